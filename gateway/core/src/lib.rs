@@ -1,1 +1,8 @@
-//! placeholder
+//! Domain and decisions of the federation gateway: pure, so that a test or a simulation drives exactly what production runs.
+//!
+//! Nothing here waits, locks, logs, reads a clock, draws a random number or opens a socket. Time enters as [`time::Mono`]
+//! and leaves as a deadline; adapters turn effects into actions.
+
+pub mod id;
+pub mod locality;
+pub mod time;

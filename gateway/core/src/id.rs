@@ -1,0 +1,209 @@
+//! Identities: clusters, services, instances and config items, as every gateway of a federation names them.
+//!
+//! Keys are cheap to clone (one shared allocation each) and ordered by their fields' bytes, so that every list that is
+//! sorted by them is the same on every gateway.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A member of the federation: one Nacos deployment and the gateways beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClusterId(Arc<str>);
+
+/// The federation that clusters join; a part of every topic name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FederationId(Arc<str>);
+
+/// A text that cannot be an id, with what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not an id: 1 to 63 characters of a-z, 0-9 and - are needed, because it becomes a part of topic names and labels")]
+pub struct InvalidId {
+    /// The text as it was given.
+    pub text: String,
+}
+
+fn parse_id(text: &str) -> Result<Arc<str>, InvalidId> {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let valid = (1..=63).contains(&text.len()) && text.bytes().all(legal);
+    valid.then(|| text.into()).ok_or_else(|| InvalidId { text: text.into() })
+}
+
+macro_rules! text_id {
+    ($id:ident) => {
+        impl $id {
+            /// The id as text, 1 to 63 bytes of `[a-z0-9-]`.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $id {
+            type Err = InvalidId;
+            /// Accepts 1 to 63 bytes of `[a-z0-9-]`: the id becomes a part of a topic name and a metric label.
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                parse_id(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id!(ClusterId);
+text_id!(FederationId);
+
+/// Name of a service: namespace, group and service, always all three. Over gRPC Nacos keeps the namespaces `""` and
+/// `public` apart, and so does this key.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceKey(Arc<ServiceName>);
+
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct ServiceName {
+    namespace: Box<str>,
+    group: Box<str>,
+    service: Box<str>,
+}
+
+impl ServiceKey {
+    /// A key of the three parts as Nacos has them; any text is legal, the empty one too.
+    #[must_use]
+    pub fn new(namespace: &str, group: &str, service: &str) -> Self {
+        Self(Arc::new(ServiceName { namespace: namespace.into(), group: group.into(), service: service.into() }))
+    }
+
+    /// The namespace's id.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
+    }
+
+    /// The group's name, `DEFAULT_GROUP` where the registrant named none.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.0.group
+    }
+
+    /// The service's name without its group.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.0.service
+    }
+}
+
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}@@{}", self.namespace(), self.group(), self.service())
+    }
+}
+
+impl fmt::Debug for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceKey({self})")
+    }
+}
+
+/// Which instance of a service: Nacos tells instances apart by address and Nacos cluster, so that the same address in
+/// two Nacos clusters of one service is two instances.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InstanceId {
+    /// IPv4, IPv6 or a host name, as it was registered.
+    pub ip: Arc<str>,
+    /// 0 to 65535.
+    pub port: u16,
+    /// Nacos's `clusterName`, `DEFAULT` where the registrant named none.
+    pub nacos_cluster: Arc<str>,
+}
+
+impl InstanceId {
+    /// An id of the three parts as Nacos has them.
+    #[must_use]
+    pub fn new(ip: &str, port: u16, nacos_cluster: &str) -> Self {
+        Self { ip: ip.into(), port, nacos_cluster: nacos_cluster.into() }
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}@{}", self.ip, self.port, self.nacos_cluster)
+    }
+}
+
+/// Name of a config item: namespace, group and data id.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConfigKey(Arc<ConfigName>);
+
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct ConfigName {
+    namespace: Box<str>,
+    group: Box<str>,
+    data_id: Box<str>,
+}
+
+impl ConfigKey {
+    /// A key of the three parts as Nacos has them.
+    #[must_use]
+    pub fn new(namespace: &str, group: &str, data_id: &str) -> Self {
+        Self(Arc::new(ConfigName { namespace: namespace.into(), group: group.into(), data_id: data_id.into() }))
+    }
+
+    /// The namespace's id.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
+    }
+
+    /// The group's name.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.0.group
+    }
+
+    /// The item's data id.
+    #[must_use]
+    pub fn data_id(&self) -> &str {
+        &self.0.data_id
+    }
+}
+
+impl fmt::Display for ConfigKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace(), self.group(), self.data_id())
+    }
+}
+
+impl fmt::Debug for ConfigKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigKey({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_1_to_63_lowercase_letters_digits_and_dashes() {
+        let longest = "a".repeat(63);
+        for legal in ["a", "shanghai", "cn-east-1", longest.as_str()] {
+            assert_eq!(legal.parse::<ClusterId>().map(|id| id.to_string()), Ok(legal.to_owned()));
+        }
+        let too_long = "a".repeat(64);
+        for illegal in ["", "Shanghai", "a_b", "a.b", "ä", too_long.as_str()] {
+            assert!(illegal.parse::<ClusterId>().is_err(), "{illegal:?}");
+        }
+    }
+
+    #[test]
+    fn keys_sort_by_namespace_then_group_then_name() {
+        let mut keys = [ServiceKey::new("b", "a", "a"), ServiceKey::new("a", "b", "a"), ServiceKey::new("a", "a", "b")];
+        keys.sort();
+        let shown: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["a/a@@b", "a/b@@a", "b/a@@a"]);
+    }
+}

@@ -1,0 +1,47 @@
+//! Where something runs: region, zone and sub-zone, and the network it is reachable on.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Place of a cluster, an instance or a caller. Every part may be missing. Zone names are unique only within a region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Locality {
+    /// For example `cn-east`.
+    pub region: Option<Arc<str>>,
+    /// For example `cn-east-1`.
+    pub zone: Option<Arc<str>>,
+    /// For example a rack.
+    pub sub_zone: Option<Arc<str>>,
+    /// Endpoints of one network reach each other directly.
+    pub network: Option<Arc<str>>,
+}
+
+impl fmt::Display for Locality {
+    /// `region/zone/sub_zone`, trailing missing parts left out, a missing part before a present one empty.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [&self.region, &self.zone, &self.sub_zone];
+        let present = parts.iter().rposition(|part| part.is_some()).map_or(0, |last| last + 1);
+        for (index, part) in parts[..present].iter().enumerate() {
+            let separator = if index > 0 { "/" } else { "" };
+            write!(f, "{separator}{}", part.as_deref().unwrap_or(""))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locality_prints_its_parts_down_to_the_last_present_one() {
+        let locality = |region: &str, zone: &str, sub_zone: &str| {
+            let part = |text: &str| (!text.is_empty()).then(|| text.into());
+            Locality { region: part(region), zone: part(zone), sub_zone: part(sub_zone), network: None }.to_string()
+        };
+        assert_eq!(locality("r1", "z1", "s1"), "r1/z1/s1");
+        assert_eq!(locality("r1", "", ""), "r1");
+        assert_eq!(locality("r1", "", "s1"), "r1//s1");
+        assert_eq!(locality("", "", ""), "");
+    }
+}
