@@ -17,7 +17,9 @@ pub struct FederationId(Arc<str>);
 
 /// A text that cannot be an id, with what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not an id: 1 to 63 characters of a-z, 0-9 and - are needed, because it becomes a part of topic names and labels")]
+#[error(
+    "{text:?} is not an id: 1 to 63 characters of a-z, 0-9 and - are needed, because it becomes a part of topic names and labels"
+)]
 pub struct InvalidId {
     /// The text as it was given.
     pub text: String,

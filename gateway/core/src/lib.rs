@@ -5,4 +5,5 @@
 
 pub mod id;
 pub mod locality;
+pub mod pattern;
 pub mod time;
