@@ -1,1 +1,3 @@
-//! placeholder
+//! Adapters around the federation core, and the gateway they make up.
+
+pub mod registry;

@@ -1,0 +1,468 @@
+//! Services and their instances with the rules of Nacos, as plain data.
+//!
+//! Input: registrations, withdrawals, beats, ended connections, each with the time. Output: snapshots for readers, and the
+//! set of services that changed since it was last taken. Invariants: an ephemeral instance lives exactly as long as its
+//! connection or its beats; a publisher has one slot per service, whose content a new registration replaces; a
+//! service's revision time strictly grows with every change.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use federation_core::id::{InstanceId, ServiceKey};
+use federation_core::time::{Millis, Mono, WallMs};
+
+use super::instance::{Illegal, Instance, check_service};
+
+/// Silence after which an instance that beats is shown as unhealthy, unless its metadata says otherwise.
+pub const BEAT_UNHEALTHY_AFTER: Millis = Millis(15_000);
+/// Silence after which an instance that beats is removed, unless its metadata says otherwise.
+pub const BEAT_REMOVED_AFTER: Millis = Millis(30_000);
+/// How long a service without instances, and the changes made to an instance that is gone, are remembered.
+pub const EMPTY_KEPT_FOR: Millis = Millis(60_000);
+
+/// The time of one event, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Decides about deadlines.
+    pub mono: Mono,
+    /// Shown to clients.
+    pub wall: WallMs,
+}
+
+/// Who owns a slot. The order has no meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Publisher {
+    /// A gRPC connection: its instances go when it ends.
+    Connection(Arc<str>),
+    /// Ephemeral by HTTP: kept by beats of this address.
+    Beats(Arc<str>, u16),
+    /// Persistent: kept until it is withdrawn.
+    Durable(Arc<str>, u16),
+}
+
+impl Publisher {
+    fn lifetime(&self) -> Lifetime {
+        match self {
+            Self::Connection(_) | Self::Beats(..) => Lifetime::Ephemeral,
+            Self::Durable(..) => Lifetime::Persistent,
+        }
+    }
+}
+
+/// Kind of a service; it holds for all its instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Instances live as long as their registrant.
+    Ephemeral,
+    /// Instances live until they are withdrawn.
+    Persistent,
+}
+
+impl Lifetime {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ephemeral => "ephemeral",
+            Self::Persistent => "persistent",
+        }
+    }
+}
+
+/// What an operator changed on an instance: laid over what its registrant says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overlay {
+    /// In place of the registered weight.
+    pub weight: f64,
+    /// In place of the registered state.
+    pub enabled: bool,
+    /// Added to the registered pairs; the same key is replaced.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Which instances a reader asks for; disabled ones are never among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// Healthy or not.
+    Enabled,
+    /// Healthy only, as far as protection allows.
+    Healthy,
+}
+
+/// A service as a subscriber sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Ordered by address.
+    pub hosts: Vec<Instance>,
+    /// Strictly grows with every change of the service; near the wall clock in ms.
+    pub revision_ms: u64,
+    /// The share of healthy instances is at or below the threshold: all are shown as healthy.
+    pub protected: bool,
+    /// What kind of instances these are.
+    pub lifetime: Lifetime,
+}
+
+/// Figures of one service in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The service.
+    pub key: ServiceKey,
+    /// Different Nacos clusters of its instances.
+    pub clusters: usize,
+    /// All instances, disabled ones too.
+    pub instances: usize,
+    /// Instances that are healthy.
+    pub healthy: usize,
+}
+
+/// Whether a beat found its instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beaten {
+    /// It did.
+    Known,
+    /// It did not: the sender must register.
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Slot {
+    instances: Vec<Instance>,
+    /// Later registrations of the same address win.
+    order: u64,
+}
+
+#[derive(Debug)]
+struct Laid {
+    overlay: Overlay,
+    orphan_since: Option<Mono>,
+}
+
+#[derive(Debug)]
+struct Service {
+    lifetime: Lifetime,
+    slots: BTreeMap<Publisher, Slot>,
+    overlays: HashMap<InstanceId, Laid>,
+    /// 0 to 1: share of healthy instances at or below which all are shown as healthy.
+    threshold: f32,
+    revision_ms: u64,
+    empty_since: Option<Mono>,
+}
+
+#[derive(Debug)]
+struct Beat {
+    last: Mono,
+    unhealthy_after: Millis,
+    removed_after: Millis,
+}
+
+/// All services of one registry.
+#[derive(Debug, Default)]
+pub struct NamingStore {
+    services: BTreeMap<ServiceKey, Service>,
+    by_connection: HashMap<Arc<str>, BTreeSet<ServiceKey>>,
+    beats: HashMap<(ServiceKey, Publisher), Beat>,
+    subscribers: HashMap<ServiceKey, BTreeMap<Arc<str>, Arc<str>>>,
+    subscribed_by: HashMap<Arc<str>, BTreeSet<ServiceKey>>,
+    changed: BTreeSet<ServiceKey>,
+    registrations: u64,
+}
+
+impl NamingStore {
+    /// Puts `instances` in the publisher's slot in place of what was there.
+    ///
+    /// # Errors
+    /// Refuses what Nacos refuses; then nothing changed.
+    pub fn register(
+        &mut self,
+        key: &ServiceKey,
+        publisher: Publisher,
+        instances: Vec<Instance>,
+        now: Now,
+    ) -> Result<(), Illegal> {
+        check_service(key)?;
+        instances.iter().try_for_each(Instance::check)?;
+        let lifetime = publisher.lifetime();
+        if let Some(service) = self.services.get(key).filter(|service| service.lifetime != lifetime) {
+            return Err(Illegal::OtherLifetime { service: key.clone(), is: service.lifetime.name() });
+        }
+        match &publisher {
+            Publisher::Connection(connection) => {
+                self.by_connection.entry(connection.clone()).or_default().insert(key.clone());
+            }
+            Publisher::Beats(..) => {
+                let beat = Beat::of(instances.first(), now.mono);
+                self.beats.insert((key.clone(), publisher.clone()), beat);
+            }
+            Publisher::Durable(..) => {}
+        }
+        self.registrations += 1;
+        let slot = Slot { instances, order: self.registrations };
+        let service = self.services.entry(key.clone()).or_insert_with(|| Service::new(lifetime));
+        service.slots.insert(publisher, slot);
+        self.touch(key, now);
+        Ok(())
+    }
+
+    /// Empties the publisher's slot; a slot that does not exist is no error.
+    pub fn withdraw(&mut self, key: &ServiceKey, publisher: &Publisher, now: Now) {
+        if let Publisher::Connection(connection) = publisher
+            && let Some(keys) = self.by_connection.get_mut(connection)
+        {
+            keys.remove(key);
+        }
+        self.beats.remove(&(key.clone(), publisher.clone()));
+        let removed = self.services.get_mut(key).and_then(|service| service.slots.remove(publisher));
+        if removed.is_some() {
+            self.touch(key, now);
+        }
+    }
+
+    /// Ends a connection: all it registered and subscribed to goes.
+    pub fn disconnect(&mut self, connection: &Arc<str>, now: Now) {
+        let publisher = Publisher::Connection(connection.clone());
+        for key in self.by_connection.remove(connection).unwrap_or_default() {
+            self.withdraw(&key, &publisher, now);
+        }
+        for key in self.subscribed_by.remove(connection).unwrap_or_default() {
+            self.forget_subscriber(&key, connection);
+        }
+    }
+
+    /// Hears a beat of an ephemeral instance that was registered by HTTP.
+    pub fn beat(&mut self, key: &ServiceKey, ip: &str, port: u16, now: Now) -> Beaten {
+        let publisher = Publisher::Beats(ip.into(), port);
+        let Some(beat) = self.beats.get_mut(&(key.clone(), publisher.clone())) else { return Beaten::Unknown };
+        beat.last = now.mono;
+        if self.set_health(key, &publisher, true) {
+            self.touch(key, now);
+        }
+        Beaten::Known
+    }
+
+    /// Lays an operator's change over an instance, replacing the change before it. The instance need not be there: the
+    /// change is remembered for [`EMPTY_KEPT_FOR`].
+    ///
+    /// # Errors
+    /// [`Illegal::NoService`] when the service is not known; or what Nacos refuses of the values.
+    pub fn overlay(&mut self, key: &ServiceKey, id: &InstanceId, overlay: Overlay, now: Now) -> Result<(), Illegal> {
+        let Overlay { weight, enabled, metadata } = overlay.clone();
+        Instance { id: id.clone(), weight, healthy: true, enabled, metadata }.check()?;
+        let service = self.services.get_mut(key).ok_or_else(|| Illegal::NoService(key.clone()))?;
+        service.overlays.insert(id.clone(), Laid { overlay, orphan_since: None });
+        self.touch(key, now);
+        Ok(())
+    }
+
+    /// Creates or changes a service by itself; `threshold` is the protection threshold, 0 to 1.
+    ///
+    /// # Errors
+    /// Refuses a name that Nacos refuses.
+    pub fn declare(&mut self, key: &ServiceKey, lifetime: Lifetime, threshold: f32, now: Now) -> Result<(), Illegal> {
+        check_service(key)?;
+        let service = self.services.entry(key.clone()).or_insert_with(|| Service::new(lifetime));
+        service.threshold = threshold.clamp(0.0, 1.0);
+        self.touch(key, now);
+        Ok(())
+    }
+
+    /// Sets the health of a persistent instance; the answer says whether it exists.
+    pub fn judge(&mut self, key: &ServiceKey, ip: &str, port: u16, healthy: bool, now: Now) -> Beaten {
+        let publisher = Publisher::Durable(ip.into(), port);
+        if !self.services.get(key).is_some_and(|service| service.slots.contains_key(&publisher)) {
+            return Beaten::Unknown;
+        }
+        if self.set_health(key, &publisher, healthy) {
+            self.touch(key, now);
+        }
+        Beaten::Known
+    }
+
+    /// Subscribes a connection, in place of its subscription before; the service need not exist and is not created.
+    pub fn subscribe(&mut self, key: &ServiceKey, connection: &Arc<str>, clusters: &str) {
+        self.subscribers.entry(key.clone()).or_default().insert(connection.clone(), clusters.into());
+        self.subscribed_by.entry(connection.clone()).or_default().insert(key.clone());
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&mut self, key: &ServiceKey, connection: &Arc<str>) {
+        self.forget_subscriber(key, connection);
+        if let Some(keys) = self.subscribed_by.get_mut(connection) {
+            keys.remove(key);
+        }
+    }
+
+    /// Subscribed connections of a service with the clusters each asked for.
+    pub fn subscribers(&self, key: &ServiceKey) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.subscribers.get(key).into_iter().flatten()
+    }
+
+    /// A service as a subscriber sees it. `clusters` is a comma-separated list, empty for all.
+    #[must_use]
+    pub fn query(&self, key: &ServiceKey, clusters: &str, selection: Selection, now: Now) -> Snapshot {
+        let Some(service) = self.services.get(key) else {
+            // One less than now: the first change in this very millisecond must already look newer.
+            let revision_ms = now.wall.0.saturating_sub(1);
+            return Snapshot { hosts: Vec::new(), revision_ms, protected: false, lifetime: Lifetime::Ephemeral };
+        };
+        let wanted: BTreeSet<&str> = clusters.split(',').filter(|cluster| !cluster.is_empty()).collect();
+        let asked = |host: &Instance| wanted.is_empty() || wanted.contains(&*host.id.nacos_cluster);
+        let all: Vec<Instance> = service.instances().into_values().filter(|host| host.enabled && asked(host)).collect();
+        let (hosts, protected) = protect(all, selection, service.threshold);
+        Snapshot { hosts, revision_ms: service.revision_ms, protected, lifetime: service.lifetime }
+    }
+
+    /// Every instance with its true health, disabled ones too, by address; `None` when the service is not known.
+    #[must_use]
+    pub fn instances(&self, key: &ServiceKey) -> Option<(Lifetime, Vec<Instance>)> {
+        self.services.get(key).map(|service| (service.lifetime, service.instances().into_values().collect()))
+    }
+
+    /// Services of a namespace by group and name; those without instances too.
+    pub fn list(&self, namespace: &str) -> impl Iterator<Item = &ServiceKey> {
+        let first = ServiceKey::new(namespace, "", "");
+        self.services.range(first..).map(|(key, _)| key).take_while(move |key| key.namespace() == namespace)
+    }
+
+    /// Figures of a service; `None` when it is not known.
+    #[must_use]
+    pub fn figures(&self, key: &ServiceKey) -> Option<Listed> {
+        let hosts = self.services.get(key)?.instances();
+        let clusters: BTreeSet<&str> = hosts.keys().map(|id| &*id.nacos_cluster).collect();
+        let healthy = hosts.values().filter(|host| host.healthy).count();
+        Some(Listed { key: key.clone(), clusters: clusters.len(), instances: hosts.len(), healthy })
+    }
+
+    /// Whether anybody publishes in the service.
+    #[must_use]
+    pub fn is_published(&self, key: &ServiceKey) -> bool {
+        self.services.get(key).is_some_and(|service| !service.slots.is_empty())
+    }
+
+    /// Services whose readers have something new to see, since this was last asked.
+    pub fn take_changed(&mut self) -> BTreeSet<ServiceKey> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Lets time pass: silent instances get unhealthy and then go, empty services and orphaned changes are forgotten.
+    pub fn expire(&mut self, now: Now) {
+        let silent = |beat: &Beat, after: Millis| now.mono.since(beat.last) >= after;
+        let of = |beats: &HashMap<(ServiceKey, Publisher), Beat>, late: &dyn Fn(&Beat) -> bool| -> Vec<_> {
+            beats.iter().filter(|(_, beat)| late(beat)).map(|(slot, _)| slot.clone()).collect()
+        };
+        for (key, publisher) in of(&self.beats, &|beat| silent(beat, beat.removed_after)) {
+            self.withdraw(&key, &publisher, now);
+        }
+        for (key, publisher) in of(&self.beats, &|beat| silent(beat, beat.unhealthy_after)) {
+            if self.set_health(&key, &publisher, false) {
+                self.touch(&key, now);
+            }
+        }
+        for service in self.services.values_mut() {
+            service.forget_orphans(now.mono);
+        }
+        let old = |since: Mono| now.mono.since(since) >= EMPTY_KEPT_FOR;
+        self.services.retain(|_, service| !service.empty_since.is_some_and(old));
+    }
+
+    fn forget_subscriber(&mut self, key: &ServiceKey, connection: &Arc<str>) {
+        if let Some(subscribers) = self.subscribers.get_mut(key) {
+            subscribers.remove(connection);
+            if subscribers.is_empty() {
+                self.subscribers.remove(key);
+            }
+        }
+    }
+
+    /// Sets the health of a slot's instances; true when that changed anything.
+    fn set_health(&mut self, key: &ServiceKey, publisher: &Publisher, healthy: bool) -> bool {
+        let slot = self.services.get_mut(key).and_then(|service| service.slots.get_mut(publisher));
+        let Some(slot) = slot else { return false };
+        let mut changed = false;
+        for instance in &mut slot.instances {
+            changed |= instance.healthy != healthy;
+            instance.healthy = healthy;
+        }
+        changed
+    }
+
+    fn touch(&mut self, key: &ServiceKey, now: Now) {
+        if let Some(service) = self.services.get_mut(key) {
+            service.revision_ms = now.wall.0.max(service.revision_ms + 1);
+            service.empty_since = service.slots.is_empty().then_some(now.mono);
+            self.changed.insert(key.clone());
+        }
+    }
+}
+
+impl Service {
+    fn new(lifetime: Lifetime) -> Self {
+        Self {
+            lifetime,
+            slots: BTreeMap::new(),
+            overlays: HashMap::new(),
+            threshold: 0.0,
+            revision_ms: 0,
+            empty_since: None,
+        }
+    }
+
+    /// The slots' instances, one per address and cluster, with operators' changes laid over them.
+    fn instances(&self) -> BTreeMap<InstanceId, Instance> {
+        let mut slots: Vec<&Slot> = self.slots.values().collect();
+        slots.sort_by_key(|slot| slot.order);
+        let registered = slots.into_iter().flat_map(|slot| &slot.instances);
+        registered.map(|instance| (instance.id.clone(), self.shown(instance))).collect()
+    }
+
+    fn shown(&self, instance: &Instance) -> Instance {
+        let mut shown = instance.clone();
+        if let Some(Laid { overlay, .. }) = self.overlays.get(&instance.id) {
+            shown.weight = overlay.weight;
+            shown.enabled = overlay.enabled;
+            shown.metadata.extend(overlay.metadata.clone());
+        }
+        shown
+    }
+
+    fn forget_orphans(&mut self, now: Mono) {
+        if self.overlays.is_empty() {
+            return;
+        }
+        let registered = self.slots.values().flat_map(|slot| &slot.instances);
+        let present: BTreeSet<InstanceId> = registered.map(|instance| instance.id.clone()).collect();
+        for (id, laid) in &mut self.overlays {
+            let since = laid.orphan_since.unwrap_or(now);
+            laid.orphan_since = (!present.contains(id)).then_some(since);
+        }
+        self.overlays.retain(|_, laid| !laid.orphan_since.is_some_and(|since| now.since(since) >= EMPTY_KEPT_FOR));
+    }
+}
+
+impl Beat {
+    fn of(instance: Option<&Instance>, now: Mono) -> Self {
+        let own = |key: &str, default: Millis| {
+            let said = instance.and_then(|instance| instance.metadata.get(key));
+            said.and_then(|ms| ms.parse().ok()).map_or(default, Millis)
+        };
+        Self {
+            last: now,
+            unhealthy_after: own("preserved.heart.beat.timeout", BEAT_UNHEALTHY_AFTER),
+            removed_after: own("preserved.ip.delete.timeout", BEAT_REMOVED_AFTER),
+        }
+    }
+}
+
+/// Nacos's protection: with too few healthy instances, all are shown, and as healthy.
+fn protect(all: Vec<Instance>, selection: Selection, threshold: f32) -> (Vec<Instance>, bool) {
+    let healthy = all.iter().filter(|host| host.healthy).count();
+    // Counts stay far below 2^24, where f32 is exact; Nacos computes in float as well.
+    #[allow(clippy::cast_precision_loss)]
+    let protected = !all.is_empty() && healthy as f32 / all.len() as f32 <= threshold;
+    let hosts = match (protected, selection) {
+        (true, _) => all.into_iter().map(|host| Instance { healthy: true, ..host }).collect(),
+        (false, Selection::Enabled) => all,
+        (false, Selection::Healthy) => all.into_iter().filter(|host| host.healthy).collect(),
+    };
+    (hosts, protected)
+}
+
+#[cfg(test)]
+mod tests;
