@@ -1,1 +1,9 @@
-//! placeholder
+//! The protocol of Nacos 2.x and 3.x: its messages, a client, and the admin calls over HTTP.
+//!
+//! - [`payload`]: the gRPC envelope, the generated service stubs, and typed JSON messages in and out of it.
+//! - [`message`]: every message as a struct, for both directions.
+//!
+//! Nothing here knows what the registry is used for.
+
+pub mod message;
+pub mod payload;
