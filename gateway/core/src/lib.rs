@@ -3,7 +3,13 @@
 //! Nothing here waits, locks, logs, reads a clock, draws a random number or opens a socket. Time enters as [`time::Mono`]
 //! and leaves as a deadline; adapters turn effects into actions.
 
+pub mod config_item;
+pub mod federation;
+pub mod freshness;
 pub mod id;
+pub mod instance;
 pub mod locality;
+pub mod log;
 pub mod pattern;
+pub mod service;
 pub mod time;

@@ -1,0 +1,223 @@
+//! What the owner of the state is told, and what it wants done.
+
+use std::sync::Arc;
+
+use crate::config_item::ConfigItem;
+use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
+use crate::instance::Instance;
+use crate::log::control::{ControlKey, ControlValue};
+use crate::log::key::DataKey;
+use crate::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, PartitionId, Record, TopicKind};
+
+/// One thing that happened. Each is true at the `now` that it is handed over with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The local Nacos said something, or its connection changed.
+    Local(LocalInput),
+    /// The federation log said something, or its connection changed.
+    Log(LogInput),
+    /// Time passed; due at the latest at `next_deadline`.
+    Tick,
+    /// The process is about to end: say so in the log.
+    Stop,
+}
+
+/// News from the adapter of the local Nacos.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LocalInput {
+    /// A connection was set up. What was read before stays; removals are held anew.
+    Connected,
+    /// The connection ended. Nothing is known to have changed.
+    Disconnected {
+        /// For people.
+        reason: Arc<str>,
+    },
+    /// Nacos answered something: its word is as young as this moment.
+    Heard,
+    /// All that was asked to be watched has been answered once, or refused, since the connection was set up.
+    Answered,
+    /// A service exists, or may exist: a name from a list, a fuzzy watch, or the like.
+    Discovered(ServiceKey),
+    /// The complete list of services of one namespace. Not to be sent for an incomplete one.
+    Catalog {
+        /// The namespace, as in service keys.
+        namespace: Arc<str>,
+        /// All of its services.
+        services: Vec<ServiceKey>,
+    },
+    /// A push, or the answer to a subscription or query: the enabled instances.
+    Listed {
+        /// Whose.
+        service: ServiceKey,
+        /// Enabled instances, each id once. With `protected` their health is not true.
+        instances: Vec<(InstanceId, Instance)>,
+        /// Nacos declared all instances healthy because too few are.
+        protected: bool,
+    },
+    /// The answer to [`Effect::ReadService`].
+    Read {
+        /// Whose.
+        service: ServiceKey,
+        /// What was learnt.
+        reading: ServiceReading,
+    },
+    /// A config item was read, on request or because it changed.
+    Config {
+        /// Which.
+        key: ConfigKey,
+        /// What was learnt.
+        reading: ConfigReading,
+    },
+}
+
+/// What a fresh read of a service told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ServiceReading {
+    /// All instances, disabled ones too, with their true health.
+    All(Vec<(InstanceId, Instance)>),
+    /// The account may not read disabled instances; these are the enabled ones, their health not true if `protected`.
+    EnabledOnly {
+        /// Enabled instances.
+        instances: Vec<(InstanceId, Instance)>,
+        /// As in [`LocalInput::Listed`].
+        protected: bool,
+    },
+    /// No answer that could be trusted. Nothing is known to have changed.
+    Failed,
+}
+
+/// What reading a config item told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConfigReading {
+    /// It exists.
+    Item(Arc<ConfigItem>),
+    /// Nacos answered that there is none.
+    Absent,
+    /// No answer that could be trusted. Nothing is known to have changed.
+    Failed,
+}
+
+/// News from the adapter of the federation log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogInput {
+    /// The topics of these clusters exist, with their number of partitions. Only ever grows.
+    Members(Vec<(ClusterId, u32)>),
+    /// Records of a data partition, in their order.
+    Records {
+        /// Where they stand.
+        partition: PartitionId,
+        /// At least one, offsets growing.
+        records: Vec<Record>,
+    },
+    /// Records of a control topic, in their order.
+    Control {
+        /// Whose topic.
+        origin: ClusterId,
+        /// At least one, offsets growing.
+        records: Vec<ControlRecord>,
+    },
+    /// All records below `next_offset` have been handed over, and at that moment the partition held no more.
+    AtEnd {
+        /// Which partition.
+        partition: PartitionId,
+        /// Offset after the last record.
+        next_offset: u64,
+    },
+    /// The leader of a partition answered a question for its end offset.
+    EndOffset {
+        /// Which partition.
+        partition: PartitionId,
+        /// Offset after the last record when it answered.
+        end: u64,
+    },
+    /// The reader lost its place (out of range, truncated, re-created): it starts anew from the partition's beginning.
+    Restarted(PartitionId),
+    /// A record that was to be sent was not: it may or may not have landed.
+    SendFailed(SendId),
+    /// The log cannot be reached, for people; cleared by any later answer.
+    Unreachable {
+        /// For people.
+        reason: Arc<str>,
+    },
+}
+
+/// Names one send of this process; equal to the `seq` of its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SendId(pub u64);
+
+/// What the owner of the state wants done. To be carried out in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Write a record of an own data topic.
+    Send(Outgoing),
+    /// Ask for [`crate::federation::Federation::checkpoint`] and write what it gives. Comes after the sends that it covers.
+    Checkpoint {
+        /// Which topic.
+        topic: TopicKind,
+        /// Which partition.
+        partition: u32,
+    },
+    /// Write a record of the own control topic.
+    Control {
+        /// Its key.
+        key: ControlKey,
+        /// Its value; `None` is a tombstone.
+        value: Option<ControlValue>,
+        /// Its header.
+        header: Header,
+    },
+    /// Take back what is queued for the data topics and not sent.
+    Purge,
+    /// Ask the leader of the partition for its end offset: answered by [`LogInput::EndOffset`], or not at all.
+    AskEnd(PartitionId),
+    /// Subscribe to a service: every list of it comes as [`LocalInput::Listed`].
+    WatchService(ServiceKey),
+    /// End the subscription.
+    UnwatchService(ServiceKey),
+    /// Read all instances of a service, disabled ones too: answered by [`LocalInput::Read`].
+    ReadService(ServiceKey),
+    /// Query the enabled instances of a service: answered by [`LocalInput::Listed`].
+    QueryService(ServiceKey),
+    /// Read a config item: answered by [`LocalInput::Config`].
+    ReadConfig(ConfigKey),
+}
+
+/// A record of an own data topic, to be encoded and sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    /// Which topic.
+    pub topic: TopicKind,
+    /// Which partition.
+    pub partition: u32,
+    /// Its key.
+    pub key: DataKey,
+    /// Its value: an instance, a config item, or a tombstone.
+    pub body: Body,
+    /// Its header.
+    pub header: Header,
+}
+
+/// A checkpoint to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutgoingCheckpoint {
+    /// What it states.
+    pub checkpoint: Checkpoint,
+    /// Its header.
+    pub header: Header,
+}
+
+/// Who this process is in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaIdentity {
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// Random number of this start.
+    pub nonce: u32,
+    /// Name for people.
+    pub name: Arc<str>,
+    /// Where its HTTP API is reached, for people.
+    pub advertised: Arc<str>,
+}
+
+/// An epoch below every other.
+pub const NO_EPOCH: Epoch = Epoch { term: 0, nonce: 0 };

@@ -1,0 +1,3 @@
+//! The owner of all state of a gateway: `step(now, Input) -> Effects`.
+
+pub mod input;

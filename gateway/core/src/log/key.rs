@@ -1,0 +1,192 @@
+//! Keys of records (rule R2) and the partition that a key belongs to (rule R23).
+//!
+//! A key is text: fields parted by 0x1F, all fields always present. Inside a field the bytes below 0x20, 0x7F and `%`
+//! are percent-encoded, so a field never contains a separator, whatever name Nacos allowed.
+
+use std::fmt::Write as _;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::id::{ConfigKey, InstanceId, ServiceKey};
+
+/// Parts the fields of a key.
+pub const SEPARATOR: char = '\u{1f}';
+
+/// Key of a record of a data topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DataKey {
+    /// `i·namespace·group·service·ip·port·nacosCluster`
+    Instance(ServiceKey, InstanceId),
+    /// `c·namespace·group·dataId`
+    Config(ConfigKey),
+}
+
+/// What a key of a data topic can be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RecordKey {
+    /// A fact of the origin; counted in digests.
+    Data(DataKey),
+    /// `checkpoint`: the origin's statement of count and digest at this place.
+    Checkpoint,
+    /// Well formed but of a type that this version does not know (also `s·…` and `census·NN`): ignored.
+    Other,
+    /// Not well formed: ignored and counted.
+    Malformed,
+}
+
+impl DataKey {
+    /// The key's text as it stands in the log.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::with_capacity(96);
+        match self {
+            Self::Instance(service, id) => {
+                text.push('i');
+                push_fields(&mut text, [service.namespace(), service.group(), service.service(), &id.ip]);
+                let _ = write!(text, "{SEPARATOR}{}", id.port);
+                push_fields(&mut text, [&id.nacos_cluster]);
+            }
+            Self::Config(config) => {
+                text.push('c');
+                push_fields(&mut text, [config.namespace(), config.group(), config.data_id()]);
+            }
+        }
+        text
+    }
+
+    /// The partition of this key among `partitions`: XXH3-64, seed 0, of the encoded first three name fields with their
+    /// separators between them, modulo `partitions`. All instances of a service share one partition.
+    ///
+    /// # Panics
+    /// If `partitions` is 0.
+    #[must_use]
+    pub fn partition(&self, partitions: u32) -> u32 {
+        let mut text = String::with_capacity(64);
+        let [first, rest @ ..] = match self {
+            Self::Instance(service, _) => [service.namespace(), service.group(), service.service()],
+            Self::Config(config) => [config.namespace(), config.group(), config.data_id()],
+        };
+        push_encoded(&mut text, first);
+        push_fields(&mut text, rest);
+        partition_of(text.as_bytes(), partitions)
+    }
+}
+
+/// The partition of an encoded `namespace·group·name` among `partitions`.
+///
+/// # Panics
+/// If `partitions` is 0.
+#[must_use]
+pub fn partition_of(encoded_name: &[u8], partitions: u32) -> u32 {
+    u32::try_from(xxh3_64(encoded_name) % u64::from(partitions)).expect("a remainder of a u32 is a u32")
+}
+
+impl RecordKey {
+    /// Reads the key of a data topic's record.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Self::Malformed };
+        let fields: Vec<&str> = text.split(SEPARATOR).collect();
+        match fields.as_slice() {
+            ["checkpoint"] => Self::Checkpoint,
+            ["i", fields @ ..] => parse_instance(fields).map_or(Self::Malformed, Self::Data),
+            ["c", fields @ ..] => parse_config(fields).map_or(Self::Malformed, Self::Data),
+            _ => Self::Other,
+        }
+    }
+
+    /// The key's text as it stands in the log; `None` for keys that this version does not write.
+    #[must_use]
+    pub fn encode(&self) -> Option<String> {
+        match self {
+            Self::Data(key) => Some(key.encode()),
+            Self::Checkpoint => Some("checkpoint".to_owned()),
+            Self::Other | Self::Malformed => None,
+        }
+    }
+}
+
+fn parse_instance(fields: &[&str]) -> Option<DataKey> {
+    let [namespace, group, service, ip, port, nacos_cluster] = fields else { return None };
+    let service = ServiceKey::new(&decode_field(namespace)?, &decode_field(group)?, &decode_field(service)?);
+    let port: u16 = port.parse().ok().filter(|number: &u16| number.to_string() == **port)?;
+    Some(DataKey::Instance(service, InstanceId::new(&decode_field(ip)?, port, &decode_field(nacos_cluster)?)))
+}
+
+fn parse_config(fields: &[&str]) -> Option<DataKey> {
+    let [namespace, group, data_id] = fields else { return None };
+    Some(DataKey::Config(ConfigKey::new(&decode_field(namespace)?, &decode_field(group)?, &decode_field(data_id)?)))
+}
+
+fn push_fields<const N: usize>(text: &mut String, fields: [&str; N]) {
+    for field in fields {
+        text.push(SEPARATOR);
+        push_encoded(text, field);
+    }
+}
+
+fn push_encoded(text: &mut String, field: &str) {
+    for character in field.chars() {
+        if character < ' ' || character == '\u{7f}' || character == '%' {
+            let _ = write!(text, "%{:02X}", u32::from(character));
+        } else {
+            text.push(character);
+        }
+    }
+}
+
+/// Undoes the percent-encoding; `None` if the field is not what the encoder writes (each name has exactly one key).
+fn decode_field(field: &str) -> Option<String> {
+    if !field.contains(['%', '\u{7f}']) && !field.chars().any(|c| c < ' ') {
+        return Some(field.to_owned());
+    }
+    let mut plain = String::with_capacity(field.len());
+    let mut rest = field;
+    while let Some(at) = rest.find('%') {
+        plain.push_str(&rest[..at]);
+        let code = u8::from_str_radix(rest.get(at + 1..at + 3)?, 16).ok().filter(u8::is_ascii)?;
+        plain.push(char::from(code));
+        rest = &rest[at + 3..];
+    }
+    plain.push_str(rest);
+    let mut canonical = String::with_capacity(field.len());
+    push_encoded(&mut canonical, &plain);
+    (canonical == field).then_some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_the_documented_text() {
+        let service = ServiceKey::new("", "DEFAULT_GROUP", "a%b\u{1f}c\nd");
+        let instance = DataKey::Instance(service, InstanceId::new("fe80::1", 8080, "DEFAULT"));
+        assert_eq!(
+            instance.encode(),
+            "i\u{1f}\u{1f}DEFAULT_GROUP\u{1f}a%25b%1Fc%0Ad\u{1f}fe80::1\u{1f}8080\u{1f}DEFAULT"
+        );
+        let config = DataKey::Config(ConfigKey::new("public", "g", "设置.yaml"));
+        assert_eq!(config.encode(), "c\u{1f}public\u{1f}g\u{1f}设置.yaml");
+    }
+
+    #[test]
+    fn a_key_that_the_encoder_would_not_write_is_malformed() {
+        for (text, want) in [
+            ("checkpoint", RecordKey::Checkpoint),
+            ("census\u{1f}07", RecordKey::Other),
+            ("s\u{1f}a\u{1f}b\u{1f}c", RecordKey::Other),
+            ("i\u{1f}a\u{1f}b\u{1f}c\u{1f}1.2.3.4\u{1f}080\u{1f}D", RecordKey::Malformed),
+            ("i\u{1f}a\u{1f}b\u{1f}c\u{1f}1.2.3.4\u{1f}65536\u{1f}D", RecordKey::Malformed),
+            ("i\u{1f}a\u{1f}b", RecordKey::Malformed),
+            ("c\u{1f}a\u{1f}b\u{1f}%41", RecordKey::Malformed),
+            ("c\u{1f}a\u{1f}b\u{1f}%1f", RecordKey::Malformed),
+            ("c\u{1f}a\u{1f}b\u{1f}%+1", RecordKey::Malformed),
+            ("c\u{1f}a\u{1f}b\u{1f}%F", RecordKey::Malformed),
+            ("c\u{1f}a\u{1f}b\u{1f}%ä", RecordKey::Malformed),
+        ] {
+            assert_eq!(RecordKey::parse(text.as_bytes()), want, "{text:?}");
+        }
+        assert_eq!(RecordKey::parse(&[0xff]), RecordKey::Malformed);
+    }
+}

@@ -1,0 +1,75 @@
+//! Where adapters and the engine meet. Adapters never see each other.
+//!
+//! News flows to the engine through one bounded channel ([`Inbox`]); what the engine wants done goes out through the
+//! traits below, none of which may block or wait.
+
+use bytes::Bytes;
+use federation_core::federation::input::{Input, SendId};
+use federation_core::id::{ConfigKey, ServiceKey};
+use federation_core::log::record::{PartitionId, TopicKind};
+use tokio::sync::mpsc;
+
+/// How many inputs wait for the engine at most. A waiting batch holds up to some hundred records; a full inbox makes the
+/// adapters wait, which makes Kafka and Nacos wait.
+pub const INBOX_CAPACITY: usize = 1024;
+
+/// One input of the engine, with the trace that it belongs to.
+#[derive(Debug)]
+pub struct News {
+    /// What happened.
+    pub input: Input,
+    /// W3C `traceparent` of the sampled event that caused it, if any.
+    pub traceparent: Option<String>,
+}
+
+impl From<Input> for News {
+    fn from(input: Input) -> Self {
+        Self { input, traceparent: None }
+    }
+}
+
+/// The engine's queue, as adapters see it.
+pub type Inbox = mpsc::Sender<News>;
+
+/// A record, encoded, on its way to an own topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedRecord {
+    /// Which topic of the own cluster.
+    pub topic: TopicKind,
+    /// Which partition; 0 in control.
+    pub partition: u32,
+    /// Key bytes.
+    pub key: Bytes,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// Header `f`.
+    pub header: [u8; 26],
+    /// Header `traceparent`, only when sampled.
+    pub traceparent: Option<String>,
+    /// Reported back in `LogInput::SendFailed` if it cannot be delivered; `None` for control records and checkpoints.
+    pub send: Option<SendId>,
+}
+
+/// The federation log, as the engine writes it. Data and control have a producer each: a bulk of data delays no beat.
+pub trait Log: Send {
+    /// Queues the record. A failure, at once or later, is reported to the inbox; successes are seen by reading back.
+    fn send(&mut self, record: EncodedRecord);
+    /// Takes back all queued data records that are not on their way; each is reported as failed.
+    fn purge(&mut self);
+    /// Asks the partition's leader for its end offset; the answer comes as `LogInput::EndOffset`, a failure not at all.
+    fn ask_end(&mut self, partition: PartitionId);
+}
+
+/// The local Nacos, as the engine asks it. Answers come to the inbox.
+pub trait LocalNacos: Send {
+    /// Subscribes; until [`LocalNacos::unwatch_service`], across reconnects.
+    fn watch_service(&mut self, key: ServiceKey);
+    /// Ends a subscription.
+    fn unwatch_service(&mut self, key: ServiceKey);
+    /// Reads all instances, disabled ones too; where that is refused, the enabled ones. Coalesced for each service, a few in flight.
+    fn read_service(&mut self, key: ServiceKey);
+    /// Queries the enabled instances.
+    fn query_service(&mut self, key: ServiceKey);
+    /// Reads a config item and goes on listening to it.
+    fn read_config(&mut self, key: ConfigKey);
+}
