@@ -1,5 +1,4 @@
-//! The federation gateway: adapters around the pure core, and the one task that owns its state.
+//! Adapters around the federation core, and the gateway they make up.
 
-pub mod ports;
+pub mod config;
 pub mod registry;
-pub mod view;

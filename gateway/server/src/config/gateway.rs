@@ -1,0 +1,152 @@
+//! The small sections: `replica`, `locality`, `listen`, `freshness`, `telemetry` and `log`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use federation_core::locality::Locality;
+use url::Url;
+
+use super::reader::{Place, Read};
+use super::values::{LogFilter, Ratio};
+
+/// Where this gateway answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The HTTP API; port 0 for any free one.
+    pub http: SocketAddr,
+    /// All gRPC services; port 0 for any free one.
+    pub grpc: SocketAddr,
+}
+
+/// When a silent cluster counts as stale and as lost: `3 × beat <= stale_after < lost_after`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// From one of the leader's beats to the next.
+    pub beat: Duration,
+    /// Age from which a cluster is stale.
+    pub stale_after: Duration,
+    /// Age from which a cluster is lost.
+    pub lost_after: Duration,
+}
+
+/// Traces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telemetry {
+    /// Where traces go; `None` for nowhere.
+    pub otlp: Option<Url>,
+    /// Share of the changes that are traced.
+    pub sample_ratio: Ratio,
+}
+
+/// The program's own log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// What is logged.
+    pub level: LogFilter,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What was written of the replica.
+pub(super) struct Replica {
+    pub(super) name: Option<String>,
+}
+
+impl Read for Replica {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| Some(Self { name: fields.maybe("name")? }))
+    }
+}
+
+impl Read for Locality {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let region = fields.maybe::<String>("region");
+            let zone = fields.maybe::<String>("zone");
+            let sub_zone = fields.maybe::<String>("sub_zone");
+            let network = fields.maybe::<String>("network");
+            let (region, zone, sub_zone) = (region?, zone?, sub_zone?);
+            if zone.is_some() && region.is_none() {
+                fields.mistake("region", "a required field is missing", "the region of `zone`");
+            }
+            if sub_zone.is_some() && zone.is_none() {
+                fields.mistake("zone", "a required field is missing", "the zone of `sub_zone`");
+            }
+            let shared = |part: Option<String>| part.map(Arc::from);
+            Some(Self {
+                region: shared(region),
+                zone: shared(zone),
+                sub_zone: shared(sub_zone),
+                network: shared(network?),
+            })
+        })
+    }
+}
+
+impl Read for Listen {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let http = fields.get::<SocketAddr>("http");
+            let grpc = fields.get::<SocketAddr>("grpc");
+            let (http, grpc) = (http?, grpc?);
+            if http == grpc && http.port() != 0 {
+                fields.mistake("grpc", "the same address as http", "a port of its own");
+            }
+            Some(Self { http, grpc })
+        })
+    }
+}
+
+impl Read for Freshness {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let beat = fields.get::<Duration>("beat");
+            let stale_after = fields.get::<Duration>("stale_after");
+            let lost_after = fields.get::<Duration>("lost_after");
+            let (beat, stale_after, lost_after) = (beat?, stale_after?, lost_after?);
+            if stale_after < beat * 3 {
+                fields.mistake("stale_after", "shorter than three beats", "at least three times `beat`");
+            }
+            if lost_after <= stale_after {
+                fields.mistake("lost_after", "not longer than stale_after", "longer than `stale_after`");
+            }
+            Some(Self { beat, stale_after, lost_after })
+        })
+    }
+}
+
+impl Read for Telemetry {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let otlp = fields.maybe("otlp");
+            let sample_ratio = fields.get("sample_ratio");
+            Some(Self { otlp: otlp?, sample_ratio: sample_ratio? })
+        })
+    }
+}
+
+impl Read for Log {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let format = fields.get("format");
+            let level = fields.get("level");
+            Some(Self { format: format?, level: level? })
+        })
+    }
+}
+
+impl Read for LogFormat {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.choice().map(|word| if word == "json" { Self::Json } else { Self::Text })
+    }
+}

@@ -1,0 +1,184 @@
+//! Section `kafka`: where the federation log is kept and how.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+
+use super::reader::{Fields, Place, Read};
+use super::secret::{MASK, is_sensitive};
+use super::values::{Bytes, HostPort, Property, Reserved};
+
+/// The Kafka that keeps the federation log.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    /// Addresses to start from, at least one.
+    pub brokers: Vec<HostPort>,
+    /// Further properties of every client; none that the log fixes.
+    pub properties: Properties,
+    /// Settings of this cluster's topics.
+    pub topics: Topics,
+    /// Begins the name of every topic.
+    pub topic_prefix: String,
+}
+
+/// Properties for librdkafka by name. Printed with secrets masked.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Properties(pub BTreeMap<String, String>);
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let masked = |(name, value): (&String, &String)| {
+            (name.clone(), if is_sensitive(name) { MASK.to_owned() } else { value.clone() })
+        };
+        f.debug_map().entries(self.0.iter().map(masked)).finish()
+    }
+}
+
+/// How topics are created and what is verified of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    /// Of each data topic, 1 to 256.
+    pub partitions: u32,
+    /// `None` for the broker's default.
+    pub replication_factor: Option<u16>,
+    /// Of the control topic.
+    pub control: Compaction,
+    /// Of the data topics.
+    pub data: Compaction,
+    /// `min.compaction.lag.ms`.
+    pub min_compaction_lag: Duration,
+    /// `delete.retention.ms`, at least a day.
+    pub delete_retention: Duration,
+    /// `max.message.bytes`.
+    pub max_message_bytes: Bytes,
+}
+
+/// When a topic is compacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compaction {
+    /// `max.compaction.lag.ms`.
+    pub max_compaction_lag: Duration,
+    /// `segment.ms`.
+    pub segment: Duration,
+}
+
+/// Properties that the log's rules fix, with the reason or what to write in their place.
+const FIXED_PROPERTIES: &[(&str, &str)] = &[
+    ("bootstrap.servers", "kafka.brokers"),
+    ("metadata.broker.list", "kafka.brokers"),
+    ("message.max.bytes", "kafka.topics.max_message_bytes"),
+    ("acks", NO_LOSS),
+    ("request.required.acks", NO_LOSS),
+    ("enable.idempotence", NO_LOSS),
+    ("enable.gapless.guarantee", NO_LOSS),
+    ("transactional.id", NO_LOSS),
+    ("message.timeout.ms", PERMISSION),
+    ("delivery.timeout.ms", PERMISSION),
+    ("auto.offset.reset", FULL_READ),
+    ("enable.partition.eof", FULL_READ),
+    ("group.id", FULL_READ),
+    ("group.instance.id", FULL_READ),
+    ("group.protocol", FULL_READ),
+    ("enable.auto.commit", FULL_READ),
+    ("enable.auto.offset.store", FULL_READ),
+    ("partitioner", "nothing here: every record names its partition"),
+    ("allow.auto.create.topics", "nothing here: topics are created with their settings, never by chance"),
+];
+const NO_LOSS: &str = "nothing here: the log fixes it, so that no acknowledged record is lost or repeated";
+const PERMISSION: &str =
+    "nothing here: the log fixes it, so that a deposed leader's records expire with its permission";
+const FULL_READ: &str = "nothing here: the log fixes it, because every gateway reads every partition whole";
+
+impl Read for Kafka {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let brokers = fields.get("brokers");
+            let properties = fields.get("properties");
+            let topics = fields.get("topics");
+            let topic_prefix = fields.get("topic_prefix");
+            let read_also = fields.get::<Reserved>("read_also");
+            let kafka =
+                Self { brokers: brokers?, properties: properties?, topics: topics?, topic_prefix: topic_prefix? };
+            read_also.map(|Reserved| kafka)
+        })
+    }
+}
+
+impl Read for Properties {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        let properties = BTreeMap::<String, Property>::read(place)?;
+        let mistakes_before = place.mistakes.count();
+        for (name, Property(value)) in &properties {
+            if let Some((_, expected)) = FIXED_PROPERTIES.iter().find(|(fixed, _)| fixed == name) {
+                place.add_below(name, "a property that must not be set", expected);
+            } else if let Err(error) = ClientConfig::new().set(name, value).create_native_config() {
+                place.add_below(
+                    name,
+                    &refusal(&error, name),
+                    "a property of librdkafka 2.12 with a value that it takes",
+                );
+            }
+        }
+        let good = place.mistakes.count() == mistakes_before;
+        good.then(|| Self(properties.into_iter().map(|(name, Property(value))| (name, value)).collect()))
+    }
+}
+
+/// The library's own words, which name the value, unless it may be a secret.
+fn refusal(error: &rdkafka::error::KafkaError, name: &str) -> String {
+    match error {
+        rdkafka::error::KafkaError::ClientConfig(_, reason, ..) if !is_sensitive(name) => {
+            format!("librdkafka refuses it: {reason}")
+        }
+        _ => "librdkafka refuses it".to_owned(),
+    }
+}
+
+impl Read for Topics {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let partitions = fields.get("partitions");
+            let replication_factor = fields.maybe("replication_factor");
+            let control = fields.get("control");
+            let data = fields.get("data");
+            let min_compaction_lag = fields.get("min_compaction_lag");
+            let delete_retention = fields.get("delete_retention");
+            let max_message_bytes = fields.get("max_message_bytes");
+            let topics = Self {
+                partitions: partitions?,
+                replication_factor: replication_factor?,
+                control: control?,
+                data: data?,
+                min_compaction_lag: min_compaction_lag?,
+                delete_retention: delete_retention?,
+                max_message_bytes: max_message_bytes?,
+            };
+            check_lags(&topics, fields);
+            Some(topics)
+        })
+    }
+}
+
+/// Kafka itself refuses a topic whose longest lag is below its shortest.
+fn check_lags(topics: &Topics, fields: &mut Fields<'_>) {
+    let shortest = topics.control.max_compaction_lag.min(topics.data.max_compaction_lag);
+    if topics.min_compaction_lag > shortest {
+        fields.mistake(
+            "min_compaction_lag",
+            "longer than a max_compaction_lag",
+            "at most the shorter max_compaction_lag",
+        );
+    }
+}
+
+impl Read for Compaction {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let max_compaction_lag = fields.get("max_compaction_lag");
+            let segment = fields.get("segment");
+            Some(Self { max_compaction_lag: max_compaction_lag?, segment: segment? })
+        })
+    }
+}

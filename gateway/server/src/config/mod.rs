@@ -1,0 +1,198 @@
+//! Configuration of one gateway: a YAML file, checked whole.
+//!
+//! Input: the file's text, the environment's variables and the host's name. Output: a [`Config`] in which illegal values
+//! cannot be, or every mistake at once with its place and what would be right. The way: text → tree with places
+//! ([`tree`]) → `${NAME}` replaced ([`expand`]) → sections read by the table of fields ([`fields`]).
+
+pub mod expand;
+pub mod fields;
+mod gateway;
+mod kafka;
+pub mod mistakes;
+mod nacos;
+mod reader;
+mod rules;
+pub mod secret;
+pub mod table;
+#[cfg(test)]
+mod tests;
+pub mod tree;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use federation_core::id::{ClusterId, FederationId};
+use federation_core::locality::Locality;
+
+pub use self::gateway::{Freshness, Listen, Log, LogFormat, Telemetry};
+pub use self::kafka::{Compaction, Kafka, Properties, Topics};
+pub use self::mistakes::{Mistake, Mistakes};
+pub use self::nacos::{ClientCertificate, EmbeddedRegistry, Login, Nacos, Registry, RemoteNacos, Tls};
+pub use self::reader::Shown;
+pub use self::rules::{Export, Import, Namespaces};
+pub use self::secret::Secret;
+pub use self::values::{Bytes, HostPort, LogFilter, Ratio};
+
+use self::gateway::Replica;
+use self::reader::{Fields, Place};
+use self::tree::Span;
+
+/// Largest file in bytes; a hundred times what a generous configuration has.
+pub const LARGEST_FILE_BYTES: u64 = 1 << 20;
+
+/// One gateway's configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The federation to join.
+    pub federation: FederationId,
+    /// The cluster that this gateway stands beside.
+    pub cluster: ClusterId,
+    /// Name of this process, to show.
+    pub replica: String,
+    /// Where the cluster is.
+    pub locality: Locality,
+    /// The registry to watch.
+    pub nacos: Nacos,
+    /// The log.
+    pub kafka: Kafka,
+    /// What other clusters may see.
+    pub export: Export,
+    /// What is taken from other clusters.
+    pub import: Import,
+    /// Names of local namespaces in the federation.
+    pub namespaces: Namespaces,
+    /// Where this gateway answers.
+    pub listen: Listen,
+    /// When a silent cluster counts as stale and as lost.
+    pub freshness: Freshness,
+    /// Directory for snapshots; need not exist yet.
+    pub data_dir: PathBuf,
+    /// Traces.
+    pub telemetry: Telemetry,
+    /// The program's own log.
+    pub log: Log,
+}
+
+/// A configuration and how to show it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub config: Config,
+    /// What is in force: defaults filled in, secrets masked.
+    pub effective: Shown,
+}
+
+/// What a configuration may depend on besides its text.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// For `${NAME}`.
+    pub variables: BTreeMap<String, String>,
+    /// For the replica's name.
+    pub host: String,
+}
+
+impl Surroundings {
+    /// Those of this process. Variables that are no UTF-8 count as not set.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let variables: BTreeMap<String, String> = std::env::vars_os().filter_map(utf8).collect();
+        let of_kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let host = variables.get("HOSTNAME").cloned().or_else(of_kernel).unwrap_or_default();
+        Self { variables, host: host.trim().to_owned() }
+    }
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// Every mistake that it has; also that it cannot be read.
+pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Loaded, Mistakes> {
+    let name = path.display().to_string();
+    match read_text(path) {
+        Ok(text) => from_text(&name, &text, surroundings),
+        Err(problem) => {
+            let mut mistakes = Mistakes::new(&name, "");
+            mistakes.add(Span::default(), "", &problem, "a YAML file in UTF-8 of at most 1 MiB");
+            Err(mistakes)
+        }
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let length = std::fs::metadata(path).map_err(cannot)?.len();
+    if length > LARGEST_FILE_BYTES {
+        return Err(format!("too large: {length} bytes"));
+    }
+    let bytes = std::fs::read(path).map_err(cannot)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("not UTF-8: on line {line}")
+    })
+}
+
+/// Checks `text`; `name` is shown in mistakes.
+///
+/// # Errors
+/// Every mistake that it has.
+pub fn from_text(name: &str, text: &str, surroundings: &Surroundings) -> Result<Loaded, Mistakes> {
+    let mut mistakes = Mistakes::new(name, text);
+    let Some(mut tree) = tree::parse(text, &mut mistakes) else { return Err(mistakes) };
+    expand::expand(&mut tree, "", &surroundings.variables, &mut mistakes);
+    let mut place = Place {
+        node: &tree,
+        kind: &fields::ROOT_KIND,
+        path: String::new(),
+        mistakes: &mut mistakes,
+        shown: Shown::Nothing,
+    };
+    let config = place.section(|fields| Config::read(fields, &surroundings.host));
+    let effective = std::mem::take(&mut place.shown);
+    match config {
+        Some(config) if mistakes.count() == 0 => Ok(Loaded { config, effective }),
+        _ => {
+            assert!(mistakes.count() > 0, "a section reader gave up without saying why");
+            Err(mistakes)
+        }
+    }
+}
+
+impl Config {
+    fn read(fields: &mut Fields<'_>, host: &str) -> Option<Self> {
+        let federation = fields.get("federation");
+        let cluster = fields.get("cluster");
+        let replica = fields.get::<Replica>("replica");
+        let locality = fields.get("locality");
+        let nacos = fields.get("nacos");
+        let kafka = fields.get("kafka");
+        let export = fields.get("export");
+        let import = fields.get("import");
+        let namespaces = fields.get("namespaces");
+        let listen = fields.get("listen");
+        let freshness = fields.get("freshness");
+        let data_dir = fields.get("data_dir");
+        let telemetry = fields.get("telemetry");
+        let log = fields.get("log");
+        Some(Self {
+            federation: federation?,
+            cluster: cluster?,
+            replica: replica?.name.unwrap_or_else(|| host.to_owned()),
+            locality: locality?,
+            nacos: nacos?,
+            kafka: kafka?,
+            export: export?,
+            import: import?,
+            namespaces: namespaces?,
+            listen: listen?,
+            freshness: freshness?,
+            data_dir: data_dir?,
+            telemetry: telemetry?,
+            log: log?,
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! Section `nacos`: the local Nacos, or the embedded registry in its place.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::reader::{Fields, Place, Read};
+use super::secret::Secret;
+use super::values::HostPort;
+
+/// The registry that this gateway stands beside, and how it is watched.
+#[derive(Clone, Debug)]
+pub struct Nacos {
+    /// Which registry.
+    pub registry: Registry,
+    /// How often namespaces are listed.
+    pub namespace_poll: Duration,
+    /// How often names of services are listed where the registry cannot tell of new ones.
+    pub service_poll: Duration,
+    /// How often everything is read once more.
+    pub sweep_interval: Duration,
+    /// How long one request may take.
+    pub request_timeout: Duration,
+    /// How long a list has to stay the same after a connect before what is missing counts as gone.
+    pub removal_hold: Duration,
+}
+
+/// A Nacos elsewhere or the registry in this process.
+#[derive(Clone, Debug)]
+pub enum Registry {
+    /// A Nacos elsewhere.
+    Remote(RemoteNacos),
+    /// The registry in this process.
+    Embedded(EmbeddedRegistry),
+}
+
+/// How a Nacos is reached.
+#[derive(Clone, Debug)]
+pub struct RemoteNacos {
+    /// HTTP addresses, at least one.
+    pub servers: Vec<HostPort>,
+    /// The account; none where Nacos asks for none.
+    pub login: Option<Login>,
+    /// TLS of gRPC; `None` for plain text.
+    pub tls: Option<Tls>,
+    /// Whether the HTTP API speaks TLS.
+    pub https: bool,
+    /// Path of the HTTP API: empty, or beginning with `/` and not ending with it.
+    pub context_path: String,
+    /// From the HTTP to the gRPC port; no server's sum exceeds 65535.
+    pub grpc_offset: u16,
+}
+
+/// An account.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Its name.
+    pub username: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// TLS towards Nacos. Files are PEM and have not been looked at.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Authorities to trust; the system's if there is none.
+    pub ca: Option<PathBuf>,
+    /// The client's certificate and key.
+    pub client: Option<ClientCertificate>,
+    /// Name that the servers' certificates have to bear; the host of the address if there is none.
+    pub server_name: Option<String>,
+}
+
+/// A client certificate. Files are PEM and have not been looked at.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// The certificate.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// The registry in this process.
+#[derive(Clone, Debug)]
+pub struct EmbeddedRegistry {
+    /// Where HTTP listens; port 0 for any free one.
+    pub http: SocketAddr,
+    /// Where gRPC listens; port 0 for any free one.
+    pub grpc: SocketAddr,
+    /// Where config items are kept; `None` for `registry` in the gateway's data directory.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Read for Nacos {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let registry = match fields.get("embedded") {
+                Some(true) => embedded(fields).map(Registry::Embedded),
+                Some(false) => remote(fields).map(Registry::Remote),
+                None => None,
+            };
+            let namespace_poll = fields.get("namespace_poll");
+            let service_poll = fields.get("service_poll");
+            let sweep_interval = fields.get("sweep_interval");
+            let request_timeout = fields.get("request_timeout");
+            let removal_hold = fields.get("removal_hold");
+            Some(Self {
+                registry: registry?,
+                namespace_poll: namespace_poll?,
+                service_poll: service_poll?,
+                sweep_interval: sweep_interval?,
+                request_timeout: request_timeout?,
+                removal_hold: removal_hold?,
+            })
+        })
+    }
+}
+
+fn remote(fields: &mut Fields<'_>) -> Option<RemoteNacos> {
+    refuse_fields(fields, &["listen", "data_dir"], "only with `embedded: true`");
+    if !fields.has("servers") {
+        fields.mistake("servers", "a required field is missing", "a list of host:port, or `embedded: true`");
+    }
+    let servers = fields.maybe::<Vec<HostPort>>("servers").flatten();
+    let login = login(fields);
+    let tls = fields.maybe::<Option<Tls>>("tls");
+    let https = fields.get("https");
+    let context_path = fields.get("context_path");
+    let grpc_offset = fields.get::<u16>("grpc_offset");
+    let (servers, grpc_offset) = (servers?, grpc_offset?);
+    if servers.iter().any(|server| server.port.checked_add(grpc_offset).is_none()) {
+        fields.mistake("servers", "a gRPC port above 65535", "HTTP port plus grpc_offset at most 65535");
+    }
+    Some(RemoteNacos {
+        servers,
+        login: login?,
+        tls: tls?.flatten(),
+        https: https?,
+        context_path: context_path?,
+        grpc_offset,
+    })
+}
+
+fn login(fields: &mut Fields<'_>) -> Option<Option<Login>> {
+    let username = fields.maybe("username");
+    let password = fields.maybe("password");
+    match (username?, password?) {
+        (None, None) => Some(None),
+        (Some(username), Some(password)) => Some(Some(Login { username, password })),
+        (Some(_), None) => {
+            fields.mistake("password", "a required field is missing", "the password of `username`");
+            None
+        }
+        (None, Some(_)) => {
+            fields.mistake("username", "a required field is missing", "the account that `password` belongs to");
+            None
+        }
+    }
+}
+
+fn embedded(fields: &mut Fields<'_>) -> Option<EmbeddedRegistry> {
+    let remote_only = ["servers", "username", "password", "tls", "https", "context_path"];
+    refuse_fields(fields, &remote_only, "nothing here: the registry is in this process with `embedded: true`");
+    let grpc_offset = fields.get::<u16>("grpc_offset");
+    let listen = fields.get::<RegistryListen>("listen");
+    let data_dir = fields.maybe("data_dir");
+    let (listen, grpc_offset) = (listen?, grpc_offset?);
+    let grpc = listen.grpc.or_else(|| offset(listen.http, grpc_offset));
+    if grpc.is_none() {
+        fields.mistake("listen", "a gRPC port above 65535", "HTTP port plus grpc_offset at most 65535");
+    }
+    Some(EmbeddedRegistry { http: listen.http, grpc: grpc?, data_dir: data_dir? })
+}
+
+/// The gRPC address that belongs to an HTTP address; any free port to any free port.
+fn offset(http: SocketAddr, grpc_offset: u16) -> Option<SocketAddr> {
+    let port = if http.port() == 0 { 0 } else { http.port().checked_add(grpc_offset)? };
+    Some(SocketAddr::new(http.ip(), port))
+}
+
+fn refuse_fields(fields: &mut Fields<'_>, names: &[&'static str], expected: &str) {
+    for name in names {
+        if fields.has(name) {
+            fields.mistake(name, "a field that has no meaning here", expected);
+        }
+    }
+}
+
+struct RegistryListen {
+    http: SocketAddr,
+    grpc: Option<SocketAddr>,
+}
+
+impl Read for RegistryListen {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let http = fields.get("http");
+            let grpc = fields.maybe("grpc");
+            Some(Self { http: http?, grpc: grpc? })
+        })
+    }
+}
+
+/// `None` where `enabled: false`.
+impl Read for Option<Tls> {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let enabled = fields.get::<bool>("enabled");
+            let ca = fields.maybe("ca");
+            let client = client_certificate(fields);
+            let server_name = fields.maybe("server_name");
+            let tls = Tls { ca: ca?, client: client?, server_name: server_name? };
+            Some(enabled?.then_some(tls))
+        })
+    }
+}
+
+fn client_certificate(fields: &mut Fields<'_>) -> Option<Option<ClientCertificate>> {
+    let cert = fields.maybe("cert");
+    let key = fields.maybe("key");
+    match (cert?, key?) {
+        (None, None) => Some(None),
+        (Some(cert), Some(key)) => Some(Some(ClientCertificate { cert, key })),
+        (Some(_), None) => {
+            fields.mistake("key", "a required field is missing", "the private key of `cert`");
+            None
+        }
+        (None, Some(_)) => {
+            fields.mistake("cert", "a required field is missing", "the certificate of `key`");
+            None
+        }
+    }
+}

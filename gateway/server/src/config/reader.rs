@@ -1,0 +1,404 @@
+//! Reads typed values from a tree by the table of fields, and goes on after a mistake.
+//!
+//! Input: a node and what the table says of it. Output: a value, or `None` with the reason among the mistakes, and
+//! beside it what was in force, secrets masked ([`Shown`]). Section readers first get every field and only then use `?`,
+//! so that one mistake hides no other.
+
+use std::collections::BTreeMap;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::mistakes::Mistakes;
+use super::secret::{MASK, is_sensitive};
+use super::table::{Field, Kind, Presence, Section};
+use super::tree::{self, Entry, Form, Node, Scalar, Span, Value};
+
+/// A type that can stand in a configuration.
+pub(super) trait Read: Sized {
+    /// Reads the value at `place`; `None` once a mistake has been recorded.
+    fn read(place: &mut Place<'_>) -> Option<Self>;
+}
+
+/// A node, the field that it is written for, and where mistakes go.
+pub(super) struct Place<'a> {
+    pub(super) node: &'a Node,
+    pub(super) kind: &'static Kind,
+    pub(super) path: String,
+    pub(super) mistakes: &'a mut Mistakes,
+    /// What was in force; filled in by reading.
+    pub(super) shown: Shown,
+}
+
+/// The fields of one mapping that is being read.
+pub(super) struct Fields<'a> {
+    section: &'static Section,
+    entries: &'a [Entry],
+    at: Span,
+    path: String,
+    mistakes: &'a mut Mistakes,
+    shown: Vec<(String, Shown)>,
+}
+
+/// A configuration as it is in force, for people: defaults filled in, secrets masked, in the order of the table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Shown {
+    /// Nothing: an optional field that was left out is not shown at all.
+    #[default]
+    Nothing,
+    /// Anything without parts.
+    Scalar(serde_json::Value),
+    /// A list.
+    List(Vec<Shown>),
+    /// Names and values in order.
+    Mapping(Vec<(String, Shown)>),
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Nothing => serializer.serialize_none(),
+            Self::Scalar(value) => value.serialize(serializer),
+            Self::List(items) => items.serialize(serializer),
+            Self::Mapping(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (name, value) in entries {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Checks that `place` is a mapping and that the table knows all its names. No value at all is an empty mapping.
+    fn open<'p: 'a>(place: &'a mut Place<'p>, section: &'static Section) -> Option<Self> {
+        let node: &'a Node = place.node;
+        let entries = match &node.value {
+            Value::Mapping(entries) => entries.as_slice(),
+            Value::Null => &[],
+            _ => {
+                place.wrong_type();
+                return None;
+            }
+        };
+        let fields = Self {
+            section,
+            entries,
+            at: node.span,
+            path: place.path.clone(),
+            mistakes: &mut *place.mistakes,
+            shown: Vec::new(),
+        };
+        for entry in entries.iter().filter(|entry| section.field(&entry.key).is_none()) {
+            let expected = expected_instead(&entry.key, section);
+            fields.mistakes.add(entry.key_span, &join(&fields.path, &entry.key), "unknown field", &expected);
+        }
+        Some(fields)
+    }
+
+    /// The field's value, or its default's. A required field that is missing is a mistake.
+    pub(super) fn get<T: Read>(&mut self, name: &'static str) -> Option<T> {
+        let field = self.field(name);
+        if let Some(entry) = self.entry(name) {
+            return self.read(&entry.value, field);
+        }
+        match &field.presence {
+            Presence::Default(text) => self.read(&default_node(text, self.at), field),
+            Presence::Required | Presence::Optional(_) => {
+                let problem = "a required field is missing";
+                self.mistakes.add(self.at, &join(&self.path, name), problem, &field.kind.expected());
+                None
+            }
+        }
+    }
+
+    /// The value of a field without default: `Some(None)` where it was left out.
+    pub(super) fn maybe<T: Read>(&mut self, name: &'static str) -> Option<Option<T>> {
+        let field = self.field(name);
+        match self.entry(name) {
+            Some(entry) => self.read(&entry.value, field).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// Whether the field was written.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entry(name).is_some()
+    }
+
+    /// Records what is wrong with a field in its relation to others.
+    pub(super) fn mistake(&mut self, name: &str, problem: &str, expected: &str) {
+        let span = self.entry(name).map_or(self.at, |entry| entry.key_span);
+        self.mistakes.add(span, &join(&self.path, name), problem, expected);
+    }
+
+    fn field(&self, name: &str) -> &'static Field {
+        self.section.field(name).expect("readers ask only for fields of their own section's table")
+    }
+
+    fn entry(&self, name: &str) -> Option<&'a Entry> {
+        self.entries.iter().find(|entry| entry.key == name)
+    }
+
+    fn read<T: Read>(&mut self, node: &Node, field: &'static Field) -> Option<T> {
+        let mut place = Place {
+            node,
+            kind: &field.kind,
+            path: join(&self.path, field.name),
+            mistakes: &mut *self.mistakes,
+            shown: Shown::Nothing,
+        };
+        let value = T::read(&mut place);
+        let shown = std::mem::take(&mut place.shown);
+        self.shown.push((field.name.to_owned(), shown));
+        value
+    }
+}
+
+impl Place<'_> {
+    /// Reads a mapping with known fields.
+    pub(super) fn section<T>(&mut self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
+        let Kind::Section(section) = self.kind else { unreachable!("the table has no section at {}", self.path) };
+        let mut fields = Fields::open(self, section)?;
+        let value = read(&mut fields);
+        self.shown = Shown::Mapping(std::mem::take(&mut fields.shown));
+        value
+    }
+
+    /// The scalar that stands here, of whatever type.
+    pub(super) fn scalar(&mut self) -> Option<&Scalar> {
+        match &self.node.value {
+            Value::Scalar(Scalar { form: Form::Unknown, .. }) => None,
+            Value::Scalar(scalar) => {
+                self.shown = shown_scalar(scalar, self.is_secret());
+                Some(scalar)
+            }
+            _ => {
+                self.wrong_type();
+                None
+            }
+        }
+    }
+
+    /// The text that stands here. A number or truth value is none, unless it came from the environment.
+    pub(super) fn text(&mut self) -> Option<&str> {
+        if let Value::Scalar(scalar) = &self.node.value
+            && scalar.form == Form::Plain
+            && scalar_type(&scalar.text) != ScalarType::Text
+        {
+            self.wrong_type();
+            return None;
+        }
+        self.scalar().map(|scalar| scalar.text.as_str())
+    }
+
+    /// The plain scalar that stands here. A quoted text is none.
+    pub(super) fn plain(&mut self) -> Option<&str> {
+        if let Value::Scalar(Scalar { form: Form::Quoted, .. }) = &self.node.value {
+            self.wrong_type();
+            return None;
+        }
+        self.scalar().map(|scalar| scalar.text.as_str())
+    }
+
+    /// Parses the text that stands here; `None` from `parse` is a mistake.
+    pub(super) fn parse<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let parsed = parse(self.text()?);
+        if parsed.is_none() {
+            self.refuse();
+        }
+        parsed
+    }
+
+    /// Records that the scalar here is not what its field needs.
+    pub(super) fn refuse(&mut self) {
+        let expected = self.kind.expected();
+        self.refuse_for(&expected);
+    }
+
+    /// As [`Place::refuse`], with words of the caller for what would be right.
+    pub(super) fn refuse_for(&mut self, expected: &str) {
+        let problem = match &self.node.value {
+            Value::Scalar(scalar) if !self.is_secret() => format!("`{}` does not fit", scalar.text),
+            _ => "the value does not fit".to_owned(),
+        };
+        self.add(&problem, expected);
+    }
+
+    /// Records that the value lies outside its field's bounds.
+    pub(super) fn out_of_range(&mut self) {
+        let problem = match &self.node.value {
+            Value::Scalar(scalar) if !self.is_secret() => format!("`{}` is out of range", scalar.text),
+            _ => "the value is out of range".to_owned(),
+        };
+        let expected = self.kind.expected();
+        self.add(&problem, &expected);
+    }
+
+    /// Records a mistake at this place.
+    pub(super) fn add(&mut self, problem: &str, expected: &str) {
+        if self.is_secret() {
+            self.mistakes.add_hidden(self.node.span, &self.path, problem, expected);
+        } else {
+            self.mistakes.add(self.node.span, &self.path, problem, expected);
+        }
+    }
+
+    /// Records that what stands here is of another type than its field.
+    pub(super) fn wrong_type(&mut self) {
+        if let Value::Scalar(Scalar { form: Form::Unknown, .. }) = &self.node.value {
+            return;
+        }
+        let problem = format!("wrong type: {}", describe(self.node, self.is_secret()));
+        let mut expected = self.kind.expected();
+        if let Value::Scalar(Scalar { text, form: Form::Plain }) = &self.node.value
+            && self.kind.takes_text()
+            && !self.is_secret()
+        {
+            expected = format!("{expected}; in quotes this would be a text: \"{text}\"");
+        }
+        self.add(&problem, &expected);
+    }
+
+    /// Records what is wrong with the entry `name` of the mapping at this place.
+    pub(super) fn add_below(&mut self, name: &str, problem: &str, expected: &str) {
+        let entry = match &self.node.value {
+            Value::Mapping(entries) => entries.iter().find(|entry| entry.key == name),
+            _ => None,
+        };
+        let span = entry.map_or(self.node.span, |entry| entry.key_span);
+        self.mistakes.add(span, &join(&self.path, name), problem, expected);
+    }
+
+    fn is_secret(&self) -> bool {
+        match self.kind {
+            Kind::Secret => true,
+            Kind::Property => is_sensitive(&self.path),
+            _ => false,
+        }
+    }
+}
+
+impl<T: Read> Read for Vec<T> {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        let Kind::List { of, min_items } = place.kind else { unreachable!("the table has no list at {}", place.path) };
+        let Value::Sequence(items) = &place.node.value else {
+            place.wrong_type();
+            return None;
+        };
+        if items.len() < *min_items {
+            place.add("the list is too short", &place.kind.expected());
+            return None;
+        }
+        let mut values = Vec::new();
+        let mut shown = Vec::new();
+        for (index, node) in items.iter().enumerate() {
+            let path = format!("{}[{index}]", place.path);
+            let mut item = Place { node, kind: of, path, mistakes: &mut *place.mistakes, shown: Shown::Nothing };
+            values.push(T::read(&mut item));
+            shown.push(item.shown);
+        }
+        place.shown = Shown::List(shown);
+        values.into_iter().collect()
+    }
+}
+
+impl<T: Read> Read for BTreeMap<String, T> {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        let Kind::Map { of, .. } = place.kind else { unreachable!("the table has no map at {}", place.path) };
+        let entries = match &place.node.value {
+            Value::Mapping(entries) => entries.as_slice(),
+            Value::Null => &[],
+            _ => {
+                place.wrong_type();
+                return None;
+            }
+        };
+        let mut values = Vec::new();
+        let mut shown = Vec::new();
+        for Entry { key, value: node, .. } in entries {
+            let path = join(&place.path, key);
+            let mut item = Place { node, kind: of, path, mistakes: &mut *place.mistakes, shown: Shown::Nothing };
+            values.push(T::read(&mut item).map(|value| (key.clone(), value)));
+            shown.push((key.clone(), item.shown));
+        }
+        place.shown = Shown::Mapping(shown);
+        values.into_iter().collect()
+    }
+}
+
+/// The default as a node that stands where the field is missing.
+fn default_node(text: &str, at: Span) -> Node {
+    let node =
+        tree::parse(text, &mut Mistakes::default()).expect("every default of the table is YAML, which a test checks");
+    Node { span: at, value: node.value }
+}
+
+/// `path.name`; names that are no plain words are put into quotes.
+pub(super) fn join(path: &str, name: &str) -> String {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    let dot = if path.is_empty() { "" } else { "." };
+    if plain { format!("{path}{dot}{name}") } else { format!("{path}{dot}{name:?}") }
+}
+
+/// The most similar name of the table, or all names.
+fn expected_instead(name: &str, section: &Section) -> String {
+    let similar =
+        |field: &&Field| strsim::damerau_levenshtein(name, field.name) * 3 <= name.len().max(field.name.len());
+    let nearest = |field: &&Field| strsim::damerau_levenshtein(name, field.name);
+    match section.fields.iter().filter(similar).min_by_key(nearest) {
+        Some(field) => format!("did you mean `{}`?", field.name),
+        None => format!("one of {}", section.fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// What YAML 1.2 takes an unquoted scalar for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ScalarType {
+    Number,
+    Truth,
+    Text,
+}
+
+fn scalar_type(text: &str) -> ScalarType {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let hex =
+        |prefix: &str, radix| text.strip_prefix(prefix).is_some_and(|rest| u128::from_str_radix(rest, radix).is_ok());
+    // Rust's float parser takes words like `infinity` that YAML does not: a number has to begin like one.
+    let float =
+        digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') && digits.parse::<f64>().is_ok();
+    let special = matches!(digits.to_ascii_lowercase().as_str(), ".inf" | ".nan");
+    match text {
+        "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => ScalarType::Truth,
+        _ if float || special || hex("0x", 16) || hex("0o", 8) => ScalarType::Number,
+        _ => ScalarType::Text,
+    }
+}
+
+fn describe(node: &Node, secret: bool) -> String {
+    match &node.value {
+        Value::Null => "no value".into(),
+        Value::Sequence(_) => "a list".into(),
+        Value::Mapping(_) => "a mapping".into(),
+        Value::Scalar(scalar) => {
+            let kind = match (scalar.form, scalar_type(&scalar.text)) {
+                (Form::Plain, ScalarType::Number) => "the number",
+                (Form::Plain, ScalarType::Truth) => "the truth value",
+                _ => "the text",
+            };
+            if secret { kind.replace("the", "a") } else { format!("{kind} `{}`", scalar.text) }
+        }
+    }
+}
+
+fn shown_scalar(scalar: &Scalar, secret: bool) -> Shown {
+    if secret {
+        return Shown::Scalar(MASK.into());
+    }
+    let typed = match (scalar.form, scalar_type(&scalar.text)) {
+        (Form::Plain, ScalarType::Number | ScalarType::Truth) => serde_json::from_str(&scalar.text).ok(),
+        _ => None,
+    };
+    Shown::Scalar(typed.unwrap_or_else(|| scalar.text.as_str().into()))
+}

@@ -1,0 +1,175 @@
+//! Sections `export`, `import` and `namespaces`: what crosses between clusters and under which names.
+
+use std::collections::BTreeMap;
+
+use federation_core::id::ClusterId;
+use federation_core::pattern::{ConfigPattern, Glob, Selection, ServicePattern};
+
+use super::reader::{Place, Read};
+
+/// What other clusters may see of this one. Namespaces are local ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export(pub Selection);
+
+/// What is taken from other clusters. Namespaces are names of the federation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// Patterns of clusters to read.
+    pub clusters: Vec<Glob>,
+    /// Patterns of clusters to leave out.
+    pub excluded_clusters: Vec<Glob>,
+    /// What is taken from those clusters.
+    pub selection: Selection,
+}
+
+impl Import {
+    /// Whether the log of `cluster` is read. The own cluster's always is; that is the caller's to add.
+    #[must_use]
+    pub fn has_cluster(&self, cluster: &ClusterId) -> bool {
+        let any = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(cluster.as_str()));
+        any(&self.clusters) && !any(&self.excluded_clusters)
+    }
+}
+
+/// Names of local namespaces in the federation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    by_id: BTreeMap<String, String>,
+    by_shown_name: BTreeMap<String, String>,
+}
+
+impl Namespaces {
+    /// The name in the federation of the local namespace with this id and, if it is known, this shown name. The id
+    /// counts before the shown name; without either the id is the name.
+    #[must_use]
+    pub fn federated<'a>(&'a self, id: &'a str, shown_name: Option<&str>) -> &'a str {
+        let by_shown_name = || shown_name.and_then(|name| self.by_shown_name.get(name));
+        self.by_id.get(id).or_else(by_shown_name).map_or(id, String::as_str)
+    }
+
+    /// Whether some name depends on shown names, so that they have to be known before anything is published.
+    #[must_use]
+    pub fn needs_shown_names(&self) -> bool {
+        !self.by_shown_name.is_empty()
+    }
+}
+
+impl Read for Export {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let services = fields.get("services");
+            let configs = fields.get("configs");
+            let exclude = fields.get::<Exclude>("exclude");
+            let exclude = exclude?;
+            Some(Self(Selection {
+                services: services?,
+                configs: configs?,
+                excluded_services: exclude.services,
+                excluded_configs: exclude.configs,
+            }))
+        })
+    }
+}
+
+impl Read for Import {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let clusters = fields.get("clusters");
+            let services = fields.get::<Vec<ServicePattern>>("services");
+            let configs = fields.get::<Vec<ConfigPattern>>("configs");
+            let exclude = fields.get::<ImportExclude>("exclude");
+            let (services, configs, exclude) = (services?, configs?, exclude?);
+            let selection = Selection {
+                services: or_all(services, ServicePattern::any()),
+                configs: or_all(configs, ConfigPattern::any()),
+                excluded_services: exclude.rules.services,
+                excluded_configs: exclude.rules.configs,
+            };
+            Some(Self { clusters: clusters?, excluded_clusters: exclude.clusters, selection })
+        })
+    }
+}
+
+/// No rule for imports means no restriction.
+fn or_all<P>(patterns: Vec<P>, any: P) -> Vec<P> {
+    if patterns.is_empty() { vec![any] } else { patterns }
+}
+
+struct Exclude {
+    services: Vec<ServicePattern>,
+    configs: Vec<ConfigPattern>,
+}
+
+struct ImportExclude {
+    clusters: Vec<Glob>,
+    rules: Exclude,
+}
+
+impl Read for Exclude {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let services = fields.get("services");
+            let configs = fields.get("configs");
+            Some(Self { services: services?, configs: configs? })
+        })
+    }
+}
+
+impl Read for ImportExclude {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let clusters = fields.get("clusters");
+            let services = fields.get("services");
+            let configs = fields.get("configs");
+            Some(Self { clusters: clusters?, rules: Exclude { services: services?, configs: configs? } })
+        })
+    }
+}
+
+impl Read for ServicePattern {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let namespace = fields.get("namespace");
+            let group = fields.get("group");
+            let service = fields.get("service");
+            Some(Self { namespace: namespace?, group: group?, service: service? })
+        })
+    }
+}
+
+impl Read for ConfigPattern {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let namespace = fields.get("namespace");
+            let group = fields.get("group");
+            let data_id = fields.get("data_id");
+            Some(Self { namespace: namespace?, group: group?, data_id: data_id? })
+        })
+    }
+}
+
+impl Read for Namespaces {
+    /// Two local namespaces of one name would mix their services, where the same name may mean two things.
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        let names = BTreeMap::<String, String>::read(place)?;
+        let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+        let mistakes_before = place.mistakes.count();
+        for (local, federated) in &names {
+            if let Some(other) = taken.insert(federated, local) {
+                let problem = format!("`{federated}` is also the name of {other}");
+                place.add_below(local, &problem, "a name of its own for each local namespace");
+            }
+        }
+        if place.mistakes.count() > mistakes_before {
+            return None;
+        }
+        let mut namespaces = Self::default();
+        for (local, federated) in names {
+            match local.strip_prefix("name:") {
+                Some(shown_name) => namespaces.by_shown_name.insert(shown_name.to_owned(), federated),
+                None => namespaces.by_id.insert(local, federated),
+            };
+        }
+        Some(namespaces)
+    }
+}
