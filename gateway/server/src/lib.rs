@@ -1,4 +1,6 @@
-//! Adapters around the federation core, and the gateway they make up.
+//! The federation gateway: adapters around the pure core, and the one task that owns its state.
 
 pub mod config;
+pub mod ports;
 pub mod registry;
+pub mod view;
