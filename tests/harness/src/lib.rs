@@ -1,1 +1,31 @@
-//! placeholder
+//! The real parts of a federation on one machine, for tests, benches and the local stack: Kafka, Nacos servers of both lines, and drivers
+//! for SDKs that nobody here wrote.
+//!
+//! [`Parts::ensure`] fetches what is missing (kept outside git, by version), the rest starts and torments it:
+//!
+//! | type | is |
+//! |---|---|
+//! | [`Kafka`] | one broker (KRaft) with quick compaction |
+//! | [`Nacos`] | one standalone server, [`Line::V2`] (2.3.2) or [`Line::V3`] (3.1.0) |
+//! | [`FaultProxy`] | a proxy before a Nacos that answers wrongly on demand |
+//! | [`SdkClient`] | a process that runs a real SDK in Java, Python or Go |
+//!
+//! Everything started here dies with the harness, however that ends: a dropped value kills its process, and the kernel kills the rest when
+//! the harness itself is killed. Only the local stack asks for processes that stay ([`process::Tie::Detached`]).
+
+mod announce;
+pub mod fault_proxy;
+pub mod home;
+pub mod kafka;
+pub mod nacos;
+pub mod parts;
+pub mod port;
+pub mod process;
+pub mod sdk;
+pub mod stack;
+
+pub use announce::announce;
+pub use fault_proxy::{Fault, FaultProxy, Link};
+pub use kafka::{Kafka, KafkaOptions};
+pub use nacos::{Access, Credentials, Line, Nacos, NacosOptions};
+pub use parts::{Part, Parts};

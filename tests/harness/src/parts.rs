@@ -1,0 +1,279 @@
+//! Fetches real parts from the public package registries and keeps them outside git.
+//!
+//! A part is kept under `<root>/<name>-<fingerprint of its sources>`: another version of a pom is another directory, and an old one never
+//! serves a new pom. It is fetched into a directory beside and renamed, so what exists is whole. Several processes may ask at the same time.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::announce;
+use crate::process::Program;
+
+/// Written last into a fetched part: the files it holds, whose names carry their versions.
+const STAMP: &str = "stamp";
+
+/// Something real to test with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// The Kafka broker.
+    Kafka,
+    /// Nacos server 2.3.2.
+    Nacos2,
+    /// Nacos server 3.1.0.
+    Nacos3,
+    /// Nacos's Java SDK 3.1.1 with our driver.
+    JavaSdk,
+    /// Nacos's Python SDK 3.2.0 with our driver.
+    PythonSdk,
+    /// Nacos's Go SDK 2.3.2 with our driver; needs a Go newer than Debian's.
+    GoSdk,
+}
+
+/// How a part is made from its sources.
+#[derive(Clone, Copy)]
+enum Recipe {
+    /// `mvn compile`, and all dependencies into `deps/`.
+    Maven,
+    /// A virtual environment `venv/` with the packages of `requirements.txt`.
+    Venv,
+    /// `go build` into `driver`.
+    Go,
+}
+
+impl Part {
+    /// Its name in paths and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Nacos2 => "nacos2",
+            Self::Nacos3 => "nacos3",
+            Self::JavaSdk => "java-sdk",
+            Self::PythonSdk => "python-sdk",
+            Self::GoSdk => "go-sdk",
+        }
+    }
+
+    fn sources(self) -> PathBuf {
+        let relative = match self {
+            Self::Kafka => "harness/parts/kafka",
+            Self::Nacos2 => "harness/parts/nacos2",
+            Self::Nacos3 => "harness/parts/nacos3",
+            Self::JavaSdk => "clients/java",
+            Self::PythonSdk => "clients/python",
+            Self::GoSdk => "clients/go",
+        };
+        workspace().join("tests").join(relative)
+    }
+
+    fn recipe(self) -> Recipe {
+        match self {
+            Self::Kafka | Self::Nacos2 | Self::Nacos3 | Self::JavaSdk => Recipe::Maven,
+            Self::PythonSdk => Recipe::Venv,
+            Self::GoSdk => Recipe::Go,
+        }
+    }
+}
+
+/// Parts that are there.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    directories: BTreeMap<Part, PathBuf>,
+}
+
+impl Parts {
+    /// Makes sure of `parts`, fetching what is missing.
+    ///
+    /// # Errors
+    /// When a tool is missing or a registry cannot be reached; the error quotes the tool's output.
+    pub async fn ensure(parts: &[Part]) -> Result<Self> {
+        let root = root();
+        std::fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+        let mut directories = BTreeMap::new();
+        for &part in parts {
+            let directory = ensure_one(&root, part).await.with_context(|| format!("cannot fetch {}", part.name()))?;
+            directories.insert(part, directory);
+        }
+        Ok(Self { directories })
+    }
+
+    /// Where a part is.
+    ///
+    /// # Errors
+    /// When it was not among those asked for.
+    pub fn directory(&self, part: Part) -> Result<&Path> {
+        let directory = self.directories.get(&part).map(PathBuf::as_path);
+        directory.with_context(|| format!("{} was not asked for: add it to Parts::ensure", part.name()))
+    }
+}
+
+/// The root of the workspace these sources are in.
+pub fn workspace() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    tests.and_then(Path::parent).expect("this package is two folders below the workspace").to_path_buf()
+}
+
+fn root() -> PathBuf {
+    std::env::var_os("NACOS_FED_PARTS").map_or_else(|| workspace().join(".parts"), PathBuf::from)
+}
+
+async fn ensure_one(root: &Path, part: Part) -> Result<PathBuf> {
+    let sources = part.sources();
+    let directory = root.join(format!("{}-{:016x}", part.name(), fingerprint(&sources)?));
+    if directory.join(STAMP).exists() {
+        return Ok(directory);
+    }
+    let _lock = lock(root.join(format!("{}.lock", part.name()))).await?;
+    if directory.join(STAMP).exists() {
+        return Ok(directory); // Another process fetched it while this one waited.
+    }
+    announce(&format!("fetching {} (once; kept in {})", part.name(), directory.display()));
+    let start = Instant::now();
+    let fetching = root.join(format!("fetching-{}", part.name()));
+    for leftover in [&fetching, &directory] {
+        if leftover.exists() {
+            std::fs::remove_dir_all(leftover)?;
+        }
+    }
+    copy(&sources, &fetching)?;
+    make(part, &fetching).await?;
+    std::fs::write(fetching.join(STAMP), inventory(&fetching)?)?;
+    std::fs::rename(&fetching, &directory)?;
+    announce(&format!("fetched {} in {:.1} s", part.name(), start.elapsed().as_secs_f64()));
+    Ok(directory)
+}
+
+async fn lock(path: PathBuf) -> Result<File> {
+    let locked = tokio::task::spawn_blocking(move || {
+        let file = File::create(path)?;
+        file.lock()?;
+        std::io::Result::Ok(file)
+    });
+    Ok(locked.await??)
+}
+
+async fn make(part: Part, directory: &Path) -> Result<()> {
+    let log = directory.join("fetch.log");
+    let tool = |executable: &str, arguments: &[&str]| {
+        let name = format!("{executable} (for {})", part.name());
+        Program::new(name, executable, &log).args(arguments.iter().copied()).directory(directory)
+    };
+    match part.recipe() {
+        Recipe::Maven => {
+            need("java", "openjdk-17-jdk-headless")?;
+            need("mvn", "maven")?;
+            let goals = ["-q", "-B", "-ntp", "compile", "dependency:copy-dependencies", "-DoutputDirectory=deps"];
+            tool("mvn", &goals).run().await
+        }
+        Recipe::Venv => {
+            need("python3", "python3-venv")?;
+            tool("python3", &["-m", "venv", "venv"]).run().await?;
+            let python = directory.join("venv/bin/python");
+            let python = python.to_str().context("the path of the parts is not text")?;
+            tool(python, &["-m", "pip", "install", "-q", "-r", "requirements.txt"]).run().await
+        }
+        Recipe::Go => {
+            need("go", "golang (1.21 or later)")?;
+            tool("go", &["build", "-o", "driver", "."]).run().await
+        }
+    }
+}
+
+fn need(tool: &str, package: &str) -> Result<()> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    if !std::env::split_paths(&paths).any(|directory| directory.join(tool).is_file()) {
+        bail!("{tool} is missing; install it: apt-get install -y {package}");
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for relative in files(from)? {
+        let target = to.join(&relative);
+        std::fs::create_dir_all(target.parent().context("a file has a folder")?)?;
+        std::fs::copy(from.join(&relative), target)?;
+    }
+    Ok(())
+}
+
+fn inventory(directory: &Path) -> Result<String> {
+    let mut names: Vec<String> = Vec::new();
+    for kept in ["deps", "venv/lib"] {
+        if directory.join(kept).is_dir() {
+            let within = files(&directory.join(kept))?;
+            names.extend(within.iter().filter(|path| is_versioned(path)).map(|path| path.display().to_string()));
+        }
+    }
+    Ok(names.join("\n"))
+}
+
+fn is_versioned(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jar") || path.ends_with("METADATA")
+}
+
+/// Changes with any name or content below `directory`; the same in every build of the harness.
+fn fingerprint(directory: &Path) -> Result<u64> {
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    for relative in files(directory)? {
+        hash.update(relative.as_os_str().as_encoded_bytes());
+        hash.update(&[0]);
+        hash.update(&std::fs::read(directory.join(&relative))?);
+        hash.update(&[0]);
+    }
+    Ok(hash.digest())
+}
+
+/// All files below, relative, in order; what tools write beside sources (`target`, caches) is left out.
+fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut pending = vec![directory.to_path_buf()];
+    while let Some(folder) = pending.pop() {
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_file() {
+                found.push(path.strip_prefix(directory)?.to_path_buf());
+            } else if path.is_dir() && !["target", "__pycache__"].iter().any(|name| path.ends_with(name)) {
+                pending.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+
+    #[test]
+    fn a_fingerprint_changes_with_content_and_with_names() {
+        let home = Home::temporary("parts").unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for (name, content) in [("a", "1"), ("a", "2"), ("b", "2"), ("b", "")] {
+            std::fs::write(home.path().join(name), content).unwrap();
+            assert!(seen.insert(fingerprint(home.path()).unwrap()), "{name} {content}");
+        }
+        std::fs::create_dir(home.path().join("target")).unwrap();
+        std::fs::write(home.path().join("target/built"), "x").unwrap();
+        assert!(!seen.insert(fingerprint(home.path()).unwrap()));
+    }
+
+    #[test]
+    fn every_part_has_sources() {
+        for part in [Part::Kafka, Part::Nacos2, Part::Nacos3] {
+            assert!(!files(&part.sources()).unwrap().is_empty(), "{}", part.name());
+        }
+    }
+
+    #[test]
+    fn a_missing_tool_is_named_with_the_line_to_type() {
+        let error = need("no-such-tool", "no-such-package").unwrap_err().to_string();
+        assert_eq!(error, "no-such-tool is missing; install it: apt-get install -y no-such-package");
+    }
+}
