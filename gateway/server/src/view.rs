@@ -4,7 +4,7 @@
 //! the map serves lists and pages; it changes only when a service appears or vanishes.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
@@ -55,13 +55,49 @@ pub struct GatewayStatus {
 /// A clock that a test can hold: milliseconds of the process's monotonic clock.
 pub type Now = Arc<dyn Fn() -> federation_core::time::Mono + Send + Sync>;
 
+/// The names that exist, ordered. Readers take a snapshot; the writer changes the set in place unless a snapshot is being
+/// read, and copies it then. So a cold start of many services does not copy the set for each of them.
+struct Index<K>(Mutex<Arc<BTreeSet<K>>>); // Locked for taking one `Arc`, or for the names of one change.
+
+impl<K> Default for Index<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Ord> Index<K> {
+    fn snapshot(&self) -> Arc<BTreeSet<K>> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds and removes names: each with whether it exists now.
+    fn set<'a>(&self, names: impl Iterator<Item = (&'a K, bool)>)
+    where
+        K: 'a,
+    {
+        let mut names = names.peekable();
+        if names.peek().is_none() {
+            return;
+        }
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = Arc::make_mut(&mut shared);
+        for (name, exists) in names {
+            if exists {
+                set.insert(name.clone());
+            } else {
+                set.remove(name);
+            }
+        }
+    }
+}
+
 struct Shared {
     services: DashMap<ServiceKey, Arc<FederatedService>, foldhash::fast::RandomState>,
     configs: DashMap<ConfigKey, Arc<FederatedConfig>, foldhash::fast::RandomState>,
-    service_index: ArcSwap<BTreeSet<ServiceKey>>,
-    config_index: ArcSwap<BTreeSet<ConfigKey>>,
+    service_index: Index<ServiceKey>,
+    config_index: Index<ConfigKey>,
     clusters: ArcSwap<ClusterTable>,
-    gateway: ArcSwap<GatewayStatus>,
+    gateway: watch::Sender<Arc<GatewayStatus>>,
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
     clusters_changed: watch::Sender<Revision>,
 }
@@ -84,10 +120,10 @@ pub fn new(now: Now) -> (ViewWriter, ViewReader) {
     let shared = Arc::new(Shared {
         services: DashMap::default(),
         configs: DashMap::default(),
-        service_index: ArcSwap::default(),
-        config_index: ArcSwap::default(),
+        service_index: Index::default(),
+        config_index: Index::default(),
         clusters: ArcSwap::default(),
-        gateway: ArcSwap::default(),
+        gateway: watch::Sender::default(),
         watched: DashMap::default(),
         clusters_changed: watch::Sender::default(),
     });
@@ -112,7 +148,7 @@ impl ViewWriter {
             }
         }
         if let Some(gateway) = change.gateway {
-            self.shared.gateway.store(gateway);
+            self.shared.gateway.send_replace(gateway);
         }
         if let Some(clusters) = change.clusters {
             self.replace_clusters(clusters);
@@ -139,34 +175,14 @@ impl ViewWriter {
 
     fn index_services(&self, change: &ViewChange) {
         let known = |key: &ServiceKey| self.shared.services.contains_key(key);
-        if change.services.iter().all(|(key, service)| known(key) == service.is_some()) {
-            return;
-        }
-        let mut index = BTreeSet::clone(&self.shared.service_index.load());
-        for (key, service) in &change.services {
-            if service.is_some() {
-                index.insert(key.clone())
-            } else {
-                index.remove(key)
-            };
-        }
-        self.shared.service_index.store(Arc::new(index));
+        let now = change.services.iter().map(|(key, service)| (key, service.is_some()));
+        self.shared.service_index.set(now.filter(|(key, exists)| known(key) != *exists));
     }
 
     fn index_configs(&self, change: &ViewChange) {
         let known = |key: &ConfigKey| self.shared.configs.contains_key(key);
-        if change.configs.iter().all(|(key, config)| known(key) == config.is_some()) {
-            return;
-        }
-        let mut index = BTreeSet::clone(&self.shared.config_index.load());
-        for (key, config) in &change.configs {
-            if config.is_some() {
-                index.insert(key.clone())
-            } else {
-                index.remove(key)
-            };
-        }
-        self.shared.config_index.store(Arc::new(index));
+        let now = change.configs.iter().map(|(key, config)| (key, config.is_some()));
+        self.shared.config_index.set(now.filter(|(key, exists)| known(key) != *exists));
     }
 }
 
@@ -186,13 +202,13 @@ impl ViewReader {
     /// All service names, ordered, as of one moment.
     #[must_use]
     pub fn service_names(&self) -> Arc<BTreeSet<ServiceKey>> {
-        self.shared.service_index.load_full()
+        self.shared.service_index.snapshot()
     }
 
     /// All config item names, ordered, as of one moment.
     #[must_use]
     pub fn config_names(&self) -> Arc<BTreeSet<ConfigKey>> {
-        self.shared.config_index.load_full()
+        self.shared.config_index.snapshot()
     }
 
     /// All clusters.
@@ -204,7 +220,13 @@ impl ViewReader {
     /// What the gateway says of itself.
     #[must_use]
     pub fn gateway(&self) -> Arc<GatewayStatus> {
-        self.shared.gateway.load_full()
+        Arc::clone(&self.shared.gateway.borrow())
+    }
+
+    /// Changes whenever the gateway's own state is written.
+    #[must_use]
+    pub fn watch_gateway(&self) -> watch::Receiver<Arc<GatewayStatus>> {
+        self.shared.gateway.subscribe()
     }
 
     /// The clock that [`ClusterStatus::as_of`] is told by.
@@ -213,15 +235,85 @@ impl ViewReader {
         (self.now)()
     }
 
-    /// Changes whenever the service changes, appears or vanishes. The value counts changes and means nothing else.
+    /// Tells whenever the service changes, appears or vanishes.
     #[must_use]
-    pub fn watch_service(&self, key: &ServiceKey) -> watch::Receiver<Revision> {
-        self.shared.watched.entry(key.clone()).or_default().subscribe()
+    pub fn watch_service(&self, key: &ServiceKey) -> ServiceWatch {
+        let changes = self.shared.watched.entry(key.clone()).or_default().subscribe();
+        ServiceWatch { changes: Some(changes), key: key.clone(), shared: Arc::clone(&self.shared) }
     }
 
     /// Changes whenever the freshness of a cluster changes.
     #[must_use]
     pub fn watch_clusters(&self) -> watch::Receiver<Revision> {
         self.shared.clusters_changed.subscribe()
+    }
+}
+
+/// Somebody's interest in one service; nothing is kept of it once the last one is dropped.
+pub struct ServiceWatch {
+    changes: Option<watch::Receiver<Revision>>,
+    key: ServiceKey,
+    shared: Arc<Shared>,
+}
+
+impl ServiceWatch {
+    /// Waits for a change since the watch began or since the last call; changes in between count as one. Never returns
+    /// once the view is gone. Cancel-safe.
+    pub async fn changed(&mut self) {
+        let told = match &mut self.changes {
+            Some(changes) => changes.changed().await.is_ok(),
+            None => false,
+        };
+        if !told {
+            std::future::pending().await
+        }
+    }
+}
+
+impl Drop for ServiceWatch {
+    fn drop(&mut self) {
+        drop(self.changes.take());
+        self.shared.watched.remove_if(&self.key, |_, sender| sender.receiver_count() == 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use federation_core::time::Mono;
+
+    use super::*;
+
+    fn empty() -> (ViewWriter, ViewReader) {
+        new(Arc::new(|| Mono(0)))
+    }
+
+    fn service(name: &str) -> (ServiceKey, Option<Arc<FederatedService>>) {
+        let key = ServiceKey::new("public", "g", name);
+        let service = FederatedService { key: key.clone(), revision: Revision(1), origins: vec![] };
+        (key, Some(Arc::new(service)))
+    }
+
+    #[test]
+    fn a_list_that_is_being_read_does_not_change_under_its_reader() {
+        let (mut writer, reader) = empty();
+        writer.apply(ViewChange { services: vec![service("a")], ..ViewChange::default() });
+        let before = reader.service_names();
+        let gone = (service("a").0, None);
+        writer.apply(ViewChange { services: vec![service("b"), gone], ..ViewChange::default() });
+        let names = |set: &BTreeSet<ServiceKey>| set.iter().map(|key| key.service().to_owned()).collect::<Vec<_>>();
+        assert_eq!((names(&before), names(&reader.service_names())), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_watch_tells_of_its_service_only_and_leaves_nothing_behind() {
+        let (mut writer, reader) = empty();
+        let mut watch = reader.watch_service(&service("a").0);
+        writer.apply(ViewChange { services: vec![service("b")], ..ViewChange::default() });
+        assert!(futures::poll!(std::pin::pin!(watch.changed())).is_pending());
+        writer.apply(ViewChange { services: vec![service("a"), service("a")], ..ViewChange::default() });
+        watch.changed().await;
+        assert!(futures::poll!(std::pin::pin!(watch.changed())).is_pending());
+        drop(watch);
+        assert!(reader.shared.watched.is_empty());
     }
 }
