@@ -7,3 +7,4 @@
 
 pub mod message;
 pub mod payload;
+pub mod server;
