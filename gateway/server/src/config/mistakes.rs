@@ -105,7 +105,7 @@ impl Mistakes {
     /// a secret (the value of a misspelt `pasword`, a neighbour in braces), so only an indentation and the name of the
     /// field itself are shown with it.
     fn excerpt(&self, mistake: &Mistake) -> Option<(String, usize)> {
-        if mistake.excerpt == Excerpt::Hidden {
+        if mistake.excerpt == Excerpt::Hidden || mistake.width == 0 {
             return None;
         }
         let line: Vec<char> = self.lines.get(mistake.line.checked_sub(1)?)?.chars().collect();

@@ -7,6 +7,7 @@
 pub mod expand;
 pub mod fields;
 mod gateway;
+pub mod json_schema;
 mod kafka;
 pub mod mistakes;
 mod nacos;
@@ -32,7 +33,7 @@ pub use self::nacos::{ClientCertificate, EmbeddedRegistry, Login, Nacos, Registr
 pub use self::reader::Shown;
 pub use self::rules::{Export, Import, Namespaces};
 pub use self::secret::Secret;
-pub use self::values::{Bytes, HostPort, LogFilter, Ratio};
+pub use self::values::{Bytes, HostPort, LogFilter, Ratio, parse_duration};
 
 use self::gateway::Replica;
 use self::reader::{Fields, Place};
@@ -148,6 +149,7 @@ pub fn from_text(name: &str, text: &str, surroundings: &Surroundings) -> Result<
         node: &tree,
         kind: &fields::ROOT_KIND,
         path: String::new(),
+        named: Span { line: 1, column: 1, width: 0 },
         mistakes: &mut mistakes,
         shown: Shown::Nothing,
     };

@@ -24,6 +24,8 @@ pub(super) struct Place<'a> {
     pub(super) node: &'a Node,
     pub(super) kind: &'static Kind,
     pub(super) path: String,
+    /// Where the field's name stands, or the item in its list: the place of what is missing inside.
+    pub(super) named: Span,
     pub(super) mistakes: &'a mut Mistakes,
     /// What was in force; filled in by reading.
     pub(super) shown: Shown,
@@ -51,6 +53,20 @@ pub enum Shown {
     List(Vec<Shown>),
     /// Names and values in order.
     Mapping(Vec<(String, Shown)>),
+}
+
+impl Shown {
+    /// A whole node as it was written.
+    pub(super) fn of(node: &Node) -> Self {
+        match &node.value {
+            Value::Null => Self::Nothing,
+            Value::Scalar(scalar) => shown_scalar(scalar, false),
+            Value::Sequence(items) => Self::List(items.iter().map(Self::of).collect()),
+            Value::Mapping(entries) => {
+                Self::Mapping(entries.iter().map(|entry| (entry.key.clone(), Self::of(&entry.value))).collect())
+            }
+        }
+    }
 }
 
 impl Serialize for Shown {
@@ -85,7 +101,7 @@ impl<'a> Fields<'a> {
         let fields = Self {
             section,
             entries,
-            at: node.span,
+            at: place.named,
             path: place.path.clone(),
             mistakes: &mut *place.mistakes,
             shown: Vec::new(),
@@ -101,10 +117,10 @@ impl<'a> Fields<'a> {
     pub(super) fn get<T: Read>(&mut self, name: &'static str) -> Option<T> {
         let field = self.field(name);
         if let Some(entry) = self.entry(name) {
-            return self.read(&entry.value, field);
+            return self.read(&entry.value, entry.key_span, field);
         }
         match &field.presence {
-            Presence::Default(text) => self.read(&default_node(text, self.at), field),
+            Presence::Default(text) => self.read(&default_node(text, self.at), self.at, field),
             Presence::Required | Presence::Optional(_) => {
                 let problem = "a required field is missing";
                 self.mistakes.add(self.at, &join(&self.path, name), problem, &field.kind.expected());
@@ -117,7 +133,7 @@ impl<'a> Fields<'a> {
     pub(super) fn maybe<T: Read>(&mut self, name: &'static str) -> Option<Option<T>> {
         let field = self.field(name);
         match self.entry(name) {
-            Some(entry) => self.read(&entry.value, field).map(Some),
+            Some(entry) => self.read(&entry.value, entry.key_span, field).map(Some),
             None => Some(None),
         }
     }
@@ -141,11 +157,12 @@ impl<'a> Fields<'a> {
         self.entries.iter().find(|entry| entry.key == name)
     }
 
-    fn read<T: Read>(&mut self, node: &Node, field: &'static Field) -> Option<T> {
+    fn read<T: Read>(&mut self, node: &Node, named: Span, field: &'static Field) -> Option<T> {
         let mut place = Place {
             node,
             kind: &field.kind,
             path: join(&self.path, field.name),
+            named,
             mistakes: &mut *self.mistakes,
             shown: Shown::Nothing,
         };
@@ -157,6 +174,11 @@ impl<'a> Fields<'a> {
 }
 
 impl Place<'_> {
+    /// The place of a part of what stands here.
+    fn inside<'p>(&'p mut self, node: &'p Node, named: Span, kind: &'static Kind, path: String) -> Place<'p> {
+        Place { node, kind, path, named, mistakes: &mut *self.mistakes, shown: Shown::Nothing }
+    }
+
     /// Reads a mapping with known fields.
     pub(super) fn section<T>(&mut self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
         let Kind::Section(section) = self.kind else { unreachable!("the table has no section at {}", self.path) };
@@ -295,7 +317,7 @@ impl<T: Read> Read for Vec<T> {
         let mut shown = Vec::new();
         for (index, node) in items.iter().enumerate() {
             let path = format!("{}[{index}]", place.path);
-            let mut item = Place { node, kind: of, path, mistakes: &mut *place.mistakes, shown: Shown::Nothing };
+            let mut item = place.inside(node, node.span, of, path);
             values.push(T::read(&mut item));
             shown.push(item.shown);
         }
@@ -317,9 +339,9 @@ impl<T: Read> Read for BTreeMap<String, T> {
         };
         let mut values = Vec::new();
         let mut shown = Vec::new();
-        for Entry { key, value: node, .. } in entries {
+        for Entry { key, key_span, value: node } in entries {
             let path = join(&place.path, key);
-            let mut item = Place { node, kind: of, path, mistakes: &mut *place.mistakes, shown: Shown::Nothing };
+            let mut item = place.inside(node, *key_span, of, path);
             values.push(T::read(&mut item).map(|value| (key.clone(), value)));
             shown.push((key.clone(), item.shown));
         }

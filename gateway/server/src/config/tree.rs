@@ -25,7 +25,7 @@ pub struct Span {
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
-    /// In characters, within the first line; at least 1.
+    /// In characters, within the first line; 0 for a place that covers nothing.
     pub width: usize,
 }
 

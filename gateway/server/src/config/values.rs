@@ -150,7 +150,7 @@ impl Read for Ratio {
 impl Read for Duration {
     fn read(place: &mut Place<'_>) -> Option<Self> {
         let Kind::Duration { min, max } = place.kind else { unreachable!("no duration at {}", place.path) };
-        let duration = place.parse(duration)?;
+        let duration = place.parse(parse_duration)?;
         if !(*min..=*max).contains(&duration) {
             place.out_of_range();
             return None;
@@ -255,8 +255,9 @@ fn count(place: &mut Place<'_>) -> Option<u64> {
     within
 }
 
-/// `15s`; a number without unit is none, so that nobody has to guess which was meant.
-fn duration(text: &str) -> Option<Duration> {
+/// `500ms`, `15s`, `10m`, `1h`, `7d`; a number without unit is none, so that nobody has to guess which was meant.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = number_and_unit(text)?;
     let unit_ms = match unit {
         "ms" => 1,

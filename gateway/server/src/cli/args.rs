@@ -1,0 +1,271 @@
+//! The arguments of `nacos-fed`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
+
+use super::exit::Failure;
+use super::output::Format;
+use crate::config::{LogFilter, LogFormat, parse_duration};
+
+const EXIT_CODES: &str = "Exit codes:
+  0  ok                        3  the gateway cannot be reached
+  1  the finding is negative   4  not found
+  2  wrong input               5  refused";
+
+const ASKING: &str = "Options of the commands that ask a gateway";
+
+/// One registry out of many Nacos clusters.
+///
+/// A gateway runs beside every Nacos cluster; the other commands ask a running gateway.
+#[derive(Debug, Parser)]
+#[command(name = "nacos-fed", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Arguments of every command.
+#[derive(Args, Debug)]
+pub(super) struct Global {
+    /// The gateway to ask
+    #[arg(long, global = true, help_heading = ASKING, value_name = "URL", env = "NACOS_FED_SERVER", default_value = "http://127.0.0.1:7070")]
+    #[arg(value_parser = server)]
+    pub(super) server: Url,
+
+    /// Namespace id; "" is a namespace of its own. Without it: all in lists, public for one item
+    #[arg(short, long, global = true, help_heading = ASKING, value_name = "ID")]
+    pub(super) namespace: Option<String>,
+
+    /// Group. Without it: all in lists, `DEFAULT_GROUP` for one item
+    #[arg(short, long, global = true, help_heading = ASKING, value_name = "NAME")]
+    pub(super) group: Option<String>,
+
+    /// How answers look
+    #[arg(long, global = true, value_enum, default_value = "table")]
+    pub(super) format: Format,
+
+    /// How log lines look; they go to standard error
+    #[arg(long, global = true, value_enum)]
+    pub(super) log_format: Option<LogFormat>,
+
+    /// What is logged: error, warn, info, debug, trace, or by module like info,rdkafka=warn
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(super) log_level: Option<LogFilter>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a gateway until SIGTERM or SIGINT
+    #[command(after_help = "Examples:
+  nacos-fed serve --config gateway.yaml
+  NACOS_PASSWORD=… nacos-fed serve --config gateway.yaml --log-format json --log-level info,rdkafka=warn
+
+A second signal ends the process at once.")]
+    Serve(Serve),
+
+    /// Check a configuration and print what is in force, or every mistake at once
+    #[command(after_help = "Examples:
+  nacos-fed check-config gateway.yaml
+  nacos-fed check-config gateway.yaml --format json
+  nacos-fed check-config --schema > nacos-fed.schema.json
+
+Secrets are masked. With mistakes the exit code is 2.")]
+    CheckConfig(CheckConfig),
+
+    /// Whether the gateway is ready and every cluster is live
+    #[command(after_help = "Examples:
+  nacos-fed status
+  nacos-fed status --server http://gateway.frankfurt:7070 --format json
+
+The exit code is 1 if the gateway is not ready or a cluster is not live.")]
+    Status,
+
+    /// The clusters of the federation, how fresh they are and why
+    #[command(after_help = "Example:
+  nacos-fed clusters --format json | jq '.clusters[].freshness'")]
+    Clusters,
+
+    /// The services of all clusters: for each cluster healthy/all instances
+    #[command(after_help = "Examples:
+  nacos-fed services
+  nacos-fed services -n public -g DEFAULT_GROUP --origin frankfurt
+
+`2/3 1?` says that of 3 instances 2 are healthy and the health of 1 is unknown.")]
+    Services(Filter),
+
+    /// All instances of one service, from every cluster
+    #[command(after_help = "Examples:
+  nacos-fed service order
+  nacos-fed service PAYMENT@@order -n prod --healthy-only
+  nacos-fed service order --format json | jq '.instances[].ip'
+
+The exit code is 4 if no cluster has an instance.")]
+    Service(ServiceName),
+
+    /// The config items of all clusters
+    #[command(after_help = "Example:
+  nacos-fed configs -n public")]
+    Configs(Filter),
+
+    /// One config item as every cluster has it
+    #[command(after_help = "Examples:
+  nacos-fed config order.yaml -g PAYMENT
+  nacos-fed config order.yaml --origin shanghai --content > order.yaml
+
+The exit code is 4 if no cluster has it.")]
+    Config(ConfigItem),
+
+    /// Follow one service: a line for every instance that comes, goes or changes
+    #[command(after_help = "Examples:
+  nacos-fed watch order
+  nacos-fed watch order --format json | jq .version
+
+Goes on until it is interrupted; with --format json each line is the whole document.")]
+    Watch(ServiceName),
+
+    /// Three regions in one process, without any other software
+    #[command(after_help = "Examples:
+  nacos-fed demo
+  nacos-fed demo --for 20s --format json
+  nacos-fed demo ctl stop frankfurt        (from another terminal)
+  nacos-fed demo ctl list")]
+    Demo(Demo),
+}
+
+/// Arguments of `serve`.
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE", env = "NACOS_FED_CONFIG")]
+    pub(super) config: PathBuf,
+}
+
+/// Arguments of `check-config`.
+#[derive(Args, Debug)]
+pub(super) struct CheckConfig {
+    /// The configuration
+    #[arg(value_name = "FILE", required_unless_present = "schema")]
+    pub(super) file: Option<PathBuf>,
+    /// Print the JSON Schema of configurations
+    #[arg(long)]
+    pub(super) schema: bool,
+}
+
+/// What a list is restricted to, besides namespace and group.
+#[derive(Args, Debug)]
+pub(super) struct Filter {
+    /// Only what this cluster has
+    #[arg(long, value_name = "CLUSTER")]
+    pub(super) origin: Option<String>,
+}
+
+/// Which service.
+#[derive(Args, Debug)]
+pub(super) struct ServiceName {
+    /// Its name, or GROUP@@NAME
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// Only instances of this cluster
+    #[arg(long, value_name = "CLUSTER")]
+    pub(super) origin: Option<String>,
+    /// Only healthy instances
+    #[arg(long)]
+    pub(super) healthy_only: bool,
+}
+
+/// Which config item.
+#[derive(Args, Debug)]
+pub(super) struct ConfigItem {
+    /// Its data id, or GROUP@@DATA_ID
+    #[arg(value_name = "DATA_ID")]
+    pub(super) data_id: String,
+    /// Only as this cluster has it
+    #[arg(long, value_name = "CLUSTER")]
+    pub(super) origin: Option<String>,
+    /// Print nothing but the content, byte for byte; needs one origin
+    #[arg(long)]
+    pub(super) content: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Demo {
+    /// End by itself after this time, with the matrix of what every region sees: 500ms, 20s, 5m
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub(super) duration: Option<Duration>,
+    #[command(subcommand)]
+    pub(super) command: Option<DemoCommand>,
+}
+
+/// What else than running it the demo can do.
+#[derive(Debug, Subcommand)]
+pub(super) enum DemoCommand {
+    /// Tell a running demo to stop or start something
+    Ctl {
+        /// What to do
+        #[arg(value_enum)]
+        action: DemoAction,
+        /// A region, `broker`, or an instance as `list` names it
+        #[arg(value_name = "TARGET", required_if_eq_any([("action", "stop"), ("action", "start")]))]
+        target: Option<String>,
+    },
+}
+
+/// What to do to a part of a running demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DemoAction {
+    /// Take the target down
+    Stop,
+    /// Bring the target back
+    Start,
+    /// Name all targets and their state
+    List,
+}
+
+/// A name within a namespace, as far as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) group: Option<String>,
+    pub(super) name: String,
+}
+
+impl Name {
+    /// Divides `GROUP@@NAME`; a group given besides has to be the same.
+    pub(super) fn parse(text: &str, group: Option<&str>) -> Result<Self, Failure> {
+        let (within, name) = match text.split_once("@@") {
+            Some((within, name)) => (Some(within), name),
+            None => (None, text),
+        };
+        if let (Some(within), Some(group)) = (within, group)
+            && within != group
+        {
+            let text = format!("`{text}` names the group `{within}`, --group names `{group}`");
+            return Err(Failure::Arguments(text));
+        }
+        if name.is_empty() || within == Some("") {
+            return Err(Failure::Arguments(format!("`{text}` is no name: NAME or GROUP@@NAME is needed")));
+        }
+        Ok(Self { group: within.or(group).map(str::to_owned), name: name.to_owned() })
+    }
+}
+
+/// `http://` may be left out.
+fn server(text: &str) -> Result<Url, String> {
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url: Url = full.parse().map_err(|error| format!("{error}; a URL like http://127.0.0.1:7070 is needed"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("a URL like http://127.0.0.1:7070 is needed".to_owned());
+    }
+    Ok(url)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "a duration like 500ms, 20s or 5m is needed".to_owned())
+}

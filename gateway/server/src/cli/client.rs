@@ -1,0 +1,130 @@
+//! A thin client of a gateway's HTTP API.
+//!
+//! Input: paths and query parameters. Output: documents as they came, or a [`Failure`] that says what the answer means.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::exit::{Failure, Problem};
+
+/// A gateway that does not accept a connection within this is not there: it is on this machine or a round trip away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest answer is a page of a thousand services; a gateway that needs longer is as good as gone.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Items per page; the most that the API gives at once.
+pub(super) const PAGE_SIZE: usize = 1000;
+
+/// Asks one gateway.
+pub(super) struct Client {
+    http: reqwest::Client,
+    server: Url,
+}
+
+/// Query parameters by name; those without a value are left out.
+pub(super) type Parameters<'a> = [(&'a str, Option<&'a str>)];
+
+impl Client {
+    /// For the gateway at `server`. Proxies of the environment are not used: a gateway is a part of one's own network.
+    pub(super) fn new(server: &Url) -> Result<Self, Failure> {
+        let http =
+            reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build().map_err(Failure::failed)?;
+        Ok(Self { http, server: server.clone() })
+    }
+
+    /// The document at `path`.
+    pub(super) async fn get(&self, path: &str, parameters: &Parameters<'_>) -> Result<Value, Failure> {
+        let request = self.http.get(self.url(path, parameters)).timeout(ANSWER_TIMEOUT);
+        let answer = self.succeed(request.send().await).await?;
+        let bytes = answer.bytes().await.map_err(|error| self.unreachable(error))?;
+        serde_json::from_slice(&bytes).map_err(|error| self.not_a_gateway(format!("no JSON at {path}: {error}")))
+    }
+
+    /// Every item of the paged list at `path`, as one document: that of the first page with all items in `list`.
+    pub(super) async fn get_all(&self, path: &str, parameters: &Parameters<'_>, list: &str) -> Result<Value, Failure> {
+        let page_size = PAGE_SIZE.to_string();
+        let mut items = Vec::new();
+        let mut page_number = 1_usize;
+        loop {
+            let number = page_number.to_string();
+            let mut with_page = parameters.to_vec();
+            with_page.extend([("pageNo", Some(number.as_str())), ("pageSize", Some(page_size.as_str()))]);
+            let mut page = self.get(path, &with_page).await?;
+            let Some(Value::Array(found)) = page.get_mut(list).map(Value::take) else {
+                return Err(self.not_a_gateway(format!("no `{list}` at {path}")));
+            };
+            let total = page.get("total").and_then(Value::as_u64).unwrap_or(0);
+            let last = found.len() < PAGE_SIZE;
+            items.extend(found);
+            if last || items.len() as u64 >= total {
+                page["pageNo"] = 1.into();
+                page["pageSize"] = items.len().into();
+                page[list] = Value::Array(items);
+                return Ok(page);
+            }
+            page_number += 1;
+        }
+    }
+
+    /// Whether the gateway says that it is ready. One that is not says so by the status 503.
+    pub(super) async fn is_ready(&self) -> Result<bool, Failure> {
+        let request = self.http.get(self.url("/readyz", &[])).timeout(ANSWER_TIMEOUT);
+        let answer = request.send().await.map_err(|error| self.unreachable(error))?;
+        Ok(answer.status().is_success())
+    }
+
+    /// A stream of server-sent events.
+    pub(super) async fn stream(&self, path: &str, parameters: &Parameters<'_>) -> Result<Response, Failure> {
+        let request = self.http.get(self.url(path, parameters)).header(ACCEPT, "text/event-stream");
+        self.succeed(request.send().await).await
+    }
+
+    /// A connection that broke or never was.
+    pub(super) fn unreachable(&self, source: reqwest::Error) -> Failure {
+        Failure::Unreachable { server: self.server.to_string(), source: source.without_url() }
+    }
+
+    /// An answer that no gateway gives.
+    pub(super) fn not_a_gateway(&self, reason: String) -> Failure {
+        Failure::NotAGateway { server: self.server.to_string(), reason }
+    }
+
+    fn url(&self, path: &str, parameters: &Parameters<'_>) -> Url {
+        let mut url = self.server.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url.set_query(None);
+        for (name, value) in parameters {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        url
+    }
+
+    async fn succeed(&self, answer: Result<Response, reqwest::Error>) -> Result<Response, Failure> {
+        let answer = answer.map_err(|error| self.unreachable(error))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status().as_u16();
+        let is_problem = answer
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.starts_with("application/problem+json"));
+        if !is_problem {
+            return Err(self.not_a_gateway(format!("HTTP status {status} without a problem document")));
+        }
+        let bytes = answer.bytes().await.map_err(|error| self.unreachable(error))?;
+        let members: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|error| {
+            self.not_a_gateway(format!("HTTP status {status} with a broken problem document: {error}"))
+        })?;
+        Err(Failure::Problem(Problem { status, members }))
+    }
+}

@@ -1,0 +1,81 @@
+//! The command line: what `nacos-fed` is asked to do, and how the outcome is told.
+//!
+//! Input: arguments, and for the query commands the HTTP API of a running gateway. Output: answers on standard output,
+//! everything else on standard error, and one of the exit codes of [`exit::Exit`].
+
+mod age;
+mod args;
+mod check_config;
+mod client;
+mod clusters;
+mod configs;
+mod demo;
+mod exit;
+mod output;
+mod serve;
+mod service;
+mod services;
+mod sse;
+mod status;
+mod table;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command, Global};
+use self::client::Client;
+use self::exit::{Exit, Failure};
+use self::output::Output;
+use crate::config::{LogFilter, LogFormat};
+use crate::telemetry;
+
+/// Runs the command that the process's arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse(); // Ends the process by itself: 0 after help and version, 2 after wrong arguments.
+    let outcome = run(&cli, &mut std::io::stdout().lock());
+    let exit = outcome.unwrap_or_else(|failure| {
+        failure.report(&mut std::io::stderr().lock());
+        failure.exit()
+    });
+    exit.into()
+}
+
+fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
+    let global = &cli.global;
+    let mut output = Output::new(global.format, out);
+    match &cli.command {
+        Command::Serve(args) => serve::run(args, global),
+        Command::CheckConfig(args) => check_config::run(args, &mut output),
+        Command::Demo(args) => demo::run(args, global, &mut output),
+        query => {
+            let level = global.log_level.clone().unwrap_or_else(|| LogFilter("warn".to_owned()));
+            telemetry::init(global.log_format.unwrap_or(LogFormat::Text), &level).map_err(Failure::failed)?;
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+            runtime.block_on(ask(query, global, &mut output))
+        }
+    }
+}
+
+/// The commands that ask a running gateway.
+async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let client = Client::new(&global.server)?;
+    match command {
+        Command::Status => status::run(&client, output).await,
+        Command::Clusters => clusters::run(&client, output).await,
+        Command::Services(filter) => services::run(filter, global, &client, output).await,
+        Command::Service(name) => service::run(name, global, &client, output).await,
+        Command::Configs(filter) => configs::list(filter, global, &client, output).await,
+        Command::Config(item) => configs::show(item, global, &client, output).await,
+        Command::Watch(name) => watch::run(name, global, &client, output).await,
+        Command::Serve(_) | Command::CheckConfig(_) | Command::Demo(_) => {
+            unreachable!("these do not ask a gateway and were handled before")
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Where answers go: text for people, or the documents as they came.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::exit::Failure;
+
+/// How answers look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// Aligned columns for people.
+    Table,
+    /// The gateway's own documents.
+    Json,
+}
+
+/// Standard output in the format that was asked for.
+pub(super) struct Output<'a> {
+    /// What was asked for.
+    pub(super) format: Format,
+    out: &'a mut dyn Write,
+}
+
+impl<'a> Output<'a> {
+    /// Writes to `out`.
+    pub(super) fn new(format: Format, out: &'a mut dyn Write) -> Self {
+        Self { format, out }
+    }
+
+    /// Text as it is, and the end of its line.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        writeln!(self.out, "{}", text.trim_end_matches('\n'))?;
+        Ok(self.out.flush()?)
+    }
+
+    /// A document on several lines.
+    pub(super) fn document(&mut self, document: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(document).map_err(Failure::failed)?;
+        self.text(&text)
+    }
+
+    /// Bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes)?;
+        Ok(self.out.flush()?)
+    }
+}
+
+/// `text` with every character that could move a terminal's cursor or change its colours written as an escape. Names and
+/// metadata come from whoever registers.
+pub(super) fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Bidirectional overrides reorder what a person reads.
+        if character.is_control()
+            || matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}

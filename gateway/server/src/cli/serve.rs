@@ -1,0 +1,65 @@
+//! `serve`: a gateway in this process, from its configuration to an orderly stop.
+
+use tokio_util::sync::CancellationToken;
+
+use super::args::{Global, Serve};
+use super::exit::{Exit, Failure};
+use crate::config::{self, Config, Surroundings};
+use crate::telemetry;
+
+/// Runs a gateway until a signal or an error ends it.
+pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
+    let mut config = config::load(&args.config, &Surroundings::of_process())?.config;
+    if let Some(format) = global.log_format {
+        config.log.format = format;
+    }
+    if let Some(level) = &global.log_level {
+        config.log.level = level.clone();
+    }
+    telemetry::init(config.log.format, &config.log.level).map_err(Failure::failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(serve_until_stopped(config)).map_err(Failure::Failed)?;
+    Ok(Exit::Ok)
+}
+
+/// The first signal asks for an orderly stop, the second does not wait for it.
+async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let mut signals = Signals::listen()?;
+    let gateway = start(config, stop.clone());
+    tokio::pin!(gateway);
+    tokio::select! {
+        ended = &mut gateway => return ended,
+        name = signals.next() => tracing::info!(signal = name, "stopping"),
+    }
+    stop.cancel();
+    tokio::select! {
+        ended = gateway => ended,
+        name = signals.next() => anyhow::bail!("stopped at once by {name} before the orderly stop was done"),
+    }
+}
+
+/// The gateway itself.
+async fn start(_config: Config, _stop: CancellationToken) -> anyhow::Result<()> {
+    anyhow::bail!("this build has no gateway")
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The name of the next signal. Cancel-safe: a signal that is not waited for is kept.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

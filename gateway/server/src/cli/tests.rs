@@ -1,0 +1,1 @@
+//! Commands against a gateway that answers from canned documents.
