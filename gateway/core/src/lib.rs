@@ -11,5 +11,6 @@ pub mod instance;
 pub mod locality;
 pub mod log;
 pub mod pattern;
+pub mod routing;
 pub mod service;
 pub mod time;

@@ -1,0 +1,194 @@
+//! Drains: an operator takes a part of a cluster's traffic away.
+//!
+//! Under a drain of f, a plan is (1 − f) · plan(all) + f · plan(without the cluster); drains nest, so that n of them mix
+//! 2ⁿ plans. They are judged first, in byte order of their targets: one that would leave nothing healthy is void.
+//! Invariant: raising a drain never raises the exact share of its cluster.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::census::{Census, Standing};
+use super::endpoint::Origin;
+use super::layout::Layout;
+use super::policy::Percent;
+
+/// How many targets of one service are drained at a time at most: each doubles the plans to mix.
+pub const MAX_DRAINS: usize = 4;
+
+/// One drain, as far as one service is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// Names the intent; drains are judged in its byte order.
+    pub target: Arc<str>,
+    /// Whose endpoints lose traffic.
+    pub cluster: Origin,
+    /// How much of it.
+    pub percent: Percent,
+    /// What happens if nothing healthy would be left.
+    pub guard: DrainGuard,
+}
+
+/// What happens to a drain that would leave a service nothing healthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DrainGuard {
+    /// It is void for that service.
+    #[default]
+    VoidIfNothingIsLeft,
+    /// It is in force all the same.
+    Force,
+}
+
+/// What operators want of one service, one percentage per target. In byte order of the targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Intents(Vec<Drain>);
+
+/// Two drains of one target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{target} is drained twice")]
+pub struct RepeatedTarget {
+    /// The target.
+    pub target: Arc<str>,
+}
+
+impl Intents {
+    /// The drains that concern a service, in any order.
+    ///
+    /// # Errors
+    /// One percentage per target is in force: a second one is refused.
+    pub fn new(mut drains: Vec<Drain>) -> Result<Self, RepeatedTarget> {
+        drains.sort_by(|a, b| a.target.cmp(&b.target));
+        match drains.windows(2).find(|pair| pair[0].target == pair[1].target) {
+            Some(pair) => Err(RepeatedTarget { target: Arc::clone(&pair[0].target) }),
+            None => Ok(Self(drains)),
+        }
+    }
+
+    /// The drains in byte order of their targets.
+    #[must_use]
+    pub fn drains(&self) -> &[Drain] {
+        &self.0
+    }
+}
+
+/// What became of a drain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The drain that was judged.
+    pub drain: Drain,
+    /// The outcome.
+    pub ruling: Ruling,
+}
+
+/// Whether a drain counts for this service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// 0 %: nothing to do.
+    Idle,
+    /// In force: something healthy is left without its cluster.
+    InForce,
+    /// In force although nothing healthy is left.
+    Forced,
+    /// Not in force: nothing healthy would be left.
+    Void,
+    /// Not in force: [`MAX_DRAINS`] are already.
+    Excess,
+}
+
+impl Ruling {
+    /// Whether the drain moves traffic.
+    #[must_use]
+    pub fn in_force(self) -> bool {
+        matches!(self, Self::InForce | Self::Forced)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ruling = match self.ruling {
+            Ruling::Idle => "nothing to do",
+            Ruling::InForce => "in force",
+            Ruling::Forced => "forced, although nothing healthy is left",
+            Ruling::Void => "void, nothing healthy would be left",
+            Ruling::Excess => "void, four targets are drained already",
+        };
+        write!(f, "{} by {} {ruling}", self.drain.target, self.drain.percent)
+    }
+}
+
+/// Judges drains in order, each beside those that are in force before it.
+pub(super) fn judge<'a>(census: &Census<'_>, intents: &'a Intents) -> Vec<Verdict> {
+    let mut taken: Vec<&'a Origin> = Vec::new();
+    let leaves_healthy = |taken: &[&Origin]| {
+        let left = |origin: usize| !taken.contains(&&census.origins[origin]);
+        census.kinds.iter().any(|kind| kind.standing == Standing::Healthy && left(kind.origin))
+    };
+    let mut judge = |drain: &'a Drain| {
+        if drain.percent == Percent::default() {
+            return Ruling::Idle;
+        }
+        taken.push(&drain.cluster);
+        let ruling = match (leaves_healthy(&taken), drain.guard) {
+            (false, DrainGuard::VoidIfNothingIsLeft) => Ruling::Void,
+            _ if taken.len() > MAX_DRAINS => Ruling::Excess,
+            (true, _) => Ruling::InForce,
+            (false, DrainGuard::Force) => Ruling::Forced,
+        };
+        if !ruling.in_force() {
+            taken.pop();
+        }
+        ruling
+    };
+    intents.drains().iter().map(|drain| Verdict { drain: drain.clone(), ruling: judge(drain) }).collect()
+}
+
+/// Several plans of one service, each with its part of the traffic.
+pub(super) struct Mixture {
+    /// Parts of [`Mixture::whole`], each with the plan that has it.
+    pub(super) parts: Vec<(u64, Layout)>,
+    /// What all parts sum to: 100 to the power of the drains in force, at most 100,000,000.
+    pub(super) whole: u64,
+}
+
+impl Mixture {
+    /// Mixes the plans that the drains in force ask for. Plans without part in the outcome are not made.
+    pub(super) fn new(census: &Census<'_>, verdicts: &[Verdict]) -> Self {
+        let mut whole = 1;
+        // Which origins are taken away, and how often that is the case. Drains of an origin that has no endpoint
+        // change nothing; two drains of one origin take it away only once.
+        let mut parts = BTreeMap::from([(Vec::new(), 1_u64)]);
+        for verdict in verdicts.iter().filter(|verdict| verdict.ruling.in_force()) {
+            let Some(origin) = census.origins.iter().position(|origin| *origin == verdict.drain.cluster) else {
+                continue;
+            };
+            let percent = u64::from(verdict.drain.percent.get());
+            whole *= 100;
+            parts = nest(parts, origin, percent);
+        }
+        let layout = |taken: Vec<usize>| Layout::without(census, |origin| taken.contains(&origin));
+        let parts =
+            parts.into_iter().filter(|(_, part)| *part > 0).map(|(taken, part)| (part, layout(taken))).collect();
+        Self { parts, whole }
+    }
+
+    /// How many millionths of the traffic find an endpoint, rounded down: all of them unless a forced drain or a service
+    /// without usable endpoints leaves some with nothing.
+    pub(super) fn served_millionths(&self) -> u64 {
+        let served: u64 = self.parts.iter().map(|(part, layout)| part * u64::from(layout.served)).sum();
+        served * 1_000_000 / (100 * self.whole) // At most 10^8 · 100 · 10^6 = 10^16.
+    }
+}
+
+fn nest(parts: BTreeMap<Vec<usize>, u64>, origin: usize, percent: u64) -> BTreeMap<Vec<usize>, u64> {
+    let mut nested = BTreeMap::new();
+    for (taken, part) in parts {
+        let mut more = taken.clone();
+        if !more.contains(&origin) {
+            more.push(origin);
+            more.sort_unstable();
+        }
+        *nested.entry(taken).or_default() += part * (100 - percent);
+        *nested.entry(more).or_default() += part * percent;
+    }
+    nested
+}

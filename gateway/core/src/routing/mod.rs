@@ -1,0 +1,34 @@
+//! Routing: which endpoints of a service a caller uses, in which order and share, and why.
+//!
+//! [`plan`] is pure and exact in integers. Endpoints pass the filter, get a rank by place, labels and freshness, ranks are
+//! compacted to priorities, priorities take load by their health, localities and weights share it, drains mix plans, and
+//! shares are rounded once. The trace is told by the values that decided.
+
+mod census;
+mod drain;
+mod endpoint;
+mod filter;
+mod flatten;
+mod layout;
+mod load;
+mod natural;
+mod pattern;
+mod places;
+mod plan;
+mod policy;
+mod share;
+mod tier;
+mod trace;
+
+pub use drain::{Drain, DrainGuard, Intents, MAX_DRAINS, RepeatedTarget, Ruling, Verdict};
+pub use endpoint::{Admission, Caller, Counting, Endpoint, InvalidWeight, Labels, MilliWeight, Origin};
+pub use filter::{LeftOut, LeftOutReason};
+pub use flatten::{FlatWeight, flatten};
+pub use load::{LevelCounts, Load, LoadRule, LoadRules, Loads, Panic, loads};
+pub use pattern::{InvalidPattern, LocalityPattern};
+pub use plan::{Basis, LocalityShare, LocalityWeights, Plan, PlannedEndpoint, Priority, plan};
+pub use policy::{
+    Distribute, Failover, InvalidDistribute, InvalidRankLabel, LabelName, LevelSize, LoadOrder, Overprovisioning,
+    PanicThreshold, Percent, Policy, RankLabel, Ranking, Spread, StaleRule,
+};
+pub use tier::{Rank, RankRule};
