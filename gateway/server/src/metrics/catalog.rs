@@ -1,0 +1,99 @@
+//! The registry, and beside it the list of all names: families without a value are not shown by the registry itself.
+
+use prometheus_client::collector::Collector;
+use prometheus_client::registry::{Metric, Registry};
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows; its name ends in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts values in ranges.
+    Histogram,
+    /// Always 1; the labels are what it says.
+    Info,
+}
+
+impl Kind {
+    /// The word that the documentation uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// One metric that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// As a query names it.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// Names of its labels with commas between; empty if it has none.
+    pub labels: &'static str,
+}
+
+#[derive(Default)]
+pub(super) struct Catalog {
+    registry: Registry,
+    listed: Vec<Listed>,
+}
+
+impl Catalog {
+    pub(super) fn counter<M: Metric + Clone>(
+        &mut self,
+        name: &'static str,
+        labels: &'static str,
+        help: &str,
+        metric: &M,
+    ) {
+        let stem = name.strip_suffix("_total").expect("the name of a counter ends in _total");
+        self.list(name, Kind::Counter, labels);
+        self.registry.register(stem, help, metric.clone());
+    }
+
+    pub(super) fn gauge<M: Metric + Clone>(
+        &mut self,
+        name: &'static str,
+        labels: &'static str,
+        help: &str,
+        metric: &M,
+    ) {
+        self.list(name, Kind::Gauge, labels);
+        self.registry.register(name, help, metric.clone());
+    }
+
+    pub(super) fn histogram<M: Metric + Clone>(
+        &mut self,
+        name: &'static str,
+        labels: &'static str,
+        help: &str,
+        metric: &M,
+    ) {
+        self.list(name, Kind::Histogram, labels);
+        self.registry.register(name, help, metric.clone());
+    }
+
+    pub(super) fn collector(&mut self, collector: impl Collector, listed: &[Listed]) {
+        for entry in listed {
+            self.list(entry.name, entry.kind, entry.labels);
+        }
+        self.registry.register_collector(Box::new(collector));
+    }
+
+    pub(super) fn finish(self) -> (Registry, Vec<Listed>) {
+        (self.registry, self.listed)
+    }
+
+    fn list(&mut self, name: &'static str, kind: Kind, labels: &'static str) {
+        assert!(self.listed.iter().all(|listed| listed.name != name), "two metrics are named {name}");
+        self.listed.push(Listed { name, kind, labels });
+    }
+}

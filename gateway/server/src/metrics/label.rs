@@ -1,0 +1,168 @@
+//! Values of labels. All come from enums or are cluster ids, so that there are never many of them.
+
+use std::fmt;
+
+use federation_core::freshness::Freshness;
+use federation_core::id::ClusterId;
+use federation_core::log::record::TopicKind;
+use federation_core::service::HoldReason;
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
+
+/// Something that is written as a label's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Label<T>(pub(super) T);
+
+/// Has one short word for each value.
+pub(super) trait Word {
+    fn word(&self) -> &str;
+}
+
+impl<T: Word> EncodeLabelValue for Label<T> {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
+        self.0.word().encode(encoder)
+    }
+}
+
+impl Word for ClusterId {
+    fn word(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Word for TopicKind {
+    fn word(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Word for Freshness {
+    fn word(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Word for HoldReason {
+    fn word(&self) -> &str {
+        match self {
+            Self::AfterConnect => "after_connect",
+            Self::Asked => "asked",
+            Self::MayNotRead => "may_not_read",
+        }
+    }
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+        }
+
+        impl Word for $name {
+            fn word(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+    };
+}
+
+label!(
+    /// What a record did to the view.
+    DeltaResult {
+        /// The view shows something else now.
+        Changed = "changed",
+        /// The record said what was known.
+        Unchanged = "unchanged",
+        /// The view keeps the former value for now.
+        Held = "held",
+        /// The record cannot be read.
+        Undecodable = "undecodable",
+    }
+);
+
+label!(
+    /// What became of a record that was to be written.
+    PublishResult {
+        /// Handed to the producer.
+        Sent = "sent",
+        /// Read back from the log.
+        ReadBack = "read_back",
+        /// The producer gave it up, or it was taken back.
+        Failed = "failed",
+        /// Larger than the brokers take.
+        TooLarge = "too_large",
+    }
+);
+
+label!(
+    /// A part of the log's adapter.
+    Component {
+        /// Reads all clusters' topics.
+        Consumer = "consumer",
+        /// Writes data topics.
+        DataProducer = "data_producer",
+        /// Writes the control topic.
+        ControlProducer = "control_producer",
+        /// Creates and verifies topics, and finds new clusters.
+        Topics = "topics",
+    }
+);
+
+label!(
+    /// Where somebody watches.
+    WatchFace {
+        /// `/v1/watch`.
+        Sse = "sse",
+        /// `WatchService`.
+        Grpc = "grpc",
+    }
+);
+
+label!(
+    /// A route of the HTTP API.
+    Route {
+        /// All clusters.
+        Clusters = "/v1/clusters",
+        /// Service names.
+        Services = "/v1/services",
+        /// One service.
+        Service = "/v1/service",
+        /// Config item names.
+        Configs = "/v1/configs",
+        /// One config item.
+        Config = "/v1/config",
+        /// Server-sent events.
+        Watch = "/v1/watch",
+        /// The gateway's own state.
+        Status = "/v1/status",
+        /// Whether the process lives.
+        Livez = "/livez",
+        /// Whether answers can be relied on.
+        Readyz = "/readyz",
+        /// This.
+        Metrics = "/metrics",
+        /// The description of the API.
+        OpenApi = "/openapi.json",
+        /// The description's pages.
+        Docs = "/docs",
+        /// Everything that does not exist.
+        Other = "other",
+    }
+);
+
+impl Route {
+    /// The route that a router calls by this path.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        let known = Self::ALL.iter().copied().find(|route| route.word() == path);
+        known.unwrap_or(if path.starts_with("/docs/") { Self::Docs } else { Self::Other })
+    }
+}
