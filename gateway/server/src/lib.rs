@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod kafka;
 pub mod metrics;
 pub mod ports;
 pub mod registry;

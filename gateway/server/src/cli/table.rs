@@ -87,11 +87,8 @@ mod tests {
         let mut table = Table::new([left("NAME"), right("N"), left("NOTE")]);
         table.row(["订单".to_owned(), "3".to_owned(), String::new()]);
         table.row(["a\u{1f}b\u{1b}[31m".to_owned(), "12".to_owned(), "x".to_owned()]);
-        let want = concat!(
-            "NAME                 N  NOTE\n",
-            "订单                 3  -\n",
-            "a\\u{1f}b\\u{1b}[31m  12  x\n"
-        );
+        let want =
+            concat!("NAME                 N  NOTE\n", "订单                 3  -\n", "a\\u{1f}b\\u{1b}[31m  12  x\n");
         assert_eq!(table.render(), want);
     }
 }

@@ -1,0 +1,4 @@
+//! The federation log in Kafka.
+
+pub mod intern;
+pub mod wire;
