@@ -1,1 +1,369 @@
 //! Commands against a gateway that answers from canned documents.
+
+use axum::Router;
+use axum::extract::{Query, RawQuery};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use clap::Parser;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::args::{Cli, Name};
+use super::exit::{Exit, Failure};
+use super::output::Output;
+
+/// A gateway of canned answers; it ends with this value.
+struct Canned {
+    address: std::net::SocketAddr,
+    _tasks: JoinSet<()>,
+}
+
+impl Canned {
+    async fn start(router: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, _tasks: tasks }
+    }
+
+    /// Exit code, standard output and standard error of a command.
+    async fn run(&self, arguments: &[&str]) -> (Exit, String, String) {
+        let server = self.address.to_string();
+        run(&[&["nacos-fed", "--server", &server], arguments].concat()).await
+    }
+}
+
+async fn run(arguments: &[&str]) -> (Exit, String, String) {
+    let cli = Cli::try_parse_from(arguments).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let outcome = super::ask(&cli.command, &cli.global, &mut Output::new(cli.global.format, &mut out)).await;
+    let exit = outcome.unwrap_or_else(|failure| {
+        failure.report(&mut err);
+        failure.exit()
+    });
+    (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+fn json_at(path: &str, document: Value) -> Router {
+    Router::new().route(path, get(move || std::future::ready(axum::Json(document.clone()))))
+}
+
+fn problem(status: StatusCode, document: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], document.to_string()).into_response()
+}
+
+fn cluster(id: &str, local: bool, freshness: &str, reason: Value) -> Value {
+    json!({
+        "cluster": id, "locality": {"region": "r", "zone": id, "subZone": null}, "local": local,
+        "freshness": freshness, "freshnessReason": reason, "ageMs": 1234, "services": 2, "instances": 3, "configs": 0,
+    })
+}
+
+fn gateway(ready: StatusCode, clusters: Vec<Value>) -> Router {
+    let status = json!({"ready": ready.is_success(), "reasons": ["no rights to list"], "facts": {"leader": "a-0", "nacos": {"connected": true}}});
+    json_at("/v1/status", status)
+        .merge(json_at("/v1/clusters", json!({"clusters": clusters})))
+        .route("/readyz", get(move || std::future::ready(ready)))
+}
+
+#[tokio::test]
+async fn status_is_good_only_if_the_gateway_is_ready_and_all_are_live() {
+    let live = || cluster("a", true, "live", Value::Null);
+    let stale = || cluster("b", false, "stale", "no beat for 12 s".into());
+    for (ready, clusters, want) in [
+        (StatusCode::OK, vec![live()], Exit::Ok),
+        (StatusCode::OK, vec![live(), stale()], Exit::Negative),
+        (StatusCode::SERVICE_UNAVAILABLE, vec![live()], Exit::Negative),
+    ] {
+        let canned = Canned::start(gateway(ready, clusters)).await;
+        assert_eq!(canned.run(&["status"]).await.0, want);
+        let (exit, out, _) = canned.run(&["status", "--format", "json"]).await;
+        assert_eq!(exit, want);
+        assert!(serde_json::from_str::<Value>(&out).unwrap()["clusters"].is_array());
+    }
+}
+
+#[tokio::test]
+async fn status_shows_facts_and_clusters() {
+    let clusters = vec![cluster("a", true, "live", Value::Null), cluster("bb", false, "stale", "no beat".into())];
+    let canned = Canned::start(gateway(StatusCode::OK, clusters)).await;
+    let want = "\
+ready            yes
+leader           a-0
+nacos.connected  yes
+reasons          no rights to list
+
+CLUSTER    LOCALITY  FRESHNESS        AGE  SERVICES  INSTANCES  CONFIGS
+a (local)  r/a       live            1.2s         2          3        0
+bb         r/bb      stale: no beat  1.2s         2          3        0
+";
+    assert_eq!(canned.run(&["status"]).await.1, want);
+}
+
+#[tokio::test]
+async fn services_has_a_column_for_each_cluster() {
+    let document = json!({"total": 2, "pageNo": 1, "pageSize": 1000, "services": [
+        {"namespaceId": "public", "groupName": "DEFAULT_GROUP", "serviceName": "order", "clusters": {
+            "frankfurt": {"instances": 3, "healthy": 2, "unknown": 1}, "shanghai": {"instances": 1, "healthy": 1, "unknown": 0}}},
+        {"namespaceId": "", "groupName": "G", "serviceName": "订单", "clusters": {
+            "shanghai": {"instances": 1, "healthy": 0, "unknown": 0}}},
+    ]});
+    let canned = Canned::start(json_at("/v1/services", document)).await;
+    let want = "\
+NAMESPACE  GROUP          SERVICE  frankfurt  shanghai
+public     DEFAULT_GROUP  order       2/3 1?       1/1
+\"\"         G              订单             -       0/1
+2 services
+";
+    assert_eq!(canned.run(&["services"]).await, (Exit::Ok, want.to_owned(), String::new()));
+}
+
+#[tokio::test]
+async fn all_pages_of_a_list_are_fetched() {
+    let names = |Query(query): Query<BTreeMap<String, String>>| {
+        let number = |name: &str| query[name].parse::<usize>().unwrap();
+        let (page, size) = (number("pageNo"), number("pageSize"));
+        let services: Vec<Value> = (0..2500)
+            .skip((page - 1) * size)
+            .take(size)
+            .map(|n| json!({"namespaceId": "p", "groupName": "g", "serviceName": format!("s{n}"), "clusters": {}}))
+            .collect();
+        std::future::ready(axum::Json(json!({"total": 2500, "pageNo": page, "pageSize": size, "services": services})))
+    };
+    let canned = Canned::start(Router::new().route("/v1/services", get(names))).await;
+    let (exit, out, _) = canned.run(&["services", "--format", "json"]).await;
+    let document: Value = serde_json::from_str(&out).unwrap();
+    let services = document["services"].as_array().unwrap();
+    assert_eq!((exit, services.len(), &document["pageSize"]), (Exit::Ok, 2500, &json!(2500)));
+    assert_eq!(services[2499]["serviceName"], "s2499");
+}
+
+fn instance(ip: &str, health: &str) -> Value {
+    json!({
+        "ip": ip, "port": 80, "clusterName": "DEFAULT", "weight": 0.5, "health": health, "healthy": health == "healthy",
+        "enabled": true, "ephemeral": true, "metadata": {"v": "\u{1b}[2J"}, "origin": "shanghai",
+        "locality": {"region": "cn", "zone": null, "subZone": null}, "freshness": "live", "freshnessReason": null,
+        "ageMs": 63000, "held": null,
+    })
+}
+
+fn service(version: u64, instances: &[Value]) -> Value {
+    json!({"namespaceId": "public", "groupName": "G", "serviceName": "order", "version": version, "instances": instances})
+}
+
+#[tokio::test]
+async fn a_service_shows_every_instance_and_no_escape_sequence_of_theirs() {
+    let mut held = instance("::1", "unknown");
+    held["enabled"] = json!(false);
+    held["held"] = json!({"since": 1, "reason": "mass loss"});
+    let canned = Canned::start(json_at("/v1/service", service(7, &[instance("10.0.0.1", "healthy"), held]))).await;
+    let want = "\
+G@@order in namespace public, version 7: 2 instances
+INSTANCE     CLUSTER  ORIGIN    LOCALITY  WEIGHT  HEALTH                              FRESHNESS    AGE  METADATA
+10.0.0.1:80  DEFAULT  shanghai  cn           0.5  healthy                             live       1m 3s  v=\\u{1b}[2J
+[::1]:80     DEFAULT  shanghai  cn           0.5  unknown, disabled, held (mass loss)  live       1m 3s  v=\\u{1b}[2J
+";
+    let (exit, out, _) = canned.run(&["service", "G@@order"]).await;
+    let spaces = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!((exit, spaces(&out)), (Exit::Ok, spaces(want)));
+}
+
+#[tokio::test]
+async fn names_and_filters_become_query_parameters() {
+    let echo = |RawQuery(query): RawQuery| std::future::ready(axum::Json(json!({"query": query})));
+    let canned = Canned::start(Router::new().route("/v1/service", get(echo))).await;
+    for (arguments, want) in [
+        (vec!["service", "order"], "serviceName=order"),
+        (vec!["-n", "", "service", "G@@a b&c"], "namespaceId=&groupName=G&serviceName=a+b%26c"),
+        (
+            vec!["service", "order", "-n", "prod", "-g", "G", "--origin", "x", "--healthy-only"],
+            "namespaceId=prod&groupName=G&serviceName=order&origin=x&healthyOnly=true",
+        ),
+    ] {
+        let (_, out, _) = canned.run(&[&arguments[..], &["--format", "json"]].concat()).await;
+        assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["query"], want);
+    }
+}
+
+#[tokio::test]
+async fn a_problem_document_decides_the_exit_code_and_is_shown() {
+    for (status, want) in
+        [(400, Exit::WrongInput), (403, Exit::Refused), (404, Exit::NotFound), (503, Exit::Unreachable)]
+    {
+        let document = json!({"type": "about:blank", "title": "no", "status": status, "detail": "because", "clusters": ["a", "b"]});
+        let status = StatusCode::from_u16(status).unwrap();
+        let route = get(move || std::future::ready(problem(status, &document)));
+        let canned = Canned::start(Router::new().route("/v1/service", route)).await;
+        let (exit, out, err) = canned.run(&["service", "x"]).await;
+        assert_eq!((exit, out.as_str(), err.as_str()), (want, "", "error: no: because\n  clusters: a, b\n"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_gateway_is_not_reachable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let (exit, _, err) = run(&["nacos-fed", "--server", &nobody, "services"]).await;
+    assert_eq!(exit, Exit::Unreachable);
+    assert!(err.starts_with(&format!("error: no gateway answers at http://{nobody}/")), "{err}");
+
+    let html = Router::new().route("/v1/services", get(|| std::future::ready("<html>")));
+    assert_eq!(Canned::start(html).await.run(&["services"]).await.0, Exit::Unreachable);
+    assert_eq!(Canned::start(Router::new()).await.run(&["services"]).await.0, Exit::Unreachable);
+    assert_eq!(Canned::start(json_at("/v1/services", json!({}))).await.run(&["services"]).await.0, Exit::Unreachable);
+}
+
+#[tokio::test]
+async fn a_config_item_is_shown_for_each_origin_and_printed_byte_for_byte() {
+    let item = |origin: &str, content: &str| json!({"origin": origin, "content": content, "md5": "m", "type": "yaml", "freshness": "live", "ageMs": 1000});
+    let document = json!({"namespaceId": "public", "groupName": "G", "dataId": "a.yaml", "items": [item("a", "x: 1\r\ny"), item("b", "")]});
+    let canned = Canned::start(json_at("/v1/config", document)).await;
+    let (exit, out, _) = canned.run(&["config", "a.yaml"]).await;
+    assert_eq!(exit, Exit::Ok);
+    assert!(out.contains("G@@a.yaml in namespace public") && out.contains("--- a\nx: 1\n"), "{out}");
+    let content = canned.run(&["config", "a.yaml", "--origin", "a", "--content"]).await;
+    assert_eq!(content, (Exit::Ok, "x: 1\r\ny".to_owned(), String::new()));
+    assert_eq!(canned.run(&["config", "a.yaml", "--content"]).await.0, Exit::WrongInput);
+    assert_eq!(canned.run(&["config", "a.yaml", "--origin", "c"]).await.0, Exit::NotFound);
+}
+
+#[tokio::test]
+async fn watch_says_what_changes_until_the_stream_ends() {
+    let event = |name: &str, data: &Value| format!("event: {name}\nid: 1\ndata: {data}\n\n");
+    let mut older = instance("10.0.0.1", "unhealthy");
+    older["ageMs"] = json!(99);
+    let stream = [
+        event("service", &service(1, &[instance("10.0.0.1", "healthy")])),
+        ": alive\n\n".to_owned(),
+        event("service", &service(2, &[older, instance("10.0.0.2", "healthy")])),
+        event("service", &service(3, &[instance("10.0.0.2", "healthy")])),
+        event("absent", &json!({})),
+    ]
+    .concat();
+    let route = get(move || std::future::ready(([(header::CONTENT_TYPE, "text/event-stream")], stream.clone())));
+    let canned = Canned::start(Router::new().route("/v1/watch", route)).await;
+    let (exit, out, err) = canned.run(&["watch", "order"]).await;
+    assert_eq!(exit, Exit::Unreachable);
+    assert!(err.contains("the stream has ended"), "{err}");
+    let signs: Vec<&str> = out.lines().filter(|line| line.starts_with(['+', '-', '~', 'n'])).collect();
+    assert_eq!(
+        signs,
+        [
+            "+ shanghai 10.0.0.1:80@DEFAULT healthy, weight 0.5, live, v=\\u{1b}[2J",
+            "~ shanghai 10.0.0.1:80@DEFAULT healthy, weight 0.5, live, v=\\u{1b}[2J -> unhealthy, weight 0.5, live, v=\\u{1b}[2J",
+            "+ shanghai 10.0.0.2:80@DEFAULT healthy, weight 0.5, live, v=\\u{1b}[2J",
+            "- shanghai 10.0.0.1:80@DEFAULT unhealthy, weight 0.5, live, v=\\u{1b}[2J",
+            "no cluster has an instance",
+            "- shanghai 10.0.0.2:80@DEFAULT healthy, weight 0.5, live, v=\\u{1b}[2J",
+        ]
+    );
+    let (_, out, _) = canned.run(&["watch", "order", "--format", "json"]).await;
+    assert_eq!(
+        out.lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["version"].clone())
+            .take(3)
+            .collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
+}
+
+#[test]
+fn a_name_may_carry_its_group() {
+    let name = |text: &str, group: Option<&str>| {
+        Name::parse(text, group).map(|it| (it.group, it.name)).map_err(|failure| failure.exit())
+    };
+    assert_eq!(name("a", None), Ok((None, "a".into())));
+    assert_eq!(name("G@@a@@b", None), Ok((Some("G".into()), "a@@b".into())));
+    assert_eq!(name("G@@a", Some("G")), Ok((Some("G".into()), "a".into())));
+    assert_eq!(name("a", Some("G")), Ok((Some("G".into()), "a".into())));
+    for (text, group) in [("G@@a", Some("H")), ("G@@", None), ("@@a", None), ("", None)] {
+        assert_eq!(name(text, group), Err(Exit::WrongInput), "{text}");
+    }
+}
+
+fn check_config(arguments: &[&str]) -> (Result<Exit, Failure>, String) {
+    let cli = Cli::try_parse_from([&["nacos-fed", "check-config"], arguments].concat()).unwrap();
+    let mut out = Vec::new();
+    let outcome = super::run(&cli, &mut out);
+    (outcome, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn check_config_reports_five_mistakes_with_line_and_field() {
+    let text = "federation: f\nnacos:\n  servers: \"n:8848\"\n  usrname: u\n  password: ${NACOS_FED_TEST_UNSET}\nkafka:\n  brokers: [\"k:9092\"]\n  topics: {partitions: 0}\n";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let path = file.path().to_str().unwrap();
+
+    let (outcome, out) = check_config(&[path]);
+    let failure = outcome.unwrap_err();
+    let mut err = Vec::new();
+    failure.report(&mut err);
+    let err = String::from_utf8(err).unwrap();
+    assert_eq!((failure.exit(), out.as_str()), (Exit::WrongInput, ""));
+    for (line, field) in [
+        (1, "cluster"),
+        (3, "nacos.servers"),
+        (4, "nacos.usrname"),
+        (5, "nacos.password"),
+        (8, "kafka.topics.partitions"),
+    ] {
+        assert!(
+            err.contains(&format!("{path}:{line}:")) && err.contains(&format!("error: {field}: ")),
+            "{field}: {err}"
+        );
+    }
+    assert!(err.ends_with(": 5 mistakes\n"), "{err}");
+
+    let (outcome, out) = check_config(&[path, "--format", "json"]);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(outcome.unwrap(), Exit::WrongInput);
+    assert_eq!(
+        (document["mistakes"].as_array().unwrap().len(), &document["mistakes"][0]["field"]),
+        (5, &json!("cluster"))
+    );
+}
+
+#[test]
+fn check_config_prints_what_is_in_force_as_a_configuration() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "federation: f\ncluster: a\nnacos: {servers: [\"[::1]:8848\"], username: u, password: hunter2}\nkafka: {brokers: [\"k:1\"]}\n").unwrap();
+    let (outcome, out) = check_config(&[file.path().to_str().unwrap()]);
+    assert_eq!(outcome.unwrap(), Exit::Ok);
+    assert!(!out.contains("hunter2"));
+    std::fs::write(file.path(), &out).unwrap();
+    let (again, second) = check_config(&[file.path().to_str().unwrap()]);
+    assert_eq!(again.unwrap(), Exit::Ok, "what is printed can be read");
+    assert_eq!(second, out);
+}
+
+#[test]
+fn the_schema_refuses_what_the_reader_refuses_by_name_and_requires_what_it_requires() {
+    let (outcome, out) = check_config(&["--schema"]);
+    let schema: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(outcome.unwrap(), Exit::Ok);
+    assert_eq!(schema["required"], json!(["federation", "cluster", "nacos", "kafka"]));
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["properties"]["kafka"]["properties"]["topics"]["properties"]["partitions"]["default"], 8);
+}
+
+#[test]
+fn the_arguments_are_consistent() {
+    use clap::CommandFactory;
+    Cli::command().debug_assert();
+    for wrong in [
+        &["nacos-fed"][..],
+        &["nacos-fed", "check-config"],
+        &["nacos-fed", "demo", "ctl", "stop"],
+        &["nacos-fed", "--server", "x y", "status"],
+    ] {
+        assert_eq!(Cli::try_parse_from(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
+    }
+    assert!(Cli::try_parse_from(["nacos-fed", "demo", "ctl", "list"]).is_ok());
+    assert!(Cli::try_parse_from(["nacos-fed", "demo", "--for", "20s", "--format", "json"]).is_ok());
+}

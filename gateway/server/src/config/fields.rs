@@ -242,7 +242,7 @@ static TOPICS: Section = Section {
             "partitions",
             Kind::Count { min: 1, max: 256 },
             "8",
-            "Of each data topic; cannot be changed later. Eight fold in parallel on what a gateway has, and cost a broker nothing.",
+            "Of each data topic; cannot be changed later. Eight spread the log over the brokers and cost them little.",
         ),
         optional(
             "replication_factor",
@@ -396,7 +396,7 @@ static LISTEN: Section = Section {
 };
 
 static FRESHNESS: Section = Section {
-    about: "When a silent cluster counts as stale and as lost. Has to be alike in all clusters.",
+    about: "When a silent cluster counts as stale and as lost. Best alike in all clusters.",
     fields: &[
         default(
             "beat",

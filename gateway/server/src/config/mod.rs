@@ -12,6 +12,8 @@ mod kafka;
 pub mod mistakes;
 mod nacos;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod rules;
 pub mod secret;
 pub mod table;

@@ -297,6 +297,8 @@ impl Place<'_> {
         match self.kind {
             Kind::Secret => true,
             Kind::Property => is_sensitive(&self.path),
+            // A URL may carry a password before its host.
+            Kind::Url => matches!(&self.node.value, Value::Scalar(scalar) if scalar.text.contains('@')),
             _ => false,
         }
     }

@@ -151,7 +151,7 @@ impl Kind {
             }
             Self::HostPort => "host:port, like nacos.example:8848, 10.0.0.7:8848 or [::1]:8848".into(),
             Self::SocketAddress => "address:port, like 127.0.0.1:7070, 0.0.0.0:7070 or [::]:7070".into(),
-            Self::Url => "a URL like http://127.0.0.1:4317".into(),
+            Self::Url => "an http or https URL without a password, like http://127.0.0.1:4317".into(),
             Self::Path => "a path".into(),
             Self::TopicPrefix => "at most 100 characters of a-z, A-Z, 0-9, `.`, `_` and `-`".into(),
             Self::ContextPath => {
