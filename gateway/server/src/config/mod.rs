@@ -104,7 +104,7 @@ impl Surroundings {
         };
         let variables: BTreeMap<String, String> = std::env::vars_os().filter_map(utf8).collect();
         let of_kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        let host = variables.get("HOSTNAME").cloned().or_else(of_kernel).unwrap_or_default();
+        let host = variables.get("HOSTNAME").cloned().or_else(of_kernel).unwrap_or_else(|| "localhost".to_owned());
         Self { variables, host: host.trim().to_owned() }
     }
 }
