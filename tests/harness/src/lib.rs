@@ -29,3 +29,4 @@ pub use fault_proxy::{Fault, FaultProxy, Link};
 pub use kafka::{Kafka, KafkaOptions};
 pub use nacos::{Access, Credentials, Line, Nacos, NacosOptions};
 pub use parts::{Part, Parts};
+pub use sdk::{Sdk, SdkClient, SdkConfig, SdkEvent, SdkInstance, SdkService};

@@ -1,1 +1,366 @@
-//! later
+//! Drivers of SDKs that nobody here wrote, as separate processes that can be killed.
+
+mod wire;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use self::wire::{Answer, Command, Line, Order, decode_line};
+pub use self::wire::{SdkConfig, SdkEvent, SdkInstance, SdkService};
+use crate::home::Home;
+use crate::nacos::Credentials;
+use crate::parts::{Part, Parts};
+use crate::process::{Conversation, Process, Program, Signal};
+
+/// Longer than any SDK's own time-out with its retries, so that it is the SDK that speaks first.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(45);
+/// Events kept; a test that gets more has a loop somewhere.
+const EVENTS_LIMIT: usize = 200_000;
+
+/// Which SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sdk {
+    /// `com.alibaba.nacos:nacos-client` 3.1.1.
+    Java,
+    /// `nacos-sdk-python` 3.2.0. Never reports that a service became empty.
+    Python,
+    /// `github.com/nacos-group/nacos-sdk-go/v2` 2.3.2. Never reports that a service became empty.
+    Go,
+}
+
+impl Sdk {
+    /// The part to ask [`Parts::ensure`] for.
+    pub fn part(self) -> Part {
+        match self {
+            Self::Java => Part::JavaSdk,
+            Self::Python => Part::PythonSdk,
+            Self::Go => Part::GoSdk,
+        }
+    }
+
+    fn program(self, parts: &Parts, home: &Home) -> Result<Program> {
+        let part = parts.directory(self.part())?;
+        let (executable, arguments) = match self {
+            Self::Java => {
+                let classes = format!("{0}/target/classes:{0}/deps/*", part.display());
+                let user = format!("-Duser.home={}", home.path().display());
+                let snapshots = format!("-DJM.SNAPSHOT.PATH={}", home.path().display());
+                let flags =
+                    ["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", &user, &snapshots, "-cp", &classes];
+                let all = flags.iter().copied().chain(["federation.clients.Driver"]).map(String::from).collect();
+                ("java".into(), all)
+            }
+            Self::Python => {
+                (part.join("venv/bin/python"), vec!["-u".into(), part.join("driver.py").display().to_string()])
+            }
+            Self::Go => (part.join("driver"), vec![]),
+        };
+        let log = home.path().join("driver.log");
+        Ok(Program::new(format!("the {self:?} SDK"), executable, log).args(arguments).directory(home.path()))
+    }
+}
+
+/// What all tasks of one driver know.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Critical section: adding or taking one entry.
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    /// Critical section: appending, or a test's look at all of them.
+    events: Mutex<Vec<SdkEvent>>,
+}
+
+/// A process with an SDK in it. Dropping it kills the process, like a crash of the program that uses the SDK.
+#[derive(Debug)]
+pub struct SdkClient {
+    sdk: Sdk,
+    process: Process,
+    input: tokio::sync::Mutex<ChildStdin>,
+    next_id: AtomicU64,
+    shared: Arc<Shared>,
+    heard: watch::Receiver<usize>,
+    _reader: JoinSet<()>,
+    _home: Home,
+}
+
+impl SdkClient {
+    /// Starts a driver for the Nacos at `server` (`host:port`, HTTP). The SDK connects with the first command.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub async fn start(parts: &Parts, sdk: Sdk, server: &str, user: Option<&Credentials>) -> Result<Self> {
+        let home = Home::temporary(sdk.part().name())?;
+        let mut program = sdk.program(parts, &home)?.args([server]);
+        if let Some(Credentials { username, password }) = user {
+            program = program.args([username, password]);
+        }
+        let mut process = program.spawn(Conversation::Pipes).await?;
+        let (input, output) = process.pipes().context("a new process has its pipes")?;
+        let shared = Arc::new(Shared::default());
+        let (hearing, heard) = watch::channel(0);
+        let mut reader = JoinSet::new();
+        let lines = BufReader::new(ChildStdout::from_std(output)?).lines();
+        reader.spawn(read(lines, Arc::clone(&shared), hearing));
+        let input = tokio::sync::Mutex::new(ChildStdin::from_std(input)?);
+        let next_id = AtomicU64::new(1);
+        Ok(Self { sdk, process, input, next_id, shared, heard, _reader: reader, _home: home })
+    }
+
+    /// Which SDK it is.
+    pub fn sdk(&self) -> Sdk {
+        self.sdk
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// The same process's SDK client of another name: a connection of its own, made with its first command. [`SdkClient`]'s own methods
+    /// use the connection named `""`.
+    pub fn connection<'a>(&'a self, name: &'a str) -> SdkConnection<'a> {
+        SdkConnection { client: self, name }
+    }
+
+    /// Registers an instance, or changes one that this connection registered. A connection holds *one* instance of a service: another one
+    /// takes its place, unless [`batch`](Self::batch) registers all.
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn register(&self, service: &SdkService, instance: &SdkInstance) -> Result<f64> {
+        self.connection("").register(service, instance).await
+    }
+
+    /// Removes an instance that this connection registered.
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn deregister(&self, service: &SdkService, instance: &SdkInstance) -> Result<f64> {
+        self.connection("").deregister(service, instance).await
+    }
+
+    /// Registers these instances of a service and no others.
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn batch(&self, service: &SdkService, instances: &[SdkInstance]) -> Result<f64> {
+        self.connection("").batch(service, instances).await
+    }
+
+    /// Subscribes a service; its lists arrive as [`SdkEvent::Instances`].
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn subscribe(&self, service: &SdkService) -> Result<f64> {
+        self.connection("").subscribe(service).await
+    }
+
+    /// Asks for the instances of a service.
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn list(&self, service: &SdkService) -> Result<Vec<SdkInstance>> {
+        let answer = self.order("", Order::List { service }).await?;
+        serde_json::from_value(answer.value).context("a driver's list is not readable")
+    }
+
+    /// Publishes a configuration item.
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn publish_config(&self, config: &SdkConfig, content: &str) -> Result<f64> {
+        Ok(self.order("", Order::PublishConfig { config, content }).await?.at)
+    }
+
+    /// Removes a configuration item.
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn remove_config(&self, config: &SdkConfig) -> Result<f64> {
+        Ok(self.order("", Order::RemoveConfig { config }).await?.at)
+    }
+
+    /// Reads a configuration item; `None` when there is none.
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn get_config(&self, config: &SdkConfig) -> Result<Option<String>> {
+        match self.order("", Order::GetConfig { config }).await?.value {
+            Value::Null => Ok(None),
+            Value::String(content) => Ok(Some(content)),
+            other => bail!("a driver's content is not text: {other}"),
+        }
+    }
+
+    /// Listens to a configuration item; its contents arrive as [`SdkEvent::Config`].
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn listen_config(&self, config: &SdkConfig) -> Result<f64> {
+        Ok(self.order("", Order::ListenConfig { config }).await?.at)
+    }
+
+    /// Everything the SDK has reported so far, oldest first.
+    pub fn events(&self) -> Vec<SdkEvent> {
+        self.shared.events.lock().expect("no holder panics").clone()
+    }
+
+    /// Waits until `found` makes something of all events so far; it is asked at once and after each further event.
+    ///
+    /// # Errors
+    /// When `patience` is over or the process has ended; the error quotes the last event.
+    pub async fn until<T>(&self, patience: Duration, mut found: impl FnMut(&[SdkEvent]) -> Option<T>) -> Result<T> {
+        let mut heard = self.heard.clone();
+        let search = async {
+            loop {
+                heard.mark_unchanged();
+                if let Some(result) = found(&self.shared.events.lock().expect("no holder panics")) {
+                    return Ok(result);
+                }
+                if heard.changed().await.is_err() {
+                    return Err(self.process.failure("has ended"));
+                }
+            }
+        };
+        let outcome = tokio::time::timeout(patience, search).await;
+        outcome.unwrap_or_else(|_| {
+            let last = self.events().last().map_or("nothing at all".into(), |event| format!("{event:?}"));
+            Err(anyhow!("the {:?} SDK did not report it within {} ms; last: {last}", self.sdk, patience.as_millis()))
+        })
+    }
+
+    /// Waits until the newest list of `service` is as `wanted` says, and returns it.
+    ///
+    /// # Errors
+    /// As [`until`](Self::until).
+    pub async fn until_instances(
+        &self,
+        service: &SdkService,
+        patience: Duration,
+        wanted: impl Fn(&[SdkInstance]) -> bool,
+    ) -> Result<Vec<SdkInstance>> {
+        self.until(patience, |events| {
+            let newest = events.iter().rev().find_map(|event| match event {
+                SdkEvent::Instances { service: of, instances, .. } if of == service => Some(instances),
+                _ => None,
+            })?;
+            wanted(newest).then(|| newest.clone())
+        })
+        .await
+    }
+
+    /// Freezes the process.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn pause(&mut self) -> Result<()> {
+        self.process.signal(Signal::Stop)
+    }
+
+    /// Thaws the process.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn resume(&mut self) -> Result<()> {
+        self.process.signal(Signal::Continue)
+    }
+
+    /// `kill -9`, and waits for the end: the server sees its connections closed.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub async fn kill(mut self) -> Result<()> {
+        self.process.signal(Signal::Kill)?;
+        self.process.ended().await?;
+        Ok(())
+    }
+
+    async fn order(&self, connection: &str, order: Order<'_>) -> Result<Answer> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let what = format!("{order:?}");
+        let mut line = serde_json::to_vec(&Command { id, connection, order })?;
+        line.push(b'\n');
+        let (sender, receiver) = oneshot::channel();
+        self.shared.waiting.lock().expect("no holder panics").insert(id, sender);
+        let written = self.input.lock().await.write_all(&line).await;
+        written.map_err(|error| self.process.failure(&format!("takes no command: {error}")))?;
+        let answer = tokio::time::timeout(ANSWER_PATIENCE, receiver).await;
+        let answer = answer.with_context(|| format!("no answer to {what} within {} s", ANSWER_PATIENCE.as_secs()))?;
+        let answer = answer.map_err(|_| self.process.failure(&format!("ended before it answered {what}")))?;
+        match answer.error {
+            Some(error) => bail!("the {:?} SDK refuses {what}: {error}", self.sdk),
+            None => Ok(answer),
+        }
+    }
+}
+
+/// One named connection of an [`SdkClient`]. Commands answer when they were done, in ms since 1970.
+#[derive(Clone, Copy, Debug)]
+pub struct SdkConnection<'a> {
+    client: &'a SdkClient,
+    name: &'a str,
+}
+
+impl SdkConnection<'_> {
+    /// As [`SdkClient::register`].
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn register(&self, service: &SdkService, instance: &SdkInstance) -> Result<f64> {
+        Ok(self.client.order(self.name, Order::Register { service, instance }).await?.at)
+    }
+
+    /// As [`SdkClient::deregister`].
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn deregister(&self, service: &SdkService, instance: &SdkInstance) -> Result<f64> {
+        Ok(self.client.order(self.name, Order::Deregister { service, instance }).await?.at)
+    }
+
+    /// As [`SdkClient::batch`].
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn batch(&self, service: &SdkService, instances: &[SdkInstance]) -> Result<f64> {
+        Ok(self.client.order(self.name, Order::Batch { service, instances }).await?.at)
+    }
+
+    /// As [`SdkClient::subscribe`].
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn subscribe(&self, service: &SdkService) -> Result<f64> {
+        Ok(self.client.order(self.name, Order::Subscribe { service }).await?.at)
+    }
+}
+
+/// Ends with the driver's output; dropping `hearing` and the waiting senders tells everybody.
+async fn read(mut lines: Lines<BufReader<ChildStdout>>, shared: Arc<Shared>, hearing: watch::Sender<usize>) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        match decode_line(&line) {
+            Ok(Line::Answer(answer)) => {
+                let waiting = shared.waiting.lock().expect("no holder panics").remove(&answer.id);
+                if let Some(waiting) = waiting {
+                    let _ = waiting.send(answer); // The test may have given up.
+                }
+            }
+            Ok(Line::Event(event)) => {
+                let mut events = shared.events.lock().expect("no holder panics");
+                assert!(events.len() < EVENTS_LIMIT, "more than {EVENTS_LIMIT} events of one driver");
+                events.push(event);
+                hearing.send_replace(events.len());
+            }
+            Err(error) => panic!("a driver's line is not readable ({error}): {line}"),
+        }
+    }
+    shared.waiting.lock().expect("no holder panics").clear();
+}
