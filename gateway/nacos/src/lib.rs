@@ -2,9 +2,13 @@
 //!
 //! - [`payload`]: the gRPC envelope, the generated service stubs, and typed JSON messages in and out of it.
 //! - [`message`]: every message as a struct, for both directions.
+//! - [`cluster`]: how to reach one Nacos cluster, and the login that all its callers share.
+//! - [`client`]: a client over gRPC that keeps itself connected.
 //!
 //! Nothing here knows what the registry is used for.
 
+pub mod client;
+pub mod cluster;
 pub mod message;
 pub mod payload;
 pub mod server;

@@ -1,0 +1,288 @@
+//! The life of a client: connect, set up, work until the connection is lost, connect again.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Context, OwnerGone};
+use super::link::Link;
+use super::pump::{End, Pump};
+use super::redo::Redo;
+use super::wire::{self, ConnectError};
+use super::{CallError, Event};
+use crate::cluster::{LoginError, ServerAddress};
+use crate::message::internal::{ConnectionSetupRequest, HealthCheckRequest, ServerCheckRequest, ability};
+use crate::message::naming::ServiceListRequest;
+use crate::payload::Payload;
+
+/// Pause before the next attempt, doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A connection that lived this long was a good one: the pauses start over.
+const GOOD_LIFE: Duration = Duration::from_secs(10);
+/// Pause after a refused login.
+const LOGIN_PAUSE: Duration = Duration::from_secs(30);
+/// A server that has been silent for this long is asked whether it is there.
+const IDLE: Duration = Duration::from_secs(5);
+/// Checks that may fail in a row: a long pause of a server's collector must not cost its clients all they have registered.
+const FAILED_CHECKS: u32 = 2;
+/// Time for a server to say what it can do, once it has announced that it will.
+const SET_UP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Messages to the server that may wait: acks, mostly.
+const OUTBOUND_MESSAGES: usize = 64;
+
+/// Why an attempt to connect failed.
+#[derive(Debug, thiserror::Error)]
+enum EstablishError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("the server check failed")]
+    Check(#[source] CallError),
+    #[error("the set-up was not answered within {SET_UP_TIMEOUT:?}")]
+    SetUp,
+    #[error("connection lost during the set-up: {0}")]
+    Lost(String),
+    #[error("the login failed, and the server wants one")]
+    Login(#[source] LoginError),
+}
+
+/// A set-up connection and the tasks that keep it.
+struct Established {
+    link: Arc<Link>,
+    tasks: JoinSet<End>,
+}
+
+/// The connection of one client. It does nothing until it is run.
+pub struct Connection {
+    pub(super) context: Context,
+}
+
+impl Connection {
+    /// Keeps the client connected until `stop` is cancelled or the receiver of its events is dropped.
+    pub async fn run(self, stop: CancellationToken) {
+        // Not cancel-safe inside, but nothing is left to lose when it stops: the tasks go with the future.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            OwnerGone = self.keep_connected() => {}
+        }
+        self.context.shared.link.send_replace(None);
+        self.context.shared.memory().disconnected();
+    }
+
+    async fn keep_connected(&self) -> OwnerGone {
+        let servers = &self.context.shared.cluster.options().servers;
+        // Clients of one cluster spread over its servers.
+        let mut turn: usize = rand::random_range(0..servers.len());
+        let mut named: Option<ServerAddress> = None;
+        let (mut generation, mut failures) = (0, 0);
+        loop {
+            let server = named.take().unwrap_or_else(|| servers[turn % servers.len()].clone());
+            turn += 1;
+            generation += 1;
+            let pause = match self.establish(generation, server.clone()).await {
+                Err(error) => {
+                    failures += 1;
+                    let pause = if let EstablishError::Login(_) = error { LOGIN_PAUSE } else { pause(failures) };
+                    if let Err(gone) = self.tell_failure(&server, &error).await {
+                        return gone;
+                    }
+                    pause
+                }
+                Ok(established) => {
+                    let since = Instant::now();
+                    let end = self.live(established).await;
+                    failures = if since.elapsed() < GOOD_LIFE { failures + 1 } else { 1 };
+                    match end {
+                        End::OwnerGone => return OwnerGone,
+                        End::Lost(_) => pause(failures),
+                        End::Reset(to) => {
+                            named = to;
+                            pause(failures)
+                        }
+                    }
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn tell_failure(&self, server: &ServerAddress, error: &EstablishError) -> Result<(), OwnerGone> {
+        let reason = with_causes(error);
+        let event = match error {
+            EstablishError::Login(_) => Event::LoginFailed { reason },
+            _ => Event::ConnectFailed { server: server.to_string(), reason },
+        };
+        self.context.tell(event).await
+    }
+
+    /// Makes a connection that is ready for calls.
+    async fn establish(&self, generation: u64, server: ServerAddress) -> Result<Established, EstablishError> {
+        let cluster = &self.context.shared.cluster;
+        let login_error = cluster.token().await.err();
+        let (wire, driver, origin) = wire::connect(cluster, &server).await?;
+        let link = Link::new(generation, server, Arc::clone(cluster), wire, origin);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            match driver.await {
+                Ok(()) => End::Lost("the server closed the connection".to_owned()),
+                Err(error) => End::Lost(with_causes(&error)),
+            }
+        });
+        let check = link.call(ServerCheckRequest::default()).await.map_err(EstablishError::Check)?;
+        let set_up = self.open_stream(&link, &mut tasks);
+        let ready = async {
+            if check.support_ability_negotiation {
+                // Dropped without a word if the stream ends; that is seen below.
+                let _ = set_up.await;
+            }
+            wait_until_registered(&link).await
+        };
+        // The tasks stay as they are if `ready` wins: `join_next` is cancel-safe.
+        tokio::select! {
+            ready = tokio::time::timeout(SET_UP_TIMEOUT, ready) => ready.map_err(|_| EstablishError::SetUp)??,
+            Some(ended) = tasks.join_next() => return Err(EstablishError::Lost(reason(&ended))),
+        }
+        if let Some(error) = login_error {
+            self.check_login_is_needless(&link, error).await?;
+        }
+        Ok(Established { link, tasks })
+    }
+
+    fn open_stream(&self, link: &Arc<Link>, tasks: &mut JoinSet<End>) -> oneshot::Receiver<()> {
+        let options = &self.context.shared.options;
+        let (outbound, to_server) = mpsc::channel(OUTBOUND_MESSAGES);
+        let mut labels = options.labels.clone();
+        for (key, value) in [("source", "sdk"), ("module", "naming"), ("AppName", &options.app_name)] {
+            labels.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+        }
+        let setup = ConnectionSetupRequest {
+            client_version: options.client_version.clone(),
+            labels,
+            ability_table: Some(BTreeMap::from([(ability::FUZZY_WATCH.to_owned(), true)])),
+            ..ConnectionSetupRequest::default()
+        };
+        outbound.try_send(Payload::of(&setup)).expect("a new channel has room");
+        let (ring, set_up) = oneshot::channel();
+        let mut client = link.stream_client();
+        let opening = async move {
+            let opened = client.request_bi_stream(ReceiverStream::new(to_server)).await;
+            opened.map(tonic::Response::into_inner)
+        };
+        let pump = Pump { context: self.context.clone(), link: Arc::clone(link), outbound, set_up: Some(ring) };
+        tasks.spawn(pump.run(Box::pin(opening)));
+        set_up
+    }
+
+    /// There is no token. Servers whose auth is off refuse logins in odd ways, so a call decides whether one is needed.
+    async fn check_login_is_needless(&self, link: &Link, error: LoginError) -> Result<(), EstablishError> {
+        let probe = ServiceListRequest {
+            namespace: "public".to_owned(),
+            group_name: "DEFAULT_GROUP".to_owned(),
+            page_no: 1,
+            page_size: 1,
+            ..ServiceListRequest::default()
+        };
+        match link.call(probe).await {
+            Err(CallError::Refused { .. }) => Err(EstablishError::Login(error)),
+            Err(CallError::NotConnected) => Err(EstablishError::Lost("lost while checking the login".to_owned())),
+            _ => {
+                tracing::debug!(%error, "the login failed, but the server needs none");
+                Ok(())
+            }
+        }
+    }
+
+    /// Works on a connection until it ends.
+    async fn live(&self, Established { link, mut tasks }: Established) -> End {
+        let (generation, server) = (link.generation, link.server.to_string());
+        let connected = Event::Connected { generation, server, abilities: link.abilities() };
+        if let Err(gone) = self.context.tell(connected).await {
+            return gone.into();
+        }
+        self.context.shared.link.send_replace(Some(Arc::clone(&link)));
+        let redo = Redo::new(self.context.clone(), Arc::clone(&link));
+        tasks.spawn(async move { redo.run().await.into() });
+        let watched = Arc::clone(&link);
+        tasks.spawn(async move { watch_health(&watched).await });
+        tasks.spawn(async move { End::Lost(link.lost().await) });
+        let end = match tasks.join_next().await.expect("tasks were spawned above") {
+            Ok(end) => end,
+            Err(error) => End::Lost(format!("a task failed: {error}")),
+        };
+        self.context.shared.link.send_replace(None);
+        tasks.shutdown().await;
+        self.context.shared.memory().disconnected();
+        let reason = match &end {
+            End::Lost(reason) => reason.clone(),
+            End::Reset(_) => "the server asked to connect again".to_owned(),
+            End::OwnerGone => return end,
+        };
+        match self.context.tell(Event::Disconnected { generation, reason }).await {
+            Ok(()) => end,
+            Err(gone) => gone.into(),
+        }
+    }
+}
+
+/// A server registers a connection a moment after its set-up; calls before that are refused.
+async fn wait_until_registered(link: &Link) -> Result<(), EstablishError> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    loop {
+        match link.check().await {
+            Ok(()) => return Ok(()),
+            Err(CallError::NotConnected) if !link.is_closed() => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(EstablishError::Check(error)),
+        }
+    }
+}
+
+/// Asks a silent server whether it is there; returns when it is not.
+async fn watch_health(link: &Link) -> End {
+    let mut failed = 0;
+    while failed < FAILED_CHECKS {
+        let silence = link.silence();
+        if failed == 0 && silence < IDLE {
+            tokio::time::sleep(IDLE - silence).await;
+            continue;
+        }
+        match link.call(HealthCheckRequest::default()).await {
+            Ok(_) => failed = 0,
+            Err(CallError::NotConnected) => return End::Lost(link.lost().await),
+            Err(error) => {
+                tracing::debug!(%error, "health check failed");
+                failed += 1;
+            }
+        }
+    }
+    End::Lost("the server does not answer".to_owned())
+}
+
+fn pause(failures: u32) -> Duration {
+    let full = FIRST_PAUSE.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1))).min(LONGEST_PAUSE);
+    full.mul_f64(rand::random_range(0.5..1.0))
+}
+
+fn reason(ended: &Result<End, tokio::task::JoinError>) -> String {
+    match ended {
+        Ok(End::Lost(reason)) => reason.clone(),
+        Ok(End::Reset(_)) => "the server asked to connect again".to_owned(),
+        Ok(End::OwnerGone) => "stopped".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,57 @@
+//! What can go wrong with a call, told apart by what the caller does about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::payload::DecodeError;
+
+/// A call that gave no result.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    /// There is no connection, or it was lost during the call: whether the server did it is not known. The client connects again by itself.
+    #[error("not connected to the registry")]
+    NotConnected,
+    /// No answer in time: whether the server did it, or will do it later, is not known.
+    #[error("no answer within {after:?}")]
+    Timeout {
+        /// The deadline.
+        after: Duration,
+    },
+    /// The account lacks the right.
+    #[error("refused: {message}")]
+    Refused {
+        /// The server's words.
+        message: String,
+    },
+    /// Over a limit of the server; it also delayed this answer. Try again later.
+    #[error("server overloaded: {message}")]
+    Overloaded {
+        /// The server's words.
+        message: String,
+    },
+    /// The server says that it failed, or that the request is wrong.
+    #[error("server error {code}: {message}")]
+    Server {
+        /// One of [`crate::message::error_code`], or 0 where the server says none.
+        code: i32,
+        /// The server's words.
+        message: String,
+    },
+    /// The answer cannot be read.
+    #[error("malformed answer")]
+    Malformed(#[source] Arc<DecodeError>),
+    /// A paged listing that changed while it was read, or that the server did not give whole.
+    #[error("incomplete listing: {received} of {announced}")]
+    Incomplete {
+        /// How many the server said there are.
+        announced: usize,
+        /// How many different ones it sent.
+        received: usize,
+    },
+}
+
+impl From<DecodeError> for CallError {
+    fn from(error: DecodeError) -> Self {
+        Self::Malformed(Arc::new(error))
+    }
+}

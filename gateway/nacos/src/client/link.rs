@@ -1,0 +1,209 @@
+//! One live connection and the calls over it. Once lost it stays lost.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::codegen::http::Uri;
+
+use super::wire::Wire;
+use super::{CallError, ServerAbilities};
+use crate::cluster::{Cluster, ServerAddress};
+use crate::message::internal::{ErrorResponse, HealthCheckRequest, ability};
+use crate::message::{Message, Outcome, Request, Response, error_code};
+use crate::payload::{BiRequestStreamClient, DecodeError, MAX_INBOUND_BYTES, Payload, RequestClient};
+
+/// A connection to one server.
+pub(super) struct Link {
+    pub(super) generation: u64,
+    pub(super) server: ServerAddress,
+    cluster: Arc<Cluster>,
+    wire: Wire,
+    origin: Uri,
+    abilities: OnceLock<ServerAbilities>,
+    request_ids: AtomicU64,
+    /// When the server was last heard. Held for one read or write.
+    heard: Mutex<Instant>,
+    lost: CancellationToken,
+    reason: OnceLock<String>,
+}
+
+impl Link {
+    pub(super) fn new(
+        generation: u64,
+        server: ServerAddress,
+        cluster: Arc<Cluster>,
+        wire: Wire,
+        origin: Uri,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            generation,
+            server,
+            cluster,
+            wire,
+            origin,
+            abilities: OnceLock::new(),
+            request_ids: AtomicU64::new(1),
+            heard: Mutex::new(Instant::now()),
+            lost: CancellationToken::new(),
+            reason: OnceLock::new(),
+        })
+    }
+
+    /// What the server said it can do; nothing until it said so.
+    pub(super) fn abilities(&self) -> ServerAbilities {
+        self.abilities.get().copied().unwrap_or_default()
+    }
+
+    pub(super) fn learn_abilities(&self, table: &BTreeMap<String, bool>) {
+        let can = |key: &str| table.get(key).copied().unwrap_or(false);
+        let persistent_instances = can(ability::PERSISTENT_INSTANCE);
+        // Said once per connection.
+        let _ = self.abilities.set(ServerAbilities { persistent_instances, fuzzy_watch: can(ability::FUZZY_WATCH) });
+    }
+
+    /// Sends a request and waits for its answer, for as long as the cluster's options say.
+    pub(super) async fn call<R: Request>(&self, request: R) -> Result<R::Response, CallError> {
+        let after = self.cluster.options().request_timeout;
+        let response = self.answer(request, after).await?;
+        match response.outcome() {
+            Outcome::Ok => Ok(response),
+            Outcome::Failed { error_code, message } => Err(failure(error_code, message)),
+        }
+    }
+
+    /// As [`Link::call`], but an answer of the expected type is returned whether it says success or failure: some messages give codes a
+    /// meaning of their own.
+    pub(super) async fn answer<R: Request>(&self, request: R, after: Duration) -> Result<R::Response, CallError> {
+        let result = self.attempt_twice(request, after).await;
+        if let Err(CallError::NotConnected) = result {
+            self.lose("the server does not know this connection any more");
+        }
+        result
+    }
+
+    /// Is the connection registered? Unlike with a call, a "no" does not give it up: it may be registered in a moment.
+    pub(super) async fn check(&self) -> Result<(), CallError> {
+        self.attempt(HealthCheckRequest::default(), None, self.cluster.options().request_timeout).await.map(drop)
+    }
+
+    async fn attempt_twice<R: Request>(&self, request: R, after: Duration) -> Result<R::Response, CallError> {
+        let (token, login_error) = match self.cluster.token().await {
+            Ok(token) => (token, None),
+            Err(error) => (None, Some(error)),
+        };
+        match (self.attempt(request.clone(), token.as_deref(), after).await, &token) {
+            // The token may have ended early, by a restart of the server with another secret.
+            (Err(CallError::Refused { message }), Some(refused)) => {
+                self.cluster.token_was_refused(refused);
+                match self.cluster.token().await {
+                    Ok(Some(fresh)) if fresh != *refused => self.attempt(request, Some(&fresh), after).await,
+                    _ => Err(CallError::Refused { message }),
+                }
+            }
+            (Err(CallError::Refused { message }), None) => {
+                let message = login_error.map_or(message.clone(), |error| format!("{message} ({error})"));
+                Err(CallError::Refused { message })
+            }
+            (result, _) => result,
+        }
+    }
+
+    async fn attempt<R: Request>(
+        &self,
+        mut request: R,
+        token: Option<&str>,
+        after: Duration,
+    ) -> Result<R::Response, CallError> {
+        request.set_request_id(self.request_ids.fetch_add(1, Ordering::Relaxed).to_string());
+        let payload = Payload::of(&request);
+        let payload = match token {
+            Some(token) => payload.with_header("accessToken", token),
+            None => payload,
+        };
+        let mut client = RequestClient::with_origin(self.wire.clone(), self.origin.clone())
+            .max_decoding_message_size(MAX_INBOUND_BYTES);
+        match tokio::time::timeout(after, client.request(payload)).await {
+            Err(_) => Err(CallError::Timeout { after }),
+            Ok(Err(status)) => Err(self.judge(&status)),
+            Ok(Ok(answer)) => {
+                self.touch();
+                Self::read::<R::Response>(&answer.into_inner())
+            }
+        }
+    }
+
+    /// Errors that an answer can hold whatever its type: those are no longer the caller's to interpret.
+    fn read<A: Response>(payload: &Payload) -> Result<A, CallError> {
+        match payload.decode::<A>() {
+            Ok(response) => match response.outcome() {
+                Outcome::Failed { error_code: code @ (error_code::UNREGISTERED | error_code::NO_RIGHT), message } => {
+                    Err(failure(code, message))
+                }
+                _ => Ok(response),
+            },
+            Err(DecodeError::OtherType { .. }) if payload.message_type() == ErrorResponse::TYPE => {
+                let response: ErrorResponse = payload.decode()?;
+                Err(failure(response.error_code, response.message.as_deref().unwrap_or_default()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn judge(&self, status: &Status) -> CallError {
+        // A status that came from the server has no source; one that came from a broken transport does.
+        if status.source().is_some() || self.wire.is_closed() {
+            self.lose(&format!("transport failed: {}", status.message()));
+            return CallError::NotConnected;
+        }
+        CallError::Server { code: 0, message: format!("{}: {}", status.code(), status.message()) }
+    }
+
+    /// A client for the connection's stream.
+    pub(super) fn stream_client(&self) -> BiRequestStreamClient<Wire> {
+        BiRequestStreamClient::with_origin(self.wire.clone(), self.origin.clone())
+            .max_decoding_message_size(MAX_INBOUND_BYTES)
+    }
+
+    /// Says that the server was heard just now.
+    pub(super) fn touch(&self) {
+        *self.heard.lock().expect("no panic happens while this is held") = Instant::now();
+    }
+
+    /// How long the server has been silent.
+    pub(super) fn silence(&self) -> Duration {
+        self.heard.lock().expect("no panic happens while this is held").elapsed()
+    }
+
+    /// Gives the connection up; the first reason stays.
+    pub(super) fn lose(&self, reason: &str) {
+        let _ = self.reason.set(reason.to_owned());
+        self.lost.cancel();
+    }
+
+    /// The TCP connection is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.wire.is_closed()
+    }
+
+    /// Waits until the connection has been given up.
+    pub(super) async fn lost(&self) -> String {
+        self.lost.cancelled().await;
+        self.reason.get().cloned().unwrap_or_default()
+    }
+}
+
+/// The error that an error code means.
+pub(super) fn failure(code: i32, message: &str) -> CallError {
+    let message = message.to_owned();
+    match code {
+        error_code::UNREGISTERED => CallError::NotConnected,
+        error_code::NO_RIGHT => CallError::Refused { message },
+        error_code::OVER_THRESHOLD => CallError::Overloaded { message },
+        code => CallError::Server { code, message },
+    }
+}

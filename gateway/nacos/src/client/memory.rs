@@ -1,0 +1,213 @@
+//! What the owner wants: it outlives connections, and each new connection is brought to it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio::sync::oneshot;
+
+use super::{CallError, ConfigName, ServiceName};
+use crate::message::naming::{GROUP_SEPARATOR, Instance, ServiceInfo};
+
+/// Something that may have to be brought in line with what is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    /// Own registrations of one service.
+    Registration(ServiceName),
+    /// All listened config items that wait.
+    Configs,
+    /// The fuzzy watch of one namespace.
+    Pattern(String),
+    /// The subscription of one service.
+    Subscription(ServiceName),
+    /// A service that must be read.
+    Read(ServiceName),
+}
+
+/// Own instances of one service.
+#[derive(Default)]
+pub(super) struct Registration {
+    /// Empty: to be deregistered.
+    pub(super) instances: Vec<Instance>,
+    /// Grows with each change.
+    pub(super) version: u64,
+    waiting: Vec<oneshot::Sender<Result<(), CallError>>>,
+}
+
+/// A fuzzy watch.
+#[derive(Default)]
+pub(super) struct Pattern {
+    /// What has been told, as `namespace@@group@@service`.
+    pub(super) known: BTreeSet<String>,
+    /// The state at the start of this connection has been told whole.
+    pub(super) ready: bool,
+}
+
+/// What is wanted, and what of it waits to be noticed.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The `lastRefTime` of the newest push on this connection, or `i64::MIN`.
+    subscriptions: HashMap<ServiceName, i64>,
+    /// Namespaces in which a (group, service) is subscribed: pushes do not say theirs.
+    namespaces: HashMap<(String, String), BTreeSet<String>>,
+    /// The md5 that the owner holds.
+    pub(super) configs: BTreeMap<ConfigName, String>,
+    pub(super) registrations: BTreeMap<ServiceName, Registration>,
+    pub(super) patterns: BTreeMap<String, Pattern>,
+    inbox: Vec<Subject>,
+    config_inbox: Vec<ConfigName>,
+}
+
+impl Memory {
+    pub(super) fn subscribe(&mut self, service: ServiceName) {
+        if self.subscriptions.contains_key(&service) {
+            return;
+        }
+        let key = (service.group.clone(), service.service.clone());
+        self.namespaces.entry(key).or_default().insert(service.namespace.clone());
+        self.subscriptions.insert(service.clone(), i64::MIN);
+        self.inbox.push(Subject::Subscription(service));
+    }
+
+    pub(super) fn unsubscribe(&mut self, service: &ServiceName) {
+        if self.subscriptions.remove(service).is_none() {
+            return;
+        }
+        let key = (service.group.clone(), service.service.clone());
+        if let Some(namespaces) = self.namespaces.get_mut(&key) {
+            namespaces.remove(&service.namespace);
+            if namespaces.is_empty() {
+                self.namespaces.remove(&key);
+            }
+        }
+        self.inbox.push(Subject::Subscription(service.clone()));
+    }
+
+    pub(super) fn is_subscribed(&self, service: &ServiceName) -> bool {
+        self.subscriptions.contains_key(service)
+    }
+
+    /// The subscribed services that a push can be about: more than one if the same group and service are subscribed in several namespaces.
+    pub(super) fn pushed(&self, info: &ServiceInfo) -> Vec<ServiceName> {
+        let (group, service) = match info.name.split_once(GROUP_SEPARATOR) {
+            Some((group, service)) => (group, service),
+            None => (&*info.group_name, &*info.name),
+        };
+        let namespaces = self.namespaces.get(&(group.to_owned(), service.to_owned()));
+        namespaces.into_iter().flatten().map(|namespace| ServiceName::new(namespace, group, service)).collect()
+    }
+
+    /// Notes a snapshot that is about to be told. False if it must not be: nobody wants it any more, or (unless it is a push) a newer one
+    /// has been told on this connection.
+    pub(super) fn note_snapshot(&mut self, service: &ServiceName, last_ref_time: i64, is_push: bool) -> bool {
+        match self.subscriptions.get_mut(service) {
+            None => false,
+            Some(newest) if !is_push && last_ref_time < *newest => false,
+            Some(newest) => {
+                *newest = last_ref_time;
+                true
+            }
+        }
+    }
+
+    /// Asks for services to be read.
+    pub(super) fn read(&mut self, services: Vec<ServiceName>) {
+        self.inbox.extend(services.into_iter().map(Subject::Read));
+    }
+
+    pub(super) fn listen(&mut self, config: ConfigName, md5: String) {
+        if self.configs.insert(config.clone(), md5).is_none() {
+            self.config_inbox.push(config);
+            self.inbox.push(Subject::Configs);
+        }
+    }
+
+    pub(super) fn unlisten(&mut self, config: &ConfigName) {
+        if self.configs.remove(config).is_some() {
+            self.config_inbox.push(config.clone());
+            self.inbox.push(Subject::Configs);
+        }
+    }
+
+    /// The listened item that a notice is about, as it was listened to.
+    pub(super) fn listened(&self, noticed: ConfigName) -> Option<ConfigName> {
+        if self.configs.contains_key(&noticed) {
+            return Some(noticed);
+        }
+        noticed.alias().filter(|alias| self.configs.contains_key(alias))
+    }
+
+    pub(super) fn watch(&mut self, namespace: String) {
+        if !self.patterns.contains_key(&namespace) {
+            self.patterns.insert(namespace.clone(), Pattern::default());
+            self.inbox.push(Subject::Pattern(namespace));
+        }
+    }
+
+    pub(super) fn unwatch(&mut self, namespace: &str) {
+        if self.patterns.remove(namespace).is_some() {
+            self.inbox.push(Subject::Pattern(namespace.to_owned()));
+        }
+    }
+
+    /// Wants exactly these instances; the receiver gets the result of the first attempt.
+    pub(super) fn register(
+        &mut self,
+        service: ServiceName,
+        instances: Vec<Instance>,
+    ) -> oneshot::Receiver<Result<(), CallError>> {
+        let (sender, receiver) = oneshot::channel();
+        let registration = self.registrations.entry(service.clone()).or_default();
+        registration.instances = instances;
+        registration.version += 1;
+        registration.waiting.push(sender);
+        self.inbox.push(Subject::Registration(service));
+        receiver
+    }
+
+    /// An attempt at this version of a registration ended.
+    pub(super) fn registration_ended(&mut self, service: &ServiceName, version: u64, result: &Result<(), CallError>) {
+        let Some(registration) = self.registrations.get_mut(service) else { return };
+        if registration.version != version {
+            return; // A newer wish is in the inbox; its attempt answers all who wait.
+        }
+        for waiting in registration.waiting.drain(..) {
+            // Whoever waited may have given up.
+            let _ = waiting.send(result.clone());
+        }
+        if result.is_ok() && registration.instances.is_empty() {
+            self.registrations.remove(service);
+        }
+    }
+
+    /// There is no connection: nobody waits for a result, and what was to be deregistered is gone already.
+    pub(super) fn disconnected(&mut self) {
+        self.inbox.clear();
+        self.config_inbox.clear();
+        self.registrations.retain(|_, registration| {
+            for waiting in registration.waiting.drain(..) {
+                let _ = waiting.send(Err(CallError::NotConnected));
+            }
+            !registration.instances.is_empty()
+        });
+    }
+
+    /// A new connection: everything that is wanted has to be asked for, in this order. What others need from us comes first.
+    pub(super) fn start_over(&mut self) -> Vec<Subject> {
+        self.inbox.clear();
+        self.config_inbox = self.configs.keys().cloned().collect();
+        self.subscriptions.values_mut().for_each(|newest| *newest = i64::MIN);
+        self.patterns.values_mut().for_each(|pattern| pattern.ready = false);
+        let registrations = self.registrations.keys().cloned().map(Subject::Registration);
+        let configs = (!self.configs.is_empty()).then_some(Subject::Configs);
+        let patterns = self.patterns.keys().cloned().map(Subject::Pattern);
+        let subscriptions = self.subscriptions.keys().cloned().map(Subject::Subscription);
+        registrations.chain(configs).chain(patterns).chain(subscriptions).collect()
+    }
+
+    pub(super) fn take_inbox(&mut self) -> Vec<Subject> {
+        std::mem::take(&mut self.inbox)
+    }
+
+    pub(super) fn take_config_inbox(&mut self) -> Vec<ConfigName> {
+        std::mem::take(&mut self.config_inbox)
+    }
+}

@@ -1,0 +1,249 @@
+//! A client of one Nacos cluster over gRPC, for 2.x and 3.x.
+//!
+//! One client is one TCP connection at a time. It remembers what its owner wants (subscriptions, listened config items, fuzzy watches, own
+//! registrations) and asks for all of it again on each new connection. What happens is told as [`Event`]s, in order.
+//!
+//! Pushes of Nacos name group and service but no namespace. A client that subscribes the same group and service in several namespaces
+//! reads them again after each push; where that is common, use one client per namespace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::cluster::Cluster;
+use crate::message::naming::{
+    Instance, PersistentInstanceRequest, ServiceInfo, ServiceListRequest, ServiceQueryRequest, instance_operation,
+};
+use crate::message::{Outcome, Request, Response};
+
+mod config;
+mod connection;
+mod context;
+mod error;
+mod event;
+mod fuzzy;
+mod link;
+mod memory;
+mod name;
+mod pump;
+mod redo;
+mod wire;
+mod worklist;
+
+pub use config::{ConfigContent, ConfigWrite};
+pub use connection::Connection;
+pub use error::CallError;
+pub use event::{Call, Event, Events, Refusal, ServerAbilities, ServiceSource};
+pub use name::{ConfigName, ServiceName};
+
+use context::{Context, Shared};
+use link::Link;
+
+/// Names per page when a group is listed.
+const LIST_PAGE: i32 = 10_000;
+
+/// What a client says of itself, and its bounds.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Shown by the server, label `AppName`.
+    pub app_name: String,
+    /// Shown by the server; some servers read the part behind `:v` as a version.
+    pub client_version: String,
+    /// Further labels of the connection.
+    pub labels: BTreeMap<String, String>,
+    /// Events that may wait for the owner. While that many wait, no further push is read: large enough for a burst, small enough that
+    /// what waits is not old.
+    pub event_capacity: usize,
+    /// Calls in flight while everything is asked for again: enough to be quick, few enough not to press a server that just started.
+    pub calls_in_flight: usize,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            app_name: "unknown".to_owned(),
+            client_version: concat!("Nacos-Rust-Client:v", env!("CARGO_PKG_VERSION")).to_owned(),
+            labels: BTreeMap::new(),
+            event_capacity: 1024,
+            calls_in_flight: 32,
+        }
+    }
+}
+
+/// A handle to a client. Cheap to clone.
+///
+/// Wishes (`subscribe`, `listen_config`, `fuzzy_watch`) return at once, connected or not; their results come as events. Calls wait for an
+/// answer, and fail with [`CallError::NotConnected`] where there is no connection.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    /// Makes a client: the handle, its events, and the connection, which its owner has to run.
+    pub fn new(cluster: Arc<Cluster>, options: ClientOptions) -> (Self, Events, Connection) {
+        let (events, receiver) = mpsc::channel(options.event_capacity.max(1));
+        let shared = Shared::new(cluster, options);
+        let context = Context { shared: Arc::clone(&shared), events };
+        (Self { shared }, receiver, Connection { context })
+    }
+
+    /// Wants to be told of every change of a service, which need not exist yet.
+    pub fn subscribe(&self, service: &ServiceName) {
+        self.shared.memory().subscribe(service.clone());
+        self.shared.wake.notify_one();
+    }
+
+    /// No longer wants to be told. An event that is on its way may still come.
+    pub fn unsubscribe(&self, service: &ServiceName) {
+        self.shared.memory().unsubscribe(service);
+        self.shared.wake.notify_one();
+    }
+
+    /// Wants to be told which services appear and disappear in a namespace. Nothing comes from servers without
+    /// [`ServerAbilities::fuzzy_watch`].
+    pub fn fuzzy_watch(&self, namespace: &str) {
+        self.shared.memory().watch(namespace.to_owned());
+        self.shared.wake.notify_one();
+    }
+
+    /// No longer wants to be told.
+    pub fn cancel_fuzzy_watch(&self, namespace: &str) {
+        self.shared.memory().unwatch(namespace);
+        self.shared.wake.notify_one();
+    }
+
+    /// Reads a service once: enabled instances, healthy or not.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CallError`] but `Incomplete`. 2.x answers an unknown service with an empty one, 3.x too.
+    pub async fn query(&self, service: &ServiceName) -> Result<ServiceInfo, CallError> {
+        let request = ServiceQueryRequest {
+            namespace: service.namespace.clone(),
+            service_name: service.service.clone(),
+            group_name: service.group.clone(),
+            ..ServiceQueryRequest::default()
+        };
+        Ok(self.call(request).await?.service_info.unwrap_or_default())
+    }
+
+    /// Lists the services of one exact group, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Incomplete`] if the pages do not add up, because services came or went meanwhile: try again. Else any [`CallError`].
+    pub async fn list_services(&self, namespace: &str, group: &str) -> Result<Vec<String>, CallError> {
+        let mut names = std::collections::BTreeSet::new();
+        let mut page_no = 1;
+        loop {
+            let request = ServiceListRequest {
+                namespace: namespace.to_owned(),
+                group_name: group.to_owned(),
+                page_no,
+                page_size: LIST_PAGE,
+                ..ServiceListRequest::default()
+            };
+            let page = self.call(request).await?;
+            let announced = usize::try_from(page.count).unwrap_or(0);
+            let (before, last) = (names.len(), page.service_names.is_empty());
+            let prefix = format!("{group}@@");
+            names.extend(page.service_names.iter().map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_owned()));
+            if names.len() == announced {
+                return Ok(names.into_iter().collect());
+            }
+            if last || names.len() > announced || names.len() == before {
+                return Err(CallError::Incomplete { announced, received: names.len() });
+            }
+            page_no += 1;
+        }
+    }
+
+    /// Registers exactly these ephemeral instances of a service, in place of those that this client had registered for it. They stay wanted
+    /// until [`Client::deregister`], whatever the result: registered anew on each connection, tried again after a failure.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CallError`] of the first attempt.
+    pub async fn register(&self, service: &ServiceName, instances: Vec<Instance>) -> Result<(), CallError> {
+        let attempt = self.shared.memory().register(service.clone(), instances);
+        self.shared.wake.notify_one();
+        if self.shared.link.borrow().is_none() {
+            return Err(CallError::NotConnected);
+        }
+        // Twice: an attempt for an older wish may be under way.
+        let after = self.shared.cluster.options().request_timeout * 2;
+        match tokio::time::timeout(after, attempt).await {
+            Ok(result) => result.unwrap_or(Err(CallError::NotConnected)),
+            Err(_) => Err(CallError::Timeout { after }),
+        }
+    }
+
+    /// Takes back all instances that this client has registered for a service.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::register`]; without a connection there is nothing to take back, and [`CallError::NotConnected`] says so.
+    pub async fn deregister(&self, service: &ServiceName) -> Result<(), CallError> {
+        self.register(service, Vec::new()).await
+    }
+
+    /// Registers a persistent instance, which outlives this client: it is not registered again by itself.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CallError`]; servers before 2.3 answer with [`CallError::Server`].
+    pub async fn register_persistent(&self, service: &ServiceName, instance: Instance) -> Result<(), CallError> {
+        self.change_persistent(service, instance, instance_operation::REGISTER).await
+    }
+
+    /// Removes a persistent instance.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::register_persistent`].
+    pub async fn deregister_persistent(&self, service: &ServiceName, instance: Instance) -> Result<(), CallError> {
+        self.change_persistent(service, instance, instance_operation::DEREGISTER).await
+    }
+
+    async fn change_persistent(
+        &self,
+        service: &ServiceName,
+        mut instance: Instance,
+        operation: &str,
+    ) -> Result<(), CallError> {
+        instance.ephemeral = false;
+        let request = PersistentInstanceRequest {
+            namespace: service.namespace.clone(),
+            service_name: service.service.clone(),
+            group_name: service.group.clone(),
+            operation: operation.to_owned(),
+            instance,
+            ..PersistentInstanceRequest::default()
+        };
+        self.call(request).await.map(drop)
+    }
+
+    /// The server that this client is connected to, as `host:port`, and what it can do.
+    pub fn connected_to(&self) -> Option<(String, ServerAbilities)> {
+        let link = self.shared.link.borrow();
+        link.as_ref().map(|link| (link.server.to_string(), link.abilities()))
+    }
+
+    async fn call<R: Request>(&self, request: R) -> Result<R::Response, CallError> {
+        self.link()?.call(request).await
+    }
+
+    fn link(&self) -> Result<Arc<Link>, CallError> {
+        self.shared.link.borrow().clone().ok_or(CallError::NotConnected)
+    }
+}
+
+/// The response, if it says success.
+fn succeeded<R: Response>(response: R) -> Result<R, CallError> {
+    match response.outcome() {
+        Outcome::Ok => Ok(response),
+        Outcome::Failed { error_code, message } => Err(link::failure(error_code, message)),
+    }
+}

@@ -1,0 +1,223 @@
+//! Logging in: a user and a password become a token, which is renewed before its end.
+//!
+//! Invariants: at most one login is under way at a time; a refused token leads to one login, not to one per refused call.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+
+use super::http::{Http, HttpAnswer, HttpError, HttpRequest};
+
+/// Where to log in: 3.x first, as the Java client does; an older server does not know it, a newer one may not know the second.
+const PATHS: [&str; 2] = ["v3/auth/user/login", "v1/auth/users/login"];
+
+/// A token that was got this short a time ago is not replaced because a call was refused: the account lacks the right then.
+const TRUSTED: Duration = Duration::from_secs(10);
+
+/// Time between two logins of which the first was refused: a wrong password must not hammer the server.
+const RETRY_REFUSED: Duration = Duration::from_secs(30);
+
+/// Lifetime of a token whose answer says none, in seconds: the default of Nacos.
+const DEFAULT_TTL_SECONDS: i64 = 18_000;
+
+/// Longest time a token is used, whatever the server says.
+const MAX_TTL: Duration = Duration::from_secs(24 * 3600);
+
+/// Who we are at the cluster.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name.
+    pub username: String,
+    /// Password; never shown.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// No server can be reached over HTTP.
+    #[error("login is not possible")]
+    Unreachable(#[from] HttpError),
+    /// The server says no. Either the password is wrong, or logins are off there: 3.1 answers 403 too when auth is off.
+    #[error("login was refused with status {status}: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The server's words, cut to 200 characters.
+        message: String,
+    },
+    /// The server failed, or answered what is no token.
+    #[error("login failed with status {status}: {message}")]
+    Failed {
+        /// HTTP status.
+        status: u16,
+        /// The server's words, cut to 200 characters.
+        message: String,
+    },
+}
+
+/// A login that was answered, but not with a token.
+#[derive(Clone)]
+struct Refusal {
+    refused: bool,
+    status: u16,
+    message: String,
+}
+
+impl Refusal {
+    fn of(error: &LoginError) -> Option<Self> {
+        match error {
+            LoginError::Unreachable(_) => None,
+            LoginError::Refused { status, message } => {
+                Some(Self { refused: true, status: *status, message: message.clone() })
+            }
+            LoginError::Failed { status, message } => {
+                Some(Self { refused: false, status: *status, message: message.clone() })
+            }
+        }
+    }
+}
+
+impl From<Refusal> for LoginError {
+    fn from(Refusal { refused, status, message }: Refusal) -> Self {
+        if refused { Self::Refused { status, message } } else { Self::Failed { status, message } }
+    }
+}
+
+#[derive(Clone)]
+struct Token {
+    text: Arc<str>,
+    since: Instant,
+    renew_at: Instant,
+    ends_at: Instant,
+    refused: bool,
+}
+
+/// The login of one cluster.
+pub(super) struct Login {
+    credentials: Option<Credentials>,
+    /// Read and replaced as a whole, never across an await.
+    token: Mutex<Option<Token>>,
+    /// The last login that was answered without a token; repeated as the answer until [`RETRY_REFUSED`] has passed.
+    refusal: Mutex<Option<(Instant, Refusal)>>,
+    /// Held during a login.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Login {
+    pub(super) fn new(credentials: Option<Credentials>) -> Self {
+        Self { credentials, token: Mutex::new(None), refusal: Mutex::new(None), turn: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The token to use now.
+    pub(super) async fn token(&self, http: &Http) -> Result<Option<Arc<str>>, LoginError> {
+        let Some(credentials) = &self.credentials else { return Ok(None) };
+        if let Some(token) = self.usable(Instant::now()) {
+            return Ok(Some(token));
+        }
+        let _turn = self.turn.lock().await;
+        if let Some(token) = self.usable(Instant::now()) {
+            return Ok(Some(token));
+        }
+        if let Some(refusal) = self.recent_refusal() {
+            return Err(refusal.into());
+        }
+        match log_in(http, credentials).await {
+            Ok(answer) => Ok(Some(self.keep(answer, Instant::now()))),
+            Err(error) => self.fall_back(error, Instant::now()).map(Some),
+        }
+    }
+
+    fn keep(&self, answer: LoginAnswer, now: Instant) -> Arc<str> {
+        let ttl = Duration::from_secs(answer.token_ttl.max(1).unsigned_abs()).min(MAX_TTL);
+        let text: Arc<str> = answer.access_token.into();
+        // A tenth before the end, as the Java client does.
+        let (renew_at, ends_at) = (now + ttl - ttl / 10, now + ttl);
+        *self.lock() = Some(Token { text: Arc::clone(&text), since: now, renew_at, ends_at, refused: false });
+        text
+    }
+
+    /// The login failed. A token in hand that still holds is used on, and renewed some seconds later.
+    fn fall_back(&self, error: LoginError, now: Instant) -> Result<Arc<str>, LoginError> {
+        if let Some(token) = self.lock().as_mut().filter(|token| now < token.ends_at && !token.refused) {
+            tracing::warn!(%error, "token renewal failed, the old token is still used");
+            token.renew_at = now + TRUSTED;
+            return Ok(Arc::clone(&token.text));
+        }
+        if let Some(refusal) = Refusal::of(&error) {
+            *self.refusal.lock().expect("no panic happens while this is held") = Some((now, refusal));
+        }
+        Err(error)
+    }
+
+    fn recent_refusal(&self) -> Option<Refusal> {
+        let refusal = self.refusal.lock().expect("no panic happens while this is held");
+        refusal.as_ref().filter(|(at, _)| at.elapsed() < RETRY_REFUSED).map(|(_, refusal)| refusal.clone())
+    }
+
+    pub(super) fn was_refused(&self, text: &str) {
+        if let Some(token) = self.lock().as_mut() {
+            token.refused |= &*token.text == text && token.since.elapsed() > TRUSTED;
+        }
+    }
+
+    fn usable(&self, now: Instant) -> Option<Arc<str>> {
+        let held = self.lock();
+        let token = held.as_ref().filter(|token| now < token.renew_at && !token.refused)?;
+        Some(Arc::clone(&token.text))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Token>> {
+        self.token.lock().expect("no panic happens while this is held")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LoginAnswer {
+    access_token: String,
+    #[serde(default = "default_ttl")]
+    token_ttl: i64,
+}
+
+fn default_ttl() -> i64 {
+    DEFAULT_TTL_SECONDS
+}
+
+async fn log_in(http: &Http, credentials: &Credentials) -> Result<LoginAnswer, LoginError> {
+    let form = [("username", &*credentials.username), ("password", &*credentials.password)];
+    let mut answer = None;
+    for path in PATHS {
+        let request = HttpRequest { method: Method::POST, path, query: &[], form: &form, token: None };
+        let given = http.send(request).await?;
+        let not_offered = [StatusCode::NOT_FOUND, StatusCode::GONE, StatusCode::NOT_IMPLEMENTED];
+        let next = not_offered.contains(&given.status);
+        answer = Some(given);
+        if !next {
+            break;
+        }
+    }
+    read(&answer.expect("there is at least one path"))
+}
+
+fn read(answer: &HttpAnswer) -> Result<LoginAnswer, LoginError> {
+    let status = answer.status.as_u16();
+    let message = || String::from_utf8_lossy(&answer.body).chars().take(200).collect();
+    match answer.status {
+        StatusCode::OK => match serde_json::from_slice::<LoginAnswer>(&answer.body) {
+            Ok(token) if !token.access_token.is_empty() => Ok(token),
+            _ => Err(LoginError::Failed { status, message: "the answer holds no token".to_owned() }),
+        },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(LoginError::Refused { status, message: message() }),
+        _ => Err(LoginError::Failed { status, message: message() }),
+    }
+}

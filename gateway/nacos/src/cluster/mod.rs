@@ -1,0 +1,135 @@
+//! One Nacos cluster as its clients see it: addresses, TLS, and who we are there.
+//!
+//! A [`Cluster`] is shared by any number of clients and admin callers, so that all of them use one login.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+mod address;
+mod http;
+mod login;
+mod tls;
+
+pub use address::{InvalidServerAddress, ServerAddress};
+pub use http::{HttpAnswer, HttpError};
+pub use login::{Credentials, LoginError};
+pub use tls::{ClientIdentity, TlsError, TlsOptions};
+
+use http::Http;
+use login::Login;
+
+/// How to reach a cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterOptions {
+    /// The HTTP address of each server; at least one.
+    pub servers: Vec<ServerAddress>,
+    /// From the HTTP port to the gRPC port.
+    pub grpc_offset: u16,
+    /// Path in front of the HTTP API, `/nacos` by default, empty for none.
+    pub context_path: String,
+    /// User and password; absent where the cluster asks for none.
+    pub credentials: Option<Credentials>,
+    /// TLS on gRPC; absent is plain text.
+    pub grpc_tls: Option<TlsOptions>,
+    /// HTTPS; absent is plain text. Nacos itself offers none, a proxy in front of it may.
+    pub http_tls: Option<TlsOptions>,
+    /// Time for one TCP (and TLS) connect to one address.
+    pub connect_timeout: Duration,
+    /// Time for one gRPC call.
+    pub request_timeout: Duration,
+    /// Time for one HTTP request to one server, its answer read to the end.
+    pub http_timeout: Duration,
+}
+
+impl ClusterOptions {
+    /// The defaults of Nacos for these servers, without credentials and TLS.
+    pub fn new(servers: Vec<ServerAddress>) -> Self {
+        Self {
+            servers,
+            grpc_offset: 1000,
+            context_path: "/nacos".to_owned(),
+            credentials: None,
+            grpc_tls: None,
+            http_tls: None,
+            connect_timeout: Duration::from_secs(3),
+            request_timeout: Duration::from_secs(3),
+            http_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why a cluster cannot be reached as its options say; a person must change them.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The list of servers is empty.
+    #[error("no server address")]
+    NoServers,
+    /// HTTP port + offset is no port.
+    #[error("the gRPC port of {server} with offset {offset} is over 65535")]
+    GrpcPort {
+        /// The server.
+        server: ServerAddress,
+        /// The offset.
+        offset: u16,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+/// One cluster, shared. Cheap to hand out by `Arc`.
+pub struct Cluster {
+    options: ClusterOptions,
+    grpc_tls: Option<Arc<rustls::ClientConfig>>,
+    http: Http,
+    login: Login,
+}
+
+impl Cluster {
+    /// Reads the TLS files and checks the options; connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [`ClusterError`] names what is wrong with the options.
+    pub fn new(options: ClusterOptions) -> Result<Arc<Self>, ClusterError> {
+        if options.servers.is_empty() {
+            return Err(ClusterError::NoServers);
+        }
+        for server in &options.servers {
+            if server.port().checked_add(options.grpc_offset).is_none() {
+                return Err(ClusterError::GrpcPort { server: server.clone(), offset: options.grpc_offset });
+            }
+        }
+        let grpc_tls = options.grpc_tls.as_ref().map(|tls| tls.configure(&[b"h2"])).transpose()?.map(Arc::new);
+        let http = Http::new(&options)?;
+        let login = Login::new(options.credentials.clone());
+        Ok(Arc::new(Self { options, grpc_tls, http, login }))
+    }
+
+    /// As it was set up.
+    pub fn options(&self) -> &ClusterOptions {
+        &self.options
+    }
+
+    /// TLS for gRPC, if it is on.
+    pub(crate) fn grpc_tls(&self) -> Option<&Arc<rustls::ClientConfig>> {
+        self.grpc_tls.as_ref()
+    }
+
+    /// The token to send, from a login if there is none that still holds. `None` if no credentials are set.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError`] if there is no token and none could be had.
+    pub async fn token(&self) -> Result<Option<Arc<str>>, LoginError> {
+        self.login.token(&self.http).await
+    }
+
+    /// Says that a server refused this token; the next [`Cluster::token`] logs in again, unless that was done a moment ago.
+    pub(crate) fn token_was_refused(&self, token: &str) {
+        self.login.was_refused(token);
+    }
+}
