@@ -1,4 +1,10 @@
-//! How an origin's facts are to be taken (rules R21 and R22).
+//! How an origin's facts are to be taken (rules R21 and R22): the age of the fact, not of the gateway that passes it on.
+
+use std::sync::Arc;
+
+use crate::log::control::{Replica, ReplicaState};
+use crate::log::record::Epoch;
+use crate::time::{Millis, Mono, WallMs};
 
 /// How fresh the facts of an origin are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,5 +29,238 @@ impl Freshness {
             Self::Lost => "lost",
             Self::Isolated => "isolated",
         }
+    }
+}
+
+/// Silence counts only while the log could have been heard: without an answer for this long, the route is suspect. More than two
+/// rounds of the questions for end offsets (2 s).
+pub const UNANSWERED_AFTER: Millis = Millis(5_000);
+
+/// From which age on an origin is demoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreshnessSettings {
+    /// Age from which facts are stale.
+    pub stale_after: Millis,
+    /// Age from which facts are lost.
+    pub lost_after: Millis,
+}
+
+/// What was heard of an origin's leader on its control topic.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse {
+    leader: Option<Leader>,
+    last_end: Option<Mono>,
+    answered: Option<Mono>,
+}
+
+#[derive(Clone, Debug)]
+struct Leader {
+    nonce: u32,
+    epoch: Epoch,
+    state: ReplicaState,
+    beat: u64,
+    /// When the facts were surely not older than this beat says; `None` for beats read before the first end of the topic.
+    worth: Option<Mono>,
+    observed: Option<WallMs>,
+    nacos_age: Option<Millis>,
+    unpublished_age: Millis,
+}
+
+/// A judgement with its reason and age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The judgement.
+    pub freshness: Freshness,
+    /// For people.
+    pub reason: Arc<str>,
+    /// Age of the facts; `None` while nothing was heard.
+    pub age: Option<Millis>,
+}
+
+impl Pulse {
+    /// A replica record of the origin was read.
+    pub fn read(&mut self, now: Mono, nonce: u32, replica: &Replica, observed: Option<WallMs>) {
+        self.answered = Some(now);
+        let leads = matches!(replica.state, ReplicaState::Leader | ReplicaState::Stopped);
+        let newer = |known: &Leader| replica.epoch > known.epoch || nonce == known.nonce;
+        if !leads || replica.epoch.nonce != nonce || !self.leader.as_ref().is_none_or(newer) {
+            return;
+        }
+        self.leader = Some(Leader {
+            nonce,
+            epoch: replica.epoch,
+            state: replica.state,
+            beat: replica.beat,
+            worth: self.last_end,
+            observed,
+            nacos_age: replica.nacos_age,
+            unpublished_age: replica.unpublished_age,
+        });
+    }
+
+    /// The control topic was read to its end, which it still has.
+    pub fn at_end(&mut self, now: Mono) {
+        self.last_end = Some(now);
+        self.answered = Some(now);
+    }
+
+    /// The leader of the control partition answered a question.
+    pub fn answered(&mut self, now: Mono) {
+        self.answered = Some(now);
+    }
+
+    /// Wall time of the last beat, as the origin told it.
+    #[must_use]
+    pub fn last_beat(&self) -> Option<WallMs> {
+        self.leader.as_ref().and_then(|leader| leader.observed)
+    }
+
+    /// Number of the last beat.
+    #[must_use]
+    pub fn beat(&self) -> u64 {
+        self.leader.as_ref().map_or(0, |leader| leader.beat)
+    }
+
+    /// Judges the origin's facts. `data_read` = all its data partitions were read to their ends, and are.
+    #[must_use]
+    pub fn judge(&self, now: Mono, wall: WallMs, data_read: bool, settings: &FreshnessSettings) -> Verdict {
+        let unanswered =
+            self.answered.map(|answered| now.since(answered)).filter(|silence| *silence >= UNANSWERED_AFTER);
+        let age = self.age(now, wall);
+        if let Some(silence) = unanswered {
+            let reason = format!("the log has not answered for {} s", silence.0 / 1000);
+            return Verdict { freshness: Freshness::Isolated, reason: reason.into(), age };
+        }
+        let Some(leader) = &self.leader else {
+            return Verdict {
+                freshness: Freshness::Stale,
+                reason: "no beat of its leader has been read yet".into(),
+                age,
+            };
+        };
+        let (freshness, reason) = leader.judge(age.filter(|_| leader.worth.is_some()), data_read, settings);
+        Verdict { freshness, reason, age }
+    }
+
+    /// Before the first end of the topic the age is not known by this process's clock; the origin's own clock stands in.
+    fn age(&self, now: Mono, wall: WallMs) -> Option<Millis> {
+        let leader = self.leader.as_ref()?;
+        let told = leader.nacos_age.unwrap_or_default().max(leader.unpublished_age);
+        let since_beat = match (leader.worth, leader.observed) {
+            (Some(worth), _) => now.since(worth),
+            (None, Some(observed)) => Millis(wall.0.saturating_sub(observed.0)),
+            (None, None) => return None,
+        };
+        Some(Millis(since_beat.0 + told.0))
+    }
+}
+
+impl Leader {
+    fn judge(&self, age: Option<Millis>, data_read: bool, settings: &FreshnessSettings) -> (Freshness, Arc<str>) {
+        let Some(age) = age else {
+            return (Freshness::Stale, "no beat of its leader has been heard since this gateway started".into());
+        };
+        let why = self.why_old();
+        if age >= settings.lost_after {
+            (Freshness::Lost, format!("{why} for more than {} s", settings.lost_after.0 / 1000).into())
+        } else if age >= settings.stale_after {
+            (Freshness::Stale, format!("{why} for more than {} s", settings.stale_after.0 / 1000).into())
+        } else if self.nacos_age.is_none() {
+            (Freshness::Stale, "its nacos has not answered its gateway yet".into())
+        } else if !data_read {
+            (Freshness::Stale, "its part of the log is still being read".into())
+        } else {
+            (Freshness::Live, "beating".into())
+        }
+    }
+
+    fn why_old(&self) -> &'static str {
+        let told = self.nacos_age.unwrap_or_default();
+        if self.state == ReplicaState::Stopped {
+            "its gateway was stopped, silent"
+        } else if told > self.unpublished_age && told.0 > 5_000 {
+            "its nacos has not answered its gateway"
+        } else if self.unpublished_age.0 > 5_000 {
+            "it has had changes that are not in the log"
+        } else {
+            "no beat of its leader"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::control::Descriptor;
+
+    const SETTINGS: FreshnessSettings =
+        FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) };
+
+    fn beat(number: u64, nacos_age: u64, unpublished_age: u64) -> Replica {
+        Replica {
+            state: ReplicaState::Leader,
+            epoch: Epoch { term: 1, nonce: 7 },
+            beat: number,
+            warm: true,
+            nacos_age: Some(Millis(nacos_age)),
+            unpublished_age: Millis(unpublished_age),
+            descriptor: Descriptor::default(),
+            name: "".into(),
+            advertised: "".into(),
+            complaints: Vec::new(),
+        }
+    }
+
+    fn judged(pulse: &Pulse, now: u64) -> (Freshness, Option<u64>) {
+        let verdict = pulse.judge(Mono(now), WallMs(0), true, &SETTINGS);
+        (verdict.freshness, verdict.age.map(|age| age.0))
+    }
+
+    /// A reader at the end at 0 that hears a beat at 1,000, and goes on hearing answers.
+    fn listening(replica: &Replica) -> Pulse {
+        let mut pulse = Pulse::default();
+        pulse.at_end(Mono(0));
+        pulse.read(Mono(1_000), 7, replica, None);
+        pulse
+    }
+
+    #[test]
+    fn a_beat_is_worth_the_last_end_before_it() {
+        let pulse = listening(&beat(1, 0, 0));
+        assert_eq!(judged(&pulse, 1_000), (Freshness::Live, Some(1_000)));
+    }
+
+    #[test]
+    fn a_backlog_of_beats_is_as_old_as_the_gap() {
+        let mut pulse = Pulse::default();
+        pulse.at_end(Mono(0));
+        for number in 0..3_600 {
+            pulse.read(Mono(2_400_000), 7, &beat(number, 0, 0), None);
+        }
+        assert_eq!(judged(&pulse, 2_400_000), (Freshness::Lost, Some(2_400_000)));
+    }
+
+    #[test]
+    fn the_first_beats_after_a_start_are_of_unknown_age() {
+        let mut pulse = Pulse::default();
+        pulse.read(Mono(100), 7, &beat(1, 0, 0), Some(WallMs(0)));
+        pulse.at_end(Mono(110));
+        assert_eq!(judged(&pulse, 120).0, Freshness::Stale);
+    }
+
+    #[test]
+    fn age_is_that_of_the_word_of_nacos_or_of_the_oldest_unpublished_change() {
+        assert_eq!(judged(&listening(&beat(1, 3_600_000, 0)), 1_000), (Freshness::Lost, Some(3_601_000)));
+        assert_eq!(judged(&listening(&beat(1, 0, 20_000)), 1_000), (Freshness::Stale, Some(21_000)));
+    }
+
+    #[test]
+    fn silence_demotes_only_while_the_log_answers() {
+        let mut pulse = listening(&beat(1, 0, 0));
+        assert_eq!(judged(&pulse, 30_000).0, Freshness::Isolated);
+        pulse.answered(Mono(29_000));
+        assert_eq!(judged(&pulse, 30_000).0, Freshness::Stale);
+        pulse.answered(Mono(70_000));
+        assert_eq!(judged(&pulse, 70_000).0, Freshness::Lost);
     }
 }

@@ -1,3 +1,331 @@
 //! The owner of all state of a gateway: `step(now, Input) -> Effects`.
+//!
+//! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
+//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`own`] drives the own log, [`view`]
+//! makes the values that answers are built from. Nothing here removes on silence.
 
+mod consume;
 pub mod input;
+mod own;
+mod view;
+
+use std::collections::{BTreeMap, HashSet};
+
+use foldhash::fast::RandomState;
+
+use crate::federation::input::{Effect, Input, LocalInput, ReplicaIdentity};
+use crate::freshness::{Freshness, FreshnessSettings, Pulse};
+use crate::id::{ClusterId, ConfigKey, ServiceKey};
+use crate::lease::{Lease, Role, Wish};
+use crate::local::observation::{Connection, Local, Subject};
+use crate::local::service::Patience;
+use crate::log::control::Descriptor;
+use crate::log::key::DataKey;
+use crate::log::origin::OriginLog;
+use crate::pattern::{Glob, Selection};
+use crate::publish::Publisher;
+use crate::service::Revision;
+use crate::time::{Millis, Mono, WallMs};
+
+pub use own::Leadership;
+
+/// The clock is looked at this often even if nothing happens: ages and beats depend on it.
+const LONGEST_SLEEP: Millis = Millis(250);
+
+/// What the owner of the state has to know from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who this process is.
+    pub identity: ReplicaIdentity,
+    /// What the own cluster is.
+    pub descriptor: Descriptor,
+    /// When removals are believed.
+    pub patience: Patience,
+    /// From which age on an origin is demoted.
+    pub freshness: FreshnessSettings,
+    /// What other clusters may see.
+    pub export: Selection,
+    /// What is shown of other clusters.
+    pub import: Import,
+}
+
+/// What is shown of other clusters.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Clusters of which anything is shown.
+    pub clusters: Vec<Glob>,
+    /// Services and config items that are shown.
+    pub items: Selection,
+}
+
+impl Import {
+    /// Everything of every cluster.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { clusters: vec![Glob::any()], items: Selection::everything() }
+    }
+
+    fn has_cluster(&self, id: &ClusterId) -> bool {
+        self.clusters.iter().any(|glob| glob.matches(id.as_str()))
+    }
+}
+
+/// Both clocks at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// What decisions are made by.
+    pub mono: Mono,
+    /// What people are shown.
+    pub wall: WallMs,
+}
+
+/// What changed in what answers are made of, since it was last taken.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// Services to be built anew.
+    pub services: HashSet<ServiceKey, RandomState>,
+    /// Config items to be built anew.
+    pub configs: HashSet<ConfigKey, RandomState>,
+}
+
+impl Changed {
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.configs.is_empty()
+    }
+
+    fn note(&mut self, key: &DataKey) {
+        match key {
+            DataKey::Instance(service, _) => drop(self.services.insert(service.clone())),
+            DataKey::Config(config) => drop(self.configs.insert(config.clone())),
+        }
+    }
+}
+
+/// Counts for metrics; they only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records of facts that changed what is shown.
+    pub changed: u64,
+    /// Records of facts that changed nothing.
+    pub unchanged: u64,
+    /// Records whose value could not be read.
+    pub undecodable: u64,
+    /// Own keys that another writer had overwritten.
+    pub overwritten: u64,
+    /// Partitions that were folded anew.
+    pub restarted: u64,
+}
+
+/// One origin: what its log says, and how fresh that is.
+struct Origin {
+    log: OriginLog,
+    pulse: Pulse,
+    descriptor: Option<Descriptor>,
+    freshness: Freshness,
+    freshness_revision: Revision,
+    counts: Counts,
+    size: Size,
+}
+
+/// How much an origin has, counted when it changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    services: usize,
+    instances: usize,
+    configs: usize,
+    outdated: bool,
+}
+
+impl Origin {
+    /// An origin of which nothing was read yet; with 0 partitions while its topics are not known.
+    fn new(partitions: u32) -> Self {
+        Self {
+            log: OriginLog::new(partitions),
+            pulse: Pulse::default(),
+            descriptor: None,
+            freshness: Freshness::Stale,
+            freshness_revision: Revision::default(),
+            counts: Counts::default(),
+            size: Size::default(),
+        }
+    }
+}
+
+/// The owner of all state of a gateway.
+pub struct Federation {
+    settings: Settings,
+    local: Local,
+    origins: BTreeMap<ClusterId, Origin>,
+    lease: Lease,
+    publisher: Publisher,
+    leadership: Leadership,
+    revision: Revision,
+    changed: Changed,
+    log_trouble: Option<std::sync::Arc<str>>,
+    control_header_seq: u64,
+    descriptor_read: bool,
+}
+
+impl Federation {
+    /// A gateway that knows nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let local = Local::new(settings.patience, settings.export.clone());
+        let lease = Lease::new(settings.identity.nonce);
+        Self {
+            origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0))]),
+            settings,
+            local,
+            lease,
+            publisher: Publisher::default(),
+            leadership: Leadership::default(),
+            revision: Revision::default(),
+            changed: Changed::default(),
+            log_trouble: None,
+            control_header_seq: 0,
+            descriptor_read: false,
+        }
+    }
+
+    /// Takes in one input and says what to do. Never fails: what is wrong with an input is counted or shown.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Local(input) => self.step_local(now, input, &mut effects),
+            Input::Log(input) => self.step_log(now, input, &mut effects),
+            Input::Tick => {}
+            Input::Stop => {
+                let mut wishes = Vec::new();
+                self.lease.stop(&mut wishes);
+                self.fulfil(now, wishes, &mut effects);
+                return effects;
+            }
+        }
+        self.advance(now, &mut effects);
+        effects
+    }
+
+    /// When to step with [`Input::Tick`] at the latest if nothing else happens.
+    #[must_use]
+    pub fn next_deadline(&self, now: Mono) -> Mono {
+        let sleep = now + LONGEST_SLEEP;
+        let deadlines =
+            [self.local.next_deadline(), self.publisher.next_deadline(), Some(self.lease.next_deadline(now))];
+        deadlines.into_iter().flatten().fold(sleep, Mono::min).max(now)
+    }
+
+    /// What changed since this was last called.
+    pub fn take_changed(&mut self) -> Changed {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Whether this process leads its cluster, and its epoch's term.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.lease.role()
+    }
+
+    /// The own cluster's id.
+    #[must_use]
+    pub fn cluster(&self) -> &ClusterId {
+        &self.settings.identity.cluster
+    }
+
+    /// What is known of the local Nacos.
+    #[must_use]
+    pub fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// What is under way to the log.
+    #[must_use]
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// Who leads, and why this process may or may not write.
+    #[must_use]
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Why the log cannot be reached, if it cannot.
+    #[must_use]
+    pub fn log_trouble(&self) -> Option<&str> {
+        self.log_trouble.as_deref()
+    }
+
+    /// Records consumed of each origin.
+    pub fn counts(&self) -> impl Iterator<Item = (&ClusterId, Counts)> {
+        self.origins.iter().map(|(id, origin)| (id, origin.counts))
+    }
+
+    fn step_local(&mut self, now: Now, input: LocalInput, effects: &mut Vec<Effect>) {
+        let unknown = self.first_answer(&input);
+        let keys = self.local.step(now.mono, input, effects);
+        if let Some(subject) = unknown {
+            self.compare_first_answer(now, &subject);
+        }
+        for key in keys {
+            self.note_own_change(&key);
+            self.consider(now, key);
+        }
+    }
+
+    /// What the input may tell of for the first time in this process.
+    fn first_answer(&self, input: &LocalInput) -> Option<Subject> {
+        match input {
+            LocalInput::Listed { service, .. } if self.local.service(service).is_none() => {
+                Some(Subject::Service(service.clone()))
+            }
+            LocalInput::Config { key, .. } if self.local.config(key).is_none() => Some(Subject::Config(key.clone())),
+            _ => None,
+        }
+    }
+
+    fn note_own_change(&mut self, key: &DataKey) {
+        self.changed.note(key);
+        if let Some(own) = self.origins.get_mut(&self.settings.identity.cluster) {
+            own.size.outdated = true;
+        }
+    }
+
+    /// What time and the last input make possible: questions that are due, leadership, records to write.
+    fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.local.tick(now.mono, effects);
+        let mut wishes = Vec::new();
+        let may_claim = self.local.is_warm() && self.own_log_is_read();
+        self.lease.tick(now.mono, may_claim, &mut wishes);
+        self.fulfil(now, wishes, effects);
+        self.publish(now, effects);
+    }
+
+    fn own_log_is_read(&self) -> bool {
+        self.origins.get(self.cluster()).is_some_and(|origin| origin.log.is_read())
+    }
+
+    fn fulfil(&mut self, now: Now, wishes: Vec<Wish>, effects: &mut Vec<Effect>) {
+        for wish in wishes {
+            match wish {
+                Wish::WriteOwn => effects.push(self.own_record(now)),
+                Wish::AskEnd => effects.push(Effect::AskEnd(self.own_control())),
+                Wish::Forget(nonce) => effects.push(self.forget_record(now, nonce)),
+                Wish::Began => self.leadership_began(now, effects),
+                Wish::Ended => effects.push(Effect::Purge),
+            }
+        }
+    }
+
+    /// Whether own Nacos has been heard and is connected.
+    #[must_use]
+    pub fn nacos_connected(&self) -> bool {
+        matches!(self.local.connection(), Connection::Up(_))
+    }
+
+    fn next_revision(&mut self) -> Revision {
+        self.revision.0 += 1;
+        self.revision
+    }
+}

@@ -2,4 +2,6 @@
 
 pub mod control;
 pub mod key;
+pub mod origin;
+pub mod partition;
 pub mod record;

@@ -1,0 +1,262 @@
+//! The values that answers are made of, built from the state when a key changed.
+
+use std::sync::Arc;
+
+use crate::federation::{Federation, Now, Origin, Size};
+use crate::freshness::{Freshness, Verdict};
+use crate::id::{ClusterId, ConfigKey, ServiceKey};
+use crate::local::observation::Connection;
+use crate::log::partition::Partition;
+use crate::log::record::PartitionId;
+use crate::service::{
+    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, OriginConfig, OriginInstances, Source,
+};
+use crate::time::{Millis, Mono};
+
+/// A connected Nacos that was silent for this long is not called connected any more; three rounds of its health check.
+const NACOS_SILENT_AFTER: Millis = Millis::from_secs(10);
+
+impl Federation {
+    /// The service as it is to be shown now; `None` if no origin has an instance.
+    pub fn service(&mut self, key: &ServiceKey) -> Option<FederatedService> {
+        let own = self.own_instances(key);
+        let remote =
+            self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.settings.import.has_cluster(id));
+        let shown = self.settings.import.items.has_service(key);
+        let remote = remote.filter(|_| shown).filter_map(|(id, origin)| logged_instances(id, origin, key));
+        let mut origins: Vec<OriginInstances> = own.into_iter().chain(remote).collect();
+        if origins.is_empty() {
+            return None;
+        }
+        origins.sort_by(|left, right| left.origin.cmp(&right.origin));
+        let revision = self.next_revision();
+        Some(FederatedService { key: key.clone(), revision, origins })
+    }
+
+    /// The config item as it is to be shown now; `None` if no origin has it.
+    pub fn config(&mut self, key: &ConfigKey) -> Option<FederatedConfig> {
+        let own = self.own_config(key);
+        let remote =
+            self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.settings.import.has_cluster(id));
+        let shown = self.settings.import.items.has_config(key);
+        let remote = remote.filter(|_| shown).filter_map(|(id, origin)| logged_config(id, origin, key));
+        let mut items: Vec<OriginConfig> = own.into_iter().chain(remote).collect();
+        if items.is_empty() {
+            return None;
+        }
+        items.sort_by(|left, right| left.origin.cmp(&right.origin));
+        let revision = self.next_revision();
+        Some(FederatedConfig { key: key.clone(), revision, items })
+    }
+
+    /// All clusters with their freshness at `now`. A change of freshness gets a new revision.
+    pub fn clusters(&mut self, now: Now) -> Vec<ClusterStatus> {
+        let own = self.settings.identity.cluster.clone();
+        let mut ids: Vec<ClusterId> = self.origins.keys().cloned().collect();
+        if !ids.contains(&own) {
+            ids.push(own.clone());
+            ids.sort();
+        }
+        ids.into_iter().map(|id| if id == own { self.own_status(now) } else { self.remote_status(now, id) }).collect()
+    }
+
+    fn own_instances(&self, key: &ServiceKey) -> Option<OriginInstances> {
+        if !self.settings.export.has_service(key) {
+            return None;
+        }
+        let Some(state) = self.local.service(key) else {
+            return logged_instances(self.cluster(), self.origins.get(self.cluster())?, key);
+        };
+        let shown = |(id, instance, held): (&crate::id::InstanceId, &Arc<_>, Option<&crate::service::Held>)| {
+            FederatedInstance { id: id.clone(), instance: Arc::clone(instance), held: held.cloned() }
+        };
+        let instances: Vec<FederatedInstance> = state.instances().map(shown).collect();
+        let origin = self.cluster().clone();
+        (!instances.is_empty()).then_some(OriginInstances { origin, source: Source::Nacos, instances })
+    }
+
+    fn own_config(&self, key: &ConfigKey) -> Option<OriginConfig> {
+        if !self.settings.export.has_config(key) {
+            return None;
+        }
+        let Some(state) = self.local.config(key) else {
+            return logged_config(self.cluster(), self.origins.get(self.cluster())?, key);
+        };
+        let (item, held) = (Arc::clone(state.wanted()?), state.held().cloned());
+        Some(OriginConfig { origin: self.cluster().clone(), source: Source::Nacos, item, held })
+    }
+
+    fn own_status(&mut self, now: Now) -> ClusterStatus {
+        let verdict = self.judge_own(now);
+        let id = self.settings.identity.cluster.clone();
+        let revision = self.freshness_revision(&id, verdict.freshness);
+        let size = self.own_size();
+        ClusterStatus {
+            locality: self.settings.descriptor.locality.clone(),
+            local: true,
+            freshness: verdict.freshness,
+            reason: verdict.reason,
+            freshness_revision: revision,
+            age: verdict.age,
+            as_of: now.mono,
+            last_beat: self.origins.get(&id).and_then(|origin| origin.pulse.last_beat()),
+            services: size.services,
+            instances: size.instances,
+            configs: size.configs,
+            id,
+        }
+    }
+
+    /// The own facts are as old as the word of Nacos; before its first word, as old as the log says.
+    fn judge_own(&self, now: Now) -> Verdict {
+        let logged = || {
+            let origin = self.origins.get(self.cluster());
+            origin.and_then(|origin| origin.pulse.judge(now.mono, now.wall, true, &self.settings.freshness).age)
+        };
+        let Some(age) = self.local.age(now.mono) else {
+            let reason = "nacos has not answered since this gateway started";
+            return Verdict { freshness: Freshness::Stale, reason: reason.into(), age: logged() };
+        };
+        let settings = &self.settings.freshness;
+        let freshness = match age {
+            age if age >= settings.lost_after => Freshness::Lost,
+            age if age >= settings.stale_after => Freshness::Stale,
+            _ => Freshness::Live,
+        };
+        let reason: Arc<str> = match self.local.connection() {
+            Connection::Down(_, reason) => format!("nacos is not connected: {reason}").into(),
+            _ if age >= NACOS_SILENT_AFTER => "nacos is silent".into(),
+            _ => "nacos is connected".into(),
+        };
+        Verdict { freshness, reason, age: Some(age) }
+    }
+
+    fn remote_status(&mut self, now: Now, id: ClusterId) -> ClusterStatus {
+        let settings = self.settings.freshness;
+        let origin = &self.origins[&id];
+        let verdict = origin.pulse.judge(now.mono, now.wall, origin.log.is_read(), &settings);
+        let revision = self.freshness_revision(&id, verdict.freshness);
+        let size = self.remote_size(&id);
+        let origin = &self.origins[&id];
+        ClusterStatus {
+            locality: origin.descriptor.as_ref().map(|descriptor| descriptor.locality.clone()).unwrap_or_default(),
+            local: false,
+            freshness: verdict.freshness,
+            reason: verdict.reason,
+            freshness_revision: revision,
+            age: verdict.age,
+            as_of: now.mono,
+            last_beat: origin.pulse.last_beat(),
+            services: size.services,
+            instances: size.instances,
+            configs: size.configs,
+            id,
+        }
+    }
+
+    fn own_size(&mut self) -> Size {
+        let id = self.settings.identity.cluster.clone();
+        let Some(origin) = self.origins.get(&id) else { return Size::default() };
+        if !origin.size.outdated {
+            return origin.size;
+        }
+        let mut size = Size::default();
+        for (_, state) in self.local.services().filter(|(_, state)| !state.is_empty()) {
+            size.services += 1;
+            size.instances += state.len();
+        }
+        size.configs = self.local.configs().filter(|(_, state)| state.wanted().is_some()).count();
+        let export = &self.settings.export;
+        for fold in origin.log.folds() {
+            let unlisted = fold.services().filter(|(key, _)| self.local.service(key).is_none());
+            for (_, entries) in unlisted.filter(|(key, _)| export.has_service(key)) {
+                size.services += 1;
+                size.instances += entries.len();
+            }
+            let unknown = fold.configs().filter(|(key, _)| self.local.config(key).is_none());
+            size.configs += unknown.filter(|(key, _)| export.has_config(key)).count();
+        }
+        self.keep_size(&id, size)
+    }
+
+    fn remote_size(&mut self, id: &ClusterId) -> Size {
+        let origin = &self.origins[id];
+        if !origin.size.outdated {
+            return origin.size;
+        }
+        let items = &self.settings.import.items;
+        let mut size = Size::default();
+        for fold in origin.log.folds() {
+            for (_, entries) in fold.services().filter(|(key, _)| items.has_service(key)) {
+                size.services += 1;
+                size.instances += entries.len();
+            }
+            size.configs += fold.configs().filter(|(key, _)| items.has_config(key)).count();
+        }
+        self.keep_size(id, size)
+    }
+
+    fn keep_size(&mut self, id: &ClusterId, size: Size) -> Size {
+        if let Some(origin) = self.origins.get_mut(id) {
+            origin.size = size;
+        }
+        size
+    }
+
+    fn freshness_revision(&mut self, id: &ClusterId, freshness: Freshness) -> crate::service::Revision {
+        let known = self.origins.get(id).map(|origin| (origin.freshness, origin.freshness_revision));
+        let Some((before, revision)) = known else { return self.revision };
+        if before == freshness {
+            return revision;
+        }
+        let revision = self.next_revision();
+        if let Some(origin) = self.origins.get_mut(id) {
+            (origin.freshness, origin.freshness_revision) = (freshness, revision);
+        }
+        revision
+    }
+
+    /// Count and digest of every data partition as folded, in the order of their places: equal for all who read the same
+    /// records.
+    pub fn digests(&self) -> impl Iterator<Item = (PartitionId, u64, u128)> {
+        self.origins.iter().flat_map(|(id, origin)| {
+            origin.log.all().map(|(topic, partition, found)| {
+                let place = PartitionId { origin: id.clone(), topic, partition };
+                (place, found.image().count(), found.image().digest())
+            })
+        })
+    }
+
+    /// How many removals are held.
+    #[must_use]
+    pub fn removals_held(&self) -> usize {
+        self.local.services().map(|(_, state)| state.held()).sum()
+    }
+
+    /// Since when the service's removals are judged at once; for people.
+    #[must_use]
+    pub fn connected_since(&self) -> Option<Mono> {
+        if let Connection::Up(since) = self.local.connection() { Some(*since) } else { None }
+    }
+}
+
+fn source_of(partition: &Partition) -> Source {
+    if partition.is_shadowed() && partition.next_offset() == 0 { Source::Snapshot } else { Source::Log }
+}
+
+fn logged_instances(id: &ClusterId, origin: &Origin, key: &ServiceKey) -> Option<OriginInstances> {
+    let (partition, entries) = origin.log.service(key)?;
+    let readable = entries.iter().filter_map(|(id, entry)| {
+        let instance = Arc::clone(entry.value.as_ref()?);
+        Some(FederatedInstance { id: id.clone(), instance, held: None })
+    });
+    let instances: Vec<FederatedInstance> = readable.collect();
+    let source = source_of(partition);
+    (!instances.is_empty()).then(|| OriginInstances { origin: id.clone(), source, instances })
+}
+
+fn logged_config(id: &ClusterId, origin: &Origin, key: &ConfigKey) -> Option<OriginConfig> {
+    let (partition, entry) = origin.log.config(key)?;
+    let item = Arc::clone(entry.value.as_ref()?);
+    Some(OriginConfig { origin: id.clone(), source: source_of(partition), item, held: None })
+}

@@ -1,0 +1,434 @@
+//! Who leads the own cluster: claim, permission and silence (rules R7 to R10), as a state machine without a clock or a socket.
+//!
+//! Input: the control topic's replica records as read back, ends of that topic, and time. Output: own records to write, and
+//! whether this process may write data now. Invariant: it writes data only within [`PERMISSION`] of having sent a beat that it
+//! has read back since, under the highest epoch it knows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::log::control::{Replica, ReplicaState};
+use crate::log::record::Epoch;
+use crate::time::{Millis, Mono};
+
+/// The leader restates its record this often.
+pub const LEADER_BEAT: Millis = Millis(1_000);
+/// Every other process restates its record this often, and on change.
+pub const STANDBY_BEAT: Millis = Millis(10_000);
+/// A beat that was read back allows writing for this long, counted from before it was sent.
+pub const PERMISSION: Millis = Millis(2_500);
+/// Silence of the leader after which another may claim; longer than [`PERMISSION`], so that the two never write at once.
+pub const SILENCE: Millis = Millis(3_000);
+/// A question for the end of the control topic that has no answer after this is asked again, after a new wait.
+const ANSWER_WITHIN: Millis = Millis(2_000);
+/// Replica records that were not restated for this long are removed by the leader.
+const FORGET_AFTER: Millis = Millis(3_600_000);
+/// How many sent beats are remembered; a beat that is not read back among them counts as lost.
+const BEATS_IN_FLIGHT: usize = 64;
+
+/// The part this process plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Reads and serves; would lead if it may.
+    Standby,
+    /// Has asked for the end of the control topic, to be sure that the leader is silent.
+    Asking {
+        /// When.
+        since: Mono,
+        /// The answer.
+        end: Option<u64>,
+    },
+    /// Has written its claim and waits to read it back.
+    Claiming {
+        /// When it was written last.
+        since: Mono,
+    },
+    /// Leads.
+    Leading,
+    /// Has said that it stops.
+    Stopped,
+}
+
+/// What the lease wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Write the own record; [`Lease::sent`] is to be called with the time before the write.
+    WriteOwn,
+    /// Ask for the end offset of the control topic.
+    AskEnd,
+    /// Remove the record of a process that is long gone.
+    Forget(u32),
+    /// Leadership began: the own data partitions are to be read to their ends, then written.
+    Began,
+    /// Leadership ended: take back what is queued.
+    Ended,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    state: ReplicaState,
+    epoch: Epoch,
+    arrived: Mono,
+}
+
+/// Leadership of the own cluster.
+#[derive(Debug)]
+pub struct Lease {
+    nonce: u32,
+    role: Role,
+    epoch: Epoch,
+    replicas: BTreeMap<u32, Seen>,
+    highest_term: u32,
+    reached_end: Option<Mono>,
+    next_offset: u64,
+    beat: u64,
+    in_flight: VecDeque<(u64, Mono)>,
+    permitted_until: Option<Mono>,
+    last_write: Option<Mono>,
+    last_read_back: Option<Mono>,
+}
+
+impl Lease {
+    /// A process that knows nothing of the others yet.
+    #[must_use]
+    pub fn new(nonce: u32) -> Self {
+        Self {
+            nonce,
+            role: Role::Standby,
+            epoch: Epoch::default(),
+            replicas: BTreeMap::new(),
+            highest_term: 0,
+            reached_end: None,
+            next_offset: 0,
+            beat: 0,
+            in_flight: VecDeque::new(),
+            permitted_until: None,
+            last_write: None,
+            last_read_back: None,
+        }
+    }
+
+    /// The part this process plays.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The epoch that it leads or claims, or that leads as far as it knows.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        match self.role {
+            Role::Leading | Role::Claiming { .. } | Role::Stopped => self.epoch,
+            Role::Standby | Role::Asking { .. } => self.leader().map_or(self.epoch, |(_, seen)| seen.epoch),
+        }
+    }
+
+    /// Number of the last own record.
+    #[must_use]
+    pub fn beat(&self) -> u64 {
+        self.beat
+    }
+
+    /// Whether data may be written now.
+    #[must_use]
+    pub fn may_write(&self, now: Mono) -> bool {
+        self.role == Role::Leading && self.permitted_until.is_some_and(|until| now < until)
+    }
+
+    /// The state to state in the own record.
+    #[must_use]
+    pub fn state(&self) -> ReplicaState {
+        match self.role {
+            Role::Standby | Role::Asking { .. } => ReplicaState::Standby,
+            Role::Claiming { .. } | Role::Leading => ReplicaState::Leader,
+            Role::Stopped => ReplicaState::Stopped,
+        }
+    }
+
+    /// When an own record was read back last.
+    #[must_use]
+    pub fn last_read_back(&self) -> Option<Mono> {
+        self.last_read_back
+    }
+
+    /// Nonce of the process that leads by its own word, if any does.
+    #[must_use]
+    pub fn leader_nonce(&self) -> Option<u32> {
+        self.leader().map(|(nonce, _)| nonce)
+    }
+
+    /// A term was met in the own data topics: a claim will be above it, and a lower leadership is over (rule R8).
+    pub fn met_term(&mut self, term: u32, wishes: &mut Vec<Wish>) {
+        self.highest_term = self.highest_term.max(term);
+        if self.role == Role::Leading && term > self.epoch.term {
+            self.step_down(wishes);
+        }
+    }
+
+    /// Numbers the own record that is about to be written at `now`, and remembers it until it is read back.
+    pub fn sent(&mut self, now: Mono) -> u64 {
+        self.beat += 1;
+        self.last_write = Some(now);
+        self.in_flight.push_back((self.beat, now));
+        if self.in_flight.len() > BEATS_IN_FLIGHT {
+            self.in_flight.pop_front();
+        }
+        self.beat
+    }
+
+    /// A replica record was read; `None` is a tombstone.
+    pub fn read(&mut self, now: Mono, offset: u64, nonce: u32, replica: Option<&Replica>, wishes: &mut Vec<Wish>) {
+        self.next_offset = self.next_offset.max(offset + 1);
+        let Some(replica) = replica else {
+            self.replicas.remove(&nonce);
+            return;
+        };
+        let seen = Seen { state: replica.state, epoch: replica.epoch, arrived: now };
+        self.highest_term = self.highest_term.max(replica.epoch.term);
+        self.replicas.insert(nonce, seen);
+        if nonce == self.nonce {
+            self.read_back(now, replica.beat, wishes);
+        } else if replica.state == ReplicaState::Leader {
+            self.read_rival(replica.epoch, wishes);
+        }
+    }
+
+    /// The control topic was read to its end.
+    pub fn at_end(&mut self, now: Mono, next_offset: u64) {
+        self.next_offset = self.next_offset.max(next_offset);
+        self.reached_end.get_or_insert(now);
+    }
+
+    /// The leader of the control partition said where it ends.
+    pub fn end_offset(&mut self, end: u64) {
+        if let Role::Asking { end: answer @ None, .. } = &mut self.role {
+            *answer = Some(end);
+        }
+    }
+
+    /// Time passed. `may_claim` = warm, and the own log is read. Call until it wishes nothing.
+    pub fn tick(&mut self, now: Mono, may_claim: bool, wishes: &mut Vec<Wish>) {
+        match self.role {
+            Role::Standby if may_claim && self.leader_is_silent(now) => {
+                self.role = Role::Asking { since: now, end: None };
+                wishes.push(Wish::AskEnd);
+            }
+            Role::Asking { since, end } => self.tick_asking(now, since, end, wishes),
+            Role::Claiming { since } if now >= since + LEADER_BEAT => {
+                self.role = Role::Claiming { since: now };
+                wishes.push(Wish::WriteOwn);
+            }
+            Role::Leading => self.tick_leading(now, wishes),
+            Role::Standby | Role::Claiming { .. } | Role::Stopped => {}
+        }
+        let beat_due = self.last_write.is_none_or(|last| now >= last + STANDBY_BEAT);
+        if matches!(self.role, Role::Standby) && self.reached_end.is_some() && beat_due {
+            wishes.push(Wish::WriteOwn);
+        }
+    }
+
+    /// When [`Lease::tick`] is to be called at the latest.
+    #[must_use]
+    pub fn next_deadline(&self, now: Mono) -> Mono {
+        let interval = if matches!(self.role, Role::Stopped) { STANDBY_BEAT } else { Millis(LEADER_BEAT.0 / 4) };
+        let beat = self.last_write.map(|last| last + LEADER_BEAT).filter(|due| *due > now);
+        beat.map_or(now + interval, |due| due.min(now + interval))
+    }
+
+    /// The process is about to end in order.
+    pub fn stop(&mut self, wishes: &mut Vec<Wish>) {
+        if self.role != Role::Stopped {
+            self.role = Role::Stopped;
+            wishes.push(Wish::WriteOwn);
+        }
+    }
+
+    fn leader(&self) -> Option<(u32, &Seen)> {
+        let leaders = self.replicas.iter().filter(|(_, seen)| seen.state == ReplicaState::Leader);
+        leaders.max_by_key(|(_, seen)| seen.epoch).map(|(nonce, seen)| (*nonce, seen))
+    }
+
+    fn leader_is_silent(&self, now: Mono) -> bool {
+        let Some(reached_end) = self.reached_end else { return false };
+        let jitter = Millis(u64::from(self.nonce % 500));
+        self.leader().is_none_or(|(_, seen)| now >= seen.arrived.max(reached_end) + SILENCE + jitter)
+    }
+
+    fn tick_asking(&mut self, now: Mono, since: Mono, end: Option<u64>, wishes: &mut Vec<Wish>) {
+        if !self.leader_is_silent(now) {
+            self.role = Role::Standby; // A beat came after all.
+        } else if end.is_some_and(|end| self.next_offset >= end) {
+            self.epoch = Epoch { term: self.highest_term + 1, nonce: self.nonce };
+            self.role = Role::Claiming { since: now };
+            wishes.push(Wish::WriteOwn);
+        } else if now >= since + ANSWER_WITHIN {
+            self.role = Role::Asking { since: now, end: None };
+            wishes.push(Wish::AskEnd);
+        }
+    }
+
+    fn tick_leading(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
+        if self.last_write.is_none_or(|last| now >= last + LEADER_BEAT) {
+            wishes.push(Wish::WriteOwn);
+        }
+        if self.permitted_until.is_some_and(|until| now >= until) {
+            self.permitted_until = None; // Until a beat sent from now on is read back.
+            wishes.push(Wish::Ended);
+        }
+        let others = self.replicas.iter().filter(|(nonce, _)| **nonce != self.nonce);
+        let gone: Vec<u32> =
+            others.filter(|(_, seen)| now >= seen.arrived + FORGET_AFTER).map(|(nonce, _)| *nonce).collect();
+        for nonce in gone {
+            self.replicas.remove(&nonce);
+            wishes.push(Wish::Forget(nonce));
+        }
+    }
+
+    fn read_back(&mut self, now: Mono, beat: u64, wishes: &mut Vec<Wish>) {
+        self.last_read_back = Some(now);
+        let sent = self.in_flight.iter().find(|(number, _)| *number == beat).map(|(_, at)| *at);
+        self.in_flight.retain(|(number, _)| *number > beat);
+        let Some(sent) = sent else { return };
+        if let Role::Claiming { .. } = self.role {
+            if self.leader().is_some_and(|(nonce, _)| nonce == self.nonce) {
+                self.role = Role::Leading;
+                wishes.push(Wish::Began);
+            } else {
+                self.role = Role::Standby;
+            }
+        }
+        if self.role == Role::Leading {
+            let until = sent + PERMISSION;
+            self.permitted_until = Some(self.permitted_until.map_or(until, |known| known.max(until)));
+        }
+    }
+
+    fn read_rival(&mut self, rival: Epoch, wishes: &mut Vec<Wish>) {
+        if matches!(self.role, Role::Leading | Role::Claiming { .. }) && rival > self.epoch {
+            self.step_down(wishes);
+        }
+    }
+
+    fn step_down(&mut self, wishes: &mut Vec<Wish>) {
+        self.role = Role::Standby;
+        self.permitted_until = None;
+        wishes.push(Wish::Ended);
+        wishes.push(Wish::WriteOwn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::control::Descriptor;
+
+    fn record(state: ReplicaState, term: u32, nonce: u32, beat: u64) -> Replica {
+        Replica {
+            state,
+            epoch: Epoch { term, nonce },
+            beat,
+            warm: true,
+            nacos_age: None,
+            unpublished_age: Millis(0),
+            descriptor: Descriptor::default(),
+            name: "".into(),
+            advertised: "".into(),
+            complaints: Vec::new(),
+        }
+    }
+
+    /// Drives a lease that is alone until it has written its claim; returns the wishes of the last tick.
+    fn claim(lease: &mut Lease, from: u64) -> u64 {
+        let mut now = from;
+        lease.at_end(Mono(now), 0);
+        for _ in 0..200 {
+            let mut wishes = Vec::new();
+            lease.tick(Mono(now), true, &mut wishes);
+            if wishes.contains(&Wish::AskEnd) {
+                lease.end_offset(lease.next_offset);
+            }
+            if wishes.contains(&Wish::WriteOwn) {
+                lease.sent(Mono(now));
+            }
+            if matches!(lease.role(), Role::Claiming { .. }) {
+                return now;
+            }
+            now += 50;
+        }
+        panic!("no claim after ten seconds: {lease:?}");
+    }
+
+    fn lead(lease: &mut Lease, nonce: u32) -> u64 {
+        let at = claim(lease, 0);
+        let (mut wishes, beat) = (Vec::new(), lease.beat());
+        let term = lease.epoch().term;
+        lease.read(Mono(at + 10), 0, nonce, Some(&record(ReplicaState::Leader, term, nonce, beat)), &mut wishes);
+        assert_eq!(wishes, [Wish::Began]);
+        at
+    }
+
+    #[test]
+    fn a_process_alone_leads_at_once_and_writes_until_its_permission_ends() {
+        let mut lease = Lease::new(7);
+        let at = lead(&mut lease, 7);
+        assert!(at < 100, "{at}");
+        assert!(lease.may_write(Mono(at + PERMISSION.0 - 1)));
+        assert!(!lease.may_write(Mono(at + PERMISSION.0)));
+    }
+
+    #[test]
+    fn a_living_leader_is_not_claimed_over_and_a_silent_one_only_after_the_silence() {
+        let mut lease = Lease::new(7);
+        let mut wishes = Vec::new();
+        lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
+        let at = claim(&mut lease, 100);
+        assert!(at >= 100 + SILENCE.0, "{at}");
+        assert_eq!(lease.epoch(), Epoch { term: 5, nonce: 7 });
+    }
+
+    #[test]
+    fn a_stopped_leader_is_followed_without_a_wait() {
+        let mut lease = Lease::new(7);
+        let mut wishes = Vec::new();
+        lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Stopped, 4, 9, 1)), &mut wishes);
+        assert!(claim(&mut lease, 100) < 300);
+        assert_eq!(lease.epoch().term, 5);
+    }
+
+    #[test]
+    fn a_process_that_slept_asks_for_the_end_before_it_claims() {
+        let mut lease = Lease::new(7);
+        let mut wishes = Vec::new();
+        lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
+        lease.at_end(Mono(0), 1);
+        lease.tick(Mono(3_600_000), true, &mut wishes);
+        assert!(wishes.contains(&Wish::AskEnd));
+        lease.end_offset(40); // Beats that it has not read: the leader is well.
+        lease.tick(Mono(3_600_010), true, &mut wishes);
+        lease.read(Mono(3_600_020), 39, 9, Some(&record(ReplicaState::Leader, 4, 9, 40)), &mut wishes);
+        lease.tick(Mono(3_600_030), true, &mut wishes);
+        assert_eq!(lease.role(), Role::Standby);
+    }
+
+    #[test]
+    fn who_reads_a_higher_claim_stops_writing() {
+        let mut lease = Lease::new(7);
+        let at = lead(&mut lease, 7);
+        let mut wishes = Vec::new();
+        lease.read(Mono(at + 20), 1, 3, Some(&record(ReplicaState::Leader, 2, 3, 1)), &mut wishes);
+        assert!(!lease.may_write(Mono(at + 21)) && wishes.contains(&Wish::Ended));
+        assert_eq!(lease.role(), Role::Standby);
+    }
+
+    #[test]
+    fn permission_returns_when_a_later_beat_is_read_back() {
+        let mut lease = Lease::new(7);
+        let at = lead(&mut lease, 7);
+        let late = at + 5_000;
+        let mut wishes = Vec::new();
+        lease.tick(Mono(late), true, &mut wishes);
+        assert_eq!(wishes, [Wish::WriteOwn, Wish::Ended]);
+        let beat = lease.sent(Mono(late));
+        lease.read(Mono(late + 5), 1, 7, Some(&record(ReplicaState::Leader, 1, 7, beat)), &mut wishes);
+        assert!(lease.may_write(Mono(late + 6)));
+    }
+}

@@ -1,0 +1,118 @@
+//! One config item of the local Nacos, and its removal while that waits for proof.
+//!
+//! Nacos answers "not found" for some 100 ms after a publish, and for as long as a restarted server loads: one such answer is a
+//! question. It is believed when a second read, asked at least a second later and after the connection has settled, says the same.
+
+use std::sync::Arc;
+
+use crate::config_item::ConfigItem;
+use crate::federation::input::ConfigReading;
+use crate::service::{Held, HoldReason};
+use crate::time::{Millis, Mono};
+
+/// The least time between the first "not found" and the read that confirms it.
+const CONFIRM_AFTER: Millis = Millis::from_secs(1);
+/// A read that failed is asked again after this.
+const RETRY_AFTER: Millis = Millis::from_secs(2);
+
+/// One config item, as observed.
+#[derive(Clone, Debug, Default)]
+pub struct LocalConfig {
+    item: Option<Arc<ConfigItem>>,
+    held: Option<Held>,
+    known: bool,
+    next_read: Option<Mono>,
+}
+
+impl LocalConfig {
+    /// Whether Nacos has answered for it in this process.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// What Nacos, and the hold, say.
+    #[must_use]
+    pub fn wanted(&self) -> Option<&Arc<ConfigItem>> {
+        self.item.as_ref()
+    }
+
+    /// Set while its removal is kept back.
+    #[must_use]
+    pub fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    /// When to read it next, if a read is due.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.next_read
+    }
+
+    /// Whether a read is due. One that is returned counts as asked, and is asked again if no answer comes.
+    pub fn due(&mut self, now: Mono) -> bool {
+        let due = self.next_read.is_some_and(|at| now >= at);
+        if due {
+            self.next_read = Some(now + Millis(RETRY_AFTER.0 * 3));
+        }
+        due
+    }
+
+    /// A connection was set up: a removal that waits is to be confirmed on this one.
+    pub fn connected(&mut self, settled_at: Mono) {
+        if let Some(held) = &mut self.held {
+            held.reason = HoldReason::AfterConnect;
+            self.next_read = Some(settled_at);
+        }
+    }
+
+    /// The log has this item. If Nacos has none, its removal waits for proof. Returns whether it is newly held.
+    pub fn compare_with_log(&mut self, now: Mono, logged: &Arc<ConfigItem>, settled_at: Mono) -> bool {
+        if !self.known || self.item.is_some() {
+            return false;
+        }
+        self.item = Some(Arc::clone(logged));
+        self.hold(now, settled_at);
+        true
+    }
+
+    /// An answer. Returns whether the wanted value, or the hold, changed. Before `settled_at` no removal is believed.
+    pub fn read(&mut self, now: Mono, reading: ConfigReading, settled_at: Mono) -> bool {
+        match reading {
+            ConfigReading::Item(item) => {
+                let changed = self.item.as_ref() != Some(&item) || self.held.is_some() || !self.known;
+                *self = Self { item: Some(item), held: None, known: true, next_read: None };
+                changed
+            }
+            ConfigReading::Absent => self.read_absent(now, settled_at),
+            ConfigReading::Failed => {
+                self.next_read = Some(now + RETRY_AFTER);
+                false
+            }
+        }
+    }
+
+    fn read_absent(&mut self, now: Mono, settled_at: Mono) -> bool {
+        self.known = true;
+        let Some(held) = &self.held else {
+            if self.item.is_some() {
+                self.hold(now, settled_at);
+                return true;
+            }
+            self.next_read = None;
+            return false;
+        };
+        if now >= settled_at && now >= held.since + CONFIRM_AFTER {
+            *self = Self { known: true, ..Self::default() };
+            return true;
+        }
+        self.next_read = Some(settled_at.max(held.since + CONFIRM_AFTER));
+        false
+    }
+
+    fn hold(&mut self, now: Mono, settled_at: Mono) {
+        let reason = if now < settled_at { HoldReason::AfterConnect } else { HoldReason::Asked };
+        self.held = Some(Held { since: now, reason });
+        self.next_read = Some(settled_at.max(now + CONFIRM_AFTER));
+    }
+}

@@ -1,0 +1,353 @@
+//! Everything that is known of the local Nacos: which services and config items are watched, and what they say.
+//!
+//! Input: [`LocalInput`]. Output: effects towards Nacos, and the keys whose wanted value or hold changed. Invariant: only a
+//! service's own answers change it; a name that is missing from a catalog ends at most the watch of a service that is
+//! empty and settled.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::federation::input::{ConfigReading, Effect, LocalInput, ServiceReading};
+use crate::id::{ConfigKey, InstanceId, ServiceKey};
+use crate::instance::Instance;
+use crate::local::config::LocalConfig;
+use crate::local::service::{Ask, LocalService, Patience};
+use crate::log::key::DataKey;
+use crate::pattern::Selection;
+use crate::time::{Millis, Mono};
+
+/// The first sweep of a service comes within this time after it was found, spread by its name: it finds the instances that were
+/// disabled before this process started.
+const FIRST_SWEEP_WITHIN: Millis = Millis::from_secs(60);
+/// A watched, empty service is given up when this many complete catalogs in a row lack it.
+const CATALOGS_WITHOUT: u8 = 2;
+
+/// State of the connection to Nacos.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// None was ever set up in this process.
+    Never,
+    /// It stands since then.
+    Up(Mono),
+    /// It ended then.
+    Down(Mono, Arc<str>),
+}
+
+/// What the local Nacos is known to say.
+pub struct Local {
+    patience: Patience,
+    export: Selection,
+    services: HashMap<ServiceKey, Watched, RandomState>,
+    configs: HashMap<ConfigKey, LocalConfig, RandomState>,
+    agenda: BinaryHeap<Reverse<(Mono, Subject)>>,
+    connection: Connection,
+    heard: Option<Mono>,
+    warm: bool,
+}
+
+struct Watched {
+    state: LocalService,
+    due: Mono,
+    catalogs_without: u8,
+}
+
+/// What is observed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A service.
+    Service(ServiceKey),
+    /// A config item.
+    Config(ConfigKey),
+}
+
+impl Local {
+    /// Nothing is known yet; what `export` names is watched.
+    #[must_use]
+    pub fn new(patience: Patience, export: Selection) -> Self {
+        Self {
+            patience,
+            export,
+            services: HashMap::default(),
+            configs: HashMap::default(),
+            agenda: BinaryHeap::new(),
+            connection: Connection::Never,
+            heard: None,
+            warm: false,
+        }
+    }
+
+    /// State of the connection.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Time since Nacos last said anything; `None` if it never did.
+    #[must_use]
+    pub fn age(&self, now: Mono) -> Option<Millis> {
+        self.heard.map(|heard| now.since(heard))
+    }
+
+    /// Whether everything watched has answered since the connection was set up.
+    #[must_use]
+    pub fn is_warm(&self) -> bool {
+        self.warm && matches!(self.connection, Connection::Up(_))
+    }
+
+    /// What is exported.
+    #[must_use]
+    pub fn export(&self) -> &Selection {
+        &self.export
+    }
+
+    /// The service, if Nacos has listed it in this process.
+    #[must_use]
+    pub fn service(&self, key: &ServiceKey) -> Option<&LocalService> {
+        self.services.get(key).map(|watched| &watched.state).filter(|state| state.is_listed())
+    }
+
+    /// The config item, if Nacos has answered for it in this process.
+    #[must_use]
+    pub fn config(&self, key: &ConfigKey) -> Option<&LocalConfig> {
+        self.configs.get(key).filter(|config| config.is_known())
+    }
+
+    /// All services that Nacos has listed in this process, in no order.
+    pub fn services(&self) -> impl Iterator<Item = (&ServiceKey, &LocalService)> {
+        self.services.iter().map(|(key, watched)| (key, &watched.state)).filter(|(_, state)| state.is_listed())
+    }
+
+    /// All config items that Nacos has answered for in this process, in no order.
+    pub fn configs(&self) -> impl Iterator<Item = (&ConfigKey, &LocalConfig)> {
+        self.configs.iter().filter(|(_, config)| config.is_known())
+    }
+
+    /// How many services are watched.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        self.services.len()
+    }
+
+    /// Takes in one piece of news. Returns the keys whose wanted value or hold changed.
+    pub fn step(&mut self, now: Mono, input: LocalInput, effects: &mut Vec<Effect>) -> Vec<DataKey> {
+        if !matches!(input, LocalInput::Disconnected { .. } | LocalInput::Discovered(_)) {
+            self.heard = Some(now);
+        }
+        match input {
+            LocalInput::Connected => self.connected(now),
+            LocalInput::Disconnected { reason } => {
+                self.connection = Connection::Down(now, reason);
+                self.warm = false;
+            }
+            LocalInput::Heard => {}
+            LocalInput::Answered => self.warm = true,
+            LocalInput::Discovered(key) => self.watch(now, key, effects),
+            LocalInput::Catalog { namespace, services } => self.catalog(now, &namespace, services, effects),
+            LocalInput::Listed { service, instances, protected } => {
+                return self.list(now, &service, instances, protected);
+            }
+            LocalInput::Read { service, reading } => return self.read(now, &service, reading, effects),
+            LocalInput::Config { key, reading } => return self.read_config(now, key, reading),
+        }
+        Vec::new()
+    }
+
+    /// Carries out what is due.
+    pub fn tick(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        while let Some(Reverse((due, _))) = self.agenda.peek() {
+            if *due > now {
+                return;
+            }
+            let Some(Reverse((due, subject))) = self.agenda.pop() else { return };
+            match subject {
+                Subject::Service(key) => self.service_due(now, due, &key, effects),
+                Subject::Config(key) => self.config_due(now, key, effects),
+            }
+        }
+    }
+
+    /// When [`Local::tick`] is to be called at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.agenda.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// The log has these instances of the service: what Nacos does not list is held. Returns the newly held.
+    pub fn compare_service(
+        &mut self,
+        now: Mono,
+        key: &ServiceKey,
+        logged: &[(InstanceId, Arc<Instance>)],
+    ) -> Vec<InstanceId> {
+        let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
+        let newly_held =
+            |(id, instance): &&(InstanceId, Arc<Instance>)| watched.state.compare_with_log(now, id, instance);
+        let held: Vec<InstanceId> = logged.iter().filter(newly_held).map(|(id, _)| id.clone()).collect();
+        self.reschedule(key);
+        held
+    }
+
+    /// The log has this config item. Returns whether its removal is newly held.
+    pub fn compare_config(&mut self, now: Mono, key: &ConfigKey, logged: &Arc<crate::config_item::ConfigItem>) -> bool {
+        let settled_at = self.settled_at();
+        let Some(config) = self.configs.get_mut(key) else { return false };
+        let held = config.compare_with_log(now, logged, settled_at);
+        self.reschedule_config(key);
+        held
+    }
+
+    /// Watches the service if it is exported and not watched yet.
+    pub fn watch(&mut self, now: Mono, key: ServiceKey, effects: &mut Vec<Effect>) {
+        if self.services.contains_key(&key) || !self.export.has_service(&key) {
+            return;
+        }
+        let spread = Millis(xxh3_64(key.to_string().as_bytes()) % FIRST_SWEEP_WITHIN.0);
+        let first_sweep = now + Millis::from_secs(5) + spread;
+        let state = LocalService::new(now, first_sweep);
+        self.agenda.push(Reverse((first_sweep, Subject::Service(key.clone()))));
+        self.services.insert(key.clone(), Watched { state, due: first_sweep, catalogs_without: 0 });
+        effects.push(Effect::WatchService(key));
+    }
+
+    /// Has the config item read if it is exported and was not asked for yet.
+    pub fn watch_config(&mut self, key: &ConfigKey, effects: &mut Vec<Effect>) {
+        if !self.configs.contains_key(key) && self.export.has_config(key) {
+            self.configs.insert(key.clone(), LocalConfig::default());
+            effects.push(Effect::ReadConfig(key.clone()));
+        }
+    }
+
+    fn connected(&mut self, now: Mono) {
+        self.connection = Connection::Up(now);
+        self.warm = false;
+        let settled_at = self.settled_at();
+        let services: Vec<ServiceKey> = self.services.keys().cloned().collect();
+        for key in services {
+            if let Some(watched) = self.services.get_mut(&key) {
+                watched.state.connected(now);
+            }
+            self.reschedule(&key);
+        }
+        let configs: Vec<ConfigKey> = self.configs.keys().cloned().collect();
+        for key in configs {
+            if let Some(config) = self.configs.get_mut(&key) {
+                config.connected(settled_at);
+            }
+            self.reschedule_config(&key);
+        }
+    }
+
+    fn settled_at(&self) -> Mono {
+        match self.connection {
+            Connection::Up(since) => since + self.patience.removal_hold,
+            Connection::Never | Connection::Down(..) => Mono(u64::MAX),
+        }
+    }
+
+    fn catalog(&mut self, now: Mono, namespace: &str, names: Vec<ServiceKey>, effects: &mut Vec<Effect>) {
+        let names: HashSet<ServiceKey, RandomState> = names.into_iter().collect();
+        let mut given_up = Vec::new();
+        for (key, watched) in self.services.iter_mut().filter(|(key, _)| key.namespace() == namespace) {
+            let unneeded = watched.state.is_empty() && watched.state.is_settled() && !names.contains(key);
+            watched.catalogs_without = if unneeded { watched.catalogs_without + 1 } else { 0 };
+            if watched.catalogs_without >= CATALOGS_WITHOUT {
+                given_up.push(key.clone());
+            }
+        }
+        for key in given_up {
+            self.services.remove(&key);
+            effects.push(Effect::UnwatchService(key));
+        }
+        for key in names {
+            self.watch(now, key, effects);
+        }
+    }
+
+    fn list(
+        &mut self,
+        now: Mono,
+        key: &ServiceKey,
+        instances: Vec<(InstanceId, Instance)>,
+        protected: bool,
+    ) -> Vec<DataKey> {
+        let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
+        let changed = watched.state.list(now, instances, protected, &self.patience);
+        self.reschedule(key);
+        data_keys(key, changed)
+    }
+
+    fn read(
+        &mut self,
+        now: Mono,
+        key: &ServiceKey,
+        reading: ServiceReading,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<DataKey> {
+        let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
+        let (changed, ask) = watched.state.read(now, reading, &self.patience);
+        if ask == Ask::Query {
+            effects.push(Effect::QueryService(key.clone()));
+        }
+        self.reschedule(key);
+        data_keys(key, changed)
+    }
+
+    fn read_config(&mut self, now: Mono, key: ConfigKey, reading: ConfigReading) -> Vec<DataKey> {
+        if !self.export.has_config(&key) {
+            return Vec::new();
+        }
+        let settled_at = self.settled_at();
+        let changed = self.configs.entry(key.clone()).or_default().read(now, reading, settled_at);
+        self.reschedule_config(&key);
+        if changed { vec![DataKey::Config(key)] } else { Vec::new() }
+    }
+
+    fn service_due(&mut self, now: Mono, due: Mono, key: &ServiceKey, effects: &mut Vec<Effect>) {
+        let up = matches!(self.connection, Connection::Up(_));
+        let Some(watched) = self.services.get_mut(key) else { return };
+        if watched.due != due || !up {
+            return; // An older entry of the agenda; or Nacos is away: the next connect schedules everything anew.
+        }
+        if watched.state.due(now, &self.patience) == Ask::Read {
+            effects.push(Effect::ReadService(key.clone()));
+        }
+        watched.due = Mono(0);
+        self.reschedule_after(key, now);
+    }
+
+    fn config_due(&mut self, now: Mono, key: ConfigKey, effects: &mut Vec<Effect>) {
+        if self.configs.get_mut(&key).is_some_and(|config| config.due(now)) {
+            self.reschedule_config(&key);
+            effects.push(Effect::ReadConfig(key));
+        }
+    }
+
+    fn reschedule(&mut self, key: &ServiceKey) {
+        self.reschedule_after(key, Mono(0));
+    }
+
+    /// Puts the service on the agenda; later than `now`, so that what is due now cannot become due again at once.
+    fn reschedule_after(&mut self, key: &ServiceKey, now: Mono) {
+        let Some(watched) = self.services.get_mut(key) else { return };
+        let next = watched.state.next_deadline(&self.patience).max(now + Millis(1));
+        if watched.due != next {
+            watched.due = next;
+            self.agenda.push(Reverse((next, Subject::Service(key.clone()))));
+        }
+    }
+
+    fn reschedule_config(&mut self, key: &ConfigKey) {
+        let next = self.configs.get(key).and_then(LocalConfig::next_deadline).filter(|next| next.0 < u64::MAX);
+        if let Some(next) = next {
+            self.agenda.push(Reverse((next, Subject::Config(key.clone()))));
+        }
+    }
+}
+
+fn data_keys(service: &ServiceKey, ids: Vec<InstanceId>) -> Vec<DataKey> {
+    ids.into_iter().map(|id| DataKey::Instance(service.clone(), id)).collect()
+}

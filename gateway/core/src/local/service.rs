@@ -1,0 +1,393 @@
+//! One service of the local Nacos: its instances, and those whose removal is not confirmed yet.
+//!
+//! Here a removal is decided. A list that lacks a known instance is a question, not a removal: disabled instances are
+//! simply missing from lists, and after a connect or a restart of Nacos lists are partial until its clients have
+//! registered anew. So a missing instance is held until a fresh read, asked after it went missing and after the service
+//! has settled on this connection, does not have it either.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::federation::input::ServiceReading;
+use crate::id::InstanceId;
+use crate::instance::{Health, Instance};
+use crate::service::{Held, HoldReason};
+use crate::time::{Millis, Mono};
+
+/// How long a question may stay unanswered before it is asked again.
+const ANSWER_WITHIN: Millis = Millis::from_secs(6);
+/// Least time between two reads of one service: one busy service does not occupy the few reads that may be in flight.
+const ASK_AGAIN_AFTER: Millis = Millis::from_secs(1);
+
+/// Instances as an answer of Nacos lists them.
+type Listing = BTreeMap<InstanceId, Arc<Instance>>;
+
+/// When removals are believed, and how often everything is read anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// After a connect, a list must have been the same for this long before a removal is believed.
+    pub removal_hold: Millis,
+    /// Each service is read through the admin API this often, to find what pushes missed.
+    pub sweep_interval: Millis,
+}
+
+/// What the caller has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Nothing.
+    Nothing,
+    /// Read all instances, disabled ones too.
+    Read,
+    /// Query the enabled instances: the read and the last list disagree.
+    Query,
+}
+
+/// One service, as observed.
+#[derive(Clone, Debug)]
+pub struct LocalService {
+    present: Listing,
+    missing: BTreeMap<InstanceId, Missing>,
+    listed: bool,
+    listed_on_this_connection: bool,
+    settled: bool,
+    quiet_since: Mono,
+    /// Health of the last list was not true, and no read has told the truth since.
+    protected: bool,
+    asked: Option<Asked>,
+    /// A read is wanted, not before this time.
+    wants_read: Option<Mono>,
+    next_sweep: Mono,
+}
+
+#[derive(Clone, Debug)]
+struct Missing {
+    last: Arc<Instance>,
+    held: Held,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Mono,
+    settled: bool,
+    lists_seen: bool,
+}
+
+impl LocalService {
+    /// A service that nothing is known of yet; first swept at `first_sweep`.
+    #[must_use]
+    pub fn new(now: Mono, first_sweep: Mono) -> Self {
+        Self {
+            present: Listing::new(),
+            missing: BTreeMap::new(),
+            listed: false,
+            listed_on_this_connection: false,
+            settled: false,
+            quiet_since: now,
+            protected: false,
+            asked: None,
+            wants_read: None,
+            next_sweep: first_sweep,
+        }
+    }
+
+    /// Whether Nacos has listed it in this process: only then is anything known of it.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// How many instances are shown, held ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.present.len() + self.missing.len()
+    }
+
+    /// Whether nothing is registered and no removal is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.present.is_empty() && self.missing.is_empty()
+    }
+
+    /// Whether its list has been believed on this connection.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// What Nacos, and the holds, say of an instance.
+    #[must_use]
+    pub fn wanted(&self, id: &InstanceId) -> Option<&Arc<Instance>> {
+        self.present.get(id).or_else(|| self.missing.get(id).map(|missing| &missing.last))
+    }
+
+    /// All instances in the order of their ids, with the hold of those that are missing.
+    pub fn instances(&self) -> impl ExactSizeIterator<Item = (&InstanceId, &Arc<Instance>, Option<&Held>)> {
+        let present = self.present.iter().map(|(id, instance)| (id, instance, None));
+        let missing = self.missing.iter().map(|(id, missing)| (id, &missing.last, Some(&missing.held)));
+        let mut all: Vec<_> = present.chain(missing).collect();
+        all.sort_by_key(|(id, _, _)| *id);
+        all.into_iter()
+    }
+
+    /// How many removals are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.missing.len()
+    }
+
+    /// A connection was set up: what is missing, and what will be, is held anew.
+    pub fn connected(&mut self, now: Mono) {
+        self.settled = false;
+        self.listed_on_this_connection = false;
+        self.quiet_since = now;
+        self.asked = None;
+        for missing in self.missing.values_mut() {
+            missing.held.reason = HoldReason::AfterConnect;
+        }
+    }
+
+    /// A list of the enabled instances. Returns the ids whose wanted value, or hold, changed.
+    pub fn list(
+        &mut self,
+        now: Mono,
+        instances: Vec<(InstanceId, Instance)>,
+        protected: bool,
+        patience: &Patience,
+    ) -> Vec<InstanceId> {
+        self.settle(now, patience);
+        let listing: Listing =
+            instances.into_iter().map(|(id, instance)| (id, Arc::new(shown(instance, protected)))).collect();
+        let mut changed = self.miss(now, &listing);
+        for (id, instance) in listing {
+            let was_missing = self.missing.remove(&id).is_some();
+            if was_missing || self.present.get(&id) != Some(&instance) {
+                self.present.insert(id.clone(), instance);
+                changed.push(id);
+            }
+        }
+        if !changed.is_empty() || !self.listed_on_this_connection {
+            self.quiet_since = now;
+        }
+        (self.listed, self.listed_on_this_connection, self.protected) = (true, true, protected);
+        if let Some(asked) = &mut self.asked {
+            asked.lists_seen = true;
+        }
+        let disabled = self.present.values().any(|instance| !instance.enabled);
+        if protected || disabled || (self.settled && !self.missing.is_empty()) {
+            self.want_read(now);
+        }
+        changed
+    }
+
+    /// Known enabled instances that `listing` lacks become missing.
+    fn miss(&mut self, now: Mono, listing: &Listing) -> Vec<InstanceId> {
+        let gone = |(id, instance): &(&InstanceId, &Arc<Instance>)| instance.enabled && !listing.contains_key(*id);
+        let ids: Vec<InstanceId> = self.present.iter().filter(gone).map(|(id, _)| id.clone()).collect();
+        for id in &ids {
+            let last = self.present.remove(id).expect("the id was just found");
+            self.hold(now, id.clone(), last);
+        }
+        ids
+    }
+
+    fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>) {
+        let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
+        self.missing.insert(id, Missing { last, held: Held { since: now, reason } });
+    }
+
+    /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other. Returns whether
+    /// it is newly held.
+    pub fn compare_with_log(&mut self, now: Mono, id: &InstanceId, logged: &Arc<Instance>) -> bool {
+        if !self.listed || self.wanted(id).is_some() {
+            return false;
+        }
+        self.hold(now, id.clone(), Arc::clone(logged));
+        if self.settled {
+            self.want_read(now);
+        }
+        true
+    }
+
+    /// A fresh read. Returns the ids whose wanted value, or hold, changed, and whether the list has to be queried anew.
+    pub fn read(&mut self, now: Mono, reading: ServiceReading, patience: &Patience) -> (Vec<InstanceId>, Ask) {
+        self.settle(now, patience);
+        let Some(asked) = self.asked.take() else { return (Vec::new(), Ask::Nothing) };
+        self.next_sweep = now + patience.sweep_interval;
+        match reading {
+            ServiceReading::All(instances) => {
+                let listing = instances.into_iter().map(|(id, instance)| (id, Arc::new(instance))).collect();
+                self.judge(now, &asked, &listing)
+            }
+            ServiceReading::EnabledOnly { instances, protected } => {
+                let mut changed = self.list(now, instances, protected, patience);
+                self.wants_read = None;
+                changed.extend(self.believe_the_hold(now, &asked, patience));
+                (changed, Ask::Nothing)
+            }
+            ServiceReading::Failed => {
+                self.want_read(now + ASK_AGAIN_AFTER);
+                (Vec::new(), Ask::Nothing)
+            }
+        }
+    }
+
+    /// Judges by a complete read: what is missing and not in it is gone, if the read was asked late enough.
+    fn judge(&mut self, now: Mono, asked: &Asked, read: &Listing) -> (Vec<InstanceId>, Ask) {
+        let mut changed = self.judge_missing(asked, read);
+        changed.extend(self.judge_disabled(asked, read));
+        if self.protected && !asked.lists_seen {
+            changed.extend(self.believe_health(read));
+        }
+        let health_unknown = self.protected && asked.lists_seen;
+        if health_unknown || (self.settled && !self.missing.is_empty()) {
+            self.want_read(now + ASK_AGAIN_AFTER);
+        }
+        (changed, if self.agrees_with(read) { Ask::Nothing } else { Ask::Query })
+    }
+
+    /// Under protection a read alone tells true health.
+    fn believe_health(&mut self, read: &Listing) -> Vec<InstanceId> {
+        let mut changed = Vec::new();
+        for (id, ours) in self.present.iter_mut().filter(|(_, ours)| ours.enabled) {
+            let Some(theirs) = read.get(id).filter(|theirs| theirs.enabled && theirs.health != ours.health) else {
+                continue;
+            };
+            *ours = Arc::new(Instance { health: theirs.health, ..Instance::clone(ours) });
+            changed.push(id.clone());
+        }
+        changed
+    }
+
+    /// Whether the last list and the read say the same of enabled instances, the health of protected ones aside.
+    fn agrees_with(&self, read: &Listing) -> bool {
+        let same = |ours: &Instance, theirs: &Instance| {
+            let health = if self.protected { theirs.health } else { ours.health };
+            Instance { health, ..ours.clone() } == *theirs
+        };
+        let listed = self.present.iter().filter(|(_, ours)| ours.enabled);
+        let enabled = read.values().filter(|theirs| theirs.enabled).count();
+        let mut known = 0;
+        for (id, ours) in listed {
+            known += 1;
+            if !read.get(id).is_some_and(|theirs| same(ours, theirs)) {
+                return false;
+            }
+        }
+        known == enabled
+    }
+
+    fn judge_missing(&mut self, asked: &Asked, read: &Listing) -> Vec<InstanceId> {
+        let ids: Vec<InstanceId> = self.missing.keys().cloned().collect();
+        let mut changed = Vec::new();
+        for id in ids {
+            let since = self.missing[&id].held.since;
+            match read.get(&id) {
+                Some(instance) if !instance.enabled => {
+                    self.missing.remove(&id);
+                    self.present.insert(id.clone(), Arc::clone(instance));
+                    changed.push(id);
+                }
+                // Listed by one node and not by another, or registered anew meanwhile: asked again.
+                Some(_) => {}
+                None if asked.settled && self.settled && since <= asked.at => {
+                    self.missing.remove(&id);
+                    changed.push(id);
+                }
+                None => {}
+            }
+        }
+        changed
+    }
+
+    /// Disabled instances are in no list: the read alone tells of them.
+    fn judge_disabled(&mut self, asked: &Asked, read: &Listing) -> Vec<InstanceId> {
+        let mut changed = Vec::new();
+        for (id, instance) in read.iter().filter(|(_, instance)| !instance.enabled) {
+            let known_enabled = self.present.get(id).is_some_and(|ours| ours.enabled);
+            if !known_enabled && self.present.get(id) != Some(instance) {
+                self.present.insert(id.clone(), Arc::clone(instance));
+                changed.push(id.clone());
+            }
+        }
+        if asked.settled && self.settled {
+            let gone = |(id, ours): &(&InstanceId, &Arc<Instance>)| !ours.enabled && !read.contains_key(*id);
+            let ids: Vec<InstanceId> = self.present.iter().filter(gone).map(|(id, _)| id.clone()).collect();
+            for id in ids {
+                self.present.remove(&id);
+                changed.push(id);
+            }
+        }
+        changed
+    }
+
+    /// Where disabled cannot be told from gone, an instance that stayed missing for the whole hold is gone.
+    fn believe_the_hold(&mut self, now: Mono, asked: &Asked, patience: &Patience) -> Vec<InstanceId> {
+        let believed = |missing: &Missing| asked.settled && asked.at >= missing.held.since + patience.removal_hold;
+        let gone: Vec<InstanceId> =
+            self.missing.iter().filter(|(_, missing)| believed(missing)).map(|(id, _)| id.clone()).collect();
+        for id in &gone {
+            self.missing.remove(id);
+        }
+        let mut earliest: Option<Mono> = None;
+        for missing in self.missing.values_mut().filter(|_| self.settled) {
+            missing.held.reason = HoldReason::MayNotRead;
+            let due = missing.held.since + patience.removal_hold;
+            earliest = Some(earliest.map_or(due, |found| found.min(due)));
+        }
+        if let Some(due) = earliest {
+            self.want_read(due.max(now + ASK_AGAIN_AFTER));
+        }
+        gone
+    }
+
+    /// What is due now. A question that is returned counts as asked.
+    pub fn due(&mut self, now: Mono, patience: &Patience) -> Ask {
+        self.settle(now, patience);
+        if self.asked.is_some_and(|asked| now < asked.at + ANSWER_WITHIN) {
+            return Ask::Nothing;
+        }
+        let wanted = self.wants_read.is_some_and(|not_before| now >= not_before);
+        if !self.listed || !(wanted || now >= self.next_sweep) {
+            return Ask::Nothing;
+        }
+        self.wants_read = None;
+        self.asked = Some(Asked { at: now, settled: self.settled, lists_seen: false });
+        Ask::Read
+    }
+
+    /// When [`LocalService::due`] is to be called at the latest.
+    #[must_use]
+    pub fn next_deadline(&self, patience: &Patience) -> Mono {
+        let settling =
+            (!self.settled && self.listed_on_this_connection).then(|| self.quiet_since + patience.removal_hold);
+        let asking = self.wants_read;
+        let first = [settling, asking].into_iter().flatten().fold(self.next_sweep, Mono::min);
+        self.asked.map_or(first, |asked| first.max(asked.at + ANSWER_WITHIN))
+    }
+
+    /// After a connect a service settles when its list has been the same for the hold; from then on a missing instance
+    /// is asked for at once.
+    fn settle(&mut self, now: Mono, patience: &Patience) {
+        if self.settled || !self.listed_on_this_connection || now < self.quiet_since + patience.removal_hold {
+            return;
+        }
+        self.settled = true;
+        for missing in self.missing.values_mut() {
+            missing.held.reason = HoldReason::Asked;
+        }
+        let disabled = self.present.values().any(|instance| !instance.enabled);
+        if disabled || !self.missing.is_empty() {
+            self.want_read(now);
+        }
+    }
+
+    fn want_read(&mut self, not_before: Mono) {
+        let sooner = self.wants_read.map_or(not_before, |wanted| wanted.min(not_before));
+        self.wants_read = Some(sooner);
+    }
+}
+
+/// Under protection Nacos calls everybody healthy: that is not known.
+fn shown(instance: Instance, protected: bool) -> Instance {
+    if protected { Instance { health: Health::Unknown, ..instance } } else { instance }
+}

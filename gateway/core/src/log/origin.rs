@@ -1,0 +1,140 @@
+//! The data topics of one origin: its partitions, and where a key is found in them.
+
+use std::sync::Arc;
+
+use crate::config_item::ConfigItem;
+use crate::id::{ConfigKey, ServiceKey};
+use crate::instance::Instance;
+use crate::log::key::DataKey;
+use crate::log::partition::{Entry, Fold, Partition, ServiceEntries};
+use crate::log::record::TopicKind;
+
+/// All data partitions of one origin.
+#[derive(Clone, Debug, Default)]
+pub struct OriginLog {
+    instances: Vec<Partition>,
+    configs: Vec<Partition>,
+}
+
+impl OriginLog {
+    /// Topics of `partitions` partitions each, nothing read yet.
+    #[must_use]
+    pub fn new(partitions: u32) -> Self {
+        let empty = || (0..partitions).map(|_| Partition::default()).collect();
+        Self { instances: empty(), configs: empty() }
+    }
+
+    /// Partitions of each topic.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        u32::try_from(self.instances.len()).expect("built from a u32")
+    }
+
+    /// One partition; `None` for control, or out of range.
+    pub fn partition_mut(&mut self, topic: TopicKind, partition: u32) -> Option<&mut Partition> {
+        self.topic_mut(topic)?.get_mut(usize::try_from(partition).ok()?)
+    }
+
+    /// One partition; `None` for control, or out of range.
+    #[must_use]
+    pub fn partition(&self, topic: TopicKind, partition: u32) -> Option<&Partition> {
+        self.topic(topic)?.get(usize::try_from(partition).ok()?)
+    }
+
+    /// All partitions with their place.
+    pub fn all(&self) -> impl Iterator<Item = (TopicKind, u32, &Partition)> {
+        let instances =
+            self.instances.iter().zip(0..).map(|(partition, number)| (TopicKind::Instances, number, partition));
+        instances.chain(self.configs.iter().zip(0..).map(|(partition, number)| (TopicKind::Configs, number, partition)))
+    }
+
+    /// Whether every partition was read to its end once.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        !self.instances.is_empty() && self.all().all(|(_, _, partition)| partition.reached_end())
+    }
+
+    /// The partition that holds the key; `None` while the topics are unknown.
+    #[must_use]
+    pub fn holder(&self, key: &DataKey) -> Option<&Partition> {
+        let partitions = Some(self.partitions()).filter(|count| *count > 0)?;
+        self.partition(topic_of(key), key.partition(partitions))
+    }
+
+    /// Instances of a service, as served.
+    #[must_use]
+    pub fn service(&self, key: &ServiceKey) -> Option<(&Partition, &ServiceEntries)> {
+        // All instances of a service share one partition, whatever their ids.
+        let any = DataKey::Instance(key.clone(), crate::id::InstanceId::new("", 0, ""));
+        let partition = self.holder(&any)?;
+        Some((partition, partition.served().service(key)?))
+    }
+
+    /// A config item, as served.
+    #[must_use]
+    pub fn config(&self, key: &ConfigKey) -> Option<(&Partition, &Entry<ConfigItem>)> {
+        let partition = self.holder(&DataKey::Config(key.clone()))?;
+        Some((partition, partition.served().config(key)?))
+    }
+
+    /// What is served of all partitions.
+    pub fn folds(&self) -> impl Iterator<Item = &Fold> {
+        self.all().map(|(_, _, partition)| partition.served())
+    }
+
+    /// What the log itself says of an instance or config item.
+    #[must_use]
+    pub fn image(&self, key: &DataKey) -> Option<Image> {
+        let fold = self.holder(key)?.image();
+        match key {
+            DataKey::Instance(service, id) => fold.service(service)?.get(id).map(Image::of_instance),
+            DataKey::Config(config) => fold.config(config).map(Image::of_config),
+        }
+    }
+
+    fn topic(&self, topic: TopicKind) -> Option<&Vec<Partition>> {
+        match topic {
+            TopicKind::Instances => Some(&self.instances),
+            TopicKind::Configs => Some(&self.configs),
+            TopicKind::Control => None,
+        }
+    }
+
+    fn topic_mut(&mut self, topic: TopicKind) -> Option<&mut Vec<Partition>> {
+        match topic {
+            TopicKind::Instances => Some(&mut self.instances),
+            TopicKind::Configs => Some(&mut self.configs),
+            TopicKind::Control => None,
+        }
+    }
+}
+
+/// The last record of a key, as the log has it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Image {
+    /// An instance.
+    Instance(Arc<Instance>),
+    /// A config item.
+    Config(Arc<ConfigItem>),
+    /// A value that could not be read.
+    Unreadable,
+}
+
+impl Image {
+    fn of_instance(entry: &Entry<Instance>) -> Self {
+        entry.value.clone().filter(|_| entry.readable).map_or(Self::Unreadable, Self::Instance)
+    }
+
+    fn of_config(entry: &Entry<ConfigItem>) -> Self {
+        entry.value.clone().filter(|_| entry.readable).map_or(Self::Unreadable, Self::Config)
+    }
+}
+
+/// The topic that a key belongs to.
+#[must_use]
+pub fn topic_of(key: &DataKey) -> TopicKind {
+    match key {
+        DataKey::Instance(..) => TopicKind::Instances,
+        DataKey::Config(_) => TopicKind::Configs,
+    }
+}

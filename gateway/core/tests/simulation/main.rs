@@ -1,0 +1,258 @@
+//! Gateways against each other in memory: what holds whatever Nacos, the log and time do.
+
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+mod world;
+
+use std::collections::BTreeMap;
+
+use federation_core::freshness::Freshness;
+use federation_core::id::InstanceId;
+use federation_core::instance::Instance;
+use federation_core::log::key::DataKey;
+use federation_core::time::{Mono, WallMs};
+use world::{Nacos, World, cluster, foreign, id, instance, service};
+
+const NAMES: [&str; 2] = ["frankfurt", "shanghai"];
+
+fn truth(world: &mut World, name: &str) -> BTreeMap<InstanceId, Instance> {
+    world.nacos(name).services.get(&service("orders")).cloned().unwrap_or_default()
+}
+
+fn settled_pair() -> World {
+    let mut world = World::new(1, &NAMES);
+    for (name, number) in [("frankfurt", 1), ("shanghai", 2)] {
+        for offset in 0..3 {
+            world.set(name, &service("orders"), &id(number * 10 + offset), Some(instance(1.0, true)));
+        }
+    }
+    world.run(30_000);
+    world
+}
+
+fn freshness(world: &mut World, at: &str, of: &str) -> Freshness {
+    let now = federation_core::federation::Now { mono: Mono(world.now), wall: WallMs(1_000_000 + world.now) };
+    let clusters = world.gateways.get_mut(&cluster(at)).unwrap().core.clusters(now);
+    clusters.into_iter().find(|status| status.id == cluster(of)).unwrap().freshness
+}
+
+#[test]
+fn two_gateways_show_each_other_what_their_nacos_say() {
+    let mut world = settled_pair();
+    for origin in NAMES {
+        let want = truth(&mut world, origin);
+        for at in NAMES {
+            assert_eq!(world.shown(at, origin, &service("orders")), want, "{origin} at {at}");
+        }
+        assert_eq!(freshness(&mut world, "frankfurt", origin), Freshness::Live);
+    }
+}
+
+#[test]
+fn a_change_is_one_record_and_the_instance_stays() {
+    let mut world = settled_pair();
+    let before = world.gateways[&cluster("shanghai")].data_sends;
+    world.set("shanghai", &service("orders"), &id(20), Some(instance(0.5, true)));
+    for _ in 0..10 {
+        world.run(world::STEP);
+        assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+    }
+    assert_eq!(world.gateways[&cluster("shanghai")].data_sends, before + 1);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")), truth(&mut world, "shanghai"));
+}
+
+#[test]
+fn a_disabled_instance_crosses_as_disabled_not_as_gone() {
+    let mut world = settled_pair();
+    world.set("shanghai", &service("orders"), &id(20), Some(instance(1.0, false)));
+    for _ in 0..40 {
+        world.run(world::STEP);
+        assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+    }
+    assert!(!world.shown("frankfurt", "shanghai", &service("orders"))[&id(20)].enabled);
+}
+
+#[test]
+fn a_deregistration_leaves_within_a_second_where_the_account_may_read() {
+    let mut world = settled_pair();
+    world.set("shanghai", &service("orders"), &id(20), None);
+    world.run(1_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 2);
+}
+
+#[test]
+fn where_the_account_may_not_read_a_deregistration_waits_for_the_hold() {
+    let mut world = settled_pair();
+    world.nacos("shanghai").reads_allowed = false;
+    world.set("shanghai", &service("orders"), &id(20), None);
+    world.run(14_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+    world.run(4_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 2);
+}
+
+#[test]
+fn a_restarted_nacos_whose_clients_come_back_slowly_removes_nothing() {
+    let mut world = settled_pair();
+    let before = world.gateways[&cluster("shanghai")].data_sends;
+    world.restart_nacos("shanghai");
+    for turn in 0..600 {
+        world.run(world::STEP);
+        if turn == 100 {
+            world.clients_register_anew("shanghai");
+        }
+        for at in NAMES {
+            assert_eq!(world.shown(at, "shanghai", &service("orders")).len(), 3, "turn {turn} at {at}");
+        }
+    }
+    assert_eq!(world.gateways[&cluster("shanghai")].data_sends, before, "nothing changed, so nothing is published");
+}
+
+#[test]
+fn an_instance_that_never_comes_back_after_a_restart_leaves_after_the_hold() {
+    let mut world = settled_pair();
+    world.restart_nacos("shanghai");
+    world.run(5_000);
+    world.clients_register_anew("shanghai");
+    world.nacos("shanghai").services.get_mut(&service("orders")).unwrap().remove(&id(20));
+    world.run(13_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+    world.run(10_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 2);
+}
+
+#[test]
+fn a_nacos_that_is_away_for_an_hour_makes_its_facts_an_hour_old_and_removes_none() {
+    let mut world = settled_pair();
+    world.cut_nacos("shanghai");
+    world.run(3_600_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+    assert_eq!(freshness(&mut world, "frankfurt", "shanghai"), Freshness::Lost);
+    assert_eq!(freshness(&mut world, "frankfurt", "frankfurt"), Freshness::Live);
+}
+
+#[test]
+fn a_log_that_is_away_isolates_and_removes_nothing_and_delivers_the_difference_afterwards() {
+    let mut world = settled_pair();
+    world.log.up = false;
+    world.set("shanghai", &service("orders"), &id(25), Some(instance(2.0, true)));
+    world.set("shanghai", &service("orders"), &id(20), None);
+    for _ in 0..1_200 {
+        world.run(world::STEP);
+        assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+    }
+    assert_eq!(freshness(&mut world, "frankfurt", "shanghai"), Freshness::Isolated);
+    assert_eq!(world.shown("shanghai", "shanghai", &service("orders")), truth(&mut world, "shanghai"), "local goes on");
+    world.log.up = true;
+    world.run(10_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")), truth(&mut world, "shanghai"));
+    assert_eq!(freshness(&mut world, "frankfurt", "shanghai"), Freshness::Live);
+}
+
+#[test]
+fn a_gateway_restarted_with_nothing_changed_adds_no_record_of_a_fact() {
+    let mut world = settled_pair();
+    world.restart("shanghai");
+    world.run(40_000);
+    assert_eq!(world.gateways[&cluster("shanghai")].data_sends, 0);
+    assert_eq!(freshness(&mut world, "frankfurt", "shanghai"), Freshness::Live);
+}
+
+#[test]
+fn a_gateway_restarted_while_its_nacos_is_away_serves_what_the_log_says() {
+    let mut world = settled_pair();
+    let want = truth(&mut world, "shanghai");
+    world.nacos("shanghai").up = false;
+    world.restart("shanghai");
+    world.run(5_000);
+    assert_eq!(world.shown("shanghai", "shanghai", &service("orders")), want);
+    assert_eq!(freshness(&mut world, "shanghai", "shanghai"), Freshness::Stale);
+}
+
+#[test]
+fn what_was_deregistered_while_the_gateway_was_away_leaves_after_the_hold() {
+    let mut world = settled_pair();
+    world.set("shanghai", &service("orders"), &id(20), None);
+    world.restart("shanghai");
+    world.run(12_000);
+    assert_eq!(world.shown("shanghai", "shanghai", &service("orders")).len(), 3, "held, and shown as held");
+    world.run(8_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")), truth(&mut world, "shanghai"));
+}
+
+#[test]
+fn a_write_of_somebody_else_into_the_own_log_is_overruled() {
+    let mut world = settled_pair();
+    let known = DataKey::Instance(service("orders"), id(20));
+    foreign(&mut world, "shanghai", known, instance(9.0, true), 0);
+    world.run(5_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")), truth(&mut world, "shanghai"));
+    let unknown = DataKey::Instance(service("ghosts"), id(66));
+    foreign(&mut world, "shanghai", unknown, instance(9.0, true), 0);
+    world.run(60_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("ghosts")), BTreeMap::new());
+}
+
+/// Random registrations, losses and delays; then everything heals, and all views are the truth.
+#[test]
+fn whatever_happens_all_views_are_the_truth_once_everything_is_well_again() {
+    let seeds: Vec<u64> =
+        std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).map_or((0..12).collect(), |seed| vec![seed]);
+    for seed in seeds {
+        let mut world = World::new(seed, &NAMES);
+        world.faults = true;
+        for _ in 0..60 {
+            let name = NAMES[usize::try_from(world.dice.roll(2)).unwrap()];
+            match world.dice.roll(12) {
+                0 => world.restart(name),
+                1 => {
+                    world.restart_nacos(name);
+                    world.run(3_000);
+                    world.clients_register_anew(name);
+                }
+                2 => {
+                    world.log.up = false;
+                    let pause = world.dice.roll(20_000);
+                    world.run(pause);
+                    world.log.up = true;
+                }
+                3..=5 => {
+                    let gone = id(world.dice.roll(6));
+                    world.set(name, &service("orders"), &gone, None);
+                }
+                _ => {
+                    let (number, weight) = (world.dice.roll(6), world.dice.roll(5));
+                    let enabled = !world.dice.one_in(5);
+                    let value = instance(f64::from(u32::try_from(weight).unwrap()), enabled);
+                    world.set(name, &service("orders"), &id(number), Some(value));
+                }
+            }
+            let pause = world.dice.roll(4_000);
+            world.run(pause);
+        }
+        world.faults = false;
+        world.run(150_000);
+        for origin in NAMES {
+            let want = truth(&mut world, origin);
+            for at in NAMES {
+                assert_eq!(world.shown(at, origin, &service("orders")), want, "seed {seed}: {origin} at {at}");
+            }
+        }
+        assert_eq!(digests(&world, "frankfurt"), digests(&world, "shanghai"), "seed {seed}");
+    }
+}
+
+fn digests(world: &World, at: &str) -> Vec<(u64, u128)> {
+    world.gateways[&cluster(at)].core.digests().map(|(_, count, digest)| (count, digest)).collect()
+}
+
+#[test]
+fn a_nacos_without_a_service_says_nothing_of_it() {
+    let mut world = World::new(3, &["shanghai"]);
+    world.run(20_000);
+    assert_eq!(world.shown("shanghai", "shanghai", &service("orders")), BTreeMap::new());
+    let fresh = Nacos { up: true, reads_allowed: true, ..Nacos::default() };
+    world.start(&cluster("shanghai"), fresh);
+    world.run(20_000);
+    assert_eq!(world.gateways[&cluster("shanghai")].data_sends, 0);
+}

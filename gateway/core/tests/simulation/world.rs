@@ -1,0 +1,399 @@
+//! A federation in memory: Nacos deployments, a log, and real cores between them, under a virtual clock and one seed.
+//!
+//! The log may fail sends (landed or not), hand records over late, and compact. A Nacos may be cut off and come back with
+//! lists that fill up only slowly, as a restarted one does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use federation_core::federation::input::{
+    ConfigReading, Effect, Input, LocalInput, LogInput, Outgoing, ReplicaIdentity, SendId, ServiceReading,
+};
+use federation_core::federation::{Federation, Import, Now, Settings};
+use federation_core::freshness::FreshnessSettings;
+use federation_core::id::{ClusterId, InstanceId, ServiceKey};
+use federation_core::instance::{Health, Instance, Metadata, Weight};
+use federation_core::local::service::Patience;
+use federation_core::log::control::Descriptor;
+use federation_core::log::key::{DataKey, RecordKey};
+use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
+use federation_core::pattern::Selection;
+use federation_core::time::{Millis, Mono, WallMs};
+use xxhash_rust::xxh3::xxh3_128;
+
+pub(crate) const PARTITIONS: u32 = 2;
+pub(crate) const STEP: u64 = 50;
+
+/// A small generator whose whole state is the seed: a failing run is repeated by its printed seed.
+pub(crate) struct Dice(pub u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+
+    pub(crate) fn one_in(&mut self, sides: u64) -> bool {
+        self.roll(sides) == 0
+    }
+}
+
+/// The instances of one Nacos, disabled ones too.
+#[derive(Default)]
+pub(crate) struct Nacos {
+    pub(crate) services: BTreeMap<ServiceKey, BTreeMap<InstanceId, Instance>>,
+    /// Registered before a restart and not registered anew yet: in no answer.
+    pub(crate) away: BTreeSet<(ServiceKey, InstanceId)>,
+    pub(crate) up: bool,
+    pub(crate) reads_allowed: bool,
+}
+
+impl Nacos {
+    fn all(&self, key: &ServiceKey) -> Vec<(InstanceId, Instance)> {
+        let instances = self.services.get(key).into_iter().flatten();
+        let here = instances.filter(|(id, _)| !self.away.contains(&(key.clone(), (*id).clone())));
+        here.map(|(id, instance)| (id.clone(), instance.clone())).collect()
+    }
+
+    fn enabled(&self, key: &ServiceKey) -> Vec<(InstanceId, Instance)> {
+        self.all(key).into_iter().filter(|(_, instance)| instance.enabled).collect()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) data: BTreeMap<PartitionId, Vec<Record>>,
+    pub(crate) control: BTreeMap<ClusterId, Vec<ControlRecord>>,
+    pub(crate) up: bool,
+}
+
+pub(crate) struct Gateway {
+    pub(crate) core: Federation,
+    pub(crate) nacos: Nacos,
+    watched: BTreeSet<ServiceKey>,
+    dirty: BTreeSet<ServiceKey>,
+    cursors: BTreeMap<PartitionId, usize>,
+    connected: bool,
+    answers: Vec<Input>,
+    /// Sends that were reported as failed and land when the log is up again.
+    limbo: Vec<Outgoing>,
+    pub(crate) data_sends: usize,
+}
+
+pub(crate) struct World {
+    pub(crate) now: u64,
+    pub(crate) dice: Dice,
+    pub(crate) log: Log,
+    pub(crate) gateways: BTreeMap<ClusterId, Gateway>,
+    pub(crate) faults: bool,
+}
+
+pub(crate) fn cluster(name: &str) -> ClusterId {
+    name.parse().unwrap()
+}
+
+pub(crate) fn service(name: &str) -> ServiceKey {
+    ServiceKey::new("public", "DEFAULT_GROUP", name)
+}
+
+pub(crate) fn instance(weight: f64, enabled: bool) -> Instance {
+    Instance {
+        weight: Weight::try_from(weight).unwrap(),
+        health: Health::Healthy,
+        enabled,
+        ephemeral: true,
+        metadata: Metadata::default(),
+    }
+}
+
+pub(crate) fn id(last: u64) -> InstanceId {
+    InstanceId::new(&format!("10.0.0.{last}"), 80, "DEFAULT")
+}
+
+fn core(name: &ClusterId, nonce: u32) -> Federation {
+    Federation::new(Settings {
+        identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
+        descriptor: Descriptor { partitions: PARTITIONS, generation: 1, reads_schema: 2, ..Descriptor::default() },
+        patience: Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
+        freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
+        export: Selection::everything(),
+        import: Import::everything(),
+    })
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, names: &[&str]) -> Self {
+        let mut world = Self {
+            now: 0,
+            dice: Dice(seed),
+            log: Log { up: true, ..Log::default() },
+            gateways: BTreeMap::new(),
+            faults: false,
+        };
+        for name in names {
+            let nacos = Nacos { up: true, reads_allowed: true, ..Nacos::default() };
+            world.start(&cluster(name), nacos);
+        }
+        world
+    }
+
+    /// Starts a gateway, or starts it anew with nothing but its Nacos and the log.
+    pub(crate) fn start(&mut self, name: &ClusterId, nacos: Nacos) {
+        let nonce = u32::try_from(self.dice.roll(1 << 31)).unwrap();
+        let gateway = Gateway {
+            core: core(name, nonce),
+            nacos,
+            watched: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            cursors: BTreeMap::new(),
+            connected: false,
+            answers: Vec::new(),
+            limbo: Vec::new(),
+            data_sends: 0,
+        };
+        self.gateways.insert(name.clone(), gateway);
+        self.log.control.entry(name.clone()).or_default();
+    }
+
+    pub(crate) fn restart(&mut self, name: &str) {
+        let name = cluster(name);
+        let old = self.gateways.remove(&name).unwrap();
+        self.start(&name, old.nacos);
+    }
+
+    pub(crate) fn nacos(&mut self, name: &str) -> &mut Nacos {
+        &mut self.gateways.get_mut(&cluster(name)).unwrap().nacos
+    }
+
+    /// Changes an instance in a Nacos; `None` deregisters it. Nacos pushes at once.
+    pub(crate) fn set(&mut self, name: &str, key: &ServiceKey, id: &InstanceId, value: Option<Instance>) {
+        let gateway = self.gateways.get_mut(&cluster(name)).unwrap();
+        let instances = gateway.nacos.services.entry(key.clone()).or_default();
+        match value {
+            Some(value) => drop(instances.insert(id.clone(), value)),
+            None => drop(instances.remove(id)),
+        }
+        gateway.dirty.insert(key.clone());
+    }
+
+    /// Nacos restarts: every client has to register anew before it is listed again.
+    pub(crate) fn restart_nacos(&mut self, name: &str) {
+        let gateway = self.gateways.get_mut(&cluster(name)).unwrap();
+        let services = &gateway.nacos.services;
+        let all = services.iter().flat_map(|(key, instances)| instances.keys().map(|id| (key.clone(), id.clone())));
+        gateway.nacos.away = all.collect();
+        gateway.connected = false;
+        self.tell(&cluster(name), Input::Local(LocalInput::Disconnected { reason: "restart".into() }));
+    }
+
+    pub(crate) fn clients_register_anew(&mut self, name: &str) {
+        let gateway = self.gateways.get_mut(&cluster(name)).unwrap();
+        gateway.nacos.away.clear();
+        gateway.dirty.extend(gateway.watched.iter().cloned());
+    }
+
+    pub(crate) fn cut_nacos(&mut self, name: &str) {
+        let gateway = self.gateways.get_mut(&cluster(name)).unwrap();
+        gateway.nacos.up = false;
+        gateway.connected = false;
+        self.tell(&cluster(name), Input::Local(LocalInput::Disconnected { reason: "cut".into() }));
+    }
+
+    pub(crate) fn run(&mut self, millis: u64) {
+        let until = self.now + millis;
+        while self.now < until {
+            self.now += STEP;
+            for name in self.gateways.keys().cloned().collect::<Vec<_>>() {
+                self.turn(&name);
+            }
+        }
+    }
+
+    /// Instances of a service that a gateway shows of an origin.
+    pub(crate) fn shown(&mut self, at: &str, origin: &str, key: &ServiceKey) -> BTreeMap<InstanceId, Instance> {
+        let core = &mut self.gateways.get_mut(&cluster(at)).unwrap().core;
+        let Some(service) = core.service(key) else { return BTreeMap::new() };
+        let of_origin = service.origins.into_iter().filter(|found| found.origin.as_str() == origin);
+        let instances = of_origin.flat_map(|found| found.instances);
+        instances.map(|found| (found.id, Instance::clone(&found.instance))).collect()
+    }
+
+    fn turn(&mut self, name: &ClusterId) {
+        self.turn_nacos(name);
+        self.turn_log(name);
+        self.tell(name, Input::Tick);
+    }
+
+    fn turn_nacos(&mut self, name: &ClusterId) {
+        let gateway = self.gateways.get_mut(name).unwrap();
+        if !gateway.nacos.up {
+            return;
+        }
+        let mut inputs = std::mem::take(&mut gateway.answers);
+        if !gateway.connected {
+            gateway.connected = true;
+            gateway.dirty.extend(gateway.watched.iter().cloned());
+            inputs.insert(0, Input::Local(LocalInput::Connected));
+        }
+        for key in gateway.nacos.services.keys() {
+            inputs.push(Input::Local(LocalInput::Discovered(key.clone())));
+        }
+        for key in std::mem::take(&mut gateway.dirty) {
+            if gateway.watched.contains(&key) {
+                let instances = gateway.nacos.enabled(&key);
+                inputs.push(Input::Local(LocalInput::Listed { service: key, instances, protected: false }));
+            }
+        }
+        inputs.push(Input::Local(LocalInput::Answered));
+        for input in inputs {
+            self.tell(name, input);
+        }
+    }
+
+    fn turn_log(&mut self, name: &ClusterId) {
+        if !self.log.up {
+            return;
+        }
+        for outgoing in std::mem::take(&mut self.gateways.get_mut(name).unwrap().limbo) {
+            self.append(name, outgoing);
+        }
+        let members = self.log.control.keys().map(|id| (id.clone(), PARTITIONS)).collect();
+        self.tell(name, Input::Log(LogInput::Members(members)));
+        for origin in self.log.control.keys().cloned().collect::<Vec<_>>() {
+            for topic in TopicKind::ALL {
+                let count = if topic == TopicKind::Control { 1 } else { PARTITIONS };
+                for partition in 0..count {
+                    if !(self.faults && self.dice.one_in(3)) {
+                        self.hand_over(name, PartitionId { origin: origin.clone(), topic, partition });
+                    }
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self, name: &ClusterId, place: PartitionId) {
+        let gateway = self.gateways.get_mut(name).unwrap();
+        let cursor = gateway.cursors.entry(place.clone()).or_default();
+        let from = *cursor;
+        let mut inputs = Vec::new();
+        let end = if place.topic == TopicKind::Control {
+            let records = &self.log.control[&place.origin];
+            *cursor = records.len();
+            let records = records[from..].to_vec();
+            if !records.is_empty() {
+                inputs.push(LogInput::Control { origin: place.origin.clone(), records });
+            }
+            *cursor
+        } else {
+            let records = self.log.data.get(&place).map_or(&[][..], |records| &records[from..]);
+            *cursor += records.len();
+            if !records.is_empty() {
+                inputs.push(LogInput::Records { partition: place.clone(), records: records.to_vec() });
+            }
+            *cursor
+        };
+        let end = u64::try_from(end).unwrap();
+        inputs.push(LogInput::AtEnd { partition: place.clone(), next_offset: end });
+        inputs.push(LogInput::EndOffset { partition: place, end });
+        for input in inputs {
+            self.tell(name, Input::Log(input));
+        }
+    }
+
+    pub(crate) fn tell(&mut self, name: &ClusterId, input: Input) {
+        let now = Now { mono: Mono(self.now), wall: WallMs(1_000_000 + self.now) };
+        let gateway = self.gateways.get_mut(name).unwrap();
+        let effects = gateway.core.step(now, input);
+        for effect in effects {
+            self.act(name, now, effect);
+        }
+    }
+
+    fn act(&mut self, name: &ClusterId, now: Now, effect: Effect) {
+        let gateway = self.gateways.get_mut(name).unwrap();
+        match effect {
+            Effect::Send(outgoing) => self.send(name, outgoing),
+            Effect::Checkpoint { topic, partition } => {
+                let Some(stated) = gateway.core.checkpoint(now, topic, partition) else { return };
+                let place = PartitionId { origin: name.clone(), topic, partition };
+                let body = Body::Checkpoint(stated.checkpoint);
+                push(&mut self.log, place, RecordKey::Checkpoint, body, stated.header);
+            }
+            Effect::Control { key, value, header } if self.log.up => {
+                let records = self.log.control.get_mut(name).unwrap();
+                let offset = u64::try_from(records.len()).unwrap();
+                records.push(ControlRecord { offset, key, header: Some(header), value });
+            }
+            Effect::WatchService(key) => {
+                gateway.watched.insert(key.clone());
+                gateway.dirty.insert(key);
+            }
+            Effect::UnwatchService(key) => drop(gateway.watched.remove(&key)),
+            Effect::ReadService(key) if gateway.nacos.up => {
+                let reading = if gateway.nacos.reads_allowed {
+                    ServiceReading::All(gateway.nacos.all(&key))
+                } else {
+                    ServiceReading::EnabledOnly { instances: gateway.nacos.enabled(&key), protected: false }
+                };
+                gateway.answers.push(Input::Local(LocalInput::Read { service: key, reading }));
+            }
+            Effect::QueryService(key) => drop(gateway.dirty.insert(key)),
+            Effect::ReadConfig(key) => {
+                gateway.answers.push(Input::Local(LocalInput::Config { key, reading: ConfigReading::Failed }));
+            }
+            Effect::Control { .. } | Effect::ReadService(_) | Effect::Purge | Effect::AskEnd(_) => {}
+        }
+    }
+
+    fn send(&mut self, name: &ClusterId, outgoing: Outgoing) {
+        let (fails, lands) = if self.faults || !self.log.up {
+            (!self.log.up || self.dice.one_in(4), self.dice.one_in(2))
+        } else {
+            (false, true)
+        };
+        let gateway = self.gateways.get_mut(name).unwrap();
+        gateway.data_sends += 1;
+        let digest = digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body);
+        gateway.core.encoded(outgoing.header, digest);
+        if fails {
+            gateway.answers.push(Input::Log(LogInput::SendFailed(SendId(outgoing.header.seq))));
+            if lands {
+                gateway.limbo.push(outgoing);
+            }
+        } else {
+            self.append(name, outgoing);
+        }
+    }
+
+    fn append(&mut self, name: &ClusterId, outgoing: Outgoing) {
+        let place = PartitionId { origin: name.clone(), topic: outgoing.topic, partition: outgoing.partition };
+        push(&mut self.log, place, RecordKey::Data(outgoing.key), outgoing.body, outgoing.header);
+    }
+}
+
+fn push(log: &mut Log, place: PartitionId, key: RecordKey, body: Body, header: federation_core::log::record::Header) {
+    let records = log.data.entry(place).or_default();
+    let offset = u64::try_from(records.len()).unwrap();
+    let digest = digest(&key, &body);
+    records.push(Record { offset, key, header: Some(header), body, digest });
+}
+
+pub(crate) fn digest(key: &RecordKey, body: &Body) -> u128 {
+    xxh3_128(format!("{key:?}{body:?}").as_bytes())
+}
+
+/// A record that some other writer puts into a cluster's log.
+pub(crate) fn foreign(world: &mut World, name: &str, key: DataKey, instance: Instance, term: u32) {
+    let place =
+        PartitionId { origin: cluster(name), topic: TopicKind::Instances, partition: key.partition(PARTITIONS) };
+    let header = federation_core::log::record::Header {
+        schema: 1,
+        epoch: federation_core::log::record::Epoch { term, nonce: 1 },
+        seq: 1,
+        observed: WallMs(0),
+    };
+    push(&mut world.log, place, RecordKey::Data(key), Body::Instance(Arc::new(instance)), header);
+}
