@@ -40,9 +40,8 @@ impl Home {
     pub fn temporary(label: &str) -> Result<Self> {
         static SWEPT: Once = Once::new();
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let root = std::env::temp_dir().join("nacos-fed-homes");
-        SWEPT.call_once(|| sweep(&root));
-        let path = root.join(format!("{}-{label}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        SWEPT.call_once(sweep);
+        let path = root().join(format!("{}-{label}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self { path, keep: Keep::WhileUsed })
     }
@@ -69,8 +68,13 @@ impl Drop for Home {
     }
 }
 
-fn sweep(root: &Path) {
-    let Ok(entries) = std::fs::read_dir(root) else { return };
+fn root() -> PathBuf {
+    std::env::temp_dir().join("nacos-fed-homes")
+}
+
+/// Removes the temporary homes of processes that have ended.
+pub fn sweep() {
+    let Ok(entries) = std::fs::read_dir(root()) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let owner = name.to_string_lossy().split('-').next().map(|pid| Path::new("/proc").join(pid));

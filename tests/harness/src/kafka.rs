@@ -157,7 +157,7 @@ impl Kafka {
             let format = ["kafka.tools.StorageTool", "format", "-t", &id, "-c", "server.properties", "--standalone"];
             self.java(&[], &format).run().await?;
         }
-        let program = self.java(&["-Xms320m", "-Xmx320m"], &["kafka.Kafka", "server.properties"]).tie(self.tie);
+        let program = self.java(&["-Xms320m", "-Xmx320m"], &["kafka.Kafka", "server.properties"]).tie(self.tie.clone());
         port::until_free(self.ports.main(), &OFFSETS).await?;
         let mut process = program.spawn(Conversation::None).await?;
         let serves = async |process: &Process| process.output().contains("Kafka Server started");

@@ -8,6 +8,7 @@
 //! | [`Kafka`] | one broker (KRaft) with quick compaction |
 //! | [`Nacos`] | one standalone server, [`Line::V2`] (2.3.2) or [`Line::V3`] (3.1.0) |
 //! | [`FaultProxy`] | a proxy before a Nacos that answers wrongly on demand |
+//! | [`Gateway`] | one `nacos-fed serve` of this workspace |
 //! | [`SdkClient`] | a process that runs a real SDK in Java, Python or Go |
 //!
 //! Everything started here dies with the harness, however that ends: a dropped value kills its process, and the kernel kills the rest when
@@ -15,10 +16,12 @@
 
 mod announce;
 pub mod fault_proxy;
+pub mod gateway;
 pub mod home;
 pub mod kafka;
 pub mod nacos;
 pub mod parts;
+pub mod pid_file;
 pub mod port;
 pub mod process;
 pub mod sdk;
@@ -26,6 +29,7 @@ pub mod stack;
 
 pub use announce::announce;
 pub use fault_proxy::{Fault, FaultProxy, Link};
+pub use gateway::{Gateway, GatewayOptions};
 pub use kafka::{Kafka, KafkaOptions};
 pub use nacos::{Access, Credentials, Line, Nacos, NacosOptions};
 pub use parts::{Part, Parts};

@@ -1,2 +1,86 @@
-//! later
-fn main() {}
+//! `harness`: fetches real parts and runs the local stack.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+use federation_harness::{Part, Parts, home, stack};
+
+/// Real parts of a federation on one machine.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fetch parts that are not there yet
+    Fetch {
+        /// Which
+        #[arg(required = true)]
+        parts: Vec<PartName>,
+    },
+    /// Remove what ended processes left behind in the temporary directory
+    Sweep,
+    /// The local stack
+    #[command(subcommand)]
+    Stack(StackCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum StackCommand {
+    /// Start what does not run
+    Up,
+    /// End what runs
+    Down,
+    /// Show what runs; the exit code is 1 unless all does
+    Status,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PartName {
+    Kafka,
+    Nacos2,
+    Nacos3,
+    JavaSdk,
+    PythonSdk,
+    GoSdk,
+}
+
+impl From<PartName> for Part {
+    fn from(name: PartName) -> Self {
+        match name {
+            PartName::Kafka => Self::Kafka,
+            PartName::Nacos2 => Self::Nacos2,
+            PartName::Nacos3 => Self::Nacos3,
+            PartName::JavaSdk => Self::JavaSdk,
+            PartName::PythonSdk => Self::PythonSdk,
+            PartName::GoSdk => Self::GoSdk,
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    run(Cli::parse().command).await.unwrap_or_else(|error| {
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        eprintln!("harness: {}", causes.join(": "));
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Fetch { parts } => {
+            let parts: Vec<Part> = parts.into_iter().map(Part::from).collect();
+            Parts::ensure(&parts).await?;
+        }
+        Command::Sweep => home::sweep(),
+        Command::Stack(StackCommand::Up) => stack::up().await?,
+        Command::Stack(StackCommand::Down) => stack::down().await?,
+        Command::Stack(StackCommand::Status) if !stack::status() => return Ok(ExitCode::FAILURE),
+        Command::Stack(StackCommand::Status) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -315,7 +315,7 @@ impl Nacos {
             main.into(),
             format!("--spring.config.additional-location=file:{home}/conf/"),
         ];
-        Program::new(self.name(), "java", self.log()).args(arguments).directory(self.home.path()).tie(self.tie)
+        Program::new(self.name(), "java", self.log()).args(arguments).directory(self.home.path()).tie(self.tie.clone())
     }
 
     async fn launch(&mut self) -> Result<()> {

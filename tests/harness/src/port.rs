@@ -47,7 +47,7 @@ impl PortBlock {
     /// When one of them is taken.
     pub fn exactly(main: u16, offsets: &[i32]) -> Result<Self> {
         Self::reserve(main, offsets)?
-            .with_context(|| format!("port {main} or a companion of it ({offsets:?}) is taken"))
+            .with_context(|| format!("port {main} or a companion of it ({offsets:?}) is taken by another program"))
     }
 
     /// The main port.

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::sync::oneshot;
 
+use crate::pid_file;
+
 /// How often a condition is looked at while waiting.
 pub const POLL: Duration = Duration::from_millis(50);
 /// Lines of a log that an error quotes.
@@ -22,13 +24,13 @@ const QUOTED_LINES: usize = 25;
 const LAUNCHES: usize = 16;
 
 /// How long a child lives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Tie {
     /// Dies with the harness.
     #[default]
     ToHarness,
-    /// Stays when the harness ends, in a session of its own.
-    Detached,
+    /// Stays when the harness ends, in a session of its own. Its [`pid_file`](crate::pid_file) is this, written before anything is waited for.
+    Detached(PathBuf),
 }
 
 /// Whether the caller talks to the child.
@@ -112,9 +114,9 @@ impl Program {
     /// # Errors
     /// When the executable or the log file cannot be opened.
     pub async fn spawn(self, conversation: Conversation) -> Result<Process> {
-        let mut command = match self.tie {
+        let mut command = match &self.tie {
             Tie::ToHarness => wrapped("setpriv", &["--pdeathsig", "KILL", "--"], &self.executable),
-            Tie::Detached => wrapped("setsid", &["--"], &self.executable),
+            Tie::Detached(_) => wrapped("setsid", &["--"], &self.executable),
         };
         let log = OpenOptions::new()
             .create(true)
@@ -128,6 +130,9 @@ impl Program {
             Conversation::Pipes => command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log),
         };
         let child = launch(command).await.with_context(|| format!("cannot start {}", self.name))?;
+        if let Tie::Detached(file) = &self.tie {
+            pid_file::write(file, child.id())?;
+        }
         Ok(Process { name: self.name, child, log: self.log, log_start, tie: self.tie })
     }
 
