@@ -1,0 +1,53 @@
+//! `/openapi.json` and the pages under `/docs` that show it. Everything comes from the binary, nothing from the network.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use utoipa::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{clusters, configs, events, operations, problem, services};
+use crate::api::ApiState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Nacos Federation Gateway",
+        description = "One registry across Nacos clusters, as one gateway sees it: every fact with its origin, freshness and age.",
+    ),
+    tags(
+        (name = "discovery", description = "services, config items and clusters"),
+        (name = "operations", description = "the gateway itself"),
+    ),
+    paths(
+        clusters::list,
+        services::list,
+        services::one,
+        configs::list,
+        configs::one,
+        events::watch,
+        operations::status,
+        operations::livez,
+        operations::readyz,
+        operations::metrics,
+    ),
+    components(schemas(problem::ProblemDocument)),
+)]
+struct Description;
+
+static OPENAPI: LazyLock<Bytes> = LazyLock::new(|| {
+    let text = Description::openapi().to_pretty_json().expect("the description is made of constants");
+    Bytes::from(text)
+});
+
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI.clone()).into_response()
+}
+
+/// The path to the description is relative, so that it is found behind a proxy that adds a prefix, too.
+pub(super) fn pages() -> Router<ApiState> {
+    SwaggerUi::new("/docs").config(Config::new(["../openapi.json"])).into()
+}

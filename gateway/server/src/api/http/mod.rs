@@ -1,0 +1,50 @@
+//! The HTTP face: JSON documents, server-sent events, health, metrics and the description of itself.
+
+mod clusters;
+mod configs;
+mod description;
+mod document;
+pub(super) mod events;
+mod observe;
+mod operations;
+mod params;
+mod problem;
+mod reply;
+mod services;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware;
+use axum::routing::get;
+
+use self::problem::Problem;
+use super::ApiState;
+
+/// All routes of the API.
+pub fn router(state: ApiState) -> Router {
+    Router::new()
+        .route("/v1/clusters", get(clusters::list))
+        .route("/v1/services", get(services::list))
+        .route("/v1/service", get(services::one))
+        .route("/v1/configs", get(configs::list))
+        .route("/v1/config", get(configs::one))
+        .route("/v1/watch", get(events::watch))
+        .route("/v1/status", get(operations::status))
+        .route("/livez", get(operations::livez))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics))
+        .route("/openapi.json", get(description::openapi))
+        .merge(description::pages())
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(state.clone(), observe::observe))
+        .with_state(state)
+}
+
+async fn no_such_path(uri: Uri) -> Problem {
+    Problem::no_such_path(uri.path())
+}
+
+async fn no_such_method(method: Method) -> Problem {
+    Problem::no_such_method(&method)
+}

@@ -1,0 +1,111 @@
+//! Query parameters: names as Nacos has them, strict in what is not known.
+
+use std::str::FromStr;
+
+use url::form_urlencoded;
+
+use super::problem::Problem;
+use crate::api::ask::{BadField, ConfigAsk, Field, Filter, ListAsk, Origins, Page, ServiceAsk, Wellness};
+
+/// Parameters that name one service.
+const SERVICE: &[Field] =
+    &[Field::NamespaceId, Field::GroupName, Field::ServiceName, Field::Origin, Field::HealthyOnly];
+const SERVICES: &[Field] = &[
+    Field::NamespaceId,
+    Field::GroupName,
+    Field::ServiceName,
+    Field::Origin,
+    Field::HealthyOnly,
+    Field::PageNo,
+    Field::PageSize,
+];
+const CONFIG: &[Field] = &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin];
+const CONFIGS: &[Field] =
+    &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin, Field::PageNo, Field::PageSize];
+
+/// A query, decoded: every name known, none twice except `origin`.
+struct Params(Vec<(Field, String)>);
+
+impl Params {
+    fn parse(query: Option<&str>, known: &[Field]) -> Result<Self, Problem> {
+        let mut params = Self(Vec::new());
+        for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
+            let Some(field) = known.iter().copied().find(|field| field.parameter() == name) else {
+                let known: Vec<&str> = known.iter().map(|field| field.parameter()).collect();
+                return Err(Problem::unknown_parameter(&name, &value, &known));
+            };
+            if field != Field::Origin && params.get(field).is_some() {
+                return Err(BadField::new(field, &value, "it is given twice").into());
+            }
+            params.0.push((field, value.into_owned()));
+        }
+        Ok(params)
+    }
+
+    fn all(&self, field: Field) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(found, _)| *found == field).map(|(_, value)| value.as_str())
+    }
+
+    fn get(&self, field: Field) -> Option<&str> {
+        self.all(field).next()
+    }
+
+    fn parsed<T: FromStr>(&self, field: Field, wanted: &str) -> Result<Option<T>, BadField> {
+        let parse =
+            |text: &str| text.parse().map_err(|_| BadField::new(field, text, format_args!("{wanted} is needed")));
+        self.get(field).map(parse).transpose()
+    }
+
+    /// Repeated or with commas between.
+    fn origins(&self) -> Result<Origins, BadField> {
+        Origins::parse(self.all(Field::Origin).flat_map(|ids| ids.split(',')).filter(|id| !id.is_empty()))
+    }
+
+    fn filter(&self) -> Result<Filter, BadField> {
+        let healthy_only = self.parsed::<bool>(Field::HealthyOnly, "true or false")?.unwrap_or_default();
+        let wellness = if healthy_only { Wellness::HealthyOnly } else { Wellness::Any };
+        Ok(Filter { origins: self.origins()?, wellness })
+    }
+
+    fn page(&self) -> Result<Page, BadField> {
+        let number = self.parsed(Field::PageNo, "a number of 1 or more")?;
+        Page::new(number, self.parsed(Field::PageSize, "a number from 1 to 1000")?)
+    }
+
+    fn names(&self, name: Field) -> (Option<&str>, Option<&str>, Option<&str>) {
+        (self.get(Field::NamespaceId), self.get(Field::GroupName), self.get(name))
+    }
+}
+
+/// No parameter is known.
+pub(super) fn none(query: Option<&str>) -> Result<(), Problem> {
+    Params::parse(query, &[]).map(|_| ())
+}
+
+/// One service.
+pub(super) fn service(query: Option<&str>) -> Result<ServiceAsk, Problem> {
+    let params = Params::parse(query, SERVICE)?;
+    let (namespace, group, name) = params.names(Field::ServiceName);
+    Ok(ServiceAsk::new(namespace, group, name.unwrap_or(""), params.filter()?)?)
+}
+
+/// A page of services.
+pub(super) fn services(query: Option<&str>) -> Result<ListAsk, Problem> {
+    let params = Params::parse(query, SERVICES)?;
+    let (namespace, group, name) = params.names(Field::ServiceName);
+    Ok(ListAsk::services(namespace, group, name, params.filter()?, params.page()?)?)
+}
+
+/// One config item.
+pub(super) fn config(query: Option<&str>) -> Result<ConfigAsk, Problem> {
+    let params = Params::parse(query, CONFIG)?;
+    let (namespace, group, data_id) = params.names(Field::DataId);
+    Ok(ConfigAsk::new(namespace, group, data_id.unwrap_or(""), params.origins()?)?)
+}
+
+/// A page of config items.
+pub(super) fn configs(query: Option<&str>) -> Result<ListAsk, Problem> {
+    let params = Params::parse(query, CONFIGS)?;
+    let (namespace, group, data_id) = params.names(Field::DataId);
+    Ok(ListAsk::configs(namespace, group, data_id, params.origins()?, params.page()?)?)
+}

@@ -1,0 +1,16 @@
+//! Answers about the federated registry, over HTTP and gRPC.
+//!
+//! Input: requests and the view. Output: services, config items and clusters, each fact with its origin, freshness, reason
+//! and age. Faces parse into [`ask`], read through [`select`] and only then encode; watchers of the same share bytes
+//! through [`hub`]. Invariant: nothing here changes the view, and nothing waits for the engine.
+
+mod ask;
+pub mod http;
+mod hub;
+mod select;
+mod state;
+
+pub use self::state::{ApiState, Identity};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! Reads what was asked for out of the view: the same for every face.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use federation_core::freshness::Freshness;
+use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
+use federation_core::instance::Health;
+use federation_core::locality::Locality;
+use federation_core::service::{
+    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, OriginConfig, OriginInstances, Revision,
+    Source,
+};
+use federation_core::time::{Millis, Mono};
+
+use super::ask::{Filter, ListAsk, Origins};
+use crate::view::{ClusterTable, ViewReader};
+
+/// What is said of a cluster that has facts in the view but no status, which is so only for a moment.
+const UNHEARD: &str = "nothing was heard of this cluster yet";
+
+/// One instant's clusters, and what the clock said.
+pub(crate) struct Moment {
+    pub(crate) clusters: Arc<ClusterTable>,
+    pub(crate) now: Mono,
+}
+
+impl Moment {
+    pub(crate) fn of(view: &ViewReader) -> Self {
+        Self { clusters: view.clusters(), now: view.now() }
+    }
+
+    /// Age of a cluster's facts now.
+    pub(crate) fn age(&self, cluster: &ClusterStatus) -> Option<Millis> {
+        let passed = self.now.since(cluster.as_of);
+        cluster.age.map(|age| Millis(age.0.saturating_add(passed.0)))
+    }
+
+    /// For how long a removal has been kept back.
+    pub(crate) fn held_for(&self, held: &Held) -> Millis {
+        self.now.since(held.since)
+    }
+
+    /// Revision of the last change of any cluster's freshness.
+    pub(crate) fn newest(&self) -> Revision {
+        self.clusters.clusters.iter().map(|cluster| cluster.freshness_revision).max().unwrap_or_default()
+    }
+
+    fn origin<'a>(&'a self, id: &'a ClusterId, source: Source) -> Origin<'a> {
+        match self.clusters.get(id) {
+            Some(cluster) => Origin {
+                id,
+                locality: Some(&cluster.locality),
+                freshness: cluster.freshness,
+                reason: &cluster.reason,
+                age: self.age(cluster),
+                source,
+            },
+            None => Origin { id, locality: None, freshness: Freshness::Stale, reason: UNHEARD, age: None, source },
+        }
+    }
+
+    /// The version of something with facts of `origins`: the last change of it or of their freshness.
+    fn version<'a>(&self, changed: Revision, origins: impl Iterator<Item = &'a ClusterId>) -> Revision {
+        let freshness =
+            origins.filter_map(|origin| self.clusters.get(origin)).map(|cluster| cluster.freshness_revision);
+        freshness.fold(changed, Revision::max)
+    }
+
+    pub(crate) fn service_version(&self, service: &FederatedService) -> Revision {
+        self.version(service.revision, service.origins.iter().map(|origin| &origin.origin))
+    }
+
+    pub(crate) fn config_version(&self, config: &FederatedConfig) -> Revision {
+        self.version(config.revision, config.items.iter().map(|item| &item.origin))
+    }
+
+    /// The instances that `filter` wants, by origin, address, port and Nacos cluster.
+    pub(crate) fn instances<'a>(
+        &'a self,
+        service: &'a FederatedService,
+        filter: &'a Filter,
+    ) -> impl Iterator<Item = (Origin<'a>, &'a FederatedInstance)> {
+        let wanted = service.origins.iter().filter(|found| filter.origins.accepts(&found.origin));
+        wanted.flat_map(move |found| {
+            let origin = self.origin(&found.origin, found.source);
+            let instances = found.instances.iter();
+            instances.filter(|found| filter.wellness.accepts(found.instance.health)).map(move |found| (origin, found))
+        })
+    }
+
+    /// The items that are wanted, by origin.
+    pub(crate) fn items<'a>(
+        &'a self,
+        config: &'a FederatedConfig,
+        origins: &'a Origins,
+    ) -> impl Iterator<Item = (Origin<'a>, &'a OriginConfig)> {
+        let wanted = config.items.iter().filter(|found| origins.accepts(&found.origin));
+        wanted.map(|found| (self.origin(&found.origin, found.source), found))
+    }
+
+    /// The clusters that somebody looked at, in vain.
+    pub(crate) fn looked_at<'a>(&'a self, origins: &'a Origins) -> impl Iterator<Item = &'a ClusterStatus> {
+        self.clusters.clusters.iter().filter(|cluster| origins.accepts(&cluster.id))
+    }
+
+    /// The same as a sentence.
+    pub(crate) fn looked_at_sentence(&self, what: &impl fmt::Display, origins: &Origins) -> String {
+        let cluster = |cluster: &ClusterStatus| {
+            let freshness = cluster.freshness.as_str();
+            match self.age(cluster) {
+                Some(age) => format!("{} ({freshness}, {} ms old)", cluster.id, age.0),
+                None => format!("{} ({freshness}, not heard of yet)", cluster.id),
+            }
+        };
+        let clusters: Vec<String> = self.looked_at(origins).map(cluster).collect();
+        let clusters = if clusters.is_empty() { "none".to_owned() } else { clusters.join(", ") };
+        format!("no cluster has {what}; looked at: {clusters}")
+    }
+}
+
+/// A cluster as the source of a fact.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) id: &'a ClusterId,
+    pub(crate) locality: Option<&'a Locality>,
+    pub(crate) freshness: Freshness,
+    pub(crate) reason: &'a str,
+    pub(crate) age: Option<Millis>,
+    pub(crate) source: Source,
+}
+
+/// How many instances of a service a cluster has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) instances: usize,
+    pub(crate) healthy: usize,
+    pub(crate) unknown: usize,
+}
+
+impl Counts {
+    pub(crate) fn of(origin: &OriginInstances) -> Self {
+        let with = |health| origin.instances.iter().filter(|found| found.instance.health == health).count();
+        Self { instances: origin.instances.len(), healthy: with(Health::Healthy), unknown: with(Health::Unknown) }
+    }
+}
+
+/// A page of a list.
+pub(crate) struct Listed<V> {
+    /// How many there are in all pages.
+    pub(crate) total: usize,
+    pub(crate) rows: Vec<V>,
+}
+
+/// A page of services, by namespace, group and name.
+pub(crate) fn services(view: &ViewReader, ask: &ListAsk) -> Listed<Arc<FederatedService>> {
+    let has_wanted = |service: &Arc<FederatedService>| {
+        let wanted = |origin: &&OriginInstances| ask.filter.origins.accepts(&origin.origin);
+        let mut instances = service.origins.iter().filter(wanted).flat_map(|origin| &origin.instances);
+        instances.any(|found| ask.filter.wellness.accepts(found.instance.health))
+    };
+    list(&view.service_names(), ask, |key| view.service(key), has_wanted)
+}
+
+/// A page of config items, by namespace, group and data id.
+pub(crate) fn configs(view: &ViewReader, ask: &ListAsk) -> Listed<Arc<FederatedConfig>> {
+    let has_wanted =
+        |config: &Arc<FederatedConfig>| config.items.iter().any(|item| ask.filter.origins.accepts(&item.origin));
+    list(&view.config_names(), ask, |key| view.config(key), has_wanted)
+}
+
+trait Named: Ord {
+    fn parts(&self) -> (&str, &str, &str);
+    /// Not after any key of the namespace, and not before any key of a lesser one.
+    fn first_of(namespace: &str) -> Self;
+}
+
+impl Named for ServiceKey {
+    fn parts(&self) -> (&str, &str, &str) {
+        (self.namespace(), self.group(), self.service())
+    }
+
+    fn first_of(namespace: &str) -> Self {
+        Self::new(namespace, "", "")
+    }
+}
+
+impl Named for ConfigKey {
+    fn parts(&self) -> (&str, &str, &str) {
+        (self.namespace(), self.group(), self.data_id())
+    }
+
+    fn first_of(namespace: &str) -> Self {
+        Self::new(namespace, "", "")
+    }
+}
+
+/// Values are fetched for the page only, unless the filter needs them. A name whose value vanishes meanwhile is left out.
+fn list<K: Named, V>(
+    names: &BTreeSet<K>,
+    ask: &ListAsk,
+    value: impl Fn(&K) -> Option<V>,
+    has_wanted: impl Fn(&V) -> bool,
+) -> Listed<V> {
+    let (skipped, size) = (ask.page.skipped(), ask.page.size as usize);
+    let every_name = ask.group.as_str() == "*" && ask.name.as_str() == "*";
+    let every_value = ask.filter == Filter::default();
+    if ask.namespace.is_none() && every_name && every_value {
+        let rows = names.iter().skip(skipped).take(size).filter_map(value).collect();
+        return Listed { total: names.len(), rows };
+    }
+    let from = match &ask.namespace {
+        Some(namespace) => Bound::Included(K::first_of(namespace)),
+        None => Bound::Unbounded,
+    };
+    let inside = |key: &&K| ask.namespace.as_deref().is_none_or(|namespace| key.parts().0 == namespace);
+    let matching = |key: &&K| every_name || ask.group.matches(key.parts().1) && ask.name.matches(key.parts().2);
+    let mut listed = Listed { total: 0, rows: Vec::new() };
+    for key in names.range((from, Bound::Unbounded)).take_while(inside).filter(matching) {
+        let on_page = listed.total >= skipped && listed.rows.len() < size;
+        let found = if every_value && !on_page { None } else { value(key) };
+        match found {
+            Some(found) if !has_wanted(&found) => {}
+            Some(found) if on_page => {
+                listed.rows.push(found);
+                listed.total += 1;
+            }
+            Some(_) => listed.total += 1,
+            None => listed.total += usize::from(every_value),
+        }
+    }
+    listed
+}
