@@ -5,9 +5,11 @@
 //! through [`hub`]. Invariant: nothing here changes the view, and nothing waits for the engine.
 
 mod ask;
+pub mod grpc;
 pub mod http;
 mod hub;
 mod select;
+pub mod serve;
 mod state;
 
 pub use self::state::{ApiState, Identity};

@@ -1,6 +1,8 @@
 //! A gateway of two clusters whose view is written by hand, and its answers.
 
+mod grpc;
 mod http;
+mod serve;
 mod watch;
 
 use std::sync::Arc;
