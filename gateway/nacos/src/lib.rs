@@ -4,9 +4,11 @@
 //! - [`message`]: every message as a struct, for both directions.
 //! - [`cluster`]: how to reach one Nacos cluster, and the login that all its callers share.
 //! - [`client`]: a client over gRPC that keeps itself connected.
+//! - [`admin`]: calls over HTTP for what gRPC does not show.
 //!
 //! Nothing here knows what the registry is used for.
 
+pub mod admin;
 pub mod client;
 pub mod cluster;
 pub mod message;

@@ -16,7 +16,7 @@ use super::pump::{End, Pump};
 use super::redo::Redo;
 use super::wire::{self, ConnectError};
 use super::{CallError, Event};
-use crate::cluster::{LoginError, ServerAddress};
+use crate::cluster::{LoginError, ServerAddress, login_pause};
 use crate::message::internal::{ConnectionSetupRequest, HealthCheckRequest, ServerCheckRequest, ability};
 use crate::message::naming::ServiceListRequest;
 use crate::payload::Payload;
@@ -26,8 +26,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A connection that lived this long was a good one: the pauses start over.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
-/// Pause after a refused login.
-const LOGIN_PAUSE: Duration = Duration::from_secs(30);
 /// A server that has been silent for this long is asked whether it is there.
 const IDLE: Duration = Duration::from_secs(5);
 /// Checks that may fail in a row: a long pause of a server's collector must not cost its clients all they have registered.
@@ -88,7 +86,8 @@ impl Connection {
             let pause = match self.establish(generation, server.clone()).await {
                 Err(error) => {
                     failures += 1;
-                    let pause = if let EstablishError::Login(_) = error { LOGIN_PAUSE } else { pause(failures) };
+                    let pause =
+                        if let EstablishError::Login(_) = error { login_pause(failures) } else { pause(failures) };
                     if let Err(gone) = self.tell_failure(&server, &error).await {
                         return gone;
                     }

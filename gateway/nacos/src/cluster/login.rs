@@ -17,8 +17,10 @@ const PATHS: [&str; 2] = ["v3/auth/user/login", "v1/auth/users/login"];
 /// A token that was got this short a time ago is not replaced because a call was refused: the account lacks the right then.
 const TRUSTED: Duration = Duration::from_secs(10);
 
-/// Time between two logins of which the first was refused: a wrong password must not hammer the server.
-const RETRY_REFUSED: Duration = Duration::from_secs(30);
+/// Pause after a login that was answered without a token, doubled each time: a wrong password must not hammer the server, but servers that
+/// just started refuse right ones too, for some seconds.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Lifetime of a token whose answer says none, in seconds: the default of Nacos.
 const DEFAULT_TTL_SECONDS: i64 = 18_000;
@@ -42,11 +44,11 @@ impl fmt::Debug for Credentials {
 }
 
 /// Why there is no token.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum LoginError {
-    /// No server can be reached over HTTP.
-    #[error("login is not possible")]
-    Unreachable(#[from] HttpError),
+    /// No server gave a whole answer over HTTP. 2.3 answers a wrong password with what is no HTTP at all.
+    #[error("the login was not answered")]
+    Unanswered(#[source] Arc<HttpError>),
     /// The server says no. Either the password is wrong, or logins are off there: 3.1 answers 403 too when auth is off.
     #[error("login was refused with status {status}: {message}")]
     Refused {
@@ -65,32 +67,16 @@ pub enum LoginError {
     },
 }
 
-/// A login that was answered, but not with a token.
-#[derive(Clone)]
+/// Logins in a row that were answered without a token.
 struct Refusal {
-    refused: bool,
-    status: u16,
-    message: String,
+    count: u32,
+    until: Instant,
+    error: LoginError,
 }
 
-impl Refusal {
-    fn of(error: &LoginError) -> Option<Self> {
-        match error {
-            LoginError::Unreachable(_) => None,
-            LoginError::Refused { status, message } => {
-                Some(Self { refused: true, status: *status, message: message.clone() })
-            }
-            LoginError::Failed { status, message } => {
-                Some(Self { refused: false, status: *status, message: message.clone() })
-            }
-        }
-    }
-}
-
-impl From<Refusal> for LoginError {
-    fn from(Refusal { refused, status, message }: Refusal) -> Self {
-        if refused { Self::Refused { status, message } } else { Self::Failed { status, message } }
-    }
+/// How long to wait after so many refused logins in a row.
+pub(crate) fn login_pause(refused: u32) -> Duration {
+    LONGEST_PAUSE.min(FIRST_PAUSE * 2u32.saturating_pow(refused.saturating_sub(1)))
 }
 
 #[derive(Clone)]
@@ -107,8 +93,8 @@ pub(super) struct Login {
     credentials: Option<Credentials>,
     /// Read and replaced as a whole, never across an await.
     token: Mutex<Option<Token>>,
-    /// The last login that was answered without a token; repeated as the answer until [`RETRY_REFUSED`] has passed.
-    refusal: Mutex<Option<(Instant, Refusal)>>,
+    /// What the last logins were refused with; repeated as the answer until its pause has passed.
+    refusal: Mutex<Option<Refusal>>,
     /// Held during a login.
     turn: tokio::sync::Mutex<()>,
 }
@@ -128,8 +114,8 @@ impl Login {
         if let Some(token) = self.usable(Instant::now()) {
             return Ok(Some(token));
         }
-        if let Some(refusal) = self.recent_refusal() {
-            return Err(refusal.into());
+        if let Some(error) = self.recent_refusal() {
+            return Err(error);
         }
         match log_in(http, credentials).await {
             Ok(answer) => Ok(Some(self.keep(answer, Instant::now()))),
@@ -142,6 +128,7 @@ impl Login {
         let text: Arc<str> = answer.access_token.into();
         // A tenth before the end, as the Java client does.
         let (renew_at, ends_at) = (now + ttl - ttl / 10, now + ttl);
+        *self.refusal() = None;
         *self.lock() = Some(Token { text: Arc::clone(&text), since: now, renew_at, ends_at, refused: false });
         text
     }
@@ -153,15 +140,23 @@ impl Login {
             token.renew_at = now + TRUSTED;
             return Ok(Arc::clone(&token.text));
         }
-        if let Some(refusal) = Refusal::of(&error) {
-            *self.refusal.lock().expect("no panic happens while this is held") = Some((now, refusal));
+        let unreachable =
+            matches!(&error, LoginError::Unanswered(error) if !matches!(**error, HttpError::Broken { .. }));
+        if !unreachable {
+            let mut refusal = self.refusal();
+            let count = refusal.as_ref().map_or(0, |refusal| refusal.count) + 1;
+            *refusal = Some(Refusal { count, until: now + login_pause(count), error: error.clone() });
         }
         Err(error)
     }
 
-    fn recent_refusal(&self) -> Option<Refusal> {
-        let refusal = self.refusal.lock().expect("no panic happens while this is held");
-        refusal.as_ref().filter(|(at, _)| at.elapsed() < RETRY_REFUSED).map(|(_, refusal)| refusal.clone())
+    fn recent_refusal(&self) -> Option<LoginError> {
+        let refusal = self.refusal();
+        refusal.as_ref().filter(|refusal| Instant::now() < refusal.until).map(|refusal| refusal.error.clone())
+    }
+
+    fn refusal(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {
+        self.refusal.lock().expect("no panic happens while this is held")
     }
 
     pub(super) fn was_refused(&self, text: &str) {
@@ -198,7 +193,7 @@ async fn log_in(http: &Http, credentials: &Credentials) -> Result<LoginAnswer, L
     let mut answer = None;
     for path in PATHS {
         let request = HttpRequest { method: Method::POST, path, query: &[], form: &form, token: None };
-        let given = http.send(request).await?;
+        let given = http.send(request).await.map_err(|error| LoginError::Unanswered(Arc::new(error)))?;
         let not_offered = [StatusCode::NOT_FOUND, StatusCode::GONE, StatusCode::NOT_IMPLEMENTED];
         let next = not_offered.contains(&given.status);
         answer = Some(given);

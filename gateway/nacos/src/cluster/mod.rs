@@ -11,7 +11,9 @@ mod login;
 mod tls;
 
 pub use address::{InvalidServerAddress, ServerAddress};
+pub(crate) use http::HttpRequest;
 pub use http::{HttpAnswer, HttpError};
+pub(crate) use login::login_pause;
 pub use login::{Credentials, LoginError};
 pub use tls::{ClientIdentity, TlsError, TlsOptions};
 
@@ -117,6 +119,11 @@ impl Cluster {
     /// TLS for gRPC, if it is on.
     pub(crate) fn grpc_tls(&self) -> Option<&Arc<rustls::ClientConfig>> {
         self.grpc_tls.as_ref()
+    }
+
+    /// The HTTP side of the cluster.
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
     }
 
     /// The token to send, from a login if there is none that still holds. `None` if no credentials are set.
