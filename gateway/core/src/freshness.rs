@@ -98,6 +98,20 @@ impl Pulse {
         });
     }
 
+    /// The last that an earlier process had heard: of unknown age by this process's clock, so by the origin's.
+    pub fn restore(&mut self, last_beat: WallMs) {
+        self.leader = Some(Leader {
+            nonce: 0,
+            epoch: Epoch::default(),
+            state: ReplicaState::Leader,
+            beat: 0,
+            worth: None,
+            observed: Some(last_beat),
+            nacos_age: None,
+            unpublished_age: Millis(0),
+        });
+    }
+
     /// The control topic was read to its end, which it still has.
     pub fn at_end(&mut self, now: Mono) {
         self.last_end = Some(now);

@@ -57,7 +57,7 @@ pub struct Held {
 }
 
 /// Why a removal is kept back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HoldReason {
     /// The connection to Nacos is young: its clients may still be registering anew, and lists may be partial.
     AfterConnect,
@@ -68,6 +68,9 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
+    /// All reasons.
+    pub const ALL: [Self; 3] = [Self::AfterConnect, Self::Asked, Self::MayNotRead];
+
     /// For people and for labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,11 +1,14 @@
 //! The federation gateway: adapters around the pure core, and the one task that owns its state.
 
 pub mod api;
+pub mod app;
 pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod kafka;
 pub mod metrics;
 pub mod ports;
 pub mod registry;
+pub mod snapshot_file;
 pub mod telemetry;
 pub mod view;

@@ -7,6 +7,7 @@
 mod consume;
 pub mod input;
 mod own;
+mod snapshot;
 mod view;
 
 use std::collections::{BTreeMap, HashSet};
@@ -28,6 +29,7 @@ use crate::service::Revision;
 use crate::time::{Millis, Mono, WallMs};
 
 pub use own::Leadership;
+pub use snapshot::OriginSnapshot;
 
 /// The clock is looked at this often even if nothing happens: ages and beats depend on it.
 const LONGEST_SLEEP: Millis = Millis(250);
@@ -316,6 +318,12 @@ impl Federation {
                 Wish::Ended => effects.push(Effect::Purge),
             }
         }
+    }
+
+    /// Whether the log of every known member, the own cluster among them, was read to its end.
+    #[must_use]
+    pub fn log_is_read(&self) -> bool {
+        self.origins.values().all(|origin| origin.log.is_read())
     }
 
     /// Whether own Nacos has been heard and is connected.

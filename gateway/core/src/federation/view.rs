@@ -1,5 +1,6 @@
 //! The values that answers are made of, built from the state when a key changed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::federation::{Federation, Now, Origin, Size};
@@ -9,7 +10,8 @@ use crate::local::observation::Connection;
 use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
 use crate::service::{
-    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, OriginConfig, OriginInstances, Source,
+    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, HoldReason, OriginConfig, OriginInstances,
+    Source,
 };
 use crate::time::{Millis, Mono};
 
@@ -227,10 +229,17 @@ impl Federation {
         })
     }
 
-    /// How many removals are held.
+    /// How many removals are held, by reason.
     #[must_use]
-    pub fn removals_held(&self) -> usize {
-        self.local.services().map(|(_, state)| state.held()).sum()
+    pub fn removals_held(&self) -> BTreeMap<HoldReason, usize> {
+        let mut held = BTreeMap::new();
+        let of_services = self.local.services().flat_map(|(_, state)| state.held());
+        for reason in
+            of_services.chain(self.local.configs().filter_map(|(_, state)| state.held())).map(|held| held.reason)
+        {
+            *held.entry(reason).or_default() += 1;
+        }
+        held
     }
 
     /// Since when the service's removals are judged at once; for people.
@@ -241,7 +250,7 @@ impl Federation {
 }
 
 fn source_of(partition: &Partition) -> Source {
-    if partition.is_shadowed() && partition.next_offset() == 0 { Source::Snapshot } else { Source::Log }
+    if partition.serves_snapshot() { Source::Snapshot } else { Source::Log }
 }
 
 fn logged_instances(id: &ClusterId, origin: &Origin, key: &ServiceKey) -> Option<OriginInstances> {

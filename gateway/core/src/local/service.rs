@@ -129,10 +129,9 @@ impl LocalService {
         all.into_iter()
     }
 
-    /// How many removals are held.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.missing.len()
+    /// The removals that are held.
+    pub fn held(&self) -> impl Iterator<Item = &Held> {
+        self.missing.values().map(|missing| &missing.held)
     }
 
     /// A connection was set up: what is missing, and what will be, is held anew.

@@ -24,6 +24,22 @@ impl OriginLog {
         Self { instances: empty(), configs: empty() }
     }
 
+    /// Folds a fact into the partition that its key belongs to.
+    pub fn fold(&mut self, record: &crate::log::record::Record) {
+        let crate::log::key::RecordKey::Data(key) = &record.key else { return };
+        let place = Some(self.partitions()).filter(|count| *count > 0).map(|count| key.partition(count));
+        if let Some(partition) = place.and_then(|place| self.partition_mut(topic_of(key), place)) {
+            partition.apply(record);
+        }
+    }
+
+    /// What was folded goes on serving, until the log itself has been read from its beginning.
+    #[must_use]
+    pub fn into_snapshot(self) -> Self {
+        let served = |partitions: Vec<Partition>| partitions.into_iter().map(Partition::into_snapshot).collect();
+        Self { instances: served(self.instances), configs: served(self.configs) }
+    }
+
     /// Partitions of each topic.
     #[must_use]
     pub fn partitions(&self) -> u32 {

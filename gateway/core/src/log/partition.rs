@@ -189,10 +189,10 @@ struct Shadow {
 }
 
 impl Partition {
-    /// A partition that serves what an earlier process had folded until the log itself has been read.
+    /// Goes on serving what was folded, until the log itself has been read from its beginning.
     #[must_use]
-    pub fn from_snapshot(fold: Fold) -> Self {
-        Self { served: fold, shadow: Some(Shadow::default()), ..Self::default() }
+    pub fn into_snapshot(self) -> Self {
+        Self { served: self.served, shadow: Some(Shadow::default()), ..Self::default() }
     }
 
     /// What answers are made of.
@@ -211,6 +211,12 @@ impl Partition {
     #[must_use]
     pub fn is_shadowed(&self) -> bool {
         self.shadow.is_some()
+    }
+
+    /// Whether what is served was folded by an earlier process.
+    #[must_use]
+    pub fn serves_snapshot(&self) -> bool {
+        self.is_shadowed() && !self.at_end_once
     }
 
     /// Whether the end of the log was reached since the fold of the log began.

@@ -55,7 +55,7 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(args, global, &mut output),
         query => {
             let level = global.log_level.clone().unwrap_or_else(|| LogFilter("warn".to_owned()));
-            telemetry::init(global.log_format.unwrap_or(LogFormat::Text), &level).map_err(Failure::failed)?;
+            telemetry::init(global.log_format.unwrap_or(LogFormat::Text), &level, None).map_err(Failure::failed)?;
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
             runtime.block_on(ask(query, global, &mut output))

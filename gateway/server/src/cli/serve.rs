@@ -4,6 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{Global, Serve};
 use super::exit::{Exit, Failure};
+use crate::app;
 use crate::config::{self, Config, Surroundings};
 use crate::telemetry;
 
@@ -16,9 +17,12 @@ pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
     if let Some(level) = &global.log_level {
         config.log.level = level.clone();
     }
-    telemetry::init(config.log.format, &config.log.level).map_err(Failure::failed)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(serve_until_stopped(config)).map_err(Failure::Failed)?;
+    let served = runtime.block_on(async {
+        let _telemetry = telemetry::init(config.log.format, &config.log.level, Some(&config.telemetry))?;
+        serve_until_stopped(config).await
+    });
+    served.map_err(Failure::Failed)?;
     Ok(Exit::Ok)
 }
 
@@ -26,7 +30,7 @@ pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
 async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut signals = Signals::listen()?;
-    let gateway = start(config, stop.clone());
+    let gateway = app::serve(config, stop.clone());
     tokio::pin!(gateway);
     tokio::select! {
         ended = &mut gateway => return ended,
@@ -37,11 +41,6 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
         ended = gateway => ended,
         name = signals.next() => anyhow::bail!("stopped at once by {name} before the orderly stop was done"),
     }
-}
-
-/// The gateway itself.
-async fn start(_config: Config, _stop: CancellationToken) -> anyhow::Result<()> {
-    anyhow::bail!("this build has no gateway")
 }
 
 struct Signals {

@@ -1,0 +1,92 @@
+//! What a gateway keeps for its next start, and takes up again before the log can be read (rule R19).
+//!
+//! A snapshot only serves: the log is always folded from its beginning into a shadow beside it, which takes its place once a
+//! checkpoint proves it. So a snapshot of another Kafka, or from before a restored backup, can be shown, labelled and aged,
+//! but never mixes with what the log says.
+
+use crate::federation::{Federation, Origin};
+use crate::id::{ClusterId, InstanceId};
+use crate::log::control::Descriptor;
+use crate::log::key::{DataKey, RecordKey};
+use crate::log::origin::OriginLog;
+use crate::log::partition::{Entry, Fold};
+use crate::log::record::{Body, Header, Record};
+use crate::time::WallMs;
+
+/// One origin, as it was last shown.
+#[derive(Clone, Debug)]
+pub struct OriginSnapshot {
+    /// The cluster.
+    pub origin: ClusterId,
+    /// What it said it is.
+    pub descriptor: Option<Descriptor>,
+    /// Wall time of the last beat of its leader.
+    pub last_beat: Option<WallMs>,
+    /// Partitions of each of its data topics.
+    pub partitions: u32,
+    /// Its facts: key, value and header of each last record that can be read.
+    pub facts: Vec<(DataKey, Body, Option<Header>)>,
+}
+
+impl Federation {
+    /// All origins that were read, as shown now. Cheap: values are shared, not copied.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<OriginSnapshot> {
+        let known = self.origins.iter().filter(|(_, origin)| origin.log.partitions() > 0);
+        known.map(|(id, origin)| origin.snapshot(id)).collect()
+    }
+
+    /// Takes up a snapshot. Only before the first input.
+    pub fn restore(&mut self, origins: Vec<OriginSnapshot>) {
+        for snapshot in origins {
+            let own = snapshot.origin == *self.cluster();
+            if snapshot.partitions == 0 || !(own || self.settings.import.has_cluster(&snapshot.origin)) {
+                continue;
+            }
+            let mut origin = Origin::new(snapshot.partitions);
+            let mut folds = OriginLog::new(snapshot.partitions);
+            for (offset, (key, body, header)) in (0..).zip(snapshot.facts) {
+                self.changed.note(&key);
+                let digest = 0; // Of no use: the shadow is compared with checkpoints, not this.
+                folds.fold(&Record { offset, key: RecordKey::Data(key), header, body, digest });
+            }
+            origin.log = folds.into_snapshot();
+            origin.size.outdated = true;
+            origin.descriptor = snapshot.descriptor;
+            if let Some(beat) = snapshot.last_beat {
+                origin.pulse.restore(beat);
+            }
+            self.origins.insert(snapshot.origin, origin);
+        }
+    }
+}
+
+impl Origin {
+    fn snapshot(&self, id: &ClusterId) -> OriginSnapshot {
+        let mut facts = Vec::new();
+        for fold in self.log.folds() {
+            facts.extend(facts_of(fold));
+        }
+        OriginSnapshot {
+            origin: id.clone(),
+            descriptor: self.descriptor.clone(),
+            last_beat: self.pulse.last_beat(),
+            partitions: self.log.partitions(),
+            facts,
+        }
+    }
+}
+
+fn facts_of(fold: &Fold) -> Vec<(DataKey, Body, Option<Header>)> {
+    let instances = fold.services().flat_map(|(service, entries)| {
+        let fact = |(id, entry): (&InstanceId, &Entry<_>)| {
+            let key = DataKey::Instance(service.clone(), id.clone());
+            Some((key, Body::Instance(entry.value.clone()?), entry.header))
+        };
+        entries.iter().filter_map(fact)
+    });
+    let configs = fold.configs().filter_map(|(key, entry)| {
+        Some((DataKey::Config(key.clone()), Body::Config(entry.value.clone()?), entry.header))
+    });
+    instances.chain(configs).collect()
+}

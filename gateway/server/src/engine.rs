@@ -1,0 +1,152 @@
+//! The one task that owns the state: takes news in, steps the core, carries out its effects, and puts what changed into the view.
+//!
+//! It never waits for Kafka or Nacos. News is taken in batches, so that a burst of records costs one change of the view.
+//! Its end is fatal: nobody else may write the view.
+
+mod effects;
+mod status;
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use federation_core::federation::input::Input;
+use federation_core::federation::{Federation, Now};
+use federation_core::time::{Millis, Mono, WallMs};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::EngineMetrics;
+use crate::ports::{INBOX_CAPACITY, LocalNacos, Log, News};
+use crate::telemetry;
+use crate::view::{ClusterTable, ViewChange, ViewWriter};
+
+use self::status::Startup;
+pub use self::status::{FactSource, Facts};
+
+/// How much news is taken in before the view is changed. A larger batch makes a replay cheaper, a smaller one a change
+/// younger.
+const BATCH: usize = 256;
+/// Ages, freshness and the gateway's own state are told this often.
+const TELL_EVERY: Millis = Millis(500);
+
+/// This process's clocks. One per process: cluster ages are told by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock whose monotonic time is zero now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    /// Monotonic time since the start.
+    #[must_use]
+    pub fn mono(&self) -> Mono {
+        Mono(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Both clocks. A wall clock before 1970 counts as 1970.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        Now { mono: self.mono(), wall: WallMs(u64::try_from(wall).unwrap_or(u64::MAX)) }
+    }
+
+    fn instant(&self, mono: Mono) -> tokio::time::Instant {
+        (self.started + std::time::Duration::from_millis(mono.0)).into()
+    }
+}
+
+/// The engine and what it acts through.
+pub struct Engine {
+    /// The state.
+    pub core: Federation,
+    /// What it reads time from.
+    pub clock: Clock,
+    /// Where it writes facts.
+    pub log: Box<dyn Log>,
+    /// What it asks about the local registry.
+    pub nacos: Box<dyn LocalNacos>,
+    /// Where answers come from.
+    pub view: ViewWriter,
+    /// What it counts.
+    pub metrics: EngineMetrics,
+    /// Further facts for the gateway's status, told by the adapters.
+    pub facts: Vec<Box<dyn FactSource>>,
+}
+
+impl Engine {
+    /// Runs until `stop`, then says so in the log. Ends early only if nobody can send news any more.
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<News>, stop: CancellationToken) {
+        let mut startup = Startup::default();
+        let mut tell_at = Mono(0);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let deadline = self.core.next_deadline(self.clock.mono()).min(tell_at);
+            // `recv_many` is cancel-safe: news that was not handed over stays queued.
+            tokio::select! {
+                () = stop.cancelled() => break,
+                received = inbox.recv_many(&mut batch, BATCH) => if received == 0 { break },
+                () = tokio::time::sleep_until(self.clock.instant(deadline)) => batch.push(Input::Tick.into()),
+            }
+            self.metrics.queue_depth.set(i64::try_from(INBOX_CAPACITY - inbox_room(&inbox)).unwrap_or(i64::MAX));
+            let mut traces = Vec::new();
+            for news in batch.drain(..) {
+                traces.extend(self.take_in(news));
+            }
+            let now = self.clock.now();
+            let told = now.mono >= tell_at;
+            if told {
+                tell_at = now.mono + TELL_EVERY;
+            }
+            self.show(now, told, &mut startup);
+            drop(traces); // Their spans end when the change can be answered from.
+        }
+        self.step(Input::Stop, None);
+    }
+
+    fn take_in(&mut self, news: News) -> Option<tracing::Span> {
+        let span = telemetry::span_of(&news.input, news.traceparent.as_deref());
+        let traceparent = span.as_ref().and_then(telemetry::traceparent);
+        self.step(news.input, traceparent.as_deref());
+        span
+    }
+
+    fn step(&mut self, input: Input, traceparent: Option<&str>) {
+        self.metrics.steps.inc();
+        let now = self.clock.now();
+        for effect in self.core.step(now, input) {
+            self.act(now, effect, traceparent);
+        }
+    }
+
+    /// Puts what changed into the view; `tell` adds what changes with time alone.
+    fn show(&mut self, now: Now, tell: bool, startup: &mut Startup) {
+        let changed = self.core.take_changed();
+        if changed.is_empty() && !tell {
+            return;
+        }
+        self.metrics.view_changes.inc_by(u64::try_from(changed.services.len() + changed.configs.len()).unwrap_or(0));
+        let mut change = ViewChange::default();
+        for key in changed.services {
+            let service = self.core.service(&key).map(Arc::new);
+            change.services.push((key, service));
+        }
+        for key in changed.configs {
+            let config = self.core.config(&key).map(Arc::new);
+            change.configs.push((key, config));
+        }
+        change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters(now) }));
+        if tell {
+            change.gateway = Some(Arc::new(self.status(now, startup)));
+        }
+        self.view.apply(change);
+    }
+}
+
+fn inbox_room(inbox: &mpsc::Receiver<News>) -> usize {
+    inbox.capacity()
+}

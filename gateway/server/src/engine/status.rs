@@ -1,0 +1,121 @@
+//! What the gateway says of itself: whether its answers can be relied on, and the facts behind that.
+
+use federation_core::federation::{Federation, Now};
+use federation_core::lease::Role;
+use federation_core::service::HoldReason;
+use federation_core::time::{Millis, Mono};
+
+use super::Engine;
+use crate::metrics::DeltaResult;
+use crate::view::GatewayStatus;
+
+/// After this long the gateway answers even if its Nacos or the log has not been read, and says so.
+const START_DEADLINE: Millis = Millis::from_secs(20);
+
+/// Named facts, in a fixed order.
+pub type Facts = Vec<(&'static str, String)>;
+
+/// An adapter that has something to tell about itself.
+pub trait FactSource: Send {
+    /// What it has to tell now.
+    fn facts(&self) -> Facts;
+}
+
+/// What was achieved since the start; never taken back.
+#[derive(Debug, Default)]
+pub(super) struct Startup {
+    nacos_read: bool,
+    log_read: bool,
+    since: Option<Mono>,
+}
+
+impl Startup {
+    fn observe(&mut self, now: Mono, core: &Federation) {
+        self.since.get_or_insert(now);
+        self.nacos_read |= core.local().is_warm();
+        self.log_read |= core.log_is_read();
+    }
+
+    fn is_ready(&self, now: Mono) -> bool {
+        let waited = self.since.map_or(Millis(0), |since| now.since(since));
+        (self.nacos_read && self.log_read) || waited >= START_DEADLINE
+    }
+}
+
+impl Engine {
+    pub(super) fn status(&mut self, now: Now, startup: &mut Startup) -> GatewayStatus {
+        startup.observe(now.mono, &self.core);
+        self.measure();
+        let mut facts = self.core_facts(now.mono);
+        facts.extend(self.facts.iter().flat_map(|source| source.facts()));
+        GatewayStatus { ready: startup.is_ready(now.mono), reasons: self.reasons(startup), facts }
+    }
+
+    /// What is limited, worst first.
+    fn reasons(&self, startup: &Startup) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if !startup.nacos_read {
+            reasons
+                .push("the own nacos has not been read since the start: own services are those of the log".to_owned());
+        } else if !self.core.nacos_connected() {
+            reasons.push("the own nacos is not connected: own services are as last heard".to_owned());
+        }
+        if let Some(trouble) = self.core.log_trouble() {
+            reasons.push(format!("the log cannot be reached: {trouble}"));
+        }
+        if !startup.log_read {
+            reasons
+                .push("the log has not been read to its end since the start: other clusters may be missing".to_owned());
+        }
+        reasons
+    }
+
+    fn core_facts(&self, now: Mono) -> Facts {
+        let core = &self.core;
+        let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+        let epoch = core.lease().epoch();
+        vec![
+            ("role", role_name(core.role()).to_owned()),
+            ("epoch", format!("{}-{:08x}", epoch.term, epoch.nonce)),
+            ("maySend", yes_no(core.lease().may_write(now))),
+            ("ownLogTakenOver", yes_no(core.has_taken_over())),
+            ("recordsSent", core.publisher().sent_total().to_string()),
+            ("recordsInFlight", core.publisher().in_flight().to_string()),
+            ("changesWaiting", core.publisher().waiting().to_string()),
+            ("unpublishedAgeMs", core.publisher().unpublished_age(now).0.to_string()),
+            ("nacosConnected", yes_no(core.nacos_connected())),
+            ("nacosAgeMs", core.local().age(now).map_or_else(|| "unknown".to_owned(), |age| age.0.to_string())),
+            ("servicesWatched", core.local().watched().to_string()),
+            ("removalsHeld", core.removals_held().values().sum::<usize>().to_string()),
+        ]
+    }
+
+    fn measure(&self) {
+        self.metrics.leader.set(i64::from(self.core.role() == Role::Leading));
+        let held = self.core.removals_held();
+        for reason in HoldReason::ALL {
+            let count = held.get(&reason).copied().unwrap_or(0);
+            self.metrics.removals_held(reason).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        for (origin, counts) in self.core.counts() {
+            let results = [
+                (DeltaResult::Changed, counts.changed),
+                (DeltaResult::Unchanged, counts.unchanged),
+                (DeltaResult::Undecodable, counts.undecodable),
+            ];
+            for (result, total) in results {
+                let counter = self.metrics.deltas_applied(origin, result);
+                counter.inc_by(total.saturating_sub(counter.get()));
+            }
+        }
+    }
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Standby => "standby",
+        Role::Asking { .. } | Role::Claiming { .. } => "claiming",
+        Role::Leading => "leader",
+        Role::Stopped => "stopped",
+    }
+}
