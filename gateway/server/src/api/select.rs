@@ -197,7 +197,8 @@ impl Named for ConfigKey {
     }
 }
 
-/// Values are fetched for the page only, unless the filter needs them. A name whose value vanishes meanwhile is left out.
+/// Values are fetched for the page only, unless the filter needs them. A name whose value vanishes meanwhile is left out, and
+/// the page filled from what follows: a page that is not full is the last one.
 fn list<K: Named, V>(
     names: &BTreeSet<K>,
     ask: &ListAsk,
@@ -208,7 +209,7 @@ fn list<K: Named, V>(
     let every_name = ask.group.as_str() == "*" && ask.name.as_str() == "*";
     let every_value = ask.filter == Filter::default();
     if ask.namespace.is_none() && every_name && every_value {
-        let rows = names.iter().skip(skipped).take(size).filter_map(value).collect();
+        let rows = names.iter().skip(skipped).filter_map(value).take(size).collect();
         return Listed { total: names.len(), rows };
     }
     let from = match &ask.namespace {
