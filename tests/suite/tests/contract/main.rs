@@ -1,0 +1,1 @@
+//! The Nacos client against everything that calls itself Nacos.

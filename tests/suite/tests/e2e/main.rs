@@ -1,0 +1,1 @@
+//! Real gateways between real parts.

@@ -1,0 +1,205 @@
+//! The repository's own files, and what tidiness needs to know of them. Text only: a parser would be more exact and far more code.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Folders that are not ours to keep tidy.
+const LEFT_OUT: [&str; 6] = [".git", "target", ".parts", ".stack", "data", "node_modules"];
+const TEXT: [&str; 12] = ["rs", "md", "toml", "yaml", "yml", "proto", "java", "py", "go", "xml", "sh", "json"];
+const TEXT_NAMES: [&str; 3] = ["Makefile", "run", "Dockerfile"];
+
+/// A file, by its name in the repository.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// The text without comment lines.
+    pub(crate) fn code(&self) -> String {
+        let code = self.text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        code.collect::<Vec<_>>().join("\n")
+    }
+
+    pub(crate) fn is_markdown(&self) -> bool {
+        self.name.ends_with(".md")
+    }
+
+    /// A finding for every line with one of `words`.
+    pub(crate) fn lines_with(&self, words: &[&str]) -> Vec<String> {
+        let numbered = self.text.lines().enumerate();
+        let hits = numbered.flat_map(|(index, line)| {
+            let found = words.iter().filter(move |word| line.contains(**word));
+            found.map(move |word| format!("{}:{}: {word}", self.name, index + 1))
+        });
+        hits.collect()
+    }
+}
+
+/// A function's place and length.
+pub(crate) struct Function {
+    pub(crate) line: usize,
+    pub(crate) lines: usize,
+}
+
+pub(crate) fn workspace() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    tests.and_then(Path::parent).expect("this package is two folders below the workspace").to_path_buf()
+}
+
+pub(crate) fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+pub(crate) fn rust_files() -> Vec<Source> {
+    below(&workspace(), &|path| has_extension(path, &["rs"]))
+}
+
+pub(crate) fn text_files() -> Vec<Source> {
+    let named = |path: &Path| path.file_name().is_some_and(|name| TEXT_NAMES.iter().any(|known| name == *known));
+    below(&workspace(), &|path| has_extension(path, &TEXT) || named(path))
+}
+
+/// The Rust files of a folder, and of the file with its name beside it; none if there is neither.
+pub(crate) fn under(folder: &str) -> Vec<Source> {
+    let path = workspace().join(folder);
+    let mut sources = if path.is_dir() { below(&path, &|path| has_extension(path, &["rs"])) } else { Vec::new() };
+    let beside = path.with_extension("rs");
+    if beside.is_file() {
+        sources.push(source(&beside));
+    }
+    sources
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known))
+}
+
+fn below(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Vec<Source> {
+    let mut found = Vec::new();
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries {
+        let path = entry.expect("a folder can be read to its end").path();
+        if path.is_dir() && !LEFT_OUT.iter().any(|name| path.ends_with(name)) {
+            found.extend(below(&path, wanted));
+        } else if path.is_file() && wanted(&path) {
+            found.push(source(&path));
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn source(path: &Path) -> Source {
+    let name = path.strip_prefix(workspace()).expect("it was found below the workspace").display().to_string();
+    Source { name, text: read(path) }
+}
+
+/// The functions of rustfmt's output: from a line with `fn` to the first line with the closing brace at its indentation. Declarations
+/// without a body are left out.
+pub(crate) fn functions(text: &str) -> Vec<Function> {
+    let lines: Vec<&str> = text.lines().collect();
+    let starts = lines.iter().enumerate().filter(|(_, line)| begins_function(line));
+    let lengths = starts.filter_map(|(start, line)| {
+        let opening = lines[start..].iter().find(|line| line.ends_with(['{', ';']))?;
+        let closing = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
+        let length = lines[start..].iter().position(|line| *line == closing)? + 1;
+        opening.ends_with('{').then_some(Function { line: start + 1, lines: length })
+    });
+    lengths.collect()
+}
+
+fn begins_function(line: &str) -> bool {
+    let words = line.trim_start().split(' ').take_while(|word| !word.contains('"'));
+    let qualifiers = ["pub", "pub(super)", "pub(crate)", "async", "const", "unsafe", "extern"];
+    words.skip_while(|word| qualifiers.contains(word)).next() == Some("fn") && !line.trim_end().ends_with(['}', ';'])
+}
+
+pub(crate) fn package_name(manifest: &str) -> String {
+    let line = manifest.lines().find_map(|line| line.strip_prefix("name = ")).expect("a package has a name");
+    line.trim_matches('"').into()
+}
+
+/// The names in all sections of dependencies.
+pub(crate) fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let mut section = String::new();
+    let mut names = BTreeSet::new();
+    for line in manifest.lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            section = header.trim_end_matches(']').into();
+        } else if section.ends_with("dependencies") {
+            let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
+            names.insert(name.to_owned());
+        }
+    }
+    names
+}
+
+/// Whether code names the module `crate::<module>`, on its own or in a group (`use crate::{a, b::C}`, one line or several).
+pub(crate) fn names_module(code: &str, module: &str) -> bool {
+    let follows = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_');
+    let direct = code.split(&format!("crate::{module}")).skip(1).any(follows);
+    let grouped = code.split("crate::{").skip(1).any(|rest| {
+        let group = rest.split(';').next().unwrap_or_default();
+        let mut names = group.split([',', '{', '}', ' ', '\n']).map(|name| name.split("::").next().unwrap_or_default());
+        names.any(|name| name == module)
+    });
+    direct || grouped
+}
+
+/// String literals that are one word with this beginning.
+pub(crate) fn strings_beginning(code: &str, beginning: &str) -> Vec<String> {
+    let literals = code.split('"').skip(1).step_by(2);
+    let is_word = |text: &&str| {
+        text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+    };
+    literals
+        .filter(|text| text.starts_with(beginning) && text.len() > beginning.len())
+        .filter(is_word)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Relative targets of Markdown links, without fragments.
+pub(crate) fn links(text: &str) -> Vec<String> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let files = targets.map(|target| target.split('#').next().unwrap_or_default());
+    files
+        .filter(|target| !target.is_empty() && !target.contains(':') && !target.contains(' '))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_measured() {
+        let text = "fn short() {}\npub(crate) async fn a(\n    b: u8,\n) {\n    c();\n}\nimpl A {\n    fn f(\n    );\n    fn d() {\n        e()\n    }\n}\n";
+        let found: Vec<_> = functions(text).iter().map(|function| (function.line, function.lines)).collect();
+        assert_eq!(found, [(2, 5), (10, 3)]);
+    }
+
+    #[test]
+    fn modules_are_found_however_they_are_imported() {
+        for (code, want) in [
+            ("use crate::kafka::Topic;", true),
+            ("crate::kafka::run()", true),
+            ("use crate::{api::A, kafka};", true),
+            ("use crate::{\n    kafka::{B, C},\n};", true),
+            ("use crate::kafkaesque;", false),
+            ("use crate::{ports::kafka_like};", false),
+            ("use super::kafka;", false),
+        ] {
+            assert_eq!(names_module(code, "kafka"), want, "{code}");
+        }
+    }
+
+    #[test]
+    fn dependencies_are_read_from_all_sections() {
+        let manifest = "[package]\nname = \"a\"\n[dependencies]\nb.workspace = true\n[dev-dependencies]\nc = { path = \"c\" }\n[lints]\nd = 1\n";
+        assert_eq!(dependencies(manifest), ["b", "c"].map(String::from).into());
+        assert_eq!(package_name(manifest), "a");
+    }
+}
