@@ -1,0 +1,25 @@
+# What one does with this repository. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test stack stack-down stack-status fmt
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## three regions in one process, no other software
+	cargo run --quiet --bin nacos-fed -- demo
+
+test: ## everything: fmt, clippy, unit, property, contract and end-to-end tests on real Kafka and Nacos
+	@tests/run
+
+stack: ## a real Kafka, a Nacos 3.x (shanghai), a Nacos 2.x (frankfurt) and two gateways; stays up
+	@cargo run --quiet --bin harness -- stack up
+
+stack-down: ## end the stack
+	@cargo run --quiet --bin harness -- stack down
+
+stack-status: ## what of the stack runs
+	@cargo run --quiet --bin harness -- stack status
+
+fmt: ## format all Rust code
+	cargo fmt --all
