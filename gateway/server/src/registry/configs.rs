@@ -77,6 +77,7 @@ pub struct ConfigStore {
     listeners: HashMap<ConfigKey, BTreeMap<Arc<str>, Arc<str>>>,
     listened_by: HashMap<Arc<str>, BTreeSet<ConfigKey>>,
     changed: BTreeSet<ConfigKey>,
+    written: BTreeSet<ConfigKey>,
 }
 
 /// A key with the default namespace by its id.
@@ -117,6 +118,7 @@ impl ConfigStore {
             self.changed.insert(key.clone());
         }
         self.items.insert(key.clone(), item);
+        self.written.insert(key.clone());
         Ok(())
     }
 
@@ -129,6 +131,7 @@ impl ConfigStore {
     pub fn remove(&mut self, key: &ConfigKey) {
         if self.items.remove(key).is_some() {
             self.changed.insert(key.clone());
+            self.written.insert(key.clone());
         }
     }
 
@@ -176,6 +179,11 @@ impl ConfigStore {
     /// Items whose listeners have something to hear, since this was last asked.
     pub fn take_changed(&mut self) -> BTreeSet<ConfigKey> {
         std::mem::take(&mut self.changed)
+    }
+
+    /// Items that a copy on disk has to follow, since this was last asked; more than those that listeners hear of.
+    pub fn take_written(&mut self) -> BTreeSet<ConfigKey> {
+        std::mem::take(&mut self.written)
     }
 
     fn forget_listener(&mut self, key: &ConfigKey, connection: &Arc<str>) {

@@ -1,7 +1,23 @@
 //! The embedded registry: what a cluster without a Nacos runs in its place.
 //!
-//! - [`instance`], [`naming`], [`configs`]: what Nacos keeps, with its rules, as plain data.
+//! - [`instance`], [`naming`], [`configs`], [`fuzzy`], [`store`]: what Nacos keeps, with its rules, as plain data;
+//! - [`embedded`]: the registry as it runs, over gRPC for SDKs and over HTTP for scripts and admin calls.
+//!
+//! State is in memory and goes with the process, but for config items if they have a folder.
 
+mod access;
+mod backend;
 pub mod configs;
+mod disk;
+pub mod embedded;
+pub mod fuzzy;
+mod http;
 pub mod instance;
 pub mod naming;
+mod owner;
+pub mod store;
+mod wire;
+
+pub use access::Credentials;
+pub use disk::DiskError;
+pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedRegistry};

@@ -162,6 +162,7 @@ pub struct NamingStore {
     subscribers: HashMap<ServiceKey, BTreeMap<Arc<str>, Arc<str>>>,
     subscribed_by: HashMap<Arc<str>, BTreeSet<ServiceKey>>,
     changed: BTreeSet<ServiceKey>,
+    owed: BTreeSet<(ServiceKey, Arc<str>)>,
     registrations: u64,
 }
 
@@ -276,7 +277,9 @@ impl NamingStore {
     }
 
     /// Subscribes a connection, in place of its subscription before; the service need not exist and is not created.
+    /// It is owed one push even if nothing changes: its first answer may arrive after a newer push and overwrite it.
     pub fn subscribe(&mut self, key: &ServiceKey, connection: &Arc<str>, clusters: &str) {
+        self.owed.insert((key.clone(), connection.clone()));
         self.subscribers.entry(key.clone()).or_default().insert(connection.clone(), clusters.into());
         self.subscribed_by.entry(connection.clone()).or_default().insert(key.clone());
     }
@@ -334,6 +337,23 @@ impl NamingStore {
     #[must_use]
     pub fn is_published(&self, key: &ServiceKey) -> bool {
         self.services.get(key).is_some_and(|service| !service.slots.is_empty())
+    }
+
+    /// Whether anybody is to be told anything.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.changed.is_empty() || !self.owed.is_empty()
+    }
+
+    /// Subscriptions that are owed a push, since this was last asked; some may have ended meanwhile.
+    pub fn take_owed(&mut self) -> BTreeSet<(ServiceKey, Arc<str>)> {
+        std::mem::take(&mut self.owed)
+    }
+
+    /// The clusters that a subscribed connection asked for; `None` when it is not subscribed.
+    #[must_use]
+    pub fn subscription(&self, key: &ServiceKey, connection: &Arc<str>) -> Option<&Arc<str>> {
+        self.subscribers.get(key)?.get(connection)
     }
 
     /// Services whose readers have something new to see, since this was last asked.
@@ -432,7 +452,7 @@ impl Service {
             let since = laid.orphan_since.unwrap_or(now);
             laid.orphan_since = (!present.contains(id)).then_some(since);
         }
-        self.overlays.retain(|_, laid| !laid.orphan_since.is_some_and(|since| now.since(since) >= EMPTY_KEPT_FOR));
+        self.overlays.retain(|_, laid| laid.orphan_since.is_none_or(|since| now.since(since) < EMPTY_KEPT_FOR));
     }
 }
 

@@ -1,0 +1,193 @@
+//! The embedded registry as a running thing: one task that owns the store, a gRPC port and an HTTP port.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nacos_protocol::server::{NacosServer, ServeError, ServerOptions, Sessions};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::access::{Access, Credentials};
+use super::backend::Protocol;
+use super::disk::{ConfigDisk, DiskError};
+use super::http::{Api, router};
+use super::owner::{Handle, Owner};
+use super::store::Store;
+
+/// Clients compute the gRPC port as the HTTP port plus this.
+pub const GRPC_OFFSET: u16 = 1000;
+
+/// How long an orderly stop waits for HTTP calls in flight.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// What an embedded registry is started with.
+#[derive(Clone, Debug)]
+pub struct EmbeddedOptions {
+    /// HTTP address; port 0 takes any free port.
+    pub http: SocketAddr,
+    /// gRPC address; `None` is the HTTP address with the port plus [`GRPC_OFFSET`], which SDKs expect.
+    pub grpc: Option<SocketAddr>,
+    /// How long changes of a service are gathered into one push; 50 ms is Nacos's least, 500 ms its default.
+    pub push_delay: Duration,
+    /// Who may use it; `None` is everybody.
+    pub credentials: Option<Credentials>,
+    /// Where config items are kept over a restart; `None` is nowhere.
+    pub config_folder: Option<PathBuf>,
+    /// Times of the protocol.
+    pub protocol: ServerOptions,
+}
+
+impl EmbeddedOptions {
+    /// Everything by default on this HTTP address.
+    #[must_use]
+    pub fn at(http: SocketAddr) -> Self {
+        Self {
+            http,
+            grpc: None,
+            push_delay: Duration::from_millis(50),
+            credentials: None,
+            config_folder: None,
+            protocol: ServerOptions::default(),
+        }
+    }
+}
+
+/// Why a registry could not start or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// An address is taken or not of this machine.
+    #[error("embedded registry cannot listen on {address}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// What happened.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The HTTP port leaves no room for the gRPC port.
+    #[error("http port {0} of the embedded registry leaves no port 1000 above it for grpc")]
+    NoGrpcPort(u16),
+    /// The folder of the config items cannot be used.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The gRPC server failed.
+    #[error(transparent)]
+    Protocol(#[from] ServeError),
+    /// The HTTP server failed.
+    #[error("embedded registry's http server ended")]
+    Http(#[source] std::io::Error),
+    /// One of its tasks panicked.
+    #[error("embedded registry panicked")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+/// A registry that is bound and not yet served.
+#[derive(Debug)]
+pub struct EmbeddedRegistry {
+    http: TcpListener,
+    http_address: SocketAddr,
+    protocol: NacosServer,
+    owner: Owner,
+    handle: Handle,
+    access: Arc<Access>,
+}
+
+impl EmbeddedRegistry {
+    /// Binds both ports and reads the kept config items.
+    ///
+    /// # Errors
+    /// A port is taken, or the folder cannot be used.
+    pub async fn start(options: EmbeddedOptions) -> Result<Self, EmbeddedError> {
+        let failed = |address| move |source| EmbeddedError::Bind { address, source };
+        let http = TcpListener::bind(options.http).await.map_err(failed(options.http))?;
+        let http_address = http.local_addr().map_err(failed(options.http))?;
+        let grpc = match options.grpc {
+            Some(address) => address,
+            None => above(http_address)?,
+        };
+        let protocol = NacosServer::bind(grpc, options.protocol).await.map_err(failed(grpc))?;
+        let mut store = Store::default();
+        let disk = match &options.config_folder {
+            Some(folder) => {
+                let (disk, items) = ConfigDisk::open(folder).await?;
+                items.into_iter().for_each(|(key, item)| store.configs.restore(key, item));
+                Some(disk)
+            }
+            None => None,
+        };
+        let (owner, handle) = Owner::new(store, protocol.sessions(), options.push_delay, disk);
+        let access = Arc::new(Access::new(options.credentials, rand::random()));
+        Ok(Self { http, http_address, protocol, owner, handle, access })
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// Where gRPC is served.
+    #[must_use]
+    pub fn grpc_addr(&self) -> SocketAddr {
+        self.protocol.local_addr()
+    }
+
+    /// The connected clients, for figures.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        self.protocol.sessions()
+    }
+
+    /// Serves until `stop`, then ends in order: clients first, what they own last.
+    ///
+    /// # Errors
+    /// A server failed or a task panicked; all of it is stopped then.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), EmbeddedError> {
+        let stop = stop.child_token();
+        let mut servers = JoinSet::new();
+        let backend = Arc::new(Protocol::new(self.handle.clone(), self.access.clone(), self.protocol.sessions()));
+        let grpc = self.protocol.run(backend, stop.clone());
+        servers.spawn(async move { grpc.await.map_err(EmbeddedError::from) });
+        servers.spawn(serve_http(self.http, Api { handle: self.handle, access: self.access }, stop.clone()));
+        let servers_ended = CancellationToken::new();
+        let mut owners = JoinSet::new();
+        owners.spawn(self.owner.run(servers_ended.clone()));
+
+        let mut outcome = Ok(());
+        loop {
+            let ended = tokio::select! {
+                Some(ended) = servers.join_next() => ended.map_err(EmbeddedError::from).and_then(|ended| ended),
+                Some(ended) = owners.join_next() => ended.map_err(EmbeddedError::from),
+                else => return outcome,
+            };
+            // Half a registry misleads its clients: all of it ends, and the owner after those who ask it.
+            stop.cancel();
+            if servers.is_empty() {
+                servers_ended.cancel();
+            }
+            outcome = outcome.and(ended);
+        }
+    }
+}
+
+/// The gRPC address that SDKs compute.
+fn above(http: SocketAddr) -> Result<SocketAddr, EmbeddedError> {
+    let port = http.port().checked_add(GRPC_OFFSET).ok_or(EmbeddedError::NoGrpcPort(http.port()))?;
+    Ok(SocketAddr::new(http.ip(), port))
+}
+
+async fn serve_http(listener: TcpListener, api: Api, stop: CancellationToken) -> Result<(), EmbeddedError> {
+    let serving = axum::serve(listener, router(api)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let serving = std::future::IntoFuture::into_future(serving);
+    tokio::pin!(serving);
+    tokio::select! {
+        served = &mut serving => served.map_err(EmbeddedError::Http),
+        () = stop.cancelled() => match tokio::time::timeout(STOP_GRACE, &mut serving).await {
+            Ok(served) => served.map_err(EmbeddedError::Http),
+            Err(_) => Ok(()), // A client that still sends or reads after the grace is not waited for.
+        },
+    }
+}

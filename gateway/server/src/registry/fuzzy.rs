@@ -1,0 +1,218 @@
+//! Watches on what exists: which services or config items match a pattern, and which of them a client was told of.
+//!
+//! Input: watch requests, and things that may have begun or ceased to exist. Output: the differences to what each client
+//! knows. Invariant: `told` is what the client knows once it has taken all notices so far.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use nacos_protocol::server::Watching;
+
+/// Patterns of all clients together; one more is refused.
+const PATTERNS_MAX: usize = 1000;
+
+/// A pattern that cannot be watched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WatchError {
+    /// It does not have the three parts.
+    #[error("pattern {0:?} is not namespace>>group>>name")]
+    Malformed(String),
+    /// There are [`PATTERNS_MAX`] patterns already.
+    #[error("more than {PATTERNS_MAX} fuzzy watch patterns")]
+    TooMany,
+}
+
+/// Names a thing that can be watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Name<'a> {
+    /// Namespace id.
+    pub namespace: &'a str,
+    /// Group.
+    pub group: &'a str,
+    /// Service or data id.
+    pub name: &'a str,
+}
+
+/// `namespace>>group pattern>>name pattern`: the namespace exact, the others exact, `*`, `x*`, `*x` or `*x*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    namespace: String,
+    group: String,
+    name: String,
+}
+
+/// What differs from what a client knows, each by its key on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Exists, and the client does not know.
+    pub appeared: Vec<String>,
+    /// Does not exist, and the client thinks it does.
+    pub vanished: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Watch {
+    pattern: Pattern,
+    told: BTreeSet<String>,
+}
+
+/// All watches of all clients.
+#[derive(Debug, Default)]
+pub struct FuzzyWatches {
+    watches: HashMap<(Arc<str>, Watching, String), Watch>,
+}
+
+impl FuzzyWatches {
+    /// Starts or renews a watch of a client that knows `received`, and says what it does not know of `existing`.
+    ///
+    /// # Errors
+    /// Refuses a malformed pattern, and one pattern too many.
+    pub fn watch<'a>(
+        &mut self,
+        connection: &Arc<str>,
+        watching: Watching,
+        pattern: &str,
+        received: Vec<String>,
+        existing: impl Iterator<Item = Name<'a>>,
+    ) -> Result<Difference, WatchError> {
+        let parsed = Pattern::parse(pattern)?;
+        let place = (connection.clone(), watching, pattern.to_owned());
+        if self.watches.len() >= PATTERNS_MAX && !self.watches.contains_key(&place) {
+            return Err(WatchError::TooMany);
+        }
+        let there: BTreeSet<String> =
+            existing.filter(|name| parsed.matches(*name)).map(|name| wire_key(watching, name)).collect();
+        let received: BTreeSet<String> = received.into_iter().collect();
+        let appeared = there.difference(&received).cloned().collect();
+        let vanished = received.difference(&there).cloned().collect();
+        self.watches.insert(place, Watch { pattern: parsed, told: there });
+        Ok(Difference { appeared, vanished })
+    }
+
+    /// Ends one watch.
+    pub fn cancel(&mut self, connection: &Arc<str>, watching: Watching, pattern: &str) {
+        self.watches.remove(&(connection.clone(), watching, pattern.to_owned()));
+    }
+
+    /// Ends a connection: all its watches go.
+    pub fn disconnect(&mut self, connection: &Arc<str>) {
+        self.watches.retain(|(of, _, _), _| of != connection);
+    }
+
+    /// Notes whether a thing exists; the answer is the clients that must be told so.
+    pub fn note(&mut self, watching: Watching, name: Name<'_>, exists: bool) -> Vec<Arc<str>> {
+        let mut clients = Vec::new();
+        if self.watches.is_empty() {
+            return clients;
+        }
+        let key = wire_key(watching, name);
+        for ((connection, what, _), watch) in &mut self.watches {
+            if *what == watching && watch.pattern.matches(name) {
+                let news = if exists { watch.told.insert(key.clone()) } else { watch.told.remove(&key) };
+                clients.extend(news.then(|| connection.clone()));
+            }
+        }
+        clients.sort();
+        clients.dedup();
+        clients
+    }
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self, WatchError> {
+        let malformed = || WatchError::Malformed(text.chars().take(200).collect());
+        let parts: Vec<&str> = text.split(">>").collect();
+        let [namespace, group, name] = parts[..] else { return Err(malformed()) };
+        if group.is_empty() || name.is_empty() {
+            return Err(malformed());
+        }
+        Ok(Self { namespace: namespace.to_owned(), group: group.to_owned(), name: name.to_owned() })
+    }
+
+    fn matches(&self, name: Name<'_>) -> bool {
+        self.namespace == name.namespace && part_matches(&self.group, name.group) && part_matches(&self.name, name.name)
+    }
+}
+
+fn part_matches(pattern: &str, text: &str) -> bool {
+    if pattern == "*" {
+        return true;
+    }
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(rest), Some(_)) => text.contains(&rest[..rest.len() - 1]),
+        (Some(end), None) => text.ends_with(end),
+        (None, Some(start)) => text.starts_with(start),
+        (None, None) => pattern == text,
+    }
+}
+
+/// How notices name a thing.
+#[must_use]
+pub fn wire_key(watching: Watching, Name { namespace, group, name }: Name<'_>) -> String {
+    match watching {
+        Watching::Services => format!("{namespace}@@{group}@@{name}"),
+        Watching::Configs => {
+            let escape = |text: &str| text.replace('%', "%25").replace('+', "%2B");
+            format!("{}+{}+{}", escape(name), escape(group), escape(namespace))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDERS: Name<'static> = Name { namespace: "public", group: "g", name: "orders" };
+
+    #[test]
+    fn parts_match_whole_by_prefix_by_suffix_and_inside() {
+        for (pattern, matches) in [
+            ("*", true),
+            ("orders", true),
+            ("ord*", true),
+            ("*ers", true),
+            ("*rde*", true),
+            ("order", false),
+            ("rders*", false),
+            ("*order", false),
+            ("*x*", false),
+            ("**", true),
+        ] {
+            assert_eq!(part_matches(pattern, "orders"), matches, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_told_once_what_begins_and_what_ceases_to_exist() {
+        let mut watches = FuzzyWatches::default();
+        let a: Arc<str> = "a".into();
+        let watch = |watches: &mut FuzzyWatches, received: &[&str], there: &[Name<'static>]| {
+            let received = received.iter().map(ToString::to_string).collect();
+            watches.watch(&a, Watching::Services, "public>>*>>*", received, there.iter().copied()).unwrap()
+        };
+        assert_eq!(watch(&mut watches, &[], &[ORDERS]).appeared, ["public@@g@@orders"]);
+        assert!(watches.note(Watching::Services, ORDERS, true).is_empty(), "it is known");
+        assert_eq!(watches.note(Watching::Services, ORDERS, false), [a.clone()]);
+        assert!(watches.note(Watching::Services, ORDERS, false).is_empty());
+        assert!(watches.note(Watching::Configs, ORDERS, true).is_empty());
+        assert!(watches.note(Watching::Services, Name { namespace: "", ..ORDERS }, true).is_empty());
+        let renewed = watch(&mut watches, &["public@@g@@gone"], &[ORDERS]);
+        assert_eq!((renewed.appeared.len(), renewed.vanished), (1, vec!["public@@g@@gone".to_owned()]));
+        watches.disconnect(&a);
+        assert!(watches.note(Watching::Services, ORDERS, false).is_empty());
+    }
+
+    #[test]
+    fn malformed_patterns_are_refused() {
+        for pattern in ["", "public", "public>>*", "public>>>>*", "a>>b>>c>>d"] {
+            assert!(Pattern::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn keys_are_written_as_clients_parse_them() {
+        assert_eq!(wire_key(Watching::Services, ORDERS), "public@@g@@orders");
+        let odd = Name { namespace: "public", group: "g", name: "a+b%c" };
+        assert_eq!(wire_key(Watching::Configs, odd), "a%2Bb%25c+g+public");
+    }
+}

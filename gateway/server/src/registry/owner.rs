@@ -1,0 +1,198 @@
+//! The one task that owns the store: it answers questions in order, lets time pass, and tells clients what changed.
+//!
+//! Config changes are told at once; changes of services after a short delay, so that many become one push.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use federation_core::id::ServiceKey;
+use federation_core::time::{Mono, WallMs};
+use nacos_protocol::server::{ConnectionId, PushBody, PushKey, Sessions, Watching};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::disk::ConfigDisk;
+use super::fuzzy::{Name, wire_key};
+use super::naming::{Now, Selection};
+use super::store::Store;
+use super::wire;
+
+/// Questions that wait for the owner; askers wait when it is full.
+const QUESTIONS: usize = 256;
+
+/// How often time passes: the precision of beats and of what is forgotten.
+const TICK: Duration = Duration::from_millis(500);
+
+type Reply = Box<dyn FnOnce() + Send>;
+type Question = Box<dyn FnOnce(&mut Store, Now) -> Reply + Send>;
+
+/// The registry has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the registry has stopped")]
+pub struct Stopped;
+
+/// Asks the owner of the store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Handle {
+    questions: mpsc::Sender<Question>,
+}
+
+impl Handle {
+    /// Runs `question` on the store, between those of others; it must be quick. Whoever must hear of a config change has it queued before
+    /// the answer is given.
+    ///
+    /// # Errors
+    /// [`Stopped`] when there is no owner any more.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Store, Now) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (tell, told) = oneshot::channel();
+        let question: Question = Box::new(move |store, now| {
+            let answer = question(store, now);
+            // An asker that has gone away needs no answer.
+            Box::new(move || drop(tell.send(answer)))
+        });
+        self.questions.send(question).await.map_err(|_| Stopped)?;
+        told.await.map_err(|_| Stopped)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Owner {
+    store: Store,
+    sessions: Sessions,
+    questions: mpsc::Receiver<Question>,
+    push_delay: Duration,
+    disk: Option<ConfigDisk>,
+    started: Instant,
+    /// When the changed services are pushed; `None` while none changed.
+    push_at: Option<Instant>,
+}
+
+impl Owner {
+    /// An owner of `store`, and the way to ask it.
+    pub(super) fn new(
+        store: Store,
+        sessions: Sessions,
+        push_delay: Duration,
+        disk: Option<ConfigDisk>,
+    ) -> (Self, Handle) {
+        let (asked, questions) = mpsc::channel(QUESTIONS);
+        let owner = Self { store, sessions, questions, push_delay, disk, started: Instant::now(), push_at: None };
+        (owner, Handle { questions: asked })
+    }
+
+    /// Runs until `stop`, or until nobody can ask any more.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let push_at = self.push_at;
+            // Every arm is cancel-safe: a question stays in the channel, a tick in the interval.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                question = self.questions.recv() => match question {
+                    Some(question) => self.answer(question).await,
+                    None => return,
+                },
+                () = async { tokio::time::sleep_until(push_at.unwrap_or(self.started)).await }, if push_at.is_some() => {
+                    self.push_services();
+                }
+                _ = tick.tick() => {
+                    let now = self.now();
+                    self.store.naming.expire(now);
+                    self.plan_push();
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, question: Question) {
+        let now = self.now();
+        let reply = question(&mut self.store, now);
+        self.push_configs();
+        self.save_configs().await;
+        self.plan_push();
+        reply();
+    }
+
+    fn plan_push(&mut self) {
+        if self.push_at.is_none() && self.store.naming.has_news() {
+            self.push_at = Some(Instant::now() + self.push_delay);
+        }
+    }
+
+    /// Tells subscribers and watchers of every service that changed, and those that are owed a first push.
+    fn push_services(&mut self) {
+        self.push_at = None;
+        let now = self.now();
+        let mut bodies = BTreeMap::new();
+        for key in self.store.naming.take_changed() {
+            let exists = self.store.naming.is_published(&key);
+            self.push_existence(Watching::Services, (&key).into(), exists);
+            for (connection, clusters) in self.store.naming.subscribers(&key) {
+                let (push, body) = service_body(&self.store, &mut bodies, &key, clusters, now);
+                self.sessions.push(&connection.clone().into(), push, body);
+            }
+        }
+        for (key, connection) in self.store.naming.take_owed() {
+            if let Some(clusters) = self.store.naming.subscription(&key, &connection) {
+                let (push, body) = service_body(&self.store, &mut bodies, &key, clusters, now);
+                self.sessions.push(&connection.into(), push, body);
+            }
+        }
+    }
+
+    fn push_configs(&mut self) {
+        for key in self.store.configs.take_changed() {
+            let exists = self.store.configs.get(&key).is_some();
+            self.push_existence(Watching::Configs, (&key).into(), exists);
+            for (connection, namespace) in self.store.configs.listeners(&key) {
+                let (push, body) = wire::config_push(&key, namespace);
+                self.sessions.push(&connection.clone().into(), push, body);
+            }
+        }
+    }
+
+    fn push_existence(&mut self, watching: Watching, name: Name<'_>, exists: bool) {
+        for connection in self.store.fuzzy.note(watching, name, exists) {
+            let (push, body) = wire::fuzzy_push(watching, wire_key(watching, name), exists);
+            self.sessions.push(&ConnectionId::from(connection), push, body);
+        }
+    }
+
+    async fn save_configs(&mut self) {
+        let written = self.store.configs.take_written();
+        let Some(disk) = &self.disk else { return };
+        for key in written {
+            if let Err(error) = disk.save(&key, self.store.configs.get(&key)).await {
+                tracing::warn!(%error, "config item of the embedded registry is not saved and would be lost by a restart");
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        let mono = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        Now { mono: Mono(mono), wall: WallMs(u64::try_from(wall).unwrap_or(u64::MAX)) }
+    }
+}
+
+/// A service's push for subscribers of these clusters: encoded once for all of them.
+fn service_body(
+    store: &Store,
+    bodies: &mut BTreeMap<(ServiceKey, Arc<str>), (PushKey, PushBody)>,
+    key: &ServiceKey,
+    clusters: &Arc<str>,
+    now: Now,
+) -> (PushKey, PushBody) {
+    let encode = || {
+        let snapshot = store.naming.query(key, clusters, Selection::Enabled, now);
+        wire::service_push(key, wire::encode_service(key, clusters, snapshot))
+    };
+    bodies.entry((key.clone(), clusters.clone())).or_insert_with(encode).clone()
+}
