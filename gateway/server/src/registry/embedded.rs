@@ -191,3 +191,6 @@ async fn serve_http(listener: TcpListener, api: Api, stop: CancellationToken) ->
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

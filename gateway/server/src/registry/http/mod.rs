@@ -8,8 +8,6 @@ mod instance;
 mod namespace;
 mod params;
 mod service;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -1,0 +1,369 @@
+//! The registry as its clients see it: our own client over gRPC, and plain HTTP.
+
+use nacos_protocol::client::{
+    CallError, Client, ClientOptions, ConfigName, ConfigWrite, Event, Events, ServiceName, ServiceSource,
+};
+use nacos_protocol::cluster::{Cluster, ClusterOptions, Credentials as ClientCredentials, ServerAddress};
+use nacos_protocol::message::naming::{Instance, ServiceInfo};
+use serde_json::{Value, json};
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running registry and the tasks of a test.
+struct Running {
+    http: SocketAddr,
+    stop: CancellationToken,
+    registry: JoinSet<Result<(), EmbeddedError>>,
+    clients: JoinSet<()>,
+    credentials: Option<ClientCredentials>,
+}
+
+fn anywhere() -> EmbeddedOptions {
+    EmbeddedOptions { push_delay: Duration::from_millis(5), ..EmbeddedOptions::at("127.0.0.1:0".parse().unwrap()) }
+}
+
+async fn start(options: EmbeddedOptions) -> Running {
+    // A free HTTP port says nothing of the port 1000 above it.
+    let registry = loop {
+        match EmbeddedRegistry::start(options.clone()).await {
+            Ok(registry) => break registry,
+            Err(EmbeddedError::Bind { .. } | EmbeddedError::NoGrpcPort(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let (http, stop) = (registry.http_addr(), CancellationToken::new());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(registry.run(stop.clone()));
+    Running { http, stop, registry: tasks, clients: JoinSet::new(), credentials: None }
+}
+
+impl Running {
+    /// A connected client.
+    async fn client(&mut self) -> Peer {
+        let mut peer = self.unconnected();
+        peer.wait(|event| matches!(event, Event::Connected { .. }).then_some(())).await;
+        peer
+    }
+
+    fn unconnected(&mut self) -> Peer {
+        let server: ServerAddress = self.http.to_string().parse().unwrap();
+        let options = ClusterOptions { credentials: self.credentials.clone(), ..ClusterOptions::new(vec![server]) };
+        let (client, events, connection) = Client::new(Cluster::new(options).unwrap(), ClientOptions::default());
+        let stop = self.stop.child_token();
+        self.clients.spawn(connection.run(stop.clone()));
+        Peer { client, events, stop }
+    }
+
+    async fn call(&self, method: &str, path: &str) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let url = format!("http://{}/nacos/{path}", self.http);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.request(method, url).send().await.unwrap();
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    async fn end(mut self) {
+        self.stop.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.registry.join_next()).await.expect("it stops in time");
+        ended.expect("it ran").expect("no panic").expect("no failure");
+    }
+}
+
+struct Peer {
+    client: Client,
+    events: Events,
+    stop: CancellationToken,
+}
+
+impl Peer {
+    async fn wait<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        let search = async {
+            loop {
+                let event = self.events.recv().await.expect("the client runs");
+                if let Some(found) = wanted(&event) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.expect("the event comes in time")
+    }
+
+    /// Waits for a list of these addresses.
+    async fn sees(&mut self, name: &ServiceName, addresses: &[&str]) -> ServiceInfo {
+        let mut last = 0;
+        self.wait(|event| match event {
+            Event::Service { service, info, .. } if service == name => {
+                assert!(info.last_ref_time >= last, "revisions do not go back");
+                last = info.last_ref_time;
+                let seen: Vec<&str> = info.hosts.iter().map(|host| &*host.ip).collect();
+                (seen == addresses).then(|| info.clone())
+            }
+            _ => None,
+        })
+        .await
+    }
+}
+
+fn orders() -> ServiceName {
+    ServiceName::new("public", "G", "orders")
+}
+
+fn instance(ip: &str) -> Instance {
+    let metadata = [("k\"".to_owned(), "väl'ue 值".to_owned())].into();
+    Instance { ip: ip.into(), port: 80, weight: 0.5, metadata, ..Instance::default() }
+}
+
+#[tokio::test]
+async fn a_registration_reaches_subscribers_and_ends_with_its_connection() {
+    let mut running = start(anywhere()).await;
+    let (mut watcher, publisher) = (running.client().await, running.client().await);
+    watcher.client.subscribe(&orders());
+    watcher.sees(&orders(), &[]).await;
+    publisher.client.register(&orders(), vec![instance("10.0.0.1")]).await.unwrap();
+    let info = watcher.sees(&orders(), &["10.0.0.1"]).await;
+    assert_eq!((&info.hosts[0].metadata, info.hosts[0].weight), (&instance("").metadata, 0.5));
+    assert_eq!(info.hosts[0].instance_id, "10.0.0.1#80#DEFAULT#G@@orders");
+    publisher.client.register(&orders(), vec![instance("10.0.0.1"), instance("10.0.0.2")]).await.unwrap();
+    watcher.sees(&orders(), &["10.0.0.1", "10.0.0.2"]).await;
+    let listed = watcher.client.list_services("public", "G").await.unwrap();
+    assert_eq!(listed, ["orders"]);
+    publisher.stop.cancel();
+    watcher.sees(&orders(), &[]).await;
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_subscription_is_followed_by_one_push_of_the_same() {
+    let mut running = start(anywhere()).await;
+    let mut peer = running.client().await;
+    peer.client.register(&orders(), vec![instance("10.0.0.1")]).await.unwrap();
+    peer.client.subscribe(&orders());
+    let mut sources = Vec::new();
+    while sources.len() < 2 {
+        let source = peer.wait(|event| match event {
+            Event::Service { source, info, .. } => {
+                assert_eq!(info.hosts.len(), 1);
+                Some(*source)
+            }
+            _ => None,
+        });
+        sources.push(source.await);
+    }
+    assert_eq!(sources, [ServiceSource::Subscribed, ServiceSource::Push]);
+}
+
+#[tokio::test]
+async fn persistent_instances_outlive_their_registrant_and_refuse_ephemeral_company() {
+    let mut running = start(anywhere()).await;
+    let (watcher, publisher) = (running.client().await, running.client().await);
+    publisher.client.register_persistent(&orders(), instance("10.0.0.1")).await.unwrap();
+    publisher.stop.cancel();
+    let refused = watcher.client.register(&orders(), vec![instance("10.0.0.2")]).await;
+    assert!(matches!(refused, Err(CallError::Server { code: 400, .. })), "{refused:?}");
+    let info = watcher.client.query(&orders()).await.unwrap();
+    assert_eq!((info.hosts.len(), info.hosts[0].ephemeral), (1, false));
+    watcher.client.deregister_persistent(&orders(), instance("10.0.0.1")).await.unwrap();
+    assert!(watcher.client.query(&orders()).await.unwrap().hosts.is_empty());
+}
+
+#[tokio::test]
+async fn config_items_are_published_heard_of_and_guarded() {
+    let mut running = start(anywhere()).await;
+    let (mut listener, writer) = (running.client().await, running.client().await);
+    let config = ConfigName::new("", "G", "app.yaml");
+    listener.client.listen_config(&config, "");
+    assert_eq!(writer.client.query_config(&config).await.unwrap(), None);
+    let write = |content: &str, cas_md5: Option<String>| ConfigWrite {
+        content: content.into(),
+        content_type: "yaml".into(),
+        cas_md5,
+        ..ConfigWrite::default()
+    };
+    let content = "a: \"ü\"\r\nb: 值\n";
+    writer.client.publish_config(&config, write(content, None)).await.unwrap();
+    let heard = listener.wait(|event| match event {
+        Event::ConfigChanged { config } => Some(config.clone()),
+        _ => None,
+    });
+    assert_eq!(heard.await, config, "by the name the listener uses");
+    let found = listener.client.query_config(&ConfigName::new("public", "G", "app.yaml")).await.unwrap().unwrap();
+    assert_eq!((found.content.as_str(), found.content_type.as_str()), (content, "yaml"));
+    writer.client.publish_config(&config, write("c", Some("0".repeat(32)))).await.expect_err("another md5");
+    writer.client.publish_config(&config, write("c", Some(found.md5))).await.unwrap();
+    writer.client.remove_config(&config).await.unwrap();
+    assert_eq!(writer.client.query_config(&config).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_fuzzy_watch_tells_what_exists_and_what_comes_and_goes() {
+    let mut running = start(anywhere()).await;
+    let (mut watcher, publisher) = (running.client().await, running.client().await);
+    publisher.client.register(&orders(), vec![instance("10.0.0.1")]).await.unwrap();
+    watcher.client.fuzzy_watch("public");
+    let mut appeared = Vec::new();
+    watcher
+        .wait(|event| match event {
+            Event::ServiceAppeared { service } => {
+                appeared.push(service.clone());
+                None
+            }
+            Event::FuzzyWatchReady { .. } => Some(()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(appeared, [orders()]);
+    let late = ServiceName { service: "late".into(), ..orders() };
+    publisher.client.register(&late, vec![instance("10.0.0.2")]).await.unwrap();
+    watcher.wait(|event| matches!(event, Event::ServiceAppeared { service } if *service == late).then_some(())).await;
+    publisher.stop.cancel();
+    watcher.wait(|event| matches!(event, Event::ServiceDisappeared { .. }).then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_operators_change_over_http_is_pushed_and_disabled_is_shown_to_them_alone() {
+    let mut running = start(anywhere()).await;
+    let mut peer = running.client().await;
+    peer.client.register(&orders(), vec![instance("10.0.0.1"), instance("10.0.0.2")]).await.unwrap();
+    peer.client.subscribe(&orders());
+    peer.sees(&orders(), &["10.0.0.1", "10.0.0.2"]).await;
+    let service = "groupName=G&serviceName=orders";
+    let change = format!("v3/admin/ns/instance?{service}&ip=10.0.0.1&port=80&enabled=false&weight=3&metadata=x=y");
+    assert_eq!(running.call("PUT", &change).await.0, 200);
+    peer.sees(&orders(), &["10.0.0.2"]).await;
+    let (_, list) = running.call("GET", &format!("v3/admin/ns/instance/list?{service}")).await;
+    let first = &list["data"][0];
+    assert_eq!(
+        (&first["enabled"], &first["weight"], &first["metadata"]["x"]),
+        (&json!(false), &json!(3.0), &json!("y"))
+    );
+    let (_, all) = running.call("GET", "v3/admin/ns/service/list?withInstances=true").await;
+    assert_eq!(all["data"]["pageItems"][0]["clusterMap"]["DEFAULT"]["hosts"].as_array().unwrap().len(), 2);
+    let unknown = running.call("PUT", "v3/admin/ns/instance?serviceName=none&ip=1&port=1").await;
+    assert_eq!((unknown.0, &unknown.1["code"]), (400, &json!(21004)));
+}
+
+#[tokio::test]
+async fn http_registers_beats_lists_and_removes() {
+    let running = start(anywhere()).await;
+    let one = "serviceName=G@@orders&ip=10.0.0.1&port=80&clusterName=X";
+    for (method, path, status, want) in [
+        ("POST", format!("v1/ns/instance?{one}&metadata={{\"a\":\"b\"}}"), 200, json!("ok")),
+        (
+            "PUT",
+            format!("v1/ns/instance/beat?{one}"),
+            200,
+            json!({"clientBeatInterval": 5000, "code": 10200, "lightBeatEnabled": true}),
+        ),
+        (
+            "PUT",
+            "v1/ns/instance/beat?serviceName=G@@orders&ip=9&port=80".into(),
+            200,
+            json!({"clientBeatInterval": 5000, "code": 20404, "lightBeatEnabled": true}),
+        ),
+        (
+            "POST",
+            "v3/client/ns/instance?serviceName=orders&ip=9&port=80&heartBeat=true".into(),
+            200,
+            json!({"code": 21003, "message": "instance not found", "data": null}),
+        ),
+        (
+            "GET",
+            "v1/ns/service/list?pageNo=1&pageSize=10&groupName=G".into(),
+            200,
+            json!({"count": 1, "doms": ["orders"]}),
+        ),
+        (
+            "POST",
+            "v1/ns/instance?serviceName=orders&port=80".into(),
+            400,
+            json!("Required parameter 'ip' is not present"),
+        ),
+        (
+            "GET",
+            "v3/admin/ns/instance/list?groupName=G&serviceName=orders".into(),
+            404,
+            json!({"code": 30000, "message": "server error", "data": "service G@@orders is not found!"}),
+        ),
+        ("DELETE", format!("v1/ns/instance?{one}"), 200, json!("ok")),
+        ("GET", "v3/admin/nope".into(), 404, json!({"status": 404, "error": "Not Found"})),
+    ] {
+        assert_eq!(running.call(method, &path).await, (status, want), "{method} {path}");
+    }
+    let (_, list) = running.call("GET", "v1/ns/instance/list?serviceName=G@@orders").await;
+    assert_eq!((&list["name"], list["hosts"].as_array().unwrap().len()), (&json!("G@@orders"), 0));
+}
+
+#[tokio::test]
+async fn http_lists_services_namespaces_and_config_items_by_page() {
+    let running = start(anywhere()).await;
+    for n in 0..3 {
+        running.call("POST", &format!("v3/client/ns/instance?groupName=g{n}&serviceName=s&ip=10.0.0.1&port=80")).await;
+        running.call("POST", &format!("v3/admin/cs/config?groupName=g&dataId=d{n}&content=c{n}&type=yaml")).await;
+    }
+    let (_, services) = running.call("GET", "v3/admin/ns/service/list?pageNo=2&pageSize=2&namespaceId=public").await;
+    let data = &services["data"];
+    assert_eq!(
+        (&data["totalCount"], &data["pagesAvailable"], &data["pageItems"][0]["groupName"]),
+        (&json!(3), &json!(2), &json!("g2"))
+    );
+    let (_, configs) = running.call("GET", "v3/admin/cs/config/list?pageNo=1&pageSize=2").await;
+    assert_eq!(configs["data"]["pageItems"].as_array().unwrap().len(), 2);
+    let (_, all) = running.call("GET", "v3/admin/cs/history/configs?namespaceId=public").await;
+    assert_eq!((all["data"].as_array().unwrap().len(), &all["data"][2]["dataId"]), (3, &json!("d2")));
+    let (_, one) = running.call("GET", "v3/admin/cs/config?groupName=g&dataId=d1").await;
+    assert_eq!((&one["data"]["content"], &one["data"]["type"]), (&json!("c1"), &json!("yaml")));
+    assert_eq!(running.call("GET", "v1/cs/configs?group=g&dataId=d1").await, (200, json!("c1")));
+    assert_eq!(running.call("GET", "v3/admin/cs/config?groupName=g&dataId=none").await.1["code"], 20004);
+    running.call("POST", "v3/admin/core/namespace?namespaceId=dev&namespaceName=Dev").await;
+    let (_, namespaces) = running.call("GET", "v3/admin/core/namespace/list").await;
+    let ids: Vec<&Value> = namespaces["data"].as_array().unwrap().iter().map(|one| &one["namespace"]).collect();
+    assert_eq!(ids, ["dev", "public"]);
+    assert_eq!(namespaces["data"][1]["configCount"], 3);
+}
+
+#[tokio::test]
+async fn with_credentials_only_who_logged_in_may_call() {
+    let credentials = Credentials { username: "nacos".into(), password: "secret".into() };
+    let mut running = start(EmbeddedOptions { credentials: Some(credentials), ..anywhere() }).await;
+    assert_eq!(running.call("GET", "v3/admin/ns/service/list").await.0, 403);
+    assert_eq!(running.call("GET", "v3/admin/core/state/readiness").await.0, 200);
+    assert_eq!(running.call("POST", "v3/auth/user/login?username=nacos&password=wrong").await.0, 403);
+    let (_, login) = running.call("POST", "v1/auth/users/login?username=nacos&password=secret").await;
+    let token = login["accessToken"].as_str().unwrap();
+    assert_eq!(running.call("GET", &format!("v3/admin/ns/service/list?accessToken={token}")).await.0, 200);
+
+    let said = |password: &str| Some(ClientCredentials { username: "nacos".into(), password: password.into() });
+    running.credentials = said("wrong");
+    let mut wrong = running.unconnected();
+    wrong.wait(|event| matches!(event, Event::LoginFailed { .. }).then_some(())).await;
+    running.credentials = said("secret");
+    let right = running.client().await;
+    right.client.register(&orders(), vec![instance("10.0.0.1")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restart_keeps_config_items_and_clients_come_back_with_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions { config_folder: Some(folder.path().into()), ..anywhere() };
+    let mut running = start(options.clone()).await;
+    let (mut peer, config) = (running.client().await, ConfigName::new("public", "G", "app.yaml"));
+    let write = ConfigWrite { content: "a: 1".into(), ..ConfigWrite::default() };
+    peer.client.publish_config(&config, write).await.unwrap();
+    peer.client.register(&orders(), vec![instance("10.0.0.1")]).await.unwrap();
+    peer.client.subscribe(&orders());
+    peer.sees(&orders(), &["10.0.0.1"]).await;
+
+    let (http, clients) = (running.http, std::mem::take(&mut running.clients));
+    let stop = std::mem::replace(&mut running.stop, CancellationToken::new());
+    drop(std::mem::take(&mut running.registry)); // Aborted, as by a crash: nothing is saved at the end.
+    peer.wait(|event| matches!(event, Event::Disconnected { .. }).then_some(())).await;
+    let mut again = start(EmbeddedOptions { http, ..options }).await;
+    again.clients = clients;
+    peer.sees(&orders(), &["10.0.0.1"]).await;
+    assert_eq!(peer.client.query_config(&config).await.unwrap().unwrap().content, "a: 1");
+    stop.cancel();
+    again.end().await;
+}
