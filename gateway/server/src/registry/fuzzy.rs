@@ -192,7 +192,7 @@ mod tests {
         };
         assert_eq!(watch(&mut watches, &[], &[ORDERS]).appeared, ["public@@g@@orders"]);
         assert!(watches.note(Watching::Services, ORDERS, true).is_empty(), "it is known");
-        assert_eq!(watches.note(Watching::Services, ORDERS, false), [a.clone()]);
+        assert_eq!(watches.note(Watching::Services, ORDERS, false), std::slice::from_ref(&a));
         assert!(watches.note(Watching::Services, ORDERS, false).is_empty());
         assert!(watches.note(Watching::Configs, ORDERS, true).is_empty());
         assert!(watches.note(Watching::Services, Name { namespace: "", ..ORDERS }, true).is_empty());
