@@ -33,6 +33,7 @@ pub use self::kafka::{Compaction, Kafka, Properties, Topics};
 pub use self::mistakes::{Mistake, Mistakes};
 pub use self::nacos::{ClientCertificate, EmbeddedRegistry, Login, Nacos, Registry, RemoteNacos, Tls};
 pub use self::reader::Shown;
+pub(crate) use self::reader::{ScalarType, scalar_type};
 pub use self::rules::{Export, Import, Namespaces};
 pub use self::secret::Secret;
 pub use self::values::{Bytes, HostPort, LogFilter, Ratio, parse_duration};

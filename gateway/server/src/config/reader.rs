@@ -379,13 +379,17 @@ fn expected_instead(name: &str, section: &Section) -> String {
 
 /// What YAML 1.2 takes an unquoted scalar for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ScalarType {
+pub(crate) enum ScalarType {
+    /// Also infinities and `.nan`.
     Number,
+    /// `true` and `false`, and nothing else.
     Truth,
+    /// Everything else.
     Text,
 }
 
-fn scalar_type(text: &str) -> ScalarType {
+/// What an unquoted `text` is taken for.
+pub(crate) fn scalar_type(text: &str) -> ScalarType {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let hex =
         |prefix: &str, radix| text.strip_prefix(prefix).is_some_and(|rest| u128::from_str_radix(rest, radix).is_ok());

@@ -11,8 +11,8 @@ use granit_parser::{Event, Parser, ScalarStyle, StrInput};
 
 use super::mistakes::Mistakes;
 
-/// Most nodes of one document, copies made by aliases included. A generous configuration has some hundreds; ten aliases
-/// of ten aliases of … have billions.
+/// Most nodes of one configuration, copies made for anchors and aliases included. A generous configuration has some
+/// hundreds; ten aliases of ten aliases of … have billions.
 pub const MOST_NODES: usize = 20_000;
 
 /// Deepest nesting; the configuration itself nests 5 deep.
@@ -87,7 +87,13 @@ pub struct Entry {
 /// Reads one document. `None` if the text is no YAML or more than a configuration may be; the reason is in `mistakes`.
 /// An empty document is [`Value::Null`].
 pub fn parse(text: &str, mistakes: &mut Mistakes) -> Option<Node> {
-    let mut builder = Builder { events: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, mistakes };
+    parse_within(text, MOST_NODES, mistakes)
+}
+
+/// As [`parse`], for documents of at most `most_nodes`, copies made for anchors and aliases included.
+pub fn parse_within(text: &str, most_nodes: usize, mistakes: &mut Mistakes) -> Option<Node> {
+    let events = Parser::new_from_str(text);
+    let mut builder = Builder { events, anchors: HashMap::new(), nodes: 0, most_nodes, mistakes };
     builder.document().ok()
 }
 
@@ -98,6 +104,7 @@ struct Builder<'text, 'm> {
     events: Parser<'text, StrInput<'text>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    most_nodes: usize,
     mistakes: &'m mut Mistakes,
 }
 
@@ -158,6 +165,7 @@ impl<'text> Builder<'text, '_> {
         };
         let node = Node { span, value };
         if anchor > 0 {
+            self.count(size(&node), span)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
@@ -222,8 +230,8 @@ impl<'text> Builder<'text, '_> {
 
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), Stopped> {
         self.nodes += nodes;
-        if self.nodes > MOST_NODES {
-            let expected = format!("at most {MOST_NODES} values, copies made by aliases included");
+        if self.nodes > self.most_nodes {
+            let expected = format!("at most {} values, copies made for anchors and aliases included", self.most_nodes);
             return self.stop(span, "too many values", &expected);
         }
         Ok(())
