@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod metrics;
 pub mod ports;
 pub mod registry;
+pub mod scenario;
 pub mod snapshot_file;
 pub mod telemetry;
 pub mod view;

@@ -55,6 +55,8 @@ pub struct InvalidWeight;
 impl MilliWeight {
     /// An endpoint of this weight is left out.
     pub const ZERO: Self = Self(0);
+    /// What Nacos gives an instance that was registered without a weight.
+    pub const ONE: Self = Self(1000);
     /// The greatest weight, 10,000: what Nacos allows.
     pub const MAX: Self = Self(10_000_000);
 

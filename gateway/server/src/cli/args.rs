@@ -78,6 +78,14 @@ A second signal ends the process at once.")]
 Secrets are masked. With mistakes the exit code is 2.")]
     CheckConfig(CheckConfig),
 
+    /// Plan a scenario file: who would get how much, and why. Needs no gateway
+    #[command(after_help = "Examples:
+  nacos-fed route --scenario frankfurt-lost.yaml
+  nacos-fed route --scenario - --format json < frankfurt-lost.yaml
+
+With mistakes in the file the exit code is 2.")]
+    Route(Route),
+
     /// Whether the gateway is ready and every cluster is live
     #[command(after_help = "Examples:
   nacos-fed status
@@ -155,6 +163,14 @@ pub(super) struct CheckConfig {
     /// Print the JSON Schema of configurations
     #[arg(long)]
     pub(super) schema: bool,
+}
+
+/// Arguments of `route`.
+#[derive(Args, Debug)]
+pub(super) struct Route {
+    /// The scenario, in YAML; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: String,
 }
 
 /// What a list is restricted to, besides namespace and group.

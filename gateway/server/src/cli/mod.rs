@@ -12,6 +12,7 @@ mod configs;
 mod demo;
 mod exit;
 mod output;
+mod route;
 mod serve;
 mod service;
 mod services;
@@ -53,6 +54,7 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::run(args, global),
         Command::CheckConfig(args) => check_config::run(args, &mut output),
         Command::Demo(args) => demo::run(args, global, &mut output),
+        Command::Route(args) => route::run(args, &mut output),
         query => {
             let level = global.log_level.clone().unwrap_or_else(|| LogFilter("warn".to_owned()));
             telemetry::init(global.log_format.unwrap_or(LogFormat::Text), &level, None).map_err(Failure::failed)?;
@@ -74,7 +76,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         Command::Configs(filter) => configs::list(filter, global, &client, output).await,
         Command::Config(item) => configs::show(item, global, &client, output).await,
         Command::Watch(name) => watch::run(name, global, &client, output).await,
-        Command::Serve(_) | Command::CheckConfig(_) | Command::Demo(_) => {
+        Command::Serve(_) | Command::CheckConfig(_) | Command::Demo(_) | Command::Route(_) => {
             unreachable!("these do not ask a gateway and were handled before")
         }
     }

@@ -9,7 +9,8 @@ use super::exit::Failure;
 /// How answers look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
-    /// Aligned columns for people.
+    /// Aligned columns for people; `text` means the same.
+    #[value(alias = "text")]
     Table,
     /// The gateway's own documents.
     Json,

@@ -1,0 +1,228 @@
+//! Reads typed values from a tree of places, strictly: unknown fields and values of another type are mistakes with
+//! their line, and reading goes on after them. `null` is the same as not given.
+//!
+//! For documents with tens of thousands of entries, so that nothing is allocated for what is right.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::config::mistakes::Mistakes;
+use crate::config::tree::{Entry, Form, Node, Scalar, Span, Value};
+use crate::config::{ScalarType, scalar_type};
+
+/// Where a value stands in the document; a text is made of it only for mistakes.
+#[derive(Clone, Copy)]
+pub(crate) enum Path<'a> {
+    /// The whole document, under a name that may be empty.
+    Root(&'a str),
+    /// A field of a mapping.
+    Field(&'a Path<'a>, &'a str),
+    /// An item of a list.
+    Item(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => f.write_str(name),
+            Self::Field(Path::Root(""), name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// A value that is there, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Item<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) path: Path<'a>,
+}
+
+/// A mapping of known fields.
+pub(crate) struct Section<'a> {
+    entries: &'a [Entry],
+    path: Path<'a>,
+    span: Span,
+}
+
+impl<'a> Section<'a> {
+    /// Checks that `item` is a mapping of no other fields than `known`. What is no mapping is a mistake and counts as an
+    /// empty one.
+    pub(crate) fn open(item: Item<'a>, known: &[&str], mistakes: &mut Mistakes) -> Self {
+        let entries = item.entries(mistakes);
+        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let path = Path::Field(&item.path, &entry.key).to_string();
+            mistakes.add(entry.key_span, &path, "unknown field", &format!("one of {}", known.join(", ")));
+        }
+        Self { entries, path: item.path, span: item.node.span }
+    }
+
+    /// The field's value, unless it is not given.
+    pub(crate) fn get(&'a self, name: &'a str) -> Option<Item<'a>> {
+        let entry = self.entries.iter().find(|entry| entry.key == name)?;
+        let item = Item { node: &entry.value, path: Path::Field(&self.path, name) };
+        (!item.is_null()).then_some(item)
+    }
+
+    /// The field's value; it is a mistake not to give it.
+    pub(crate) fn required(&'a self, name: &'a str, expected: &str, mistakes: &mut Mistakes) -> Option<Item<'a>> {
+        let item = self.get(name);
+        if item.is_none() {
+            self.mistake(name, "a required field is missing", expected, mistakes);
+        }
+        item
+    }
+
+    /// Records what is wrong with a field in its relation to others.
+    pub(crate) fn mistake(&self, name: &str, problem: &str, expected: &str, mistakes: &mut Mistakes) {
+        let entry = self.entries.iter().find(|entry| entry.key == name);
+        let span = entry.map_or(self.span, |entry| entry.key_span);
+        mistakes.add(span, &Path::Field(&self.path, name).to_string(), problem, expected);
+    }
+}
+
+impl<'a> Item<'a> {
+    /// The document as a whole.
+    pub(crate) fn root(node: &'a Node, name: &'a str) -> Self {
+        Self { node, path: Path::Root(name) }
+    }
+
+    /// Whether `true` or `false` stands here.
+    pub(crate) fn is_truth(&self) -> bool {
+        matches!(self.scalar(), Some((ScalarType::Truth, _)))
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(self.node.value, Value::Null)
+    }
+
+    /// Records that the value is not what is needed.
+    pub(crate) fn refuse(&self, problem: &str, expected: &str, mistakes: &mut Mistakes) {
+        mistakes.add(self.node.span, &self.path.to_string(), problem, expected);
+    }
+
+    /// The names and values of a mapping, all of them.
+    pub(crate) fn entries(&self, mistakes: &mut Mistakes) -> &'a [Entry] {
+        match &self.node.value {
+            Value::Mapping(entries) => entries,
+            Value::Null => &[],
+            _ => {
+                self.wrong_type("a mapping", mistakes);
+                &[]
+            }
+        }
+    }
+
+    /// The names and values of a mapping whose names are free, without those that are not given.
+    pub(crate) fn pairs(&'a self, mistakes: &mut Mistakes) -> impl Iterator<Item = (&'a str, Item<'a>)> + use<'a> {
+        let pair = |entry: &'a Entry| {
+            let item = Item { node: &entry.value, path: Path::Field(&self.path, &entry.key) };
+            (!item.is_null()).then_some((entry.key.as_str(), item))
+        };
+        self.entries(mistakes).iter().filter_map(pair)
+    }
+
+    /// The items of a list of at most `most`.
+    pub(crate) fn items(&'a self, most: usize, mistakes: &mut Mistakes) -> impl Iterator<Item = Item<'a>> + use<'a> {
+        let nodes: &[Node] = match &self.node.value {
+            Value::Sequence(nodes) if nodes.len() <= most => nodes,
+            Value::Sequence(nodes) => {
+                self.refuse(&format!("a list of {}", nodes.len()), &format!("at most {most}"), mistakes);
+                &[]
+            }
+            _ => {
+                self.wrong_type("a list", mistakes);
+                &[]
+            }
+        };
+        nodes.iter().enumerate().map(|(index, node)| Item { node, path: Path::Item(&self.path, index) })
+    }
+
+    /// A text. What looks like a number or a truth value is none, unless it is quoted.
+    pub(crate) fn text(&self, mistakes: &mut Mistakes) -> Option<&'a str> {
+        match self.scalar() {
+            Some((ScalarType::Text, text)) => Some(text),
+            _ => {
+                self.wrong_type("a text", mistakes);
+                None
+            }
+        }
+    }
+
+    /// One of some words, and what it stands for.
+    pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)], mistakes: &mut Mistakes) -> Option<T> {
+        let text = self.text(mistakes)?;
+        let meaning = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if meaning.is_none() {
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.refuse(&format!("`{text}` is not known"), &format!("one of {}", words.join(", ")), mistakes);
+        }
+        meaning
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&self, mistakes: &mut Mistakes) -> Option<bool> {
+        match self.scalar() {
+            Some((ScalarType::Truth, text)) => Some(text.eq_ignore_ascii_case("true")),
+            _ => {
+                self.wrong_type("true or false", mistakes);
+                None
+            }
+        }
+    }
+
+    /// A whole number within bounds.
+    pub(crate) fn whole(&self, bounds: RangeInclusive<u64>, mistakes: &mut Mistakes) -> Option<u64> {
+        let expected = || format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        let Some((ScalarType::Number, text)) = self.scalar() else {
+            self.wrong_type(&expected(), mistakes);
+            return None;
+        };
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.wrong_type(&expected(), mistakes);
+            return None;
+        }
+        let number = text.parse().ok().filter(|number| bounds.contains(number));
+        if number.is_none() {
+            self.refuse(&format!("`{text}` is out of range"), &expected(), mistakes);
+        }
+        number
+    }
+
+    /// A number, whole or not, finite or not.
+    pub(crate) fn number(&self, mistakes: &mut Mistakes) -> Option<f64> {
+        if let Some((ScalarType::Number, text)) = self.scalar() {
+            let special = match text.trim_start_matches(['-', '+']).to_ascii_lowercase().as_str() {
+                ".inf" if text.starts_with('-') => Some(f64::NEG_INFINITY),
+                ".inf" => Some(f64::INFINITY),
+                ".nan" => Some(f64::NAN),
+                _ => None,
+            };
+            if let Some(number) = special.or_else(|| text.parse().ok()) {
+                return Some(number);
+            }
+        }
+        self.wrong_type("a decimal number", mistakes);
+        None
+    }
+
+    fn scalar(&self) -> Option<(ScalarType, &'a str)> {
+        let Value::Scalar(Scalar { text, form }) = &self.node.value else { return None };
+        let kind = if *form == Form::Plain { scalar_type(text) } else { ScalarType::Text };
+        Some((kind, text))
+    }
+
+    fn wrong_type(&self, expected: &str, mistakes: &mut Mistakes) {
+        let problem = match (&self.node.value, self.scalar()) {
+            (_, Some((ScalarType::Number, text))) => format!("wrong type: the number `{text}`"),
+            (_, Some((ScalarType::Truth, text))) => format!("wrong type: the truth value `{text}`"),
+            (_, Some((ScalarType::Text, text))) => format!("wrong type: the text `{text}`"),
+            (Value::Sequence(_), None) => "wrong type: a list".to_owned(),
+            (Value::Mapping(_), None) => "wrong type: a mapping".to_owned(),
+            (Value::Null | Value::Scalar(_), None) => "no value".to_owned(),
+        };
+        self.refuse(&problem, expected, mistakes);
+    }
+}

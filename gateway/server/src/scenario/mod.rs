@@ -1,0 +1,187 @@
+//! Scenario files: everything that one plan is made from, for what-if questions and for the tables of the tests.
+//!
+//! Input: a YAML text. Output: a [`Scenario`], or every mistake with its line and what would be right. Invariant: what is
+//! accepted is of bounded size, whatever the text is.
+
+pub mod answer;
+mod endpoints;
+pub(crate) mod fields;
+mod place;
+pub mod policy;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use federation_core::freshness::Freshness;
+use federation_core::routing::{
+    self, Caller, Drain, DrainGuard, Endpoint, Intents, MAX_DRAINS, Origin, Percent, Plan, Policy, Ruling,
+};
+
+pub use self::endpoints::MOST_ENDPOINTS;
+use self::fields::{Item, Section};
+use self::place::{labels, locality, name};
+use crate::config::mistakes::Mistakes;
+use crate::config::tree::{self, Node, Span};
+
+/// Largest file in bytes.
+pub const LARGEST_FILE_BYTES: u64 = 16 << 20;
+
+/// Most values of a file: some fifty thousand endpoints written out; more are written with `count`.
+const MOST_NODES: usize = 1_000_000;
+
+/// Most drains of a file. Only [`MAX_DRAINS`] of them can be in force.
+const MOST_DRAINS: usize = 100;
+
+/// What a file says.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Who asks.
+    pub caller: Caller,
+    /// What the operator decided.
+    pub policy: Policy,
+    /// What the operator drains.
+    pub intents: Intents,
+    /// The endpoints, `count` expanded, their ids unique.
+    pub endpoints: Vec<Endpoint>,
+    /// The weight of each endpoint as it was given.
+    pub weights: Vec<f64>,
+}
+
+/// Reads a file; `-` is standard input.
+///
+/// # Errors
+/// Every mistake that it has; also that it cannot be read.
+pub fn load(file: &str) -> Result<Scenario, Mistakes> {
+    let bytes = match file {
+        "-" => read_up_to(std::io::stdin().lock()),
+        path => std::fs::File::open(path).and_then(read_up_to),
+    };
+    let text = bytes.map_err(|error| format!("cannot be read: {error}")).and_then(text);
+    text.map_err(|problem| {
+        let mut mistakes = Mistakes::new(file, "");
+        let expected = format!("a YAML file in UTF-8 of at most {} MiB", LARGEST_FILE_BYTES >> 20);
+        mistakes.add(Span::default(), "", &problem, &expected);
+        mistakes
+    })
+    .and_then(|text| from_text(file, &text))
+}
+
+/// One byte more than is allowed at most, so that a file that is too large can be told from one that is not.
+fn read_up_to(source: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(LARGEST_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, String> {
+    if bytes.len() as u64 > LARGEST_FILE_BYTES {
+        return Err("too large".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("not UTF-8: on line {line}")
+    })
+}
+
+/// Reads a text; `name` is shown in mistakes.
+///
+/// # Errors
+/// Every mistake that it has.
+pub fn from_text(name: &str, text: &str) -> Result<Scenario, Mistakes> {
+    let mut mistakes = Mistakes::new(name, text);
+    let Some(tree) = tree::parse_within(text, MOST_NODES, &mut mistakes) else { return Err(mistakes) };
+    let scenario = read(&tree, &mut mistakes);
+    if mistakes.count() > 0 { Err(mistakes) } else { Ok(scenario) }
+}
+
+impl Scenario {
+    /// What the caller is to use, and why.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        routing::plan(&self.endpoints, &self.caller, &self.policy, &self.intents)
+    }
+}
+
+fn read(tree: &Node, mistakes: &mut Mistakes) -> Scenario {
+    let known = ["caller", "policy", "origins", "drains", "endpoints"];
+    let section = Section::open(Item::root(tree, ""), &known, mistakes);
+    let freshness = section.get("origins").map_or_else(HashMap::new, |item| origins(item, mistakes));
+    let read = section.get("endpoints").map(|item| endpoints::read(item, &freshness, mistakes)).unwrap_or_default();
+    let scenario = Scenario {
+        caller: section.get("caller").map_or_else(Caller::default, |item| caller(item, mistakes)),
+        policy: section.get("policy").map_or_else(Policy::default, |item| policy::read_item(item, mistakes)),
+        intents: section.get("drains").map_or_else(Intents::default, |item| drains(item, mistakes)),
+        endpoints: read.endpoints,
+        weights: read.weights,
+    };
+    if mistakes.count() == 0 && scenario.drains_too_many() {
+        let expected = format!("at most {MAX_DRAINS} clusters drained at a time");
+        section.mistake("drains", "too many drains in force", &expected, mistakes);
+    }
+    scenario
+}
+
+impl Scenario {
+    fn drains_too_many(&self) -> bool {
+        self.intents.drains().len() > MAX_DRAINS
+            && self.plan().drains.iter().any(|verdict| verdict.ruling == Ruling::Excess)
+    }
+}
+
+fn caller(item: Item<'_>, mistakes: &mut Mistakes) -> Caller {
+    let section = Section::open(item, &["region", "zone", "sub_zone", "network", "cluster", "labels"], mistakes);
+    Caller {
+        locality: locality(&section, mistakes),
+        cluster: section.get("cluster").and_then(|item| name(item, mistakes)),
+        labels: labels(&section, mistakes),
+    }
+}
+
+fn origins(item: Item<'_>, mistakes: &mut Mistakes) -> HashMap<Origin, Freshness> {
+    let words = [Freshness::Live, Freshness::Stale, Freshness::Lost, Freshness::Isolated];
+    let words = words.map(|freshness| (freshness.as_str(), freshness));
+    let mut origins = HashMap::new();
+    for (name, item) in item.pairs(mistakes) {
+        let section = Section::open(item, &["freshness"], mistakes);
+        let freshness = section.get("freshness").and_then(|item| item.word(&words, mistakes));
+        origins.extend(freshness.map(|freshness| (Origin::new(name), freshness)));
+    }
+    origins
+}
+
+fn drains(item: Item<'_>, mistakes: &mut Mistakes) -> Intents {
+    let mut drains: Vec<Drain> = Vec::new();
+    for item in item.items(MOST_DRAINS, mistakes) {
+        let section = Section::open(item, &["cluster", "percent", "force"], mistakes);
+        let Some(drain) = drain(&section, mistakes) else { continue };
+        if drains.iter().any(|other| other.target == drain.target) {
+            section.mistake(
+                "cluster",
+                &format!("`{}` is drained twice", drain.target),
+                "one percentage per cluster",
+                mistakes,
+            );
+            continue;
+        }
+        drains.push(drain);
+    }
+    Intents::new(drains).expect("repeated targets were left out")
+}
+
+fn drain(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Drain> {
+    let cluster = section.required("cluster", "the name of a cluster", mistakes).and_then(|it| name(it, mistakes));
+    let percent = section.required("percent", "a whole number from 0 to 100", mistakes);
+    let percent = percent.and_then(|it| it.whole(0..=100, mistakes));
+    let force = section.get("force").is_some_and(|it| it.flag(mistakes) == Some(true));
+    let cluster: Arc<str> = cluster?;
+    Some(Drain {
+        cluster: Origin::new(&cluster),
+        target: cluster,
+        percent: percent.and_then(|percent| u8::try_from(percent).ok()).and_then(Percent::new)?,
+        guard: if force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
+    })
+}
