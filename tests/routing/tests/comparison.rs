@@ -1,6 +1,7 @@
 //! The plan against the naive arithmetic, on random scenarios.
 
 use federation_core::routing::{LeftOut, Panic, Plan, PlannedEndpoint, Priority};
+use federation_gateway::scenario;
 use federation_routing_tests::{naive, random};
 use rand::prelude::*;
 use rand::rngs::StdRng;
@@ -40,5 +41,16 @@ fn ten_thousand_random_scenarios_have_the_same_answer_as_the_naive_arithmetic() 
         let scenario = random::scenario(&mut random);
         let (got, want) = (answer(&scenario.plan()), naive::answer(&scenario));
         assert_eq!(got, want, "round {round}:\n{}", scenario.yaml());
+    }
+}
+
+#[test]
+fn random_scenario_files_have_the_same_answer_as_the_naive_arithmetic() {
+    let mut random = StdRng::seed_from_u64(random::seed());
+    for round in 0..2000 {
+        let scenario = random::scenario(&mut random);
+        let text = scenario.yaml();
+        let read = scenario::from_text("scenario", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(answer(&read.plan()), naive::answer(&scenario), "round {round}:\n{text}");
     }
 }
