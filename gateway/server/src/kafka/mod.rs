@@ -1,4 +1,221 @@
-//! The federation log in Kafka.
+//! The federation log in Kafka: [`connect`] gives the engine's way to write, and the tasks that read.
+//!
+//! Nothing here decides anything: records go in and out as they are, trouble is told and lived with. Every part restarts by
+//! itself; only the engine's end ends them.
 
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use federation_core::federation::input::{Input, LogInput};
+use rdkafka::error::KafkaError;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use crate::kafka::consume::{Reader, Signals};
+use crate::kafka::ends::{EndReader, Question};
+use crate::kafka::inspector::Inspector;
+use crate::kafka::membership::Membership;
+use crate::kafka::metrics::KafkaMetrics;
+use crate::kafka::options::KafkaOptions;
+use crate::kafka::produce::{KafkaLog, Producers};
+use crate::ports::Inbox;
+
+pub use membership::TopicsHealth;
+
+mod admin;
+mod client;
+mod consume;
+pub mod embedded;
+mod ends;
+mod inspector;
 pub mod intern;
+mod membership;
+pub mod metrics;
+pub mod options;
+pub mod produce;
+mod slot;
+pub mod topics;
 pub mod wire;
+
+/// How soon a part that ended without being told is started again, at first and at most.
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// The clients could not be made: a property that librdkafka refuses. Whether Kafka can be reached shows later.
+#[derive(Debug, thiserror::Error)]
+#[error("kafka clients cannot be made with these properties")]
+pub struct ConnectError(#[from] KafkaError);
+
+/// A part of the adapter panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("a part of the kafka adapter panicked")]
+pub struct PartPanicked(#[source] JoinError);
+
+/// What reads the log and looks after its topics.
+pub struct KafkaTasks {
+    membership: Membership,
+    reader: Reader,
+    ends: EndReader,
+    producers: Arc<Producers>,
+    signals: Signals,
+    inbox: Inbox,
+    health: Arc<watch::Sender<TopicsHealth>>,
+}
+
+/// Makes the clients. Nothing is read before [`KafkaTasks::run`], and Kafka need not be there.
+///
+/// # Errors
+/// If librdkafka refuses a property.
+pub fn connect(
+    options: KafkaOptions,
+    inbox: Inbox,
+    metrics: KafkaMetrics,
+) -> Result<(KafkaLog, KafkaTasks), ConnectError> {
+    let options = Arc::new(options);
+    let (signals, signalled) = sync_channel(consume::CAPACITY);
+    let (questions, asked) = sync_channel::<Question>(ends::CAPACITY);
+    let inspector = Arc::new(Inspector::new(&options)?);
+    let producers = Arc::new(Producers::new(&options, &metrics, &signals)?);
+    options.consumer().create_native_config()?;
+    let health = Arc::new(watch::Sender::new(TopicsHealth::default()));
+    let tasks = KafkaTasks {
+        membership: membership(&options, &inspector, &inbox, &signals, &questions, &health, &metrics),
+        reader: Reader {
+            options,
+            inbox: inbox.clone(),
+            metrics,
+            signals: signals.clone(),
+            signalled: Arc::new(Mutex::new(signalled)),
+            begun: Arc::default(),
+        },
+        ends: EndReader {
+            inspector,
+            inbox: inbox.clone(),
+            signals: signals.clone(),
+            questions: Arc::new(Mutex::new(asked)),
+        },
+        producers: Arc::clone(&producers),
+        signals,
+        inbox,
+        health,
+    };
+    Ok((KafkaLog::new(producers, questions), tasks))
+}
+
+fn membership(
+    options: &Arc<KafkaOptions>,
+    inspector: &Arc<Inspector>,
+    inbox: &Inbox,
+    signals: &Signals,
+    questions: &SyncSender<Question>,
+    health: &Arc<watch::Sender<TopicsHealth>>,
+    metrics: &KafkaMetrics,
+) -> Membership {
+    Membership::new(
+        Arc::clone(options),
+        Arc::clone(inspector),
+        inbox.clone(),
+        signals.clone(),
+        questions.clone(),
+        Arc::clone(health),
+        metrics.clone(),
+    )
+}
+
+impl KafkaTasks {
+    /// State of the own topics, now and whenever it changes.
+    #[must_use]
+    pub fn topics_health(&self) -> watch::Receiver<TopicsHealth> {
+        self.health.subscribe()
+    }
+
+    /// Reads, until `stop` or until the engine's inbox is closed. Returns when all parts have ended.
+    ///
+    /// # Errors
+    /// If a part panicked that cannot be started again; the others are stopped then.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), PartPanicked> {
+        let stop = stop.child_token();
+        let mut parts = JoinSet::new();
+        parts.spawn(self.membership.run(stop.clone()));
+        parts.spawn(report(self.producers, self.signals, self.inbox.clone(), stop.clone()));
+        let (reader, ends) = (self.reader, self.ends);
+        parts.spawn(keep("reader", self.inbox.clone(), stop.clone(), move |stop| {
+            if let Err(error) = reader.run(stop) {
+                tracing::warn!(%error, "reader of the log failed, starting it again");
+            }
+        }));
+        parts.spawn(keep("ends", self.inbox, stop.clone(), move |stop| ends.run(stop)));
+        let mut outcome = Ok(());
+        while let Some(ended) = parts.join_next().await {
+            if let Err(error) = ended {
+                stop.cancel();
+                outcome = Err(PartPanicked(error));
+            }
+        }
+        outcome
+    }
+}
+
+/// Runs blocking work on a thread of its own, again and again with growing pauses, until `stop` or the engine's end.
+async fn keep<W>(name: &'static str, inbox: Inbox, stop: CancellationToken, work: W)
+where
+    W: Fn(&CancellationToken) + Clone + Send + 'static,
+{
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        let started = Instant::now();
+        let (work, token) = (work.clone(), stop.clone());
+        if let Err(error) = spawn_blocking(move || work(&token)).await {
+            tracing::error!(%error, part = name, "a part of the kafka adapter panicked, starting it again");
+        }
+        if inbox.is_closed() {
+            return;
+        }
+        if started.elapsed() > LONGEST_BACKOFF {
+            backoff = FIRST_BACKOFF;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(backoff) => {}
+        }
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    }
+}
+
+/// Tells the engine what producers' callbacks found out, and replaces broken producers.
+async fn report(producers: Arc<Producers>, signals: Signals, inbox: Inbox, stop: CancellationToken) {
+    let reports = producers.reports();
+    loop {
+        let report = tokio::select! {
+            () = stop.cancelled() => return,
+            report = reports.next() => report,
+        };
+        if report.broken {
+            match producers.rebuild(&signals).await {
+                // The engine must claim a new epoch: sends of the old producer may still land.
+                Ok(true) => {
+                    let reason = "producer rebuilt".into();
+                    if inbox.send(Input::Log(LogInput::Unreachable { reason }).into()).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%error, "producer could not be rebuilt");
+                    tokio::time::sleep(FIRST_BACKOFF).await;
+                    reports.break_down();
+                }
+            }
+        }
+        for id in report.failed {
+            if inbox.send(Input::Log(LogInput::SendFailed(id)).into()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use federation_core::federation::input::{Outgoing, OutgoingCheckpoint, SendId};
 use federation_core::instance::{Health, Instance, Weight};
 use federation_core::locality::Locality;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
-use federation_core::log::key::{DataKey, RecordKey};
+use federation_core::log::key::{DataKey, RecordKey, partition_of};
 use federation_core::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, Record, SCHEMA, TopicKind};
 use federation_core::time::{Millis, WallMs};
 use federation_proto::federation::log::v1 as proto;
@@ -24,6 +24,8 @@ pub const HEADER: &str = "f";
 pub const TRACEPARENT: &str = "traceparent";
 /// Length of the header `f` in bytes.
 pub const HEADER_LENGTH: usize = 26;
+/// Parts the fields of a key.
+const SEPARATOR_BYTE: u8 = 0x1f;
 /// Terms from here on are nobody's: one such record would end all elections.
 const TERM_LIMIT: u32 = 1 << 31;
 
@@ -139,6 +141,16 @@ pub fn digest(key: &[u8], value: &[u8]) -> u128 {
     let hash = hasher.finalize();
     let first = hash.as_bytes().first_chunk().expect("a hash has 32 bytes");
     u128::from_be_bytes(*first)
+}
+
+/// The partition where a well-formed data key belongs among `partitions`: its bytes from the second field to the fourth
+/// are hashed as they stand.
+#[must_use]
+pub fn home_partition(key: &[u8], partitions: u32) -> u32 {
+    let name = key.get(2..).unwrap_or_default();
+    let separators = name.iter().enumerate().filter(|&(_, byte)| *byte == SEPARATOR_BYTE);
+    let end = separators.map(|(at, _)| at).nth(2).unwrap_or(name.len());
+    partition_of(&name[..end], partitions.max(1))
 }
 
 /// Reads a record of a data topic.

@@ -1,7 +1,6 @@
 //! Vectors that another implementation wrote, round trips, and arbitrary bytes.
 
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
-use federation_core::log::key::partition_of;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -67,6 +66,7 @@ fn keys_and_partitions_are_as_another_implementation_computes_them() {
         assert_eq!(RecordKey::parse(vector.key.as_bytes()), RecordKey::Data(key.clone()));
         for (&partitions, &want) in &vector.partition {
             assert_eq!(key.partition(partitions), want, "{key:?} of {partitions}");
+            assert_eq!(home_partition(vector.key.as_bytes(), partitions), want);
             assert_eq!(partition_of(&unhex(&vector.hashed_hex), partitions), want);
         }
     }

@@ -1,0 +1,222 @@
+//! What the adapter needs to know, and the properties of its clients. Every time-out is chosen: librdkafka's own let a
+//! client wait for as long as a broker is paused.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use federation_core::id::{ClusterId, FederationId};
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+/// Which clusters are read; the own one always is.
+pub type ClusterFilter = Arc<dyn Fn(&ClusterId) -> bool + Send + Sync>;
+
+/// Where the log is and what is ours in it.
+#[derive(Clone)]
+pub struct KafkaOptions {
+    /// `host:port` of brokers to start from, at least one.
+    pub brokers: Vec<String>,
+    /// Further librdkafka properties of every client, for TLS and SASL above all. What the log's correctness rests on is
+    /// set after them.
+    pub properties: BTreeMap<String, String>,
+    /// Begins the name of every topic.
+    pub topic_prefix: String,
+    /// The federation.
+    pub federation: FederationId,
+    /// The own cluster.
+    pub cluster: ClusterId,
+    /// Settings of the own topics.
+    pub topics: TopicSettings,
+    /// Which other clusters are read.
+    pub imports: ClusterFilter,
+}
+
+impl fmt::Debug for KafkaOptions {
+    /// Without the properties: they hold passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaOptions")
+            .field("brokers", &self.brokers)
+            .field("topic_prefix", &self.topic_prefix)
+            .field("federation", &self.federation)
+            .field("cluster", &self.cluster)
+            .field("topics", &self.topics)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the own topics are made (rule R23).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Who makes them.
+    pub creation: TopicCreation,
+    /// Of each data topic, at least 1; control has one.
+    pub partitions: u32,
+    /// `None` for the broker's default.
+    pub replication_factor: Option<u16>,
+    /// Of the control topic.
+    pub control: CompactionTimes,
+    /// Of the data topics.
+    pub data: CompactionTimes,
+    /// `min.compaction.lag.ms`.
+    pub min_compaction_lag: Duration,
+    /// `delete.retention.ms`, at least a day.
+    pub delete_retention: Duration,
+    /// `max.message.bytes`.
+    pub max_message_bytes: u64,
+}
+
+/// Who makes the own topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicCreation {
+    /// This adapter: created where missing, verified at start and each five minutes.
+    Managed,
+    /// Somebody else, before; nothing is verified but that they exist. For the embedded broker, which has no admin calls.
+    External,
+}
+
+/// When a topic is compacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompactionTimes {
+    /// `max.compaction.lag.ms`.
+    pub max_compaction_lag: Duration,
+    /// `segment.ms`.
+    pub segment: Duration,
+}
+
+impl Default for TopicSettings {
+    /// The settings of rule R23.
+    fn default() -> Self {
+        let both = |minutes: u64| CompactionTimes {
+            max_compaction_lag: Duration::from_secs(60 * minutes),
+            segment: Duration::from_secs(60 * minutes),
+        };
+        Self {
+            creation: TopicCreation::Managed,
+            partitions: 8,
+            replication_factor: None,
+            control: both(10),
+            data: both(60),
+            min_compaction_lag: Duration::from_secs(60),
+            delete_retention: Duration::from_secs(7 * 24 * 3600),
+            max_message_bytes: 12 << 20,
+        }
+    }
+}
+
+/// How long an admin call may take.
+pub(super) const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a question for metadata or offsets may take: one broker failure must not hide behind it.
+pub(super) const QUESTION_TIMEOUT: Duration = Duration::from_millis(1500);
+
+type Properties = &'static [(&'static str, &'static str)];
+
+/// Of every client; `kafka.properties` may say otherwise.
+const COMMON: Properties = &[
+    // A paused broker keeps its connections open: only these time-outs notice.
+    ("socket.timeout.ms", "3000"),
+    ("socket.connection.setup.timeout.ms", "3000"),
+    ("socket.keepalive.enable", "true"),
+    ("socket.nagle.disable", "true"),
+    // The default, 10 s, is as long as an origin stays live.
+    ("reconnect.backoff.max.ms", "1000"),
+    ("retry.backoff.max.ms", "500"),
+    ("broker.address.ttl", "5000"),
+    // A re-created topic, and a new leader of an idle partition, are seen within this time (the default is five minutes).
+    ("topic.metadata.refresh.interval.ms", "5000"),
+    ("log.connection.close", "false"),
+];
+
+/// Of the consumer; may be overridden.
+const CONSUMER: Properties = &[
+    // The end of a partition is told by an empty answer: this is how long it takes to be told.
+    ("fetch.wait.max.ms", "100"),
+    ("fetch.error.backoff.ms", "200"),
+    // For each partition, because each has a queue of its own: 1 MiB waits here, beside one fetch in flight.
+    ("queued.max.messages.kbytes", "1024"),
+    ("queued.min.messages", "10000"),
+    ("fetch.queue.backoff.ms", "10"),
+    // Tells when a topic's id changes, which the library itself answers with reading on at the old offset.
+    ("debug", "topic"),
+];
+
+/// Of the consumer, whatever the configuration says: every gateway reads every partition whole.
+const CONSUMER_FIXED: Properties = &[
+    // Needed for `assign`; the group is never joined and no offset is ever stored in it.
+    ("group.id", "nacos-fed"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("enable.partition.eof", "true"),
+    ("isolation.level", "read_uncommitted"),
+];
+
+/// Of both producers (rule R5); may be overridden.
+const PRODUCER: Properties = &[
+    ("request.timeout.ms", "2500"),
+    // Zstandard is both smaller and quick enough: one gateway writes for one cluster.
+    ("compression.codec", "zstd"),
+];
+
+/// Of both producers, whatever the configuration says (rule R5).
+const PRODUCER_FIXED: Properties = &[
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    // A deposed leader's records expire with its permission to write (rule R10).
+    ("message.timeout.ms", "2500"),
+];
+
+/// Of the producer of data. The queue holds what leaves it in about half a second.
+const DATA_PRODUCER: Properties =
+    &[("linger.ms", "5"), ("queue.buffering.max.messages", "100000"), ("queue.buffering.max.kbytes", "65536")];
+
+/// Of the producer of control records: a beat waits for nothing.
+const CONTROL_PRODUCER: Properties = &[("linger.ms", "0"), ("queue.buffering.max.messages", "1000")];
+
+impl KafkaOptions {
+    /// Properties of the consumer that reads the log.
+    pub(super) fn consumer(&self) -> ClientConfig {
+        let mut config = self.client(&[COMMON, CONSUMER], &[CONSUMER_FIXED]);
+        let debug = match self.properties.get("debug") {
+            Some(wanted) => format!("{wanted},topic"),
+            None => "topic".to_owned(),
+        };
+        config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
+        config
+    }
+
+    /// Properties of a client that asks for metadata and offsets.
+    pub(super) fn inspector(&self) -> ClientConfig {
+        self.client(&[COMMON], &[])
+    }
+
+    /// Properties of the producer of data records.
+    pub(super) fn data_producer(&self) -> ClientConfig {
+        self.client(&[COMMON, PRODUCER, DATA_PRODUCER], &[PRODUCER_FIXED])
+    }
+
+    /// Properties of the producer of control records.
+    pub(super) fn control_producer(&self) -> ClientConfig {
+        self.client(&[COMMON, PRODUCER, CONTROL_PRODUCER], &[PRODUCER_FIXED])
+    }
+
+    fn client(&self, defaults: &[Properties], fixed: &[Properties]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("client.id", format!("nacos-fed-{}", self.cluster));
+        for (name, value) in defaults.iter().copied().flatten() {
+            config.set(*name, *value);
+        }
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        for (name, value) in fixed.iter().copied().flatten() {
+            config.set(*name, *value);
+        }
+        config
+            .set("bootstrap.servers", self.brokers.join(","))
+            .set("allow.auto.create.topics", "false")
+            .set("message.max.bytes", self.topics.max_message_bytes.to_string());
+        config
+    }
+}
