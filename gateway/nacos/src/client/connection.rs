@@ -26,8 +26,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A connection that lived this long was a good one: the pauses start over.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
-/// A server that has been silent for this long is asked whether it is there.
-const IDLE: Duration = Duration::from_secs(5);
 /// Checks that may fail in a row: a long pause of a server's collector must not cost its clients all they have registered.
 const FAILED_CHECKS: u32 = 2;
 /// Time for a server to say what it can do, once it has announced that it will.
@@ -207,8 +205,8 @@ impl Connection {
         self.context.shared.link.send_replace(Some(Arc::clone(&link)));
         let redo = Redo::new(self.context.clone(), Arc::clone(&link));
         tasks.spawn(async move { redo.run().await.into() });
-        let watched = Arc::clone(&link);
-        tasks.spawn(async move { watch_health(&watched).await });
+        let (watched, idle) = (Arc::clone(&link), self.context.shared.options.idle);
+        tasks.spawn(async move { watch_health(&watched, idle).await });
         tasks.spawn(async move { End::Lost(link.lost().await) });
         let end = match tasks.join_next().await.expect("tasks were spawned above") {
             Ok(end) => end,
@@ -242,12 +240,12 @@ async fn wait_until_registered(link: &Link) -> Result<(), EstablishError> {
 }
 
 /// Asks a silent server whether it is there; returns when it is not.
-async fn watch_health(link: &Link) -> End {
+async fn watch_health(link: &Link, idle: Duration) -> End {
     let mut failed = 0;
     while failed < FAILED_CHECKS {
         let silence = link.silence();
-        if failed == 0 && silence < IDLE {
-            tokio::time::sleep(IDLE - silence).await;
+        if failed == 0 && silence < idle {
+            tokio::time::sleep(idle - silence).await;
             continue;
         }
         match link.call(HealthCheckRequest::default()).await {

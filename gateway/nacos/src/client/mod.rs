@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -57,6 +58,8 @@ pub struct ClientOptions {
     pub event_capacity: usize,
     /// Calls in flight while everything is asked for again: enough to be quick, few enough not to press a server that just started.
     pub calls_in_flight: usize,
+    /// A server that has been silent for this long is asked whether it is there.
+    pub idle: Duration,
 }
 
 impl Default for ClientOptions {
@@ -67,6 +70,7 @@ impl Default for ClientOptions {
             labels: BTreeMap::new(),
             event_capacity: 1024,
             calls_in_flight: 32,
+            idle: Duration::from_secs(5),
         }
     }
 }
@@ -229,6 +233,11 @@ impl Client {
     pub fn connected_to(&self) -> Option<(String, ServerAbilities)> {
         let link = self.shared.link.borrow();
         link.as_ref().map(|link| (link.server.to_string(), link.abilities()))
+    }
+
+    /// How long the connected server has been silent; `None` without a connection.
+    pub fn silence(&self) -> Option<Duration> {
+        self.shared.link.borrow().as_ref().map(|link| link.silence())
     }
 
     async fn call<R: Request>(&self, request: R) -> Result<R::Response, CallError> {
