@@ -7,6 +7,7 @@ pub mod config;
 pub mod engine;
 pub mod kafka;
 pub mod metrics;
+pub mod nacos;
 pub mod ports;
 pub mod registry;
 pub mod scenario;

@@ -47,6 +47,16 @@ impl Namespaces {
         self.by_id.get(id).or_else(by_shown_name).map_or(id, String::as_str)
     }
 
+    /// Rules by local id: the id and its federated name.
+    pub fn by_id(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.by_id.iter().map(|(local, federated)| (&**local, &**federated))
+    }
+
+    /// Federated names of the namespaces that rules find by their shown name.
+    pub fn by_shown_name(&self) -> impl Iterator<Item = &str> {
+        self.by_shown_name.values().map(|federated| &**federated)
+    }
+
     /// Whether some name depends on shown names, so that they have to be known before anything is published.
     #[must_use]
     pub fn needs_shown_names(&self) -> bool {

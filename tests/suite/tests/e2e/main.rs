@@ -1,3 +1,1 @@
 //! Real gateways between real parts.
-
-mod registry;

@@ -1,0 +1,425 @@
+//! Finds what is new: namespaces and services, by listing and by fuzzy watch.
+//!
+//! Input: lists of Nacos. Output: complete catalogs, names that were found otherwise, and the namespaces for whoever lists config items.
+//! Invariant: only a list that is known to be complete becomes a catalog; an error, whatever its form, changes nothing but `status`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use federation_core::federation::input::LocalInput;
+use federation_core::id::ServiceKey;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use nacos_protocol::admin::{AdminError, Namespace, ServiceEntry};
+use nacos_protocol::client::{CallError, ServiceName};
+use tokio_util::sync::CancellationToken;
+
+use super::calls::{ApiCall, Trouble};
+use super::names::{Meeting, PUBLIC};
+use super::pace::Pace;
+use super::shared::{Context, EngineGone};
+
+/// Listings in flight at most: many namespaces must not press a server that just started.
+const LISTINGS_IN_FLIGHT: usize = 4;
+/// An unchanged catalog is told this many times in a row, and then each tenth time: two catalogs without an empty service end its watch.
+const REPEATS: u32 = 2;
+const REPEAT_EACH: u32 = 10;
+/// A connection takes its first call a moment after it was told of.
+const CONNECTING: Duration = Duration::from_millis(50);
+
+/// A namespace whose services are looked for.
+struct Watched {
+    pace: Pace,
+    busy: bool,
+    /// The last complete list, and its exported services.
+    listed: Option<(Vec<ServiceName>, Vec<ServiceKey>)>,
+    unchanged: u32,
+    /// Nacos names it, or a rule does.
+    named: bool,
+}
+
+/// What a listing gave.
+enum Listing {
+    /// All services.
+    Complete(Vec<ServiceName>),
+    /// Services of some groups.
+    Partial(Vec<ServiceName>),
+    /// Nothing is known.
+    Nothing,
+}
+
+enum Found {
+    /// All namespaces.
+    All(Vec<Namespace>),
+    /// They may not be listed: those that rules name.
+    ByRules,
+    /// Nothing is known.
+    Nothing,
+}
+
+enum Outcome {
+    Namespaces { found: Found, took: Duration },
+    Services { namespace: String, listing: Listing, took: Duration },
+}
+
+/// The one that looks for what is new.
+pub(super) struct Discovery {
+    shared: Context,
+    service_poll: Duration,
+    namespaces: BTreeMap<String, Watched>,
+    namespaces_pace: Pace,
+    namespaces_busy: bool,
+    /// Namespaces whose first listing has not ended; `None` before namespaces were tried, empty for good after.
+    first: Option<BTreeSet<String>>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Outcome>>,
+}
+
+impl Discovery {
+    pub(super) fn new(shared: Context, namespace_poll: Duration, service_poll: Duration) -> Self {
+        Self {
+            shared,
+            service_poll,
+            namespaces: BTreeMap::new(),
+            namespaces_pace: Pace::new(namespace_poll),
+            namespaces_busy: false,
+            first: None,
+            in_flight: FuturesUnordered::new(),
+        }
+    }
+
+    /// Looks until `stop`. Without a connection nothing is asked: what is listed then could not be subscribed to.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), EngineGone> {
+        let mut link = self.shared.link.subscribe();
+        let mut generation = None;
+        loop {
+            let connected = link.borrow_and_update().as_ref().map(|link| link.generation);
+            if connected.is_some() && connected != generation {
+                generation = connected;
+                self.make_all_due();
+            }
+            if connected.is_some() {
+                self.start_due();
+            }
+            let due = self.next_due().filter(|_| connected.is_some());
+            // All arms are cancel-safe: a token, a watch, a stream that keeps its futures, a timer.
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                changed = link.changed() => changed.expect("the sender is shared with this task"),
+                Some(outcome) = self.in_flight.next() => self.take(outcome).await?,
+                () = until(due), if due.is_some() => {}
+            }
+        }
+    }
+
+    fn make_all_due(&mut self) {
+        self.namespaces_pace.now();
+        self.namespaces.values_mut().for_each(|watched| watched.pace.now());
+    }
+
+    /// When the next listing may start; `None` while that waits for one to end.
+    fn next_due(&self) -> Option<Instant> {
+        if self.in_flight.len() >= LISTINGS_IN_FLIGHT {
+            return None;
+        }
+        let of_namespaces = (!self.namespaces_busy).then(|| self.namespaces_pace.due());
+        let services = self.namespaces.values().filter(|watched| !watched.busy).map(|watched| watched.pace.due());
+        services.chain(of_namespaces).min()
+    }
+
+    fn start_due(&mut self) {
+        let now = Instant::now();
+        if !self.namespaces_busy && self.namespaces_pace.due() <= now {
+            self.namespaces_busy = true;
+            self.in_flight.push(Box::pin(list_namespaces(Context::clone(&self.shared))));
+        }
+        let room = LISTINGS_IN_FLIGHT.saturating_sub(self.in_flight.len());
+        let ready = self.namespaces.iter_mut().filter(|(_, watched)| !watched.busy && watched.pace.due() <= now);
+        // The longest due comes first, so that many slow namespaces take turns.
+        let mut ready: Vec<_> = ready.collect();
+        ready.sort_by_key(|(_, watched)| watched.pace.due());
+        for (namespace, watched) in ready.into_iter().take(room) {
+            watched.busy = true;
+            self.in_flight.push(Box::pin(list_services(Context::clone(&self.shared), namespace.clone())));
+        }
+    }
+
+    async fn take(&mut self, outcome: Outcome) -> Result<(), EngineGone> {
+        match outcome {
+            Outcome::Namespaces { found, took } => {
+                self.namespaces_busy = false;
+                self.namespaces_pace.ended(Instant::now(), took);
+                self.take_namespaces(found);
+            }
+            Outcome::Services { namespace, listing, took } => {
+                let Some(watched) = self.namespaces.get_mut(&namespace) else { return Ok(()) };
+                watched.busy = false;
+                watched.pace.ended(Instant::now(), took);
+                self.take_services(&namespace, listing).await?;
+                self.tried(&namespace);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_namespaces(&mut self, found: Found) {
+        let names = &self.shared.names;
+        let unnamed = |id: String| Namespace { id, name: String::new() };
+        let (listed, complete) = match found {
+            Found::All(listed) => (listed, true),
+            Found::ByRules => (names.fallback_namespaces().into_iter().map(unnamed).collect(), false),
+            // At the start something is better than nothing: gRPC may answer where HTTP does not.
+            Found::Nothing if self.first.is_none() => {
+                (names.fallback_namespaces().into_iter().map(unnamed).collect(), false)
+            }
+            Found::Nothing => return,
+        };
+        let candidates = candidates(listed, complete);
+        for (id, shown_name) in &candidates {
+            self.meet(id, shown_name.as_deref());
+        }
+        if complete {
+            self.leave_all_but(&candidates);
+        }
+        if self.first.is_none() {
+            self.first = Some(self.namespaces.keys().cloned().collect());
+            self.tried("");
+        }
+    }
+
+    /// Begins to look into a namespace, if anything of it may be exported.
+    fn meet(&mut self, id: &str, shown_name: Option<&str>) {
+        let names = &self.shared.names;
+        let (services, configs) = (names.export().may_have_services_in(id), names.may_have_configs_in(id));
+        if !services && !configs {
+            return;
+        }
+        let reason = match names.meet(id, shown_name) {
+            Meeting::Named => None,
+            Meeting::Clash { with } => Some(format!("its name in the federation is that of namespace {with:?}")),
+            Meeting::Unnamed => {
+                Some("its shown name, on which its name in the federation depends, is not known".into())
+            }
+        };
+        if let Some(reason) = reason {
+            let before = self.shared.note(|notes| notes.outside.insert(id.to_owned(), reason.clone()));
+            if before.as_ref() != Some(&reason) {
+                tracing::warn!(namespace = id, reason, "namespace is not exported");
+            }
+            return;
+        }
+        self.shared.note(|notes| notes.outside.remove(id));
+        let new = self.shared.namespaces.send_if_modified(|known| known.insert(id.to_owned()));
+        if new {
+            tracing::debug!(namespace = id, shown_name, "namespace found");
+            self.shared.resolve();
+        }
+        if !services {
+            return;
+        }
+        let service_poll = self.service_poll;
+        let watched = self.namespaces.entry(id.to_owned()).or_insert_with(|| Watched {
+            pace: Pace::new(service_poll),
+            busy: false,
+            listed: None,
+            unchanged: 0,
+            named: true,
+        });
+        watched.named = true;
+        // Remembered over reconnects, and ignored by servers that cannot.
+        self.shared.client.fuzzy_watch(id);
+    }
+
+    /// Namespaces that Nacos no longer names are left once nothing is listed in them.
+    fn leave_all_but(&mut self, candidates: &BTreeMap<String, Option<String>>) {
+        let shared = &self.shared;
+        self.namespaces.retain(|id, watched| {
+            watched.named = candidates.contains_key(id);
+            let empty = watched.listed.as_ref().is_none_or(|(names, _)| names.is_empty());
+            let keep = watched.named || watched.busy || !empty;
+            if !keep {
+                tracing::debug!(namespace = id, "namespace is gone");
+                shared.client.cancel_fuzzy_watch(id);
+                shared.namespaces.send_if_modified(|known| known.remove(id));
+            }
+            keep
+        });
+    }
+
+    async fn take_services(&mut self, namespace: &str, listing: Listing) -> Result<(), EngineGone> {
+        match listing {
+            Listing::Complete(services) => self.take_complete(namespace, services).await,
+            Listing::Partial(services) => {
+                let fuzzy_watch = self.shared.link.borrow().as_ref().is_some_and(|link| link.fuzzy_watch);
+                if fuzzy_watch {
+                    self.shared.change_gate(|gate| gate.expect_fuzzy(namespace));
+                }
+                let exported = services.into_iter().filter_map(|name| Some((name.clone(), self.key_of(&name)?)));
+                for key in self.shared.expect(exported) {
+                    self.shared.tell(LocalInput::Discovered(key)).await?;
+                }
+                Ok(())
+            }
+            Listing::Nothing => Ok(()),
+        }
+    }
+
+    fn key_of(&self, name: &ServiceName) -> Option<ServiceKey> {
+        self.shared.names.service_key(name)
+    }
+
+    async fn take_complete(&mut self, namespace: &str, services: Vec<ServiceName>) -> Result<(), EngineGone> {
+        let shared = Context::clone(&self.shared);
+        let Some(watched) = self.namespaces.get_mut(namespace) else { return Ok(()) };
+        let Some(federated) = shared.names.federated(namespace) else { return Ok(()) };
+        let same = watched.listed.as_ref().is_some_and(|(listed, _)| *listed == services);
+        watched.unchanged = if same { watched.unchanged + 1 } else { 0 };
+        if !same {
+            let keys = services.iter().filter_map(|name| shared.names.service_key(name)).collect();
+            watched.listed = Some((services, keys));
+        }
+        let worth_telling = watched.unchanged <= REPEATS || watched.unchanged.is_multiple_of(REPEAT_EACH);
+        // Listed while the connection was lost: the next one lists anew.
+        if !worth_telling || shared.generation().is_none() {
+            return Ok(());
+        }
+        let (_, keys) = watched.listed.as_ref().expect("set above");
+        let named = keys.iter().filter_map(|key| Some((shared.names.service_name(key)?, key.clone())));
+        shared.expect(named);
+        shared.tell(LocalInput::Catalog { namespace: federated, services: keys.clone() }).await
+    }
+
+    /// A namespace was tried. When all have been, the first discovery is over.
+    fn tried(&mut self, namespace: &str) {
+        let Some(first) = &mut self.first else { return };
+        first.remove(namespace);
+        let namespaces = &self.namespaces;
+        first.retain(|waiting| namespaces.contains_key(waiting));
+        if first.is_empty() {
+            self.shared.change_gate(|gate| gate.discovered(Instant::now()));
+        }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The namespaces to look into, with their shown names where those are known. Wherever the default namespace is, the nameless one may be:
+/// no list names it, and old clients register there.
+fn candidates(listed: Vec<Namespace>, complete: bool) -> BTreeMap<String, Option<String>> {
+    let mut candidates: BTreeMap<String, Option<String>> =
+        listed.into_iter().map(|namespace| (namespace.id, complete.then_some(namespace.name))).collect();
+    if candidates.contains_key("") {
+        candidates.entry(PUBLIC.to_owned()).or_default();
+    }
+    if candidates.contains_key(PUBLIC) {
+        candidates.entry(String::new()).or_default();
+    }
+    candidates
+}
+
+async fn list_namespaces(shared: Context) -> Outcome {
+    let began = Instant::now();
+    let call = ApiCall::ListNamespaces;
+    let found = if shared.calls.is_barred(call, "", began) {
+        Found::ByRules
+    } else {
+        match shared.admin.namespaces().await {
+            Ok(namespaces) => {
+                shared.calls.worked(call, "");
+                Found::All(namespaces)
+            }
+            Err(error) => {
+                let trouble = Trouble::from(&error);
+                let is_final = trouble.is_final();
+                shared.calls.failed(call, "", trouble, Instant::now());
+                if is_final { Found::ByRules } else { Found::Nothing }
+            }
+        }
+    };
+    Outcome::Namespaces { found, took: began.elapsed() }
+}
+
+async fn list_services(shared: Context, namespace: String) -> Outcome {
+    let began = Instant::now();
+    let listing = match list_all_services(&shared, &namespace).await {
+        Some(listing) => listing,
+        None => list_groups(&shared, &namespace).await,
+    };
+    Outcome::Services { namespace, listing, took: began.elapsed() }
+}
+
+/// Lists all services of a namespace; `None` where that may not be done.
+async fn list_all_services(shared: &Context, namespace: &str) -> Option<Listing> {
+    let call = ApiCall::ListServices;
+    if shared.calls.is_barred(call, namespace, Instant::now()) {
+        return None;
+    }
+    let result: Result<Vec<ServiceEntry>, AdminError> = shared.admin.services(namespace).await;
+    match result {
+        Ok(entries) => {
+            shared.calls.worked(call, namespace);
+            Some(Listing::Complete(entries.into_iter().map(|entry| entry.name).collect()))
+        }
+        Err(error) => {
+            let trouble = Trouble::from(&error);
+            let is_final = trouble.is_final();
+            shared.calls.failed(call, namespace, trouble, Instant::now());
+            (!is_final).then_some(Listing::Nothing)
+        }
+    }
+}
+
+/// Lists the groups that are known by name.
+async fn list_groups(shared: &Context, namespace: &str) -> Listing {
+    let mut names = Vec::new();
+    for group in shared.names.groups_in(namespace) {
+        match list_group(shared, namespace, &group).await {
+            Ok(services) => {
+                shared.calls.worked(ApiCall::ListGroup, namespace);
+                names.extend(services.into_iter().map(|service| ServiceName::new(namespace, &*group, service)));
+            }
+            Err(error) => {
+                shared.calls.failed(ApiCall::ListGroup, namespace, Trouble::from(&error), Instant::now());
+            }
+        }
+    }
+    Listing::Partial(names)
+}
+
+async fn list_group(shared: &Context, namespace: &str, group: &str) -> Result<Vec<String>, CallError> {
+    match shared.client.list_services(namespace, group).await {
+        Err(CallError::NotConnected) => {
+            tokio::time::sleep(CONNECTING).await;
+            shared.client.list_services(namespace, group).await
+        }
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nameless_namespace_goes_with_the_default_one() {
+        let namespace = |id: &str| Namespace { id: id.to_owned(), name: "shown".to_owned() };
+        let ids = |listed: &[&str]| {
+            let found = candidates(listed.iter().map(|id| namespace(id)).collect(), true);
+            found.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&["prod", "public"]), ["", "prod", "public"]);
+        assert_eq!(ids(&["prod"]), ["prod"]);
+        assert_eq!(ids(&[""]), ["", "public"]);
+    }
+
+    #[test]
+    fn names_from_rules_say_nothing_of_shown_names() {
+        let found = candidates(vec![Namespace { id: "prod".to_owned(), name: String::new() }], false);
+        assert_eq!(found, BTreeMap::from([("prod".to_owned(), None)]));
+    }
+}

@@ -1,0 +1,165 @@
+//! Instances as Nacos sends them, read into the federation's own values.
+//!
+//! Input: a host list of Nacos. Output: each id once, and what was left out and why. Invariant: an instance that another federating
+//! tool wrote is never passed on, whatever else it says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use federation_core::id::InstanceId;
+use federation_core::instance::{Health, Instance, Metadata, Weight};
+use nacos_protocol::message::naming;
+
+/// Set on every instance that a gateway wrote into a Nacos: passed on again, it would come back as somebody else's.
+const OWN_MARK: &str = "nacos-fed.origin";
+/// Both are set by nacos-sync on what it wrote.
+const NACOS_SYNC_MARKS: [&str; 2] = ["syncSource", "sourceClusterId"];
+/// What Nacos calls the cluster of an instance that named none.
+const DEFAULT_CLUSTER: &str = "DEFAULT";
+
+/// How many instances of one list are not as they were sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Skipped {
+    /// Left out: written by a federating tool.
+    pub(super) marked: usize,
+    /// Left out: no address, or a port that is none.
+    pub(super) unusable: usize,
+    /// Passed on with weight 0: theirs was negative or not finite.
+    pub(super) weightless: usize,
+}
+
+impl Skipped {
+    /// Adds the counts of another list.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            marked: self.marked + other.marked,
+            unusable: self.unusable + other.unusable,
+            weightless: self.weightless + other.weightless,
+        }
+    }
+}
+
+/// What a host list says.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct HostList {
+    /// Sorted by id, each once; of doubles the last counts.
+    pub(super) instances: Vec<(InstanceId, Instance)>,
+    /// What is not in it as it was sent.
+    pub(super) skipped: Skipped,
+}
+
+/// Reads a host list.
+pub(super) fn read(hosts: Vec<naming::Instance>) -> HostList {
+    let mut skipped = Skipped::default();
+    let mut instances = BTreeMap::new();
+    for host in hosts {
+        if is_written_by_a_federating_tool(&host.metadata) {
+            skipped.marked += 1;
+            continue;
+        }
+        let Some(id) = id_of(&host) else {
+            skipped.unusable += 1;
+            continue;
+        };
+        let weight = Weight::try_from(host.weight).unwrap_or_else(|_| {
+            skipped.weightless += 1;
+            no_traffic()
+        });
+        instances.insert(id, instance_of(host, weight));
+    }
+    HostList { instances: instances.into_iter().collect(), skipped }
+}
+
+fn is_written_by_a_federating_tool(metadata: &BTreeMap<String, String>) -> bool {
+    metadata.contains_key(OWN_MARK) || NACOS_SYNC_MARKS.iter().all(|mark| metadata.contains_key(*mark))
+}
+
+fn id_of(host: &naming::Instance) -> Option<InstanceId> {
+    let port = u16::try_from(host.port).ok()?;
+    let cluster = if host.cluster_name.is_empty() { DEFAULT_CLUSTER } else { &host.cluster_name };
+    (!host.ip.is_empty()).then(|| InstanceId::new(&host.ip, port, cluster))
+}
+
+fn instance_of(host: naming::Instance, weight: Weight) -> Instance {
+    Instance {
+        weight,
+        health: if host.healthy { Health::Healthy } else { Health::Unhealthy },
+        enabled: host.enabled,
+        ephemeral: host.ephemeral,
+        metadata: host
+            .metadata
+            .into_iter()
+            .map(|(key, value)| (Arc::from(key), Arc::from(value)))
+            .collect::<Metadata>(),
+    }
+}
+
+/// What is not a weight gets no traffic: the instance stays visible, and nobody is sent to it by a number that means nothing.
+fn no_traffic() -> Weight {
+    Weight::try_from(0.0).expect("0 is a weight")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(ip: &str, port: i32) -> naming::Instance {
+        naming::Instance { ip: ip.to_owned(), port, ..naming::Instance::default() }
+    }
+
+    fn with_metadata(pairs: &[&str]) -> naming::Instance {
+        let metadata = pairs.iter().map(|key| ((*key).to_owned(), "x".to_owned())).collect();
+        naming::Instance { metadata, ..host("10.0.0.9", 1) }
+    }
+
+    #[test]
+    fn a_host_keeps_all_that_nacos_says_of_it() {
+        let sent = naming::Instance {
+            weight: 0.5,
+            healthy: false,
+            enabled: false,
+            ephemeral: false,
+            cluster_name: "zone-a".to_owned(),
+            metadata: BTreeMap::from([("k\u{1f}".to_owned(), "\"quoted\" ü".to_owned())]),
+            ..host("10.0.0.1", 80)
+        };
+        let read = read(vec![sent]);
+        let instance = Instance {
+            weight: Weight::try_from(0.5).unwrap(),
+            health: Health::Unhealthy,
+            enabled: false,
+            ephemeral: false,
+            metadata: [("k\u{1f}", "\"quoted\" ü")].into_iter().collect(),
+        };
+        assert_eq!(read.instances, [(InstanceId::new("10.0.0.1", 80, "zone-a"), instance)]);
+        assert_eq!(read.skipped, Skipped::default());
+    }
+
+    #[test]
+    fn one_address_in_two_nacos_clusters_is_two_instances_and_a_double_is_one() {
+        let in_cluster = |cluster: &str, weight| naming::Instance {
+            cluster_name: cluster.to_owned(),
+            weight,
+            ..host("10.0.0.1", 80)
+        };
+        let read = read(vec![in_cluster("", 1.0), in_cluster("b", 1.0), in_cluster("DEFAULT", 2.0)]);
+        let shown: Vec<_> = read.instances.iter().map(|(id, found)| (id.to_string(), found.weight.get())).collect();
+        assert_eq!(shown, [("10.0.0.1:80@DEFAULT".to_owned(), 2.0), ("10.0.0.1:80@b".to_owned(), 1.0)]);
+    }
+
+    #[test]
+    fn what_another_tool_wrote_is_left_out() {
+        let (ours, theirs) = (with_metadata(&[OWN_MARK]), with_metadata(&NACOS_SYNC_MARKS));
+        let read = read(vec![ours, theirs, with_metadata(&["syncSource"])]);
+        assert_eq!((read.instances.len(), read.skipped), (1, Skipped { marked: 2, ..Skipped::default() }));
+    }
+
+    #[test]
+    fn an_impossible_port_is_left_out_and_an_impossible_weight_is_no_weight() {
+        let negative = naming::Instance { weight: -1.0, ..host("10.0.0.1", 0) };
+        let read = read(vec![host("10.0.0.1", 65_536), host("10.0.0.1", -1), host("", 1), negative]);
+        assert_eq!(read.skipped, Skipped { unusable: 3, weightless: 1, marked: 0 });
+        assert_eq!(read.instances.len(), 1);
+        assert_eq!((read.instances[0].0.port, read.instances[0].1.weight.get()), (0, 0.0));
+    }
+}

@@ -1,0 +1,185 @@
+//! The adapter of the local Nacos: joins its client and its admin API to the engine.
+//!
+//! Input: what the engine asks through [`NacosHandle`]. Output: [`LocalInput`]s in its inbox. Everything that leaves the adapter bears
+//! federated names of namespaces; everything inside bears local ones ([`names`]).
+//!
+//! - [`events`] turns pushes into news, in order; [`discovery`] finds namespaces and services; [`questions`] answers reads and queries;
+//!   [`configs`] keeps config items up to date.
+//! - [`gate`] decides when everything watched has answered; [`calls`] remembers what is refused or fails.
+//!
+//! Invariants: nothing here removes. An error, a refusal, an empty page, a lost connection become words of their own, never an empty list.
+//! No call of the handle waits. All queues are bounded: by a number, or by the number of subjects that exist, each of which waits once.
+//!
+//! [`LocalInput`]: federation_core::federation::input::LocalInput
+
+mod calls;
+mod configs;
+mod discovery;
+mod events;
+mod gate;
+mod instance;
+mod names;
+mod pace;
+mod questions;
+mod queue;
+mod settings;
+mod shared;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use federation_core::id::{ConfigKey, ServiceKey};
+use nacos_protocol::admin::Admin;
+use nacos_protocol::client::{Client, ClientOptions, Connection, Events};
+use nacos_protocol::cluster::{Cluster, ClusterError};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use self::configs::Configs;
+use self::discovery::Discovery;
+use self::events::EventReader;
+use self::names::Names;
+pub use self::settings::{Settings, federated_selection};
+use self::shared::{Context, EngineGone, Question, Shared};
+pub use self::status::NacosStatus;
+use crate::metrics::NacosMetrics;
+use crate::ports::{Inbox, LocalNacos};
+
+/// A Nacos that has been silent this long is asked whether it is there: its answer keeps what it said before young. Well below the age
+/// from which a cluster counts as stale.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Why the adapter ended.
+#[derive(Debug, thiserror::Error)]
+pub enum NacosTasksError {
+    /// One of its tasks panicked.
+    #[error("a task of the nacos adapter panicked")]
+    Panicked(#[from] JoinError),
+    /// One of its tasks ended though nobody stopped it.
+    #[error("the nacos adapter's {task} ended")]
+    Ended {
+        /// Which.
+        task: &'static str,
+    },
+}
+
+/// Makes the adapter; it connects when its tasks run. News go to `inbox`.
+///
+/// # Errors
+/// The options cannot work, for example because a TLS file is unusable; a person must change them. A Nacos that cannot be reached is no error.
+pub fn connect(
+    settings: Settings,
+    inbox: Inbox,
+    metrics: NacosMetrics,
+) -> Result<(NacosHandle, NacosTasks), ClusterError> {
+    let Settings { cluster, export, namespaces, namespace_poll, service_poll } = settings;
+    let cluster = Cluster::new(cluster)?;
+    let options = ClientOptions {
+        app_name: "nacos-fed".to_owned(),
+        labels: BTreeMap::from([("taskId".to_owned(), "0".to_owned())]),
+        idle: IDLE,
+        ..ClientOptions::default()
+    };
+    let (client, events, connection) = Client::new(Arc::clone(&cluster), options);
+    let names = Names::new(export, namespaces);
+    let shared = Arc::new(Shared::new(client, Admin::new(cluster), names, inbox, metrics));
+    let handle = NacosHandle { shared: Arc::clone(&shared) };
+    Ok((handle, NacosTasks { shared, events, connection, namespace_poll, service_poll }))
+}
+
+/// The engine's side of the adapter. No method waits or fails: what is asked is kept until it can be done.
+pub struct NacosHandle {
+    shared: Context,
+}
+
+impl NacosHandle {
+    /// What the adapter says of itself.
+    #[must_use]
+    pub fn status(&self) -> NacosStatus {
+        NacosStatus::new(Arc::clone(&self.shared))
+    }
+}
+
+impl LocalNacos for NacosHandle {
+    fn watch_service(&mut self, key: ServiceKey) {
+        self.shared.watch(key);
+    }
+
+    fn unwatch_service(&mut self, key: ServiceKey) {
+        self.shared.unwatch(&key);
+    }
+
+    fn read_service(&mut self, key: ServiceKey) {
+        self.shared.questions.push(Question::Read(key));
+    }
+
+    fn query_service(&mut self, key: ServiceKey) {
+        self.shared.questions.push(Question::Query(key));
+    }
+
+    fn read_config(&mut self, key: ConfigKey) {
+        self.shared.configs.push(key);
+    }
+}
+
+/// The tasks of the adapter. They do nothing until they are run.
+pub struct NacosTasks {
+    shared: Context,
+    events: Events,
+    connection: Connection,
+    namespace_poll: Duration,
+    service_poll: Duration,
+}
+
+impl NacosTasks {
+    /// Runs until `stop`. Its end is the end of the local watch, so it must end the process.
+    ///
+    /// # Errors
+    /// A task ended by itself; all of them are stopped then.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), NacosTasksError> {
+        let Self { shared, events, connection, namespace_poll, service_poll } = self;
+        let stop = stop.child_token();
+        let mut tasks = JoinSet::new();
+        let running = stop.clone();
+        tasks.spawn(async move {
+            connection.run(running).await;
+            ("connection", Ok(()))
+        });
+        let reader = EventReader { shared: Arc::clone(&shared), events }.run(stop.clone());
+        tasks.spawn(async move { ("event reader", reader.await) });
+        let discovery = Discovery::new(Arc::clone(&shared), namespace_poll, service_poll).run(stop.clone());
+        tasks.spawn(async move { ("discovery", discovery.await) });
+        let configs = Configs::new(Arc::clone(&shared), service_poll).run(stop.clone());
+        tasks.spawn(async move { ("config items", configs.await) });
+        let questions = questions::run(shared, stop.clone());
+        tasks.spawn(async move { ("questions", questions.await) });
+        join(tasks, &stop).await
+    }
+}
+
+/// Awaits all tasks; the first that ends stops the others.
+async fn join(
+    mut tasks: JoinSet<(&'static str, Result<(), EngineGone>)>,
+    stop: &CancellationToken,
+) -> Result<(), NacosTasksError> {
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let wanted = stop.is_cancelled();
+        stop.cancel();
+        let ended = match ended {
+            Err(error) => Err(NacosTasksError::Panicked(error)),
+            Ok(_) if wanted => Ok(()),
+            Ok((task, Ok(()))) => Err(NacosTasksError::Ended { task }),
+            Ok((task, Err(EngineGone))) => {
+                tracing::debug!(task, "the engine takes in no more news");
+                Err(NacosTasksError::Ended { task })
+            }
+        };
+        outcome = outcome.and(ended);
+    }
+    outcome
+}
