@@ -1,8 +1,9 @@
 //! Who leads the own cluster: claim, permission and silence (rules R7 to R10), as a state machine without a clock or a socket.
 //!
 //! Input: the control topic's replica records as read back, ends of that topic, and time. Output: own records to write, and
-//! whether this process may write data now. Invariant: it writes data only within [`PERMISSION`] of having sent a beat that it
-//! has read back since, under the highest epoch it knows.
+//! whether this process may write data now. Invariant: it writes data only within its permission of having sent a beat that it
+//! has read back since, under the highest epoch it knows. Permission is two and a half beats, the silence after which another
+//! may claim is three: two processes never write at once.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,14 +11,10 @@ use crate::log::control::{Replica, ReplicaState};
 use crate::log::record::Epoch;
 use crate::time::{Millis, Mono};
 
-/// The leader restates its record this often.
-pub const LEADER_BEAT: Millis = Millis(1_000);
 /// Every other process restates its record this often, and on change.
 pub const STANDBY_BEAT: Millis = Millis(10_000);
-/// A beat that was read back allows writing for this long, counted from before it was sent.
-pub const PERMISSION: Millis = Millis(2_500);
-/// Silence of the leader after which another may claim; longer than [`PERMISSION`], so that the two never write at once.
-pub const SILENCE: Millis = Millis(3_000);
+/// The leader restates its record each beat, by default each second. All gateways of a cluster need the same one.
+pub const DEFAULT_BEAT: Millis = Millis(1_000);
 /// A question for the end of the control topic that has no answer after this is asked again, after a new wait.
 const ANSWER_WITHIN: Millis = Millis(2_000);
 /// Replica records that were not restated for this long are removed by the leader.
@@ -74,6 +71,7 @@ struct Seen {
 #[derive(Debug)]
 pub struct Lease {
     nonce: u32,
+    beat_every: Millis,
     role: Role,
     epoch: Epoch,
     replicas: BTreeMap<u32, Seen>,
@@ -90,9 +88,10 @@ pub struct Lease {
 impl Lease {
     /// A process that knows nothing of the others yet.
     #[must_use]
-    pub fn new(nonce: u32) -> Self {
+    pub fn new(nonce: u32, beat_every: Millis) -> Self {
         Self {
             nonce,
+            beat_every,
             role: Role::Standby,
             epoch: Epoch::default(),
             replicas: BTreeMap::new(),
@@ -105,6 +104,18 @@ impl Lease {
             last_write: None,
             last_read_back: None,
         }
+    }
+
+    /// A beat that was read back allows writing for this long, counted from before it was sent.
+    #[must_use]
+    pub fn permission(&self) -> Millis {
+        Millis(self.beat_every.0 * 5 / 2)
+    }
+
+    /// Silence of the leader after which another may claim.
+    #[must_use]
+    pub fn silence(&self) -> Millis {
+        Millis(self.beat_every.0 * 3)
     }
 
     /// The part this process plays.
@@ -175,6 +186,18 @@ impl Lease {
         self.beat
     }
 
+    /// The producer was replaced: a leader claims anew above its own epoch, so that late sends of the old one are told apart.
+    pub fn claim_anew(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
+        if matches!(self.role, Role::Leading | Role::Claiming { .. }) {
+            self.highest_term = self.highest_term.max(self.epoch.term);
+            self.epoch = Epoch { term: self.highest_term + 1, nonce: self.nonce };
+            self.role = Role::Claiming { since: now };
+            self.permitted_until = None;
+            self.in_flight.clear();
+            wishes.extend([Wish::Ended, Wish::WriteOwn]);
+        }
+    }
+
     /// A replica record was read; `None` is a tombstone.
     pub fn read(&mut self, now: Mono, offset: u64, nonce: u32, replica: Option<&Replica>, wishes: &mut Vec<Wish>) {
         self.next_offset = self.next_offset.max(offset + 1);
@@ -213,7 +236,7 @@ impl Lease {
                 wishes.push(Wish::AskEnd);
             }
             Role::Asking { since, end } => self.tick_asking(now, since, end, wishes),
-            Role::Claiming { since } if now >= since + LEADER_BEAT => {
+            Role::Claiming { since } if now >= since + self.beat_every => {
                 self.role = Role::Claiming { since: now };
                 wishes.push(Wish::WriteOwn);
             }
@@ -229,8 +252,8 @@ impl Lease {
     /// When [`Lease::tick`] is to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self, now: Mono) -> Mono {
-        let interval = if matches!(self.role, Role::Stopped) { STANDBY_BEAT } else { Millis(LEADER_BEAT.0 / 4) };
-        let beat = self.last_write.map(|last| last + LEADER_BEAT).filter(|due| *due > now);
+        let interval = if matches!(self.role, Role::Stopped) { STANDBY_BEAT } else { Millis(self.beat_every.0 / 4) };
+        let beat = self.last_write.map(|last| last + self.beat_every).filter(|due| *due > now);
         beat.map_or(now + interval, |due| due.min(now + interval))
     }
 
@@ -250,7 +273,7 @@ impl Lease {
     fn leader_is_silent(&self, now: Mono) -> bool {
         let Some(reached_end) = self.reached_end else { return false };
         let jitter = Millis(u64::from(self.nonce % 500));
-        self.leader().is_none_or(|(_, seen)| now >= seen.arrived.max(reached_end) + SILENCE + jitter)
+        self.leader().is_none_or(|(_, seen)| now >= seen.arrived.max(reached_end) + self.silence() + jitter)
     }
 
     fn tick_asking(&mut self, now: Mono, since: Mono, end: Option<u64>, wishes: &mut Vec<Wish>) {
@@ -267,7 +290,7 @@ impl Lease {
     }
 
     fn tick_leading(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
-        if self.last_write.is_none_or(|last| now >= last + LEADER_BEAT) {
+        if self.last_write.is_none_or(|last| now >= last + self.beat_every) {
             wishes.push(Wish::WriteOwn);
         }
         if self.permitted_until.is_some_and(|until| now >= until) {
@@ -297,7 +320,7 @@ impl Lease {
             }
         }
         if self.role == Role::Leading {
-            let until = sent + PERMISSION;
+            let until = sent + self.permission();
             self.permitted_until = Some(self.permitted_until.map_or(until, |known| known.max(until)));
         }
     }
@@ -368,26 +391,26 @@ mod tests {
 
     #[test]
     fn a_process_alone_leads_at_once_and_writes_until_its_permission_ends() {
-        let mut lease = Lease::new(7);
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
         let at = lead(&mut lease, 7);
         assert!(at < 100, "{at}");
-        assert!(lease.may_write(Mono(at + PERMISSION.0 - 1)));
-        assert!(!lease.may_write(Mono(at + PERMISSION.0)));
+        assert!(lease.may_write(Mono(at + lease.permission().0 - 1)));
+        assert!(!lease.may_write(Mono(at + lease.permission().0)));
     }
 
     #[test]
     fn a_living_leader_is_not_claimed_over_and_a_silent_one_only_after_the_silence() {
-        let mut lease = Lease::new(7);
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
         let mut wishes = Vec::new();
         lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
         let at = claim(&mut lease, 100);
-        assert!(at >= 100 + SILENCE.0, "{at}");
+        assert!(at >= 100 + lease.silence().0, "{at}");
         assert_eq!(lease.epoch(), Epoch { term: 5, nonce: 7 });
     }
 
     #[test]
     fn a_stopped_leader_is_followed_without_a_wait() {
-        let mut lease = Lease::new(7);
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
         let mut wishes = Vec::new();
         lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Stopped, 4, 9, 1)), &mut wishes);
         assert!(claim(&mut lease, 100) < 300);
@@ -396,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_process_that_slept_asks_for_the_end_before_it_claims() {
-        let mut lease = Lease::new(7);
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
         let mut wishes = Vec::new();
         lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
         lease.at_end(Mono(0), 1);
@@ -411,7 +434,7 @@ mod tests {
 
     #[test]
     fn who_reads_a_higher_claim_stops_writing() {
-        let mut lease = Lease::new(7);
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
         let at = lead(&mut lease, 7);
         let mut wishes = Vec::new();
         lease.read(Mono(at + 20), 1, 3, Some(&record(ReplicaState::Leader, 2, 3, 1)), &mut wishes);
@@ -421,7 +444,7 @@ mod tests {
 
     #[test]
     fn permission_returns_when_a_later_beat_is_read_back() {
-        let mut lease = Lease::new(7);
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
         let at = lead(&mut lease, 7);
         let late = at + 5_000;
         let mut wishes = Vec::new();

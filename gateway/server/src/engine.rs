@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use federation_core::federation::input::Input;
-use federation_core::federation::{Federation, Now};
+use federation_core::federation::{Federation, Now, OriginSnapshot};
 use federation_core::time::{Millis, Mono, WallMs};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ pub use self::status::{FactSource, Facts};
 const BATCH: usize = 256;
 /// Ages, freshness and the gateway's own state are told this often.
 const TELL_EVERY: Millis = Millis(500);
+/// A snapshot is kept this often, and at an orderly stop.
+const KEEP_EVERY: Millis = Millis::from_secs(30);
 
 /// This process's clocks. One per process: cluster ages are told by it.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +78,8 @@ pub struct Engine {
     pub metrics: EngineMetrics,
     /// Further facts for the gateway's status, told by the adapters.
     pub facts: Vec<Box<dyn FactSource>>,
+    /// Where snapshots go; a full queue skips one.
+    pub snapshots: mpsc::Sender<Vec<OriginSnapshot>>,
 }
 
 impl Engine {
@@ -83,6 +87,7 @@ impl Engine {
     pub async fn run(mut self, mut inbox: mpsc::Receiver<News>, stop: CancellationToken) {
         let mut startup = Startup::default();
         let mut tell_at = Mono(0);
+        let mut keep_at = self.clock.mono() + KEEP_EVERY;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let deadline = self.core.next_deadline(self.clock.mono()).min(tell_at);
@@ -104,8 +109,19 @@ impl Engine {
             }
             self.show(now, told, &mut startup);
             drop(traces); // Their spans end when the change can be answered from.
+            if now.mono >= keep_at {
+                keep_at = now.mono + KEEP_EVERY;
+                self.keep();
+            }
         }
         self.step(Input::Stop, None);
+        self.keep();
+    }
+
+    fn keep(&self) {
+        if self.snapshots.try_send(self.core.snapshot()).is_err() {
+            tracing::debug!("the last snapshot is still being written, this one is skipped");
+        }
     }
 
     fn take_in(&mut self, news: News) -> Option<tracing::Span> {

@@ -21,6 +21,7 @@ use self::catalog::Catalog;
 pub use self::catalog::{Kind, Listed};
 use self::label::Label;
 pub use self::label::{Component, DeltaResult, PublishResult, Route, WatchFace};
+use crate::kafka::metrics::KafkaMetrics;
 use crate::view::ViewReader;
 
 /// Bounds of durations in seconds: from what a lookup takes to what a client would no longer wait for.
@@ -34,6 +35,8 @@ pub struct Metrics {
     pub engine: EngineMetrics,
     /// Written by the adapter of the log.
     pub log: LogMetrics,
+    /// Written by the clients of Kafka.
+    pub kafka: KafkaMetrics,
     /// Written by the adapter of the local Nacos.
     pub nacos: NacosMetrics,
     /// Written by the HTTP and gRPC faces.
@@ -50,8 +53,9 @@ impl Metrics {
         let log = LogMetrics::register(&mut catalog);
         let nacos = NacosMetrics::register(&mut catalog);
         let api = ApiMetrics::register(&mut catalog);
-        let (registry, listed) = catalog.finish();
-        Self { registry, listed, engine, log, nacos, api }
+        let (mut registry, listed) = catalog.finish();
+        let kafka = KafkaMetrics::register(&mut registry);
+        Self { registry, listed, engine, log, kafka, nacos, api }
     }
 
     /// All values in the OpenMetrics text format, version 1.0.0.

@@ -3,7 +3,7 @@
 use crate::federation::input::{Effect, LogInput};
 use crate::federation::{Counts, Federation, Now, Origin};
 use crate::id::ClusterId;
-use crate::log::control::{ControlKey, ControlValue};
+use crate::log::control::{ControlKey, ControlValue, Descriptor};
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
 use crate::log::partition::Applied;
@@ -12,7 +12,10 @@ use crate::publish::ReadBack;
 
 impl Federation {
     pub(super) fn step_log(&mut self, now: Now, input: LogInput, effects: &mut Vec<Effect>) {
-        if !matches!(input, LogInput::Unreachable { .. } | LogInput::SendFailed(_) | LogInput::Members(_)) {
+        if !matches!(
+            input,
+            LogInput::Unreachable { .. } | LogInput::SendFailed(_) | LogInput::Members(_) | LogInput::ProducerReplaced
+        ) {
             self.log_trouble = None;
         }
         match input {
@@ -26,6 +29,11 @@ impl Federation {
                 if let Some((topic, partition)) = self.publisher.failed(now.mono, id) {
                     effects.push(Effect::AskEnd(self.own_partition(topic, partition)));
                 }
+            }
+            LogInput::ProducerReplaced => {
+                let mut wishes = Vec::new();
+                self.lease.claim_anew(now.mono, &mut wishes);
+                self.fulfil(now, wishes, effects);
             }
             LogInput::Unreachable { reason } => self.log_trouble = Some(reason),
         }
@@ -123,12 +131,22 @@ impl Federation {
                     self.lease.read(now.mono, record.offset, *nonce, None, &mut wishes);
                 }
                 (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => {
-                    origin.descriptor = Some(descriptor.clone());
+                    self.described(id, descriptor);
                 }
                 _ => {}
             }
         }
         self.fulfil(now, wishes, effects);
+    }
+
+    /// A cluster that moved is shown anew wherever it is shown.
+    fn described(&mut self, id: &ClusterId, descriptor: &Descriptor) {
+        let revision = self.next_revision();
+        let Some(origin) = self.origins.get_mut(id) else { return };
+        if origin.descriptor.as_ref() != Some(descriptor) {
+            origin.descriptor = Some(descriptor.clone());
+            origin.freshness_revision = revision;
+        }
     }
 
     fn at_end(&mut self, now: Now, place: &PartitionId, next_offset: u64, effects: &mut Vec<Effect>) {

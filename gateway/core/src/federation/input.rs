@@ -134,6 +134,8 @@ pub enum LogInput {
     Restarted(PartitionId),
     /// A record that was to be sent was not: it may or may not have landed.
     SendFailed(SendId),
+    /// The producer of the data topics was replaced: sends of the old one may still land, so a new epoch is needed (rule R8).
+    ProducerReplaced,
     /// The log cannot be reached, for people; cleared by any later answer.
     Unreachable {
         /// For people.

@@ -43,6 +43,8 @@ pub struct Settings {
     pub descriptor: Descriptor,
     /// When removals are believed.
     pub patience: Patience,
+    /// The leader of a cluster restates itself this often.
+    pub beat: Millis,
     /// From which age on an origin is demoted.
     pub freshness: FreshnessSettings,
     /// What other clusters may see.
@@ -56,6 +58,8 @@ pub struct Settings {
 pub struct Import {
     /// Clusters of which anything is shown.
     pub clusters: Vec<Glob>,
+    /// Clusters of which nothing is shown, whatever `clusters` says.
+    pub excluded_clusters: Vec<Glob>,
     /// Services and config items that are shown.
     pub items: Selection,
 }
@@ -64,11 +68,12 @@ impl Import {
     /// Everything of every cluster.
     #[must_use]
     pub fn everything() -> Self {
-        Self { clusters: vec![Glob::any()], items: Selection::everything() }
+        Self { clusters: vec![Glob::any()], excluded_clusters: Vec::new(), items: Selection::everything() }
     }
 
     fn has_cluster(&self, id: &ClusterId) -> bool {
-        self.clusters.iter().any(|glob| glob.matches(id.as_str()))
+        let named = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(id.as_str()));
+        named(&self.clusters) && !named(&self.excluded_clusters)
     }
 }
 
@@ -175,7 +180,7 @@ impl Federation {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let local = Local::new(settings.patience, settings.export.clone());
-        let lease = Lease::new(settings.identity.nonce);
+        let lease = Lease::new(settings.identity.nonce, settings.beat);
         Self {
             origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0))]),
             settings,

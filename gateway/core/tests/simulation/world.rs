@@ -118,6 +118,7 @@ fn core(name: &ClusterId, nonce: u32) -> Federation {
         identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
         descriptor: Descriptor { partitions: PARTITIONS, generation: 1, reads_schema: 2, ..Descriptor::default() },
         patience: Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
+        beat: Millis::from_secs(1),
         freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
         export: Selection::everything(),
         import: Import::everything(),

@@ -11,6 +11,33 @@ use super::reader::{Place, Read};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export(pub Selection);
 
+impl Export {
+    /// The same rules on names of the federation. A namespace given by a pattern may have any name there: which of its
+    /// services are exported is decided on local ids, before they are renamed.
+    #[must_use]
+    pub fn federated(&self, namespaces: &Namespaces) -> Selection {
+        if *namespaces == Namespaces::default() {
+            return self.0.clone();
+        }
+        let named = |glob: &Glob| match glob.literal() {
+            Some(id) => namespaces.federated(id, None).parse().unwrap_or_else(|_| Glob::any()),
+            None => Glob::any(),
+        };
+        let service = |rule: &ServicePattern| ServicePattern { namespace: named(&rule.namespace), ..rule.clone() };
+        let config = |rule: &ConfigPattern| ConfigPattern { namespace: named(&rule.namespace), ..rule.clone() };
+        // Exclusions by pattern would exclude everything: they were applied before.
+        let exact = |glob: &Glob| glob.literal().is_some();
+        let excluded_services = self.0.excluded_services.iter().filter(|rule| exact(&rule.namespace)).map(service);
+        let excluded_configs = self.0.excluded_configs.iter().filter(|rule| exact(&rule.namespace)).map(config);
+        Selection {
+            services: self.0.services.iter().map(service).collect(),
+            configs: self.0.configs.iter().map(config).collect(),
+            excluded_services: excluded_services.collect(),
+            excluded_configs: excluded_configs.collect(),
+        }
+    }
+}
+
 /// What is taken from other clusters. Namespaces are names of the federation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {

@@ -5,7 +5,10 @@ use federation_core::lease::Role;
 use federation_core::service::HoldReason;
 use federation_core::time::{Millis, Mono};
 
+use tokio::sync::watch;
+
 use super::Engine;
+use crate::kafka::TopicsHealth;
 use crate::metrics::DeltaResult;
 use crate::view::GatewayStatus;
 
@@ -27,6 +30,24 @@ pub(super) struct Startup {
     nacos_read: bool,
     log_read: bool,
     since: Option<Mono>,
+}
+
+impl FactSource for crate::nacos::NacosStatus {
+    fn facts(&self) -> Facts {
+        self.facts()
+    }
+}
+
+impl FactSource for watch::Receiver<TopicsHealth> {
+    fn facts(&self) -> Facts {
+        let told = match &*self.borrow() {
+            TopicsHealth::Unknown => "unknown: kafka has not been reached yet".to_owned(),
+            TopicsHealth::Ready { advice } if advice.is_empty() => "ready".to_owned(),
+            TopicsHealth::Ready { advice } => format!("ready; {}", advice.join("; ")),
+            TopicsHealth::Refused { reason } => format!("refused: {reason}"),
+        };
+        vec![("ownTopics", told)]
+    }
 }
 
 impl Startup {

@@ -1,0 +1,180 @@
+//! From a configuration to a gateway: each adapter gets its part, and all get the same channel to the engine.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use federation_core::federation::input::ReplicaIdentity;
+use federation_core::federation::{Federation, Import, Settings};
+use federation_core::freshness::FreshnessSettings;
+use federation_core::id::ClusterId;
+use federation_core::local::service::Patience;
+use federation_core::log::control::Descriptor;
+use federation_core::log::record::SCHEMA;
+use federation_core::time::Millis;
+use tokio::sync::mpsc;
+
+use super::Gateway;
+use crate::api::serve::Listeners;
+use crate::api::{ApiState, Identity};
+use crate::config::{Compaction, Config, Registry};
+use crate::engine::{Clock, Engine};
+use crate::kafka;
+use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
+use crate::metrics::Metrics;
+use crate::nacos;
+use crate::ports::INBOX_CAPACITY;
+use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
+use crate::snapshot_file;
+use crate::view;
+
+/// Who makes the own topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogTopics {
+    /// The gateway itself.
+    Managed,
+    /// Somebody else, before: the embedded broker has no admin calls.
+    Prepared,
+}
+
+impl Gateway {
+    /// Puts a gateway together and binds its addresses. Kafka and Nacos need not be there.
+    ///
+    /// # Errors
+    /// An address in use, or a property that a client refuses.
+    pub async fn assemble(config: Config, topics: LogTopics) -> anyhow::Result<Self> {
+        let listeners = Listeners::bind(config.listen.http, config.listen.grpc).await?;
+        let registry = start_registry(&config).await?;
+        let clock = Clock::start();
+        let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
+        let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
+        let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
+        let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
+
+        let (kafka_log, kafka_tasks) =
+            kafka::connect(kafka_options(&config, topics), inbox_sender.clone(), metrics.kafka.clone())?;
+        let (nacos_handle, nacos_tasks) =
+            nacos::connect(registry_settings(&config, registry.as_ref())?, inbox_sender, metrics.nacos.clone())?;
+        let mut core = Federation::new(settings(&config, listeners.http_address().to_string()));
+        if let Some(origins) = snapshot_file::read(&config.data_dir) {
+            core.restore(origins);
+        }
+        let identity = Identity {
+            federation: config.federation.clone(),
+            cluster: config.cluster.clone(),
+            replica: config.replica.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        let api = ApiState::new(identity, view_reader, Arc::clone(&metrics), clock.now().wall);
+        let flusher = kafka_log.flusher();
+        let engine = Engine {
+            core,
+            clock,
+            log: Box::new(kafka_log),
+            facts: vec![Box::new(nacos_handle.status()), Box::new(kafka_tasks.topics_health())],
+            nacos: Box::new(nacos_handle),
+            view: view_writer,
+            metrics: metrics.engine.clone(),
+            snapshots: snapshot_sender,
+        };
+        let data_dir = config.data_dir;
+        Ok(Self {
+            engine,
+            inbox,
+            snapshots,
+            data_dir,
+            kafka: kafka_tasks,
+            flusher,
+            nacos: nacos_tasks,
+            registry,
+            listeners,
+            api,
+        })
+    }
+}
+
+/// Starts the embedded registry if the cluster has no Nacos.
+async fn start_registry(config: &Config) -> anyhow::Result<Option<EmbeddedRegistry>> {
+    let Registry::Embedded(embedded) = &config.nacos.registry else { return Ok(None) };
+    let options = EmbeddedOptions {
+        grpc: Some(embedded.grpc),
+        config_folder: embedded.data_dir.clone(),
+        ..EmbeddedOptions::at(embedded.http)
+    };
+    EmbeddedRegistry::start(options).await.context("the embedded registry cannot start").map(Some)
+}
+
+fn registry_settings(config: &Config, embedded: Option<&EmbeddedRegistry>) -> anyhow::Result<nacos::Settings> {
+    let settings = match embedded {
+        Some(registry) => nacos::Settings::for_embedded(config, registry.http_addr(), registry.grpc_addr()),
+        None => nacos::Settings::for_remote(config),
+    };
+    settings.context("the embedded registry's gRPC port must lie above its HTTP port")
+}
+
+fn kafka_options(config: &Config, topics: LogTopics) -> KafkaOptions {
+    let imports = config.import.clone();
+    let kafka = &config.kafka;
+    let times = |compaction: &Compaction| CompactionTimes {
+        max_compaction_lag: compaction.max_compaction_lag,
+        segment: compaction.segment,
+    };
+    KafkaOptions {
+        brokers: kafka.brokers.iter().map(ToString::to_string).collect(),
+        properties: kafka.properties.0.clone(),
+        topic_prefix: kafka.topic_prefix.clone(),
+        federation: config.federation.clone(),
+        cluster: config.cluster.clone(),
+        topics: TopicSettings {
+            creation: match topics {
+                LogTopics::Managed => TopicCreation::Managed,
+                LogTopics::Prepared => TopicCreation::External,
+            },
+            partitions: kafka.topics.partitions,
+            replication_factor: kafka.topics.replication_factor,
+            control: times(&kafka.topics.control),
+            data: times(&kafka.topics.data),
+            min_compaction_lag: kafka.topics.min_compaction_lag,
+            delete_retention: kafka.topics.delete_retention,
+            max_message_bytes: kafka.topics.max_message_bytes.0,
+        },
+        imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id)),
+    }
+}
+
+fn settings(config: &Config, advertised: String) -> Settings {
+    let millis = |duration: std::time::Duration| Millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+    let nacos_servers = match &config.nacos.registry {
+        Registry::Remote(remote) => remote.servers.iter().map(|server| server.to_string().into()).collect(),
+        Registry::Embedded(_) => vec!["embedded".into()],
+    };
+    Settings {
+        identity: ReplicaIdentity {
+            cluster: config.cluster.clone(),
+            nonce: rand::random(),
+            name: config.replica.as_str().into(),
+            advertised: advertised.into(),
+        },
+        descriptor: Descriptor {
+            locality: config.locality.clone(),
+            nacos_servers,
+            partitions: config.kafka.topics.partitions,
+            generation: 1,
+            reads_schema: SCHEMA + 1,
+        },
+        patience: Patience {
+            removal_hold: millis(config.nacos.removal_hold),
+            sweep_interval: millis(config.nacos.sweep_interval),
+        },
+        beat: millis(config.freshness.beat),
+        freshness: FreshnessSettings {
+            stale_after: millis(config.freshness.stale_after),
+            lost_after: millis(config.freshness.lost_after),
+        },
+        export: nacos::federated_selection(&config.export.0, &config.namespaces),
+        import: Import {
+            clusters: config.import.clusters.clone(),
+            excluded_clusters: config.import.excluded_clusters.clone(),
+            items: config.import.selection.clone(),
+        },
+    }
+}
