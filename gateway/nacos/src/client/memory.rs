@@ -211,3 +211,67 @@ impl Memory {
         std::mem::take(&mut self.config_inbox)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(name: &str, group: &str) -> ServiceInfo {
+        ServiceInfo { name: name.to_owned(), group_name: group.to_owned(), ..ServiceInfo::default() }
+    }
+
+    #[test]
+    fn an_answer_that_is_older_than_a_push_is_not_told_but_every_push_is() {
+        let service = ServiceName::new("public", "G", "s");
+        let mut memory = Memory::default();
+        assert!(!memory.note_snapshot(&service, 1, true), "nobody wants it");
+        memory.subscribe(service.clone());
+        for (last_ref_time, is_push, told) in
+            [(5, false, true), (6, true, true), (5, false, false), (6, false, true), (4, true, true), (5, false, true)]
+        {
+            assert_eq!(memory.note_snapshot(&service, last_ref_time, is_push), told, "{last_ref_time} {is_push}");
+        }
+        memory.start_over();
+        assert!(memory.note_snapshot(&service, 1, false), "another server has another clock");
+    }
+
+    #[test]
+    fn a_push_is_about_every_namespace_in_which_its_service_is_subscribed() {
+        let mut memory = Memory::default();
+        for namespace in ["public", "dev"] {
+            memory.subscribe(ServiceName::new(namespace, "G", "s"));
+        }
+        memory.subscribe(ServiceName::new("public", "G", "t"));
+        let namespaces = |pushed: Vec<ServiceName>| pushed.into_iter().map(|name| name.namespace).collect::<Vec<_>>();
+        assert_eq!(namespaces(memory.pushed(&info("s", "G"))), ["dev", "public"]);
+        assert_eq!(namespaces(memory.pushed(&info("G@@t", "G"))), ["public"]);
+        memory.unsubscribe(&ServiceName::new("dev", "G", "s"));
+        assert_eq!(namespaces(memory.pushed(&info("s", "G"))), ["public"]);
+        memory.unsubscribe(&ServiceName::new("public", "G", "s"));
+        assert_eq!(memory.pushed(&info("s", "G")), []);
+    }
+
+    #[test]
+    fn a_bell_finds_the_item_under_the_name_it_was_listened_to() {
+        let mut memory = Memory::default();
+        memory.listen(ConfigName::new("", "G", "a"), String::new());
+        memory.listen(ConfigName::new("dev", "G", "a"), String::new());
+        for (rung, found) in [("", Some("")), ("public", Some("")), ("dev", Some("dev")), ("other", None)] {
+            let listened = memory.listened(ConfigName::new(rung, "G", "a"));
+            assert_eq!(listened.map(|config| config.namespace).as_deref(), found, "{rung}");
+        }
+    }
+
+    #[test]
+    fn a_newer_registration_answers_for_an_older_one() {
+        let service = ServiceName::new("public", "G", "s");
+        let mut memory = Memory::default();
+        let mut first = memory.register(service.clone(), vec![Instance::default()]);
+        let mut second = memory.register(service.clone(), Vec::new());
+        memory.registration_ended(&service, 1, &Ok(()));
+        assert!(first.try_recv().is_err() && second.try_recv().is_err());
+        memory.registration_ended(&service, 2, &Ok(()));
+        assert!(matches!((first.try_recv(), second.try_recv()), (Ok(Ok(())), Ok(Ok(())))));
+        assert!(memory.registrations.is_empty());
+    }
+}

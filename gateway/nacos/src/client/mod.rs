@@ -59,6 +59,7 @@ pub struct ClientOptions {
     /// Calls in flight while everything is asked for again: enough to be quick, few enough not to press a server that just started.
     pub calls_in_flight: usize,
     /// A server that has been silent for this long is asked whether it is there.
+    /// Two checks without an answer end the connection.
     pub idle: Duration,
 }
 

@@ -1,6 +1,7 @@
 //! Reads what a server sends on the stream: acks first, then tells, in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +20,9 @@ use crate::message::naming::{
 };
 use crate::message::{Message, Request, Response, error_code};
 use crate::payload::{DecodeError, Payload};
+
+/// Between the answer to a reset and the end of the connection, so that the answer is sent.
+const RESET_GRACE: Duration = Duration::from_millis(50);
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -90,6 +94,7 @@ impl Pump {
             ConnectResetRequest::TYPE => {
                 let request = self.acked::<ConnectResetRequest>(payload).await?;
                 let to = request.and_then(|request| self.server_named(&request));
+                tokio::time::sleep(RESET_GRACE).await;
                 Err(End::Reset(to))
             }
             unknown => {

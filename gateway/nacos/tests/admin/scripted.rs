@@ -57,8 +57,8 @@ pub(crate) struct Scripted {
 
 impl Scripted {
     pub(crate) async fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a working test server");
+        let address = listener.local_addr().expect("a working test server").to_string();
         let (asked, script) = (Arc::new(Mutex::new(Vec::new())), Arc::new(script));
         let noted = Arc::clone(&asked);
         let mut tasks = JoinSet::new();
@@ -74,7 +74,7 @@ impl Scripted {
 
     /// The paths that were asked for so far.
     pub(crate) fn paths(&self) -> Vec<String> {
-        self.asked.lock().unwrap().iter().map(|asked| asked.path.clone()).collect()
+        self.asked.lock().expect("a working test server").iter().map(|asked| asked.path.clone()).collect()
     }
 
     pub(crate) fn admin(&self) -> Admin {
@@ -84,12 +84,13 @@ impl Scripted {
 
 /// A caller of these servers, with short deadlines.
 pub(crate) fn admin(servers: &[&str], password: Option<&str>) -> Admin {
-    let mut options = ClusterOptions::new(servers.iter().map(|server| server.parse().unwrap()).collect());
+    let mut options =
+        ClusterOptions::new(servers.iter().map(|server| server.parse().expect("a working test server")).collect());
     options.http_timeout = std::time::Duration::from_millis(300);
     options.credentials =
         password.map(|password| Credentials { username: "nacos".to_owned(), password: password.to_owned() });
     options.grpc_offset = 0;
-    Admin::new(Cluster::new(options).unwrap())
+    Admin::new(Cluster::new(options).expect("a working test server"))
 }
 
 async fn serve(stream: TcpStream, noted: &Mutex<Vec<Asked>>, script: &(dyn Fn(&Asked) -> Reply + Send + Sync)) {
@@ -109,13 +110,13 @@ async fn serve(stream: TcpStream, noted: &Mutex<Vec<Asked>>, script: &(dyn Fn(&A
         let mut headers = lines.iter().filter_map(|line| line.split_once(": "));
         headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
     };
-    let length: usize = header("content-length").map_or(0, |length| length.parse().unwrap());
-    stream.read_exact(&mut vec![0; length]).await.unwrap();
-    let target = lines[0].split(' ').nth(1).unwrap().to_owned();
+    let length: usize = header("content-length").map_or(0, |length| length.parse().expect("a working test server"));
+    stream.read_exact(&mut vec![0; length]).await.expect("a working test server");
+    let target = lines[0].split(' ').nth(1).expect("a working test server").to_owned();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let path = path.trim_start_matches("/nacos/").to_owned();
     let asked = Asked { path, query: query.to_owned(), token: header("accesstoken") };
-    noted.lock().unwrap().push(asked.clone());
+    noted.lock().expect("a working test server").push(asked.clone());
     let (status, body, sent) = match script(&asked) {
         Reply::Say(status, body) => (status, body.clone(), body.len()),
         Reply::Cut(body) => (200, body.clone(), body.len() / 2),
