@@ -324,6 +324,11 @@ impl NamingStore {
         self.services.range(first..).map(|(key, _)| key).take_while(move |key| key.namespace() == namespace)
     }
 
+    /// Services of all namespaces, by namespace, group and name.
+    pub fn all(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.services.keys()
+    }
+
     /// Figures of a service; `None` when it is not known.
     #[must_use]
     pub fn figures(&self, key: &ServiceKey) -> Option<Listed> {

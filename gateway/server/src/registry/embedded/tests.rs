@@ -1,5 +1,6 @@
 //! The registry as its clients see it: our own client over gRPC, and plain HTTP.
 
+use nacos_protocol::admin::Admin;
 use nacos_protocol::client::{
     CallError, Client, ClientOptions, ConfigName, ConfigWrite, Event, Events, ServiceName, ServiceSource,
 };
@@ -47,10 +48,14 @@ impl Running {
         peer
     }
 
-    fn unconnected(&mut self) -> Peer {
+    fn cluster(&self) -> Arc<Cluster> {
         let server: ServerAddress = self.http.to_string().parse().unwrap();
         let options = ClusterOptions { credentials: self.credentials.clone(), ..ClusterOptions::new(vec![server]) };
-        let (client, events, connection) = Client::new(Cluster::new(options).unwrap(), ClientOptions::default());
+        Cluster::new(options).unwrap()
+    }
+
+    fn unconnected(&mut self) -> Peer {
+        let (client, events, connection) = Client::new(self.cluster(), ClientOptions::default());
         let stop = self.stop.child_token();
         self.clients.spawn(connection.run(stop.clone()));
         Peer { client, events, stop }
@@ -323,6 +328,35 @@ async fn http_lists_services_namespaces_and_config_items_by_page() {
     let ids: Vec<&Value> = namespaces["data"].as_array().unwrap().iter().map(|one| &one["namespace"]).collect();
     assert_eq!(ids, ["dev", "public"]);
     assert_eq!(namespaces["data"][1]["configCount"], 3);
+}
+
+#[tokio::test]
+async fn our_own_admin_calls_find_what_is_there() {
+    let mut running = start(anywhere()).await;
+    let peer = running.client().await;
+    let admin = Admin::new(running.cluster());
+    let [east, mut west] = ["10.0.0.1", "10.0.0.2"].map(instance);
+    (west.cluster_name, west.enabled, west.healthy) = ("west".into(), false, false);
+    peer.client.register(&orders(), vec![east, west]).await.unwrap();
+    let nameless = ServiceName { namespace: String::new(), ..orders() };
+    peer.client.register(&nameless, vec![instance("10.0.0.3")]).await.unwrap();
+    let write = ConfigWrite { content: "a: 1".into(), content_type: "yaml".into(), ..ConfigWrite::default() };
+    let config = ConfigName::new("public", "G", "app.yaml");
+    peer.client.publish_config(&config, write).await.unwrap();
+
+    admin.readiness().await.unwrap();
+    assert_eq!(admin.version().await.unwrap(), env!("CARGO_PKG_VERSION"));
+    assert_eq!(admin.namespaces().await.unwrap()[0].id, "public");
+    let [listed] = &admin.services("public").await.unwrap()[..] else { panic!("one service") };
+    assert_eq!((&listed.name, listed.instances, listed.healthy), (&orders(), Some(2), Some(1)));
+    assert_eq!(admin.services("").await.unwrap()[0].name, nameless);
+    let found = admin.instances(&orders()).await.unwrap();
+    let seen: Vec<_> = found.iter().map(|one| (&*one.ip, &*one.cluster_name, one.enabled, one.healthy)).collect();
+    assert_eq!(seen, [("10.0.0.1", "DEFAULT", true, true), ("10.0.0.2", "west", false, false)]);
+    assert!(admin.instances(&ServiceName { service: "none".into(), ..orders() }).await.unwrap().is_empty());
+    assert_eq!(admin.config_keys("public").await.unwrap()[0].name, config);
+    assert_eq!(admin.config_detail(&config).await.unwrap().unwrap().content_type, "yaml");
+    assert!(admin.config_detail(&ConfigName { data_id: "none".into(), ..config }).await.unwrap().is_none());
 }
 
 #[tokio::test]

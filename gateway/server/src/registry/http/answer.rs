@@ -22,6 +22,9 @@ pub(super) enum Failure {
     /// A service, its cluster, or an update's target is not known.
     #[error("service {0} is not found!")]
     NoService(String),
+    /// A service whose detail is asked for is not known.
+    #[error("service not found: {0}")]
+    NoDetail(String),
     /// A single thing is not known.
     #[error("{0}")]
     NotFound(&'static str),
@@ -42,7 +45,7 @@ impl Failure {
             Self::Missing(_) | Self::Malformed(_) | Self::Illegal(_) => StatusCode::BAD_REQUEST,
             Self::Publish(PublishError::Illegal(_)) => StatusCode::BAD_REQUEST,
             Self::Publish(PublishError::Conflict) => StatusCode::CONFLICT,
-            Self::NoService(_) | Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NoService(_) | Self::NoDetail(_) | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Stopped(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -53,6 +56,7 @@ impl Failure {
             Self::Missing(_) => (10_000, "parameter missing"),
             Self::Malformed(_) | Self::Publish(PublishError::Illegal(_)) => (10_002, "parameter validate error"),
             Self::NoService(_) | Self::Stopped(_) => (30_000, "server error"),
+            Self::NoDetail(_) => (21_008, "service not exist"),
             Self::NotFound(_) => (20_004, "resource not found"),
             Self::Illegal(_) => (21_004, "instance error"),
             Self::Publish(PublishError::Conflict) => (20_005, "resource conflict"),

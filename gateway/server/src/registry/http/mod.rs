@@ -44,6 +44,7 @@ pub(super) fn router(api: Api) -> Router {
         .route("/v1/ns/health/instance", put(instance::judge))
         .route("/v1/ns/service", post(service::declare))
         .route("/v1/ns/service/list", get(service::names_v1))
+        .route("/v1/ns/service/names", get(service::all_names_v1))
         .route("/v1/cs/configs", get(config::read_v1).post(config::publish_v1).delete(config::remove_v1))
         .route("/v3/client/ns/instance", post(instance::register_or_beat_v3).delete(instance::deregister_v3))
         .route("/v3/client/ns/instance/list", get(instance::list_client_v3))

@@ -47,7 +47,7 @@ pub(super) async fn read_v3(State(api): State<Api>, params: Params) -> Result<Re
             detail
         })
     });
-    asked.await?.map(success).ok_or_else(|| Failure::NoService(format!("{}@@{}", shown.group(), shown.service())))
+    asked.await?.map(success).ok_or_else(|| Failure::NoDetail(shown.to_string()))
 }
 
 /// Names of one group, as version 1 lists them.
@@ -65,6 +65,19 @@ pub(super) async fn names_v1(State(api): State<Api>, params: Params) -> Response
         Ok::<_, Failure>(asked.await?)
     };
     outcome.await.map_or_else(|failure| failure.plain(), |names| Json(names).into_response())
+}
+
+/// Names of all services, by namespace. The only listing over HTTP that tells the namespace `""` from `public`.
+pub(super) async fn all_names_v1(State(api): State<Api>) -> Response {
+    let asked = api.handle.ask(|store, _| {
+        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for key in store.naming.all() {
+            let grouped = format!("{}@@{}", key.group(), key.service());
+            names.entry(key.namespace().to_owned()).or_default().push(grouped);
+        }
+        json!({"META-INF/services": names})
+    });
+    asked.await.map_or_else(|stopped| Failure::from(stopped).plain(), |names| Json(names).into_response())
 }
 
 /// POST of version 1: a service by itself, with its protection threshold.
