@@ -1,1 +1,3 @@
 //! Real gateways between real parts.
+
+mod registry;

@@ -369,6 +369,11 @@ async fn with_credentials_only_who_logged_in_may_call() {
     let (_, login) = running.call("POST", "v1/auth/users/login?username=nacos&password=secret").await;
     let token = login["accessToken"].as_str().unwrap();
     assert_eq!(running.call("GET", &format!("v3/admin/ns/service/list?accessToken={token}")).await.0, 200);
+    let form = format!("serviceName=orders&ip=10.0.0.9&port=80&accessToken={token}");
+    let url = format!("http://{}/nacos/v1/ns/instance", running.http);
+    let post = reqwest::Client::builder().no_proxy().build().unwrap().post(url).body(form);
+    let answer = post.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "ok", "the Go SDK sends its token in the form");
 
     let said = |password: &str| Some(ClientCredentials { username: "nacos".into(), password: password.into() });
     running.credentials = said("wrong");

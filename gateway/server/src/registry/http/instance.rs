@@ -177,7 +177,7 @@ async fn put_instance(api: &Api, params: &Params) -> Result<(), Failure> {
         id: params.instance()?,
         weight: params.number("weight", 1.0)?,
         healthy: params.flag("healthy", true),
-        enabled: params.flag("enabled", true),
+        enabled: enabled(params),
         metadata: params.metadata()?,
     };
     register_with(api, params.service()?, lifetime(params), instance).await
@@ -196,11 +196,8 @@ async fn drop_instance(api: &Api, params: &Params) -> Result<(), Failure> {
 
 async fn overlay_instance(api: &Api, params: &Params) -> Result<(), Failure> {
     let (key, id) = (params.service()?, params.instance()?);
-    let overlay = Overlay {
-        weight: params.number("weight", 1.0)?,
-        enabled: params.flag("enabled", true),
-        metadata: params.metadata()?,
-    };
+    let overlay =
+        Overlay { weight: params.number("weight", 1.0)?, enabled: enabled(params), metadata: params.metadata()? };
     Ok(api.handle.ask(move |store, now| store.naming.overlay(&key, &id, overlay, now)).await??)
 }
 
@@ -216,6 +213,11 @@ async fn judge_instance(api: &Api, params: &Params) -> Result<(), Failure> {
 
 async fn beat(api: &Api, key: ServiceKey, id: InstanceId) -> Result<Beaten, Failure> {
     Ok(api.handle.ask(move |store, now| store.naming.beat(&key, &id.ip, id.port, now)).await?)
+}
+
+/// The Go SDK says `enable`.
+fn enabled(params: &Params) -> bool {
+    params.flag("enabled", params.flag("enable", true))
 }
 
 fn lifetime(params: &Params) -> Lifetime {

@@ -23,7 +23,7 @@ use super::access::Access;
 use super::configs::CONTENT_MAX_BYTES;
 use super::owner::Handle;
 use answer::{Failure, forbidden, success};
-use params::{Params, token_of};
+use params::{Params, token_in_form, token_of};
 
 /// How long clients may use a token, in seconds, as Nacos says it.
 const TOKEN_TTL_SECONDS: u32 = 18_000;
@@ -106,5 +106,12 @@ async fn login(State(api): State<Api>, params: Params) -> Result<Response, Failu
 }
 
 async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
-    if api.access.admits(token_of(&request).as_deref()) { next.run(request).await } else { forbidden() }
+    if api.access.admits(token_of(&request).as_deref()) {
+        return next.run(request).await;
+    }
+    match token_in_form(request).await {
+        Ok((token, request)) if api.access.admits(token.as_deref()) => next.run(request).await,
+        Ok(_) => forbidden(),
+        Err(failure) => failure,
+    }
 }

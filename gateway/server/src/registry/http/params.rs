@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
@@ -24,8 +25,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_form = content_type.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        let is_form = is_form(request.headers());
         let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
         let mut params: HashMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         if is_form {
@@ -106,7 +106,25 @@ impl Params {
     }
 }
 
-/// The token of a request: parameter, header, or bearer.
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
+}
+
+/// A token in the form, where the Go SDK puts it; and the request with its body, whole again.
+pub(super) async fn token_in_form(request: Request) -> Result<(Option<String>, Request), Response> {
+    if !is_form(request.headers()) {
+        return Ok((None, request));
+    }
+    let (parts, body) = request.into_parts();
+    let limited = Request::from_parts(parts.clone(), body);
+    let bytes = Bytes::from_request(limited, &()).await.map_err(IntoResponse::into_response)?;
+    let token = url::form_urlencoded::parse(&bytes).find(|(name, _)| name == "accessToken");
+    let token = token.map(|(_, token)| token.into_owned());
+    Ok((token, Request::from_parts(parts, Body::from(bytes))))
+}
+
+/// The token of a request: header, bearer, or parameter of the query.
 pub(super) fn token_of(request: &Request) -> Option<String> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let bearer = || header(AUTHORIZATION.as_str())?.strip_prefix("Bearer ").map(str::to_owned);
