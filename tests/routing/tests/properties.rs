@@ -133,6 +133,17 @@ fn a_raised_drain_never_raises_the_share_of_its_cluster() {
 }
 
 #[test]
+fn the_trace_has_one_line_a_step_in_their_order() {
+    let steps = ["filter", "rank", "compact", "load", "localities", "drain", "flatten"];
+    for_random_scenarios(500, |scenario, _| {
+        let trace = scenario.plan().trace();
+        let told: Vec<&str> = trace.iter().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(told, steps);
+        assert!(trace.iter().all(|line| !line.contains('\n')), "{trace:#?}");
+    });
+}
+
+#[test]
 fn priorities_have_no_gaps() {
     for_random_scenarios(2000, |mut scenario, _| {
         scenario.endpoints.iter_mut().for_each(|endpoint| endpoint.priority = None);

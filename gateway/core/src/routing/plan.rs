@@ -76,6 +76,8 @@ pub struct PlannedEndpoint {
 /// By which rules a plan came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Basis {
+    /// Where the caller is, as it is printed.
+    pub caller: String,
     /// How endpoints were ranked.
     pub ranking: RankRule,
     /// The distribution in force: the pattern of its callers.
@@ -125,7 +127,7 @@ pub fn plan(endpoints: &[Endpoint], caller: &Caller, policy: &Policy, intents: &
         endpoints: planned,
         left_out: filtered.left_out,
         drains: verdicts,
-        basis: basis(&census, &whole, rounded.topped_up),
+        basis: basis(caller, &census, &whole, rounded.topped_up),
     }
 }
 
@@ -174,8 +176,9 @@ fn priorities(whole: &Layout, planned: &[PlannedEndpoint]) -> Vec<Priority> {
     priorities
 }
 
-fn basis(census: &Census<'_>, whole: &Layout, topped_up: u64) -> Basis {
+fn basis(caller: &Caller, census: &Census<'_>, whole: &Layout, topped_up: u64) -> Basis {
     Basis {
+        caller: caller.locality.to_string(),
         ranking: census.rule.clone(),
         distribute: census.distribute.map(|rule| rule.from().to_string()),
         availability: whole.loads.availability,

@@ -51,7 +51,7 @@ impl Plan {
             RankRule::LabelsAndTiers(labels, rule) => format!("by labels {labels}, then by tier{}", failover(rule)),
         };
         let ranks = self.priorities.iter().filter_map(|priority| priority.rank).map(|rank| format!("rank {rank}"));
-        format!("{rule}; {stale}; found {}", listed(ranks))
+        format!("caller at {}, {rule}; {stale}; found {}", name(&self.basis.caller), listed(ranks))
     }
 
     fn compact_line(&self) -> String {

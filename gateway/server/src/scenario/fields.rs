@@ -10,6 +10,9 @@ use crate::config::mistakes::Mistakes;
 use crate::config::tree::{Entry, Form, Node, Scalar, Span, Value};
 use crate::config::{ScalarType, scalar_type};
 
+/// Most characters of a value that a mistake repeats.
+const LONGEST_SHOWN: usize = 60;
+
 /// Where a value stands in the document; a text is made of it only for mistakes.
 #[derive(Clone, Copy)]
 pub(crate) enum Path<'a> {
@@ -99,7 +102,8 @@ impl<'a> Item<'a> {
 
     /// Records that the value is not what is needed.
     pub(crate) fn refuse(&self, problem: &str, expected: &str, mistakes: &mut Mistakes) {
-        mistakes.add(self.node.span, &self.path.to_string(), problem, expected);
+        let width = self.node.span.width.min(LONGEST_SHOWN);
+        mistakes.add(Span { width, ..self.node.span }, &self.path.to_string(), problem, expected);
     }
 
     /// The names and values of a mapping, all of them.
@@ -156,7 +160,11 @@ impl<'a> Item<'a> {
         let meaning = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if meaning.is_none() {
             let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.refuse(&format!("`{text}` is not known"), &format!("one of {}", words.join(", ")), mistakes);
+            self.refuse(
+                &format!("`{}` is not known", shortened(text)),
+                &format!("one of {}", words.join(", ")),
+                mistakes,
+            );
         }
         meaning
     }
@@ -218,11 +226,19 @@ impl<'a> Item<'a> {
         let problem = match (&self.node.value, self.scalar()) {
             (_, Some((ScalarType::Number, text))) => format!("wrong type: the number `{text}`"),
             (_, Some((ScalarType::Truth, text))) => format!("wrong type: the truth value `{text}`"),
-            (_, Some((ScalarType::Text, text))) => format!("wrong type: the text `{text}`"),
+            (_, Some((ScalarType::Text, text))) => format!("wrong type: the text `{}`", shortened(text)),
             (Value::Sequence(_), None) => "wrong type: a list".to_owned(),
             (Value::Mapping(_), None) => "wrong type: a mapping".to_owned(),
             (Value::Null | Value::Scalar(_), None) => "no value".to_owned(),
         };
         self.refuse(&problem, expected, mistakes);
+    }
+}
+
+/// The beginning of a text that may be long.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use federation_core::locality::Locality;
 use federation_core::routing::Labels;
 
-use super::fields::{Item, Section};
+use super::fields::{Item, Section, shortened};
 use crate::config::mistakes::Mistakes;
 
 /// `region`, `zone`, `sub_zone` and `network` of `section`.
@@ -20,7 +20,11 @@ pub(super) fn locality(section: &Section<'_>, mistakes: &mut Mistakes) -> Locali
 pub(super) fn part(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Arc<str>> {
     let text = item.text(mistakes)?;
     if text.is_empty() || text.contains('/') {
-        item.refuse(&format!("`{text}` does not fit"), "a name without /; leave out what is not known", mistakes);
+        item.refuse(
+            &format!("`{}` does not fit", shortened(text)),
+            "a name without /; leave out what is not known",
+            mistakes,
+        );
         return None;
     }
     Some(text.into())

@@ -8,7 +8,7 @@ use federation_core::routing::{
     Percent, Policy, RankLabel, Ranking, Spread, StaleRule,
 };
 
-use super::fields::{Item, Section};
+use super::fields::{Item, Section, shortened};
 use super::place::part;
 use crate::config::mistakes::Mistakes;
 use crate::config::tree::Node;
@@ -89,7 +89,7 @@ fn rank_label(item: Item<'_>, mistakes: &mut Mistakes) -> Option<RankLabel> {
         Ok(label) => Some(label),
         Err(_) => {
             let expected = "region, zone, sub_zone, network, cluster, a label of the instance, or key=value";
-            item.refuse(&format!("`{text}` names no label"), expected, mistakes);
+            item.refuse(&format!("`{}` names no label", shortened(text)), expected, mistakes);
             None
         }
     }
@@ -99,7 +99,11 @@ fn locality_weights(item: Item<'_>, mistakes: &mut Mistakes) -> BTreeMap<Arc<str
     let mut weights = BTreeMap::new();
     for (place, item) in item.pairs(mistakes) {
         if place.split('/').count() > 3 {
-            item.refuse(&format!("`{place}` is no locality"), "region, region/zone or region/zone/sub_zone", mistakes);
+            item.refuse(
+                &format!("`{}` is no locality", shortened(place)),
+                "region, region/zone or region/zone/sub_zone",
+                mistakes,
+            );
         }
         if let Some(weight) = item.whole(0..=u32::MAX.into(), mistakes) {
             weights.insert(place.into(), u32::try_from(weight).expect("within bounds"));
@@ -164,7 +168,7 @@ fn pattern(item: Item<'_>, text: &str, mistakes: &mut Mistakes) -> Option<Locali
     let pattern = text.parse().ok();
     if pattern.is_none() {
         let expected = "region, region/zone or region/zone/sub_zone, each part a name or *";
-        item.refuse(&format!("`{text}` is no locality"), expected, mistakes);
+        item.refuse(&format!("`{}` is no locality", shortened(text)), expected, mistakes);
     }
     pattern
 }

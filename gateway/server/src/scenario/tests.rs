@@ -206,3 +206,12 @@ fn a_megabyte_of_endpoints_is_read() {
     let scenario = from_text("s", &text).unwrap();
     assert_eq!(scenario.plan().endpoints.iter().map(|it| u64::from(it.share)).sum::<u64>(), 1_000_000);
 }
+
+#[test]
+fn a_mistake_does_not_repeat_a_megabyte() {
+    let long = "x".repeat(1 << 20);
+    for text in [long.clone(), format!("policy: {{stale: {long}}}"), format!("caller: {{region: {long}/}}")] {
+        let report = from_text("s", &text).unwrap_err().to_string();
+        assert!(report.len() < 1000, "{} bytes", report.len());
+    }
+}
