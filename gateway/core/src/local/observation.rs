@@ -207,7 +207,8 @@ impl Local {
         }
         let spread = Millis(xxh3_64(key.to_string().as_bytes()) % FIRST_SWEEP_WITHIN.0);
         let first_sweep = now + Millis::from_secs(5) + spread;
-        let state = LocalService::new(now, first_sweep);
+        let connected_at = if let Connection::Up(since) = self.connection { since } else { now };
+        let state = LocalService::new(connected_at, first_sweep);
         self.agenda.push(Reverse((first_sweep, Subject::Service(key.clone()))));
         self.services.insert(key.clone(), Watched { state, due: first_sweep, catalogs_without: 0 });
         effects.push(Effect::WatchService(key));

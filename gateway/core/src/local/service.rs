@@ -18,6 +18,9 @@ use crate::time::{Millis, Mono};
 const ANSWER_WITHIN: Millis = Millis::from_secs(6);
 /// Least time between two reads of one service: one busy service does not occupy the few reads that may be in flight.
 const ASK_AGAIN_AFTER: Millis = Millis::from_secs(1);
+/// A list that goes on changing after a connect is believed at the latest after this many holds: registering anew takes
+/// clients seconds, so what still changes a minute later is life, not recovery.
+const MOST_HOLDS: u64 = 4;
 
 /// Instances as an answer of Nacos lists them.
 type Listing = BTreeMap<InstanceId, Arc<Instance>>;
@@ -50,6 +53,7 @@ pub struct LocalService {
     listed: bool,
     listed_on_this_connection: bool,
     settled: bool,
+    connected_at: Mono,
     quiet_since: Mono,
     /// Health of the last list was not true, and no read has told the truth since.
     protected: bool,
@@ -73,16 +77,18 @@ struct Asked {
 }
 
 impl LocalService {
-    /// A service that nothing is known of yet; first swept at `first_sweep`.
+    /// A service that nothing is known of yet, found on a connection that stands since `connected_at`; first swept at
+    /// `first_sweep`.
     #[must_use]
-    pub fn new(now: Mono, first_sweep: Mono) -> Self {
+    pub fn new(connected_at: Mono, first_sweep: Mono) -> Self {
         Self {
             present: Listing::new(),
             missing: BTreeMap::new(),
             listed: false,
             listed_on_this_connection: false,
             settled: false,
-            quiet_since: now,
+            connected_at,
+            quiet_since: connected_at,
             protected: false,
             asked: None,
             wants_read: None,
@@ -138,6 +144,7 @@ impl LocalService {
     pub fn connected(&mut self, now: Mono) {
         self.settled = false;
         self.listed_on_this_connection = false;
+        self.connected_at = now;
         self.quiet_since = now;
         self.asked = None;
         for missing in self.missing.values_mut() {
@@ -154,6 +161,9 @@ impl LocalService {
         patience: &Patience,
     ) -> Vec<InstanceId> {
         self.settle(now, patience);
+        // A service that is new on a connection which has stood for the hold is nobody's recovery.
+        self.settled |= !self.listed && now >= self.connected_at + patience.removal_hold;
+        let first = !self.listed_on_this_connection;
         let listing: Listing =
             instances.into_iter().map(|(id, instance)| (id, Arc::new(shown(instance, protected)))).collect();
         let mut changed = self.miss(now, &listing);
@@ -172,7 +182,10 @@ impl LocalService {
             asked.lists_seen = true;
         }
         let disabled = self.present.values().any(|instance| !instance.enabled);
-        if protected || disabled || (self.settled && !self.missing.is_empty()) {
+        // Before it settles, a read cannot tell gone from not registered anew yet, but it can tell disabled. Not at the first
+        // list of a connection: then all services would be read at once.
+        let worth_asking = !self.missing.is_empty() && (self.settled || !first);
+        if protected || disabled || worth_asking {
             self.want_read(now);
         }
         changed
@@ -357,17 +370,21 @@ impl LocalService {
     /// When [`LocalService::due`] is to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self, patience: &Patience) -> Mono {
-        let settling =
-            (!self.settled && self.listed_on_this_connection).then(|| self.quiet_since + patience.removal_hold);
+        let settling = (!self.settled && self.listed_on_this_connection).then(|| self.settles_at(patience));
         let asking = self.wants_read;
         let first = [settling, asking].into_iter().flatten().fold(self.next_sweep, Mono::min);
         self.asked.map_or(first, |asked| first.max(asked.at + ANSWER_WITHIN))
     }
 
+    fn settles_at(&self, patience: &Patience) -> Mono {
+        let hold = patience.removal_hold;
+        (self.quiet_since + hold).min(self.connected_at + Millis(hold.0 * MOST_HOLDS))
+    }
+
     /// After a connect a service settles when its list has been the same for the hold; from then on a missing instance
     /// is asked for at once.
     fn settle(&mut self, now: Mono, patience: &Patience) {
-        if self.settled || !self.listed_on_this_connection || now < self.quiet_since + patience.removal_hold {
+        if self.settled || !self.listed_on_this_connection || now < self.settles_at(patience) {
             return;
         }
         self.settled = true;

@@ -81,6 +81,43 @@ fn a_deregistration_leaves_within_a_second_where_the_account_may_read() {
 }
 
 #[test]
+fn a_service_that_is_new_on_an_old_connection_may_leave_as_fast_as_it_came() {
+    let mut world = settled_pair();
+    world.set("shanghai", &service("flash"), &id(1), Some(instance(1.0, true)));
+    world.set("shanghai", &service("flash"), &id(2), Some(instance(1.0, true)));
+    world.run(1_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("flash")).len(), 2);
+    world.set("shanghai", &service("flash"), &id(2), None);
+    world.run(1_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("flash")).len(), 1);
+}
+
+#[test]
+fn a_service_whose_list_never_rests_after_a_restart_still_settles() {
+    let mut world = settled_pair();
+    world.restart_nacos("shanghai");
+    world.clients_register_anew("shanghai");
+    for round in 0..15u32 {
+        world.set("shanghai", &service("orders"), &id(22), Some(instance(f64::from(round), true)));
+        world.run(5_000);
+    }
+    world.set("shanghai", &service("orders"), &id(20), None);
+    world.run(1_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 2);
+}
+
+#[test]
+fn disabling_is_seen_at_once_even_before_the_list_is_believed() {
+    let mut world = settled_pair();
+    world.restart_nacos("shanghai");
+    world.clients_register_anew("shanghai");
+    world.run(2_000);
+    world.set("shanghai", &service("orders"), &id(20), Some(instance(1.0, false)));
+    world.run(1_000);
+    assert!(!world.shown("frankfurt", "shanghai", &service("orders"))[&id(20)].enabled);
+}
+
+#[test]
 fn where_the_account_may_not_read_a_deregistration_waits_for_the_hold() {
     let mut world = settled_pair();
     world.nacos("shanghai").reads_allowed = false;
