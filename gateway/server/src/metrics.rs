@@ -20,8 +20,7 @@ use prometheus_client::registry::Registry;
 use self::catalog::Catalog;
 pub use self::catalog::{Kind, Listed};
 use self::label::Label;
-pub use self::label::{Component, DeltaResult, PublishResult, Route, WatchFace};
-use crate::kafka::metrics::KafkaMetrics;
+pub use self::label::{Component, DeltaResult, PublishResult, Route, SendFailure, WatchFace};
 use crate::view::ViewReader;
 
 /// Bounds of durations in seconds: from what a lookup takes to what a client would no longer wait for.
@@ -35,8 +34,6 @@ pub struct Metrics {
     pub engine: EngineMetrics,
     /// Written by the adapter of the log.
     pub log: LogMetrics,
-    /// Written by the clients of Kafka.
-    pub kafka: KafkaMetrics,
     /// Written by the adapter of the local Nacos.
     pub nacos: NacosMetrics,
     /// Written by the HTTP and gRPC faces.
@@ -53,9 +50,8 @@ impl Metrics {
         let log = LogMetrics::register(&mut catalog);
         let nacos = NacosMetrics::register(&mut catalog);
         let api = ApiMetrics::register(&mut catalog);
-        let (mut registry, listed) = catalog.finish();
-        let kafka = KafkaMetrics::register(&mut registry);
-        Self { registry, listed, engine, log, kafka, nacos, api }
+        let (registry, listed) = catalog.finish();
+        Self { registry, listed, engine, log, nacos, api }
     }
 
     /// All values in the OpenMetrics text format, version 1.0.0.
@@ -156,6 +152,11 @@ struct ComponentLabels {
     component: Label<Component>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SendFailureLabels {
+    reason: Label<SendFailure>,
+}
+
 /// Of the adapter of the log.
 #[derive(Clone, Debug, Default)]
 pub struct LogMetrics {
@@ -163,8 +164,13 @@ pub struct LogMetrics {
     pub readable: Gauge,
     /// Bytes of keys and values read.
     pub consumed_bytes: Counter,
+    /// Settings of the own topics that are not as wanted.
+    pub topic_findings: Gauge,
     consumed: Family<OriginLabels, Counter>,
     undecodable: Family<OriginLabels, Counter>,
+    misplaced: Family<OriginLabels, Counter>,
+    partition_restarts: Family<OriginLabels, Counter>,
+    sends_failed: Family<SendFailureLabels, Counter>,
     restarts: Family<ComponentLabels, Counter>,
 }
 
@@ -177,6 +183,14 @@ impl LogMetrics {
         catalog.counter("federation_log_records_consumed_total", "origin", "records read", &new.consumed);
         let help = "records whose key or value this version cannot read";
         catalog.counter("federation_log_records_undecodable_total", "origin", help, &new.undecodable);
+        let help = "records ignored because their key belongs into another partition or topic";
+        catalog.counter("federation_log_records_misplaced_total", "origin", help, &new.misplaced);
+        let help = "partitions read anew because their reader lost its place";
+        catalog.counter("federation_log_partition_restarts_total", "origin", help, &new.partition_restarts);
+        let help = "records that were not delivered";
+        catalog.counter("federation_log_sends_failed_total", "reason", help, &new.sends_failed);
+        let help = "settings of the own topics that are not as wanted";
+        catalog.gauge("federation_log_topic_findings", "", help, &new.topic_findings);
         let help = "restarts of a part of the log's adapter after a failure";
         catalog.counter("federation_log_restarts_total", "component", help, &new.restarts);
         new
@@ -192,6 +206,24 @@ impl LogMetrics {
     #[must_use]
     pub fn records_undecodable(&self, origin: &ClusterId) -> Counter {
         self.undecodable.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+    }
+
+    /// Records of `origin` that do not stand where their key belongs.
+    #[must_use]
+    pub fn records_misplaced(&self, origin: &ClusterId) -> Counter {
+        self.misplaced.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+    }
+
+    /// Partitions of `origin` that were read anew.
+    #[must_use]
+    pub fn partition_restarts(&self, origin: &ClusterId) -> Counter {
+        self.partition_restarts.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+    }
+
+    /// Records that were not delivered.
+    #[must_use]
+    pub fn sends_failed(&self, reason: SendFailure) -> Counter {
+        self.sends_failed.get_or_create_owned(&SendFailureLabels { reason: Label(reason) })
     }
 
     /// Restarts of one part of the adapter.

@@ -51,7 +51,7 @@ impl Gateway {
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
 
         let (kafka_log, kafka_tasks) =
-            kafka::connect(kafka_options(&config, topics), inbox_sender.clone(), metrics.kafka.clone())?;
+            kafka::connect(kafka_options(&config, topics), inbox_sender.clone(), metrics.log.clone())?;
         let (nacos_handle, nacos_tasks) =
             nacos::connect(registry_settings(&config, registry.as_ref())?, inbox_sender, metrics.nacos.clone())?;
         let mut core = Federation::new(settings(&config, listeners.http_address().to_string()));

@@ -7,7 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::kafka::client::Context;
 use crate::kafka::inspector::Survey;
 use crate::kafka::options::{ADMIN_TIMEOUT, KafkaOptions};
-use crate::kafka::topics::{Finding, Grade, TopicNames, settings, verify};
+use crate::kafka::topics::{Finding, Grade, MAX_MESSAGE_BYTES, TopicNames, settings, verify};
 
 /// Why the own topics cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -93,15 +93,17 @@ impl<'a> Admin<'a> {
         Ok(Created::Some)
     }
 
-    /// What is advised but not so; an error if something required is not so.
-    pub(super) async fn verify(&self, seen: &Survey) -> Result<Vec<Finding>, TopicError> {
-        let mut findings = Vec::new();
+    /// What the topics are like; an error if something required is not so.
+    pub(super) async fn verify(&self, seen: &Survey) -> Result<Verified, TopicError> {
+        let (mut findings, mut limits) = (Vec::new(), Vec::new());
         for kind in TopicKind::ALL {
             let topic = self.names.of(&self.options.cluster, kind);
             let Some(state) = seen.topics.get(&topic) else { return Err(TopicError::NotVisible { topic }) };
             check_partitions(&topic, state.partitions, self.partitions(kind))?;
             let wanted = settings(&self.options.topics, kind, Some(state.copies));
             if let Some(resource) = self.describe(&topic).await? {
+                let limit = resource.get(MAX_MESSAGE_BYTES).and_then(|entry| entry.value.as_ref()?.parse().ok());
+                limits.extend(limit.map(|limit| (kind, limit)));
                 findings
                     .extend(verify(&topic, &wanted, |name| resource.get(name).and_then(|entry| entry.value.clone())));
             }
@@ -110,7 +112,7 @@ impl<'a> Admin<'a> {
             findings.retain(|finding| finding.grade == Grade::Required);
             return Err(TopicError::Unsuitable(findings));
         }
-        Ok(findings)
+        Ok(Verified { advice: findings, limits })
     }
 
     async fn create(&self, kind: TopicKind, topic: &str, copies: Option<u16>) -> Result<(), TopicError> {
@@ -158,6 +160,15 @@ impl<'a> Admin<'a> {
     fn partitions(&self, kind: TopicKind) -> u32 {
         if kind == TopicKind::Control { 1 } else { self.options.topics.partitions }
     }
+}
+
+/// What fit topics are like.
+#[derive(Debug)]
+pub(super) struct Verified {
+    /// What would be better otherwise.
+    pub(super) advice: Vec<Finding>,
+    /// The largest batch in bytes that each topic takes, where Kafka tells.
+    pub(super) limits: Vec<(TopicKind, u64)>,
 }
 
 /// Whether something was created.

@@ -24,11 +24,11 @@ use tokio_util::sync::CancellationToken;
 use crate::kafka::client::Context;
 use crate::kafka::intern::Interner;
 use crate::kafka::membership::Member;
-use crate::kafka::metrics::KafkaMetrics;
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::slot::{Place, Slot, Turn, Verdict};
 use crate::kafka::topics::TopicNames;
 use crate::kafka::wire::{HEADER, RawRecord, TRACEPARENT, decode_control, decode_record, home_partition};
+use crate::metrics::LogMetrics;
 use crate::ports::{Inbox, News};
 
 /// How long a stop may go unnoticed.
@@ -79,7 +79,7 @@ enum Halt {
 pub(super) struct Reader {
     pub(super) options: Arc<KafkaOptions>,
     pub(super) inbox: Inbox,
-    pub(super) metrics: KafkaMetrics,
+    pub(super) metrics: LogMetrics,
     pub(super) signals: Signals,
     /// Locked by the one running thread for as long as it runs.
     pub(super) signalled: Arc<Mutex<Receiver<Signal>>>,
@@ -235,7 +235,7 @@ impl Reading<'_> {
         tracing::warn!(topic, partition = id.partition, next = ?place.next(), "lost its place, reading anew");
         *place = Place::start(Instant::now());
         let restarted = LogInput::Restarted(id.clone());
-        self.reader.metrics.partitions_restarted.inc();
+        self.reader.metrics.partition_restarts(&id.origin).inc();
         self.detach(index);
         self.tell(restarted)?;
         self.attach(index);
@@ -296,6 +296,7 @@ impl Reading<'_> {
         if self.serve_client()?.contains(&self.slots[index].topic) {
             return Ok(()); // Restarted already; what this turn read is void.
         }
+        self.count(index, &turn);
         let descriptor = turn.news.iter().rev().find_map(|news| described_partitions(&news.input));
         for news in turn.news {
             self.hand_over(news)?;
@@ -325,7 +326,7 @@ impl Reading<'_> {
                 Some(Ok(message)) => {
                     let offset = u64::try_from(message.offset()).unwrap_or(0);
                     slot.place.advance(offset + 1, Instant::now());
-                    take_message(&mut turn, slot, &message, partitions, &mut self.interner, &self.reader.metrics);
+                    take_message(&mut turn, slot, &message, partitions, &mut self.interner);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     let next = slot.place.reached_end();
@@ -335,6 +336,21 @@ impl Reading<'_> {
             }
         }
         (turn, StoppedBy::Limit)
+    }
+
+    fn count(&self, index: usize, turn: &Turn) {
+        if turn.records == 0 {
+            return;
+        }
+        let (metrics, origin) = (&self.reader.metrics, &self.slots[index].id.origin);
+        metrics.records_consumed(origin).inc_by(turn.records as u64);
+        metrics.consumed_bytes.inc_by(turn.bytes as u64);
+        if turn.unreadable > 0 {
+            metrics.records_undecodable(origin).inc_by(turn.unreadable as u64);
+        }
+        if turn.misplaced > 0 {
+            metrics.records_misplaced(origin).inc_by(turn.misplaced as u64);
+        }
     }
 
     /// Other partitions than the topic was thought to have: what was taken for misplaced may not be.
@@ -418,6 +434,7 @@ impl Reading<'_> {
             return Ok(());
         }
         self.trouble_told = Some(Instant::now());
+        self.reader.metrics.readable.set(0);
         self.tell(LogInput::Unreachable { reason })
     }
 
@@ -437,14 +454,7 @@ enum StoppedBy {
     Error(KafkaError),
 }
 
-fn take_message(
-    turn: &mut Turn,
-    slot: &Slot,
-    message: &BorrowedMessage<'_>,
-    partitions: u32,
-    interner: &mut Interner,
-    metrics: &KafkaMetrics,
-) {
+fn take_message(turn: &mut Turn, slot: &Slot, message: &BorrowedMessage<'_>, partitions: u32, interner: &mut Interner) {
     let (header, traceparent) = headers(message);
     let raw = RawRecord {
         offset: u64::try_from(message.offset()).unwrap_or(0),
@@ -454,7 +464,6 @@ fn take_message(
     };
     turn.records += 1;
     turn.bytes += raw.key.len() + raw.value.map_or(0, <[u8]>::len);
-    metrics.records_read.get_or_create(&slot.id.topic.into()).inc();
     let unreadable = if slot.id.topic == TopicKind::Control {
         let record = decode_control(&raw, interner);
         let unreadable = is_unreadable_control(&record);
@@ -463,16 +472,14 @@ fn take_message(
     } else {
         let record = decode_record(&raw, interner);
         if !belongs(&record.key, raw.key, &slot.id, partitions) {
-            metrics.records_misplaced.get_or_create(&slot.id.topic.into()).inc();
+            turn.misplaced += 1;
             return;
         }
         let unreadable = is_unreadable(&record);
         turn.data(&slot.id, record, traceparent);
         unreadable
     };
-    if unreadable {
-        metrics.records_unreadable.get_or_create(&slot.id.topic.into()).inc();
-    }
+    turn.unreadable += usize::from(unreadable);
 }
 
 /// Header `f` and, if it can be one, the trace.

@@ -19,9 +19,10 @@ use crate::kafka::admin::{Admin, Created, TopicError, check_partitions};
 use crate::kafka::consume::{Signal, Signals};
 use crate::kafka::ends::Question;
 use crate::kafka::inspector::{Inspector, Survey};
-use crate::kafka::metrics::KafkaMetrics;
 use crate::kafka::options::{KafkaOptions, TopicCreation};
+use crate::kafka::produce::Limits;
 use crate::kafka::topics::TopicNames;
+use crate::metrics::LogMetrics;
 use crate::ports::Inbox;
 
 /// How often all topics are listed: a new cluster is to be seen within 10 s.
@@ -61,14 +62,8 @@ pub enum TopicsHealth {
 
 /// The task.
 pub(super) struct Membership {
-    options: Arc<KafkaOptions>,
+    around: Surroundings,
     names: TopicNames,
-    inspector: Arc<Inspector>,
-    inbox: Inbox,
-    signals: Signals,
-    questions: SyncSender<Question>,
-    health: Arc<watch::Sender<TopicsHealth>>,
-    metrics: KafkaMetrics,
     own: OwnTopics,
     told: Vec<Member>,
     seen: BTreeSet<String>,
@@ -88,20 +83,28 @@ type Listening = Result<(), EngineGone>;
 /// The engine has ended: nobody is left to tell.
 struct EngineGone;
 
+/// What the task works with.
+pub(super) struct Surroundings {
+    pub(super) options: Arc<KafkaOptions>,
+    pub(super) inspector: Arc<Inspector>,
+    pub(super) inbox: Inbox,
+    pub(super) signals: Signals,
+    pub(super) questions: SyncSender<Question>,
+    pub(super) health: Arc<watch::Sender<TopicsHealth>>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) metrics: LogMetrics,
+}
+
 impl Membership {
-    pub(super) fn new(
-        options: Arc<KafkaOptions>,
-        inspector: Arc<Inspector>,
-        inbox: Inbox,
-        signals: Signals,
-        questions: SyncSender<Question>,
-        health: Arc<watch::Sender<TopicsHealth>>,
-        metrics: KafkaMetrics,
-    ) -> Self {
-        let names = TopicNames::new(&options.topic_prefix, &options.federation);
-        let own = OwnTopics::Unusable { again: Instant::now() };
-        let (told, seen, gone) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        Self { options, names, inspector, inbox, signals, questions, health, metrics, own, told, seen, gone }
+    pub(super) fn new(around: Surroundings) -> Self {
+        Self {
+            names: TopicNames::new(&around.options.topic_prefix, &around.options.federation),
+            around,
+            own: OwnTopics::Unusable { again: Instant::now() },
+            told: Vec::new(),
+            seen: BTreeSet::new(),
+            gone: BTreeSet::new(),
+        }
     }
 
     /// Looks again and again until stopped, or until nobody listens.
@@ -122,17 +125,19 @@ impl Membership {
     }
 
     async fn round(&mut self) -> Result<Duration, EngineGone> {
-        let inspector = Arc::clone(&self.inspector);
+        let inspector = Arc::clone(&self.around.inspector);
         let survey = spawn_blocking(move || inspector.survey()).await.expect("a survey does not panic");
         let survey = match survey {
             Ok(survey) => survey,
             Err(error) => {
-                let trouble = self.inspector.trouble().unwrap_or_else(|| error.to_string().into());
+                let trouble = self.around.inspector.trouble().unwrap_or_else(|| error.to_string().into());
                 tracing::debug!(%error, reason = %trouble, "kafka does not answer");
+                self.around.metrics.readable.set(0);
                 self.tell(LogInput::Unreachable { reason: trouble }).await?;
                 return Ok(SOON);
             }
         };
+        self.around.metrics.readable.set(1);
         let own = self.own_topics(&survey).await?;
         self.announce(&survey).await?;
         self.notice_reappeared(&survey);
@@ -166,35 +171,38 @@ impl Membership {
     }
 
     async fn prepare(&self, survey: &Survey) -> Result<Vec<String>, TopicError> {
-        if self.options.topics.creation == TopicCreation::External {
+        if self.around.options.topics.creation == TopicCreation::External {
             return self.check_external(survey).map(|()| Vec::new());
         }
-        let admin = Admin::connect(&self.options, &self.names)?;
+        let admin = Admin::connect(&self.around.options, &self.names)?;
         if admin.create_missing(survey).await? == Created::Some {
             return Err(TopicError::NotVisible { topic: self.own_name(TopicKind::Control) });
         }
-        let findings = admin.verify(survey).await?;
-        Ok(findings.iter().map(ToString::to_string).collect())
+        let verified = admin.verify(survey).await?;
+        for (kind, limit) in verified.limits {
+            self.around.limits.set(kind, limit);
+        }
+        Ok(verified.advice.iter().map(ToString::to_string).collect())
     }
 
     fn check_external(&self, survey: &Survey) -> Result<(), TopicError> {
         for kind in TopicKind::ALL {
             let topic = self.own_name(kind);
             let Some(state) = survey.topics.get(&topic) else { return Err(TopicError::NotVisible { topic }) };
-            let wanted = if kind == TopicKind::Control { 1 } else { self.options.topics.partitions };
+            let wanted = if kind == TopicKind::Control { 1 } else { self.around.options.topics.partitions };
             check_partitions(&topic, state.partitions, wanted)?;
         }
         Ok(())
     }
 
     fn usable(&mut self, advice: Vec<String>) {
-        self.metrics.topic_findings.set(i64::try_from(advice.len()).unwrap_or(i64::MAX));
+        self.around.metrics.topic_findings.set(i64::try_from(advice.len()).unwrap_or(i64::MAX));
         let health = TopicsHealth::Ready { advice };
-        if *self.health.borrow() != health {
+        if *self.around.health.borrow() != health {
             if let TopicsHealth::Ready { advice } = &health {
                 advice.iter().for_each(|finding| tracing::warn!(finding, "own topic is not as advised"));
             }
-            self.health.send_replace(health);
+            self.around.health.send_replace(health);
         }
         self.own = OwnTopics::Usable { verify: Instant::now() + VERIFY_INTERVAL };
     }
@@ -202,12 +210,12 @@ impl Membership {
     async fn refused(&mut self, error: &TopicError) -> Listening {
         let reason = chain(error);
         let health = TopicsHealth::Refused { reason: reason.clone() };
-        if *self.health.borrow() != health {
+        if *self.around.health.borrow() != health {
             tracing::error!(reason, "own topics cannot be used, nothing is published");
-            self.health.send_replace(health);
+            self.around.health.send_replace(health);
         }
         if let TopicError::Unsuitable(findings) = error {
-            self.metrics.topic_findings.set(i64::try_from(findings.len()).unwrap_or(i64::MAX));
+            self.around.metrics.topic_findings.set(i64::try_from(findings.len()).unwrap_or(i64::MAX));
         }
         // Once it could be used, it stays a member: the engine's state of it does not go away.
         self.own = OwnTopics::Unusable { again: Instant::now() + REFUSED_INTERVAL };
@@ -230,8 +238,8 @@ impl Membership {
             self.told.clone_from(&all);
         }
         // Each round again: a reader or asker that was restarted has forgotten them. Full queues are as good as told.
-        let _ = self.signals.try_send(Signal::Members(all.clone()));
-        let _ = self.questions.try_send(Question::Members(all));
+        let _ = self.around.signals.try_send(Signal::Members(all.clone()));
+        let _ = self.around.questions.try_send(Question::Members(all));
         Ok(())
     }
 
@@ -244,13 +252,14 @@ impl Membership {
             }
         }
         let member = |(cluster, topics): (ClusterId, BTreeMap<TopicKind, u32>)| {
-            let wanted = if cluster == self.options.cluster {
+            let wanted = if cluster == self.around.options.cluster {
                 matches!(self.own, OwnTopics::Usable { .. })
             } else {
-                (self.options.imports)(&cluster)
+                (self.around.options.imports)(&cluster)
             };
             let partitions = TopicKind::DATA.into_iter().filter_map(|kind| topics.get(&kind)).min().copied()?;
-            let partitions = if cluster == self.options.cluster { self.options.topics.partitions } else { partitions };
+            let partitions =
+                if cluster == self.around.options.cluster { self.around.options.topics.partitions } else { partitions };
             (wanted && topics.len() == TopicKind::ALL.len()).then_some(Member { cluster, partitions })
         };
         by_cluster.into_iter().filter_map(member).collect()
@@ -262,18 +271,18 @@ impl Membership {
         self.gone.extend(self.seen.difference(&present).cloned());
         for topic in self.gone.intersection(&present) {
             tracing::warn!(topic, "topic was deleted and is back, reading it anew");
-            let _ = self.signals.try_send(Signal::Recreated(topic.clone()));
+            let _ = self.around.signals.try_send(Signal::Recreated(topic.clone()));
         }
         self.gone.retain(|topic| !present.contains(topic));
         self.seen = present;
     }
 
     fn own_name(&self, kind: TopicKind) -> String {
-        self.names.of(&self.options.cluster, kind)
+        self.names.of(&self.around.options.cluster, kind)
     }
 
     async fn tell(&self, news: LogInput) -> Listening {
-        self.inbox.send(Input::Log(news).into()).await.map_err(|_| EngineGone)
+        self.around.inbox.send(Input::Log(news).into()).await.map_err(|_| EngineGone)
     }
 }
 

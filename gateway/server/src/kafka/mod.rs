@@ -3,7 +3,7 @@
 //! Nothing here decides anything: records go in and out as they are, trouble is told and lived with. Every part restarts by
 //! itself; only the engine's end ends them.
 
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::kafka::consume::{Reader, Signals};
 use crate::kafka::ends::{EndReader, Question};
 use crate::kafka::inspector::Inspector;
-use crate::kafka::membership::Membership;
-use crate::kafka::metrics::KafkaMetrics;
+use crate::kafka::membership::{Membership, Surroundings};
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::produce::{KafkaLog, Producers};
+use crate::metrics::{Component, LogMetrics};
 use crate::ports::Inbox;
 
 pub use membership::TopicsHealth;
@@ -32,7 +32,6 @@ mod ends;
 mod inspector;
 pub mod intern;
 mod membership;
-pub mod metrics;
 pub mod options;
 pub mod produce;
 mod slot;
@@ -61,6 +60,7 @@ pub struct KafkaTasks {
     producers: Arc<Producers>,
     signals: Signals,
     inbox: Inbox,
+    metrics: LogMetrics,
     health: Arc<watch::Sender<TopicsHealth>>,
 }
 
@@ -71,7 +71,7 @@ pub struct KafkaTasks {
 pub fn connect(
     options: KafkaOptions,
     inbox: Inbox,
-    metrics: KafkaMetrics,
+    metrics: LogMetrics,
 ) -> Result<(KafkaLog, KafkaTasks), ConnectError> {
     let options = Arc::new(options);
     let (signals, signalled) = sync_channel(consume::CAPACITY);
@@ -81,11 +81,20 @@ pub fn connect(
     options.consumer().create_native_config()?;
     let health = Arc::new(watch::Sender::new(TopicsHealth::default()));
     let tasks = KafkaTasks {
-        membership: membership(&options, &inspector, &inbox, &signals, &questions, &health, &metrics),
+        membership: Membership::new(Surroundings {
+            options: Arc::clone(&options),
+            inspector: Arc::clone(&inspector),
+            inbox: inbox.clone(),
+            signals: signals.clone(),
+            questions: questions.clone(),
+            health: Arc::clone(&health),
+            limits: producers.limits(),
+            metrics: metrics.clone(),
+        }),
         reader: Reader {
             options,
             inbox: inbox.clone(),
-            metrics,
+            metrics: metrics.clone(),
             signals: signals.clone(),
             signalled: Arc::new(Mutex::new(signalled)),
             begun: Arc::default(),
@@ -99,29 +108,10 @@ pub fn connect(
         producers: Arc::clone(&producers),
         signals,
         inbox,
+        metrics,
         health,
     };
     Ok((KafkaLog::new(producers, questions), tasks))
-}
-
-fn membership(
-    options: &Arc<KafkaOptions>,
-    inspector: &Arc<Inspector>,
-    inbox: &Inbox,
-    signals: &Signals,
-    questions: &SyncSender<Question>,
-    health: &Arc<watch::Sender<TopicsHealth>>,
-    metrics: &KafkaMetrics,
-) -> Membership {
-    Membership::new(
-        Arc::clone(options),
-        Arc::clone(inspector),
-        inbox.clone(),
-        signals.clone(),
-        questions.clone(),
-        Arc::clone(health),
-        metrics.clone(),
-    )
 }
 
 impl KafkaTasks {
@@ -140,13 +130,20 @@ impl KafkaTasks {
         let mut parts = JoinSet::new();
         parts.spawn(self.membership.run(stop.clone()));
         parts.spawn(report(self.producers, self.signals, self.inbox.clone(), stop.clone()));
-        let (reader, ends) = (self.reader, self.ends);
-        parts.spawn(keep("reader", self.inbox.clone(), stop.clone(), move |stop| {
-            if let Err(error) = reader.run(stop) {
-                tracing::warn!(%error, "reader of the log failed, starting it again");
-            }
+        let (reader, ends, metrics) = (self.reader, self.ends, self.metrics);
+        parts.spawn(keep(
+            Restarts { metrics: metrics.clone(), component: Component::Consumer },
+            self.inbox.clone(),
+            stop.clone(),
+            move |stop| {
+                if let Err(error) = reader.run(stop) {
+                    tracing::warn!(%error, "reader of the log failed, starting it again");
+                }
+            },
+        ));
+        parts.spawn(keep(Restarts { metrics, component: Component::Ends }, self.inbox, stop.clone(), move |stop| {
+            ends.run(stop)
         }));
-        parts.spawn(keep("ends", self.inbox, stop.clone(), move |stop| ends.run(stop)));
         let mut outcome = Ok(());
         while let Some(ended) = parts.join_next().await {
             if let Err(error) = ended {
@@ -158,8 +155,14 @@ impl KafkaTasks {
     }
 }
 
+/// Where restarts of a part are counted.
+struct Restarts {
+    metrics: LogMetrics,
+    component: Component,
+}
+
 /// Runs blocking work on a thread of its own, again and again with growing pauses, until `stop` or the engine's end.
-async fn keep<W>(name: &'static str, inbox: Inbox, stop: CancellationToken, work: W)
+async fn keep<W>(restarts: Restarts, inbox: Inbox, stop: CancellationToken, work: W)
 where
     W: Fn(&CancellationToken) + Clone + Send + 'static,
 {
@@ -168,11 +171,15 @@ where
         let started = Instant::now();
         let (work, token) = (work.clone(), stop.clone());
         if let Err(error) = spawn_blocking(move || work(&token)).await {
-            tracing::error!(%error, part = name, "a part of the kafka adapter panicked, starting it again");
+            tracing::error!(%error, part = ?restarts.component, "a part of the kafka adapter panicked, starting it again");
         }
         if inbox.is_closed() {
             return;
         }
+        if stop.is_cancelled() {
+            return;
+        }
+        restarts.metrics.restarts(restarts.component).inc();
         if started.elapsed() > LONGEST_BACKOFF {
             backoff = FIRST_BACKOFF;
         }

@@ -2,7 +2,7 @@
 //! Sending never waits. Invariant: a send that has an id and is not delivered is reported as failed exactly once.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,14 +23,16 @@ use tokio::task::spawn_blocking;
 use crate::kafka::client::Context;
 use crate::kafka::consume::{Signal, Signals};
 use crate::kafka::ends::Question;
-use crate::kafka::metrics::{FailureReason, KafkaMetrics};
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::topics::TopicNames;
 use crate::kafka::wire::{HEADER, TRACEPARENT};
+use crate::metrics::{Component, LogMetrics, SendFailure};
 use crate::ports::{EncodedRecord, Log};
 
 /// Opaque value of a record without an id.
 const NO_ID: usize = usize::MAX;
+/// More than a batch adds to the key and value of its only record: 61 bytes, about 20 of the record, and its headers.
+const BATCH_OVERHEAD: usize = 256;
 
 /// The engine's way to write to the log.
 pub struct KafkaLog {
@@ -62,8 +64,17 @@ pub(super) struct Producers {
     /// Names of the own topics.
     topics: HashMap<TopicKind, String>,
     options: Arc<KafkaOptions>,
-    metrics: KafkaMetrics,
+    metrics: LogMetrics,
+    limits: Arc<Limits>,
     reports: Arc<Reports>,
+}
+
+/// Sizes of the largest batches in bytes that the own topics take. A record above would be refused by the broker together with
+/// the whole batch it is in, so it is failed here, alone.
+pub(super) struct Limits {
+    instances: AtomicU64,
+    configs: AtomicU64,
+    control: AtomicU64,
 }
 
 /// What callbacks found out, until a task reports it.
@@ -89,7 +100,7 @@ type Producer = ThreadedProducer<Delivery>;
 /// Callbacks of one producer.
 struct Delivery {
     reports: Arc<Reports>,
-    metrics: KafkaMetrics,
+    metrics: LogMetrics,
     signals: Signals,
     names: TopicNames,
     client: Context,
@@ -148,7 +159,7 @@ impl Flusher {
 
 impl Producers {
     /// Two clients; they reach nobody yet.
-    pub(super) fn new(options: &Arc<KafkaOptions>, metrics: &KafkaMetrics, signals: &Signals) -> KafkaResult<Self> {
+    pub(super) fn new(options: &Arc<KafkaOptions>, metrics: &LogMetrics, signals: &Signals) -> KafkaResult<Self> {
         let names = TopicNames::new(&options.topic_prefix, &options.federation);
         let topics = TopicKind::ALL.into_iter().map(|kind| (kind, names.of(&options.cluster, kind))).collect();
         let reports = Arc::new(Reports::default());
@@ -157,19 +168,30 @@ impl Producers {
             config.create_with_context::<_, Producer>(delivery).map(ArcSwap::from_pointee)
         };
         let (data, control) = (build(options.data_producer())?, build(options.control_producer())?);
-        Ok(Self { data, control, names, topics, options: Arc::clone(options), metrics: metrics.clone(), reports })
+        let limits = Arc::new(Limits::new(options.topics.max_message_bytes));
+        Ok(Self {
+            limits,
+            data,
+            control,
+            names,
+            topics,
+            options: Arc::clone(options),
+            metrics: metrics.clone(),
+            reports,
+        })
     }
 
     pub(super) fn reports(&self) -> Arc<Reports> {
         Arc::clone(&self.reports)
     }
 
+    pub(super) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits)
+    }
+
     fn send(&self, record: &EncodedRecord) {
         let topic = self.topics[&record.topic].as_str();
         let size = record.key.len() + record.value.as_ref().map_or(0, |value| value.len());
-        let label = record.topic.into();
-        self.metrics.records_sent.get_or_create(&label).inc();
-        self.metrics.sent_bytes.get_or_create(&label).inc_by(size as u64);
         let producer = if record.topic == TopicKind::Control { &self.control } else { &self.data };
         let id = record.send.map_or(NO_ID, |SendId(id)| usize::try_from(id).unwrap_or(NO_ID));
         let mut outgoing = BaseRecord::with_opaque_to(topic, id)
@@ -179,9 +201,13 @@ impl Producers {
         if let Some(value) = &record.value {
             outgoing = outgoing.payload(&value[..]);
         }
-        let producer = producer.load();
-        if let Err((error, _)) = producer.send(outgoing) {
-            self.metrics.sends_failed.get_or_create(&reason(&error).into()).inc();
+        let sent = if self.limits.allow(record.topic, size) {
+            producer.load().send(outgoing).map_err(|(error, _)| error)
+        } else {
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge))
+        };
+        if let Err(error) = sent {
+            self.metrics.sends_failed(reason(&error)).inc();
             tell_failure(&error, topic, &record.key, size);
             self.reports.fail(id);
         }
@@ -191,19 +217,45 @@ impl Producers {
     /// still arrive. Gives whether any was replaced.
     pub(super) async fn rebuild(&self, signals: &Signals) -> KafkaResult<bool> {
         let mut rebuilt = false;
-        for (producer, config) in
-            [(&self.data, self.options.data_producer()), (&self.control, self.options.control_producer())]
-        {
+        let both = [
+            (&self.data, self.options.data_producer(), Component::DataProducer),
+            (&self.control, self.options.control_producer(), Component::ControlProducer),
+        ];
+        for (producer, config, component) in both {
             let Some((code, reason)) = producer.load().client().fatal_error() else { continue };
             tracing::error!(%code, reason, "producer cannot go on, another takes its place");
             let delivery = Delivery::new(&self.reports, &self.metrics, signals, &self.names);
             let old = producer.swap(Arc::new(config.create_with_context(delivery)?));
-            self.metrics.producers_rebuilt.inc();
+            self.metrics.restarts(component).inc();
             rebuilt = true;
             // Its end waits for its queue to be given back, and for its thread.
             spawn_blocking(move || drop(old)).await.expect("dropping a producer does not panic");
         }
         Ok(rebuilt)
+    }
+}
+
+impl Limits {
+    fn new(bytes: u64) -> Self {
+        let limit = || AtomicU64::new(bytes);
+        Self { instances: limit(), configs: limit(), control: limit() }
+    }
+
+    /// What a topic was found to take.
+    pub(super) fn set(&self, kind: TopicKind, bytes: u64) {
+        self.of(kind).store(bytes, Ordering::Relaxed);
+    }
+
+    fn allow(&self, kind: TopicKind, size: usize) -> bool {
+        size.saturating_add(BATCH_OVERHEAD) as u64 <= self.of(kind).load(Ordering::Relaxed)
+    }
+
+    fn of(&self, kind: TopicKind) -> &AtomicU64 {
+        match kind {
+            TopicKind::Instances => &self.instances,
+            TopicKind::Configs => &self.configs,
+            TopicKind::Control => &self.control,
+        }
     }
 }
 
@@ -244,7 +296,7 @@ impl Reports {
 }
 
 impl Delivery {
-    fn new(reports: &Arc<Reports>, metrics: &KafkaMetrics, signals: &Signals, names: &TopicNames) -> Self {
+    fn new(reports: &Arc<Reports>, metrics: &LogMetrics, signals: &Signals, names: &TopicNames) -> Self {
         Self {
             reports: Arc::clone(reports),
             metrics: metrics.clone(),
@@ -293,7 +345,7 @@ impl ProducerContext<NoCustomPartitioner> for Delivery {
         match result {
             Ok(message) => self.check_offset(message.topic(), message.partition(), message.offset()),
             Err((error, message)) => {
-                self.metrics.sends_failed.get_or_create(&reason(error).into()).inc();
+                self.metrics.sends_failed(reason(error)).inc();
                 let key = message.key().unwrap_or_default();
                 tell_failure(error, message.topic(), key, key.len() + message.payload_len());
                 self.reports.fail(id);
@@ -310,23 +362,23 @@ fn headers(record: &EncodedRecord) -> OwnedHeaders {
     }
 }
 
-fn reason(error: &KafkaError) -> FailureReason {
+fn reason(error: &KafkaError) -> SendFailure {
     use RDKafkaErrorCode::{
         InvalidMessageSize, MessageSizeTooLarge, MessageTimedOut, PurgeInflight, PurgeQueue, QueueFull, RequestTimedOut,
     };
     match error.rdkafka_error_code() {
-        Some(MessageTimedOut | RequestTimedOut) => FailureReason::Timeout,
-        Some(MessageSizeTooLarge | InvalidMessageSize) => FailureReason::TooLarge,
-        Some(QueueFull) => FailureReason::QueueFull,
-        Some(PurgeQueue | PurgeInflight) => FailureReason::Purged,
-        _ => FailureReason::Other,
+        Some(MessageTimedOut | RequestTimedOut) => SendFailure::Timeout,
+        Some(MessageSizeTooLarge | InvalidMessageSize) => SendFailure::TooLarge,
+        Some(QueueFull) => SendFailure::QueueFull,
+        Some(PurgeQueue | PurgeInflight) => SendFailure::Purged,
+        _ => SendFailure::Other,
     }
 }
 
 /// A record that is too large is an item's own fault and said by name; everything else is many records' fate.
 fn tell_failure(error: &KafkaError, topic: &str, key: &[u8], size_bytes: usize) {
     let key = String::from_utf8_lossy(key).replace('\u{1f}', "·");
-    if reason(error) == FailureReason::TooLarge {
+    if reason(error) == SendFailure::TooLarge {
         tracing::error!(topic, key, size_bytes, "record is larger than kafka takes, it is not published");
     } else {
         tracing::debug!(%error, topic, key, size_bytes, "record was not delivered");

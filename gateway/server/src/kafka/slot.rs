@@ -101,6 +101,10 @@ pub(super) struct Turn {
     pub(super) news: Vec<News>,
     pub(super) records: usize,
     pub(super) bytes: usize,
+    /// Records that this version cannot read.
+    pub(super) unreadable: usize,
+    /// Records that do not stand where their key belongs: not among the news.
+    pub(super) misplaced: usize,
 }
 
 impl Turn {

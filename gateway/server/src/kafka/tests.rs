@@ -57,13 +57,13 @@ struct Member {
     news: mpsc::Receiver<News>,
     parts: JoinSet<Result<(), PartPanicked>>,
     stop: CancellationToken,
-    metrics: KafkaMetrics,
+    metrics: LogMetrics,
 }
 
 impl Member {
     fn start(options: KafkaOptions) -> Self {
         let (inbox, news) = mpsc::channel(crate::ports::INBOX_CAPACITY);
-        let metrics = KafkaMetrics::default();
+        let metrics = LogMetrics::default();
         let (log, tasks) = connect(options, inbox, metrics.clone()).unwrap();
         let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
         parts.spawn(tasks.run(stop.clone()));
@@ -351,7 +351,7 @@ async fn a_record_outside_of_its_partition_is_ignored_and_counted() {
         })
         .await;
     assert_eq!((found.key, found.offset), (RecordKey::Data(key(&neighbour)), 1));
-    assert_eq!(a.metrics.records_misplaced.get_or_create(&TopicKind::Instances.into()).get(), 1);
+    assert_eq!(a.metrics.records_misplaced(&cluster("a")).get(), 1);
     a.end().await;
 }
 
@@ -386,7 +386,7 @@ async fn too_few_partitions_are_refused_with_what_to_do() {
     let topics = TopicSettings { partitions: 4, ..options("", "a").topics };
     let options = KafkaOptions { topics, ..options(broker.bootstrap(), "a") };
     let (inbox, mut news) = mpsc::channel(16);
-    let (_log, tasks) = connect(options, inbox, KafkaMetrics::default()).unwrap();
+    let (_log, tasks) = connect(options, inbox, LogMetrics::default()).unwrap();
     let mut health = tasks.topics_health();
     let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
     parts.spawn(tasks.run(stop.clone()));
@@ -434,5 +434,5 @@ async fn a_producer_that_cannot_go_on_is_replaced_and_told() {
 fn a_property_that_kafka_does_not_know_is_an_error_at_once() {
     let properties = BTreeMap::from([("no.such.property".to_owned(), "1".to_owned())]);
     let (inbox, _news) = mpsc::channel(1);
-    assert!(connect(KafkaOptions { properties, ..options("x:1", "a") }, inbox, KafkaMetrics::default()).is_err());
+    assert!(connect(KafkaOptions { properties, ..options("x:1", "a") }, inbox, LogMetrics::default()).is_err());
 }

@@ -9,8 +9,14 @@ use federation_core::log::record::TopicKind;
 
 use crate::kafka::options::TopicSettings;
 
+/// Below this, a batch of small records could be larger than the topic takes, and all of them would fail with it. Kafka's own
+/// default is a little more.
+const LEAST_MAX_MESSAGE_BYTES: u64 = 1 << 20;
 /// A removal must stay readable for at least this long, or a reader that was away would keep what is gone.
 const LEAST_DELETE_RETENTION: Duration = Duration::from_secs(24 * 3600);
+
+/// Kafka's name of the size of the largest batch that a topic takes.
+pub const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
 /// Names of the topics of one federation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +54,10 @@ pub struct Setting {
     pub name: &'static str,
     /// What a new topic gets.
     pub value: String,
-    /// What an existing one must have.
-    pub accepted: Accepted,
-    /// What follows if it has not.
-    pub grade: Grade,
+    /// What an existing one must have: nothing is written to a topic that has not.
+    pub required: Option<Accepted>,
+    /// What it had better have.
+    pub advised: Option<Accepted>,
 }
 
 /// Values that are accepted of a setting.
@@ -119,42 +125,29 @@ impl Accepted {
 /// What is wanted of a topic of this kind with this many copies.
 #[must_use]
 pub fn settings(topics: &TopicSettings, kind: TopicKind, copies: Option<u16>) -> Vec<Setting> {
-    use Grade::{Advised, Required};
     let times = if kind == TopicKind::Control { topics.control } else { topics.data };
-    let at_least = |name, number: u64, grade| Setting {
-        name,
-        value: number.to_string(),
-        accepted: Accepted::AtLeast(number),
-        grade,
-    };
-    let at_most = |name, number: u64| Setting {
-        name,
-        value: number.to_string(),
-        accepted: Accepted::AtMost(number),
-        grade: Advised,
-    };
-    let exactly = |name, value: &str, grade| Setting {
-        name,
-        value: value.to_owned(),
-        accepted: Accepted::Exactly(value.to_owned()),
-        grade,
-    };
+    let advised = |name, value: String, accepted| Setting { name, value, required: None, advised: Some(accepted) };
+    let at_least = |name, number: u64| advised(name, number.to_string(), Accepted::AtLeast(number));
+    let at_most = |name, number: u64| advised(name, number.to_string(), Accepted::AtMost(number));
+    let required = |name, value: String, accepted| Setting { name, value, required: Some(accepted), advised: None };
     let mut settings = vec![
-        exactly("cleanup.policy", "compact", Required),
+        required("cleanup.policy", "compact".to_owned(), Accepted::Exactly("compact".to_owned())),
+        required(
+            "delete.retention.ms",
+            millis(topics.delete_retention).to_string(),
+            Accepted::AtLeast(millis(LEAST_DELETE_RETENTION)),
+        ),
         Setting {
-            name: "delete.retention.ms",
-            value: millis(topics.delete_retention).to_string(),
-            accepted: Accepted::AtLeast(millis(LEAST_DELETE_RETENTION)),
-            grade: Required,
+            required: Some(Accepted::AtLeast(LEAST_MAX_MESSAGE_BYTES)),
+            ..at_least(MAX_MESSAGE_BYTES, topics.max_message_bytes)
         },
-        at_least("min.compaction.lag.ms", millis(topics.min_compaction_lag), Advised),
+        at_least("min.compaction.lag.ms", millis(topics.min_compaction_lag)),
         at_most("max.compaction.lag.ms", millis(times.max_compaction_lag)),
         at_most("segment.ms", millis(times.segment)),
-        at_least("max.message.bytes", topics.max_message_bytes, Advised),
-        exactly("unclean.leader.election.enable", "false", Advised),
+        advised("unclean.leader.election.enable", "false".to_owned(), Accepted::Exactly("false".to_owned())),
     ];
     if copies.is_some_and(|copies| copies >= 3) {
-        settings.push(at_least("min.insync.replicas", 2, Advised));
+        settings.push(at_least("min.insync.replicas", 2));
     }
     settings
 }
@@ -163,13 +156,12 @@ pub fn settings(topics: &TopicSettings, kind: TopicKind, copies: Option<u16>) ->
 pub fn verify(topic: &str, wanted: &[Setting], value_of: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
     let differs = |setting: &Setting| {
         let value = value_of(setting.name).unwrap_or_default();
-        (!setting.accepted.takes(&value)).then(|| Finding {
-            topic: topic.to_owned(),
-            setting: setting.name,
-            value,
-            wanted: setting.accepted.clone(),
-            grade: setting.grade,
-        })
+        let checks = [(&setting.required, Grade::Required), (&setting.advised, Grade::Advised)];
+        let failed = |(accepted, grade): (&Option<Accepted>, Grade)| {
+            accepted.as_ref().filter(|accepted| !accepted.takes(&value)).map(|accepted| (accepted.clone(), grade))
+        };
+        let (wanted, grade) = checks.into_iter().find_map(failed)?;
+        Some(Finding { topic: topic.to_owned(), setting: setting.name, value, wanted, grade })
     };
     wanted.iter().filter_map(differs).collect()
 }
@@ -243,6 +235,7 @@ mod tests {
             ("max.compaction.lag.ms", "9223372036854775807", Some(Grade::Advised)),
             ("segment.ms", "1000", None),
             ("max.message.bytes", "1048588", Some(Grade::Advised)),
+            ("max.message.bytes", "1048575", Some(Grade::Required)),
             ("unclean.leader.election.enable", "true", Some(Grade::Advised)),
             ("min.insync.replicas", "1", Some(Grade::Advised)),
         ];

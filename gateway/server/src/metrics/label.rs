@@ -113,6 +113,24 @@ label!(
         ControlProducer = "control_producer",
         /// Creates and verifies topics, and finds new clusters.
         Topics = "topics",
+        /// Asks where partitions end.
+        Ends = "ends",
+    }
+);
+
+label!(
+    /// Why a record was not delivered.
+    SendFailure {
+        /// Nobody acknowledged it in time.
+        Timeout = "timeout",
+        /// Larger than the topic takes.
+        TooLarge = "too_large",
+        /// The producer's queue was full.
+        QueueFull = "queue_full",
+        /// Taken back before it was sent.
+        Purged = "purged",
+        /// Anything else.
+        Other = "other",
     }
 );
 
