@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::log::control::{Replica, ReplicaState};
+use crate::log::origin::OriginLog;
 use crate::log::record::Epoch;
 use crate::time::{Millis, Mono, WallMs};
 
@@ -36,6 +37,10 @@ impl Freshness {
 /// rounds of the questions for end offsets (2 s).
 pub const UNANSWERED_AFTER: Millis = Millis(5_000);
 
+/// An origin states a checkpoint of each data partition within sixty beats; one that has not for this many has lost a data
+/// topic (rule R21).
+const CHECKPOINT_WITHIN_BEATS: u64 = 90;
+
 /// From which age on an origin is demoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreshnessSettings {
@@ -55,6 +60,8 @@ pub struct Pulse {
 
 #[derive(Clone, Debug)]
 struct Leader {
+    /// When this process first heard of this leadership.
+    since: Mono,
     nonce: u32,
     epoch: Epoch,
     state: ReplicaState,
@@ -86,7 +93,9 @@ impl Pulse {
         if !leads || replica.epoch.nonce != nonce || !self.leader.as_ref().is_none_or(newer) {
             return;
         }
+        let known = self.leader.as_ref().filter(|known| known.epoch == replica.epoch);
         self.leader = Some(Leader {
+            since: known.map_or(now, |known| known.since),
             nonce,
             epoch: replica.epoch,
             state: replica.state,
@@ -101,6 +110,7 @@ impl Pulse {
     /// The last that an earlier process had heard: of unknown age by this process's clock, so by the origin's.
     pub fn restore(&mut self, last_beat: WallMs) {
         self.leader = Some(Leader {
+            since: Mono(0),
             nonce: 0,
             epoch: Epoch::default(),
             state: ReplicaState::Leader,
@@ -129,15 +139,28 @@ impl Pulse {
         self.leader.as_ref().and_then(|leader| leader.observed)
     }
 
-    /// Number of the last beat.
+    /// What is wrong with the origin's data topics although its leader beats: not read yet, or without a checkpoint for
+    /// too long. For [`Pulse::judge`].
     #[must_use]
-    pub fn beat(&self) -> u64 {
-        self.leader.as_ref().map_or(0, |leader| leader.beat)
+    pub fn data_trouble(&self, now: Mono, log: &OriginLog) -> Option<&'static str> {
+        if !log.is_read() {
+            return Some("its part of the log is still being read");
+        }
+        let leader = self.leader.as_ref()?;
+        let heard_long_enough = now.since(leader.since) >= Millis::from_secs(CHECKPOINT_WITHIN_BEATS);
+        let silent = leader.beat > log.oldest_checkpoint(leader.epoch) + CHECKPOINT_WITHIN_BEATS;
+        (heard_long_enough && silent).then_some("it beats, but has stated no checkpoint of its data for 90 beats")
     }
 
-    /// Judges the origin's facts. `data_read` = all its data partitions were read to their ends, and are.
+    /// Judges the origin's facts; `trouble` is what [`Pulse::data_trouble`] found.
     #[must_use]
-    pub fn judge(&self, now: Mono, wall: WallMs, data_read: bool, settings: &FreshnessSettings) -> Verdict {
+    pub fn judge(
+        &self,
+        now: Mono,
+        wall: WallMs,
+        trouble: Option<&'static str>,
+        settings: &FreshnessSettings,
+    ) -> Verdict {
         let unanswered =
             self.answered.map(|answered| now.since(answered)).filter(|silence| *silence >= UNANSWERED_AFTER);
         let age = self.age(now, wall);
@@ -152,7 +175,7 @@ impl Pulse {
                 age,
             };
         };
-        let (freshness, reason) = leader.judge(age.filter(|_| leader.worth.is_some()), data_read, settings);
+        let (freshness, reason) = leader.judge(age.filter(|_| leader.worth.is_some()), trouble, settings);
         Verdict { freshness, reason, age }
     }
 
@@ -170,7 +193,7 @@ impl Pulse {
 }
 
 impl Leader {
-    fn judge(&self, age: Option<Millis>, data_read: bool, settings: &FreshnessSettings) -> (Freshness, Arc<str>) {
+    fn judge(&self, age: Option<Millis>, trouble: Option<&str>, settings: &FreshnessSettings) -> (Freshness, Arc<str>) {
         let Some(age) = age else {
             return (Freshness::Stale, "no beat of its leader has been heard since this gateway started".into());
         };
@@ -181,8 +204,8 @@ impl Leader {
             (Freshness::Stale, format!("{why} for more than {} s", settings.stale_after.0 / 1000).into())
         } else if self.nacos_age.is_none() {
             (Freshness::Stale, "its nacos has not answered its gateway yet".into())
-        } else if !data_read {
-            (Freshness::Stale, "its part of the log is still being read".into())
+        } else if let Some(trouble) = trouble {
+            (Freshness::Stale, trouble.into())
         } else {
             (Freshness::Live, "beating".into())
         }
@@ -226,7 +249,7 @@ mod tests {
     }
 
     fn judged(pulse: &Pulse, now: u64) -> (Freshness, Option<u64>) {
-        let verdict = pulse.judge(Mono(now), WallMs(0), true, &SETTINGS);
+        let verdict = pulse.judge(Mono(now), WallMs(0), None, &SETTINGS);
         (verdict.freshness, verdict.age.map(|age| age.0))
     }
 

@@ -22,6 +22,9 @@ const RESTATE_AFTER: Millis = Millis::from_secs(1);
 const RETRY_AFTER: Millis = Millis(500);
 /// The longest wait after failed sends.
 const RETRY_AT_MOST: Millis = Millis::from_secs(60);
+/// From so many failed sends in a row on, the trouble is with the key and not with the log: a leader that cannot reach the
+/// log loses its permission to send after the first.
+const REFUSED_FROM: u32 = 3;
 /// A send of which nothing is heard for this long may have landed or not; longer than the producer's own time-out.
 const UNHEARD_AFTER: Millis = Millis::from_secs(10);
 /// Sends of which nothing is heard are looked for this often.
@@ -95,11 +98,20 @@ impl Publisher {
         self.sent_total
     }
 
-    /// Age of the oldest change that is not in the log yet; zero if there is none.
+    /// How many keys the log refuses again and again; each is tried on, ever more slowly.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.failures.values().filter(|failures| **failures >= REFUSED_FROM).count()
+    }
+
+    /// Age of the oldest change that is not in the log yet; zero if there is none. A key that the log refuses again and
+    /// again does not count: one item that is too large must not make a whole cluster look old.
     #[must_use]
     pub fn unpublished_age(&self, now: Mono) -> Millis {
-        let due = self.due.values().map(|(since, _)| *since);
-        let oldest = due.chain(self.pending.values().map(|pending| pending.since)).min();
+        let taken = |key: &DataKey| self.failures.get(key).is_none_or(|failures| *failures < REFUSED_FROM);
+        let due = self.due.iter().filter(|(key, _)| taken(key)).map(|(_, (since, _))| *since);
+        let pending = self.pending.iter().filter(|(key, _)| taken(key)).map(|(_, pending)| pending.since);
+        let oldest = due.chain(pending).min();
         oldest.map_or(Millis(0), |since| now.since(since))
     }
 

@@ -45,6 +45,7 @@ impl Federation {
                 continue;
             }
             let origin = self.origins.entry(id).or_insert_with(|| Origin::new(0));
+            origin.member = true;
             // A snapshot of topics with another number of partitions cannot be compared with these.
             let unread = origin.log.all().all(|(_, _, partition)| partition.next_offset() == 0);
             if origin.log.partitions() == 0 || (unread && origin.log.partitions() != partitions) {

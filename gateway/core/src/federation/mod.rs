@@ -134,6 +134,8 @@ struct Origin {
     freshness_revision: Revision,
     counts: Counts,
     size: Size,
+    /// Whether its topics were seen by this process; else it is known from a snapshot only.
+    member: bool,
 }
 
 /// How much an origin has, counted when it changed.
@@ -156,6 +158,7 @@ impl Origin {
             freshness_revision: Revision::default(),
             counts: Counts::default(),
             size: Size::default(),
+            member: false,
         }
     }
 }
@@ -325,10 +328,11 @@ impl Federation {
         }
     }
 
-    /// Whether the log of every known member, the own cluster among them, was read to its end.
+    /// Whether the log of every member, the own cluster among them, was read to its end.
     #[must_use]
     pub fn log_is_read(&self) -> bool {
-        self.origins.values().all(|origin| origin.log.is_read())
+        self.own_log_is_read()
+            && self.origins.values().filter(|origin| origin.member).all(|origin| origin.log.is_read())
     }
 
     /// Whether own Nacos has been heard and is connected.

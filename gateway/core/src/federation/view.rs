@@ -113,7 +113,7 @@ impl Federation {
     fn judge_own(&self, now: Now) -> Verdict {
         let logged = || {
             let origin = self.origins.get(self.cluster());
-            origin.and_then(|origin| origin.pulse.judge(now.mono, now.wall, true, &self.settings.freshness).age)
+            origin.and_then(|origin| origin.pulse.judge(now.mono, now.wall, None, &self.settings.freshness).age)
         };
         let Some(age) = self.local.age(now.mono) else {
             let reason = "nacos has not answered since this gateway started";
@@ -136,7 +136,8 @@ impl Federation {
     fn remote_status(&mut self, now: Now, id: ClusterId) -> ClusterStatus {
         let settings = self.settings.freshness;
         let origin = &self.origins[&id];
-        let verdict = origin.pulse.judge(now.mono, now.wall, origin.log.is_read(), &settings);
+        let verdict =
+            origin.pulse.judge(now.mono, now.wall, origin.pulse.data_trouble(now.mono, &origin.log), &settings);
         let revision = self.freshness_revision(&id, verdict.freshness);
         let size = self.remote_size(&id);
         let origin = &self.origins[&id];

@@ -7,7 +7,7 @@ use crate::id::{ConfigKey, ServiceKey};
 use crate::instance::Instance;
 use crate::log::key::DataKey;
 use crate::log::partition::{Entry, Fold, Partition, ServiceEntries};
-use crate::log::record::TopicKind;
+use crate::log::record::{Epoch, TopicKind};
 
 /// All data partitions of one origin.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +68,16 @@ impl OriginLog {
     #[must_use]
     pub fn is_read(&self) -> bool {
         !self.instances.is_empty() && self.all().all(|(_, _, partition)| partition.reached_end())
+    }
+
+    /// The oldest beat that the last checkpoints of this epoch state; 0 while a partition has none of it.
+    #[must_use]
+    pub fn oldest_checkpoint(&self, epoch: Epoch) -> u64 {
+        let stated = |partition: &Partition| match partition.last_checkpoint() {
+            Some((of, beat)) if of == epoch => beat,
+            _ => 0,
+        };
+        self.all().map(|(_, _, partition)| stated(partition)).min().unwrap_or(0)
     }
 
     /// The partition that holds the key; `None` while the topics are unknown.

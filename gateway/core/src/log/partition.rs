@@ -13,7 +13,7 @@ use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::log::key::{DataKey, RecordKey};
-use crate::log::record::{Body, Header, Record};
+use crate::log::record::{Body, Epoch, Header, Record};
 
 /// The last record of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,6 +178,7 @@ pub struct Partition {
     next_offset: u64,
     at_end_once: bool,
     highest_term: u32,
+    last_checkpoint: Option<(Epoch, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -237,9 +238,18 @@ impl Partition {
         self.highest_term
     }
 
+    /// Epoch and beat of the last checkpoint read.
+    #[must_use]
+    pub fn last_checkpoint(&self) -> Option<(Epoch, u64)> {
+        self.last_checkpoint
+    }
+
     /// Folds one record.
     pub fn apply(&mut self, record: &Record) -> Applied {
         self.next_offset = record.offset + 1;
+        if let (Body::Checkpoint(stated), Some(header)) = (&record.body, record.header) {
+            self.last_checkpoint = Some((header.epoch, stated.beat));
+        }
         self.highest_term = self.highest_term.max(record.header.map_or(0, |header| header.epoch.term));
         match (&record.key, &mut self.shadow) {
             (RecordKey::Data(key), Some(shadow)) => {

@@ -400,9 +400,10 @@ static FRESHNESS: Section = Section {
     fields: &[
         default(
             "beat",
-            duration(Duration::from_millis(200), SECOND.saturating_mul(10)),
+            duration(SECOND, SECOND.saturating_mul(10)),
             "1s",
-            "How often the leader says that it lives: one small record.",
+            "How often the leader says that it lives: one small record. Not below what a record may take on its way (2.5 s are two \
+             and a half beats).",
         ),
         default(
             "stale_after",

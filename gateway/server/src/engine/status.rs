@@ -22,6 +22,11 @@ pub type Facts = Vec<(&'static str, String)>;
 pub trait FactSource: Send {
     /// What it has to tell now.
     fn facts(&self) -> Facts;
+
+    /// What is limited, for people, in whole sentences; nothing by default.
+    fn limits(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What was achieved since the start; never taken back.
@@ -35,6 +40,10 @@ pub(super) struct Startup {
 impl FactSource for crate::nacos::NacosStatus {
     fn facts(&self) -> Facts {
         self.facts()
+    }
+
+    fn limits(&self) -> Vec<String> {
+        self.limits()
     }
 }
 
@@ -88,6 +97,12 @@ impl Engine {
             reasons
                 .push("the log has not been read to its end since the start: other clusters may be missing".to_owned());
         }
+        let refused = self.core.publisher().refused();
+        if refused > 0 {
+            reasons
+                .push(format!("{refused} changes are refused by the log again and again: see the gateway's own log"));
+        }
+        reasons.extend(self.facts.iter().flat_map(|source| source.limits()));
         reasons
     }
 
@@ -103,6 +118,7 @@ impl Engine {
             ("recordsSent", core.publisher().sent_total().to_string()),
             ("recordsInFlight", core.publisher().in_flight().to_string()),
             ("changesWaiting", core.publisher().waiting().to_string()),
+            ("changesRefused", core.publisher().refused().to_string()),
             ("unpublishedAgeMs", core.publisher().unpublished_age(now).0.to_string()),
             ("nacosConnected", yes_no(core.nacos_connected())),
             ("nacosAgeMs", core.local().age(now).map_or_else(|| "unknown".to_owned(), |age| age.0.to_string())),
