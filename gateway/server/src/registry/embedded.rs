@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::access::{Access, Credentials};
+use super::access::Access;
+pub use super::access::Credentials;
 use super::backend::Protocol;
 use super::disk::{ConfigDisk, DiskError};
 use super::http::{Api, router};

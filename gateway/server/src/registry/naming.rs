@@ -140,8 +140,9 @@ struct Service {
     lifetime: Lifetime,
     slots: BTreeMap<Publisher, Slot>,
     overlays: HashMap<InstanceId, Laid>,
-    /// 0 to 1: share of healthy instances at or below which all are shown as healthy.
-    threshold: f32,
+    /// 0 to 1: share of healthy instances at or below which all are shown as healthy. Absent until the service is declared: Nacos protects
+    /// none that merely came into being by a registration, and one declared with 0 when nothing in it is healthy.
+    threshold: Option<f32>,
     revision_ms: u64,
     empty_since: Option<Mono>,
 }
@@ -259,7 +260,7 @@ impl NamingStore {
     pub fn declare(&mut self, key: &ServiceKey, lifetime: Lifetime, threshold: f32, now: Now) -> Result<(), Illegal> {
         check_service(key)?;
         let service = self.services.entry(key.clone()).or_insert_with(|| Service::new(lifetime));
-        service.threshold = threshold.clamp(0.0, 1.0);
+        service.threshold = Some(threshold.clamp(0.0, 1.0));
         self.touch(key, now);
         Ok(())
     }
@@ -423,7 +424,7 @@ impl Service {
             lifetime,
             slots: BTreeMap::new(),
             overlays: HashMap::new(),
-            threshold: 0.0,
+            threshold: None,
             revision_ms: 0,
             empty_since: None,
         }
@@ -476,11 +477,12 @@ impl Beat {
 }
 
 /// Nacos's protection: with too few healthy instances, all are shown, and as healthy.
-fn protect(all: Vec<Instance>, selection: Selection, threshold: f32) -> (Vec<Instance>, bool) {
+fn protect(all: Vec<Instance>, selection: Selection, threshold: Option<f32>) -> (Vec<Instance>, bool) {
     let healthy = all.iter().filter(|host| host.healthy).count();
     // Counts stay far below 2^24, where f32 is exact; Nacos computes in float as well.
     #[allow(clippy::cast_precision_loss)]
-    let protected = !all.is_empty() && healthy as f32 / all.len() as f32 <= threshold;
+    let protected =
+        !all.is_empty() && threshold.is_some_and(|threshold| healthy as f32 / all.len() as f32 <= threshold);
     let hosts = match (protected, selection) {
         (true, _) => all.into_iter().map(|host| Instance { healthy: true, ..host }).collect(),
         (false, Selection::Enabled) => all,

@@ -153,14 +153,17 @@ fn an_operators_change_outlives_a_reconnect_of_the_registrant_for_a_minute() {
 #[test]
 fn too_few_healthy_instances_are_all_shown_as_healthy() {
     for (name, healthy, threshold, shown_healthy, protected) in [
-        ("all are", vec![true, true], 0.0, 2, false),
-        ("half are", vec![true, false], 0.0, 1, false),
-        ("none is", vec![false, false], 0.0, 2, true),
-        ("half are, which is the threshold", vec![true, false], 0.5, 2, true),
-        ("there are none", vec![], 0.5, 0, false),
+        ("all are", vec![true, true], Some(0.0), 2, false),
+        ("half are", vec![true, false], Some(0.0), 1, false),
+        ("none is", vec![false, false], Some(0.0), 2, true),
+        ("none is, of a service that nobody declared", vec![false, false], None, 0, false),
+        ("half are, which is the threshold", vec![true, false], Some(0.5), 2, true),
+        ("there are none", vec![], Some(0.5), 0, false),
     ] {
         let mut store = NamingStore::default();
-        store.declare(&key(), Lifetime::Ephemeral, threshold, at(0)).unwrap();
+        if let Some(threshold) = threshold {
+            store.declare(&key(), Lifetime::Ephemeral, threshold, at(0)).unwrap();
+        }
         let with = |(n, healthy): (usize, &bool)| Instance { healthy: *healthy, ..instance(&n.to_string(), "DEFAULT") };
         let set: Vec<Instance> = healthy.iter().enumerate().map(with).collect();
         let truly = healthy.iter().filter(|is| **is).count();
