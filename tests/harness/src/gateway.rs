@@ -121,7 +121,7 @@ impl Gateway {
         let ports = PortBlock::choose(&OFFSETS)?;
         let registry = options.nacos.is_none().then(|| PortBlock::choose(&[1000])).transpose()?;
         std::fs::write(home.path().join("gateway.yaml"), options.yaml(&ports, registry.as_ref()))?;
-        let http = reqwest::Client::builder().no_proxy().timeout(CALL_PATIENCE).build()?;
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(CALL_PATIENCE).build()?;
         let (cluster, binary) = (options.cluster.clone(), binary().await?);
         Ok(Self { cluster, binary, ports, registry, http, process: None, home })
     }

@@ -152,7 +152,7 @@ impl Nacos {
             None => PortBlock::choose(&OFFSETS)?,
         };
         settings::write(home.path(), line, ports.main(), &options)?;
-        let http = reqwest::Client::builder().no_proxy().timeout(CALL_PATIENCE).build()?;
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(CALL_PATIENCE).build()?;
         let part = parts.directory(line.part())?.to_path_buf();
         let NacosOptions { access, heap_mib, tie, .. } = options;
         let mut nacos = Self { line, access, part, ports, heap_mib, tie, http, process: None, home };

@@ -110,9 +110,9 @@ pub(crate) fn functions(text: &str) -> Vec<Function> {
 }
 
 fn begins_function(line: &str) -> bool {
-    let words = line.trim_start().split(' ').take_while(|word| !word.contains('"'));
+    let mut words = line.trim_start().split(' ').take_while(|word| !word.contains('"'));
     let qualifiers = ["pub", "pub(super)", "pub(crate)", "async", "const", "unsafe", "extern"];
-    words.skip_while(|word| qualifiers.contains(word)).next() == Some("fn") && !line.trim_end().ends_with(['}', ';'])
+    words.find(|word| !qualifiers.contains(word)) == Some("fn") && !line.trim_end().ends_with(['}', ';'])
 }
 
 pub(crate) fn package_name(manifest: &str) -> String {
