@@ -4,6 +4,7 @@
 //! of them would misroute, so the process ends. The adapter of Kafka restarts by itself and is shown.
 
 mod assembly;
+pub mod stand_in;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::ports::News;
 use crate::registry;
 use crate::snapshot_file;
 
+pub use crate::demo; // For the command line.
 pub use assembly::LogTopics;
 
 /// How long an orderly stop waits for the last records to leave.

@@ -1,5 +1,6 @@
 //! The arguments of `nacos-fed`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -216,6 +217,12 @@ pub(super) struct Demo {
     /// End by itself after this time, with the matrix of what every region sees: 500ms, 20s, 5m
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub(super) duration: Option<Duration>,
+    /// How often an instance comes, goes or changes [default: 3s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) every: Option<Duration>,
+    /// Where to take the orders of `demo ctl` [default: 127.0.0.1:7069]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) control: Option<SocketAddr>,
     #[command(subcommand)]
     pub(super) command: Option<DemoCommand>,
 }
@@ -228,9 +235,12 @@ pub(super) enum DemoCommand {
         /// What to do
         #[arg(value_enum)]
         action: DemoAction,
-        /// A region, `broker`, or an instance as `list` names it
+        /// A region (its gateway), a region's registry, `kafka`, or an instance, as `list` names them
         #[arg(value_name = "TARGET", required_if_eq_any([("action", "stop"), ("action", "start")]))]
         target: Option<String>,
+        /// Where the demo takes orders [default: 127.0.0.1:7069]
+        #[arg(long, value_name = "ADDRESS")]
+        control: Option<SocketAddr>,
     },
 }
 

@@ -1,10 +1,106 @@
 //! `demo`: three regions in one process.
 
-use super::args::{Demo, Global};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::args::{Demo, DemoAction, DemoCommand, Global};
 use super::exit::{Exit, Failure};
-use super::output::Output;
+use super::output::{Format, Output};
+use super::table::{Table, left};
+use crate::app::demo::control::{self, Action, Answer, ControlError};
+use crate::app::demo::{DemoError, Options, Progress, Report, ports};
+use crate::config::LogFormat;
+use crate::telemetry;
+
+/// How often something changes in the shop: slow enough to read along, quick enough to see life.
+const EVERY: Duration = Duration::from_secs(3);
 
 /// Runs the demo, or tells a running one what to do.
-pub(super) fn run(_args: &Demo, _global: &Global, _output: &mut Output<'_>) -> Result<Exit, Failure> {
-    Err(Failure::Failed(anyhow::anyhow!("this build has no demo")))
+pub(super) fn run(args: &Demo, global: &Global, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    match &args.command {
+        Some(DemoCommand::Ctl { action, target, control }) => {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+            runtime.block_on(tell(*action, target.as_deref(), control.unwrap_or(ports::CONTROL), output))
+        }
+        None => play(args, global, output),
+    }
+}
+
+fn play(args: &Demo, global: &Global, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    if let Some(level) = &global.log_level {
+        telemetry::init(global.log_format.unwrap_or(LogFormat::Text), level, None).map_err(Failure::failed)?;
+    }
+    let progress = match output.format {
+        Format::Json => Progress::Aside,
+        Format::Table if global.log_level.is_some() => Progress::Lines, // Log lines would run through a board.
+        Format::Table => Progress::Screen,
+    };
+    let options = Options {
+        duration: args.duration,
+        every: args.every.unwrap_or(EVERY),
+        control: args.control.unwrap_or(ports::CONTROL),
+        progress,
+        program: std::env::args().next().unwrap_or_else(|| "nacos-fed".to_owned()),
+    };
+    // Two threads are enough for what three regions of a few instances do.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let report = runtime.map_err(Failure::failed)?.block_on(crate::app::demo::run(options));
+    let report = report.map_err(|error| match error {
+        DemoError::Told(error) => Failure::Output(error),
+        DemoError::Part(error) => Failure::Failed(error),
+    })?;
+    if output.format == Format::Json {
+        output.document(&report)?;
+    }
+    Ok(judged(&report, args, output.format))
+}
+
+/// A demo that somebody just looked at and ended has no finding.
+fn judged(report: &Report, args: &Demo, format: Format) -> Exit {
+    let asked = args.duration.is_some() || format == Format::Json;
+    if asked && !report.complete { Exit::Negative } else { Exit::Ok }
+}
+
+async fn tell(
+    action: DemoAction,
+    target: Option<&str>,
+    demo: SocketAddr,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let target = target.unwrap_or_default(); // There is one where it is needed: the arguments say so.
+    let answered = match action {
+        DemoAction::List => control::list(demo).await,
+        DemoAction::Stop => control::order(demo, Action::Stop, target).await,
+        DemoAction::Start => control::order(demo, Action::Start, target).await,
+    };
+    match answered {
+        Ok(answer) => {
+            match output.format {
+                Format::Json => output.document(&answer)?,
+                Format::Table => output.text(&shown(&answer))?,
+            }
+            Ok(Exit::Ok)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            Ok(match error {
+                ControlError::NoDemo(..) => Exit::Unreachable,
+                ControlError::NoTarget(_) => Exit::NotFound,
+                ControlError::Failed(_) => Exit::Negative,
+            })
+        }
+    }
+}
+
+/// What was done, or the list if nothing was.
+fn shown(answer: &Answer) -> String {
+    if !answer.text.is_empty() {
+        return answer.text.clone();
+    }
+    let mut table = Table::new([left("TARGET"), left("STATE"), left("WHAT")]);
+    for listed in &answer.targets {
+        table.row([listed.target.clone(), listed.state.clone(), listed.what.clone()]);
+    }
+    table.render()
 }

@@ -1,0 +1,249 @@
+//! What can be seen from outside: what each registry says it holds, and what each gateway says the regions hold. Asked over
+//! their HTTP APIs as any user would, so that the demo shows nothing but what they answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::ports::Ports;
+use super::region::Region;
+use super::shop::{CONFIG_GROUP, Sign};
+
+/// A registry or gateway that needs longer counts as not answering: everything is on this machine.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Names on one page; the most that a gateway gives.
+const PAGE: usize = 1000;
+const DEFAULT_GROUP: &str = "DEFAULT_GROUP";
+const PUBLIC: &str = "public";
+
+/// Instances as `service ip:port`.
+pub(super) type Instances = BTreeSet<String>;
+
+/// Everything at one moment; `None` for what does not answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Look {
+    /// What each region's registry holds.
+    pub(super) registered: BTreeMap<Region, Option<Instances>>,
+    /// What each region's gateway shows, by origin.
+    pub(super) seen: BTreeMap<Region, Option<BTreeMap<String, Origin>>>,
+}
+
+/// What one gateway shows of one cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Origin {
+    /// Its instances in the public namespace.
+    pub(super) instances: Instances,
+    /// `live`, `stale`, `lost` or `isolated`.
+    pub(super) freshness: String,
+    /// Why.
+    pub(super) reason: String,
+    /// Age of its facts, ms.
+    pub(super) age_ms: Option<u64>,
+}
+
+/// Asks.
+#[derive(Clone)]
+pub(super) struct Looker {
+    http: reqwest::Client,
+    ports: Ports,
+}
+
+#[derive(Default, Deserialize)]
+struct Clusters {
+    clusters: Vec<Cluster>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cluster {
+    cluster: String,
+    freshness: String,
+    freshness_reason: String,
+    age_ms: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+struct Services {
+    services: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    group_name: String,
+    service_name: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Service {
+    instances: Vec<Instance>,
+}
+
+#[derive(Deserialize)]
+struct Instance {
+    ip: String,
+    port: u16,
+    weight: f64,
+    metadata: BTreeMap<String, String>,
+    origin: String,
+}
+
+#[derive(Default, Deserialize)]
+struct ConfigItems {
+    items: Vec<ConfigItem>,
+}
+
+#[derive(Deserialize)]
+struct ConfigItem {
+    origin: String,
+    content: String,
+}
+
+/// A page of a registry's services, as Nacos 3 lists them.
+#[derive(Deserialize)]
+struct Registered {
+    data: RegisteredPage,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RegisteredPage {
+    page_items: Vec<RegisteredService>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RegisteredService {
+    group_name: String,
+    service_name: String,
+    cluster_map: BTreeMap<String, Hosts>,
+}
+
+#[derive(Deserialize)]
+struct Hosts {
+    hosts: Vec<Host>,
+}
+
+#[derive(Deserialize)]
+struct Host {
+    ip: String,
+    port: u16,
+}
+
+impl Looker {
+    /// Asks at these addresses.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub(super) fn new(ports: Ports) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build()?;
+        Ok(Self { http, ports })
+    }
+
+    /// Asks everybody at once.
+    pub(super) async fn look(&self) -> Look {
+        let registered = Region::ALL.map(|region| async move { (region, self.registered(region).await.ok()) });
+        let seen = Region::ALL.map(|region| async move { (region, self.seen(region).await.ok()) });
+        let (registered, seen) = tokio::join!(futures::future::join_all(registered), futures::future::join_all(seen));
+        Look { registered: registered.into_iter().collect(), seen: seen.into_iter().collect() }
+    }
+
+    /// Whether a region's gateway shows a change of `origin`. One that does not answer does not.
+    pub(super) async fn shows(&self, gateway: Region, origin: Region, sign: &Sign) -> bool {
+        let shown = match sign {
+            Sign::Instance { service, ip, shown } => self.shows_instance(gateway, origin, service, ip, shown).await,
+            Sign::Config { data_id, content } => self.shows_config(gateway, origin, data_id, content).await,
+        };
+        shown.unwrap_or(false)
+    }
+
+    async fn shows_instance(
+        &self,
+        gateway: Region,
+        origin: Region,
+        service: &str,
+        ip: &str,
+        want: &Option<(f64, String)>,
+    ) -> Result<bool, reqwest::Error> {
+        let parameters = [("serviceName", service), ("origin", origin.name())];
+        let found = self.gateway::<Service>(gateway, "/v1/service", &parameters).await?;
+        let instance = found.instances.into_iter().find(|instance| instance.ip == ip);
+        let shown = instance.map(|one| (one.weight, one.metadata.get("release").cloned().unwrap_or_default()));
+        Ok(shown == *want)
+    }
+
+    async fn shows_config(
+        &self,
+        gateway: Region,
+        origin: Region,
+        data_id: &str,
+        content: &str,
+    ) -> Result<bool, reqwest::Error> {
+        let parameters = [("dataId", data_id), ("groupName", CONFIG_GROUP)];
+        let found = self.gateway::<ConfigItems>(gateway, "/v1/config", &parameters).await?;
+        Ok(found.items.iter().any(|item| item.origin == origin.name() && item.content == content))
+    }
+
+    async fn registered(&self, region: Region) -> Result<Instances, reqwest::Error> {
+        let url = format!("http://{}/nacos/v3/admin/ns/service/list", self.ports.of(region).registry);
+        let page = PAGE.to_string();
+        let parameters = [("namespaceId", PUBLIC), ("pageNo", "1"), ("pageSize", &page), ("withInstances", "true")];
+        let answer = self.http.get(url).query(&parameters).send().await?;
+        let listed: Registered = answer.error_for_status()?.json().await?;
+        let mut instances = Instances::new();
+        for service in listed.data.page_items {
+            let name = name(&service.group_name, &service.service_name);
+            let hosts = service.cluster_map.into_values().flat_map(|cluster| cluster.hosts);
+            instances.extend(hosts.map(|host| format!("{name} {}:{}", host.ip, host.port)));
+        }
+        Ok(instances)
+    }
+
+    async fn seen(&self, gateway: Region) -> Result<BTreeMap<String, Origin>, reqwest::Error> {
+        let clusters: Clusters = self.gateway(gateway, "/v1/clusters", &[]).await?;
+        let mut origins: BTreeMap<String, Origin> = clusters.clusters.into_iter().map(Origin::named).collect();
+        let page = PAGE.to_string();
+        let listed = [("namespaceId", PUBLIC), ("pageSize", page.as_str())];
+        let services: Services = self.gateway(gateway, "/v1/services", &listed).await?;
+        for Listed { group_name, service_name } in services.services {
+            let name = name(&group_name, &service_name);
+            let parameters = [("serviceName", service_name.as_str()), ("groupName", &group_name)];
+            let found = self.gateway::<Service>(gateway, "/v1/service", &parameters).await;
+            for instance in found.map(|service| service.instances).unwrap_or_default() {
+                if let Some(origin) = origins.get_mut(&instance.origin) {
+                    origin.instances.insert(format!("{name} {}:{}", instance.ip, instance.port));
+                }
+            }
+        }
+        Ok(origins)
+    }
+
+    /// The document at a path of a gateway. A service or config item that no cluster has is one without instances or items.
+    async fn gateway<T: DeserializeOwned + Default>(
+        &self,
+        region: Region,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<T, reqwest::Error> {
+        let url = format!("http://{}{path}", self.ports.of(region).http);
+        let answer = self.http.get(url).query(parameters).send().await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(T::default());
+        }
+        answer.error_for_status()?.json().await
+    }
+}
+
+impl Origin {
+    fn named(cluster: Cluster) -> (String, Self) {
+        let Cluster { cluster, freshness, freshness_reason, age_ms } = cluster;
+        (cluster, Self { instances: Instances::new(), freshness, reason: freshness_reason, age_ms })
+    }
+}
+
+fn name(group: &str, service: &str) -> String {
+    if group == DEFAULT_GROUP { service.to_owned() } else { format!("{group}@@{service}") }
+}

@@ -1,0 +1,197 @@
+//! The demo: three regions in one process, without any other software.
+//!
+//! A broker in memory, and for each region a registry in the place of its Nacos, with a shop's instances that come and go by
+//! a script, and a gateway. What is shown is what the gateways and registries answer over their HTTP APIs.
+//!
+//! - [`region`], [`ports`], [`target`]: what there is, where it listens, how it is named;
+//! - [`shop`] is the script, [`tenant`] registers what it wants; [`stage`] holds the running parts;
+//! - [`look`] asks from outside, [`report`] judges the matrix, [`stopwatch`] times changes;
+//! - [`director`] is the loop, [`orders`] what it does for people; [`control`] and [`keys`] bring their orders;
+//! - [`board`], [`line`], [`console`]: what people read.
+//!
+//! Everything listens on loopback, files are in a temporary folder that goes with the process.
+//!
+//! **How long it lives.** The broker keeps the last 5 MiB of each partition and forgets older records without a word, and it
+//! compacts nothing: whoever reads the log from its beginning after that (a gateway that is started again without its
+//! snapshot) knows only what was written since. So nothing that the demo itself writes is ever old: each replica restates
+//! its key every second, descriptor included, and the script touches every instance and config item once in each round of 31
+//! changes.
+
+mod board;
+mod console;
+pub mod control;
+mod director;
+mod keys;
+mod line;
+mod look;
+mod orders;
+pub mod ports;
+pub mod region;
+mod report;
+mod shop;
+mod signals;
+mod stage;
+mod stopwatch;
+mod target;
+mod tenant;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use self::console::Console;
+use self::director::{Director, Inputs};
+use self::keys::Keys;
+use self::line::{Line, Tone};
+use self::look::{Look, Looker};
+use self::ports::Ports;
+use self::region::Region;
+use self::shop::Shop;
+use self::signals::Signals;
+use self::stage::Stage;
+use self::target::Target;
+
+pub use self::console::Progress;
+pub use self::report::{Cell, Report};
+
+/// How often everybody is asked what they see.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The same while the demo begins, when people wait.
+const FIRST_LOOKS_EVERY: Duration = Duration::from_millis(200);
+/// The script is the same each time.
+const SEED: u64 = 2026;
+/// Orders that may wait; each waits for its answer, so there are as many as terminals.
+const ORDERS: usize = 16;
+
+/// What a demo is to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When it ends by itself; `None` for when it is told to.
+    pub duration: Option<Duration>,
+    /// How often an instance comes, goes or changes.
+    pub every: Duration,
+    /// Where it takes orders; a free port if this one is taken.
+    pub control: SocketAddr,
+    /// Where it tells what happens.
+    pub progress: Progress,
+    /// How the program was called, for the commands to try.
+    pub program: String,
+}
+
+/// Why a demo could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// Whoever reads what it tells is gone.
+    #[error("what happens cannot be told")]
+    Told(#[from] std::io::Error),
+    /// A part could not be started, or did not obey.
+    #[error(transparent)]
+    Part(anyhow::Error),
+}
+
+/// Runs a demo on this thread, which has to be the one that holds standard output, and on those of the runtime.
+///
+/// # Errors
+/// See [`DemoError`]; that regions do not see each other is no error.
+pub async fn run(options: Options) -> Result<Report, DemoError> {
+    let mut signals = Signals::listen()?;
+    let console = Console::open(options.progress)?;
+    let (keys_thread, keys) = match console.has_keys() {
+        true => Keys::read().map(|(thread, keys)| (Some(thread), Some(keys)))?,
+        false => (None, None),
+    };
+    let started = Instant::now();
+    let (mut director, control) = open(options, console, started).await?;
+
+    let stop = CancellationToken::new();
+    let _stops = stop.clone().drop_guard();
+    let (looked, looks) = watch::channel(Look::default());
+    let (ordered, orders) = mpsc::channel(ORDERS);
+    let mut helpers = JoinSet::new();
+    helpers.spawn(look_again(director.looker.clone(), looked, stop.clone()));
+    helpers.spawn(control_ended(control, ordered, stop.clone()));
+    let mut inputs = Inputs { looks, orders, keys, signals };
+    let report = director.run(&mut inputs).await;
+    signals = inputs.signals;
+    stop.cancel();
+    while helpers.join_next().await.is_some() {}
+    drop(keys_thread);
+    end(director, &mut signals).await?;
+    report
+}
+
+/// Sets the stage and says how.
+async fn open(options: Options, mut console: Console, started: Instant) -> Result<(Director, TcpListener), DemoError> {
+    console
+        .say(&[Line::of(Tone::Strong, "Three regions in this process; everything is in memory and on loopback.")])?;
+    let ports = Ports::choose(options.control).context("no ports").map_err(DemoError::Part)?;
+    let moved: Vec<Line> = ports.moved.iter().map(|moved| Line::of(Tone::Warn, format!("  {moved}"))).collect();
+    console.say(&moved)?;
+    let control = TcpListener::bind(ports.control).await.context("no orders can be taken").map_err(DemoError::Part)?;
+    let looker = Looker::new(ports.clone()).context("nothing can be asked").map_err(DemoError::Part)?;
+    let shop = Shop::open(SEED);
+    let mut stage = Stage::set(ports.clone(), &shop).map_err(DemoError::Part)?;
+    console.say(&[Line::plain(format!(
+        "  a broker in the place of Kafka, {}, with the topics of all regions",
+        stage.broker()
+    ))])?;
+    for region in Region::ALL {
+        stage.start(&Target::Registry(region)).await.map_err(DemoError::Part)?;
+    }
+    let count = shop.instances().len();
+    console.say(&[Line::plain(format!(
+        "  three registries in the place of Nacos, and a shop that registers {count} instances there"
+    ))])?;
+    for region in Region::ALL {
+        stage.start(&Target::Gateway(region)).await.map_err(DemoError::Part)?;
+    }
+    console.say(&[Line::plain("  three gateways, which read their registries and each other's log")])?;
+    let mut director = Director::new(options, console, stage, shop, looker, ports, started);
+    director.tell_commands()?;
+    Ok((director, control))
+}
+
+/// Stops everything in order, or at once if somebody insists.
+async fn end(mut director: Director, signals: &mut Signals) -> Result<(), DemoError> {
+    director.note(Tone::Quiet, "stopping: gateways, registries, the broker")?;
+    director.console.close();
+    tokio::select! {
+        () = director.stage.strike() => {}
+        () = signals.next() => {}
+    }
+    Ok(())
+}
+
+/// Asks everybody again and again.
+async fn look_again(looker: Looker, looked: watch::Sender<Look>, stop: CancellationToken) {
+    let begun = Instant::now();
+    let mut ticks = interval(FIRST_LOOKS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let looking = async {
+        loop {
+            ticks.tick().await;
+            looked.send_replace(looker.look().await);
+            if begun.elapsed() > Duration::from_secs(5) && ticks.period() != LOOK_EVERY {
+                ticks = interval(LOOK_EVERY);
+                ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            }
+        }
+    };
+    tokio::select! {
+        () = looking => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Takes orders; a demo goes on without them.
+async fn control_ended(listener: TcpListener, ordered: mpsc::Sender<control::Order>, stop: CancellationToken) {
+    if let Err(error) = control::serve(listener, ordered, stop).await {
+        tracing::error!(%error, "no orders are taken any more");
+    }
+}

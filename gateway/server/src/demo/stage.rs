@@ -1,0 +1,243 @@
+//! The running parts: a broker, and for each region a registry with the shop's client, and a gateway.
+//!
+//! Registries stand apart from their gateways, as a Nacos does: one can fail without the other. Each part is a task that is
+//! awaited here; what its end means is the caller's business.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::ports::Ports;
+use super::region::Region;
+use super::shop::{Shop, Wanted};
+use super::target::Target;
+use super::tenant;
+use crate::app::stand_in::{Broker, Registry};
+use crate::app::{Gateway, LogTopics};
+use crate::config::{self, Config, Surroundings};
+
+/// How old a silent region's facts are when they count as stale and as lost: sooner than by default, so that one need not
+/// wait long to see it.
+pub(super) const STALE_AFTER: Duration = Duration::from_secs(5);
+/// See [`STALE_AFTER`].
+pub(super) const LOST_AFTER: Duration = Duration::from_secs(20);
+
+/// Whether a part runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It does.
+    Up,
+    /// It was told to stop and has not ended yet.
+    Stopping,
+    /// It was stopped.
+    Stopped,
+    /// It ended by itself.
+    Failed,
+}
+
+/// Everything that runs.
+pub(super) struct Stage {
+    ports: Ports,
+    wanted: [watch::Sender<Wanted>; 3],
+    parts: BTreeMap<Target, Part>,
+    tasks: JoinSet<anyhow::Result<()>>,
+    targets: HashMap<Id, Target>,
+    broker: Broker,
+    broker_standing: Standing,
+    folder: TempDir, // Dropped last: the parts write into it.
+}
+
+struct Part {
+    standing: Standing,
+    stop: CancellationToken,
+}
+
+impl Stage {
+    /// Starts the broker with all topics, nothing else yet.
+    ///
+    /// # Errors
+    /// No port, no thread, no temporary folder.
+    pub(super) fn set(ports: Ports, shop: &Shop) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("nacos-fed-demo-").tempdir().context("no temporary folder")?;
+        let stage = Self {
+            ports,
+            wanted: Region::ALL.map(|region| watch::Sender::new(shop.wanted(region))),
+            parts: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            targets: HashMap::new(),
+            broker: Broker::start()?,
+            broker_standing: Standing::Up,
+            folder,
+        };
+        for region in Region::ALL {
+            stage.broker.create_topics(&stage.config(region))?;
+        }
+        Ok(stage)
+    }
+
+    /// `host:port` of the broker.
+    pub(super) fn broker(&self) -> &str {
+        self.broker.address()
+    }
+
+    /// Whether a part runs; instances are not parts, and count as up.
+    pub(super) fn standing(&self, target: &Target) -> Standing {
+        match target {
+            Target::Kafka => self.broker_standing,
+            Target::Instance(..) => Standing::Up,
+            part => self.parts.get(part).map_or(Standing::Stopped, |part| part.standing),
+        }
+    }
+
+    /// The parts, in the order in which they are shown.
+    pub(super) fn targets() -> impl Iterator<Item = Target> {
+        let of_regions = Region::ALL.into_iter().flat_map(|region| [Target::Gateway(region), Target::Registry(region)]);
+        std::iter::once(Target::Kafka).chain(of_regions)
+    }
+
+    /// What the shop wants registered in a region from now on.
+    pub(super) fn want(&self, region: Region, wanted: Wanted) {
+        self.wanted[region.index()].send_replace(wanted);
+    }
+
+    /// Starts a part that does not run.
+    ///
+    /// # Errors
+    /// Its port was taken meanwhile, mostly.
+    pub(super) async fn start(&mut self, target: &Target) -> anyhow::Result<()> {
+        let stop = CancellationToken::new();
+        let task = match target {
+            Target::Kafka => {
+                self.broker.come_up()?;
+                self.broker_standing = Standing::Up;
+                return Ok(());
+            }
+            Target::Instance(..) => return Ok(()),
+            Target::Gateway(region) => {
+                let gateway = Gateway::assemble(self.config(*region), LogTopics::Prepared).await?;
+                self.tasks.spawn(gateway.run(stop.clone()))
+            }
+            Target::Registry(region) => {
+                let address = self.ports.of(*region).registry;
+                let registry = Registry::start(address, self.folder.path().join(format!("{region}-registry"))).await?;
+                let wanted = self.wanted[region.index()].subscribe();
+                let stop = stop.clone();
+                self.tasks.spawn(async move {
+                    // The shop's client ends after the registry: it is the registry that fails, not the shop.
+                    let registry_ended = CancellationToken::new();
+                    let serve = async {
+                        let served = registry.run(stop).await;
+                        registry_ended.cancel();
+                        served
+                    };
+                    let (served, rented) = tokio::join!(serve, tenant::run(address, wanted, registry_ended.clone()));
+                    served.and(rented)
+                })
+            }
+        };
+        self.targets.insert(task.id(), target.clone());
+        self.parts.insert(target.clone(), Part { standing: Standing::Up, stop });
+        Ok(())
+    }
+
+    /// Tells a part to stop. [`Stage::ended`] says when it has, but for the broker, which is down at once.
+    ///
+    /// # Errors
+    /// The broker does not obey.
+    pub(super) fn stop(&mut self, target: &Target) -> anyhow::Result<()> {
+        if *target == Target::Kafka {
+            self.broker.go_down()?;
+            self.broker_standing = Standing::Stopped;
+        }
+        if let Some(part) = self.parts.get_mut(target)
+            && part.standing == Standing::Up
+        {
+            part.standing = Standing::Stopping;
+            part.stop.cancel();
+        }
+        Ok(())
+    }
+
+    /// The next part that ends, and how. Never ready while none runs. Cancel-safe.
+    pub(super) async fn ended(&mut self) -> (Target, anyhow::Result<()>) {
+        let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
+        let (id, outcome) = match ended {
+            Ok((id, outcome)) => (id, outcome),
+            Err(panicked) => (panicked.id(), Err(panicked.into())),
+        };
+        let target = self.targets.remove(&id).expect("every task was noted when it was spawned");
+        let part = self.parts.get_mut(&target).expect("every task is that of a part");
+        part.standing = if part.standing == Standing::Stopping { Standing::Stopped } else { Standing::Failed };
+        (target, outcome)
+    }
+
+    /// Stops everything in order: gateways, registries, the broker; the folder is removed.
+    pub(super) async fn strike(mut self) {
+        for kind in [Target::Gateway as fn(Region) -> Target, Target::Registry] {
+            for region in Region::ALL {
+                // Only the broker can disobey.
+                let _ = self.stop(&kind(region));
+            }
+            while Region::ALL.iter().any(|region| self.standing(&kind(*region)) == Standing::Stopping) {
+                if let (target, Err(error)) = self.ended().await {
+                    tracing::warn!(%target, %error, "a part ended badly");
+                }
+            }
+        }
+    }
+
+    fn config(&self, region: Region) -> Config {
+        let text = configuration(region, &self.ports, self.broker.address(), self.folder.path());
+        let loaded = config::from_text("demo", &text, &Surroundings::default());
+        loaded.expect("the demo's own configuration has no mistakes").config
+    }
+}
+
+/// The configuration of a region's gateway, as one would write it for a Nacos at the registry's address.
+fn configuration(region: Region, ports: &Ports, broker: &str, folder: &Path) -> String {
+    let (locality, zone) = region.locality();
+    let ports = ports.of(region);
+    let data_dir = serde_json::Value::from(folder.join(region.name()).to_string_lossy()).to_string();
+    let data_dir = data_dir.replace("${", "$${"); // Nothing in it is a variable.
+    format!(
+        r#"federation: demo
+cluster: {region}
+replica: {{name: {region}-0}}
+locality: {{region: {locality}, zone: {zone}}}
+nacos: {{servers: ["{registry}"], service_poll: 1s, removal_hold: 2s}}
+kafka: {{brokers: ["{broker}"], topics: {{partitions: 2}}}}
+export: {{configs: [{{group: SHOP}}]}}
+listen: {{http: "{http}", grpc: "{grpc}"}}
+freshness: {{stale_after: {stale}s, lost_after: {lost}s}}
+data_dir: {data_dir}
+"#,
+        registry = ports.registry,
+        http = ports.http,
+        grpc = ports.grpc,
+        stale = STALE_AFTER.as_secs(),
+        lost = LOST_AFTER.as_secs(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ports::CONTROL;
+    use super::*;
+
+    #[test]
+    fn the_configurations_have_no_mistakes() {
+        let ports = Ports::choose(CONTROL).unwrap();
+        for region in Region::ALL {
+            let text = configuration(region, &ports, "localhost:9092", Path::new("/tmp/a \"b\" ${C}"));
+            let config = config::from_text("demo", &text, &Surroundings::default()).unwrap().config;
+            assert_eq!(config.cluster.as_str(), region.name());
+            assert_eq!(config.data_dir, Path::new("/tmp/a \"b\" ${C}").join(region.name()));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The demo as a person starts it: the binary, without a PATH, from its first line to its exit code.
+
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard};
+
+use serde_json::Value;
+
+const REGIONS: [&str; 3] = ["shanghai", "frankfurt", "virginia"];
+
+/// Two demos that begin at the same moment would look for free ports at the same moment.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+struct Demo {
+    child: Child,
+    told: BufReader<ChildStderr>,
+    folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+struct Ended {
+    code: Option<i32>,
+    told: String,
+    report: Value,
+}
+
+impl Demo {
+    fn start(duration: &str) -> Self {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["demo", "--for", duration, "--every", "100ms", "--format", "json", "--control", "127.0.0.1:0"];
+        let mut child =
+            nacos_fed(folder.path()).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let told = BufReader::new(child.stderr.take().unwrap());
+        Self { child, told, folder, _turn: turn }
+    }
+
+    /// Reads what is told up to a line that contains `text`, and returns that.
+    fn tells(&mut self, text: &str) -> String {
+        let mut before = String::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.told.read_line(&mut line).unwrap(), 0, "`{text}` was not told, but:\n{before}");
+            if line.contains(text) {
+                return line;
+            }
+            before.push_str(&line);
+        }
+    }
+
+    fn end(mut self) -> Ended {
+        let told: Vec<String> = self.told.lines().map(Result::unwrap).collect();
+        let mut report = String::new();
+        std::io::Read::read_to_string(&mut self.child.stdout.take().unwrap(), &mut report).unwrap();
+        let code = self.child.wait().unwrap().code();
+        let left: Vec<_> = self.folder.path().read_dir().unwrap().collect();
+        assert!(left.is_empty(), "files are left: {left:?}");
+        Ended { code, told: told.join("\n"), report: serde_json::from_str(&report).unwrap() }
+    }
+}
+
+fn nacos_fed(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nacos-fed"));
+    command.env_clear().env("PATH", "").env("TMPDIR", folder);
+    command
+}
+
+fn ctl(demo: &Demo, control: &str, arguments: &[&str]) -> Output {
+    nacos_fed(demo.folder.path()).args(["demo", "ctl", "--control", control]).args(arguments).output().unwrap()
+}
+
+#[test]
+fn every_region_sees_all_instances_of_every_other_one() {
+    let ended = Demo::start("8s").end();
+    assert_eq!(ended.code, Some(0), "{}\n{:#}", ended.told, ended.report);
+    assert_eq!(ended.report["complete"], true);
+    for gateway in REGIONS {
+        for region in REGIONS {
+            let cell = &ended.report["matrix"][gateway][region];
+            let held = ended.report["registered"][region].as_u64().unwrap();
+            assert!(held >= 3, "{region} holds {held}");
+            assert_eq!(cell["instances"], held, "{region} seen from {gateway}");
+            assert_eq!(cell["freshness"], "live", "{region} seen from {gateway}");
+        }
+    }
+    assert!(ended.told.contains("seen everywhere after"), "{}", ended.told);
+}
+
+#[test]
+fn a_region_that_was_stopped_makes_the_outcome_negative_and_keeps_its_instances() {
+    let mut demo = Demo::start("10s");
+    let command = demo.tells("stop frankfurt");
+    let control = command.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap().to_owned();
+    demo.tells("the shop opens");
+
+    let unknown = ctl(&demo, &control, &["stop", "atlantis"]);
+    assert_eq!(unknown.status.code(), Some(4), "{unknown:?}");
+    let stopped = ctl(&demo, &control, &["stop", "frankfurt"]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    let listed = ctl(&demo, &control, &["list", "--format", "json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let frankfurt = listed["targets"].as_array().unwrap().iter().find(|one| one["target"] == "frankfurt").unwrap();
+    assert_eq!(frankfurt["state"], "stopped");
+
+    let ended = demo.end();
+    assert_eq!(ended.code, Some(1), "{}\n{:#}", ended.told, ended.report);
+    assert_eq!(ended.report["stopped"], serde_json::json!(["frankfurt"]));
+    assert_eq!(ended.report["matrix"]["frankfurt"], Value::Null);
+    for gateway in ["shanghai", "virginia"] {
+        let cell = &ended.report["matrix"][gateway]["frankfurt"];
+        assert!(cell["instances"].as_u64().unwrap() >= 3, "{cell}");
+    }
+}
