@@ -57,9 +57,9 @@ impl PushBody {
         Self { message_type: M::TYPE, json: json.into() }
     }
 
-    /// The message in its envelope with this id, without encoding it again.
+    /// The message in its envelope with this id, without encoding it again. The empty headers, which Java writes, are required by the Rust SDK.
     fn with_id(&self, id: u64) -> Payload {
-        let head = format!("{{\"requestId\":\"{id}\"");
+        let head = format!("{{\"headers\":{{}},\"requestId\":\"{id}\"");
         let rest = &self.json[1..];
         let mut json = BytesMut::with_capacity(head.len() + rest.len() + 1);
         json.put_slice(head.as_bytes());
@@ -181,7 +181,8 @@ mod tests {
     fn the_id_is_put_into_the_encoded_message() {
         assert_eq!(
             push("orders").1.with_id(7).json(),
-            br#"{"requestId":"7","module":"naming","namespace":"","serviceName":"orders","groupName":""}"#[..]
+            br#"{"headers":{},"requestId":"7","module":"naming","namespace":"","serviceName":"orders","groupName":""}"#
+                [..]
         );
         let probe = PushBody::of(&ClientDetectionRequest::default()).with_id(8);
         assert_eq!(probe.decode::<ClientDetectionRequest>().unwrap().request_id(), "8");

@@ -199,21 +199,15 @@ async fn report(producers: Arc<Producers>, signals: Signals, inbox: Inbox, stop:
             () = stop.cancelled() => return,
             report = reports.next() => report,
         };
-        if report.broken {
-            match producers.rebuild(&signals).await {
-                // The engine must claim a new epoch: sends of the old producer may still land.
-                Ok(true) => {
-                    let reason = "producer rebuilt".into();
-                    if inbox.send(Input::Log(LogInput::Unreachable { reason }).into()).await.is_err() {
-                        return;
-                    }
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::error!(%error, "producer could not be rebuilt");
-                    tokio::time::sleep(FIRST_BACKOFF).await;
-                    reports.break_down();
-                }
+        if report.broken && producers.is_broken() {
+            // First, so that the next sends are of a new epoch: those of the old producer may still land.
+            if inbox.send(Input::Log(LogInput::ProducerReplaced).into()).await.is_err() {
+                return;
+            }
+            if let Err(error) = producers.rebuild(&signals).await {
+                tracing::error!(%error, "producer could not be rebuilt");
+                tokio::time::sleep(FIRST_BACKOFF).await;
+                reports.break_down();
             }
         }
         for id in report.failed {

@@ -213,10 +213,14 @@ impl Producers {
         }
     }
 
+    /// Whether a producer met an error that it cannot go on after.
+    pub(super) fn is_broken(&self) -> bool {
+        [&self.data, &self.control].into_iter().any(|producer| producer.load().client().fatal_error().is_some())
+    }
+
     /// Replaces producers that met a fatal error. What the old ones had queued is reported as failed; what was on its way may
-    /// still arrive. Gives whether any was replaced.
-    pub(super) async fn rebuild(&self, signals: &Signals) -> KafkaResult<bool> {
-        let mut rebuilt = false;
+    /// still arrive.
+    pub(super) async fn rebuild(&self, signals: &Signals) -> KafkaResult<()> {
         let both = [
             (&self.data, self.options.data_producer(), Component::DataProducer),
             (&self.control, self.options.control_producer(), Component::ControlProducer),
@@ -227,11 +231,10 @@ impl Producers {
             let delivery = Delivery::new(&self.reports, &self.metrics, signals, &self.names);
             let old = producer.swap(Arc::new(config.create_with_context(delivery)?));
             self.metrics.restarts(component).inc();
-            rebuilt = true;
             // Its end waits for its queue to be given back, and for its thread.
             spawn_blocking(move || drop(old)).await.expect("dropping a producer does not panic");
         }
-        Ok(rebuilt)
+        Ok(())
     }
 }
 

@@ -418,7 +418,7 @@ async fn a_producer_that_cannot_go_on_is_replaced_and_told() {
     let (mut rebuilt, mut failed) = (false, None);
     a.find("a rebuilt producer and the failed send", |news| {
         match &news.input {
-            Input::Log(LogInput::Unreachable { reason }) => rebuilt |= &**reason == "producer rebuilt",
+            Input::Log(LogInput::ProducerReplaced) => rebuilt = true,
             Input::Log(LogInput::SendFailed(id)) => failed = Some(*id),
             _ => {}
         }
