@@ -310,13 +310,16 @@ impl Local {
     fn service_due(&mut self, now: Mono, due: Mono, key: &ServiceKey, effects: &mut Vec<Effect>) {
         let up = matches!(self.connection, Connection::Up(_));
         let Some(watched) = self.services.get_mut(key) else { return };
-        if watched.due != due || !up {
-            return; // An older entry of the agenda; or Nacos is away: the next connect schedules everything anew.
+        if watched.due != due {
+            return; // An older entry of the agenda.
+        }
+        watched.due = Mono(0); // It is not on the agenda now.
+        if !up {
+            return; // Nothing can be asked: the next connect schedules everything anew.
         }
         if watched.state.due(now, &self.patience) == Ask::Read {
             effects.push(Effect::ReadService(key.clone()));
         }
-        watched.due = Mono(0);
         self.reschedule_after(key, now);
     }
 
@@ -351,4 +354,46 @@ impl Local {
 
 fn data_keys(service: &ServiceKey, ids: Vec<InstanceId>) -> Vec<DataKey> {
     ids.into_iter().map(|id| DataKey::Instance(service.clone(), id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(300) };
+
+    fn at(seconds: u64) -> Mono {
+        Mono(seconds * 1000)
+    }
+
+    /// Carries out what is due until `end`, and answers no question. Returns when reads were asked for.
+    fn reads_until(local: &mut Local, end: Mono) -> Vec<Mono> {
+        let mut reads = Vec::new();
+        while let Some(now) = local.next_deadline().filter(|due| *due <= end) {
+            let mut effects = Vec::new();
+            local.tick(now, &mut effects);
+            reads.extend(effects.iter().filter(|it| matches!(it, Effect::ReadService(_))).map(|_| now));
+        }
+        reads
+    }
+
+    #[test]
+    fn a_service_that_falls_due_while_nacos_is_away_is_asked_for_after() {
+        let mut local = Local::new(PATIENCE, Selection::everything());
+        let step = |local: &mut Local, now, input| drop(local.step(now, input, &mut Vec::new()));
+        let service = ServiceKey::new("public", "G", "s");
+        step(&mut local, at(0), LocalInput::Connected);
+        step(&mut local, at(0), LocalInput::Discovered(service.clone()));
+        let listed = || LocalInput::Listed { service: service.clone(), instances: Vec::new(), protected: false };
+        step(&mut local, at(0), listed());
+        let first = *reads_until(&mut local, at(65)).first().expect("the first sweep comes within 65 s");
+        let reading = ServiceReading::All(Vec::new());
+        step(&mut local, first, LocalInput::Read { service: service.clone(), reading });
+        step(&mut local, at(100), LocalInput::Disconnected { reason: "gone".into() });
+        assert_eq!(reads_until(&mut local, at(500)), [], "nothing is asked of nobody");
+        step(&mut local, at(500), LocalInput::Connected);
+        step(&mut local, at(501), listed());
+        let reads = reads_until(&mut local, at(520));
+        assert!(!reads.is_empty(), "the second sweep fell due meanwhile, and it is not scheduled any more");
+    }
 }
