@@ -37,7 +37,8 @@ fn files_have_one_subject_and_so_few_lines() {
 #[test]
 fn functions_fit_on_a_screen() {
     none(&findings(rust_files(), |source| {
-        let long = source::functions(&source.text).into_iter().filter(|function| function.lines > FUNCTION_LINES);
+        let functions = if source.is_test() { Vec::new() } else { source::functions(&source.text) }; // A table of cases may be long.
+        let long = functions.into_iter().filter(|function| function.lines > FUNCTION_LINES);
         long.map(|it| format!("{}:{}: {} lines, at most {FUNCTION_LINES}", source.name, it.line, it.lines)).collect()
     }));
 }
@@ -46,9 +47,7 @@ fn functions_fit_on_a_screen() {
 fn every_module_says_what_it_is() {
     none(&findings(rust_files(), |source| {
         // A module's own tests need no header: the module says whose they are.
-        let tests =
-            source.name.ends_with("/tests.rs") || source.name.contains("/src/") && source.name.contains("/tests/");
-        let says = tests || source.text.starts_with("//!");
+        let says = source.text.starts_with("//!") || source.is_test() && source.name.contains("/src/");
         (!says).then(|| format!("{}: does not begin with //!", source.name)).into_iter().collect()
     }));
 }
@@ -95,7 +94,8 @@ fn the_core_has_no_runtime_clock_socket_lock_or_chance() {
 fn adapters_do_not_know_each_other() {
     let mut found = Vec::new();
     for adapter in ADAPTERS {
-        for source in source::under(&format!("gateway/server/src/{adapter}")) {
+        let sources = source::under(&format!("gateway/server/src/{adapter}"));
+        for source in sources.into_iter().filter(|source| !source.is_test()) {
             let others = ADAPTERS.iter().filter(|other| **other != adapter);
             let known = others.filter(|other| source::names_module(&source.code(), other));
             found.extend(known.map(|other| format!("{}: uses crate::{other}", source.name)));
@@ -106,10 +106,12 @@ fn adapters_do_not_know_each_other() {
 
 #[test]
 fn errors_have_types_below_the_command_line() {
-    let may = |name: &str| ["main.rs", "app.rs", "/cli/", "/demo/"].iter().any(|place| name.contains(place));
+    let may = |name: &str| ["main.rs", "app.rs", "/app/", "/cli/", "/demo/"].iter().any(|place| name.contains(place));
     let mut sources = source::under("gateway/core/src");
     sources.extend(source::under("gateway/nacos/src"));
-    sources.extend(source::under("gateway/server/src").into_iter().filter(|source| !may(&source.name)));
+    sources.extend(
+        source::under("gateway/server/src").into_iter().filter(|source| !may(&source.name) && !source.is_test()),
+    );
     none(&findings(sources, |source| {
         let uses = source.code().contains("anyhow");
         uses.then(|| format!("{}: uses anyhow", source.name)).into_iter().collect()

@@ -25,6 +25,11 @@ impl Source {
         self.name.ends_with(".md")
     }
 
+    /// Whether it holds nothing but tests.
+    pub(crate) fn is_test(&self) -> bool {
+        self.name.ends_with("/tests.rs") || self.name.contains("/tests/")
+    }
+
     /// A finding for every line with one of `words`.
     pub(crate) fn lines_with(&self, words: &[&str]) -> Vec<String> {
         let numbered = self.text.lines().enumerate();
