@@ -4,14 +4,19 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 use super::dialect::Dialect;
+use super::page::{Listing, Page};
 use super::{Admin, AdminError, answer, namespace_parameter};
 use crate::client::ConfigName;
+
+const DIALECTS: [Dialect; 3] = [Dialect::V3, Dialect::V2, Dialect::V1];
+/// Items per page where a listing brings contents along: each may be 10 MiB, though hardly one in a thousand is.
+const PAGE_SIZE: usize = 50;
 
 /// A config item in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigEntry {
     /// Which, with the namespace as the server writes it: that is how gRPC has to ask for it. 2.x writes `""` for `public`, and keeps apart
-    /// what was written under `public`, which it does not list.
+    /// what was written under `public`: [`Admin::config_keys_apart`].
     pub name: ConfigName,
     /// Format, for example `yaml`; empty where none was said.
     pub content_type: String,
@@ -65,6 +70,13 @@ struct RawEntry {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct RawPage {
+    total_count: usize,
+    page_items: Vec<RawEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RawDetail {
     content: String,
     md5: Option<String>,
@@ -85,8 +97,40 @@ impl Admin {
     ///
     /// Any [`AdminError`]. The listing comes in one piece, so a broken one cannot be read at all.
     pub async fn config_keys(&self, namespace: &str) -> Result<Vec<ConfigEntry>, AdminError> {
-        let dialects = [Dialect::V3, Dialect::V2, Dialect::V1];
-        self.config_keys.call(&dialects, |dialect| self.config_keys_in(dialect, namespace)).await
+        self.config_keys.call(&DIALECTS, |dialect| self.config_keys_in(dialect, namespace)).await
+    }
+
+    /// The config items of the default namespace that a 2.x server keeps under the id `public`, apart from those under `""`: 3.x clients
+    /// write there, and [`Admin::config_keys`] does not have them. Without MD5 and time, sorted by name. Empty for a 3.x server, as far as
+    /// [`Admin::config_keys`] has found out which it is.
+    ///
+    /// # Errors
+    ///
+    /// Any [`AdminError`].
+    pub async fn config_keys_apart(&self) -> Result<Vec<ConfigEntry>, AdminError> {
+        if self.config_keys.last(&DIALECTS) == Dialect::V3 {
+            return Ok(Vec::new());
+        }
+        let path = "v1/cs/configs";
+        let mut listing = Listing::new(path, PAGE_SIZE);
+        for page_no in 1u32.. {
+            let (page_no, page_size) = (page_no.to_string(), PAGE_SIZE.to_string());
+            let query = [
+                ("search", "accurate"),
+                ("tenant", super::DEFAULT_NAMESPACE),
+                ("dataId", ""),
+                ("group", ""),
+                ("pageNo", &page_no),
+                ("pageSize", &page_size),
+            ];
+            let answer = self.get(path, &query).await?.ok_or(AdminError::NotOffered)?;
+            let RawPage { total_count, page_items } = answer::bare(path, &answer)?;
+            let items = page_items.into_iter().map(|entry| entry.read(path)).collect::<Result<Vec<_>, _>>()?;
+            if listing.add(Page { announced: total_count, items }, |entry| entry.name.clone())? {
+                break;
+            }
+        }
+        Ok(listing.into_items())
     }
 
     async fn config_keys_in(&self, dialect: Dialect, namespace: &str) -> Result<Vec<ConfigEntry>, AdminError> {
@@ -106,8 +150,8 @@ impl Admin {
         Ok(entries)
     }
 
-    /// Everything kept about one config item; `None` if the server says that there is none. `""` and `public` both mean the default
-    /// namespace.
+    /// Everything kept about one config item; `None` if the server says that there is none. `""` means the default namespace; `public`
+    /// too, but on 2.x it is what is kept apart from that.
     ///
     /// # Errors
     ///
@@ -136,9 +180,8 @@ impl Admin {
             Dialect::V2 | Dialect::V1 => {
                 let path = "v1/cs/configs";
                 // Here `public` is not taken for the default namespace, and `""` is.
-                let tenant = if config.namespace == super::DEFAULT_NAMESPACE { "" } else { &config.namespace };
-                let query =
-                    [("show", "all"), ("tenant", tenant), ("group", &*config.group), ("dataId", &*config.data_id)];
+                let (tenant, group, data_id) = (&*config.namespace, &*config.group, &*config.data_id);
+                let query = [("show", "all"), ("tenant", tenant), ("group", group), ("dataId", data_id)];
                 let Some(answer) = self.get(path, &query).await? else { return Ok(None) };
                 if answer.body.is_empty() {
                     return Ok(None); // How 2.x says that there is none.

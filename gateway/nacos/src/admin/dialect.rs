@@ -23,6 +23,11 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// The one of `dialects` that worked last; the first if none has yet.
+    pub(super) fn last(&self, dialects: &[Dialect]) -> Dialect {
+        dialects[self.index.load(Ordering::Relaxed) % dialects.len()]
+    }
+
     /// Makes a call in the dialect that worked last, and in the others in turn where the server does not offer that (any more). Any other
     /// failure is the result: a server that cannot be reached speaks no other dialect.
     pub(super) async fn call<T, F>(&self, dialects: &[Dialect], call: impl Fn(Dialect) -> F) -> Result<T, AdminError>

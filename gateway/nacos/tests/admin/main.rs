@@ -250,6 +250,30 @@ async fn config_items_are_listed_and_read_on_both_lines() {
 }
 
 #[tokio::test]
+async fn what_a_2x_server_keeps_under_the_name_public_is_listed_apart() {
+    const ITEM: &str =
+        r#"{"dataId":"x","group":"G","tenant":"public","md5":null,"appName":"","type":"yaml","content":"a"}"#;
+    let v2 = Scripted::start(|asked| match &*asked.path {
+        "v2/cs/history/configs" => ok(r#"{"code":0,"data":[]}"#),
+        "v1/cs/configs" => ok(&format!(r#"{{"totalCount":1,"pageItems":[{ITEM}]}}"#)),
+        _ => unknown_path(),
+    })
+    .await;
+    let v3 = Scripted::start(|asked| match &*asked.path {
+        "v3/admin/cs/history/configs" => ok(r#"{"code":0,"data":[]}"#),
+        _ => unknown_path(),
+    })
+    .await;
+    for (server, apart) in [(&v2, vec![ConfigName::new("public", "G", "x")]), (&v3, vec![])] {
+        let admin = server.admin();
+        assert_eq!(admin.config_keys("public").await.unwrap(), []);
+        let names: Vec<_> = admin.config_keys_apart().await.unwrap().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, apart);
+    }
+    assert!(v3.paths().iter().all(|path| !path.starts_with("v1")), "{:?}", v3.paths());
+}
+
+#[tokio::test]
 async fn namespaces_have_one_id_for_the_default_and_are_never_none() {
     let v1 = r#"{"code":200,"message":null,"data":[{"namespace":"","namespaceShowName":"public"},{"namespace":"dev","namespaceShowName":null}]}"#;
     let server = Scripted::start(|asked| if asked.path.starts_with("v1") { ok(v1) } else { unknown_path() }).await;

@@ -148,11 +148,10 @@ impl Engine {
     }
 }
 
-pub(super) fn role_name(role: Role) -> &'static str {
+fn role_name(role: Role) -> &'static str {
     match role {
         Role::Standby => "standby",
-        Role::Asking { .. } => "asking whether the leader is silent",
-        Role::Claiming { .. } => "claiming",
+        Role::Asking { .. } | Role::Claiming { .. } => "claiming",
         Role::Leading => "leader",
         Role::Stopped => "stopped",
     }

@@ -42,7 +42,10 @@ type Stamp = (Option<String>, Option<i64>, String, String);
 struct Known {
     /// As last listed; `None` if it is in no list.
     listed: Option<Stamp>,
-    listening: bool,
+    /// Listed under `public`, which 2.x keeps apart from the default namespace: where the latter has no such item, this one counts.
+    apart: bool,
+    /// Under which name it is listened to.
+    listening: Option<ConfigName>,
 }
 
 struct Watched {
@@ -51,8 +54,17 @@ struct Watched {
 }
 
 enum Outcome {
-    Listed { namespace: String, entries: Option<Vec<ConfigEntry>>, took: Duration },
-    Read { key: ConfigKey, reading: Result<ConfigReading, EngineGone> },
+    Listed {
+        namespace: String,
+        entries: Option<Vec<ConfigEntry>>,
+        took: Duration,
+    },
+    /// The name is the one it was found under, or the one that was asked for last.
+    Read {
+        key: ConfigKey,
+        found: Option<ConfigName>,
+        reading: Result<ConfigReading, EngineGone>,
+    },
 }
 
 type InFlight = FuturesUnordered<BoxFuture<'static, Outcome>>;
@@ -99,12 +111,17 @@ impl Configs {
                     changed.expect("the sender is shared with this task");
                     self.look_into(&namespaces.borrow_and_update().clone());
                 }
-                key = shared.configs.next(), if room => self.reads.push(Box::pin(read(Context::clone(&shared), key))),
+                key = shared.configs.next(), if room => self.read(key),
                 Some(outcome) = self.reads.next() => self.take(outcome)?,
                 Some(outcome) = self.listings.next() => self.take(outcome)?,
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
             }
         }
+    }
+
+    fn read(&mut self, key: ConfigKey) {
+        let apart = self.known.get(&key).is_some_and(|known| known.apart);
+        self.reads.push(Box::pin(read(Context::clone(&self.shared), key, apart)));
     }
 
     fn look_into(&mut self, met: &BTreeSet<String>) {
@@ -143,7 +160,12 @@ impl Configs {
                     self.take_list(&namespace, entries);
                 }
             }
-            Outcome::Read { key, reading } => self.take_reading(&key, &reading?),
+            Outcome::Read { key, found, reading } => {
+                let reading = reading?;
+                if let Some(name) = found {
+                    self.take_reading(&key, name, &reading);
+                }
+            }
         }
         Ok(())
     }
@@ -151,10 +173,12 @@ impl Configs {
     /// Has everything read that is new, changed or missing.
     fn take_list(&mut self, namespace: &str, entries: Vec<ConfigEntry>) {
         let Some(federated) = self.shared.names.federated(namespace) else { return };
-        let mut listed = HashMap::<ConfigKey, Stamp, RandomState>::default();
+        let mut listed = HashMap::<ConfigKey, (Stamp, bool), RandomState>::default();
         for entry in entries {
             if let Some(key) = self.shared.names.config_key(&entry.name) {
-                listed.insert(key, (entry.md5, entry.modified_ms, entry.content_type, entry.app_name));
+                let apart = entry.name.namespace == PUBLIC;
+                let stamp = (entry.md5, entry.modified_ms, entry.content_type, entry.app_name);
+                listed.entry(key).or_insert((stamp, apart)); // What is kept apart comes last, and counts only if it is alone.
             }
         }
         let known_here = self.known.iter_mut().filter(|(key, _)| key.namespace() == &*federated);
@@ -162,8 +186,9 @@ impl Configs {
             known.listed = None;
             self.shared.configs.push(key.clone());
         }
-        for (key, stamp) in listed {
+        for (key, (stamp, apart)) in listed {
             let known = self.known.entry(key.clone()).or_default();
+            known.apart = apart;
             if known.listed.as_ref() != Some(&stamp) {
                 known.listed = Some(stamp);
                 self.shared.configs.push(key);
@@ -171,28 +196,29 @@ impl Configs {
         }
     }
 
-    fn take_reading(&mut self, key: &ConfigKey, reading: &ConfigReading) {
-        let Some(name) = self.shared.names.config_name(key) else { return };
+    fn take_reading(&mut self, key: &ConfigKey, name: ConfigName, reading: &ConfigReading) {
+        let client = &self.shared.client;
         let known = self.known.entry(key.clone()).or_default();
+        let before = known.listening.take();
         match reading {
             ConfigReading::Item(item) => {
-                self.shared.client.listen_config(&name, &item.md5);
-                known.listening = true;
+                client.listen_config(&name, &item.md5);
+                known.listening = Some(name);
             }
             ConfigReading::Absent if known.listed.is_some() => {
                 // Not dumped yet, or just removed: the next list decides whether to ask again.
                 known.listed = Some(Stamp::default());
+                known.listening.clone_from(&before);
             }
-            ConfigReading::Absent => {
-                let literal = self.shared.names.is_literal_config(&name);
-                if literal {
-                    self.shared.client.listen_config(&name, "");
-                } else if known.listening {
-                    self.shared.client.unlisten_config(&name);
-                }
-                known.listening = literal;
+            ConfigReading::Absent if self.shared.names.is_literal_config(&name) => {
+                client.listen_config(&name, "");
+                known.listening = Some(name);
             }
-            ConfigReading::Failed => {}
+            ConfigReading::Absent => {}
+            ConfigReading::Failed => known.listening.clone_from(&before),
+        }
+        if let Some(before) = before.filter(|before| known.listening.as_ref() != Some(before)) {
+            client.unlisten_config(&before);
         }
     }
 }
@@ -206,8 +232,11 @@ async fn list(shared: Context, namespace: String) -> Outcome {
         Some(by_rules())
     } else {
         match shared.admin.config_keys(&namespace).await {
-            Ok(entries) => {
+            Ok(mut entries) => {
                 shared.calls.worked(call, &namespace);
+                if namespace == PUBLIC {
+                    entries.extend(list_apart(&shared, began).await);
+                }
                 Some(entries)
             }
             Err(error) => {
@@ -221,19 +250,42 @@ async fn list(shared: Context, namespace: String) -> Outcome {
     Outcome::Listed { namespace, entries, took: began.elapsed() }
 }
 
+/// Lists what 2.x keeps apart; nothing where that fails or is refused: an item that a list lacks is asked for, not removed.
+async fn list_apart(shared: &Context, now: Instant) -> Vec<ConfigEntry> {
+    let (call, about) = (ApiCall::ListConfigs, "what is written under \"public\"");
+    if shared.calls.is_barred(call, about, now) {
+        return Vec::new();
+    }
+    match shared.admin.config_keys_apart().await {
+        Ok(entries) => {
+            shared.calls.worked(call, about);
+            entries
+        }
+        Err(error) => {
+            shared.calls.failed(call, about, Trouble::from(&error), Instant::now());
+            Vec::new()
+        }
+    }
+}
+
 fn unstamped(name: ConfigName) -> ConfigEntry {
     ConfigEntry { name, content_type: String::new(), app_name: String::new(), md5: None, modified_ms: None }
 }
 
 /// Reads an item and tells the engine.
-async fn read(shared: Context, key: ConfigKey) -> Outcome {
-    let reading = match shared.names.config_name(&key) {
-        Some(name) => read_item(&shared, &name).await,
+async fn read(shared: Context, key: ConfigKey, apart: bool) -> Outcome {
+    let mut found = shared.names.config_name(&key);
+    let mut reading = match &found {
+        Some(name) => read_item(&shared, name).await,
         None => ConfigReading::Failed,
     };
+    if apart && let (Some(name), ConfigReading::Absent) = (&mut found, &reading) {
+        name.namespace = PUBLIC.into();
+        reading = read_item(&shared, name).await;
+    }
     let told = shared.tell(LocalInput::Config { key: key.clone(), reading: reading.clone() }).await;
     shared.configs.finish(&key);
-    Outcome::Read { key, reading: told.map(|()| reading) }
+    Outcome::Read { key, found, reading: told.map(|()| reading) }
 }
 
 async fn read_item(shared: &Context, name: &ConfigName) -> ConfigReading {
