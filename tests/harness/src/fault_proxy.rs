@@ -2,6 +2,7 @@
 //!
 //! It listens on a pair of ports as a Nacos does (HTTP, and gRPC 1000 above), so a client is given its [`address`](FaultProxy::address) only.
 
+mod padding;
 mod tunnel;
 
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::padding::{Padding, Page, padded};
 pub use self::tunnel::Link;
 use crate::port::PortBlock;
 
@@ -53,6 +55,8 @@ struct Upstream {
     http: reqwest::Client,
     /// Critical section: finding a rule and counting it down.
     rules: Mutex<Vec<Rule>>,
+    /// Critical section: finding one.
+    paddings: Mutex<Vec<Padding>>,
 }
 
 /// A running proxy; it ends when dropped.
@@ -73,7 +77,7 @@ impl FaultProxy {
         let ports = PortBlock::choose(&[1000])?;
         let http = reqwest::Client::builder().no_proxy().build()?;
         let base = format!("http://127.0.0.1:{port}");
-        let upstream = Arc::new(Upstream { base, http, rules: Mutex::default() });
+        let upstream = Arc::new(Upstream { base, http, rules: Mutex::default(), paddings: Mutex::default() });
         let (link, watched) = watch::channel(Link::Open);
         let mut tasks = JoinSet::new();
 
@@ -102,14 +106,22 @@ impl FaultProxy {
         self.upstream.rules.lock().expect("no holder panics").push(rule);
     }
 
+    /// Makes every listing whose path and query contain all of `parts` `pages` pages long, with invented items after the true ones. Faults
+    /// are applied to that.
+    pub fn pad(&self, parts: &[&str], pages: usize) {
+        let padding = Padding { parts: parts.iter().map(ToString::to_string).collect(), pages };
+        self.upstream.paddings.lock().expect("no holder panics").push(padding);
+    }
+
     /// How many injected faults no request has taken yet.
     pub fn pending(&self) -> usize {
         self.upstream.rules.lock().expect("no holder panics").iter().map(|rule| rule.remaining).sum()
     }
 
-    /// Forgets faults that no request has taken yet.
+    /// Forgets faults that no request has taken yet, and all padding.
     pub fn heal(&self) {
         self.upstream.rules.lock().expect("no holder panics").clear();
+        self.upstream.paddings.lock().expect("no holder panics").clear();
     }
 
     /// Opens, cuts or silences all connections, HTTP and gRPC, those of now and those to come.
@@ -125,6 +137,21 @@ impl Upstream {
         let rule = rules.iter_mut().find(matches)?;
         rule.remaining -= 1;
         Some(rule.fault)
+    }
+
+    fn padding(&self, target: &str) -> Option<usize> {
+        let paddings = self.paddings.lock().expect("no holder panics");
+        let matches = |padding: &&Padding| padding.parts.iter().all(|part| target.contains(part));
+        paddings.iter().find(matches).map(|padding| padding.pages)
+    }
+
+    async fn forward_padded(&self, target: &str, request: Request) -> Result<(StatusCode, HeaderMap, Bytes)> {
+        let (Some(pages), Some(page)) = (self.padding(target), Page::of(target)) else {
+            return self.forward(target, request).await;
+        };
+        let (status, headers, body) = self.forward(&page.first(target), request).await?;
+        let body = padded(&body, page, pages).unwrap_or(body);
+        Ok((status, headers, body))
     }
 
     async fn forward(&self, target: &str, request: Request) -> Result<(StatusCode, HeaderMap, Bytes)> {
@@ -151,7 +178,7 @@ async fn answer(State(upstream): State<Arc<Upstream>>, request: Request) -> Resp
         Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
         Some(Fault::EmptyPage | Fault::TruncatedJson) | None => {}
     }
-    match upstream.forward(&target, request).await {
+    match upstream.forward_padded(&target, request).await {
         Ok((status, headers, body)) => (status, headers, Body::from(spoilt(body, fault))).into_response(),
         Err(error) => (StatusCode::BAD_GATEWAY, format!("{error:#}")).into_response(),
     }
