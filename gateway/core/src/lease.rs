@@ -221,6 +221,16 @@ impl Lease {
         self.reached_end.get_or_insert(now);
     }
 
+    /// The control topic is read anew from its beginning, perhaps because it is another one: nobody claims before its end. What
+    /// was known of others stays, and so does the highest term.
+    pub fn restarted(&mut self) {
+        self.next_offset = 0;
+        self.reached_end = None;
+        if let Role::Asking { .. } = self.role {
+            self.role = Role::Standby;
+        }
+    }
+
     /// The leader of the control partition said where it ends.
     pub fn end_offset(&mut self, end: u64) {
         if let Role::Asking { end: answer @ None, .. } = &mut self.role {
@@ -430,6 +440,19 @@ mod tests {
         lease.read(Mono(3_600_020), 39, 9, Some(&record(ReplicaState::Leader, 4, 9, 40)), &mut wishes);
         lease.tick(Mono(3_600_030), true, &mut wishes);
         assert_eq!(lease.role(), Role::Standby);
+    }
+
+    #[test]
+    fn after_the_control_topic_was_lost_nobody_claims_before_its_new_end() {
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
+        let mut wishes = Vec::new();
+        lease.read(Mono(0), 90, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
+        lease.at_end(Mono(0), 91);
+        lease.restarted();
+        lease.tick(Mono(60_000), true, &mut wishes);
+        assert_eq!((lease.role(), wishes), (Role::Standby, Vec::new()));
+        assert!(claim(&mut lease, 60_000) >= 60_000 + lease.silence().0);
+        assert_eq!(lease.epoch().term, 5);
     }
 
     #[test]

@@ -134,8 +134,13 @@ impl Engine {
     fn step(&mut self, input: Input, traceparent: Option<&str>) {
         self.metrics.steps.inc();
         let now = self.clock.now();
+        let role = self.core.role();
         for effect in self.core.step(now, input) {
             self.act(now, effect, traceparent);
+        }
+        if std::mem::discriminant(&role) != std::mem::discriminant(&self.core.role()) {
+            let (role, epoch) = (status::role_name(self.core.role()), self.core.lease().epoch());
+            tracing::info!(role, term = epoch.term, "role changed");
         }
     }
 

@@ -194,6 +194,9 @@ impl Federation {
     }
 
     fn restarted(&mut self, place: &PartitionId) {
+        if *place == self.own_control() {
+            self.lease.restarted();
+        }
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         if let Some(partition) = origin.log.partition_mut(place.topic, place.partition) {
             partition.restart();

@@ -1,7 +1,6 @@
 //! The life of a client: connect, set up, work until the connection is lost, connect again.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use super::link::Link;
 use super::pump::{End, Pump};
 use super::redo::Redo;
 use super::wire::{self, ConnectError};
-use super::{CallError, Event};
+use super::{CallError, Event, with_causes};
 use crate::cluster::{LoginError, ServerAddress, login_pause};
 use crate::message::internal::{ConnectionSetupRequest, HealthCheckRequest, ServerCheckRequest, ability};
 use crate::message::naming::ServiceListRequest;
@@ -80,8 +79,7 @@ impl Connection {
         loop {
             let server = named.take().unwrap_or_else(|| servers[turn % servers.len()].clone());
             turn += 1;
-            generation += 1;
-            let pause = match self.establish(generation, server.clone()).await {
+            let pause = match self.establish(generation + 1, server.clone()).await {
                 Err(error) => {
                     failures += 1;
                     let pause =
@@ -92,6 +90,7 @@ impl Connection {
                     pause
                 }
                 Ok(established) => {
+                    generation += 1;
                     let since = Instant::now();
                     let end = self.live(established).await;
                     failures = if since.elapsed() < GOOD_LIFE { failures + 1 } else { 1 };
@@ -131,7 +130,7 @@ impl Connection {
                 Err(error) => End::Lost(with_causes(&error)),
             }
         });
-        let check = link.call(ServerCheckRequest::default()).await.map_err(EstablishError::Check)?;
+        let check = link.call(ServerCheckRequest::default()).await.map_err(|error| check_failed(&link, error))?;
         let set_up = self.open_stream(&link, &mut tasks);
         let ready = async {
             if check.support_ability_negotiation {
@@ -227,6 +226,14 @@ impl Connection {
     }
 }
 
+/// Where the connection was lost, the reason says more than the error.
+fn check_failed(link: &Link, error: CallError) -> EstablishError {
+    match (link.lost_because(), error) {
+        (Some(reason), CallError::NotConnected) => EstablishError::Lost(reason.to_owned()),
+        (_, error) => EstablishError::Check(error),
+    }
+}
+
 /// A server registers a connection a moment after its set-up; calls before that are refused.
 async fn wait_until_registered(link: &Link) -> Result<(), EstablishError> {
     const PAUSE: Duration = Duration::from_millis(20);
@@ -234,7 +241,7 @@ async fn wait_until_registered(link: &Link) -> Result<(), EstablishError> {
         match link.check().await {
             Ok(()) => return Ok(()),
             Err(CallError::NotConnected) if !link.is_closed() => tokio::time::sleep(PAUSE).await,
-            Err(error) => return Err(EstablishError::Check(error)),
+            Err(error) => return Err(check_failed(link, error)),
         }
     }
 }
@@ -272,14 +279,4 @@ fn reason(ended: &Result<End, tokio::task::JoinError>) -> String {
         Ok(End::OwnerGone) => "stopped".to_owned(),
         Err(error) => error.to_string(),
     }
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -157,7 +157,8 @@ impl Link {
     fn judge(&self, status: &Status) -> CallError {
         // A status that came from the server has no source; one that came from a broken transport does.
         if status.source().is_some() || self.wire.is_closed() {
-            self.lose(&format!("transport failed: {}", status.message()));
+            let cause = status.source().map_or_else(|| status.message().to_owned(), super::with_causes);
+            self.lose(&format!("transport failed: {cause}"));
             return CallError::NotConnected;
         }
         CallError::Server { code: 0, message: format!("{}: {}", status.code(), status.message()) }
@@ -188,6 +189,11 @@ impl Link {
     /// The TCP connection is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.wire.is_closed()
+    }
+
+    /// Why the connection was given up, if it was.
+    pub(super) fn lost_because(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
     }
 
     /// Waits until the connection has been given up.

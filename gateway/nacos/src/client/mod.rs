@@ -257,3 +257,14 @@ fn succeeded<R: Response>(response: R) -> Result<R, CallError> {
         Outcome::Failed { error_code, message } => Err(link::failure(error_code, message)),
     }
 }
+
+/// An error with all its causes on one line, for people.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -59,7 +59,7 @@ impl Pump {
     pub(super) async fn run(mut self, opening: Opening) -> End {
         let mut stream = match opening.await {
             Ok(stream) => stream,
-            Err(status) => return End::Lost(format!("stream refused: {}", status.message())),
+            Err(status) => return End::Lost(format!("stream refused: {}", super::with_causes(&status))),
         };
         loop {
             match stream.message().await {
@@ -70,7 +70,7 @@ impl Pump {
                     }
                 }
                 Ok(None) => return End::Lost("the server ended the stream".to_owned()),
-                Err(status) => return End::Lost(format!("stream failed: {}", status.message())),
+                Err(status) => return End::Lost(format!("stream failed: {}", super::with_causes(&status))),
             }
         }
     }

@@ -18,7 +18,14 @@ impl Engine {
                 }
             }
             Effect::Purge => self.log.purge(),
-            Effect::AskEnd(partition) => self.log.ask_end(partition),
+            Effect::AskEnd(partition) => {
+                tracing::debug!(
+                    topic = partition.topic.as_str(),
+                    partition = partition.partition,
+                    "asking for the end"
+                );
+                self.log.ask_end(partition);
+            }
             Effect::WatchService(key) => self.nacos.watch_service(key),
             Effect::UnwatchService(key) => self.nacos.unwatch_service(key),
             Effect::ReadService(key) => self.nacos.read_service(key),

@@ -148,10 +148,11 @@ impl Engine {
     }
 }
 
-fn role_name(role: Role) -> &'static str {
+pub(super) fn role_name(role: Role) -> &'static str {
     match role {
         Role::Standby => "standby",
-        Role::Asking { .. } | Role::Claiming { .. } => "claiming",
+        Role::Asking { .. } => "asking whether the leader is silent",
+        Role::Claiming { .. } => "claiming",
         Role::Leading => "leader",
         Role::Stopped => "stopped",
     }
