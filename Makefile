@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status fmt
+.PHONY: help demo test stack stack-down stack-status bench-propagation fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ stack-down: ## end the stack
 
 stack-status: ## what of the stack runs
 	@cargo run --quiet --bin harness -- stack status
+
+bench-propagation: ## from a registration in one region to a watcher in the other, and cold starts, on real parts; 15 minutes
+	cargo build --release --bin nacos-fed --bin bench-propagation
+	NACOS_FED_BIN=$$(cargo build --release --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo run --release --quiet --bin bench-propagation
 
 fmt: ## format all Rust code
 	cargo fmt --all
