@@ -209,7 +209,7 @@ impl Lease {
         self.highest_term = self.highest_term.max(replica.epoch.term);
         self.replicas.insert(nonce, seen);
         if nonce == self.nonce {
-            self.read_back(now, replica.beat, wishes);
+            self.read_back(now, replica, wishes);
         } else if replica.state == ReplicaState::Leader {
             self.read_rival(replica.epoch, wishes);
         }
@@ -283,7 +283,8 @@ impl Lease {
     fn leader_is_silent(&self, now: Mono) -> bool {
         let Some(reached_end) = self.reached_end else { return false };
         let jitter = Millis(u64::from(self.nonce % 500));
-        self.leader().is_none_or(|(_, seen)| now >= seen.arrived.max(reached_end) + self.silence() + jitter)
+        let others = self.leader().filter(|(nonce, _)| *nonce != self.nonce);
+        others.is_none_or(|(_, seen)| now >= seen.arrived.max(reached_end) + self.silence() + jitter)
     }
 
     fn tick_asking(&mut self, now: Mono, since: Mono, end: Option<u64>, wishes: &mut Vec<Wish>) {
@@ -316,12 +317,17 @@ impl Lease {
         }
     }
 
-    fn read_back(&mut self, now: Mono, beat: u64, wishes: &mut Vec<Wish>) {
+    fn read_back(&mut self, now: Mono, replica: &Replica, wishes: &mut Vec<Wish>) {
+        let beat = replica.beat;
         self.last_read_back = Some(now);
         let sent = self.in_flight.iter().find(|(number, _)| *number == beat).map(|(_, at)| *at);
         self.in_flight.retain(|(number, _)| *number > beat);
         let Some(sent) = sent else { return };
-        if let Role::Claiming { .. } = self.role {
+        // A record from before the claim says nothing of the claim.
+        let is_claim = replica.state == ReplicaState::Leader && replica.epoch == self.epoch;
+        if let Role::Claiming { .. } = self.role
+            && is_claim
+        {
             if self.leader().is_some_and(|(nonce, _)| nonce == self.nonce) {
                 self.role = Role::Leading;
                 wishes.push(Wish::Began);
@@ -440,6 +446,23 @@ mod tests {
         lease.read(Mono(3_600_020), 39, 9, Some(&record(ReplicaState::Leader, 4, 9, 40)), &mut wishes);
         lease.tick(Mono(3_600_030), true, &mut wishes);
         assert_eq!(lease.role(), Role::Standby);
+    }
+
+    #[test]
+    fn a_record_from_before_the_claim_does_not_end_the_claim() {
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
+        let mut wishes = Vec::new();
+        lease.at_end(Mono(0), 0);
+        lease.tick(Mono(0), false, &mut wishes);
+        assert_eq!(wishes, [Wish::WriteOwn], "it says standby first");
+        lease.sent(Mono(0));
+        let at = claim(&mut lease, 10);
+        wishes.clear();
+        lease.read(Mono(at + 5), 0, 7, Some(&record(ReplicaState::Standby, 0, 0, 1)), &mut wishes);
+        assert!(matches!(lease.role(), Role::Claiming { .. }), "{:?}", lease.role());
+        let beat = lease.beat();
+        lease.read(Mono(at + 9), 1, 7, Some(&record(ReplicaState::Leader, 1, 7, beat)), &mut wishes);
+        assert_eq!((lease.role(), wishes), (Role::Leading, vec![Wish::Began]));
     }
 
     #[test]
