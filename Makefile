@@ -7,7 +7,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## three regions in one process, no other software
-	cargo run --quiet --bin nacos-fed -- demo
+	cargo run --bin nacos-fed -- demo
 
 test: ## everything: fmt, clippy, unit, property, contract and end-to-end tests on real Kafka and Nacos
 	@tests/run

@@ -31,7 +31,7 @@ impl Demo {
     fn start(duration: &str) -> Self {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
-        let arguments = ["demo", "--for", duration, "--every", "100ms", "--format", "json", "--control", "127.0.0.1:0"];
+        let arguments = ["demo", "--for", duration, "--every", "100ms", "--format", "json", "--control-port", "0"];
         let mut child =
             nacos_fed(folder.path()).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let told = BufReader::new(child.stderr.take().unwrap());
@@ -68,13 +68,13 @@ fn nacos_fed(folder: &Path) -> Command {
     command
 }
 
-fn ctl(demo: &Demo, control: &str, arguments: &[&str]) -> Output {
-    nacos_fed(demo.folder.path()).args(["demo", "ctl", "--control", control]).args(arguments).output().unwrap()
+fn ctl(demo: &Demo, port: &str, arguments: &[&str]) -> Output {
+    nacos_fed(demo.folder.path()).args(["demo", "ctl", "--control-port", port]).args(arguments).output().unwrap()
 }
 
 #[test]
 fn every_region_sees_all_instances_of_every_other_one() {
-    let ended = Demo::start("8s").end();
+    let ended = Demo::start("12s").end();
     assert_eq!(ended.code, Some(0), "{}\n{:#}", ended.told, ended.report);
     assert_eq!(ended.report["complete"], true);
     for gateway in REGIONS {
@@ -91,16 +91,16 @@ fn every_region_sees_all_instances_of_every_other_one() {
 
 #[test]
 fn a_region_that_was_stopped_makes_the_outcome_negative_and_keeps_its_instances() {
-    let mut demo = Demo::start("10s");
+    let mut demo = Demo::start("12s");
     let command = demo.tells("stop frankfurt");
-    let control = command.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap().to_owned();
+    let port = command.split_whitespace().skip_while(|word| *word != "--control-port").nth(1).unwrap().to_owned();
     demo.tells("the shop opens");
 
-    let unknown = ctl(&demo, &control, &["stop", "atlantis"]);
+    let unknown = ctl(&demo, &port, &["stop", "atlantis"]);
     assert_eq!(unknown.status.code(), Some(4), "{unknown:?}");
-    let stopped = ctl(&demo, &control, &["stop", "frankfurt"]);
+    let stopped = ctl(&demo, &port, &["stop", "frankfurt"]);
     assert!(stopped.status.success(), "{stopped:?}");
-    let listed = ctl(&demo, &control, &["list", "--format", "json"]);
+    let listed = ctl(&demo, &port, &["list", "--format", "json"]);
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     let frankfurt = listed["targets"].as_array().unwrap().iter().find(|one| one["target"] == "frankfurt").unwrap();
     assert_eq!(frankfurt["state"], "stopped");

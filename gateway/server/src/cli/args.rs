@@ -1,6 +1,5 @@
 //! The arguments of `nacos-fed`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use url::Url;
 
 use super::exit::Failure;
 use super::output::Format;
+use crate::app::demo::ports::CONTROL_PORT;
 use crate::config::{LogFilter, LogFormat, parse_duration};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -143,7 +143,10 @@ Goes on until it is interrupted; with --format json each line is the whole docum
   nacos-fed demo
   nacos-fed demo --for 20s --format json
   nacos-fed demo ctl stop frankfurt        (from another terminal)
-  nacos-fed demo ctl list")]
+  nacos-fed demo ctl list
+
+With --for or --format json the exit code is 1 unless at the end nothing is stopped and every region sees
+exactly the instances of every other one, live.")]
     Demo(Demo),
 }
 
@@ -217,12 +220,12 @@ pub(super) struct Demo {
     /// End by itself after this time, with the matrix of what every region sees: 500ms, 20s, 5m
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub(super) duration: Option<Duration>,
-    /// How often an instance comes, goes or changes [default: 3s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(super) every: Option<Duration>,
-    /// Where to take the orders of `demo ctl` [default: 127.0.0.1:7069]
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) control: Option<SocketAddr>,
+    /// How often an instance comes, goes or changes; at least 50ms
+    #[arg(long, value_name = "DURATION", value_parser = pace, default_value = "3s")]
+    pub(super) every: Duration,
+    /// Port on loopback where orders of `demo ctl` are taken; 0 for any
+    #[arg(long, value_name = "PORT", default_value_t = CONTROL_PORT)]
+    pub(super) control_port: u16,
     #[command(subcommand)]
     pub(super) command: Option<DemoCommand>,
 }
@@ -238,9 +241,9 @@ pub(super) enum DemoCommand {
         /// A region (its gateway), a region's registry, `kafka`, or an instance, as `list` names them
         #[arg(value_name = "TARGET", required_if_eq_any([("action", "stop"), ("action", "start")]))]
         target: Option<String>,
-        /// Where the demo takes orders [default: 127.0.0.1:7069]
-        #[arg(long, value_name = "ADDRESS")]
-        control: Option<SocketAddr>,
+        /// Port on loopback where the demo takes orders
+        #[arg(long, value_name = "PORT", default_value_t = CONTROL_PORT)]
+        control_port: u16,
     },
 }
 
@@ -294,4 +297,10 @@ fn server(text: &str) -> Result<Url, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "a duration like 500ms, 20s or 5m is needed".to_owned())
+}
+
+/// Faster than this nobody could read along.
+fn pace(text: &str) -> Result<Duration, String> {
+    let least = Duration::from_millis(50);
+    duration(text).and_then(|pace| if pace < least { Err("at least 50ms is needed".to_owned()) } else { Ok(pace) })
 }

@@ -1,27 +1,21 @@
 //! `demo`: three regions in one process.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use super::args::{Demo, DemoAction, DemoCommand, Global};
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
 use super::table::{Table, left};
 use crate::app::demo::control::{self, Action, Answer, ControlError};
-use crate::app::demo::{DemoError, Options, Progress, Report, ports};
+use crate::app::demo::{DemoError, Options, Progress, Report};
 use crate::config::LogFormat;
 use crate::telemetry;
-
-/// How often something changes in the shop: slow enough to read along, quick enough to see life.
-const EVERY: Duration = Duration::from_secs(3);
 
 /// Runs the demo, or tells a running one what to do.
 pub(super) fn run(args: &Demo, global: &Global, output: &mut Output<'_>) -> Result<Exit, Failure> {
     match &args.command {
-        Some(DemoCommand::Ctl { action, target, control }) => {
+        Some(DemoCommand::Ctl { action, target, control_port }) => {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
-            runtime.block_on(tell(*action, target.as_deref(), control.unwrap_or(ports::CONTROL), output))
+            runtime.block_on(tell(*action, target.as_deref(), *control_port, output))
         }
         None => play(args, global, output),
     }
@@ -38,8 +32,8 @@ fn play(args: &Demo, global: &Global, output: &mut Output<'_>) -> Result<Exit, F
     };
     let options = Options {
         duration: args.duration,
-        every: args.every.unwrap_or(EVERY),
-        control: args.control.unwrap_or(ports::CONTROL),
+        every: args.every,
+        control_port: args.control_port,
         progress,
         program: std::env::args().next().unwrap_or_else(|| "nacos-fed".to_owned()),
     };
@@ -62,17 +56,12 @@ fn judged(report: &Report, args: &Demo, format: Format) -> Exit {
     if asked && !report.complete { Exit::Negative } else { Exit::Ok }
 }
 
-async fn tell(
-    action: DemoAction,
-    target: Option<&str>,
-    demo: SocketAddr,
-    output: &mut Output<'_>,
-) -> Result<Exit, Failure> {
+async fn tell(action: DemoAction, target: Option<&str>, port: u16, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let target = target.unwrap_or_default(); // There is one where it is needed: the arguments say so.
     let answered = match action {
-        DemoAction::List => control::list(demo).await,
-        DemoAction::Stop => control::order(demo, Action::Stop, target).await,
-        DemoAction::Start => control::order(demo, Action::Start, target).await,
+        DemoAction::List => control::list(port).await,
+        DemoAction::Stop => control::order(port, Action::Stop, target).await,
+        DemoAction::Start => control::order(port, Action::Start, target).await,
     };
     match answered {
         Ok(answer) => {

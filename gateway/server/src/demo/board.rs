@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::line::{Line, Tone};
-use super::ports::{CONTROL, Ports};
+use super::ports::{CONTROL_PORT, Ports};
 use super::region::Region;
 use super::report::{Cell, Report};
 use super::stage::{LOST_AFTER, STALE_AFTER};
@@ -96,23 +96,25 @@ pub(super) fn summary(report: &Report) -> Line {
         return Line::of(Tone::Good, "every region sees all instances of every other one, live")
             .and(Tone::Quiet, instances);
     }
-    let mut wrong: Vec<String> = Vec::new();
-    for gateway in Region::ALL {
-        let cells = Region::ALL.map(|region| (region, report.cell(gateway, region)));
-        if cells.iter().any(|(_, cell)| cell.is_none()) {
-            wrong.push(format!("{gateway} does not answer"));
-            continue;
-        }
-        let others = cells.into_iter().filter(|(region, _)| *region != gateway);
-        wrong.extend(others.filter_map(|(region, cell)| {
-            let cell = cell.filter(|cell| !cell.complete)?;
-            Some(format!("{gateway} sees {region}: {}", text(cell).trim_start()))
-        }));
-    }
+    let silent = |gateway: &Region| report.matrix.get(gateway.name()).is_none_or(Option::is_none);
+    let mut wrong: Vec<String> =
+        Region::ALL.into_iter().filter(silent).map(|gateway| format!("{gateway} does not answer")).collect();
+    wrong.extend(Region::ALL.into_iter().filter_map(|region| misseen(report, region)));
     if wrong.is_empty() {
         wrong.push(format!("stopped: {}", report.stopped.join(", ")));
     }
     Line::of(Tone::Warn, wrong.join("; ")).and(Tone::Quiet, instances)
+}
+
+/// Where a region is not seen as it is: `frankfurt lost in shanghai, virginia`.
+fn misseen(report: &Report, region: Region) -> Option<String> {
+    let cells = Region::ALL.into_iter().filter(|gateway| *gateway != region);
+    let cells = cells.filter_map(|gateway| Some((gateway, report.cell(gateway, region)?)));
+    let mut wrong = cells.filter(|(_, cell)| !cell.complete).peekable();
+    let (_, first) = wrong.peek()?;
+    let how = if first.freshness == "live" { "not exactly seen" } else { first.freshness.as_str() };
+    let places: Vec<&str> = wrong.map(|(gateway, _)| gateway.name()).collect();
+    Some(format!("{region} {how} in {}", places.join(", ")))
 }
 
 /// Where everything listens.
@@ -135,7 +137,10 @@ pub(super) fn addresses(ports: &Ports) -> Vec<Line> {
 /// Commands to try in another terminal; `program` is how this one was called.
 pub(super) fn commands(ports: &Ports, program: &str) -> Vec<Line> {
     let [shanghai, frankfurt, virginia] = Region::ALL.map(|region| ports.of(region));
-    let control = if ports.control == CONTROL { String::new() } else { format!(" --control {}", ports.control) };
+    let control = match ports.control.port() {
+        CONTROL_PORT => String::new(),
+        other => format!(" --control-port {other}"),
+    };
     let stale = format!("stale after {} s, lost after {} s, never gone", STALE_AFTER.as_secs(), LOST_AFTER.as_secs());
     let commands = [
         (format!("curl -s 'http://{}/v1/service?serviceName=payment'", shanghai.http), "runs in frankfurt only"),

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::ports::local;
 use super::target::{NoTarget, Target};
 
 /// Longer than an orderly stop of a gateway takes.
@@ -41,8 +42,19 @@ pub(super) struct Order {
     pub(super) reply: oneshot::Sender<Reply>,
 }
 
-/// An answer, or that the order names nothing.
-pub(super) type Reply = Result<Answer, NoTarget>;
+/// An answer, or why the order was not carried out.
+pub(super) type Reply = Result<Answer, Refusal>;
+
+/// Why an order was not carried out, for who gave it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// It names nothing.
+    #[error("{0}; `nacos-fed demo ctl list` shows what is")]
+    NoTarget(#[from] NoTarget),
+    /// It failed; the text says all.
+    #[error("{0}")]
+    Failed(String),
+}
 
 /// What was done, and what there is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +136,7 @@ async fn change(
     }
     match asked.target.parse() {
         Ok(target) => ask(orders, what(target)).await,
-        Err(no_target) => refused(&no_target),
+        Err(no_target) => refused(&no_target.into()),
     }
 }
 
@@ -135,30 +147,35 @@ async fn ask(orders: mpsc::Sender<Order>, what: What) -> Response {
     }
     match answer.await {
         Ok(Ok(answer)) => Json(answer).into_response(),
-        Ok(Err(no_target)) => refused(&no_target),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "it was not done: it failed, or the demo ends").into_response(),
+        Ok(Err(refusal)) => refused(&refusal),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the demo ends").into_response(),
     }
 }
 
-fn refused(no_target: &NoTarget) -> Response {
-    let text = format!("{no_target}; `nacos-fed demo ctl list` shows what is");
-    (StatusCode::NOT_FOUND, text).into_response()
+fn refused(refusal: &Refusal) -> Response {
+    let status = match refusal {
+        Refusal::NoTarget(_) => StatusCode::NOT_FOUND,
+        Refusal::Failed(_) => StatusCode::CONFLICT,
+    };
+    (status, refusal.to_string()).into_response()
 }
 
-/// What a running demo can stop and start.
+/// What the demo that takes orders at `port` can stop and start.
 ///
 /// # Errors
 /// See [`ControlError`].
-pub async fn list(demo: SocketAddr) -> Result<Answer, ControlError> {
+pub async fn list(port: u16) -> Result<Answer, ControlError> {
+    let demo = local(port);
     let url = format!("http://{demo}/v1/targets");
     answer(demo, client(demo)?.get(url)).await
 }
 
-/// Has a running demo stop or start something; answers when it is done.
+/// Has the demo that takes orders at `port` stop or start something; answers when it is done.
 ///
 /// # Errors
 /// See [`ControlError`].
-pub async fn order(demo: SocketAddr, action: Action, target: &str) -> Result<Answer, ControlError> {
+pub async fn order(port: u16, action: Action, target: &str) -> Result<Answer, ControlError> {
+    let demo = local(port);
     let action = match action {
         Action::Stop => "stop",
         Action::Start => "start",

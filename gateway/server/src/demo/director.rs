@@ -19,7 +19,7 @@ use super::report::Report;
 use super::shop::{Change, InstanceState, Shop};
 use super::signals::Signals;
 use super::stage::{Stage, Standing};
-use super::stopwatch::{self, Timed};
+use super::stopwatch::{self, Audience, Timed};
 use super::target::Target;
 use super::{DemoError, Options};
 
@@ -194,13 +194,28 @@ impl Director {
         self.state.changes += 1;
         self.stage.want(change.region, self.shop.wanted(change.region));
         let at = self.state.started.elapsed();
-        let running = |region: &Region| self.stage.standing(&Target::Gateway(*region)) == Standing::Up;
-        let gateways: Vec<Region> = Region::ALL.into_iter().filter(running).collect();
         if self.state.timing.len() < MOST_TIMED {
-            self.state.timing.spawn(stopwatch::time(self.looker.clone(), at, change, gateways));
+            let audience = self.audience(change.region);
+            self.state.timing.spawn(stopwatch::time(self.looker.clone(), at, change, audience));
             return Ok(());
         }
         self.say(vec![stopwatch::line_of(at, &change)])
+    }
+
+    /// Who can show a change of a region as things stand.
+    fn audience(&self, region: Region) -> Audience {
+        let up = |target: Target| self.stage.standing(&target) == Standing::Up;
+        if !up(Target::Registry(region)) {
+            return Audience::Nobody { without: "registry" };
+        }
+        if !up(Target::Gateway(region)) {
+            return Audience::Nobody { without: "gateway" };
+        }
+        if !up(Target::Kafka) {
+            return Audience::Home;
+        }
+        let running: Vec<Region> = Region::ALL.into_iter().filter(|region| up(Target::Gateway(*region))).collect();
+        if running.len() == Region::ALL.len() { Audience::Everybody } else { Audience::Those(running) }
     }
 
     fn looked(&mut self) -> Result<(), DemoError> {
@@ -233,9 +248,11 @@ impl Director {
             let former = self.state.freshness.get(&(gateway, region));
             if former.is_some_and(|former| *former != freshness) {
                 let cell = report.cell(gateway, region).expect("its freshness was read from it");
-                let tone = if freshness == "live" { Tone::Good } else { Tone::Warn };
-                let text =
-                    format!("sees {region}: {freshness}, {} instances ({})", cell.instances, cell.freshness_reason);
+                let (tone, keeps) = match freshness.as_str() {
+                    "live" => (Tone::Good, String::new()),
+                    _ => (Tone::Warn, format!(", keeps {}", cell.instances)),
+                };
+                let text = format!("sees {region}: {freshness}{keeps} ({})", cell.freshness_reason);
                 self.say(vec![board::at(self.state.started.elapsed(), gateway.name()).and(tone, text)])?;
             }
         }

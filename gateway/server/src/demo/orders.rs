@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::DemoError;
-use super::control::{Answer, Listed, Reply, What};
+use super::control::{Answer, Listed, Refusal, Reply, What};
 use super::director::Director;
 use super::line::Tone;
 use super::region::Region;
@@ -12,7 +12,7 @@ use super::stage::{LOST_AFTER, STALE_AFTER, Stage, Standing};
 use super::target::{NoTarget, Target};
 
 /// What was done, in words.
-type Outcome = Result<String, NoTarget>;
+type Outcome = Result<String, Refusal>;
 
 impl Director {
     /// Carries out an order; the answer comes when it is done.
@@ -42,16 +42,20 @@ impl Director {
     }
 
     async fn start(&mut self, target: &Target) -> Result<Outcome, DemoError> {
-        let text = match self.stage.standing(target) {
-            Standing::Up => format!("{} runs already", title(target)),
-            Standing::Stopping => format!("{} is still stopping", title(target)),
+        let title = title(target);
+        let outcome = match self.stage.standing(target) {
+            Standing::Up => Ok(format!("{title} runs already")),
+            Standing::Stopping => Err(format!("{title} is still stopping")),
             Standing::Stopped | Standing::Failed => match self.stage.start(target).await {
-                Ok(()) => format!("{} runs again", title(target)),
-                Err(error) => format!("{} does not start: {error:#}", title(target)),
+                Ok(()) => Ok(format!("{title} runs again")),
+                Err(error) => Err(format!("{title} does not start: {error:#}")),
             },
         };
-        self.note(Tone::Good, text.clone())?;
-        Ok(Ok(text))
+        match &outcome {
+            Ok(text) => self.note(Tone::Good, text.clone())?,
+            Err(text) => self.note(Tone::Bad, text.clone())?,
+        }
+        Ok(outcome.map_err(Refusal::Failed))
     }
 
     fn change_instance(
@@ -62,7 +66,7 @@ impl Director {
     ) -> Result<Outcome, DemoError> {
         let target = Target::Instance(region, name.to_owned());
         if self.shop.find(region, name).is_none() {
-            return Ok(Err(NoTarget(target.to_string())));
+            return Ok(Err(NoTarget(target.to_string()).into()));
         }
         let Some(change) = change(&mut self.shop, region, name) else {
             return Ok(Ok(format!("{target} is so already")));

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use super::region::Region;
 
-/// Where a running demo takes orders, unless told otherwise.
-pub const CONTROL: SocketAddr = local(7069);
+/// Where on loopback a running demo takes orders, unless told otherwise.
+pub const CONTROL_PORT: u16 = 7069;
 
 /// SDKs expect gRPC of a registry this far above HTTP.
 const GRPC_ABOVE: u16 = 1000;
@@ -47,10 +47,10 @@ pub(super) struct Ports {
 pub struct NoPort(String);
 
 impl Ports {
-    /// Chooses ports that are free now; `control` as asked for, port 0 for any.
-    pub(super) fn choose(control: SocketAddr) -> Result<Self, NoPort> {
+    /// Chooses ports that are free now; that of orders as asked for, 0 for any.
+    pub(super) fn choose(control_port: u16) -> Result<Self, NoPort> {
         let mut search = Search::default();
-        let control = SocketAddr::new(control.ip(), search.find("orders", control.port(), 0)?);
+        let control = local(search.find("orders", control_port, 0)?);
         let mut region = |region: Region| {
             let of = |what: &str| format!("{region}'s {what}");
             let api = [7070, 7170, 7270][region.index()];
@@ -110,8 +110,9 @@ impl Search {
     }
 }
 
-const fn local(port: u16) -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+/// That port on loopback.
+pub(super) fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 #[cfg(test)]

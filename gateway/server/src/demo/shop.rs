@@ -1,8 +1,9 @@
 //! The shop: which services run where, and a script by which their instances come, go and change, the same in each run.
 //!
 //! Input: "next", and what a person stops and starts by hand. Output: what changed, and what each region's registry should
-//! hold. Invariants: the script never takes the last instance of a service in a region, never touches what a person has
-//! stopped, and touches everything else once in each round, so that no record of it grows old in the log.
+//! hold. Invariants: the script takes at most one instance of a service in a region at a time and never the last, never
+//! touches what a person has stopped, and touches everything else once in each round, so that no record of it grows old in
+//! the log.
 
 use std::collections::BTreeMap;
 
@@ -223,7 +224,7 @@ impl Shop {
         if instance.state == InstanceState::Away {
             return self.set(which, InstanceState::Running);
         }
-        if self.has_company(instance) && self.dice.below(3) > 0 {
+        if self.can_be_spared(instance) && self.dice.below(3) > 0 {
             return self.set(which, InstanceState::Away);
         }
         let instance = &mut self.instances[which];
@@ -233,12 +234,11 @@ impl Shop {
         instance.change(text)
     }
 
-    fn has_company(&self, one: &ShopInstance) -> bool {
-        self.instances.iter().any(|other| {
-            (other.region, other.service) == (one.region, one.service)
-                && other.name != one.name
-                && other.state == InstanceState::Running
-        })
+    /// Whether its service has others in its region, and all of them run.
+    fn can_be_spared(&self, one: &ShopInstance) -> bool {
+        let same = |other: &&ShopInstance| (other.region, other.service) == (one.region, one.service);
+        let mut others = self.instances.iter().filter(same).filter(|other| other.name != one.name).peekable();
+        others.peek().is_some() && others.all(|other| other.state == InstanceState::Running)
     }
 
     fn set(&mut self, which: usize, state: InstanceState) -> Change {

@@ -227,12 +227,12 @@ data_dir: {data_dir}
 
 #[cfg(test)]
 mod tests {
-    use super::super::ports::CONTROL;
+    use super::super::ports::CONTROL_PORT;
     use super::*;
 
     #[test]
     fn the_configurations_have_no_mistakes() {
-        let ports = Ports::choose(CONTROL).unwrap();
+        let ports = Ports::choose(CONTROL_PORT).unwrap();
         for region in Region::ALL {
             let text = configuration(region, &ports, "localhost:9092", Path::new("/tmp/a \"b\" ${C}"));
             let config = config::from_text("demo", &text, &Surroundings::default()).unwrap().config;

@@ -1,4 +1,4 @@
-//! How long a change takes until every gateway shows it, measured from outside.
+//! How long a change takes until the gateways show it, measured from outside.
 
 use std::time::Duration;
 
@@ -15,18 +15,41 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 /// After this the change is told as one that has not arrived.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Which gateways can show a change as things stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// All.
+    Everybody,
+    /// Those that run: others are stopped.
+    Those(Vec<Region>),
+    /// That of its own region: the log is down.
+    Home,
+    /// None, because a part of its own region is stopped.
+    Nobody {
+        /// Which part.
+        without: &'static str,
+    },
+}
+
 /// A change, and what came of it.
 #[derive(Debug)]
 pub(super) struct Timed {
     at: Duration,
     change: Change,
+    audience: Audience,
     /// After which time which gateway showed it; `None` if not while somebody waited.
     shown: Vec<(Region, Option<Duration>)>,
 }
 
-/// Waits until each of the gateways shows a change that was just made, `at` after the start.
-pub(super) async fn time(looker: Looker, at: Duration, change: Change, gateways: Vec<Region>) -> Timed {
+/// Waits until the audience shows a change that was just made, `at` after the start.
+pub(super) async fn time(looker: Looker, at: Duration, change: Change, audience: Audience) -> Timed {
     let (origin, sign) = (change.region, &change.sign);
+    let gateways = match &audience {
+        Audience::Everybody => Region::ALL.to_vec(),
+        Audience::Those(gateways) => gateways.clone(),
+        Audience::Home => vec![origin],
+        Audience::Nobody { .. } => Vec::new(),
+    };
     let began = Instant::now();
     let one = |gateway: Region| {
         let looker = &looker;
@@ -41,7 +64,7 @@ pub(super) async fn time(looker: Looker, at: Duration, change: Change, gateways:
         }
     };
     let shown = futures::future::join_all(gateways.into_iter().map(one)).await;
-    Timed { at, change, shown }
+    Timed { at, change, audience, shown }
 }
 
 /// A change whose arrival is not measured.
@@ -53,18 +76,18 @@ impl Timed {
     /// As a note.
     pub(super) fn line(&self) -> Line {
         let line = line_of(self.at, &self.change);
-        let late: Vec<&str> =
-            self.shown.iter().filter(|(_, after)| after.is_none()).map(|(region, _)| region.name()).collect();
-        let last = self.shown.iter().filter_map(|(_, after)| *after).max();
-        match last {
-            Some(last) if late.is_empty() && self.shown.len() == Region::ALL.len() => {
-                line.and(Tone::Quiet, format!("  seen everywhere after {} ms", last.as_millis()))
-            }
-            Some(last) if late.is_empty() => {
-                line.and(Tone::Quiet, format!("  seen by all that run after {} ms", last.as_millis()))
-            }
-            _ if self.shown.is_empty() => line,
-            _ => line.and(Tone::Warn, format!("  not yet seen in {}", late.join(", "))),
+        let not_shown = self.shown.iter().filter(|(_, after)| after.is_none());
+        let late: Vec<&str> = not_shown.map(|(region, _)| region.name()).collect();
+        if !late.is_empty() {
+            return line.and(Tone::Warn, format!("  not yet seen in {}", late.join(", ")));
         }
+        let last = self.shown.iter().filter_map(|(_, after)| *after).max().unwrap_or_default().as_millis();
+        let seen = match &self.audience {
+            Audience::Everybody => format!("  seen everywhere after {last} ms"),
+            Audience::Those(_) => format!("  seen by those that run after {last} ms"),
+            Audience::Home => format!("  seen at home after {last} ms, elsewhere once kafka is up"),
+            Audience::Nobody { without } => format!("  seen once its {without} is up"),
+        };
+        line.and(Tone::Quiet, seen)
     }
 }
