@@ -25,6 +25,8 @@ const LISTINGS_IN_FLIGHT: usize = 4;
 /// An unchanged catalog is told this many times in a row, and then each tenth time: two catalogs without an empty service end its watch.
 const REPEATS: u32 = 2;
 const REPEAT_EACH: u32 = 10;
+/// Groups of the default namespace that are asked for in the nameless one, at most: each is a call.
+const FURTHER_GROUPS: usize = 16;
 /// A connection takes its first call a moment after it was told of.
 const CONNECTING: Duration = Duration::from_millis(50);
 
@@ -123,7 +125,9 @@ impl Discovery {
             return None;
         }
         let of_namespaces = (!self.namespaces_busy).then(|| self.namespaces_pace.due());
-        let services = self.namespaces.values().filter(|watched| !watched.busy).map(|watched| watched.pace.due());
+        let busy = |id: &str, watched: &Watched| watched.busy || self.waits_for_public(id);
+        let idle = self.namespaces.iter().filter(|(id, watched)| !busy(id, watched));
+        let services = idle.map(|(_, watched)| watched.pace.due());
         services.chain(of_namespaces).min()
     }
 
@@ -134,14 +138,44 @@ impl Discovery {
             self.in_flight.push(Box::pin(list_namespaces(Context::clone(&self.shared))));
         }
         let room = LISTINGS_IN_FLIGHT.saturating_sub(self.in_flight.len());
-        let ready = self.namespaces.iter_mut().filter(|(_, watched)| !watched.busy && watched.pace.due() <= now);
+        let groups = self.groups_of_public();
         // The longest due comes first, so that many slow namespaces take turns.
-        let mut ready: Vec<_> = ready.collect();
+        let mut ready: Vec<_> = self.ready(now).collect();
         ready.sort_by_key(|(_, watched)| watched.pace.due());
-        for (namespace, watched) in ready.into_iter().take(room) {
-            watched.busy = true;
-            self.in_flight.push(Box::pin(list_services(Context::clone(&self.shared), namespace.clone())));
+        let ready: Vec<String> = ready.into_iter().take(room).map(|(namespace, _)| namespace.clone()).collect();
+        for namespace in ready {
+            if let Some(watched) = self.namespaces.get_mut(&namespace) {
+                watched.busy = true;
+            }
+            let further_groups = if namespace.is_empty() { groups.clone() } else { BTreeSet::new() };
+            self.in_flight.push(Box::pin(list_services(Context::clone(&self.shared), namespace, further_groups)));
         }
+    }
+
+    fn ready(&self, now: Instant) -> impl Iterator<Item = (&String, &Watched)> {
+        let is_ready =
+            move |id: &str, watched: &Watched| !watched.busy && watched.pace.due() <= now && !self.waits_for_public(id);
+        self.namespaces.iter().filter(move |(id, watched)| is_ready(id, watched))
+    }
+
+    /// The groups to ask for in the nameless namespace are known once the default one was listed.
+    fn waits_for_public(&self, id: &str) -> bool {
+        id.is_empty() && self.first.as_ref().is_some_and(|first| first.contains(PUBLIC))
+    }
+
+    /// Some groups of the default namespace: 3.x lists the nameless one by group only, and who registers there by mistake does so in these.
+    fn groups_of_public(&self) -> BTreeSet<String> {
+        let listed = self.namespaces.get(PUBLIC).and_then(|watched| watched.listed.as_ref());
+        let mut groups = BTreeSet::new();
+        for name in listed.into_iter().flat_map(|(names, _)| names) {
+            if groups.len() >= FURTHER_GROUPS {
+                break;
+            }
+            if !groups.contains(&name.group) {
+                groups.insert(name.group.clone());
+            }
+        }
+        groups
     }
 
     async fn take(&mut self, outcome: Outcome) -> Result<(), EngineGone> {
@@ -157,6 +191,7 @@ impl Discovery {
                 watched.pace.ended(Instant::now(), took);
                 self.take_services(&namespace, listing).await?;
                 self.tried(&namespace);
+                self.conclude_first();
             }
         }
         Ok(())
@@ -183,7 +218,7 @@ impl Discovery {
         }
         if self.first.is_none() {
             self.first = Some(self.namespaces.keys().cloned().collect());
-            self.tried("");
+            self.conclude_first();
         }
     }
 
@@ -226,8 +261,10 @@ impl Discovery {
             named: true,
         });
         watched.named = true;
-        // Remembered over reconnects, and ignored by servers that cannot.
-        self.shared.client.fuzzy_watch(id);
+        // Remembered over reconnects, and ignored by servers that cannot. 3.1 tells nothing of the nameless namespace, and patterns are few.
+        if !id.is_empty() {
+            self.shared.client.fuzzy_watch(id);
+        }
     }
 
     /// Namespaces that Nacos no longer names are left once nothing is listed in them.
@@ -251,7 +288,7 @@ impl Discovery {
             Listing::Complete(services) => self.take_complete(namespace, services).await,
             Listing::Partial(services) => {
                 let fuzzy_watch = self.shared.link.borrow().as_ref().is_some_and(|link| link.fuzzy_watch);
-                if fuzzy_watch {
+                if fuzzy_watch && !namespace.is_empty() {
                     self.shared.change_gate(|gate| gate.expect_fuzzy(namespace));
                 }
                 let exported = services.into_iter().filter_map(|name| Some((name.clone(), self.key_of(&name)?)));
@@ -289,10 +326,16 @@ impl Discovery {
         shared.tell(LocalInput::Catalog { namespace: federated, services: keys.clone() }).await
     }
 
-    /// A namespace was tried. When all have been, the first discovery is over.
+    /// A namespace was tried.
     fn tried(&mut self, namespace: &str) {
+        if let Some(first) = &mut self.first {
+            first.remove(namespace);
+        }
+    }
+
+    /// When all namespaces have been tried, the first discovery is over.
+    fn conclude_first(&mut self) {
         let Some(first) = &mut self.first else { return };
-        first.remove(namespace);
         let namespaces = &self.namespaces;
         first.retain(|waiting| namespaces.contains_key(waiting));
         if first.is_empty() {
@@ -344,11 +387,11 @@ async fn list_namespaces(shared: Context) -> Outcome {
     Outcome::Namespaces { found, took: began.elapsed() }
 }
 
-async fn list_services(shared: Context, namespace: String) -> Outcome {
+async fn list_services(shared: Context, namespace: String, further_groups: BTreeSet<String>) -> Outcome {
     let began = Instant::now();
     let listing = match list_all_services(&shared, &namespace).await {
         Some(listing) => listing,
-        None => list_groups(&shared, &namespace).await,
+        None => list_groups(&shared, &namespace, further_groups).await,
     };
     Outcome::Services { namespace, listing, took: began.elapsed() }
 }
@@ -375,9 +418,10 @@ async fn list_all_services(shared: &Context, namespace: &str) -> Option<Listing>
 }
 
 /// Lists the groups that are known by name.
-async fn list_groups(shared: &Context, namespace: &str) -> Listing {
+async fn list_groups(shared: &Context, namespace: &str, mut groups: BTreeSet<String>) -> Listing {
+    groups.extend(shared.names.groups_in(namespace));
     let mut names = Vec::new();
-    for group in shared.names.groups_in(namespace) {
+    for group in groups {
         match list_group(shared, namespace, &group).await {
             Ok(services) => {
                 shared.calls.worked(ApiCall::ListGroup, namespace);

@@ -21,6 +21,10 @@ pub(super) const IN_FLIGHT: usize = 8;
 /// Longest time for one read. The engine asks again after 6 s; an answer that comes later answers nothing.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
+/// How often a query is tried, and the pause between.
+const QUERY_ATTEMPTS: u32 = 3;
+const QUERY_PAUSE: Duration = Duration::from_millis(500);
+
 /// What asking gave.
 enum Answer {
     Reading(ServiceReading),
@@ -50,8 +54,10 @@ async fn answer(shared: Context, question: Question) -> Result<(), EngineGone> {
     };
     let found = match (shared.names.service_name(key), shared.generation()) {
         (Some(name), Some(generation)) => {
-            let asked =
-                if read { ask_read(&shared, &name, generation).await } else { ask(&shared, &name, generation).await };
+            let asked = match read {
+                true => ask_read(&shared, &name, generation).await,
+                false => ask_patiently(&shared, &name, generation).await,
+            };
             Some((name, asked))
         }
         _ => None,
@@ -108,6 +114,17 @@ async fn ask_read(shared: &Context, name: &ServiceName, generation: u64) -> Answ
     let is_final = trouble.is_final();
     shared.calls.failed(call, &about, trouble, Instant::now());
     if is_final { ask(shared, name, generation).await } else { Answer::Reading(ServiceReading::Failed) }
+}
+
+/// As [`ask`], more than once if it fails: the engine does not ask for a list again before its next sweep.
+async fn ask_patiently(shared: &Context, name: &ServiceName, generation: u64) -> Answer {
+    for _ in 1..QUERY_ATTEMPTS {
+        if let answer @ Answer::List(..) = ask(shared, name, generation).await {
+            return answer;
+        }
+        tokio::time::sleep(QUERY_PAUSE).await;
+    }
+    ask(shared, name, generation).await
 }
 
 /// Queries the enabled instances.

@@ -276,7 +276,10 @@ impl Shared {
         let Watches { services, gate, .. } = &mut *watches;
         gate.connected(services.keys().cloned());
         drop(watches);
-        self.note(|notes| notes.disconnected = None);
+        self.note(|notes| {
+            notes.disconnected = None;
+            notes.limited.clear();
+        });
     }
 
     /// The connection ended, or none came about.
