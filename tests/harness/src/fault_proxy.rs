@@ -32,6 +32,8 @@ const BODY_LIMIT_BYTES: usize = 64 << 20;
 pub enum Fault {
     /// Status 500, not asked upstream.
     Status500,
+    /// Status 403, as to an account that lacks the right; not asked upstream.
+    Status403,
     /// The true answer, this much later.
     Delay(Duration),
     /// The true answer with every list in its JSON emptied; counts stay as they are.
@@ -174,6 +176,7 @@ async fn answer(State(upstream): State<Arc<Upstream>>, request: Request) -> Resp
     let fault = upstream.take_fault(&target);
     match fault {
         Some(Fault::Status500) => return (StatusCode::INTERNAL_SERVER_ERROR, "injected").into_response(),
+        Some(Fault::Status403) => return (StatusCode::FORBIDDEN, "injected").into_response(),
         Some(Fault::Html200) => return axum::response::Html("<html><body>please log in</body></html>").into_response(),
         Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
         Some(Fault::EmptyPage | Fault::TruncatedJson) | None => {}
@@ -240,6 +243,7 @@ mod tests {
         let proxy = FaultProxy::start(port).await.unwrap();
         for (fault, status, body) in [
             (Fault::Status500, 500, "injected"),
+            (Fault::Status403, 403, "injected"),
             (Fault::Html200, 200, "<html><body>please log in</body></html>"),
             (Fault::TruncatedJson, 200, &PAGE[..PAGE.len() / 2]),
             (Fault::EmptyPage, 200, r#"{"count":2,"data":{"pageItems":[]}}"#),

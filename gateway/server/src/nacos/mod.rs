@@ -25,10 +25,7 @@ mod queue;
 mod settings;
 mod shared;
 mod status;
-#[cfg(test)]
-mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,12 +75,7 @@ pub fn connect(
 ) -> Result<(NacosHandle, NacosTasks), ClusterError> {
     let Settings { cluster, export, namespaces, namespace_poll, service_poll } = settings;
     let cluster = Cluster::new(cluster)?;
-    let options = ClientOptions {
-        app_name: "nacos-fed".to_owned(),
-        labels: BTreeMap::from([("taskId".to_owned(), "0".to_owned())]),
-        idle: IDLE,
-        ..ClientOptions::default()
-    };
+    let options = ClientOptions { app_name: "nacos-fed".to_owned(), idle: IDLE, ..ClientOptions::default() };
     let (client, events, connection) = Client::new(Arc::clone(&cluster), options);
     let names = Names::new(export, namespaces);
     let shared = Arc::new(Shared::new(client, Admin::new(cluster), names, inbox, metrics));

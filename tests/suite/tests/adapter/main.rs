@@ -1,20 +1,24 @@
-//! The adapter against the embedded registry over loopback, with the engine's own observation behind it.
+//! The adapter of the local Nacos against the embedded registry over loopback.
 
-mod fixture;
+mod observer;
+mod rehearsal;
 
 use std::time::Duration;
 
-use federation_core::federation::input::{ConfigReading, LocalInput};
+use federation_core::federation::input::{ConfigReading, LocalInput, ServiceReading};
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::Health;
 use federation_core::pattern::{Selection, ServicePattern};
 use nacos_protocol::client::{ConfigName, ConfigWrite, ServiceName};
 
-use self::fixture::{Answers, Gateway, Rehearsal, instance, key, name};
+use federation_harness::Fault;
+
+use self::observer::{Gateway, instance, key, name};
+use self::rehearsal::Rehearsal;
 
 #[tokio::test]
 async fn all_is_listed_before_the_adapter_says_that_all_has_answered() {
-    let mut registry = Rehearsal::start().await;
+    let registry = Rehearsal::start().await;
     registry.create_namespace("dev").await;
     let services = [name("public", "a"), name("public", "b"), name("dev", "a"), name("", "old")];
     for service in &services {
@@ -44,7 +48,7 @@ async fn an_empty_registry_has_answered_too() {
 
 #[tokio::test]
 async fn new_services_and_namespaces_are_found_and_changes_are_pushed() {
-    let mut registry = Rehearsal::start().await;
+    let registry = Rehearsal::start().await;
     let mut gateway = registry.gateway();
     gateway.until("all has answered", |seen| seen.answered() == 1).await;
     registry.create_namespace("dev").await;
@@ -122,7 +126,7 @@ async fn after_a_restart_of_the_registry_everything_answers_anew() {
 
 #[tokio::test]
 async fn only_what_is_exported_is_watched() {
-    let mut registry = Rehearsal::start().await;
+    let registry = Rehearsal::start().await;
     registry.create_namespace("dev").await;
     for service in [name("public", "a"), name("public", "internal"), name("dev", "a")] {
         registry.sdk.register(&service, vec![instance("10.0.0.1")]).await.unwrap();
@@ -167,7 +171,8 @@ async fn what_federating_tools_wrote_is_not_passed_on() {
 
 #[tokio::test]
 async fn an_account_that_may_not_list_still_sees_what_grpc_tells() {
-    let registry = Rehearsal::start_behind(Answers::Refuse).await;
+    let registry = Rehearsal::start_behind_a_proxy().await;
+    registry.spoil("/nacos/", Fault::Status403);
     let service = ServiceName::new("public", "DEFAULT_GROUP", "orders");
     registry.sdk.register(&service, vec![instance("10.0.0.1"), instance("10.0.0.2")]).await.unwrap();
     registry.sdk.register(&name("public", "elsewhere"), vec![instance("10.0.0.3")]).await.unwrap();
@@ -184,42 +189,52 @@ async fn an_account_that_may_not_list_still_sees_what_grpc_tells() {
 
 #[tokio::test]
 async fn answers_that_make_no_sense_remove_nothing_and_are_shown() {
-    for answers in [Answers::Fail, Answers::Html, Answers::BreakOff, Answers::EmptyPage] {
-        let mut registry = Rehearsal::start_behind(Answers::Pass).await;
-        let service = name("public", "orders");
+    for (part, fault) in [
+        ("/nacos/", Fault::Status500),
+        ("/nacos/", Fault::Html200),
+        ("/nacos/", Fault::TruncatedJson),
+        ("service/list", Fault::EmptyPage),
+        ("history/configs", Fault::EmptyPage),
+    ] {
+        let registry = Rehearsal::start_behind_a_proxy().await;
+        let (service, late) = (name("public", "orders"), name("public", "late"));
         registry.sdk.register(&service, vec![instance("10.0.0.1")]).await.unwrap();
-        let config = ConfigName::new("", "G", "d");
         let write = ConfigWrite { content: "1".to_owned(), ..ConfigWrite::default() };
-        registry.sdk.publish_config(&config, write).await.unwrap();
+        registry.sdk.publish_config(&ConfigName::new("", "G", "d"), write).await.unwrap();
         let mut gateway = registry.gateway();
         let item = ConfigKey::new("public", "G", "d");
         gateway.until("it is listed", |seen| seen.answered() == 1 && seen.local.config(&item).is_some()).await;
-        registry.answer(answers);
-        gateway.until("the failure shows", |seen| seen.fact("nacos_calls_failing").contains("list_services")).await;
-        gateway.handle.read(&service);
-        let failed = |input: &LocalInput| {
-            matches!(
-                input,
-                LocalInput::Read { reading: federation_core::federation::input::ServiceReading::Failed, .. }
-            )
+        let before = gateway.told.len();
+        registry.spoil(part, fault);
+        // Read because a list lacks it, or shown because the list cannot be right.
+        let noticed = |seen: &Gateway| match part {
+            "history/configs" => seen.told[before..].iter().any(|input| matches!(input, LocalInput::Config { .. })),
+            _ => seen.fact("nacos_calls_failing").contains("list_services"),
         };
-        gateway.until("a read fails", |seen| seen.told.iter().any(failed)).await;
-        assert_eq!(gateway.addresses(&service), ["10.0.0.1"], "{answers:?}");
-        let absent = |input: &LocalInput| matches!(input, LocalInput::Config { reading: ConfigReading::Absent, .. });
-        assert!(!gateway.told.iter().any(absent), "{answers:?}");
-        registry.answer(Answers::Pass);
+        gateway.until("the fault shows", noticed).await;
+        gateway.handle.read(&service);
+        let read = |input: &LocalInput| matches!(input, LocalInput::Read { .. });
+        gateway.until("a read came", |seen| seen.told[before..].iter().any(read)).await;
+        assert_eq!(gateway.addresses(&service), ["10.0.0.1"], "{fault:?} of {part}");
+        let told_gone = |input: &LocalInput| match input {
+            LocalInput::Config { reading, .. } => *reading == ConfigReading::Absent,
+            LocalInput::Catalog { namespace, services } => &**namespace == "public" && services.is_empty(),
+            LocalInput::Listed { service: found, instances, .. } => *found == key(&service) && instances.is_empty(),
+            LocalInput::Read { reading, .. } => *reading == ServiceReading::All(Vec::new()),
+            _ => false,
+        };
+        assert!(!gateway.told[before..].iter().any(told_gone), "{fault:?} of {part}");
+        registry.heal();
         gateway.handle.read(&service);
         gateway.until("all works again", |seen| seen.fact("nacos_calls_failing").is_empty()).await;
-        let late = name("public", "late");
         registry.sdk.register(&late, vec![instance("10.0.0.2")]).await.unwrap();
         gateway.until("a new service is found", |seen| seen.addresses(&late).len() == 1).await;
-        registry.stop().await;
     }
 }
 
 #[tokio::test]
 async fn an_idle_registry_is_heard_again_and_again() {
-    let registry = Rehearsal::start_behind(Answers::Refuse).await;
+    let registry = Rehearsal::start().await;
     let mut gateway = registry.gateway_exporting(Selection::default());
     gateway.until("all has answered", |seen| seen.answered() == 1).await;
     let age = |seen: &Gateway| seen.local.age(seen.now()).unwrap();

@@ -1,0 +1,145 @@
+//! The adapter of the local Nacos, with the engine's own observation behind it in the place of an engine.
+
+use std::time::{Duration, Instant};
+
+use federation_core::federation::input::{Effect, Input, LocalInput};
+use federation_core::id::ServiceKey;
+use federation_core::local::observation::Local;
+use federation_core::local::service::Patience;
+use federation_core::time::Mono;
+use federation_gateway::metrics::NacosMetrics;
+use federation_gateway::nacos::{NacosHandle, NacosStatus, NacosTasksError, Settings, connect};
+use federation_gateway::ports::{LocalNacos, News};
+use nacos_protocol::client::ServiceName;
+use nacos_protocol::message::naming::Instance;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes, on a busy machine too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A service of group `G`.
+pub(crate) fn name(namespace: &str, service: &str) -> ServiceName {
+    ServiceName::new(namespace, "G", service)
+}
+
+/// Its key, where namespaces are not renamed.
+pub(crate) fn key(name: &ServiceName) -> ServiceKey {
+    ServiceKey::new(&name.namespace, &name.group, &name.service)
+}
+
+/// A healthy instance.
+pub(crate) fn instance(ip: &str) -> Instance {
+    Instance { ip: ip.to_owned(), port: 80, ..Instance::default() }
+}
+
+/// The adapter and the engine's observation behind it.
+pub(crate) struct Gateway {
+    /// Asks beside the engine.
+    pub(crate) handle: Asker,
+    /// What is observed.
+    pub(crate) local: Local,
+    /// Everything that the engine was told.
+    pub(crate) told: Vec<LocalInput>,
+    inbox: mpsc::Receiver<News>,
+    started: Instant,
+    stop: CancellationToken,
+    tasks: JoinSet<Result<(), NacosTasksError>>,
+}
+
+/// The handle, with questions by local name.
+pub(crate) struct Asker(NacosHandle);
+
+impl Asker {
+    /// Asks for a read that the engine did not want.
+    pub(crate) fn read(&mut self, service: &ServiceName) {
+        self.0.read_service(key(service));
+    }
+
+    /// What the adapter says of itself.
+    pub(crate) fn status(&self) -> NacosStatus {
+        self.0.status()
+    }
+}
+
+impl Gateway {
+    /// Starts the adapter. Namespaces must not be renamed.
+    pub(crate) fn start(settings: Settings, patience: Patience) -> Self {
+        let export = settings.export.clone();
+        let (sender, inbox) = mpsc::channel(64);
+        let (handle, tasks) = connect(settings, sender, NacosMetrics::default()).expect("good options");
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(tasks.run(stop.clone()));
+        Self {
+            handle: Asker(handle),
+            local: Local::new(patience, export),
+            told: Vec::new(),
+            inbox,
+            started: Instant::now(),
+            stop,
+            tasks: running,
+        }
+    }
+
+    /// The engine's clock.
+    pub(crate) fn now(&self) -> Mono {
+        Mono(u64::try_from(self.started.elapsed().as_millis()).expect("tests are short"))
+    }
+
+    /// Lets the engine work until `wanted`. Cancel-safe: no news is lost.
+    pub(crate) async fn until(&mut self, what: &str, wanted: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted(self) {
+            assert!(Instant::now() < deadline, "{what}: not in time; told {:#?}", self.told);
+            self.work().await;
+        }
+    }
+
+    async fn work(&mut self) {
+        let news = tokio::time::timeout(Duration::from_millis(20), self.inbox.recv()).await;
+        let now = self.now();
+        let mut effects = Vec::new();
+        if let Ok(news) = news {
+            let Input::Local(input) = news.expect("the adapter runs").input else { panic!("news of the log") };
+            self.told.push(input.clone());
+            self.local.step(now, input, &mut effects);
+        }
+        self.local.tick(now, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::WatchService(key) => self.handle.0.watch_service(key),
+                Effect::UnwatchService(key) => self.handle.0.unwatch_service(key),
+                Effect::ReadService(key) => self.handle.0.read_service(key),
+                Effect::QueryService(key) => self.handle.0.query_service(key),
+                Effect::ReadConfig(key) => self.handle.0.read_config(key),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// How often the engine was told that all has answered.
+    pub(crate) fn answered(&self) -> usize {
+        self.told.iter().filter(|input| **input == LocalInput::Answered).count()
+    }
+
+    /// Addresses of a service's instances, held ones too.
+    pub(crate) fn addresses(&self, service: &ServiceName) -> Vec<String> {
+        let found = self.local.service(&key(service));
+        found.map_or_else(Vec::new, |found| found.instances().map(|(id, _, _)| id.ip.to_string()).collect())
+    }
+
+    /// A fact of the status; empty if it is not there.
+    pub(crate) fn fact(&self, name: &str) -> String {
+        let facts = self.handle.status().facts();
+        facts.into_iter().find(|(found, _)| *found == name).map_or_else(String::new, |(_, text)| text)
+    }
+
+    /// Stops the adapter.
+    pub(crate) async fn end(mut self) {
+        self.stop.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.tasks.join_next()).await.expect("it stops in time");
+        ended.expect("it ran").expect("no panic").expect("no failure");
+    }
+}
