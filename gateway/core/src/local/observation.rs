@@ -223,13 +223,14 @@ impl Local {
     }
 
     fn connected(&mut self, now: Mono) {
+        let outage = if let Connection::Down(since, _) = self.connection { now.since(since) } else { Millis(0) };
         self.connection = Connection::Up(now);
         self.warm = false;
         let settled_at = self.settled_at();
         let services: Vec<ServiceKey> = self.services.keys().cloned().collect();
         for key in services {
             if let Some(watched) = self.services.get_mut(&key) {
-                watched.state.connected(now);
+                watched.state.connected(now, outage);
             }
             self.reschedule(&key);
         }

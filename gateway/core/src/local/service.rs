@@ -54,6 +54,8 @@ pub struct LocalService {
     listed_on_this_connection: bool,
     settled: bool,
     connected_at: Mono,
+    /// How much longer than the hold the list has to rest on this connection.
+    outage: Millis,
     quiet_since: Mono,
     /// Health of the last list was not true, and no read has told the truth since.
     protected: bool,
@@ -88,6 +90,7 @@ impl LocalService {
             listed_on_this_connection: false,
             settled: false,
             connected_at,
+            outage: Millis(0),
             quiet_since: connected_at,
             protected: false,
             asked: None,
@@ -140,8 +143,10 @@ impl LocalService {
         self.missing.values().map(|missing| &missing.held)
     }
 
-    /// A connection was set up: what is missing, and what will be, is held anew.
-    pub fn connected(&mut self, now: Mono) {
+    /// A connection was set up after an outage: what is missing, and what will be, is held anew. Clients try ever more slowly
+    /// while Nacos is away, so a long outage is followed by a longer hold.
+    pub fn connected(&mut self, now: Mono, outage: Millis) {
+        self.outage = outage;
         self.settled = false;
         self.listed_on_this_connection = false;
         self.connected_at = now;
@@ -377,7 +382,7 @@ impl LocalService {
     }
 
     fn settles_at(&self, patience: &Patience) -> Mono {
-        let hold = patience.removal_hold;
+        let hold = Millis(patience.removal_hold.0 + self.outage.0.min(patience.removal_hold.0));
         (self.quiet_since + hold).min(self.connected_at + Millis(hold.0 * MOST_HOLDS))
     }
 

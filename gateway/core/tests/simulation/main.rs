@@ -146,6 +146,22 @@ fn a_restarted_nacos_whose_clients_come_back_slowly_removes_nothing() {
 }
 
 #[test]
+fn after_a_long_outage_slow_clients_are_waited_for_longer() {
+    let mut world = settled_pair();
+    world.cut_nacos("shanghai");
+    world.restart_nacos("shanghai");
+    world.run(40_000);
+    world.nacos("shanghai").up = true;
+    for _ in 0..500 {
+        world.run(world::STEP);
+        assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+    }
+    world.clients_register_anew("shanghai");
+    world.run(60_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+}
+
+#[test]
 fn an_instance_that_never_comes_back_after_a_restart_leaves_after_the_hold() {
     let mut world = settled_pair();
     world.restart_nacos("shanghai");
