@@ -85,8 +85,8 @@ impl Timed {
         let seen = match &self.audience {
             Audience::Everybody => format!("  seen everywhere after {last} ms"),
             Audience::Those(_) => format!("  seen by those that run after {last} ms"),
-            Audience::Home => format!("  seen at home after {last} ms, elsewhere once kafka is up"),
-            Audience::Nobody { without } => format!("  seen once its {without} is up"),
+            Audience::Home => format!("  seen at home after {last} ms, waits for kafka"),
+            Audience::Nobody { without } => format!("  waits for its {without}"),
         };
         line.and(Tone::Quiet, seen)
     }
