@@ -1,0 +1,219 @@
+//! What all tests share: Kafka, Nacos 3.x as `shanghai` and Nacos 2.x as `frankfurt`, both with a password and pushing as late as they do by
+//! default, a gateway beside each, and drivers of SDKs. Started by the first test, whole again before each, ended with the process.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use federation_harness::{
+    Access, Gateway, GatewayOptions, Kafka, KafkaOptions, Line, Nacos, NacosOptions, Part, Parts, Sdk, SdkClient,
+    announce,
+};
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
+
+use crate::seen::{eventually, status};
+
+/// The federation of the shared gateways.
+pub(crate) const FEDERATION: &str = "e2e";
+/// Longer than a gateway holds removals after a connect: then it has nothing more to say about its start.
+const START_OVER: Duration = Duration::from_secs(18);
+/// All that may take long after a fault: elections, holds, clients that come back.
+const MEND_PATIENCE: Duration = Duration::from_secs(60);
+
+/// One of the two regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Side {
+    Shanghai,
+    Frankfurt,
+}
+
+impl Side {
+    pub(crate) const BOTH: [Self; 2] = [Self::Shanghai, Self::Frankfurt];
+
+    /// The cluster's id.
+    pub(crate) fn cluster(self) -> &'static str {
+        match self {
+            Self::Shanghai => "shanghai",
+            Self::Frankfurt => "frankfurt",
+        }
+    }
+
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Shanghai => Self::Frankfurt,
+            Self::Frankfurt => Self::Shanghai,
+        }
+    }
+
+    fn line(self) -> Line {
+        match self {
+            Self::Shanghai => Line::V3,
+            Self::Frankfurt => Line::V2,
+        }
+    }
+}
+
+/// A Nacos and the gateway beside it.
+#[derive(Debug)]
+pub(crate) struct Region {
+    pub(crate) nacos: Nacos,
+    pub(crate) gateway: Gateway,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) parts: Parts,
+    pub(crate) kafka: Kafka,
+    regions: BTreeMap<Side, Region>,
+    drivers: BTreeMap<(Side, Sdk), SdkClient>,
+}
+
+/// Runs a test in the world, which it has for itself.
+pub(crate) fn in_the_world(test: impl AsyncFnOnce(&mut World) -> Result<()>) {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static WORLD: Mutex<Option<World>> = Mutex::const_new(None);
+    // One for all tests: connections and the pipes of drivers belong to the runtime that made them.
+    let runtime = RUNTIME.get_or_init(|| Runtime::new().expect("a runtime can be had"));
+    runtime.block_on(async {
+        let mut world = WORLD.lock().await;
+        let outcome = match &mut *world {
+            Some(world) => world.mend().await,
+            none => World::begin().await.map(|begun| *none = Some(begun)),
+        };
+        outcome.unwrap_or_else(|error| panic!("the world is not whole: {error:#}"));
+        let world = world.as_mut().expect("it was begun or mended above");
+        if let Err(error) = test(world).await {
+            panic!("{error:#}\n{}", world.whereabouts());
+        }
+    });
+}
+
+impl World {
+    async fn begin() -> Result<Self> {
+        let mut wanted = vec![Part::Kafka, Part::Nacos2, Part::Nacos3];
+        wanted.extend(sdks().map(Sdk::part));
+        let parts = Parts::ensure(&wanted).await?;
+        let (kafka, shanghai, frankfurt) = tokio::try_join!(
+            Kafka::start(&parts, KafkaOptions::default()),
+            nacos(&parts, Side::Shanghai),
+            nacos(&parts, Side::Frankfurt),
+        )?;
+        let (shanghai, frankfurt) =
+            tokio::try_join!(region(&kafka, Side::Shanghai, shanghai), region(&kafka, Side::Frankfurt, frankfurt))?;
+        let regions = BTreeMap::from([(Side::Shanghai, shanghai), (Side::Frankfurt, frankfurt)]);
+        let mut world = Self { parts, kafka, regions, drivers: BTreeMap::new() };
+        for side in Side::BOTH {
+            for sdk in sdks() {
+                let driver = world.new_driver(side, sdk).await?;
+                world.drivers.insert((side, sdk), driver);
+            }
+        }
+        for side in Side::BOTH {
+            let probe = async || start_is_over(world.gateway(side)).await;
+            eventually("the gateways' start is over", MEND_PATIENCE, probe).await?;
+        }
+        world.until_settled(MEND_PATIENCE).await?;
+        Ok(world)
+    }
+
+    /// Starts again what a failed test left dead or frozen.
+    async fn mend(&mut self) -> Result<()> {
+        if self.kafka.pid().is_none() {
+            self.kafka.restart().await?;
+        }
+        self.kafka.resume()?;
+        for Region { nacos, gateway } in self.regions.values_mut() {
+            if nacos.pid().is_none() {
+                nacos.restart().await?;
+            }
+            nacos.resume()?;
+            if gateway.pid().is_none() {
+                gateway.restart().await?;
+            }
+            gateway.resume()?;
+        }
+        self.until_settled(MEND_PATIENCE).await
+    }
+
+    /// Waits until both gateways are ready without reserve, see each other live, and have nothing left to say or to hold.
+    pub(crate) async fn until_settled(&self, within: Duration) -> Result<()> {
+        for side in Side::BOTH {
+            eventually(&format!("{} is settled", side.cluster()), within, async || settled(self.gateway(side)).await)
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn region(&mut self, side: Side) -> &mut Region {
+        self.regions.get_mut(&side).expect("both were begun")
+    }
+
+    pub(crate) fn gateway(&self, side: Side) -> &Gateway {
+        &self.regions[&side].gateway
+    }
+
+    pub(crate) fn nacos(&self, side: Side) -> &Nacos {
+        &self.regions[&side].nacos
+    }
+
+    /// The driver that all tests share: its instances stay until they are deregistered.
+    pub(crate) fn driver(&self, side: Side, sdk: Sdk) -> &SdkClient {
+        &self.drivers[&(side, sdk)]
+    }
+
+    /// A process of its own.
+    pub(crate) async fn new_driver(&self, side: Side, sdk: Sdk) -> Result<SdkClient> {
+        let nacos = self.nacos(side);
+        SdkClient::start(&self.parts, sdk, &nacos.address(), nacos.credentials().as_ref()).await
+    }
+
+    fn whereabouts(&self) -> String {
+        let log = |side: Side| format!("log of {}: {}", side.cluster(), self.gateway(side).log().display());
+        Side::BOTH.map(log).join("\n")
+    }
+}
+
+/// Who takes part: Go only if asked for (`NACOS_FED_TEST_GO`), for it needs a newer Go than Debian has.
+pub(crate) fn sdks() -> impl Iterator<Item = Sdk> {
+    let go = std::env::var_os("NACOS_FED_TEST_GO").map(|_| Sdk::Go);
+    [Sdk::Java, Sdk::Python].into_iter().chain(go)
+}
+
+/// A name that no other test uses.
+pub(crate) fn unique(stem: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{stem}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn nacos(parts: &Parts, side: Side) -> Result<Nacos> {
+    let options = NacosOptions { access: Access::Password, push_delay: None, ..NacosOptions::default() };
+    Nacos::start(parts, side.line(), options).await
+}
+
+async fn region(kafka: &Kafka, side: Side, nacos: Nacos) -> Result<Region> {
+    let options = GatewayOptions::new(FEDERATION, side.cluster(), &kafka.bootstrap());
+    let gateway = Gateway::start(&options.beside(nacos.address(), nacos.credentials())).await?;
+    announce(&format!("{}: Nacos {}, gateway {}", side.cluster(), nacos.address(), gateway.base()));
+    Ok(Region { nacos, gateway })
+}
+
+/// Fails while the gateway may still hold removals because it has just connected.
+pub(crate) async fn start_is_over(gateway: &Gateway) -> Result<()> {
+    let uptime = status(gateway).await?["uptimeMs"].as_u64().context("a status without uptime")?;
+    ensure!(Duration::from_millis(uptime) > START_OVER, "{} is up for {uptime} ms", gateway.cluster());
+    Ok(())
+}
+
+/// Fails unless the gateway is ready without reserve, sees every cluster live, and has nothing left to say or to hold.
+pub(crate) async fn settled(gateway: &Gateway) -> Result<()> {
+    let status = status(gateway).await?;
+    let clusters = status["clusters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let live = clusters.iter().filter(|cluster| cluster["freshness"] == "live").count();
+    let idle = ["changesWaiting", "recordsInFlight", "removalsHeld"].iter().all(|fact| status["facts"][fact] == "0");
+    let whole = status["ready"] == true && status["reasons"].as_array().is_some_and(Vec::is_empty);
+    ensure!(whole && live == clusters.len() && live > 1 && idle, "{} says {status}", gateway.cluster());
+    Ok(())
+}
