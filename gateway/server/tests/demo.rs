@@ -74,7 +74,7 @@ fn ctl(demo: &Demo, port: &str, arguments: &[&str]) -> Output {
 
 #[test]
 fn every_region_sees_all_instances_of_every_other_one() {
-    let ended = Demo::start("12s").end();
+    let ended = Demo::start("20s").end();
     assert_eq!(ended.code, Some(0), "{}\n{:#}", ended.told, ended.report);
     assert_eq!(ended.report["complete"], true);
     for gateway in REGIONS {
