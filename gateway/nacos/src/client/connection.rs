@@ -47,6 +47,13 @@ enum EstablishError {
     Login(#[source] LoginError),
 }
 
+impl EstablishError {
+    /// Whether the same attempt again will hardly end otherwise: the account is wrong, or the server not able to judge it.
+    fn is_refused_login(&self) -> bool {
+        matches!(self, Self::Login(error) if error.is_answered())
+    }
+}
+
 /// A set-up connection and the tasks that keep it.
 struct Established {
     link: Arc<Link>,
@@ -75,22 +82,22 @@ impl Connection {
         // Clients of one cluster spread over its servers.
         let mut turn: usize = rand::random_range(0..servers.len());
         let mut named: Option<ServerAddress> = None;
-        let (mut generation, mut failures) = (0, 0);
+        let (mut generation, mut failures, mut refused_logins) = (0, 0, 0);
         loop {
             let server = named.take().unwrap_or_else(|| servers[turn % servers.len()].clone());
             turn += 1;
             let pause = match self.establish(generation + 1, server.clone()).await {
                 Err(error) => {
                     failures += 1;
-                    let pause =
-                        if let EstablishError::Login(_) = error { login_pause(failures) } else { pause(failures) };
+                    refused_logins = if error.is_refused_login() { refused_logins + 1 } else { 0 };
+                    let pause = if refused_logins > 0 { login_pause(refused_logins) } else { pause(failures) };
                     if let Err(gone) = self.tell_failure(&server, &error).await {
                         return gone;
                     }
                     pause
                 }
                 Ok(established) => {
-                    generation += 1;
+                    (generation, refused_logins) = (generation + 1, 0);
                     let since = Instant::now();
                     let end = self.live(established).await;
                     failures = if since.elapsed() < GOOD_LIFE { failures + 1 } else { 1 };

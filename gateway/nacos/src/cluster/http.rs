@@ -50,6 +50,21 @@ pub enum HttpError {
     },
 }
 
+impl HttpError {
+    /// Whether bytes came that are no HTTP. A connection that is merely closed is what a proxy makes of a server that is away.
+    pub(super) fn is_nonsense(&self) -> bool {
+        let Self::Broken { source, .. } = self else { return false };
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(source);
+        while let Some(error) = cause {
+            if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
 /// What a server said.
 #[derive(Clone, Debug)]
 pub struct HttpAnswer {

@@ -67,6 +67,16 @@ pub enum LoginError {
     },
 }
 
+impl LoginError {
+    /// Whether a server answered, in whatever way. A server that is away, and whoever closes connections in its place, did not.
+    pub(crate) fn is_answered(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Failed { .. } => true,
+            Self::Unanswered(error) => error.is_nonsense(),
+        }
+    }
+}
+
 /// Logins in a row that were answered without a token.
 struct Refusal {
     count: u32,
@@ -140,9 +150,7 @@ impl Login {
             token.renew_at = now + TRUSTED;
             return Ok(Arc::clone(&token.text));
         }
-        let unreachable =
-            matches!(&error, LoginError::Unanswered(error) if !matches!(**error, HttpError::Broken { .. }));
-        if !unreachable {
+        if error.is_answered() {
             let mut refusal = self.refusal();
             let count = refusal.as_ref().map_or(0, |refusal| refusal.count) + 1;
             *refusal = Some(Refusal { count, until: now + login_pause(count), error: error.clone() });

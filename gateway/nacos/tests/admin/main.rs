@@ -309,3 +309,23 @@ async fn one_login_serves_all_calls_and_a_wrong_password_does_not_hammer() {
     }
     assert_eq!(server.paths().iter().filter(|path| path.ends_with("login")).count(), 1);
 }
+
+#[tokio::test]
+async fn a_login_is_paused_after_an_answer_and_not_after_a_closed_connection() {
+    // 2.3 answers a wrong password with the status 0, which is no HTTP.
+    for (first, second, logins) in [(Reply::HangUp, "ok", 2), (Reply::Say(0, String::new()), "refused", 1)] {
+        let tried = std::sync::atomic::AtomicUsize::new(0);
+        let server = Scripted::start(move |asked| match asked.path.ends_with("/login") {
+            true if tried.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 => first.clone(),
+            true => ok(r#"{"accessToken":"t","tokenTtl":18000}"#),
+            false if asked.token.is_some() => ok(&page_v3(1, 0, 1)),
+            false => Reply::Say(403, "no".into()),
+        })
+        .await;
+        let admin = admin(&[&server.address], Some("right"));
+        let logins_of = || server.paths().iter().filter(|path| path.ends_with("/login")).count();
+        assert_ne!(word(&admin.services("public").await), "ok");
+        assert_eq!(word(&admin.services("public").await), second);
+        assert_eq!(logins_of(), logins, "{second}");
+    }
+}

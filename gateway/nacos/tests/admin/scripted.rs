@@ -17,6 +17,8 @@ pub(crate) enum Reply {
     Cut(String),
     /// Never answers.
     Silence,
+    /// Closes the connection without a word, as a proxy before a server that is away.
+    HangUp,
 }
 
 /// A whole answer with status 200.
@@ -121,6 +123,7 @@ async fn serve(stream: TcpStream, noted: &Mutex<Vec<Asked>>, script: &(dyn Fn(&A
         Reply::Say(status, body) => (status, body.clone(), body.len()),
         Reply::Cut(body) => (200, body.clone(), body.len() / 2),
         Reply::Silence => return std::future::pending().await,
+        Reply::HangUp => return,
     };
     let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     let _ = stream.write_all(&[head.as_bytes(), &body.as_bytes()[..sent]].concat()).await;
