@@ -71,6 +71,12 @@ impl Metadata {
     /// The value of `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
+        self.get_shared(key).map(|value| &**value)
+    }
+
+    /// As [`Metadata::get`], to be kept without a copy.
+    #[must_use]
+    pub fn get_shared(&self, key: &str) -> Option<&Arc<str>> {
         let found = self.0.binary_search_by(|(candidate, _)| (**candidate).cmp(key)).ok()?;
         Some(&self.0[found].1)
     }

@@ -84,6 +84,33 @@ impl Glob {
         }
     }
 
+    /// Whether some name is matched by both. At most pattern × pattern steps, fewer where their beginnings differ.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let wild = |character: char| matches!(character, '*' | '?');
+        let pairs = self.pattern.chars().zip(other.pattern.chars()).take_while(|(a, b)| *a != '*' && *b != '*');
+        if pairs.into_iter().any(|(a, b)| a != b && !wild(a) && !wild(b)) {
+            return false;
+        }
+        // ours[i..] and theirs[j..] can be one text: row[i], for j from the end on.
+        let ours: Vec<char> = self.pattern.chars().collect();
+        let mut row: Vec<bool> = (0..=ours.len()).map(|at| ours[at..].iter().all(|left| *left == '*')).collect();
+        for theirs in other.pattern.chars().rev() {
+            let mut diagonal = row[ours.len()];
+            row[ours.len()] = theirs == '*' && diagonal;
+            for at in (0..ours.len()).rev() {
+                let before = row[at];
+                row[at] = match (ours[at], theirs) {
+                    // A star stands for nothing, or takes one more of the other.
+                    ('*', _) | (_, '*') => before || row[at + 1],
+                    (a, b) => diagonal && (a == b || wild(a) || wild(b)),
+                };
+                diagonal = before;
+            }
+        }
+        row[0]
+    }
+
     /// The one name that this pattern matches, if it has no wildcard.
     #[must_use]
     pub fn literal(&self) -> Option<&str> {
@@ -144,10 +171,25 @@ impl ServicePattern {
             && self.service.matches(key.service())
     }
 
+    /// Whether some service may be named by both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.namespace.overlaps(&other.namespace)
+            && self.group.overlaps(&other.group)
+            && self.service.overlaps(&other.service)
+    }
+
     /// For choosing among several patterns that match.
     #[must_use]
     pub fn specificity(&self) -> Specificity {
         specificity(&self.namespace, &self.group, &self.service)
+    }
+}
+
+impl fmt::Display for ServicePattern {
+    /// `namespace/group/service`, for people: a name may itself have a slash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace, self.group, self.service)
     }
 }
 
@@ -276,6 +318,16 @@ mod tests {
         ServicePattern { namespace: glob(namespace), group: glob(group), service: glob(service) }
     }
 
+    fn overlap_naively(a: &[char], b: &[char]) -> bool {
+        match (a.split_first(), b.split_first()) {
+            (None, None) => true,
+            (Some(('*', rest)), _) => overlap_naively(rest, b) || (!b.is_empty() && overlap_naively(a, &b[1..])),
+            (_, Some(('*', rest))) => overlap_naively(a, rest) || (!a.is_empty() && overlap_naively(&a[1..], b)),
+            (Some((x, a)), Some((y, b))) => (x == y || *x == '?' || *y == '?') && overlap_naively(a, b),
+            _ => false,
+        }
+    }
+
     /// Tries every way to divide the name among the stars: right by its shortness, exponential by nature.
     fn matches_naively(pattern: &[char], name: &[char]) -> bool {
         match pattern.split_first() {
@@ -309,6 +361,29 @@ mod tests {
             ("{a,b}", "{a,b}", true),
         ] {
             assert_eq!(glob(pattern).matches(name), want, "{pattern:?} on {name:?}");
+        }
+    }
+
+    #[test]
+    fn globs_overlap_if_some_name_matches_both() {
+        for (a, b, want) in [
+            ("*", "", true),
+            ("a*", "*b", true),
+            ("a*c", "ab*", true),
+            ("a*", "b*", false),
+            ("*a", "*b", false),
+            ("order-*", "order-?", true),
+            ("order-??", "order-?", false),
+            ("?", "", false),
+            ("?*", "", false),
+            ("a*b*c", "*x*", true),
+            ("abc", "abc", true),
+            ("abc", "abd", false),
+            ("order-*-eu", "order-us-*", true),
+            ("ä*", "?", true),
+        ] {
+            assert_eq!(glob(a).overlaps(&glob(b)), want, "{a:?} and {b:?}");
+            assert_eq!(glob(b).overlaps(&glob(a)), want, "{b:?} and {a:?}");
         }
     }
 
@@ -363,6 +438,18 @@ mod tests {
                 &name.chars().collect::<Vec<_>>(),
             );
             prop_assert_eq!(glob(&pattern).matches(&name), naive);
+        }
+
+        #[test]
+        fn globs_overlap_as_the_naive_comparison_says(a in "[ab*?]{0,8}", b in "[ab*?]{0,8}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(glob(&a).overlaps(&glob(&b)), overlap_naively(&chars(&a), &chars(&b)));
+        }
+
+        #[test]
+        fn a_name_that_two_globs_match_shows_that_they_overlap(a in "[ab*?]{0,6}", b in "[ab*?]{0,6}", name in "[ab]{0,6}") {
+            let both = glob(&a).matches(&name) && glob(&b).matches(&name);
+            prop_assert!(!both || glob(&a).overlaps(&glob(&b)));
         }
 
         #[test]

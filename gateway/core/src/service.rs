@@ -1,11 +1,12 @@
 //! What the gateway answers from: federated services, config items and clusters. Immutable values, made by the owner of the state.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config_item::ConfigItem;
 use crate::freshness::Freshness;
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
-use crate::instance::Instance;
+use crate::instance::{Health, Instance};
 use crate::locality::Locality;
 use crate::time::{Millis, Mono, WallMs};
 
@@ -43,6 +44,8 @@ pub struct FederatedInstance {
     pub id: InstanceId,
     /// What its origin says of it.
     pub instance: Arc<Instance>,
+    /// Its health as routing takes it: worse at once, better only after a while. `instance` has the raw word.
+    pub effective: Health,
     /// Set while its removal is kept back.
     pub held: Option<Held>,
 }
@@ -136,13 +139,18 @@ pub struct ClusterStatus {
     pub id: ClusterId,
     /// Where it runs, by its descriptor; of the own cluster by configuration.
     pub locality: Locality,
+    /// Where its instances are reached from other networks: by network `host[:port]`, the port that of the instance where
+    /// none is named.
+    pub advertise: BTreeMap<Arc<str>, Arc<str>>,
     /// Whether it is the gateway's own cluster.
     pub local: bool,
     /// How its facts are to be taken.
     pub freshness: Freshness,
+    /// The same as routing takes it: worse at once, better only after a while.
+    pub effective: Freshness,
     /// The number behind the reason is the age below; for people.
     pub reason: Arc<str>,
-    /// Revision of the last change of `freshness`.
+    /// Revision of the last change of `freshness`, `effective`, the locality or the advertised addresses.
     pub freshness_revision: Revision,
     /// Age of its facts at `as_of`; `None` if no word of it has been heard yet.
     pub age: Option<Millis>,

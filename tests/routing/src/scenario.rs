@@ -187,7 +187,7 @@ impl Scenario {
             id: endpoint.id.as_str().into(),
             origin: real::Origin::new(&endpoint.origin),
             locality: locality(&endpoint.place, endpoint.network.as_ref()),
-            labels: Arc::new(labels(&endpoint.labels)),
+            labels: labels(&endpoint.labels).into_iter().collect(),
             weight: real::MilliWeight::from_thousandths(endpoint.weight),
             health: match endpoint.health {
                 "healthy" => Health::Healthy,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::federation::{Federation, Now, Origin, Size};
 use crate::freshness::{Freshness, Verdict};
-use crate::id::{ClusterId, ConfigKey, ServiceKey};
+use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
+use crate::instance::Instance;
 use crate::local::observation::Connection;
 use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
 use crate::service::{
-    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, HoldReason, OriginConfig, OriginInstances,
-    Source,
+    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, HoldReason, OriginConfig,
+    OriginInstances, Source,
 };
 use crate::time::{Millis, Mono};
 
@@ -69,8 +70,9 @@ impl Federation {
         let Some(state) = self.local.service(key) else {
             return logged_instances(self.cluster(), self.origins.get(self.cluster())?, key);
         };
-        let shown = |(id, instance, held): (&crate::id::InstanceId, &Arc<_>, Option<&crate::service::Held>)| {
-            FederatedInstance { id: id.clone(), instance: Arc::clone(instance), held: held.cloned() }
+        let shown = |(id, instance, held): (&InstanceId, &Arc<Instance>, Option<&Held>)| {
+            let (instance, held) = (Arc::clone(instance), held.cloned());
+            FederatedInstance { id: id.clone(), effective: instance.health, instance, held }
         };
         let instances: Vec<FederatedInstance> = state.instances().map(shown).collect();
         let origin = self.cluster().clone();
@@ -95,8 +97,10 @@ impl Federation {
         let size = self.own_size();
         ClusterStatus {
             locality: self.settings.descriptor.locality.clone(),
+            advertise: BTreeMap::new(),
             local: true,
             freshness: verdict.freshness,
+            effective: verdict.freshness,
             reason: verdict.reason,
             freshness_revision: revision,
             age: verdict.age,
@@ -143,8 +147,10 @@ impl Federation {
         let origin = &self.origins[&id];
         ClusterStatus {
             locality: origin.descriptor.as_ref().map(|descriptor| descriptor.locality.clone()).unwrap_or_default(),
+            advertise: BTreeMap::new(),
             local: false,
             freshness: verdict.freshness,
+            effective: verdict.freshness,
             reason: verdict.reason,
             freshness_revision: revision,
             age: verdict.age,
@@ -258,7 +264,7 @@ fn logged_instances(id: &ClusterId, origin: &Origin, key: &ServiceKey) -> Option
     let (partition, entries) = origin.log.service(key)?;
     let readable = entries.iter().filter_map(|(id, entry)| {
         let instance = Arc::clone(entry.value.as_ref()?);
-        Some(FederatedInstance { id: id.clone(), instance, held: None })
+        Some(FederatedInstance { id: id.clone(), effective: instance.health, instance, held: None })
     });
     let instances: Vec<FederatedInstance> = readable.collect();
     let source = source_of(partition);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::freshness::Freshness;
 use crate::id::ClusterId;
-use crate::instance::Health;
+use crate::instance::{Health, Metadata};
 use crate::locality::Locality;
 
-/// Labels of an endpoint or a caller.
+/// Labels of a caller.
 pub type Labels = BTreeMap<Arc<str>, Arc<str>>;
 
 /// The cluster that first observed an endpoint. In a gateway always a [`ClusterId`]; a scenario names clusters freely,
@@ -116,8 +116,8 @@ pub struct Endpoint {
     pub origin: Origin,
     /// Where it runs; its `network` is the label of that name.
     pub locality: Locality,
-    /// What `failover_priority` may compare.
-    pub labels: Arc<Labels>,
+    /// What `failover_priority` may compare: what its registrant set.
+    pub labels: Metadata,
     /// As registered.
     pub weight: MilliWeight,
     /// Effective health.

@@ -1,34 +1,43 @@
 //! Routing: which endpoints of a service a caller uses, in which order and share, and why.
 //!
+//! [`gather`] makes endpoints of a federated service, [`Policies`] say by which policy it is planned.
 //! [`plan`] is pure and exact in integers. Endpoints pass the filter, get a rank by place, labels and freshness, ranks are
 //! compacted to priorities, priorities take load by their health, localities and weights share it, drains mix plans, and
 //! shares are rounded once. The trace is told by the values that decided.
 
+mod address;
 mod census;
 mod drain;
 mod endpoint;
 mod filter;
 mod flatten;
+mod gather;
 mod layout;
 mod load;
 mod natural;
 mod pattern;
 mod places;
 mod plan;
+mod policies;
 mod policy;
+mod reachability;
 mod share;
 mod tier;
 mod trace;
 
+pub use address::{AdvertisedAddress, InvalidAddress};
 pub use drain::{Drain, DrainGuard, Intents, MAX_DRAINS, RepeatedTarget, Ruling, Verdict};
 pub use endpoint::{Admission, Caller, Counting, Endpoint, InvalidWeight, Labels, MilliWeight, Origin};
 pub use filter::{LeftOut, LeftOutReason};
 pub use flatten::{FlatWeight, flatten};
+pub use gather::{Address, AdvertisedBy, Offer, PlaceRules, ZoneSource, gather};
 pub use load::{LevelCounts, Load, LoadRule, LoadRules, Loads, Panic, loads};
 pub use pattern::{InvalidPattern, LocalityPattern};
 pub use plan::{Basis, LocalityShare, LocalityWeights, Plan, PlannedEndpoint, Priority, plan};
+pub use policies::{Effective, InvalidPolicies, MAX_RULES, Policies, Tie};
 pub use policy::{
     Distribute, Failover, InvalidDistribute, InvalidRankLabel, LabelName, LevelSize, LoadOrder, Overprovisioning,
     PanicThreshold, Percent, Policy, RankLabel, Ranking, Spread, StaleRule,
 };
+pub use reachability::{Reach, Reachability};
 pub use tier::{Rank, RankRule};

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::pattern::LocalityPattern;
+use super::reachability::Reachability;
 use crate::locality::Locality;
 
 /// How the endpoints of a service are ranked, loaded and shared.
@@ -30,6 +31,9 @@ pub struct Policy {
     pub stale: StaleRule,
     /// Who goes first: healthy capacity anywhere, or degraded capacity nearby.
     pub load_order: LoadOrder,
+    /// Which networks reach which. `None` = each reaches only itself; in a scenario, where `None` looks at no network, that
+    /// has to be said by an empty list.
+    pub reachable: Option<Reachability>,
 }
 
 /// Percent, 100 or more.
@@ -293,6 +297,12 @@ impl LabelName {
 }
 
 impl Policy {
+    /// Which networks reach which, for endpoints of a gateway's view.
+    #[must_use]
+    pub fn reachability(&self) -> &Reachability {
+        self.reachable.as_ref().unwrap_or(Reachability::ONLY_ITSELF)
+    }
+
     /// The failover rule for callers of `region`: the first that names it.
     #[must_use]
     pub fn failover_from(&self, region: Option<&str>) -> Option<&Failover> {

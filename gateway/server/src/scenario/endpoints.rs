@@ -91,7 +91,7 @@ fn one(
         freshness: freshness.get(&origin).copied().unwrap_or(Freshness::Live),
         origin,
         locality,
-        labels: Arc::new(labels),
+        labels: labels.into_iter().collect(),
         weight,
         health: health?,
         counting: if excluded { Counting::Excluded } else { Counting::Counted },

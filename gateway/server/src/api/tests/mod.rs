@@ -127,8 +127,10 @@ fn cluster(id: &str, freshness: Freshness, freshness_revision: u64) -> ClusterSt
             zone: Some("z1".into()),
             ..Locality::default()
         },
+        advertise: std::collections::BTreeMap::new(),
         local: id == "shanghai",
         freshness,
+        effective: freshness,
         reason: format!("{id} reason").into(),
         freshness_revision: Revision(freshness_revision),
         age: Some(Millis(30)),
@@ -144,7 +146,8 @@ fn instance(ip: &str, port: u16, health: Health) -> FederatedInstance {
     let metadata: Metadata = [("quote", "\"ü\n\""), ("a", "1")].into_iter().collect();
     let weight = Weight::try_from(0.5).unwrap();
     let instance = Instance { weight, health, enabled: true, ephemeral: true, metadata };
-    FederatedInstance { id: InstanceId::new(ip, port, "DEFAULT"), instance: Arc::new(instance), held: None }
+    let id = InstanceId::new(ip, port, "DEFAULT");
+    FederatedInstance { id, instance: Arc::new(instance), effective: health, held: None }
 }
 
 fn of(origin: &str, source: Source, instances: Vec<FederatedInstance>) -> OriginInstances {

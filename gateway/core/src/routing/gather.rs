@@ -1,0 +1,414 @@
+//! Endpoints of a federated service, as one caller's network sees them: from what registrants, origins and the policy say.
+//!
+//! Input: the service and the clusters of one view, the caller's network, reachability, and which metadata is a place.
+//! Output: an [`Offer`] for every instance, in the order of origins and ids; none is dropped, what cannot be used says why.
+//! Invariant: of the caller, only its network counts, so that offers serve all callers of one network.
+
+use std::sync::Arc;
+
+use super::address::AdvertisedAddress;
+use super::endpoint::{Admission, Counting, Endpoint, MilliWeight, Origin};
+use super::reachability::Reachability;
+use crate::freshness::Freshness;
+use crate::id::{ClusterId, InstanceId};
+use crate::instance::{Health, Instance};
+use crate::locality::Locality;
+use crate::service::{ClusterStatus, FederatedInstance, FederatedService, Held, OriginInstances};
+
+/// What Nacos calls the cluster of an instance whose registrant named none: not a zone.
+const DEFAULT_NACOS_CLUSTER: &str = "DEFAULT";
+
+/// Which words of a registrant are places and addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceRules {
+    /// Metadata key of an instance's region.
+    pub region_key: Arc<str>,
+    /// Metadata key of its zone.
+    pub zone_key: Arc<str>,
+    /// Metadata key of its sub-zone.
+    pub sub_zone_key: Arc<str>,
+    /// What else names a zone.
+    pub zone_from: ZoneSource,
+    /// Metadata key of the address for a network, without the network's name at its end.
+    pub advertise_prefix: Arc<str>,
+}
+
+impl Default for PlaceRules {
+    fn default() -> Self {
+        Self {
+            region_key: "region".into(),
+            zone_key: "zone".into(),
+            sub_zone_key: "sub_zone".into(),
+            zone_from: ZoneSource::Metadata,
+            advertise_prefix: "nacos-fed.advertise.".into(),
+        }
+    }
+}
+
+/// What names the zone of an instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ZoneSource {
+    /// Its metadata alone.
+    #[default]
+    Metadata,
+    /// Its metadata, else its Nacos cluster unless that is `DEFAULT`.
+    NacosCluster,
+}
+
+/// One instance with what routing takes it for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// What is planned; its id is `origin/ip:port@nacosCluster`.
+    pub endpoint: Endpoint,
+    /// The cluster that observed it.
+    pub origin: ClusterId,
+    /// What the origin says of it.
+    pub instance: Arc<Instance>,
+    /// Which instance of the service.
+    pub instance_id: InstanceId,
+    /// Health as the origin says it; the endpoint has the effective one.
+    pub raw_health: Health,
+    /// Freshness of the origin as it is; the endpoint has the effective one.
+    pub raw_freshness: Freshness,
+    /// Set while its removal is kept back.
+    pub held: Option<Held>,
+    /// How the caller reaches it.
+    pub address: Address,
+}
+
+/// Where a caller sends requests to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// IP and port as registered.
+    Own,
+    /// Another one, because the caller is in another network.
+    Advertised {
+        /// A name, an IPv4 address, or an IPv6 address without brackets.
+        host: Arc<str>,
+        /// 0 to 65535: the instance's own where none was advertised.
+        port: u16,
+        /// Who said so.
+        by: AdvertisedBy,
+    },
+}
+
+/// Who names an address for other networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AdvertisedBy {
+    /// The instance's registrant, by metadata.
+    Instance,
+    /// The origin, for all of its instances: an ingress in front of them.
+    Cluster,
+}
+
+impl Offer {
+    /// The host and port to use.
+    #[must_use]
+    pub fn reached_at(&self) -> (&Arc<str>, u16) {
+        match &self.address {
+            Address::Own => (&self.instance_id.ip, self.instance_id.port),
+            Address::Advertised { host, port, .. } => (host, *port),
+        }
+    }
+}
+
+/// Offers of all instances of `service` to callers of `network`. `clusters` are sorted by id, as views have them; an origin
+/// that is not among them is stale and has no place.
+#[must_use]
+pub fn gather(
+    service: &FederatedService,
+    clusters: &[ClusterStatus],
+    network: Option<&str>,
+    reach: &Reachability,
+    rules: &PlaceRules,
+) -> Vec<Offer> {
+    let instances = service.origins.iter().map(|of| of.instances.len()).sum();
+    let mut offers = Vec::with_capacity(instances);
+    for of in &service.origins {
+        let found = clusters.binary_search_by(|cluster| cluster.id.cmp(&of.origin)).ok();
+        let origin = Gathered::new(of, found.map(|at| &clusters[at]), network, reach, rules);
+        offers.extend(of.instances.iter().map(|instance| origin.offer(instance)));
+    }
+    offers
+}
+
+/// What the offers of one origin have in common.
+struct Gathered<'a> {
+    id: &'a ClusterId,
+    name: Origin,
+    locality: Locality,
+    raw_freshness: Freshness,
+    freshness: Freshness,
+    rules: &'a PlaceRules,
+    route: Route,
+}
+
+/// How the caller's network reaches an origin's instances.
+enum Route {
+    Direct,
+    /// By the address for the caller's network that an instance or else the cluster advertises.
+    Advertised {
+        key: String,
+        by_cluster: Option<Arc<str>>,
+        barrier: Arc<str>,
+    },
+}
+
+impl<'a> Gathered<'a> {
+    fn new(
+        of: &'a OriginInstances,
+        status: Option<&ClusterStatus>,
+        network: Option<&str>,
+        reach: &Reachability,
+        rules: &'a PlaceRules,
+    ) -> Self {
+        let locality = status.map(|status| status.locality.clone()).unwrap_or_default();
+        let route = match (network, reach.barrier(network, locality.network.as_deref())) {
+            (Some(network), Some(barrier)) => Route::Advertised {
+                key: format!("{}{network}", rules.advertise_prefix),
+                by_cluster: status.and_then(|status| status.advertise.get(network)).cloned(),
+                barrier,
+            },
+            _ => Route::Direct,
+        };
+        Self {
+            id: &of.origin,
+            name: Origin::from(&of.origin),
+            locality,
+            raw_freshness: status.map_or(Freshness::Stale, |status| status.freshness),
+            freshness: status.map_or(Freshness::Stale, |status| status.effective),
+            rules,
+            route,
+        }
+    }
+
+    fn offer(&self, of: &FederatedInstance) -> Offer {
+        let instance = &of.instance;
+        let routed = self.address(of);
+        let admission = match &routed {
+            _ if !instance.enabled => Admission::Disabled,
+            Ok(_) => Admission::Admitted,
+            Err(reason) => Admission::Barred(Arc::clone(reason)),
+        };
+        let endpoint = Endpoint {
+            id: format!("{}/{}", self.id, of.id).into(),
+            origin: self.name.clone(),
+            locality: self.place(of),
+            labels: instance.metadata.clone(),
+            weight: MilliWeight::from_registered(instance.weight.get()).expect("a registered weight is finite"),
+            health: of.effective,
+            counting: Counting::Counted,
+            admission,
+            freshness: self.freshness,
+            priority: None,
+        };
+        Offer {
+            endpoint,
+            origin: self.id.clone(),
+            instance: Arc::clone(instance),
+            instance_id: of.id.clone(),
+            raw_health: instance.health,
+            raw_freshness: self.raw_freshness,
+            held: of.held.clone(),
+            address: routed.unwrap_or(Address::Own),
+        }
+    }
+
+    /// What the registrant says; a part it does not name is the origin's as long as the parts above it are the origin's.
+    fn place(&self, of: &FederatedInstance) -> Locality {
+        let said = |key: &str| of.instance.metadata.get_shared(key).filter(|value| !value.is_empty()).cloned();
+        let nacos_cluster = || match self.rules.zone_from {
+            ZoneSource::Metadata => None,
+            ZoneSource::NacosCluster if &*of.id.nacos_cluster == DEFAULT_NACOS_CLUSTER => None,
+            ZoneSource::NacosCluster => Some(Arc::clone(&of.id.nacos_cluster)).filter(|name| !name.is_empty()),
+        };
+        let origin = &self.locality;
+        let region = said(&self.rules.region_key).or_else(|| origin.region.clone());
+        let same_region = region == origin.region;
+        let inherited = |part: &Option<Arc<str>>, alike: bool| part.clone().filter(|_| alike);
+        let zone = said(&self.rules.zone_key).or_else(nacos_cluster).or_else(|| inherited(&origin.zone, same_region));
+        let same_zone = same_region && zone == origin.zone;
+        let sub_zone = said(&self.rules.sub_zone_key).or_else(|| inherited(&origin.sub_zone, same_zone));
+        Locality { region, zone, sub_zone, network: origin.network.clone() }
+    }
+
+    /// How the caller reaches the instance, or why it does not.
+    fn address(&self, of: &FederatedInstance) -> Result<Address, Arc<str>> {
+        let Route::Advertised { key, by_cluster, barrier } = &self.route else { return Ok(Address::Own) };
+        let by_instance = of.instance.metadata.get_shared(key).filter(|text| !text.is_empty());
+        let (text, by) = match (by_instance, by_cluster) {
+            (Some(text), _) => (text, AdvertisedBy::Instance),
+            (None, Some(text)) => (text, AdvertisedBy::Cluster),
+            (None, None) => return Err(Arc::clone(barrier)),
+        };
+        match text.parse::<AdvertisedAddress>() {
+            Ok(AdvertisedAddress { host, port }) => {
+                Ok(Address::Advertised { host, port: port.unwrap_or(of.id.port), by })
+            }
+            Err(error) => Err(format!("the address advertised for the caller's network is wrong: {error}").into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ServiceKey;
+    use crate::instance::{Metadata, Weight};
+    use crate::routing::Reach;
+    use crate::service::{Revision, Source};
+    use crate::time::Mono;
+
+    fn locality(text: &str, network: &str) -> Locality {
+        let mut parts = text.split('/').map(|part| Some(part.into()).filter(|part: &Arc<str>| !part.is_empty()));
+        let mut part = || parts.next().flatten();
+        let (region, zone, sub_zone) = (part(), part(), part());
+        Locality { region, zone, sub_zone, network: Some(network.into()).filter(|_| !network.is_empty()) }
+    }
+
+    fn cluster(id: &str, locality: Locality, advertise: &[(&str, &str)]) -> ClusterStatus {
+        ClusterStatus {
+            id: id.parse().unwrap(),
+            locality,
+            advertise: advertise.iter().map(|(network, text)| ((*network).into(), (*text).into())).collect(),
+            local: false,
+            freshness: Freshness::Live,
+            effective: Freshness::Stale,
+            reason: "".into(),
+            freshness_revision: Revision(1),
+            age: None,
+            as_of: Mono(0),
+            last_beat: None,
+            services: 1,
+            instances: 1,
+            configs: 0,
+        }
+    }
+
+    fn instance(id: InstanceId, metadata: &[(&str, &str)]) -> FederatedInstance {
+        let metadata: Metadata = metadata.iter().copied().collect();
+        let weight = Weight::try_from(0.5).unwrap();
+        let instance = Instance { weight, health: Health::Healthy, enabled: true, ephemeral: true, metadata };
+        FederatedInstance { id, instance: Arc::new(instance), effective: Health::Unhealthy, held: None }
+    }
+
+    fn service(instances: Vec<FederatedInstance>) -> FederatedService {
+        let of = OriginInstances { origin: "a".parse().unwrap(), source: Source::Log, instances };
+        FederatedService { key: ServiceKey::new("public", "G", "s"), revision: Revision(1), origins: vec![of] }
+    }
+
+    fn one(metadata: &[(&str, &str)], origin: ClusterStatus, network: Option<&str>) -> Offer {
+        let service = service(vec![instance(InstanceId::new("10.0.0.1", 80, "DEFAULT"), metadata)]);
+        gather(&service, &[origin], network, Reachability::ONLY_ITSELF, &PlaceRules::default()).remove(0)
+    }
+
+    fn barrier(offer: &Offer) -> &str {
+        match &offer.endpoint.admission {
+            Admission::Barred(reason) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_offer_has_the_effective_words_and_keeps_the_raw_ones() {
+        let offer = one(&[("k", "v")], cluster("a", locality("r1/z1", "n1"), &[]), Some("n1"));
+        assert_eq!(&*offer.endpoint.id, "a/10.0.0.1:80@DEFAULT");
+        assert_eq!((offer.raw_health, offer.endpoint.health), (Health::Healthy, Health::Unhealthy));
+        assert_eq!((offer.raw_freshness, offer.endpoint.freshness), (Freshness::Live, Freshness::Stale));
+        assert_eq!((offer.endpoint.weight.thousandths(), offer.endpoint.labels.get("k")), (500, Some("v")));
+        assert_eq!((offer.endpoint.admission.clone(), offer.address.clone()), (Admission::Admitted, Address::Own));
+        assert_eq!(offer.reached_at(), (&"10.0.0.1".into(), 80));
+    }
+
+    #[test]
+    fn an_unnamed_part_is_the_origins_as_long_as_the_parts_above_are() {
+        let origin = || cluster("a", locality("r1/z1/s1", "n1"), &[]);
+        for (metadata, want) in [
+            (&[][..], "r1/z1/s1"),
+            (&[("region", "")], "r1/z1/s1"),
+            (&[("region", "r1")], "r1/z1/s1"),
+            (&[("region", "r2")], "r2"),
+            (&[("zone", "z1")], "r1/z1/s1"),
+            (&[("zone", "z2")], "r1/z2"),
+            (&[("sub_zone", "s2")], "r1/z1/s2"),
+            (&[("region", "r2"), ("zone", "z1")], "r2/z1"),
+            (&[("region", "r2"), ("sub_zone", "s1")], "r2//s1"),
+        ] {
+            let offer = one(metadata, origin(), None);
+            assert_eq!(offer.endpoint.locality, locality(want, "n1"), "{metadata:?}");
+        }
+    }
+
+    #[test]
+    fn the_nacos_cluster_is_the_zone_if_rules_say_so_and_metadata_does_not() {
+        let rules = PlaceRules { zone_from: ZoneSource::NacosCluster, region_key: "r".into(), ..PlaceRules::default() };
+        let named = |name: &str, metadata: &[(&str, &str)]| instance(InstanceId::new("10.0.0.1", 80, name), metadata);
+        for (instance, want) in [
+            (named("DEFAULT", &[]), "r1/z1/s1"),
+            (named("z7", &[]), "r1/z7"),
+            (named("z1", &[]), "r1/z1/s1"),
+            (named("z7", &[("zone", "z2")]), "r1/z2"),
+            (named("z7", &[("r", "r2")]), "r2/z7"),
+        ] {
+            let clusters = [cluster("a", locality("r1/z1/s1", ""), &[])];
+            let offers = gather(&service(vec![instance]), &clusters, None, Reachability::ONLY_ITSELF, &rules);
+            assert_eq!(offers[0].endpoint.locality.to_string(), want);
+        }
+    }
+
+    #[test]
+    fn an_instance_of_another_network_is_offered_by_the_address_that_is_advertised_for_the_callers() {
+        let key = "nacos-fed.advertise.n2";
+        let advertised = |host: &str, port, by| Address::Advertised { host: host.into(), port, by };
+        for (metadata, cluster_says, want) in [
+            (&[][..], &[("n2", "edge.example:443")][..], advertised("edge.example", 443, AdvertisedBy::Cluster)),
+            (&[], &[("n2", "192.0.2.1")], advertised("192.0.2.1", 80, AdvertisedBy::Cluster)),
+            (&[(key, "192.0.2.9:81")], &[], advertised("192.0.2.9", 81, AdvertisedBy::Instance)),
+            (&[(key, "[::1]:81")], &[("n2", "192.0.2.1")], advertised("::1", 81, AdvertisedBy::Instance)),
+            (&[(key, "")], &[("n2", "192.0.2.1")], advertised("192.0.2.1", 80, AdvertisedBy::Cluster)),
+        ] {
+            let offer = one(metadata, cluster("a", locality("r1", "n1"), cluster_says), Some("n2"));
+            assert_eq!((offer.address, offer.endpoint.admission), (want, Admission::Admitted), "{metadata:?}");
+        }
+    }
+
+    #[test]
+    fn an_instance_that_cannot_be_reached_says_why() {
+        let origin = |advertise: &[(&str, &str)]| cluster("a", locality("r1", "n1"), advertise);
+        let offer = one(&[], origin(&[("n3", "192.0.2.1")]), Some("n2"));
+        assert_eq!(barrier(&offer), "network n1 is not reachable from n2, and no address is advertised for it");
+        let offer = one(&[("nacos-fed.advertise.n2", "a:b")], origin(&[("n2", "192.0.2.1")]), Some("n2"));
+        assert!(barrier(&offer).contains("\"a:b\" is not an address"), "{}", barrier(&offer));
+    }
+
+    #[test]
+    fn a_network_that_is_reached_or_unknown_needs_no_other_address() {
+        let service = service(vec![instance(InstanceId::new("10.0.0.1", 80, "DEFAULT"), &[])]);
+        let reach = Reachability::new(vec![Reach { from: "n2".into(), to: vec!["n1".into()] }]);
+        for (own, caller, reach) in
+            [("n1", Some("n2"), &reach), ("", Some("n2"), Reachability::ONLY_ITSELF), ("n1", None, &reach)]
+        {
+            let clusters = [cluster("a", locality("r1", own), &[("n2", "192.0.2.1")])];
+            let offers = gather(&service, &clusters, caller, reach, &PlaceRules::default());
+            assert_eq!((&offers[0].address, &offers[0].endpoint.admission), (&Address::Own, &Admission::Admitted));
+        }
+    }
+
+    #[test]
+    fn an_origin_without_a_status_is_stale_and_nowhere() {
+        let service = service(vec![instance(InstanceId::new("10.0.0.1", 80, "DEFAULT"), &[("zone", "z1")])]);
+        let offers = gather(&service, &[], Some("n1"), Reachability::ONLY_ITSELF, &PlaceRules::default());
+        assert_eq!((offers[0].raw_freshness, offers[0].endpoint.freshness), (Freshness::Stale, Freshness::Stale));
+        assert_eq!((offers.len(), offers[0].endpoint.locality.to_string().as_str()), (1, "/z1"));
+    }
+
+    #[test]
+    fn a_disabled_instance_is_disabled_wherever_it_is() {
+        let mut disabled = instance(InstanceId::new("10.0.0.1", 80, "DEFAULT"), &[]);
+        disabled.instance = Arc::new(Instance { enabled: false, ..(*disabled.instance).clone() });
+        let clusters = [cluster("a", locality("r1", "n1"), &[])];
+        let rules = PlaceRules::default();
+        let offers = gather(&service(vec![disabled]), &clusters, Some("n2"), Reachability::ONLY_ITSELF, &rules);
+        assert_eq!(offers[0].endpoint.admission, Admission::Disabled);
+    }
+}
