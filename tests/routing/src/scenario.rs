@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use federation_core::freshness::Freshness;
 use federation_core::instance::Health;
@@ -326,5 +325,6 @@ fn policy(policy: &Policy) -> real::Policy {
             true => real::LoadOrder::LevelByLevel,
             false => real::LoadOrder::HealthyFirst,
         },
+        reachable: None,
     }
 }
