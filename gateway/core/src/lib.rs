@@ -8,6 +8,7 @@ pub mod federation;
 pub mod freshness;
 pub mod id;
 pub mod instance;
+pub mod intents;
 pub mod lease;
 pub mod local;
 pub mod locality;

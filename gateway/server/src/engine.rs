@@ -160,6 +160,7 @@ impl Engine {
             let config = self.core.config(&key).map(Arc::new);
             change.configs.push((key, config));
         }
+        change.intents = changed.intents.then(|| self.core.intents());
         change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters(now) }));
         if tell {
             change.gateway = Some(Arc::new(self.status(now, startup)));

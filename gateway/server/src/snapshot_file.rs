@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use federation_core::federation::OriginSnapshot;
 use federation_core::federation::input::Outgoing;
+use federation_core::intents::{DrainIntent, DrainTarget};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor};
 use federation_core::log::key::RecordKey;
 use federation_core::log::record::{Epoch, Header, SCHEMA};
@@ -127,6 +128,7 @@ fn to_proto(snapshot: &OriginSnapshot) -> proto::OriginSnapshot {
         partitions: snapshot.partitions,
         descriptor: snapshot.descriptor.as_ref().map_or_else(Vec::new, encode_descriptor),
         records: records.collect(),
+        intents: snapshot.intents.iter().filter_map(encode_drain).collect(),
     }
 }
 
@@ -145,6 +147,7 @@ fn from_proto(message: proto::OriginSnapshot, interner: &mut Interner) -> Option
         last_beat: Some(message.last_beat_ms).filter(|beat| *beat > 0).map(WallMs),
         partitions: message.partitions,
         facts,
+        intents: message.intents.iter().filter_map(|stored| decode_drain(stored, interner)).collect(),
     })
 }
 
@@ -165,14 +168,34 @@ fn decode_descriptor(bytes: &[u8], interner: &mut Interner) -> Option<Descriptor
     }
 }
 
+fn encode_drain((target, intent, observed): &(DrainTarget, DrainIntent, WallMs)) -> Option<proto::SnapshotRecord> {
+    let (key, value) = (ControlKey::Drain(target.clone()), ControlValue::Drain(intent.clone()));
+    let record = wire::encode_control(&key, Some(&value), &Header { observed: *observed, ..NO_HEADER })?;
+    let value = record.value.unwrap_or_default().to_vec();
+    Some(proto::SnapshotRecord { key: record.key.to_vec(), value, header: record.header.to_vec() })
+}
+
+fn decode_drain(stored: &proto::SnapshotRecord, interner: &mut Interner) -> Option<(DrainTarget, DrainIntent, WallMs)> {
+    let raw = RawRecord { offset: 0, key: &stored.key, value: Some(&stored.value), header: Some(&stored.header) };
+    let record = wire::decode_control(&raw, interner);
+    match (record.key, record.value, record.header) {
+        (ControlKey::Drain(target), Some(ControlValue::Drain(intent)), Some(header)) => {
+            Some((target, intent, header.observed))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use federation_core::id::{InstanceId, ServiceKey};
     use federation_core::instance::{Health, Instance, Metadata, Weight};
+    use federation_core::intents::Counter;
     use federation_core::log::key::DataKey;
     use federation_core::log::record::Body;
+    use federation_core::routing::{DrainGuard, Percent};
 
     use super::*;
 
@@ -192,7 +215,21 @@ mod tests {
             last_beat: Some(WallMs(7)),
             partitions: 8,
             facts: vec![(key, Body::Instance(Arc::new(instance)), None)],
+            intents: vec![("frankfurt".parse().unwrap(), drain(), WallMs(6))],
         }]
+    }
+
+    fn drain() -> DrainIntent {
+        DrainIntent {
+            counter: Counter::FIRST,
+            percent: Percent::new(30).unwrap(),
+            guard: DrainGuard::Force,
+            who: "ann".into(),
+            why: "maintenance".into(),
+            when: WallMs(5),
+            replica: 7,
+            ramp: None,
+        }
     }
 
     fn weight_in(directory: &Path) -> Option<f64> {
@@ -209,6 +246,7 @@ mod tests {
         let origins = read(directory.path()).unwrap();
         assert_eq!((origins[0].facts.len(), origins[0].descriptor.as_ref().unwrap().partitions), (1, 8));
         assert_eq!(weight_in(directory.path()), Some(0.5));
+        assert_eq!(origins[0].intents, [("frankfurt".parse().unwrap(), drain(), WallMs(6))]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
+use federation_core::intents::IntentTable;
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
 use tokio::sync::watch;
 
@@ -23,6 +24,8 @@ pub struct ViewChange {
     pub clusters: Option<Arc<ClusterTable>>,
     /// The gateway's own state, if it changed.
     pub gateway: Option<Arc<GatewayStatus>>,
+    /// The drains in force, if they changed.
+    pub intents: Option<Arc<IntentTable>>,
 }
 
 /// All members of the federation, sorted by id.
@@ -100,6 +103,7 @@ struct Shared {
     gateway: watch::Sender<Arc<GatewayStatus>>,
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
     clusters_changed: watch::Sender<Revision>,
+    intents: watch::Sender<Arc<IntentTable>>,
 }
 
 /// The only way to change the view. Deliberately not `Clone`: two writers would overwrite each other.
@@ -126,6 +130,7 @@ pub fn new(now: Now) -> (ViewWriter, ViewReader) {
         gateway: watch::Sender::default(),
         watched: DashMap::default(),
         clusters_changed: watch::Sender::default(),
+        intents: watch::Sender::default(),
     });
     (ViewWriter { shared: Arc::clone(&shared) }, ViewReader { shared, now })
 }
@@ -152,6 +157,9 @@ impl ViewWriter {
         }
         if let Some(clusters) = change.clusters {
             self.replace_clusters(clusters);
+        }
+        if let Some(intents) = change.intents {
+            self.shared.intents.send_replace(intents);
         }
         for (key, _) in &change.services {
             self.wake(key);
@@ -215,6 +223,18 @@ impl ViewReader {
     #[must_use]
     pub fn clusters(&self) -> Arc<ClusterTable> {
         self.shared.clusters.load_full()
+    }
+
+    /// The drains in force.
+    #[must_use]
+    pub fn intents(&self) -> Arc<IntentTable> {
+        Arc::clone(&self.shared.intents.borrow())
+    }
+
+    /// Changes whenever the drains in force do.
+    #[must_use]
+    pub fn watch_intents(&self) -> watch::Receiver<Arc<IntentTable>> {
+        self.shared.intents.subscribe()
     }
 
     /// What the gateway says of itself.

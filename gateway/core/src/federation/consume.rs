@@ -134,6 +134,7 @@ impl Federation {
                 (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => {
                     self.described(id, descriptor);
                 }
+                (ControlKey::Drain(target), value) => self.read_drain(id, target, value.as_ref(), record.header),
                 _ => {}
             }
         }
@@ -155,6 +156,9 @@ impl Federation {
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         if place.topic == TopicKind::Control {
             origin.pulse.at_end(now.mono);
+            if origin.intents.at_end() {
+                self.choose_intents();
+            }
             if own {
                 self.descriptor_read = true;
                 self.lease.at_end(now.mono, next_offset);
@@ -198,6 +202,9 @@ impl Federation {
             self.lease.restarted();
         }
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
+        if place.topic == TopicKind::Control {
+            origin.intents.restart();
+        }
         if let Some(partition) = origin.log.partition_mut(place.topic, place.partition) {
             partition.restart();
             origin.counts.restarted += 1;

@@ -1,26 +1,31 @@
 //! The owner of all state of a gateway: `step(now, Input) -> Effects`.
 //!
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
-//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`own`] drives the own log, [`view`]
+//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`own`] drives the own log, [`intents`] what
+//! operators want, [`view`]
 //! makes the values that answers are built from. Nothing here removes on silence.
 
 mod consume;
 pub mod input;
+mod intents;
 mod own;
 mod snapshot;
 mod view;
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
 use crate::federation::input::{Effect, Input, LocalInput, ReplicaIdentity};
 use crate::freshness::{Freshness, FreshnessSettings, Pulse};
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
+use crate::intents::IntentTable;
 use crate::lease::{Lease, Role, Wish};
 use crate::local::observation::{Connection, Local, Subject};
 use crate::local::service::Patience;
 use crate::log::control::Descriptor;
+use crate::log::intents::IntentLog;
 use crate::log::key::DataKey;
 use crate::log::origin::OriginLog;
 use crate::pattern::{Glob, Selection};
@@ -93,13 +98,15 @@ pub struct Changed {
     pub services: HashSet<ServiceKey, RandomState>,
     /// Config items to be built anew.
     pub configs: HashSet<ConfigKey, RandomState>,
+    /// The drains in force.
+    pub intents: bool,
 }
 
 impl Changed {
     /// Whether nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.configs.is_empty()
+        self.services.is_empty() && self.configs.is_empty() && !self.intents
     }
 
     fn note(&mut self, key: &DataKey) {
@@ -128,6 +135,7 @@ pub struct Counts {
 /// One origin: what its log says, and how fresh that is.
 struct Origin {
     log: OriginLog,
+    intents: IntentLog,
     pulse: Pulse,
     descriptor: Option<Descriptor>,
     freshness: Freshness,
@@ -152,6 +160,7 @@ impl Origin {
     fn new(partitions: u32) -> Self {
         Self {
             log: OriginLog::new(partitions),
+            intents: IntentLog::default(),
             pulse: Pulse::default(),
             descriptor: None,
             freshness: Freshness::Stale,
@@ -173,7 +182,8 @@ pub struct Federation {
     leadership: Leadership,
     revision: Revision,
     changed: Changed,
-    log_trouble: Option<std::sync::Arc<str>>,
+    intents: Arc<IntentTable>,
+    log_trouble: Option<Arc<str>>,
     control_header_seq: u64,
     descriptor_read: bool,
 }
@@ -193,6 +203,7 @@ impl Federation {
             leadership: Leadership::default(),
             revision: Revision::default(),
             changed: Changed::default(),
+            intents: Arc::default(),
             log_trouble: None,
             control_header_seq: 0,
             descriptor_read: false,
@@ -328,11 +339,11 @@ impl Federation {
         }
     }
 
-    /// Whether the log of every member, the own cluster among them, was read to its end.
+    /// Whether the log of every member, the own cluster among them, was read to its end: its facts, and its intents.
     #[must_use]
     pub fn log_is_read(&self) -> bool {
-        self.own_log_is_read()
-            && self.origins.values().filter(|origin| origin.member).all(|origin| origin.log.is_read())
+        let mut members = self.origins.values().filter(|origin| origin.member);
+        self.own_log_is_read() && members.all(|origin| origin.log.is_read() && origin.intents.is_read())
     }
 
     /// Whether own Nacos has been heard and is connected.

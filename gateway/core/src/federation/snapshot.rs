@@ -6,7 +6,9 @@
 
 use crate::federation::{Federation, Origin};
 use crate::id::{ClusterId, InstanceId};
+use crate::intents::{DrainIntent, DrainTarget};
 use crate::log::control::Descriptor;
+use crate::log::intents::IntentLog;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
 use crate::log::partition::{Entry, Fold};
@@ -26,6 +28,8 @@ pub struct OriginSnapshot {
     pub partitions: u32,
     /// Its facts: key, value and header of each last record that can be read.
     pub facts: Vec<(DataKey, Body, Option<Header>)>,
+    /// Its intents: target, the last value that could be read, and when that was written.
+    pub intents: Vec<(DrainTarget, DrainIntent, WallMs)>,
 }
 
 impl Federation {
@@ -51,6 +55,7 @@ impl Federation {
                 folds.fold(&Record { offset, key: RecordKey::Data(key), header, body, digest });
             }
             origin.log = folds.into_snapshot();
+            origin.intents = IntentLog::from_snapshot(snapshot.intents);
             origin.size.outdated = true;
             origin.descriptor = snapshot.descriptor;
             if let Some(beat) = snapshot.last_beat {
@@ -58,6 +63,7 @@ impl Federation {
             }
             self.origins.insert(snapshot.origin, origin);
         }
+        self.choose_intents();
     }
 }
 
@@ -67,12 +73,17 @@ impl Origin {
         for fold in self.log.folds() {
             facts.extend(facts_of(fold));
         }
+        let intents = self.intents.served().filter_map(|(target, logged)| {
+            let intent = logged.intent.clone()?;
+            Some((target.clone(), intent, logged.observed))
+        });
         OriginSnapshot {
             origin: id.clone(),
             descriptor: self.descriptor.clone(),
             last_beat: self.pulse.last_beat(),
             partitions: self.log.partitions(),
             facts,
+            intents: intents.collect(),
         }
     }
 }

@@ -97,7 +97,7 @@ impl Federation {
         let size = self.own_size();
         ClusterStatus {
             locality: self.settings.descriptor.locality.clone(),
-            advertise: BTreeMap::new(),
+            advertise: self.settings.descriptor.advertise.clone(),
             local: true,
             freshness: verdict.freshness,
             effective: verdict.freshness,
@@ -147,7 +147,7 @@ impl Federation {
         let origin = &self.origins[&id];
         ClusterStatus {
             locality: origin.descriptor.as_ref().map(|descriptor| descriptor.locality.clone()).unwrap_or_default(),
-            advertise: BTreeMap::new(),
+            advertise: origin.descriptor.as_ref().map(|descriptor| descriptor.advertise.clone()).unwrap_or_default(),
             local: false,
             freshness: verdict.freshness,
             effective: verdict.freshness,

@@ -1,7 +1,9 @@
-//! What the control topic of a cluster says: its replicas, who leads, and what the cluster is (rules R7, R8, R13).
+//! What the control topic of a cluster says: its replicas, who leads, and what the cluster is (rules R7, R8, R13); and what operators want (rule R24).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::intents::{DrainIntent, DrainTarget};
 use crate::locality::Locality;
 use crate::log::record::Epoch;
 use crate::time::Millis;
@@ -13,9 +15,13 @@ pub enum ControlKey {
     Replica(u32),
     /// `descriptor`
     Descriptor,
+    /// `intent/drain/<target>` (rule R24).
+    Drain(DrainTarget),
     /// A key of a later version, or not a key: ignored.
     Other,
 }
+
+const DRAIN: &str = "intent/drain/";
 
 impl ControlKey {
     /// Reads the key of a control topic's record.
@@ -24,6 +30,9 @@ impl ControlKey {
         let Ok(text) = std::str::from_utf8(bytes) else { return Self::Other };
         if text == "descriptor" {
             return Self::Descriptor;
+        }
+        if let Some(target) = text.strip_prefix(DRAIN) {
+            return target.parse().map_or(Self::Other, Self::Drain);
         }
         let nonce = text.strip_prefix("replica/").filter(|hex| hex.len() == 8 && !hex.starts_with('+'));
         nonce.and_then(|hex| u32::from_str_radix(hex, 16).ok()).map_or(Self::Other, Self::Replica)
@@ -35,6 +44,7 @@ impl ControlKey {
         match self {
             Self::Replica(nonce) => Some(format!("replica/{nonce:08x}")),
             Self::Descriptor => Some("descriptor".to_owned()),
+            Self::Drain(target) => Some(format!("{DRAIN}{target}")),
             Self::Other => None,
         }
     }
@@ -47,6 +57,8 @@ pub enum ControlValue {
     Replica(Replica),
     /// Value of the key `descriptor`.
     Descriptor(Descriptor),
+    /// Value of an `intent/drain/…` key.
+    Drain(DrainIntent),
     /// Bytes that this version cannot read.
     Unreadable,
 }
@@ -102,4 +114,6 @@ pub struct Descriptor {
     pub generation: u32,
     /// The highest schema of records that it reads.
     pub reads_schema: u16,
+    /// Where its instances are reached from other networks: network to `host` or `host:port`.
+    pub advertise: BTreeMap<Arc<str>, Arc<str>>,
 }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
+use crate::log::escape;
 
 /// Parts the fields of a key.
 pub const SEPARATOR: char = '\u{1f}';
@@ -66,7 +67,7 @@ impl DataKey {
             Self::Instance(service, _) => [service.namespace(), service.group(), service.service()],
             Self::Config(config) => [config.namespace(), config.group(), config.data_id()],
         };
-        push_encoded(&mut text, first);
+        escape::push(&mut text, first, &[]);
         push_fields(&mut text, rest);
         partition_of(text.as_bytes(), partitions)
     }
@@ -108,50 +109,25 @@ impl RecordKey {
 
 fn parse_instance(fields: &[&str]) -> Option<DataKey> {
     let [namespace, group, service, ip, port, nacos_cluster] = fields else { return None };
-    let service = ServiceKey::new(&decode_field(namespace)?, &decode_field(group)?, &decode_field(service)?);
+    let service = ServiceKey::new(&decode(namespace)?, &decode(group)?, &decode(service)?);
     let port: u16 = port.parse().ok().filter(|number: &u16| number.to_string() == **port)?;
-    Some(DataKey::Instance(service, InstanceId::new(&decode_field(ip)?, port, &decode_field(nacos_cluster)?)))
+    Some(DataKey::Instance(service, InstanceId::new(&decode(ip)?, port, &decode(nacos_cluster)?)))
 }
 
 fn parse_config(fields: &[&str]) -> Option<DataKey> {
     let [namespace, group, data_id] = fields else { return None };
-    Some(DataKey::Config(ConfigKey::new(&decode_field(namespace)?, &decode_field(group)?, &decode_field(data_id)?)))
+    Some(DataKey::Config(ConfigKey::new(&decode(namespace)?, &decode(group)?, &decode(data_id)?)))
+}
+
+fn decode(field: &str) -> Option<String> {
+    escape::undo(field, &[])
 }
 
 fn push_fields<const N: usize>(text: &mut String, fields: [&str; N]) {
     for field in fields {
         text.push(SEPARATOR);
-        push_encoded(text, field);
+        escape::push(text, field, &[]);
     }
-}
-
-fn push_encoded(text: &mut String, field: &str) {
-    for character in field.chars() {
-        if character < ' ' || character == '\u{7f}' || character == '%' {
-            let _ = write!(text, "%{:02X}", u32::from(character));
-        } else {
-            text.push(character);
-        }
-    }
-}
-
-/// Undoes the percent-encoding; `None` if the field is not what the encoder writes (each name has exactly one key).
-fn decode_field(field: &str) -> Option<String> {
-    if !field.contains(['%', '\u{7f}']) && !field.chars().any(|c| c < ' ') {
-        return Some(field.to_owned());
-    }
-    let mut plain = String::with_capacity(field.len());
-    let mut rest = field;
-    while let Some(at) = rest.find('%') {
-        plain.push_str(&rest[..at]);
-        let code = u8::from_str_radix(rest.get(at + 1..at + 3)?, 16).ok().filter(u8::is_ascii)?;
-        plain.push(char::from(code));
-        rest = &rest[at + 3..];
-    }
-    plain.push_str(rest);
-    let mut canonical = String::with_capacity(field.len());
-    push_encoded(&mut canonical, &plain);
-    (canonical == field).then_some(plain)
 }
 
 #[cfg(test)]

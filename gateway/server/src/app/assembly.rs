@@ -160,6 +160,7 @@ fn settings(config: &Config, advertised: String) -> Settings {
             partitions: config.kafka.topics.partitions,
             generation: 1,
             reads_schema: SCHEMA + 1,
+            ..Descriptor::default()
         },
         patience: Patience {
             removal_hold: millis(config.nacos.removal_hold),

@@ -1,6 +1,8 @@
 //! Records as bytes: keys, values, the header and digests (rules R2 to R4 and R15). Free functions; nothing here fails:
 //! what cannot be read becomes [`Body::Unreadable`], because it still is its key's last record.
 
+mod intents;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -88,6 +90,7 @@ pub fn encode_control(key: &ControlKey, value: Option<&ControlValue>, header: &H
         None => None,
         Some(ControlValue::Replica(replica)) => Some(replica_to_proto(replica).encode_to_vec().into()),
         Some(ControlValue::Descriptor(descriptor)) => Some(descriptor_to_proto(descriptor).encode_to_vec().into()),
+        Some(ControlValue::Drain(intent)) => Some(intents::drain_to_proto(intent).encode_to_vec().into()),
         Some(ControlValue::Unreadable) => return None,
     };
     Some(EncodedRecord {
@@ -216,6 +219,9 @@ fn decode_control_value(key: &ControlKey, value: &[u8], interner: &mut Interner)
         }
         ControlKey::Descriptor => {
             descriptor_from_proto(proto::Descriptor::decode(value).ok()?, interner).map(ControlValue::Descriptor)
+        }
+        ControlKey::Drain(_) => {
+            intents::drain_from_proto(&proto::DrainIntent::decode(value).ok()?, interner).map(ControlValue::Drain)
         }
         ControlKey::Other => None,
     }
@@ -346,6 +352,7 @@ fn descriptor_to_proto(descriptor: &Descriptor) -> proto::Descriptor {
         partition_hash: proto::PartitionHash::Xxh364.into(),
         generation: descriptor.generation,
         reads_schema: descriptor.reads_schema.into(),
+        advertise: descriptor.advertise.iter().map(|(network, host)| (network.to_string(), host.to_string())).collect(),
     }
 }
 
@@ -368,6 +375,11 @@ fn descriptor_from_proto(record: proto::Descriptor, interner: &mut Interner) -> 
         partitions: record.partitions,
         generation: record.generation,
         reads_schema: u16::try_from(record.reads_schema).ok()?,
+        advertise: record
+            .advertise
+            .iter()
+            .map(|(network, host)| (interner.text(network), interner.text(host)))
+            .collect(),
     })
 }
 

@@ -1,6 +1,9 @@
 //! Vectors that another implementation wrote, round trips, and arbitrary bytes.
 
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
+use federation_core::intents::{Counter, DrainIntent, DrainTarget, Ramp};
+use federation_core::pattern::ServicePattern;
+use federation_core::routing::{DrainGuard, Percent};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -202,6 +205,33 @@ fn a_replica_with_an_absurd_term_is_unreadable() {
 }
 
 #[test]
+fn a_drain_that_no_gateway_writes_is_unreadable() {
+    let read = |drain: proto::DrainIntent| {
+        let (value, header) = (drain.encode_to_vec(), encode_header(&header()));
+        let raw = RawRecord { offset: 0, key: b"intent/drain/a", value: Some(&value), header: Some(&header) };
+        let record = decode_control(&raw, &mut Interner::default());
+        assert!(matches!(record.key, ControlKey::Drain(_)));
+        matches!(record.value, Some(ControlValue::Drain(_)))
+    };
+    let sane = proto::DrainIntent { counter: 1, percent: 100, ..Default::default() };
+    assert!(read(sane.clone()));
+    let ramp = proto::DrainRamp { from: 0, to: 100, started_ms: 1, over_ms: 1 };
+    assert!(read(proto::DrainIntent { ramp: Some(ramp), ..sane.clone() }));
+    for (name, drain) in [
+        ("no counter", proto::DrainIntent { counter: 0, ..sane.clone() }),
+        ("an absurd counter", proto::DrainIntent { counter: u64::MAX, ..sane.clone() }),
+        ("the first absurd counter", proto::DrainIntent { counter: 1 << 63, ..sane.clone() }),
+        ("more than all", proto::DrainIntent { percent: 101, ..sane.clone() }),
+        ("more than fits", proto::DrainIntent { percent: 256, ..sane.clone() }),
+        ("a ramp beyond all", proto::DrainIntent { ramp: Some(proto::DrainRamp { to: 101, ..ramp }), ..sane.clone() }),
+        ("a ramp to nowhere", proto::DrainIntent { ramp: Some(proto::DrainRamp { to: 0, ..ramp }), ..sane.clone() }),
+        ("a ramp in no time", proto::DrainIntent { ramp: Some(proto::DrainRamp { over_ms: 0, ..ramp }), ..sane }),
+    ] {
+        assert!(!read(drain), "{name}");
+    }
+}
+
+#[test]
 fn a_lone_instance_record_is_small() {
     let instance = Instance {
         weight: Weight::DEFAULT,
@@ -253,13 +283,47 @@ fn config_items() -> impl Strategy<Value = ConfigItem> {
 
 fn descriptors() -> impl Strategy<Value = Descriptor> {
     let locality = [optional_texts(), optional_texts(), optional_texts(), optional_texts()];
-    (locality, vec(texts(), 0..4), any::<u32>(), any::<u32>(), any::<u16>()).prop_map(
-        |([region, zone, sub_zone, network], nacos_servers, partitions, generation, reads_schema)| Descriptor {
-            locality: Locality { region, zone, sub_zone, network },
-            nacos_servers,
-            partitions,
-            generation,
-            reads_schema,
+    let advertise = btree_map(texts(), texts(), 0..3);
+    (locality, vec(texts(), 0..4), any::<u32>(), any::<u32>(), any::<u16>(), advertise).prop_map(
+        |([region, zone, sub_zone, network], nacos_servers, partitions, generation, reads_schema, advertise)| {
+            Descriptor {
+                locality: Locality { region, zone, sub_zone, network },
+                nacos_servers,
+                partitions,
+                generation,
+                reads_schema,
+                advertise,
+            }
+        },
+    )
+}
+
+fn targets() -> impl Strategy<Value = DrainTarget> {
+    let part = prop_oneof!["[a-z*?]{0,8}", "\\PC{0,20}", any::<String>()].prop_map(|text| text.parse().unwrap());
+    let services = proptest::option::of([part.clone(), part.clone(), part]);
+    ("[a-z0-9-]{1,63}", services).prop_map(|(cluster, services)| {
+        let services = services.map(|[namespace, group, service]| ServicePattern { namespace, group, service });
+        DrainTarget::new(cluster.parse().unwrap(), services)
+    })
+}
+
+fn percents() -> impl Strategy<Value = Percent> {
+    (0..=100u8).prop_map(|percent| Percent::new(percent).unwrap())
+}
+
+fn drains() -> impl Strategy<Value = DrainIntent> {
+    let ramp = (percents(), percents(), any::<u64>(), any::<u64>())
+        .prop_map(|(from, to, started, over)| Ramp::new(from, to, WallMs(started), Millis(over)));
+    ((1..1u64 << 63), percents(), any::<bool>(), [texts(), texts()], any::<u64>(), any::<u32>(), ramp).prop_map(
+        |(counter, percent, force, [who, why], when, replica, ramp)| DrainIntent {
+            counter: Counter::new(counter).unwrap(),
+            percent,
+            guard: if force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
+            who,
+            why,
+            when: WallMs(when),
+            replica,
+            ramp,
         },
     )
 }
@@ -337,6 +401,13 @@ proptest! {
     }
 
     #[test]
+    fn a_drain_and_its_target_come_back_equal(target in targets(), intent in drains()) {
+        let (key, value) = (ControlKey::Drain(target), ControlValue::Drain(intent));
+        let read = read_control_back(&encode_control(&key, Some(&value), &header()).unwrap());
+        prop_assert_eq!((read.key, read.value), (key, Some(value)));
+    }
+
+    #[test]
     fn arbitrary_bytes_are_read_without_a_panic(
         key in prop_oneof![
             vec(any::<u8>(), 0..40),
@@ -345,6 +416,7 @@ proptest! {
             Just(b"checkpoint".to_vec()),
             Just(b"replica/0000002a".to_vec()),
             Just(b"descriptor".to_vec()),
+            Just(b"intent/drain/frankfurt".to_vec()),
         ],
         value in proptest::option::of(vec(any::<u8>(), 0..200)),
         good_header: bool,

@@ -1,0 +1,119 @@
+//! What operators want, kept in the log (rule R24): drains, each of one target.
+//!
+//! A [`DrainIntent`] stands in the control topic of the cluster where it was ordered, one for each [`DrainTarget`]. Of all
+//! clusters' the highest (counter, cluster) is in force: [`IntentTable`] says which, and what it means for a service.
+
+mod ramp;
+mod table;
+mod target;
+
+use std::sync::Arc;
+
+pub use ramp::Ramp;
+pub use table::{DrainInForce, IntentTable, Settled, Taken};
+pub use target::{DrainTarget, InvalidTarget};
+
+use crate::routing::{DrainGuard, Percent};
+use crate::time::{Millis, WallMs};
+
+/// Counters from here on are nobody's: one absurd record must not make every later order a lower one.
+const COUNTER_LIMIT: u64 = 1 << 63;
+
+/// Which order for a target is the last: 1 + the highest that was known anywhere when it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Counter(u64);
+
+impl Counter {
+    /// The counter of a target's first order.
+    pub const FIRST: Self = Self(1);
+
+    /// 1 to 2⁶³ − 1; `None` for anything else.
+    #[must_use]
+    pub fn new(counter: u64) -> Option<Self> {
+        (1..COUNTER_LIMIT).contains(&counter).then_some(Self(counter))
+    }
+
+    /// 1 to 2⁶³ − 1.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The counter of the next order; of the last one itself, after which only the cluster decides.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self::new(self.0 + 1).unwrap_or(self)
+    }
+}
+
+/// One drain as it stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrainIntent {
+    /// Which order for its target this is.
+    pub counter: Counter,
+    /// How much traffic is taken away now. 0 is none, and still an order: it overrules lower ones.
+    pub percent: Percent,
+    /// What happens where nothing healthy would be left.
+    pub guard: DrainGuard,
+    /// Who ordered it, for people.
+    pub who: Arc<str>,
+    /// Why, for people; may be empty.
+    pub why: Arc<str>,
+    /// When it was ordered, by the clock of the gateway that took the order.
+    pub when: WallMs,
+    /// Nonce of the process that wrote this record and goes on with the ramp.
+    pub replica: u32,
+    /// How the percentage came about and where it goes; `None` if it was ordered at once.
+    pub ramp: Option<Ramp>,
+}
+
+impl DrainIntent {
+    /// The percentage at the end of the ramp.
+    #[must_use]
+    pub fn goal(&self) -> Percent {
+        self.ramp.map_or(self.percent, |ramp| ramp.to())
+    }
+
+    /// Whether both are records of one order, whatever step its ramp has reached and whoever wrote it.
+    #[must_use]
+    pub fn is_same_order(&self, other: &Self) -> bool {
+        let order = |intent: &Self| (intent.counter, intent.goal(), intent.guard, intent.when);
+        order(self) == order(other) && (&self.who, &self.why) == (&other.who, &other.why)
+    }
+
+    /// Whether the percentage is still on its way.
+    #[must_use]
+    pub fn is_ramping(&self) -> bool {
+        self.goal() != self.percent
+    }
+}
+
+/// What an operator orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrainOrder {
+    /// What is drained.
+    pub target: DrainTarget,
+    /// How much in the end; 0 undoes.
+    pub percent: Percent,
+    /// Time in which the percentage goes there from what is in force, in steps of 1; zero = at once.
+    pub over: Millis,
+    /// What happens where nothing healthy would be left.
+    pub guard: DrainGuard,
+    /// Who orders it, for people.
+    pub who: Arc<str>,
+    /// Why, for people; may be empty.
+    pub why: Arc<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absurd_counter_is_none_and_the_last_one_has_no_next() {
+        assert_eq!((Counter::new(0), Counter::new(1 << 63), Counter::new(u64::MAX)), (None, None, None));
+        let last = Counter::new((1 << 63) - 1).unwrap();
+        assert_eq!(last.next(), last);
+        assert_eq!(Counter::FIRST.next().get(), 2);
+    }
+}
