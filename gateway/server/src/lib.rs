@@ -9,6 +9,7 @@ pub mod engine;
 pub mod kafka;
 pub mod metrics;
 pub mod nacos;
+pub mod policy;
 pub mod ports;
 pub mod registry;
 pub mod scenario;

@@ -87,6 +87,10 @@ Secrets are masked. With mistakes the exit code is 2.")]
 With mistakes in the file the exit code is 2.")]
     Route(Route),
 
+    /// The policy by which services are routed: check a document, or show what is in force
+    #[command(subcommand)]
+    Policy(Policy),
+
     /// Whether the gateway is ready and every cluster is live
     #[command(after_help = "Examples:
   nacos-fed status
@@ -175,6 +179,26 @@ pub(super) struct Route {
     /// The scenario, in YAML; - reads standard input
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: String,
+}
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub(super) enum Policy {
+    /// Check a policy document and print what it means, or every mistake at once. Needs no gateway
+    #[command(after_help = "Examples:
+  nacos-fed policy check routing-policy.yaml
+  nacos-fed policy check - --format json < routing-policy.yaml
+
+With mistakes the exit code is 2.")]
+    Check(PolicyCheck),
+}
+
+/// Arguments of `policy check`.
+#[derive(Args, Debug)]
+pub(super) struct PolicyCheck {
+    /// The document, in YAML; - reads standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: String,
 }
 
 /// What a list is restricted to, besides namespace and group.

@@ -12,6 +12,7 @@ mod configs;
 mod demo;
 mod exit;
 mod output;
+mod policy;
 mod route;
 mod serve;
 mod service;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::args::{Cli, Command, Global};
+use self::args::{Cli, Command, Global, Policy};
 use self::client::Client;
 use self::exit::{Exit, Failure};
 use self::output::Output;
@@ -55,6 +56,7 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
         Command::CheckConfig(args) => check_config::run(args, &mut output),
         Command::Demo(args) => demo::run(args, global, &mut output),
         Command::Route(args) => route::run(args, &mut output),
+        Command::Policy(Policy::Check(args)) => policy::check(args, &mut output),
         query => {
             let level = global.log_level.clone().unwrap_or_else(|| LogFilter("warn".to_owned()));
             telemetry::init(global.log_format.unwrap_or(LogFormat::Text), &level, None).map_err(Failure::failed)?;
@@ -76,7 +78,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         Command::Configs(filter) => configs::list(filter, global, &client, output).await,
         Command::Config(item) => configs::show(item, global, &client, output).await,
         Command::Watch(name) => watch::run(name, global, &client, output).await,
-        Command::Serve(_) | Command::CheckConfig(_) | Command::Demo(_) | Command::Route(_) => {
+        Command::Serve(_) | Command::CheckConfig(_) | Command::Demo(_) | Command::Route(_) | Command::Policy(_) => {
             unreachable!("these do not ask a gateway and were handled before")
         }
     }

@@ -19,6 +19,7 @@ pub mod secret;
 pub mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod text_file;
 pub mod tree;
 mod values;
 
@@ -116,7 +117,7 @@ impl Surroundings {
 /// Every mistake that it has; also that it cannot be read.
 pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Loaded, Mistakes> {
     let name = path.display().to_string();
-    match read_text(path) {
+    match text_file::read(path, LARGEST_FILE_BYTES) {
         Ok(text) => from_text(&name, &text, surroundings),
         Err(problem) => {
             let mut mistakes = Mistakes::new(&name, "");
@@ -124,20 +125,6 @@ pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Loaded, Mistakes
             Err(mistakes)
         }
     }
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    let length = std::fs::metadata(path).map_err(cannot)?.len();
-    if length > LARGEST_FILE_BYTES {
-        return Err(format!("too large: {length} bytes"));
-    }
-    let bytes = std::fs::read(path).map_err(cannot)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
-        format!("not UTF-8: on line {line}")
-    })
 }
 
 /// Checks `text`; `name` is shown in mistakes.

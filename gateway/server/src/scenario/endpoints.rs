@@ -7,9 +7,9 @@ use federation_core::freshness::Freshness;
 use federation_core::instance::Health;
 use federation_core::routing::{Admission, Counting, Endpoint, MilliWeight, Origin};
 
-use super::fields::{Item, Section};
-use super::place::{labels, locality, name};
+use super::place::{labels, locality};
 use crate::config::mistakes::Mistakes;
+use crate::policy::fields::{Item, Section};
 
 /// Most endpoints of a file after `count` is expanded.
 pub const MOST_ENDPOINTS: u64 = 250_000;
@@ -75,8 +75,8 @@ fn one(
     freshness: &HashMap<Origin, Freshness>,
     mistakes: &mut Mistakes,
 ) -> Option<(Endpoint, f64)> {
-    let id = section.required("id", "a name of its own", mistakes).and_then(|it| name(it, mistakes));
-    let origin = section.required("origin", "the name of a cluster", mistakes).and_then(|it| name(it, mistakes));
+    let id = section.required("id", "a name of its own", mistakes).and_then(|it| it.name(mistakes));
+    let origin = section.required("origin", "the name of a cluster", mistakes).and_then(|it| it.name(mistakes));
     let locality = locality(section, mistakes);
     let labels = labels(section, mistakes);
     let weight = section.get("weight").map_or(Some((1.0, MilliWeight::ONE)), |it| weight(it, mistakes));

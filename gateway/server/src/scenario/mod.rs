@@ -5,26 +5,25 @@
 
 pub mod answer;
 mod endpoints;
-pub(crate) mod fields;
 mod place;
-pub mod policy;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::sync::Arc;
 
 use federation_core::freshness::Freshness;
 use federation_core::routing::{
-    self, Caller, Drain, DrainGuard, Endpoint, Intents, MAX_DRAINS, Origin, Percent, Plan, Policy, Ruling,
+    self, Admission, Caller, Drain, DrainGuard, Endpoint, Intents, MAX_DRAINS, Origin, Percent, Plan, Policy, Ruling,
 };
 
 pub use self::endpoints::MOST_ENDPOINTS;
-use self::fields::{Item, Section};
-use self::place::{labels, locality, name};
+use self::place::{labels, locality};
 use crate::config::mistakes::Mistakes;
+use crate::config::text_file;
 use crate::config::tree::{self, Node, Span};
+use crate::policy::block;
+use crate::policy::fields::{Item, Section};
 
 /// Largest file in bytes.
 pub const LARGEST_FILE_BYTES: u64 = 16 << 20;
@@ -55,36 +54,15 @@ pub struct Scenario {
 /// # Errors
 /// Every mistake that it has; also that it cannot be read.
 pub fn load(file: &str) -> Result<Scenario, Mistakes> {
-    let bytes = match file {
-        "-" => read_up_to(std::io::stdin().lock()),
-        path => std::fs::File::open(path).and_then(read_up_to),
-    };
-    let text = bytes.map_err(|error| format!("cannot be read: {error}")).and_then(text);
-    text.map_err(|problem| {
-        let mut mistakes = Mistakes::new(file, "");
-        let expected = format!("a YAML file in UTF-8 of at most {} MiB", LARGEST_FILE_BYTES >> 20);
-        mistakes.add(Span::default(), "", &problem, &expected);
-        mistakes
-    })
-    .and_then(|text| from_text(file, &text))
-}
-
-/// One byte more than is allowed at most, so that a file that is too large can be told from one that is not.
-fn read_up_to(source: impl Read) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    source.take(LARGEST_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn text(bytes: Vec<u8>) -> Result<String, String> {
-    if bytes.len() as u64 > LARGEST_FILE_BYTES {
-        return Err("too large".to_owned());
+    match text_file::read_named(file, LARGEST_FILE_BYTES) {
+        Ok(text) => from_text(file, &text),
+        Err(problem) => {
+            let mut mistakes = Mistakes::new(file, "");
+            let expected = format!("a YAML file in UTF-8 of at most {} MiB", LARGEST_FILE_BYTES >> 20);
+            mistakes.add(Span::default(), "", &problem, &expected);
+            Err(mistakes)
+        }
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
-        format!("not UTF-8: on line {line}")
-    })
 }
 
 /// Reads a text; `name` is shown in mistakes.
@@ -111,13 +89,14 @@ fn read(tree: &Node, mistakes: &mut Mistakes) -> Scenario {
     let section = Section::open(Item::root(tree, ""), &known, mistakes);
     let freshness = section.get("origins").map_or_else(HashMap::new, |item| origins(item, mistakes));
     let read = section.get("endpoints").map(|item| endpoints::read(item, &freshness, mistakes)).unwrap_or_default();
-    let scenario = Scenario {
+    let mut scenario = Scenario {
         caller: section.get("caller").map_or_else(Caller::default, |item| caller(item, mistakes)),
-        policy: section.get("policy").map_or_else(Policy::default, |item| policy::read_item(item, mistakes)),
+        policy: section.get("policy").map_or_else(Policy::default, |item| block::read(item, mistakes)),
         intents: section.get("drains").map_or_else(Intents::default, |item| drains(item, mistakes)),
         endpoints: read.endpoints,
         weights: read.weights,
     };
+    scenario.bar_unreachable();
     if mistakes.count() == 0 && scenario.drains_too_many() {
         let expected = format!("at most {MAX_DRAINS} clusters drained at a time");
         section.mistake("drains", "too many drains in force", &expected, mistakes);
@@ -126,6 +105,17 @@ fn read(tree: &Node, mistakes: &mut Mistakes) -> Scenario {
 }
 
 impl Scenario {
+    /// Networks are labels only, unless the policy says which reach which. A scenario advertises no addresses.
+    fn bar_unreachable(&mut self) {
+        let Some(reachable) = &self.policy.reachable else { return };
+        let from = self.caller.locality.network.as_deref();
+        for endpoint in self.endpoints.iter_mut().filter(|it| it.admission == Admission::Admitted) {
+            if let Some(reason) = reachable.barrier(from, endpoint.locality.network.as_deref()) {
+                endpoint.admission = Admission::Barred(reason);
+            }
+        }
+    }
+
     fn drains_too_many(&self) -> bool {
         self.intents.drains().len() > MAX_DRAINS
             && self.plan().drains.iter().any(|verdict| verdict.ruling == Ruling::Excess)
@@ -136,7 +126,7 @@ fn caller(item: Item<'_>, mistakes: &mut Mistakes) -> Caller {
     let section = Section::open(item, &["region", "zone", "sub_zone", "network", "cluster", "labels"], mistakes);
     Caller {
         locality: locality(&section, mistakes),
-        cluster: section.get("cluster").and_then(|item| name(item, mistakes)),
+        cluster: section.get("cluster").and_then(|item| item.name(mistakes)),
         labels: labels(&section, mistakes),
     }
 }
@@ -173,7 +163,7 @@ fn drains(item: Item<'_>, mistakes: &mut Mistakes) -> Intents {
 }
 
 fn drain(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Drain> {
-    let cluster = section.required("cluster", "the name of a cluster", mistakes).and_then(|it| name(it, mistakes));
+    let cluster = section.required("cluster", "the name of a cluster", mistakes).and_then(|it| it.name(mistakes));
     let percent = section.required("percent", "a whole number from 0 to 100", mistakes);
     let percent = percent.and_then(|it| it.whole(0..=100, mistakes));
     let force = section.get("force").is_some_and(|it| it.flag(mistakes) == Some(true));

@@ -152,6 +152,30 @@ fn null_is_the_same_as_not_given() {
 }
 
 #[test]
+fn networks_are_labels_unless_the_policy_says_which_reach_which() {
+    let left_out = |caller: &str, policy: &str| -> Vec<String> {
+        let text = format!(
+            "caller: {{{caller}}}\npolicy: {{{policy}}}\nendpoints:\n  - {{id: a, origin: c, network: n1}}\n  \
+             - {{id: b, origin: c, network: n2}}\n  - {{id: d, origin: c, network: n3, enabled: false}}\n  - {{id: e, origin: c}}\n"
+        );
+        let plan = from_text("s", &text).unwrap().plan();
+        plan.left_out.iter().map(|it| format!("{}: {}", it.id, it.reason)).collect()
+    };
+    let disabled = "d: disabled";
+    let barred = "b: network n2 is not reachable from n1, and no address is advertised for it";
+    assert_eq!(left_out("network: n1", ""), [disabled]);
+    assert_eq!(left_out("network: n1", "reachable: []"), [barred, disabled]);
+    assert_eq!(left_out("network: n1", "reachable: [{from: n2, to: [n1]}]"), [barred, disabled]);
+    assert_eq!(left_out("network: n1", "reachable: [{from: n1, to: [n3, n2]}]"), [disabled]);
+    assert_eq!(left_out("", "reachable: []"), [disabled], "a caller of no network is not looked at");
+}
+
+#[test]
+fn a_scenario_has_one_policy_and_no_rules() {
+    assert_eq!(mistakes("policy: {services: []}\n"), [(1, "policy.services: unknown field".to_owned())]);
+}
+
+#[test]
 fn a_count_numbers_the_ids_from_one() {
     let ids = |count: &str| -> Vec<String> {
         from_text("s", &endpoint(count)).unwrap().endpoints.iter().map(|it| it.id.to_string()).collect()

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::config::mistakes::Mistakes;
 use crate::config::tree::{Entry, Form, Node, Scalar, Span, Value};
@@ -154,6 +155,27 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// A text that is not empty.
+    pub(crate) fn name(&self, mistakes: &mut Mistakes) -> Option<Arc<str>> {
+        let text = self.text(mistakes)?;
+        if text.is_empty() {
+            self.refuse("an empty text", "a name; leave out what is not known", mistakes);
+            return None;
+        }
+        Some(text.into())
+    }
+
+    /// A part of a locality: a slash in it would make two parts of one.
+    pub(crate) fn part(&self, mistakes: &mut Mistakes) -> Option<Arc<str>> {
+        let text = self.text(mistakes)?;
+        if text.is_empty() || text.contains('/') {
+            let problem = format!("`{}` does not fit", shortened(text));
+            self.refuse(&problem, "a name without /; leave out what is not known", mistakes);
+            return None;
+        }
+        Some(text.into())
+    }
+
     /// One of some words, and what it stands for.
     pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)], mistakes: &mut Mistakes) -> Option<T> {
         let text = self.text(mistakes)?;
@@ -236,7 +258,7 @@ impl<'a> Item<'a> {
 }
 
 /// The beginning of a text that may be long.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST_SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

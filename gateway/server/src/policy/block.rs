@@ -1,19 +1,18 @@
-//! The policy block: one schema for scenario files and for the policies of a gateway.
+//! The fields of one policy: the same in scenario files and in the documents of a gateway.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use federation_core::routing::{
     Distribute, Failover, InvalidDistribute, LevelSize, LoadOrder, LocalityPattern, Overprovisioning, PanicThreshold,
-    Percent, Policy, RankLabel, Ranking, Spread, StaleRule,
+    Percent, Policy, RankLabel, Ranking, Reach, Reachability, Spread, StaleRule,
 };
 
 use super::fields::{Item, Section, shortened};
-use super::place::part;
 use crate::config::mistakes::Mistakes;
-use crate::config::tree::Node;
 
-const FIELDS: [&str; 10] = [
+/// The fields of a policy.
+pub(super) const FIELDS: [&str; 11] = [
     "overprovisioning",
     "panic_threshold",
     "weighted_health",
@@ -24,6 +23,7 @@ const FIELDS: [&str; 10] = [
     "locality_weights",
     "stale",
     "prefer_degraded_local",
+    "reachable",
 ];
 
 /// Most labels, and most rules of one sort: each is tried for each endpoint.
@@ -32,14 +32,13 @@ const MOST_RULES: usize = 100;
 /// Most patterns of one distribution: there are no more percentages above zero, and each pattern is compared with each.
 const MOST_PATTERNS: usize = 200;
 
-/// Reads a policy; every field may be left out. Only if there are no new mistakes is it what was written. `name` is the
-/// block's own, for mistakes.
-pub fn read(node: &Node, name: &str, mistakes: &mut Mistakes) -> Policy {
-    read_item(Item::root(node, name), mistakes)
+/// Reads a policy; every field may be left out. Only if there are no new mistakes is it what was written.
+pub(crate) fn read(item: Item<'_>, mistakes: &mut Mistakes) -> Policy {
+    read_fields(&Section::open(item, &FIELDS, mistakes), mistakes)
 }
 
-pub(super) fn read_item(item: Item<'_>, mistakes: &mut Mistakes) -> Policy {
-    let section = Section::open(item, &FIELDS, mistakes);
+/// Reads a policy from a section that has, and has checked, further fields of its own.
+pub(super) fn read_fields(section: &Section<'_>, mistakes: &mut Mistakes) -> Policy {
     let mut policy = Policy::default();
     if let Some(percent) = section.get("overprovisioning").and_then(|it| it.whole(100..=u32::MAX.into(), mistakes)) {
         policy.overprovisioning = u32::try_from(percent).ok().and_then(Overprovisioning::new).expect("within bounds");
@@ -67,7 +66,8 @@ pub(super) fn read_item(item: Item<'_>, mistakes: &mut Mistakes) -> Policy {
     if section.get("prefer_degraded_local").and_then(|it| it.flag(mistakes)) == Some(true) {
         policy.load_order = LoadOrder::LevelByLevel;
     }
-    policy.spread = spread(&section, mistakes);
+    policy.spread = spread(section, mistakes);
+    policy.reachable = section.get("reachable").map(|it| reachable(it, mistakes));
     policy
 }
 
@@ -128,9 +128,21 @@ fn spread(section: &Section<'_>, mistakes: &mut Mistakes) -> Spread {
 
 fn failover(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Failover> {
     let section = Section::open(item, &["from", "to"], mistakes);
-    let mut region = |name| part(section.required(name, "a region", mistakes)?, mistakes);
+    let mut region = |name| section.required(name, "a region", mistakes)?.part(mistakes);
     let (from, to) = (region("from"), region("to"));
     Some(Failover { from: from?, to: to? })
+}
+
+fn reachable(item: Item<'_>, mistakes: &mut Mistakes) -> Reachability {
+    Reachability::new(item.items(MOST_RULES, mistakes).filter_map(|item| reach(item, mistakes)).collect())
+}
+
+fn reach(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Reach> {
+    let section = Section::open(item, &["from", "to"], mistakes);
+    let from = section.required("from", "a network", mistakes).and_then(|it| it.name(mistakes));
+    let to = section.required("to", "a list of networks", mistakes)?;
+    let to = to.items(MOST_RULES, mistakes).filter_map(|it| it.name(mistakes)).collect();
+    Some(Reach { from: from?, to })
 }
 
 fn distribute(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Distribute> {
