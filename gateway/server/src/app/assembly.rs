@@ -147,6 +147,8 @@ fn settings(config: &Config, advertised: String) -> Settings {
         Registry::Remote(remote) => remote.servers.iter().map(|server| server.to_string().into()).collect(),
         Registry::Embedded(_) => vec!["embedded".into()],
     };
+    let addresses = config.advertise.0.iter();
+    let advertise = addresses.map(|(network, to)| (network.as_str().into(), to.to_string().into())).collect();
     Settings {
         identity: ReplicaIdentity {
             cluster: config.cluster.clone(),
@@ -160,7 +162,7 @@ fn settings(config: &Config, advertised: String) -> Settings {
             partitions: config.kafka.topics.partitions,
             generation: 1,
             reads_schema: SCHEMA + 1,
-            ..Descriptor::default()
+            advertise,
         },
         patience: Patience {
             removal_hold: millis(config.nacos.removal_hold),

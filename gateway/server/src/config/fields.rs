@@ -48,6 +48,14 @@ pub static ROOT: Section = Section {
         ),
         default("replica", Kind::Section(&REPLICA), "{}", "This process among the gateways of its cluster."),
         default("locality", Kind::Section(&LOCALITY), "{}", "Where the cluster is; equal in all its replicas."),
+        default(
+            "advertise",
+            Kind::Map { keys: "another network's name to an address", of: &Kind::AdvertisedAddress },
+            "{}",
+            "Where all instances of this cluster are reached from other networks, for example at an ingress in front of them; \
+             equal in all its replicas. Without a port each instance's own is meant. An instance that names an address for \
+             a network itself goes by that.",
+        ),
         required("nacos", Kind::Section(&NACOS), "The Nacos to watch, or the embedded registry."),
         required("kafka", Kind::Section(&KAFKA), "The Kafka that keeps the federation log."),
         default("export", Kind::Section(&EXPORT), "{}", "What other clusters may see of this one."),

@@ -1,10 +1,12 @@
-//! The small sections: `replica`, `locality`, `listen`, `freshness`, `telemetry` and `log`.
+//! The small sections: `replica`, `locality`, `advertise`, `listen`, `freshness`, `telemetry` and `log`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use federation_core::locality::Locality;
+use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
 use super::reader::{Place, Read};
@@ -90,6 +92,21 @@ impl Read for Locality {
                 network: shared(network?),
             })
         })
+    }
+}
+
+/// Where the cluster's instances are reached from other networks, by network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advertise(pub BTreeMap<String, AdvertisedAddress>);
+
+impl Read for Advertise {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        let addresses = BTreeMap::<String, AdvertisedAddress>::read(place)?;
+        if addresses.contains_key("") {
+            place.add_below("", "a network without a name", "the name of another network");
+            return None;
+        }
+        Some(Self(addresses))
     }
 }
 

@@ -66,6 +66,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Duration { .. } => pattern("^[0-9]+(ms|s|m|h|d)$"),
         Kind::Bytes { .. } => pattern("^[0-9]+(B|KiB|MiB|GiB)$"),
         Kind::HostPort => pattern(r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"),
+        Kind::AdvertisedAddress => pattern(r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"),
         Kind::SocketAddress => pattern(r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$"),
         Kind::Url => pattern("^https?://"),
         Kind::TopicPrefix => pattern("^[A-Za-z0-9._-]{0,100}$"),

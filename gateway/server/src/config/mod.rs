@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::locality::Locality;
 
-pub use self::gateway::{Freshness, Listen, Log, LogFormat, Telemetry};
+pub use self::gateway::{Advertise, Freshness, Listen, Log, LogFormat, Telemetry};
 pub use self::kafka::{Compaction, Kafka, Properties, Topics};
 pub use self::mistakes::{Mistake, Mistakes};
 pub use self::nacos::{ClientCertificate, EmbeddedRegistry, Login, Nacos, Registry, RemoteNacos, Tls};
@@ -57,6 +57,8 @@ pub struct Config {
     pub replica: String,
     /// Where the cluster is.
     pub locality: Locality,
+    /// Where its instances are reached from other networks.
+    pub advertise: Advertise,
     /// The registry to watch.
     pub nacos: Nacos,
     /// The log.
@@ -159,7 +161,13 @@ impl Config {
         let federation = fields.get("federation");
         let cluster = fields.get("cluster");
         let replica = fields.get::<Replica>("replica");
-        let locality = fields.get("locality");
+        let locality = fields.get::<Locality>("locality");
+        let advertise = fields.get::<Advertise>("advertise");
+        if let (Some(own), Some(advertise)) = (locality.as_ref().and_then(|own| own.network.as_deref()), &advertise)
+            && advertise.0.contains_key(own)
+        {
+            fields.mistake("advertise", "an address for the cluster's own network", "names of other networks");
+        }
         let nacos = fields.get("nacos");
         let kafka = fields.get("kafka");
         let export = fields.get("export");
@@ -175,6 +183,7 @@ impl Config {
             cluster: cluster?,
             replica: replica?.name.unwrap_or_else(|| host.to_owned()),
             locality: locality?,
+            advertise: advertise?,
             nacos: nacos?,
             kafka: kafka?,
             export: export?,

@@ -76,6 +76,8 @@ pub enum Kind {
     },
     /// `host:port`, the host a name or an address.
     HostPort,
+    /// `host` or `host:port`: where instances are reached from another network.
+    AdvertisedAddress,
     /// `address:port` to listen on.
     SocketAddress,
     /// An `http` or `https` URL.
@@ -150,6 +152,9 @@ impl Kind {
                 format!("a size from {} to {}, like 64KiB or 12MiB", show_bytes(*min), show_bytes(*max))
             }
             Self::HostPort => "host:port, like nacos.example:8848, 10.0.0.7:8848 or [::1]:8848".into(),
+            Self::AdvertisedAddress => {
+                "host or host:port, like edge.example, 192.0.2.7:8443 or [2001:db8::7]:8443".into()
+            }
             Self::SocketAddress => "address:port, like 127.0.0.1:7070, 0.0.0.0:7070 or [::]:7070".into(),
             Self::Url => "an http or https URL without a password, like http://127.0.0.1:4317".into(),
             Self::Path => "a path".into(),

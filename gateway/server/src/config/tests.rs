@@ -136,6 +136,15 @@ fn relations_between_fields_are_checked() {
             "log: {level: \"a=b=c\"}\n",
             "5:14 log.level: `a=b=c` does not fit (a level (error, warn, info, debug, trace), or levels by module like info,rdkafka=warn)",
         ),
+        (
+            "advertise: {n2: \"::1\"}\n",
+            "5:17 advertise.n2: `::1` does not fit (host or host:port, like edge.example, 192.0.2.7:8443 or [2001:db8::7]:8443)",
+        ),
+        ("advertise: {\"\": edge}\n", "5:13 advertise.\"\": a network without a name (the name of another network)"),
+        (
+            "locality: {network: n1}\nadvertise: {n1: edge}\n",
+            "6:1 advertise: an address for the cluster's own network (names of other networks)",
+        ),
         ("export: {configs: }\n", "5:17 export.configs: wrong type: no value (a list)"),
     ] {
         assert_eq!(mistakes(&with(more)), [want], "{more}");
@@ -317,6 +326,13 @@ fn secrets_are_never_shown() {
         let json = serde_json::to_string(&mistakes.sorted()).unwrap();
         assert!(!mistakes.to_string().contains("hunter2") && !json.contains("hunter2"), "{mistakes}");
     }
+}
+
+#[test]
+fn a_cluster_advertises_an_address_for_each_network() {
+    let config = read(&with("advertise: {n2: \"edge.example:8443\", n3: \"[2001:db8::7]\"}\n")).unwrap().config;
+    let shown: Vec<String> = config.advertise.0.iter().map(|(network, to)| format!("{network} {to}")).collect();
+    assert_eq!(shown, ["n2 edge.example:8443", "n3 [2001:db8::7]"]);
 }
 
 #[test]

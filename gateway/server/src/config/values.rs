@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::pattern::Glob;
+use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
 use super::reader::{Place, Read};
@@ -174,6 +175,12 @@ impl Read for Bytes {
 impl Read for HostPort {
     fn read(place: &mut Place<'_>) -> Option<Self> {
         place.parse(Self::parse)
+    }
+}
+
+impl Read for AdvertisedAddress {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.parse(|text| text.parse().ok())
     }
 }
 
