@@ -62,7 +62,7 @@ impl Federation {
             let applied = partition.apply(record);
             origin.counts.note(&applied);
             origin.size.outdated |= matches!(applied, Applied::Changed(_) | Applied::Replaced(_));
-            self.note_applied(applied);
+            self.note_applied(now, &place.origin, applied);
             if own {
                 self.read_back(now, place, record, effects);
             }
@@ -72,12 +72,17 @@ impl Federation {
         }
     }
 
-    fn note_applied(&mut self, applied: Applied) {
+    fn note_applied(&mut self, now: Now, origin: &ClusterId, applied: Applied) {
         match applied {
-            Applied::Changed(key) => self.changed.note(&key),
-            Applied::Replaced(keys) => keys.iter().for_each(|key| self.changed.note(key)),
+            Applied::Changed(key) => self.note_change(now, origin, &key),
+            Applied::Replaced(keys) => keys.iter().for_each(|key| self.note_change(now, origin, key)),
             Applied::Unchanged | Applied::Undecodable(_) | Applied::NotAFact => {}
         }
+    }
+
+    fn note_change(&mut self, now: Now, origin: &ClusterId, key: &DataKey) {
+        self.changed.note(key);
+        self.hear_health(now, origin, key);
     }
 
     fn read_back(&mut self, now: Now, place: &PartitionId, record: &Record, effects: &mut Vec<Effect>) {
@@ -170,9 +175,9 @@ impl Federation {
         let applied = partition.at_end(next_offset);
         if own && partition.is_shadowed() {
             let keys = partition.replace();
-            self.note_applied(Applied::Replaced(keys));
+            self.note_applied(now, &place.origin, Applied::Replaced(keys));
         } else {
-            self.note_applied(applied);
+            self.note_applied(now, &place.origin, applied);
         }
         if own {
             self.settle_sends(now, place);

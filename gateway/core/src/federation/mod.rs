@@ -6,6 +6,7 @@
 //! makes the values that answers are built from. Nothing here removes on silence.
 
 mod consume;
+mod damping;
 pub mod input;
 mod intents;
 mod own;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use crate::federation::damping::HealthMemory;
 use crate::federation::input::{Effect, Input, LocalInput, ReplicaIdentity};
 use crate::freshness::{Freshness, FreshnessSettings, Pulse};
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
@@ -30,6 +32,7 @@ use crate::log::key::DataKey;
 use crate::log::origin::OriginLog;
 use crate::pattern::{Glob, Selection};
 use crate::publish::Publisher;
+use crate::routing::{Damped, Damping};
 use crate::service::Revision;
 use crate::time::{Millis, Mono, WallMs};
 
@@ -52,6 +55,8 @@ pub struct Settings {
     pub beat: Millis,
     /// From which age on an origin is demoted.
     pub freshness: FreshnessSettings,
+    /// How long what is better has to last before routing goes by it.
+    pub damping: Damping,
     /// What other clusters may see.
     pub export: Selection,
     /// What is shown of other clusters.
@@ -139,6 +144,10 @@ struct Origin {
     pulse: Pulse,
     descriptor: Option<Descriptor>,
     freshness: Freshness,
+    /// What routing takes it for.
+    effective: Freshness,
+    /// What its effective freshness follows from; `None` until it was first heard live.
+    damped: Option<Damped<Freshness>>,
     freshness_revision: Revision,
     counts: Counts,
     size: Size,
@@ -164,6 +173,8 @@ impl Origin {
             pulse: Pulse::default(),
             descriptor: None,
             freshness: Freshness::Stale,
+            effective: Freshness::Stale,
+            damped: None,
             freshness_revision: Revision::default(),
             counts: Counts::default(),
             size: Size::default(),
@@ -176,6 +187,7 @@ impl Origin {
 pub struct Federation {
     settings: Settings,
     local: Local,
+    health: HealthMemory,
     origins: BTreeMap<ClusterId, Origin>,
     lease: Lease,
     publisher: Publisher,
@@ -196,6 +208,7 @@ impl Federation {
         let lease = Lease::new(settings.identity.nonce, settings.beat);
         Self {
             origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0))]),
+            health: HealthMemory::new(settings.damping.health),
             settings,
             local,
             lease,
@@ -232,8 +245,8 @@ impl Federation {
     #[must_use]
     pub fn next_deadline(&self, now: Mono) -> Mono {
         let sleep = now + LONGEST_SLEEP;
-        let deadlines =
-            [self.local.next_deadline(), self.publisher.next_deadline(), Some(self.lease.next_deadline(now))];
+        let lease = Some(self.lease.next_deadline(now));
+        let deadlines = [self.local.next_deadline(), self.publisher.next_deadline(), lease, self.next_hold_end()];
         deadlines.into_iter().flatten().fold(sleep, Mono::min).max(now)
     }
 
@@ -290,7 +303,7 @@ impl Federation {
             self.compare_first_answer(now, &subject);
         }
         for key in keys {
-            self.note_own_change(&key);
+            self.note_own_change(now, &key);
             self.consider(now, key);
         }
     }
@@ -306,8 +319,10 @@ impl Federation {
         }
     }
 
-    fn note_own_change(&mut self, key: &DataKey) {
+    fn note_own_change(&mut self, now: Now, key: &DataKey) {
         self.changed.note(key);
+        let own = self.cluster().clone();
+        self.hear_health(now, &own, key);
         if let Some(own) = self.origins.get_mut(&self.settings.identity.cluster) {
             own.size.outdated = true;
         }
@@ -315,6 +330,7 @@ impl Federation {
 
     /// What time and the last input make possible: questions that are due, leadership, records to write.
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.end_holds(now);
         self.local.tick(now.mono, effects);
         let mut wishes = Vec::new();
         let may_claim = self.local.is_warm() && self.own_log_is_read();

@@ -268,7 +268,7 @@ impl Federation {
             _ => false,
         };
         if newly_held {
-            self.note_own_change(key);
+            self.note_own_change(now, key);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::federation::damping::HealthMemory;
 use crate::federation::{Federation, Now, Origin, Size};
 use crate::freshness::{Freshness, Verdict};
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
@@ -12,7 +13,7 @@ use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
 use crate::service::{
     ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, HoldReason, OriginConfig,
-    OriginInstances, Source,
+    OriginInstances, Revision, Source,
 };
 use crate::time::{Millis, Mono};
 
@@ -26,7 +27,8 @@ impl Federation {
         let remote =
             self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.settings.import.has_cluster(id));
         let shown = self.settings.import.items.has_service(key);
-        let remote = remote.filter(|_| shown).filter_map(|(id, origin)| logged_instances(id, origin, key));
+        let remote =
+            remote.filter(|_| shown).filter_map(|(id, origin)| logged_instances(id, origin, key, &self.health));
         let mut origins: Vec<OriginInstances> = own.into_iter().chain(remote).collect();
         if origins.is_empty() {
             return None;
@@ -68,11 +70,11 @@ impl Federation {
             return None;
         }
         let Some(state) = self.local.service(key) else {
-            return logged_instances(self.cluster(), self.origins.get(self.cluster())?, key);
+            return logged_instances(self.cluster(), self.origins.get(self.cluster())?, key, &self.health);
         };
         let shown = |(id, instance, held): (&InstanceId, &Arc<Instance>, Option<&Held>)| {
-            let (instance, held) = (Arc::clone(instance), held.cloned());
-            FederatedInstance { id: id.clone(), effective: instance.health, instance, held }
+            let effective = self.health.effective(key, self.cluster(), id, instance.health);
+            FederatedInstance { id: id.clone(), instance: Arc::clone(instance), effective, held: held.cloned() }
         };
         let instances: Vec<FederatedInstance> = state.instances().map(shown).collect();
         let origin = self.cluster().clone();
@@ -93,14 +95,14 @@ impl Federation {
     fn own_status(&mut self, now: Now) -> ClusterStatus {
         let verdict = self.judge_own(now);
         let id = self.settings.identity.cluster.clone();
-        let revision = self.freshness_revision(&id, verdict.freshness);
+        let (effective, revision) = self.hear_freshness(now, &id, verdict.freshness);
         let size = self.own_size();
         ClusterStatus {
             locality: self.settings.descriptor.locality.clone(),
             advertise: self.settings.descriptor.advertise.clone(),
             local: true,
             freshness: verdict.freshness,
-            effective: verdict.freshness,
+            effective,
             reason: verdict.reason,
             freshness_revision: revision,
             age: verdict.age,
@@ -142,7 +144,7 @@ impl Federation {
         let origin = &self.origins[&id];
         let verdict =
             origin.pulse.judge(now.mono, now.wall, origin.pulse.data_trouble(now.mono, &origin.log), &settings);
-        let revision = self.freshness_revision(&id, verdict.freshness);
+        let (effective, revision) = self.hear_freshness(now, &id, verdict.freshness);
         let size = self.remote_size(&id);
         let origin = &self.origins[&id];
         ClusterStatus {
@@ -150,7 +152,7 @@ impl Federation {
             advertise: origin.descriptor.as_ref().map(|descriptor| descriptor.advertise.clone()).unwrap_or_default(),
             local: false,
             freshness: verdict.freshness,
-            effective: verdict.freshness,
+            effective,
             reason: verdict.reason,
             freshness_revision: revision,
             age: verdict.age,
@@ -212,17 +214,16 @@ impl Federation {
         size
     }
 
-    fn freshness_revision(&mut self, id: &ClusterId, freshness: Freshness) -> crate::service::Revision {
-        let known = self.origins.get(id).map(|origin| (origin.freshness, origin.freshness_revision));
-        let Some((before, revision)) = known else { return self.revision };
-        if before == freshness {
-            return revision;
+    /// The effective freshness, and the revision of the last change of either.
+    fn hear_freshness(&mut self, now: Now, id: &ClusterId, freshness: Freshness) -> (Freshness, Revision) {
+        let (hold, next) = (self.settings.damping.freshness, Revision(self.revision.0 + 1));
+        let Some(origin) = self.origins.get_mut(id) else { return (freshness, self.revision) };
+        let effective = origin.hear_freshness(now.mono, freshness, hold);
+        if (origin.freshness, origin.effective) != (freshness, effective) {
+            (origin.freshness, origin.effective, origin.freshness_revision) = (freshness, effective, next);
+            self.revision = next;
         }
-        let revision = self.next_revision();
-        if let Some(origin) = self.origins.get_mut(id) {
-            (origin.freshness, origin.freshness_revision) = (freshness, revision);
-        }
-        revision
+        (effective, origin.freshness_revision)
     }
 
     /// Count and digest of every data partition as folded, in the order of their places: equal for all who read the same
@@ -260,15 +261,21 @@ fn source_of(partition: &Partition) -> Source {
     if partition.serves_snapshot() { Source::Snapshot } else { Source::Log }
 }
 
-fn logged_instances(id: &ClusterId, origin: &Origin, key: &ServiceKey) -> Option<OriginInstances> {
+fn logged_instances(
+    cluster: &ClusterId,
+    origin: &Origin,
+    key: &ServiceKey,
+    health: &HealthMemory,
+) -> Option<OriginInstances> {
     let (partition, entries) = origin.log.service(key)?;
     let readable = entries.iter().filter_map(|(id, entry)| {
         let instance = Arc::clone(entry.value.as_ref()?);
-        Some(FederatedInstance { id: id.clone(), effective: instance.health, instance, held: None })
+        let effective = health.effective(key, cluster, id, instance.health);
+        Some(FederatedInstance { id: id.clone(), instance, effective, held: None })
     });
     let instances: Vec<FederatedInstance> = readable.collect();
     let source = source_of(partition);
-    (!instances.is_empty()).then(|| OriginInstances { origin: id.clone(), source, instances })
+    (!instances.is_empty()).then(|| OriginInstances { origin: cluster.clone(), source, instances })
 }
 
 fn logged_config(id: &ClusterId, origin: &Origin, key: &ConfigKey) -> Option<OriginConfig> {

@@ -7,6 +7,7 @@
 
 mod address;
 mod census;
+mod damping;
 mod drain;
 mod endpoint;
 mod filter;
@@ -26,6 +27,7 @@ mod tier;
 mod trace;
 
 pub use address::{AdvertisedAddress, InvalidAddress};
+pub use damping::{Damped, Damping, Severity, Word};
 pub use drain::{Drain, DrainGuard, Intents, MAX_DRAINS, RepeatedTarget, Ruling, Verdict};
 pub use endpoint::{Admission, Caller, Counting, Endpoint, InvalidWeight, Labels, MilliWeight, Origin};
 pub use filter::{LeftOut, LeftOutReason};

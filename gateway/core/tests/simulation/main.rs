@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod damping;
 mod world;
 
 use std::collections::BTreeMap;

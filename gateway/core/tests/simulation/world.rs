@@ -18,6 +18,7 @@ use federation_core::log::control::Descriptor;
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
 use federation_core::pattern::Selection;
+use federation_core::routing::Damping;
 use federation_core::time::{Millis, Mono, WallMs};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -120,6 +121,7 @@ fn core(name: &ClusterId, nonce: u32) -> Federation {
         patience: Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
         beat: Millis::from_secs(1),
         freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
+        damping: Damping::default(),
         export: Selection::everything(),
         import: Import::everything(),
     })
@@ -220,6 +222,15 @@ impl World {
         let of_origin = service.origins.into_iter().filter(|found| found.origin.as_str() == origin);
         let instances = of_origin.flat_map(|found| found.instances);
         instances.map(|found| (found.id, Instance::clone(&found.instance))).collect()
+    }
+
+    /// What routing takes an instance for, and what its origin says.
+    pub(crate) fn health(&mut self, at: &str, origin: &str, key: &ServiceKey, id: &InstanceId) -> (Health, Health) {
+        let core = &mut self.gateways.get_mut(&cluster(at)).unwrap().core;
+        let origins = core.service(key).unwrap().origins;
+        let instances = origins.into_iter().find(|found| found.origin.as_str() == origin).unwrap().instances;
+        let found = instances.into_iter().find(|found| found.id == *id).unwrap();
+        (found.effective, found.instance.health)
     }
 
     fn turn(&mut self, name: &ClusterId) {

@@ -10,6 +10,7 @@ use federation_core::id::ClusterId;
 use federation_core::local::service::Patience;
 use federation_core::log::control::Descriptor;
 use federation_core::log::record::SCHEMA;
+use federation_core::routing::Damping;
 use federation_core::time::Millis;
 use tokio::sync::mpsc;
 
@@ -173,6 +174,7 @@ fn settings(config: &Config, advertised: String) -> Settings {
             stale_after: millis(config.freshness.stale_after),
             lost_after: millis(config.freshness.lost_after),
         },
+        damping: Damping::default(),
         export: nacos::federated_selection(&config.export.0, &config.namespaces),
         import: Import {
             clusters: config.import.clusters.clone(),
