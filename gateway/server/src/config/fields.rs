@@ -72,12 +72,13 @@ pub static ROOT: Section = Section {
         ),
         default("listen", Kind::Section(&LISTEN), "{}", "Where this gateway answers."),
         default("freshness", Kind::Section(&FRESHNESS), "{}", "When a silent cluster counts as stale and as lost."),
+        default("routing", Kind::Section(&ROUTING), "{}", "How callers are led to instances."),
         default(
             "data_dir",
             Kind::Path,
             "./data",
-            "Directory for snapshots, from which the gateway serves when Kafka and Nacos are down at its start. Relative to \
-             the working directory, so that a container needs no absolute path.",
+            "Directory for snapshots and for the policy in force, from which the gateway serves when Kafka and Nacos are down at its \
+             start. Relative to the working directory, so that a container needs no absolute path.",
         ),
         default("telemetry", Kind::Section(&TELEMETRY), "{}", "Traces."),
         default("log", Kind::Section(&LOG), "{}", "The program's own log, on standard error."),
@@ -425,6 +426,86 @@ static FRESHNESS: Section = Section {
             duration(SECOND, DAY),
             "60s",
             "Age from which a cluster counts as lost; nothing is removed by that.",
+        ),
+    ],
+};
+
+static ROUTING: Section = Section {
+    about: "How callers are led to instances.",
+    fields: &[
+        default("policy", Kind::Section(&POLICY), "{}", "Where the policy document comes from."),
+        default("damping", Kind::Section(&DAMPING), "{}", "How long better news have to stay true before they count."),
+        default("instance_locality", Kind::Section(&INSTANCE_LOCALITY), "{}", "What of an instance says where it is."),
+        default(
+            "advertise_prefix",
+            Kind::Text,
+            "nacos-fed.advertise.",
+            "Metadata key of an instance's address for callers of another network, without that network's name at its end. Its value is \
+             host or host:port.",
+        ),
+    ],
+};
+
+static POLICY: Section = Section {
+    about: "Where the policy document comes from. The config item, while it exists, counts instead of the file, the file instead of the \
+            defaults. Both are watched: a right new version is in force within a second, a wrong one changes nothing and is reported.",
+    fields: &[
+        optional("file", Kind::Path, "no file", "A policy document on disk. To return to the defaults, empty it."),
+        default("config", Kind::Section(&POLICY_CONFIG), "{}", "A policy document in the local Nacos."),
+    ],
+};
+
+static POLICY_CONFIG: Section = Section {
+    about: "The config item of the local Nacos that holds the policy document. It need not exist.",
+    fields: &[
+        default(
+            "enabled",
+            Kind::Flag,
+            "true",
+            "Whether it is looked for. On, so that a policy can be published when it is needed, without a restart.",
+        ),
+        default("namespace", Kind::Text, "public", "Local id of its namespace."),
+        default(
+            "group",
+            Kind::Text,
+            "nacos-fed",
+            "Its group: one of its own, so that the right to write it can be given apart.",
+        ),
+        default("data_id", Kind::Text, "routing-policy.yaml", "Its data id."),
+    ],
+};
+
+static DAMPING: Section = Section {
+    about: "How long better news have to stay true before they count. Worse ones count at once. What toggles every second changes plans \
+            once, and then stays worse until it is quiet for this long. 0s is off.",
+    fields: &[
+        default(
+            "health",
+            duration(Duration::ZERO, MINUTE.saturating_mul(10)),
+            "5s",
+            "For the health of an instance: the beat of Nacos's own clients, so that one good beat between bad ones does not count.",
+        ),
+        default(
+            "freshness",
+            duration(Duration::ZERO, MINUTE.saturating_mul(10)),
+            "10s",
+            "For the freshness of a cluster: as long as it takes to count as stale, so that a link that comes and goes moves traffic once.",
+        ),
+    ],
+};
+
+static INSTANCE_LOCALITY: Section = Section {
+    about: "What of an instance says where it is. What it does not say it has from its cluster.",
+    fields: &[
+        default("region", Kind::Text, "region", "Metadata key of its region."),
+        default("zone", Kind::Text, "zone", "Metadata key of its zone."),
+        default("sub_zone", Kind::Text, "sub_zone", "Metadata key of its sub-zone."),
+        default(
+            "nacos_cluster_as_zone",
+            Kind::Flag,
+            "false",
+            "Whether the Nacos cluster that it registered in, if that is not DEFAULT, is its zone unless its metadata names one. Off: to \
+             most people that name means something else.",
         ),
     ],
 };

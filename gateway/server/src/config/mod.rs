@@ -14,6 +14,7 @@ mod nacos;
 mod reader;
 #[cfg(test)]
 mod reference;
+mod routing;
 mod rules;
 pub mod secret;
 pub mod table;
@@ -35,6 +36,7 @@ pub use self::mistakes::{Mistake, Mistakes};
 pub use self::nacos::{ClientCertificate, EmbeddedRegistry, Login, Nacos, Registry, RemoteNacos, Tls};
 pub use self::reader::Shown;
 pub(crate) use self::reader::{ScalarType, scalar_type};
+pub use self::routing::{Damping, PolicyItem, PolicySources, Routing};
 pub use self::rules::{Export, Import, Namespaces};
 pub use self::secret::Secret;
 pub use self::values::{Bytes, HostPort, LogFilter, Ratio, parse_duration};
@@ -73,6 +75,8 @@ pub struct Config {
     pub listen: Listen,
     /// When a silent cluster counts as stale and as lost.
     pub freshness: Freshness,
+    /// How services are routed.
+    pub routing: Routing,
     /// Directory for snapshots; need not exist yet.
     pub data_dir: PathBuf,
     /// Traces.
@@ -175,6 +179,7 @@ impl Config {
         let namespaces = fields.get("namespaces");
         let listen = fields.get("listen");
         let freshness = fields.get("freshness");
+        let routing = fields.get("routing");
         let data_dir = fields.get("data_dir");
         let telemetry = fields.get("telemetry");
         let log = fields.get("log");
@@ -191,6 +196,7 @@ impl Config {
             namespaces: namespaces?,
             listen: listen?,
             freshness: freshness?,
+            routing: routing?,
             data_dir: data_dir?,
             telemetry: telemetry?,
             log: log?,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use federation_core::id::{ConfigKey, ServiceKey};
 
+use federation_core::routing::ZoneSource;
+
 use super::*;
 
 const EXAMPLE: &str = r#"federation: demo
@@ -76,6 +78,26 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.kafka.topics.data.segment, Duration::from_secs(3600));
     assert_eq!(config.kafka.topic_prefix, "nacos-fed.");
     assert_eq!(config.namespaces.federated("x", Some("shown")), "x");
+    let routing = config.routing;
+    assert_eq!(routing.places, federation_core::routing::PlaceRules::default());
+    assert_eq!((routing.damping.health, routing.damping.freshness), (Duration::from_secs(5), Duration::from_secs(10)));
+    let item = routing.policy.item.map(|item| (item.namespace, item.group, item.data_id));
+    assert_eq!(item, Some(("public".into(), "nacos-fed".into(), "routing-policy.yaml".into())));
+    assert_eq!(routing.policy.file, None);
+}
+
+#[test]
+fn routing_is_read_as_it_was_written() {
+    let text = with(
+        "routing:\n  policy: {file: p.yaml, config: {enabled: false}}\n  damping: {health: 0s, freshness: 1m}\n  \
+         instance_locality: {region: r, zone: z, sub_zone: s, nacos_cluster_as_zone: true}\n  advertise_prefix: net.\n",
+    );
+    let routing = read(&text).unwrap().config.routing;
+    assert_eq!((routing.policy.file, routing.policy.item), (Some("p.yaml".into()), None));
+    assert_eq!((routing.damping.health, routing.damping.freshness), (Duration::ZERO, Duration::from_secs(60)));
+    let places = routing.places;
+    assert_eq!((&*places.region_key, &*places.zone_key, &*places.sub_zone_key), ("r", "z", "s"));
+    assert_eq!((places.zone_from, &*places.advertise_prefix), (ZoneSource::NacosCluster, "net."));
 }
 
 #[test]
@@ -145,6 +167,19 @@ fn relations_between_fields_are_checked() {
             "locality: {network: n1}\nadvertise: {n1: edge}\n",
             "6:1 advertise: an address for the cluster's own network (names of other networks)",
         ),
+        (
+            "routing: {damping: {health: 11m}}\n",
+            "5:29 routing.damping.health: `11m` is out of range (a duration from 0ms to 10m, like 500ms, 15s, 10m, 1h or 7d)",
+        ),
+        (
+            "routing: {policy: {config: {group: \"\"}}}\n",
+            "5:29 routing.policy.config.group: an empty text (the name of a group)",
+        ),
+        (
+            "routing: {instance_locality: {zone: \"\"}}\n",
+            "5:31 routing.instance_locality.zone: an empty text (a metadata key)",
+        ),
+        ("routing: {policy: {file: \"\"}}\n", "5:26 routing.policy.file: `` does not fit (a path)"),
         ("export: {configs: }\n", "5:17 export.configs: wrong type: no value (a list)"),
     ] {
         assert_eq!(mistakes(&with(more)), [want], "{more}");
@@ -382,6 +417,7 @@ locality: {region: r, zone: z, sub_zone: s, network: n}
 nacos: {servers: ["n:1"], username: u, password: p, tls: {ca: a, cert: b, key: c, server_name: d}}
 kafka: {brokers: ["k:1"], topics: {replication_factor: 3}}
 export: {configs: [{}]}
+routing: {policy: {file: p}}
 telemetry: {otlp: "http://t:4317"}
 "#;
     let embedded = r#"

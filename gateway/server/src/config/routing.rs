@@ -1,0 +1,133 @@
+//! Section `routing`: where policies come from, when better news count, and where instances are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use federation_core::routing::{PlaceRules, ZoneSource};
+
+use super::reader::{Fields, Place, Read};
+
+/// How services are routed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routing {
+    /// Where policies come from.
+    pub policy: PolicySources,
+    /// When better news count.
+    pub damping: Damping,
+    /// What registrants say of places and addresses.
+    pub places: PlaceRules,
+}
+
+/// Where policies come from. The config item counts before the file, the file before the defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySources {
+    /// A document on disk.
+    pub file: Option<PathBuf>,
+    /// A document in the local Nacos, where it is looked for; it need not exist.
+    pub item: Option<PolicyItem>,
+}
+
+/// A config item of the local Nacos.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyItem {
+    /// Its namespace's local id.
+    pub namespace: String,
+    /// Its group, not empty.
+    pub group: String,
+    /// Its data id, not empty.
+    pub data_id: String,
+}
+
+/// How long better news have to stay true before they count; zero for at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damping {
+    /// Of the health of an instance.
+    pub health: Duration,
+    /// Of the freshness of a cluster.
+    pub freshness: Duration,
+}
+
+impl Read for Routing {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let policy = fields.get("policy");
+            let damping = fields.get("damping");
+            let keys = fields.get::<PlaceKeys>("instance_locality");
+            let advertise_prefix = filled(fields, "advertise_prefix", "the beginning of a metadata key");
+            let keys = keys?;
+            let places = PlaceRules {
+                region_key: keys.region,
+                zone_key: keys.zone,
+                sub_zone_key: keys.sub_zone,
+                zone_from: keys.zone_from,
+                advertise_prefix: advertise_prefix?.into(),
+            };
+            Some(Self { policy: policy?, damping: damping?, places })
+        })
+    }
+}
+
+impl Read for PolicySources {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let file = fields.maybe("file");
+            let item = fields.get::<Option<PolicyItem>>("config");
+            Some(Self { file: file?, item: item? })
+        })
+    }
+}
+
+/// `None` where `enabled: false`.
+impl Read for Option<PolicyItem> {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let enabled = fields.get::<bool>("enabled");
+            let namespace = fields.get("namespace");
+            let group = filled(fields, "group", "the name of a group");
+            let data_id = filled(fields, "data_id", "a data id");
+            let item = PolicyItem { namespace: namespace?, group: group?, data_id: data_id? };
+            Some(enabled?.then_some(item))
+        })
+    }
+}
+
+impl Read for Damping {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let health = fields.get("health");
+            let freshness = fields.get("freshness");
+            Some(Self { health: health?, freshness: freshness? })
+        })
+    }
+}
+
+/// What was written of the metadata keys of places.
+struct PlaceKeys {
+    region: Arc<str>,
+    zone: Arc<str>,
+    sub_zone: Arc<str>,
+    zone_from: ZoneSource,
+}
+
+impl Read for PlaceKeys {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let mut key = |name| filled(fields, name, "a metadata key").map(Arc::from);
+            let (region, zone, sub_zone) = (key("region"), key("zone"), key("sub_zone"));
+            let nacos_cluster = fields.get::<bool>("nacos_cluster_as_zone");
+            let zone_from = if nacos_cluster? { ZoneSource::NacosCluster } else { ZoneSource::Metadata };
+            Some(Self { region: region?, zone: zone?, sub_zone: sub_zone?, zone_from })
+        })
+    }
+}
+
+/// A text that is not empty.
+fn filled(fields: &mut Fields<'_>, name: &'static str, expected: &str) -> Option<String> {
+    let text = fields.get::<String>(name)?;
+    if text.is_empty() {
+        fields.mistake(name, "an empty text", expected);
+        return None;
+    }
+    Some(text)
+}
