@@ -1,7 +1,7 @@
 //! Addresses as clusters and instances advertise them to other networks: `host` or `host:port`, IPv6 in brackets.
 
-use std::fmt;
 use core::net::Ipv6Addr;
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 

@@ -133,6 +133,12 @@ pub struct Endpoint {
     pub priority: Option<u16>,
 }
 
+impl AsRef<Self> for Endpoint {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Caller {

@@ -75,7 +75,7 @@ pub(super) struct Filtered<'a> {
     pub(super) distribute: Option<&'a Distribute>,
 }
 
-pub(super) fn filter<'a>(endpoints: &'a [Endpoint], caller: &Caller, policy: &'a Policy) -> Filtered<'a> {
+pub(super) fn filter<'a>(endpoints: &'a [impl AsRef<Endpoint>], caller: &Caller, policy: &'a Policy) -> Filtered<'a> {
     let distribute = policy.distribute_from(&caller.locality);
     let (localities, places) = super::places::printed(endpoints);
     let weightless = |place: usize| policy.locality_weights.get(&localities[place]) == Some(&0);
@@ -87,7 +87,7 @@ pub(super) fn filter<'a>(endpoints: &'a [Endpoint], caller: &Caller, policy: &'a
         Admission::Admitted => distribute.map_or(Ok(0), |rule| slot(rule, endpoint)),
     };
     let (mut counted, mut left_out) = (Vec::with_capacity(endpoints.len()), Vec::new());
-    for (index, (endpoint, locality)) in endpoints.iter().zip(places).enumerate() {
+    for (index, (endpoint, locality)) in endpoints.iter().map(AsRef::as_ref).zip(places).enumerate() {
         match judge(endpoint, locality) {
             Ok(slot) => counted.push(Counted { index, endpoint, locality, slot }),
             Err(reason) => {

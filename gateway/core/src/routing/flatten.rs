@@ -27,7 +27,7 @@ pub fn flatten(plan: &Plan) -> Vec<FlatWeight> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::endpoint::{MilliWeight, Origin};
+    use super::super::endpoint::{Endpoint, MilliWeight, Origin};
     use super::super::plan::{PlannedEndpoint, plan};
     use super::*;
 
@@ -43,7 +43,8 @@ mod tests {
             distributed: None,
             share: *share,
         };
-        let mut plan = plan(&[], &Default::default(), &Default::default(), &Default::default());
+        let nothing: [Endpoint; 0] = [];
+        let mut plan = plan(&nothing, &Default::default(), &Default::default(), &Default::default());
         plan.endpoints = endpoints.iter().enumerate().map(endpoint).collect();
         plan
     }

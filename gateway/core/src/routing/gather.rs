@@ -112,6 +112,12 @@ impl Offer {
     }
 }
 
+impl AsRef<Endpoint> for Offer {
+    fn as_ref(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
 /// Offers of all instances of `service` to callers of `network`. `clusters` are sorted by id, as views have them; an origin
 /// that is not among them is stale and has no place.
 #[must_use]

@@ -9,12 +9,13 @@ use super::endpoint::Endpoint;
 use crate::locality::Locality;
 
 /// All localities in byte order, and for each endpoint the index of its own.
-pub(super) fn printed(endpoints: &[Endpoint]) -> (Vec<Arc<str>>, Vec<usize>) {
+pub(super) fn printed(endpoints: &[impl AsRef<Endpoint>]) -> (Vec<Arc<str>>, Vec<usize>) {
     let mut seen: HashMap<[Option<&str>; 3], usize, FixedState> = HashMap::default();
     let mut texts: Vec<Arc<str>> = Vec::new();
     let met: Vec<usize> = endpoints
         .iter()
         .map(|endpoint| {
+            let endpoint: &Endpoint = endpoint.as_ref();
             *seen.entry(parts(&endpoint.locality)).or_insert_with(|| {
                 texts.push(endpoint.locality.to_string().into());
                 texts.len() - 1

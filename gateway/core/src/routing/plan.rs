@@ -108,10 +108,10 @@ pub enum LocalityWeights {
 }
 
 /// Plans one service for one caller. Every input has an answer: what cannot be planned is left out with its reason, and
-/// without any usable endpoint all shares are zero.
+/// without any usable endpoint all shares are zero. `endpoints` are offers of a view, or endpoints of a scenario.
 #[must_use]
-pub fn plan(endpoints: &[Endpoint], caller: &Caller, policy: &Policy, intents: &Intents) -> Plan {
-    let given = !endpoints.is_empty() && endpoints.iter().all(|endpoint| endpoint.priority.is_some());
+pub fn plan(endpoints: &[impl AsRef<Endpoint>], caller: &Caller, policy: &Policy, intents: &Intents) -> Plan {
+    let given = !endpoints.is_empty() && endpoints.iter().all(|endpoint| endpoint.as_ref().priority.is_some());
     let filtered = filter(endpoints, caller, policy);
     let census = Census::take(&filtered, Ranker::new(caller, policy, given), policy);
     let whole = Layout::without(&census, |_| false);
