@@ -25,6 +25,7 @@ mod reachability;
 mod share;
 mod tier;
 mod trace;
+mod what_if;
 
 pub use address::{AdvertisedAddress, InvalidAddress};
 pub use damping::{Damped, Damping, Severity, Word};
@@ -43,3 +44,4 @@ pub use policy::{
 };
 pub use reachability::{Reach, Reachability};
 pub use tier::{Rank, RankRule};
+pub use what_if::{Hypothesis, Impact, Outcome, Scene, Shares, SupposedDrain};
