@@ -133,6 +133,20 @@ impl Pulse {
         self.answered = Some(now);
     }
 
+    /// For people, that the log did answer once and does not now.
+    #[must_use]
+    pub fn unanswered(&self, now: Mono) -> Option<Arc<str>> {
+        let silence = now.since(self.answered?);
+        let told = || format!("the log has not answered for {} s", silence.0 / 1000).into();
+        (silence >= UNANSWERED_AFTER).then(told)
+    }
+
+    /// Whether the log has ever answered.
+    #[must_use]
+    pub fn was_answered(&self) -> bool {
+        self.answered.is_some()
+    }
+
     /// Wall time of the last beat, as the origin told it.
     #[must_use]
     pub fn last_beat(&self) -> Option<WallMs> {
@@ -161,12 +175,9 @@ impl Pulse {
         trouble: Option<&'static str>,
         settings: &FreshnessSettings,
     ) -> Verdict {
-        let unanswered =
-            self.answered.map(|answered| now.since(answered)).filter(|silence| *silence >= UNANSWERED_AFTER);
         let age = self.age(now, wall);
-        if let Some(silence) = unanswered {
-            let reason = format!("the log has not answered for {} s", silence.0 / 1000);
-            return Verdict { freshness: Freshness::Isolated, reason: reason.into(), age };
+        if let Some(reason) = self.unanswered(now) {
+            return Verdict { freshness: Freshness::Isolated, reason, age };
         }
         let Some(leader) = &self.leader else {
             return Verdict {

@@ -161,6 +161,26 @@ impl Lease {
         self.last_read_back
     }
 
+    /// Whether the process will not write any more: it said so, is not known, or was silent for as long as it takes to be sure.
+    #[must_use]
+    pub fn is_gone(&self, now: Mono, nonce: u32) -> bool {
+        let Some(seen) = self.replicas.get(&nonce) else { return self.reached_end.is_some() };
+        let patience = match seen.state {
+            ReplicaState::Stopped => return true,
+            ReplicaState::Leader => self.silence(),
+            ReplicaState::Standby | ReplicaState::Stranger => Millis(STANDBY_BEAT.0 * 5 / 2),
+        };
+        now >= seen.arrived + patience
+    }
+
+    /// How long nothing of this process has been read back that should have been; `None` while all is well.
+    #[must_use]
+    pub fn unread_back(&self, now: Mono) -> Option<Millis> {
+        let every = if self.state() == ReplicaState::Leader { self.beat_every } else { STANDBY_BEAT };
+        let silence = now.since(self.last_read_back.unwrap_or_default());
+        (self.last_read_back.is_none() || silence.0 > every.0 * 5 / 2).then_some(silence)
+    }
+
     /// Nonce of the process that leads by its own word, if any does.
     #[must_use]
     pub fn leader_nonce(&self) -> Option<u32> {

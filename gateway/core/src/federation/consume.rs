@@ -19,7 +19,7 @@ impl Federation {
             self.log_trouble = None;
         }
         match input {
-            LogInput::Members(members) => self.add_members(members),
+            LogInput::Members(members) => self.add_members(now, members),
             LogInput::Records { partition, records } => self.fold(now, &partition, &records, effects),
             LogInput::Control { origin, records } => self.read_control(now, &origin, &records, effects),
             LogInput::AtEnd { partition, next_offset } => self.at_end(now, &partition, next_offset, effects),
@@ -39,13 +39,13 @@ impl Federation {
         }
     }
 
-    fn add_members(&mut self, members: Vec<(ClusterId, u32)>) {
+    fn add_members(&mut self, now: Now, members: Vec<(ClusterId, u32)>) {
         for (id, partitions) in members {
             if id != *self.cluster() && !self.settings.import.has_cluster(&id) {
                 continue;
             }
             let origin = self.origins.entry(id).or_insert_with(|| Origin::new(0));
-            origin.member = true;
+            origin.member.get_or_insert(now.mono);
             // A snapshot of topics with another number of partitions cannot be compared with these.
             let unread = origin.log.all().all(|(_, _, partition)| partition.next_offset() == 0);
             if origin.log.partitions() == 0 || (unread && origin.log.partitions() != partitions) {
@@ -139,7 +139,7 @@ impl Federation {
                 (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => {
                     self.described(id, descriptor);
                 }
-                (ControlKey::Drain(target), value) => self.read_drain(id, target, value.as_ref(), record.header),
+                (ControlKey::Drain(target), value) => self.read_drain(now, id, target, value.as_ref(), record.header),
                 _ => {}
             }
         }

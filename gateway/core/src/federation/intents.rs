@@ -1,13 +1,23 @@
 //! What operators want: read from every origin's control topic, chosen from, and written to the own one (rule R24).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::federation::Federation;
+use crate::federation::input::Effect;
+use crate::federation::{Federation, Now};
 use crate::id::ClusterId;
-use crate::intents::{DrainTarget, IntentTable};
-use crate::log::control::ControlValue;
+use crate::intents::writer::{Part, Write};
+use crate::intents::{
+    Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, IntentTable, LONGEST_TEXT_BYTES, Ramp, Taken,
+};
+use crate::lease::Role;
+use crate::log::control::{ControlKey, ControlValue};
 use crate::log::intents::DrainRecord;
 use crate::log::record::Header;
+use crate::time::Millis;
+
+/// A member that was never heard is waited for this long before an order is taken without knowing its orders.
+const FIRST_WORD_WITHIN: Millis = Millis::from_secs(10);
 
 impl Federation {
     /// The drains in force, of all clusters that are read.
@@ -16,8 +26,122 @@ impl Federation {
         Arc::clone(&self.intents)
     }
 
+    /// Takes an order, whether this process leads or not: a cluster whose Nacos is dead has no leader. The effect is to be
+    /// carried out. What became of the order is told by [`IntentTable::settled`]; an order that is not read back within ten
+    /// seconds is given up. Whether a service would be left with nothing is not asked here: planning sees to that.
+    ///
+    /// # Errors
+    /// Nothing was written then: see [`DrainRefused`].
+    pub fn order_drain(&mut self, now: Now, order: DrainOrder) -> Result<(Taken, Effect), DrainRefused> {
+        for (field, text) in [("who", &order.who), ("why", &order.why)] {
+            if text.len() > LONGEST_TEXT_BYTES {
+                return Err(DrainRefused::TooLong { field, bytes: text.len() });
+            }
+        }
+        self.may_order(now)?;
+        let counter = self.next_counter(&order.target)?;
+        let in_force = self.intents.get(&order.target).map(|drain| drain.intent.percent);
+        let from = self.intent_writer.percent_under_way(&order.target).or(in_force).unwrap_or_default();
+        let ramp = Ramp::new(from, order.percent, now.wall, order.over);
+        let intent = DrainIntent {
+            counter,
+            percent: if ramp.is_some() { from } else { order.percent },
+            guard: order.guard,
+            who: order.who,
+            why: order.why,
+            when: now.wall,
+            replica: self.settings.identity.nonce,
+            ramp,
+        };
+        let write = self.intent_writer.write(now, &order.target, intent.clone());
+        let taken = Taken { target: order.target, intent, cluster: self.cluster().clone() };
+        Ok((taken, self.intent_record(now, write)))
+    }
+
+    /// An order is taken if it can be counted and be written.
+    fn may_order(&self, now: Now) -> Result<(), DrainRefused> {
+        if self.lease.role() == Role::Stopped {
+            return Err(DrainRefused::Stopping);
+        }
+        let own = self.origins.get(self.cluster());
+        if let Some(reason) = self.log_trouble.clone().or_else(|| own.and_then(|own| own.pulse.unanswered(now.mono))) {
+            return Err(DrainRefused::Unreachable { reason });
+        }
+        for (id, origin) in &self.origins {
+            let is_awaited = match origin.member {
+                Some(_) if id == self.cluster() => true,
+                Some(_) if origin.pulse.was_answered() => origin.pulse.unanswered(now.mono).is_none(),
+                Some(since) => now.mono < since + FIRST_WORD_WITHIN,
+                None => id == self.cluster(),
+            };
+            if is_awaited && !origin.intents.is_read() {
+                return Err(DrainRefused::NotRead { whose: id.clone() });
+            }
+        }
+        match self.lease.unread_back(now.mono) {
+            Some(silence) => Err(DrainRefused::NotWritten { silence }),
+            None => Ok(()),
+        }
+    }
+
+    /// 1 + the highest that is known of the target. At the end of counting only an order of the same number in a cluster not
+    /// below the holder's is one.
+    fn next_counter(&self, target: &DrainTarget) -> Result<Counter, DrainRefused> {
+        let logged = self.origins.iter().flat_map(|(id, origin)| {
+            origin.intents.of(target).filter_map(move |logged| Some((logged.intent.as_ref()?.counter, id)))
+        });
+        let written = self.intent_writer.counter(target).map(|counter| (counter, self.cluster()));
+        let Some((highest, holder)) = logged.chain(written).max() else { return Ok(Counter::FIRST) };
+        let next = highest.next();
+        if (next, self.cluster()) < (highest, holder) {
+            return Err(DrainRefused::CountedOut { holder: holder.clone() });
+        }
+        Ok(next)
+    }
+
+    /// Ramps, repairs, and intents that leave.
+    pub(super) fn drive_intents(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let Some(own) = self.origins.get(&self.settings.identity.cluster) else { return };
+        let (lease, table, cluster) = (&self.lease, &self.intents, &self.settings.identity.cluster);
+        let in_force = |target: &DrainTarget, counter: Counter| {
+            table.get(target).is_some_and(|drain| (drain.intent.counter, &drain.taken_in) == (counter, cluster))
+        };
+        let part = Part {
+            nonce: self.settings.identity.nonce,
+            leads: lease.may_write(now.mono),
+            is_gone: &|nonce| lease.is_gone(now.mono, nonce),
+            is_in_force: &in_force,
+        };
+        let writes = self.intent_writer.tick(now, &own.intents, &part);
+        if part.leads {
+            self.prune_intents(now, effects);
+        }
+        for write in writes {
+            effects.push(self.intent_record(now, write));
+        }
+    }
+
+    fn prune_intents(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let mut members = self.origins.values().filter(|origin| origin.member.is_some());
+        let all_read = members.all(|origin| origin.intents.is_read());
+        if !all_read || !self.intent_pruner.is_due(now.mono) {
+            return;
+        }
+        let logs: BTreeMap<_, _> = self.origins.iter().map(|(id, origin)| (id, &origin.intents)).collect();
+        for target in self.intent_pruner.prune(now, &self.settings.identity.cluster, &logs, &self.intents) {
+            let header = self.control_header(now);
+            effects.push(Effect::Control { key: ControlKey::Drain(target), value: None, header });
+        }
+    }
+
+    fn intent_record(&mut self, now: Now, write: Write) -> Effect {
+        let header = Header { observed: write.observed, ..self.control_header(now) };
+        Effect::Control { key: ControlKey::Drain(write.target), value: Some(ControlValue::Drain(write.intent)), header }
+    }
+
     pub(super) fn read_drain(
         &mut self,
+        now: Now,
         id: &ClusterId,
         target: &DrainTarget,
         value: Option<&ControlValue>,
@@ -28,6 +152,15 @@ impl Federation {
             (Some(ControlValue::Drain(intent)), Some(header)) => DrainRecord::Order(intent, header.observed),
             (Some(_), _) => DrainRecord::Unreadable,
         };
+        if id == self.cluster() {
+            match record {
+                DrainRecord::Tombstone => self.intent_writer.read(now.mono, target, None),
+                DrainRecord::Order(intent, observed) => {
+                    self.intent_writer.read(now.mono, target, Some((intent, observed)));
+                }
+                DrainRecord::Unreadable => {}
+            }
+        }
         let Some(origin) = self.origins.get_mut(id) else { return };
         if origin.intents.fold(target, record) {
             self.choose_intents();

@@ -1,9 +1,8 @@
 //! The owner of all state of a gateway: `step(now, Input) -> Effects`.
 //!
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
-//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`own`] drives the own log, [`intents`] what
-//! operators want, [`view`]
-//! makes the values that answers are built from. Nothing here removes on silence.
+//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`own`] drives the own log, [`intents`] knows
+//! what operators want, [`view`] makes the values that answers are built from. Nothing here removes on silence.
 
 mod consume;
 mod damping;
@@ -23,6 +22,8 @@ use crate::federation::input::{Effect, Input, LocalInput, ReplicaIdentity};
 use crate::freshness::{Freshness, FreshnessSettings, Pulse};
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
 use crate::intents::IntentTable;
+use crate::intents::prune::Pruner;
+use crate::intents::writer::IntentWriter;
 use crate::lease::{Lease, Role, Wish};
 use crate::local::observation::{Connection, Local, Subject};
 use crate::local::service::Patience;
@@ -151,8 +152,8 @@ struct Origin {
     freshness_revision: Revision,
     counts: Counts,
     size: Size,
-    /// Whether its topics were seen by this process; else it is known from a snapshot only.
-    member: bool,
+    /// Since when its topics are seen by this process; `None` if it is known from a snapshot only.
+    member: Option<Mono>,
 }
 
 /// How much an origin has, counted when it changed.
@@ -178,7 +179,7 @@ impl Origin {
             freshness_revision: Revision::default(),
             counts: Counts::default(),
             size: Size::default(),
-            member: false,
+            member: None,
         }
     }
 }
@@ -195,6 +196,8 @@ pub struct Federation {
     revision: Revision,
     changed: Changed,
     intents: Arc<IntentTable>,
+    intent_writer: IntentWriter,
+    intent_pruner: Pruner,
     log_trouble: Option<Arc<str>>,
     control_header_seq: u64,
     descriptor_read: bool,
@@ -217,6 +220,8 @@ impl Federation {
             revision: Revision::default(),
             changed: Changed::default(),
             intents: Arc::default(),
+            intent_writer: IntentWriter::default(),
+            intent_pruner: Pruner::default(),
             log_trouble: None,
             control_header_seq: 0,
             descriptor_read: false,
@@ -337,6 +342,7 @@ impl Federation {
         self.lease.tick(now.mono, may_claim, &mut wishes);
         self.fulfil(now, wishes, effects);
         self.publish(now, effects);
+        self.drive_intents(now, effects);
     }
 
     fn own_log_is_read(&self) -> bool {
@@ -358,7 +364,7 @@ impl Federation {
     /// Whether the log of every member, the own cluster among them, was read to its end: its facts, and its intents.
     #[must_use]
     pub fn log_is_read(&self) -> bool {
-        let mut members = self.origins.values().filter(|origin| origin.member);
+        let mut members = self.origins.values().filter(|origin| origin.member.is_some());
         self.own_log_is_read() && members.all(|origin| origin.log.is_read() && origin.intents.is_read())
     }
 

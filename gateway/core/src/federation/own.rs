@@ -390,7 +390,7 @@ impl Federation {
         Effect::Control { key: ControlKey::Replica(nonce), value: None, header: self.control_header(now) }
     }
 
-    fn control_header(&mut self, now: Now) -> Header {
+    pub(super) fn control_header(&mut self, now: Now) -> Header {
         self.control_header_seq += 1;
         Header { schema: SCHEMA, epoch: self.lease.epoch(), seq: self.control_header_seq, observed: now.wall }
     }

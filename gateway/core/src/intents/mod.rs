@@ -3,9 +3,11 @@
 //! A [`DrainIntent`] stands in the control topic of the cluster where it was ordered, one for each [`DrainTarget`]. Of all
 //! clusters' the highest (counter, cluster) is in force: [`IntentTable`] says which, and what it means for a service.
 
+pub(crate) mod prune;
 mod ramp;
 mod table;
 mod target;
+pub(crate) mod writer;
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ pub use ramp::Ramp;
 pub use table::{DrainInForce, IntentTable, Settled, Taken};
 pub use target::{DrainTarget, InvalidTarget};
 
+use crate::id::ClusterId;
 use crate::routing::{DrainGuard, Percent};
 use crate::time::{Millis, WallMs};
 
@@ -88,6 +91,9 @@ impl DrainIntent {
     }
 }
 
+/// Longest text that an order may carry for people, in bytes.
+pub const LONGEST_TEXT_BYTES: usize = 1024;
+
 /// What an operator orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DrainOrder {
@@ -103,6 +109,46 @@ pub struct DrainOrder {
     pub who: Arc<str>,
     /// Why, for people; may be empty.
     pub why: Arc<str>,
+}
+
+/// Why an order is not taken. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DrainRefused {
+    /// The order's number would be a guess. Passes by itself, soon after a start.
+    #[error("the log of {whose} has not been read to its end yet, so an order could be overruled by an older one")]
+    NotRead {
+        /// Whose log.
+        whose: ClusterId,
+    },
+    /// The log cannot be read now.
+    #[error("the log cannot be reached: {reason}")]
+    Unreachable {
+        /// For people.
+        reason: Arc<str>,
+    },
+    /// What this process writes does not come back.
+    #[error("the log takes nothing from this gateway: nothing it wrote was read back for {} s", silence.0 / 1000)]
+    NotWritten {
+        /// How long; since the start if nothing ever was.
+        silence: Millis,
+    },
+    /// The process is about to end.
+    #[error("the gateway is stopping")]
+    Stopping,
+    /// A text for people is too long.
+    #[error("{field} is {bytes} bytes long, at most {LONGEST_TEXT_BYTES} are allowed")]
+    TooLong {
+        /// `who` or `why`.
+        field: &'static str,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The target's orders are counted to the end, by a record that no gateway wrote.
+    #[error("the highest possible counter is taken by a record in the log of {holder}: order it there")]
+    CountedOut {
+        /// Whose log has that record.
+        holder: ClusterId,
+    },
 }
 
 #[cfg(test)]

@@ -73,6 +73,12 @@ impl IntentLog {
         self.shadow.as_ref().unwrap_or(&self.served).get(target)
     }
 
+    /// All that may count of a target: what is served, and what was read so far.
+    pub fn of(&self, target: &DrainTarget) -> impl Iterator<Item = &LoggedDrain> {
+        let read = self.shadow.as_ref().and_then(|shadow| shadow.get(target));
+        self.served.get(target).into_iter().chain(read)
+    }
+
     /// Folds one record. Returns whether what is served changed.
     pub fn fold(&mut self, target: &DrainTarget, record: DrainRecord<'_>) -> bool {
         let is_served = self.shadow.is_none();

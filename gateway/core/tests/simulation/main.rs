@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 mod damping;
+mod intents;
 mod world;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,6 @@ use federation_core::freshness::Freshness;
 use federation_core::id::InstanceId;
 use federation_core::instance::Instance;
 use federation_core::log::key::DataKey;
-use federation_core::time::{Mono, WallMs};
 use world::{Nacos, World, cluster, foreign, id, instance, service};
 
 const NAMES: [&str; 2] = ["frankfurt", "shanghai"];
@@ -32,7 +32,7 @@ fn settled_pair() -> World {
 }
 
 fn freshness(world: &mut World, at: &str, of: &str) -> Freshness {
-    let now = federation_core::federation::Now { mono: Mono(world.now), wall: WallMs(1_000_000 + world.now) };
+    let now = world.clocks();
     let clusters = world.gateways.get_mut(&cluster(at)).unwrap().core.clusters(now);
     clusters.into_iter().find(|status| status.id == cluster(of)).unwrap().freshness
 }

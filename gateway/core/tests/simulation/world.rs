@@ -72,6 +72,7 @@ pub(crate) struct Log {
 }
 
 pub(crate) struct Gateway {
+    pub(crate) cluster: ClusterId,
     pub(crate) core: Federation,
     pub(crate) nacos: Nacos,
     watched: BTreeSet<ServiceKey>,
@@ -145,9 +146,15 @@ impl World {
 
     /// Starts a gateway, or starts it anew with nothing but its Nacos and the log.
     pub(crate) fn start(&mut self, name: &ClusterId, nacos: Nacos) {
+        self.start_replica(name, name, nacos);
+    }
+
+    /// Starts one of several gateways of a cluster, under a name of its own.
+    pub(crate) fn start_replica(&mut self, name: &ClusterId, of: &ClusterId, nacos: Nacos) {
         let nonce = u32::try_from(self.dice.roll(1 << 31)).unwrap();
         let gateway = Gateway {
-            core: core(name, nonce),
+            cluster: of.clone(),
+            core: core(of, nonce),
             nacos,
             watched: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -158,13 +165,36 @@ impl World {
             data_sends: 0,
         };
         self.gateways.insert(name.clone(), gateway);
-        self.log.control.entry(name.clone()).or_default();
+        self.log.control.entry(of.clone()).or_default();
+    }
+
+    /// Ends a gateway without a last word.
+    pub(crate) fn kill(&mut self, name: &str) {
+        self.gateways.remove(&cluster(name)).unwrap();
     }
 
     pub(crate) fn restart(&mut self, name: &str) {
         let name = cluster(name);
         let old = self.gateways.remove(&name).unwrap();
-        self.start(&name, old.nacos);
+        self.start_replica(&name, &old.cluster, old.nacos);
+    }
+
+    /// Ends a gateway in order and starts it anew with its snapshot.
+    pub(crate) fn restart_with_snapshot(&mut self, name: &str) {
+        self.tell(&cluster(name), Input::Stop);
+        let snapshot = self.gateways[&cluster(name)].core.snapshot();
+        self.restart(name);
+        self.gateways.get_mut(&cluster(name)).unwrap().core.restore(snapshot);
+    }
+
+    /// A control topic was deleted and created again, empty.
+    pub(crate) fn recreate_control(&mut self, of: &str) {
+        self.log.control.insert(cluster(of), Vec::new());
+        let place = PartitionId { origin: cluster(of), topic: TopicKind::Control, partition: 0 };
+        for name in self.gateways.keys().cloned().collect::<Vec<_>>() {
+            self.gateways.get_mut(&name).unwrap().cursors.remove(&place);
+            self.tell(&name, Input::Log(LogInput::Restarted(place.clone())));
+        }
     }
 
     pub(crate) fn nacos(&mut self, name: &str) -> &mut Nacos {
@@ -315,8 +345,12 @@ impl World {
         }
     }
 
+    pub(crate) fn clocks(&self) -> Now {
+        Now { mono: Mono(self.now), wall: WallMs(1_000_000 + self.now) }
+    }
+
     pub(crate) fn tell(&mut self, name: &ClusterId, input: Input) {
-        let now = Now { mono: Mono(self.now), wall: WallMs(1_000_000 + self.now) };
+        let now = self.clocks();
         let gateway = self.gateways.get_mut(name).unwrap();
         let effects = gateway.core.step(now, input);
         for effect in effects {
@@ -324,18 +358,18 @@ impl World {
         }
     }
 
-    fn act(&mut self, name: &ClusterId, now: Now, effect: Effect) {
+    pub(crate) fn act(&mut self, name: &ClusterId, now: Now, effect: Effect) {
         let gateway = self.gateways.get_mut(name).unwrap();
         match effect {
             Effect::Send(outgoing) => self.send(name, outgoing),
             Effect::Checkpoint { topic, partition } => {
                 let Some(stated) = gateway.core.checkpoint(now, topic, partition) else { return };
-                let place = PartitionId { origin: name.clone(), topic, partition };
+                let place = PartitionId { origin: gateway.cluster.clone(), topic, partition };
                 let body = Body::Checkpoint(stated.checkpoint);
                 push(&mut self.log, place, RecordKey::Checkpoint, body, stated.header);
             }
             Effect::Control { key, value, header } if self.log.up => {
-                let records = self.log.control.get_mut(name).unwrap();
+                let records = self.log.control.get_mut(&gateway.cluster).unwrap();
                 let offset = u64::try_from(records.len()).unwrap();
                 records.push(ControlRecord { offset, key, header: Some(header), value });
             }
@@ -381,7 +415,8 @@ impl World {
     }
 
     fn append(&mut self, name: &ClusterId, outgoing: Outgoing) {
-        let place = PartitionId { origin: name.clone(), topic: outgoing.topic, partition: outgoing.partition };
+        let origin = self.gateways[name].cluster.clone();
+        let place = PartitionId { origin, topic: outgoing.topic, partition: outgoing.partition };
         push(&mut self.log, place, RecordKey::Data(outgoing.key), outgoing.body, outgoing.header);
     }
 }
