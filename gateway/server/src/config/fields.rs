@@ -154,7 +154,14 @@ static NACOS: Section = Section {
             "request_timeout",
             duration(Duration::from_millis(200), MINUTE),
             "3s",
-            "How long one request may take; what Nacos's own clients wait.",
+            "How long one gRPC request or one connect may take; what Nacos's own clients wait.",
+        ),
+        default(
+            "http_timeout",
+            duration(Duration::from_millis(200), MINUTE),
+            "10s",
+            "How long one HTTP request may take: a login, or a page of a listing. Longer than `request_timeout`, for a busy \
+             Nacos takes seconds for a page of many services.",
         ),
         default(
             "removal_hold",

@@ -19,8 +19,10 @@ pub struct Nacos {
     pub service_poll: Duration,
     /// How often everything is read once more.
     pub sweep_interval: Duration,
-    /// How long one request may take.
+    /// How long one gRPC request or one connect may take.
     pub request_timeout: Duration,
+    /// How long one HTTP request may take.
+    pub http_timeout: Duration,
     /// How long a list has to stay the same after a connect before what is missing counts as gone.
     pub removal_hold: Duration,
 }
@@ -103,6 +105,7 @@ impl Read for Nacos {
             let service_poll = fields.get("service_poll");
             let sweep_interval = fields.get("sweep_interval");
             let request_timeout = fields.get("request_timeout");
+            let http_timeout = fields.get("http_timeout");
             let removal_hold = fields.get("removal_hold");
             Some(Self {
                 registry: registry?,
@@ -110,6 +113,7 @@ impl Read for Nacos {
                 service_poll: service_poll?,
                 sweep_interval: sweep_interval?,
                 request_timeout: request_timeout?,
+                http_timeout: http_timeout?,
                 removal_hold: removal_hold?,
             })
         })

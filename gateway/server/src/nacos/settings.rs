@@ -41,6 +41,7 @@ impl Settings {
         let mut cluster = ClusterOptions::new(vec![address(&local(http).to_string())]);
         cluster.grpc_offset = grpc.port().checked_sub(http.port())?;
         cluster.request_timeout = config.nacos.request_timeout;
+        cluster.http_timeout = config.nacos.http_timeout;
         Some(Self::with(config, cluster))
     }
 
@@ -69,6 +70,7 @@ fn remote_cluster(nacos: &Nacos, remote: &RemoteNacos) -> ClusterOptions {
         grpc_tls: tls,
         request_timeout: nacos.request_timeout,
         connect_timeout: nacos.request_timeout,
+        http_timeout: nacos.http_timeout,
         ..ClusterOptions::new(servers)
     }
 }
@@ -204,7 +206,7 @@ mod tests {
     fn a_nacos_is_reached_as_the_configuration_says() {
         let config = config(
             "nacos: {servers: [\"[::1]:8000\", \"nacos:8848\"], username: u, password: p, https: true, grpc_offset: 7, \
-             context_path: /x, request_timeout: 2s, service_poll: 4s}\n",
+             context_path: /x, request_timeout: 2s, http_timeout: 5s, service_poll: 4s}\n",
         );
         let settings = Settings::for_remote(&config).unwrap();
         let servers: Vec<String> = settings.cluster.servers.iter().map(ToString::to_string).collect();
@@ -216,8 +218,8 @@ mod tests {
         );
         assert!(settings.cluster.grpc_tls.is_none() && settings.cluster.http_tls.is_some());
         assert_eq!(
-            (settings.cluster.request_timeout, settings.service_poll),
-            (Duration::from_secs(2), Duration::from_secs(4))
+            (settings.cluster.request_timeout, settings.cluster.http_timeout, settings.service_poll),
+            (Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(4))
         );
     }
 
