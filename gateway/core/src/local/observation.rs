@@ -20,8 +20,8 @@ use crate::log::key::DataKey;
 use crate::pattern::Selection;
 use crate::time::{Millis, Mono};
 
-/// The first sweep of a service comes within this time after it was found, spread by its name: it finds the instances that were
-/// disabled before this process started.
+/// The first sweep of a service comes within this time after it was found, or within the interval of sweeps if that is shorter, spread by
+/// its name: it finds the instances that were disabled before this process started.
 const FIRST_SWEEP_WITHIN: Millis = Millis::from_secs(60);
 /// A watched, empty service is given up when this many complete catalogs in a row lack it.
 const CATALOGS_WITHOUT: u8 = 2;
@@ -205,7 +205,8 @@ impl Local {
         if self.services.contains_key(&key) || !self.export.has_service(&key) {
             return;
         }
-        let spread = Millis(xxh3_64(key.to_string().as_bytes()) % FIRST_SWEEP_WITHIN.0);
+        let within = FIRST_SWEEP_WITHIN.min(self.patience.sweep_interval).0.max(1);
+        let spread = Millis(xxh3_64(key.to_string().as_bytes()) % within);
         let first_sweep = now + Millis::from_secs(5) + spread;
         let connected_at = if let Connection::Up(since) = self.connection { since } else { now };
         let state = LocalService::new(connected_at, first_sweep);
@@ -376,6 +377,23 @@ mod tests {
             reads.extend(effects.iter().filter(|it| matches!(it, Effect::ReadService(_))).map(|_| now));
         }
         reads
+    }
+
+    #[test]
+    fn the_first_sweep_is_not_later_than_a_sweep_is_due() {
+        for (interval, latest) in [(10, 15), (300, 65)] {
+            for name in 0..20 {
+                let patience = Patience { sweep_interval: Millis::from_secs(interval), ..PATIENCE };
+                let mut local = Local::new(patience, Selection::everything());
+                let service = ServiceKey::new("public", "G", &name.to_string());
+                let listed = LocalInput::Listed { service: service.clone(), instances: Vec::new(), protected: false };
+                for input in [LocalInput::Connected, LocalInput::Discovered(service), listed] {
+                    drop(local.step(at(0), input, &mut Vec::new()));
+                }
+                let reads = reads_until(&mut local, at(latest));
+                assert!(!reads.is_empty(), "service {name}, with a sweep each {interval} s");
+            }
+        }
     }
 
     #[test]
