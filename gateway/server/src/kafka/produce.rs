@@ -1,7 +1,7 @@
 //! Writes to the own topics (rule R5): one producer for data and one for control, so that a bulk of data delays no beat.
 //! Sending never waits. Invariant: a send that has an id and is not delivered is reported as failed exactly once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +31,8 @@ use crate::ports::{EncodedRecord, Log};
 
 /// Opaque value of a record without an id.
 const NO_ID: usize = usize::MAX;
+/// Keys remembered as too large at most; beyond, people are told of each refusal anew.
+const TOO_LARGE_KNOWN: usize = 1_000;
 /// More than a batch adds to the key and value of its only record: 61 bytes, about 20 of the record, and its headers.
 const BATCH_OVERHEAD: usize = 256;
 
@@ -85,6 +87,8 @@ pub(super) struct Reports {
     failed: Mutex<Vec<SendId>>,
     broken: AtomicBool,
     bell: Notify,
+    /// Topic and key of what was too large when it was last sent: people are told once, though it is tried on.
+    too_large: Mutex<HashSet<(String, Vec<u8>)>>,
 }
 
 /// What happened since the last report.
@@ -208,7 +212,7 @@ impl Producers {
         };
         if let Err(error) = sent {
             self.metrics.sends_failed(reason(&error)).inc();
-            tell_failure(&error, topic, &record.key, size);
+            self.reports.tell_failure(&error, topic, &record.key, size);
             self.reports.fail(id);
         }
     }
@@ -292,6 +296,38 @@ impl Reports {
         self.bell.notify_one();
     }
 
+    /// A record that is too large is an item's own fault and said by name, once; everything else is many records' fate.
+    fn tell_failure(&self, error: &KafkaError, topic: &str, key: &[u8], size_bytes: usize) {
+        let begins = reason(error) == SendFailure::TooLarge && self.becomes_too_large(topic, key);
+        let key = String::from_utf8_lossy(key).replace('\u{1f}', "·");
+        if begins {
+            tracing::error!(topic, key, size_bytes, "record is larger than kafka takes, it is not published");
+        } else {
+            tracing::debug!(%error, topic, key, size_bytes, "record was not delivered");
+        }
+    }
+
+    /// Whether this is new.
+    fn becomes_too_large(&self, topic: &str, key: &[u8]) -> bool {
+        let mut known = self.too_large();
+        let name = (topic.to_owned(), key.to_vec());
+        if known.len() < TOO_LARGE_KNOWN { known.insert(name) } else { !known.contains(&name) }
+    }
+
+    /// A record of the key was taken.
+    fn taken(&self, topic: &str, key: &[u8]) {
+        let mut known = self.too_large();
+        // Nearly always there is nothing to remove, and nothing to allocate for finding that out.
+        if !known.is_empty() {
+            known.remove(&(topic.to_owned(), key.to_vec()));
+        }
+    }
+
+    /// The critical sections look one up, add or remove one.
+    fn too_large(&self) -> MutexGuard<'_, HashSet<(String, Vec<u8>)>> {
+        self.too_large.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The critical sections push one id or take all.
     fn failed(&self) -> MutexGuard<'_, Vec<SendId>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
@@ -346,11 +382,14 @@ impl ProducerContext<NoCustomPartitioner> for Delivery {
 
     fn delivery(&self, result: &DeliveryResult<'_>, id: usize) {
         match result {
-            Ok(message) => self.check_offset(message.topic(), message.partition(), message.offset()),
+            Ok(message) => {
+                self.reports.taken(message.topic(), message.key().unwrap_or_default());
+                self.check_offset(message.topic(), message.partition(), message.offset());
+            }
             Err((error, message)) => {
                 self.metrics.sends_failed(reason(error)).inc();
                 let key = message.key().unwrap_or_default();
-                tell_failure(error, message.topic(), key, key.len() + message.payload_len());
+                self.reports.tell_failure(error, message.topic(), key, key.len() + message.payload_len());
                 self.reports.fail(id);
             }
         }
@@ -378,12 +417,18 @@ fn reason(error: &KafkaError) -> SendFailure {
     }
 }
 
-/// A record that is too large is an item's own fault and said by name; everything else is many records' fate.
-fn tell_failure(error: &KafkaError, topic: &str, key: &[u8], size_bytes: usize) {
-    let key = String::from_utf8_lossy(key).replace('\u{1f}', "·");
-    if reason(error) == SendFailure::TooLarge {
-        tracing::error!(topic, key, size_bytes, "record is larger than kafka takes, it is not published");
-    } else {
-        tracing::debug!(%error, topic, key, size_bytes, "record was not delivered");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_becomes_too_large_once_until_it_is_taken() {
+        let reports = Reports::default();
+        assert!(reports.becomes_too_large("configs", b"a"));
+        assert!(!reports.becomes_too_large("configs", b"a"));
+        assert!(reports.becomes_too_large("configs", b"b"), "another key");
+        reports.taken("configs", b"a");
+        assert!(reports.becomes_too_large("configs", b"a"));
+        assert!(!reports.becomes_too_large("configs", b"b"));
     }
 }
