@@ -4,6 +4,7 @@
 //! Its end is fatal: nobody else may write the view.
 
 mod effects;
+mod read_back;
 mod status;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::ports::{INBOX_CAPACITY, LocalNacos, Log, News};
 use crate::telemetry;
 use crate::view::{ClusterTable, ViewChange, ViewWriter};
 
+use self::read_back::ReadBack;
 use self::status::Startup;
 pub use self::status::{FactSource, Facts};
 
@@ -86,6 +88,7 @@ impl Engine {
     /// Runs until `stop`, then says so in the log. Ends early only if nobody can send news any more.
     pub async fn run(mut self, mut inbox: mpsc::Receiver<News>, stop: CancellationToken) {
         let mut startup = Startup::default();
+        let mut read_back = ReadBack::new(self.core.identity(), self.metrics.published.clone());
         let mut tell_at = Mono(0);
         let mut keep_at = self.clock.mono() + KEEP_EVERY;
         let mut batch = Vec::with_capacity(BATCH);
@@ -100,6 +103,7 @@ impl Engine {
             self.metrics.queue_depth.set(i64::try_from(INBOX_CAPACITY - inbox_room(&inbox)).unwrap_or(i64::MAX));
             let mut traces = Vec::new();
             for news in batch.drain(..) {
+                read_back.note(&news.input);
                 traces.extend(self.take_in(news));
             }
             let now = self.clock.now();

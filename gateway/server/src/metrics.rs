@@ -47,7 +47,7 @@ impl Metrics {
         let mut catalog = Catalog::default();
         view::register(&mut catalog, view, version);
         let engine = EngineMetrics::register(&mut catalog);
-        let log = LogMetrics::register(&mut catalog);
+        let log = LogMetrics::register(&mut catalog, engine.published.clone());
         let nacos = NacosMetrics::register(&mut catalog);
         let api = ApiMetrics::register(&mut catalog);
         let (registry, listed) = catalog.finish();
@@ -86,6 +86,21 @@ struct ReasonLabels {
     reason: Label<HoldReason>,
 }
 
+/// What becomes of records for the own topics: written by the adapter of the log, and by the engine when they come back.
+#[derive(Clone, Debug, Default)]
+pub struct PublishMetrics {
+    records: Family<PublishLabels, Counter>,
+}
+
+impl PublishMetrics {
+    /// Records for an own topic with this outcome.
+    #[must_use]
+    pub fn records(&self, topic: TopicKind, result: PublishResult) -> Counter {
+        let labels = PublishLabels { topic: Label(topic), result: Label(result) };
+        self.records.get_or_create_owned(&labels)
+    }
+}
+
 /// Of the owner of all state.
 #[derive(Clone, Debug, Default)]
 pub struct EngineMetrics {
@@ -97,8 +112,9 @@ pub struct EngineMetrics {
     pub leader: Gauge,
     /// Writes to the view that changed something.
     pub view_changes: Counter,
+    /// What becomes of what it publishes.
+    pub published: PublishMetrics,
     deltas_applied: Family<DeltaLabels, Counter>,
-    records_published: Family<PublishLabels, Counter>,
     removals_held: Family<ReasonLabels, Gauge>,
 }
 
@@ -112,7 +128,7 @@ impl EngineMetrics {
         let help = "records of other clusters and own ones read back, by what they did to the view";
         catalog.counter("federation_deltas_applied_total", "origin, result", help, &new.deltas_applied);
         let help = "records handed to the log of the own cluster, by outcome";
-        catalog.counter("federation_records_published_total", "topic, result", help, &new.records_published);
+        catalog.counter("federation_records_published_total", "topic, result", help, &new.published.records);
         let help = "removals of the own cluster that are kept back now";
         catalog.gauge("federation_removals_held", "reason", help, &new.removals_held);
         for reason in [HoldReason::AfterConnect, HoldReason::Asked, HoldReason::MayNotRead] {
@@ -126,13 +142,6 @@ impl EngineMetrics {
     pub fn deltas_applied(&self, origin: &ClusterId, result: DeltaResult) -> Counter {
         let labels = DeltaLabels { origin: Label(origin.clone()), result: Label(result) };
         self.deltas_applied.get_or_create_owned(&labels)
-    }
-
-    /// Records written to an own topic with this outcome.
-    #[must_use]
-    pub fn records_published(&self, topic: TopicKind, result: PublishResult) -> Counter {
-        let labels = PublishLabels { topic: Label(topic), result: Label(result) };
-        self.records_published.get_or_create_owned(&labels)
     }
 
     /// How many removals are kept back for this reason.
@@ -166,6 +175,8 @@ pub struct LogMetrics {
     pub consumed_bytes: Counter,
     /// Settings of the own topics that are not as wanted.
     pub topic_findings: Gauge,
+    /// What becomes of what is published.
+    pub published: PublishMetrics,
     consumed: Family<OriginLabels, Counter>,
     undecodable: Family<OriginLabels, Counter>,
     misplaced: Family<OriginLabels, Counter>,
@@ -175,8 +186,8 @@ pub struct LogMetrics {
 }
 
 impl LogMetrics {
-    fn register(catalog: &mut Catalog) -> Self {
-        let new = Self::default();
+    fn register(catalog: &mut Catalog, published: PublishMetrics) -> Self {
+        let new = Self { published, ..Self::default() };
         catalog.gauge("federation_log_readable", "", "1 while the brokers answer fetches, else 0", &new.readable);
         let help = "bytes of keys and values read from the log";
         catalog.counter("federation_log_consumed_bytes_total", "", help, &new.consumed_bytes);
@@ -396,7 +407,7 @@ mod tests {
         let metrics = metrics();
         let origin = "a".parse().unwrap();
         metrics.engine.deltas_applied(&origin, DeltaResult::Changed).inc();
-        metrics.engine.records_published(TopicKind::Configs, PublishResult::Sent).inc();
+        metrics.log.published.records(TopicKind::Configs, PublishResult::Sent).inc();
         metrics.api.http_requests(Route::Service, 200).inc();
         metrics.nacos.calls_refused("list_services").inc();
         let text = metrics.encode();

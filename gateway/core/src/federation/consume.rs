@@ -76,7 +76,7 @@ impl Federation {
         match applied {
             Applied::Changed(key) => self.note_change(now, origin, &key),
             Applied::Replaced(keys) => keys.iter().for_each(|key| self.note_change(now, origin, key)),
-            Applied::Unchanged | Applied::Undecodable(_) | Applied::NotAFact => {}
+            Applied::Unchanged | Applied::Held | Applied::Undecodable(_) | Applied::NotAFact => {}
         }
     }
 
@@ -236,6 +236,7 @@ impl Counts {
         match applied {
             Applied::Changed(_) | Applied::Replaced(_) => self.changed += 1,
             Applied::Unchanged => self.unchanged += 1,
+            Applied::Held => self.held += 1,
             Applied::Undecodable(_) => self.undecodable += 1,
             Applied::NotAFact => {}
         }

@@ -130,6 +130,8 @@ pub struct Counts {
     pub changed: u64,
     /// Records of facts that changed nothing.
     pub unchanged: u64,
+    /// Records that were folded while an older state is shown.
+    pub held: u64,
     /// Records whose value could not be read.
     pub undecodable: u64,
     /// Own keys that another writer had overwritten.
@@ -294,6 +296,12 @@ impl Federation {
     #[must_use]
     pub fn log_trouble(&self) -> Option<&str> {
         self.log_trouble.as_deref()
+    }
+
+    /// Who this process is.
+    #[must_use]
+    pub fn identity(&self) -> &ReplicaIdentity {
+        &self.settings.identity
     }
 
     /// Records consumed of each origin.

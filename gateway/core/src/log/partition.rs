@@ -162,6 +162,8 @@ pub enum Applied {
     Changed(DataKey),
     /// The record was folded; nothing that a view shows changed.
     Unchanged,
+    /// The record was folded into the shadow: what a view shows stays as it is until that takes its place.
+    Held,
     /// As `Unchanged` or `Changed`, and the value could not be read.
     Undecodable(DataKey),
     /// A checkpoint completed the shadow: it took the place of the old state, which differs in these keys.
@@ -254,7 +256,7 @@ impl Partition {
         match (&record.key, &mut self.shadow) {
             (RecordKey::Data(key), Some(shadow)) => {
                 shadow.fold.apply(key, record);
-                Applied::Unchanged
+                Applied::Held
             }
             (RecordKey::Data(key), None) => {
                 let changed = self.served.apply(key, record);

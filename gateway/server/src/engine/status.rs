@@ -138,6 +138,7 @@ impl Engine {
             let results = [
                 (DeltaResult::Changed, counts.changed),
                 (DeltaResult::Unchanged, counts.unchanged),
+                (DeltaResult::Held, counts.held),
                 (DeltaResult::Undecodable, counts.undecodable),
             ];
             for (result, total) in results {

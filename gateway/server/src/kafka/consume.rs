@@ -297,6 +297,9 @@ impl Reading<'_> {
             return Ok(()); // Restarted already; what this turn read is void.
         }
         self.count(index, &turn);
+        if !turn.news.is_empty() {
+            self.reader.metrics.readable.set(1); // A record or an end: both answer a fetch.
+        }
         let descriptor = turn.news.iter().rev().find_map(|news| described_partitions(&news.input));
         for news in turn.news {
             self.hand_over(news)?;

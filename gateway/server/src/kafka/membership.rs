@@ -137,7 +137,6 @@ impl Membership {
                 return Ok(SOON);
             }
         };
-        self.around.metrics.readable.set(1);
         let own = self.own_topics(&survey).await?;
         self.announce(&survey).await?;
         self.notice_reappeared(&survey);

@@ -26,7 +26,7 @@ use crate::kafka::ends::Question;
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::topics::TopicNames;
 use crate::kafka::wire::{HEADER, TRACEPARENT};
-use crate::metrics::{Component, LogMetrics, SendFailure};
+use crate::metrics::{Component, LogMetrics, PublishResult, SendFailure};
 use crate::ports::{EncodedRecord, Log};
 
 /// Opaque value of a record without an id.
@@ -210,10 +210,13 @@ impl Producers {
         } else {
             Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge))
         };
-        if let Err(error) = sent {
-            self.metrics.sends_failed(reason(&error)).inc();
-            self.reports.tell_failure(&error, topic, &record.key, size);
-            self.reports.fail(id);
+        match sent {
+            Ok(()) => drop(self.metrics.published.records(record.topic, PublishResult::Sent).inc()),
+            Err(error) => {
+                count_failure(&self.metrics, record.topic, reason(&error));
+                self.reports.tell_failure(&error, topic, &record.key, size);
+                self.reports.fail(id);
+            }
         }
     }
 
@@ -387,7 +390,9 @@ impl ProducerContext<NoCustomPartitioner> for Delivery {
                 self.check_offset(message.topic(), message.partition(), message.offset());
             }
             Err((error, message)) => {
-                self.metrics.sends_failed(reason(error)).inc();
+                if let Some((_, kind)) = self.names.parse(message.topic()) {
+                    count_failure(&self.metrics, kind, reason(error));
+                }
                 let key = message.key().unwrap_or_default();
                 self.reports.tell_failure(error, message.topic(), key, key.len() + message.payload_len());
                 self.reports.fail(id);
@@ -402,6 +407,12 @@ fn headers(record: &EncodedRecord) -> OwnedHeaders {
         Some(trace) => headers.insert(Header { key: TRACEPARENT, value: Some(trace) }),
         None => headers,
     }
+}
+
+fn count_failure(metrics: &LogMetrics, topic: TopicKind, reason: SendFailure) {
+    metrics.sends_failed(reason).inc();
+    let result = if reason == SendFailure::TooLarge { PublishResult::TooLarge } else { PublishResult::Failed };
+    metrics.published.records(topic, result).inc();
 }
 
 fn reason(error: &KafkaError) -> SendFailure {

@@ -427,6 +427,19 @@ async fn a_producer_that_cannot_go_on_is_replaced_and_told() {
     .await;
     a.log.send(record("after", instance("3"), 3));
     a.find_record(&key("after")).await;
+    assert_eq!(a.metrics.restarts(Component::DataProducer).get(), 1);
+    a.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_cannot_be_read_is_handed_over_and_counted() {
+    let broker = broker(&["a"]);
+    let mut a = Member::start(options(broker.bootstrap(), "a"));
+    a.find_members(&["a"]).await;
+    a.log.send(EncodedRecord { value: Some("no instance".into()), ..record("orders", instance("1"), 1) });
+    let (_, record, _) = a.find_record(&key("orders")).await;
+    assert_eq!(record.body, Body::Unreadable);
+    assert_eq!(a.metrics.records_undecodable(&cluster("a")).get(), 1);
     a.end().await;
 }
 

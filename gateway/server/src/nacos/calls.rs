@@ -247,6 +247,8 @@ mod tests {
         assert!(barred("a", 0) && barred("a", 59) && !barred("a", 60) && !barred("b", 0));
         assert_eq!(calls.refused(), ["list_services of a: no right"]);
         assert_eq!(calls.failing(), ["list_services of b: 500"]);
+        let counted = [calls.metrics.calls_refused("list_services"), calls.metrics.calls_failed("list_services")];
+        assert_eq!(counted.map(|counter| counter.get()), [1, 1]);
         calls.worked(ApiCall::ListServices, "a");
         assert!(!barred("a", 0) && calls.refused().is_empty());
     }

@@ -56,6 +56,7 @@ pub(crate) fn admin(bootstrap: &str) -> AdminClient<DefaultClientContext> {
 pub(crate) struct Member {
     pub(crate) log: KafkaLog,
     pub(crate) health: watch::Receiver<TopicsHealth>,
+    pub(crate) metrics: LogMetrics,
     news: mpsc::Receiver<News>,
     parts: JoinSet<Result<(), PartPanicked>>,
     stop: CancellationToken,
@@ -64,11 +65,12 @@ pub(crate) struct Member {
 impl Member {
     pub(crate) fn start(options: KafkaOptions) -> Self {
         let (inbox, news) = mpsc::channel(INBOX_CAPACITY);
-        let (log, tasks) = connect(options, inbox, LogMetrics::default()).unwrap();
+        let metrics = LogMetrics::default();
+        let (log, tasks) = connect(options, inbox, metrics.clone()).unwrap();
         let health = tasks.topics_health();
         let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
         parts.spawn(tasks.run(stop.clone()));
-        Self { log, health, news, parts, stop }
+        Self { log, health, metrics, news, parts, stop }
     }
 
     /// Started, with its own topics there.

@@ -50,6 +50,7 @@ async fn a_topic_that_would_lose_records_is_refused_by_name() {
     let ready = a.health.wait_for(|health| matches!(health, TopicsHealth::Ready { .. })).await.unwrap().clone();
     let TopicsHealth::Ready { advice } = ready else { unreachable!() };
     assert!(advice.iter().any(|finding| finding.contains("max.message.bytes")), "{advice:?}");
+    assert_eq!(a.metrics.topic_findings.get(), i64::try_from(advice.len()).unwrap());
     a.end().await;
 }
 

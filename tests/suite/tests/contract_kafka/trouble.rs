@@ -110,6 +110,7 @@ async fn a_topic_that_was_made_anew_is_read_anew() {
         reader.find_record(&instance_key("s1")).await;
         recreate(&kafka.bootstrap(), federation, after).await;
         reads_anew(&mut reader).await;
+        assert!(reader.metrics.partition_restarts(&cluster("a")).get() > 0);
         println!("{federation}: read anew");
         reader.end().await;
         a.end().await;

@@ -93,6 +93,7 @@ async fn errors_have_codes_and_say_what_is_wrong() {
     let error =
         client.get_config(pb::GetConfigRequest { data_id: "d".to_owned(), ..Default::default() }).await.unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
+    assert_eq!(gateway.state.api_metrics().grpc_requests("GetConfig", "not_found").get(), 1);
 }
 
 #[tokio::test]

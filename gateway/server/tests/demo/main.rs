@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod metrics;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -49,6 +51,13 @@ impl Demo {
             }
             before.push_str(&line);
         }
+    }
+
+    /// Ends it before its time, as Ctrl-C does.
+    fn interrupt(self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("sh").args(["-c", "kill -INT \"$0\"", &pid]).status().unwrap().success());
+        self.end();
     }
 
     fn end(mut self) -> Ended {
