@@ -120,6 +120,19 @@ impl FaultProxy {
         self.upstream.rules.lock().expect("no holder panics").iter().map(|rule| rule.remaining).sum()
     }
 
+    /// How many faults injected with exactly these `parts` no request has taken yet.
+    pub fn pending_for(&self, parts: &[&str]) -> usize {
+        let rules = self.upstream.rules.lock().expect("no holder panics");
+        rules.iter().filter(|rule| rule.parts == parts).map(|rule| rule.remaining).sum()
+    }
+
+    /// The injected faults that no request has taken yet, for people.
+    pub fn left(&self) -> Vec<String> {
+        let rules = self.upstream.rules.lock().expect("no holder panics");
+        let left = rules.iter().filter(|rule| rule.remaining > 0);
+        left.map(|rule| format!("{} times {:?} for {:?}", rule.remaining, rule.fault, rule.parts)).collect()
+    }
+
     /// Forgets faults that no request has taken yet, and all padding.
     pub fn heal(&self) {
         self.upstream.rules.lock().expect("no holder panics").clear();

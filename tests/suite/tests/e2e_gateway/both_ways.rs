@@ -25,8 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[test]
 fn an_instance_of_either_region_is_soon_and_exactly_in_the_other() {
     in_the_world(async |world| {
-        for (from, sdk) in ways() {
-            instances_cross(world, from, sdk).await?;
+        for sdk in sdks() {
+            let [east, west] = Side::BOTH.map(|from| instances_cross(world, from, sdk));
+            tokio::try_join!(east, west)?;
         }
         Ok(())
     });
@@ -35,8 +36,9 @@ fn an_instance_of_either_region_is_soon_and_exactly_in_the_other() {
 #[test]
 fn a_config_item_of_either_region_is_byte_for_byte_the_same_in_the_other() {
     in_the_world(async |world| {
-        for (from, sdk) in ways() {
-            configs_cross(world, from, sdk).await?;
+        for sdk in sdks() {
+            let [east, west] = Side::BOTH.map(|from| configs_cross(world, from, sdk));
+            tokio::try_join!(east, west)?;
         }
         Ok(())
     });
@@ -45,15 +47,10 @@ fn a_config_item_of_either_region_is_byte_for_byte_the_same_in_the_other() {
 #[test]
 fn a_service_and_a_namespace_made_after_the_start_are_found() {
     in_the_world(async |world| {
-        for from in Side::BOTH {
-            new_things_are_found(world, from).await?;
-        }
+        let [east, west] = Side::BOTH.map(|from| new_things_are_found(world, from));
+        tokio::try_join!(east, west)?;
         Ok(())
     });
-}
-
-fn ways() -> impl Iterator<Item = (Side, Sdk)> {
-    Side::BOTH.into_iter().flat_map(|side| sdks().map(move |sdk| (side, sdk)))
 }
 
 fn way(from: Side, sdk: Sdk) -> String {
@@ -80,7 +77,7 @@ async fn instances_cross(world: &World, from: Side, sdk: Sdk) -> Result<()> {
     let known = SdkService::public(unique("known"));
     let anchor = SdkInstance::new("10.0.0.1", 80);
     for side in Side::BOTH {
-        world.driver(side, Sdk::Java).connection("anchor").register(&known, &anchor).await?;
+        world.driver(side, Sdk::Java).connection(&way).register(&known, &anchor).await?;
     }
     for side in Side::BOTH {
         for origin in Side::BOTH {
@@ -112,7 +109,7 @@ async fn instances_cross(world: &World, from: Side, sdk: Sdk) -> Result<()> {
         ensure!(names.len() == 2, "{way}: deregistering one of three left {names:?}");
     }
     for side in Side::BOTH {
-        world.driver(side, Sdk::Java).connection("anchor").deregister(&known, &anchor).await?;
+        world.driver(side, Sdk::Java).connection(&way).deregister(&known, &anchor).await?;
     }
     seen_known.judge()?;
     seen_new.judge()?;

@@ -18,9 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[test]
 fn a_change_of_an_instance_crosses_as_a_change_and_hides_it_never() {
     in_the_world(async |world| {
-        for from in Side::BOTH {
-            changes_cross(world, from).await?;
-        }
+        let [east, west] = Side::BOTH.map(|from| changes_cross(world, from));
+        tokio::try_join!(east, west)?;
         Ok(())
     });
 }

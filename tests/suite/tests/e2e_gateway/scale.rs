@@ -10,12 +10,12 @@ pub(crate) fn rounds() -> usize {
 
 /// How long Kafka or a Nacos is away (`NACOS_FED_E2E_OUTAGE_S`).
 pub(crate) fn outage() -> Duration {
-    Duration::from_secs(asked("NACOS_FED_E2E_OUTAGE_S").unwrap_or(20))
+    Duration::from_secs(asked("NACOS_FED_E2E_OUTAGE_S").unwrap_or(15))
 }
 
-/// How long the gateways are sampled after a fault: longer than they hold a removal after it (`NACOS_FED_E2E_AFTER_S`).
+/// How long the gateways are sampled after everything that a fault could cause (`NACOS_FED_E2E_AFTER_S`).
 pub(crate) fn aftermath() -> Duration {
-    Duration::from_secs(asked("NACOS_FED_E2E_AFTER_S").unwrap_or(25))
+    Duration::from_secs(asked("NACOS_FED_E2E_AFTER_S").unwrap_or(5))
 }
 
 /// The worst case may take this many times the limit that the median keeps (`NACOS_FED_E2E_SLACK`): two cores carry five servers.

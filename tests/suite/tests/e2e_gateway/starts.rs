@@ -1,10 +1,10 @@
 //! Gateways that start where something is missing or wrong: they say so, serve what they can, and go on trying.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use federation_harness::{
-    Credentials, FaultProxy, Gateway, GatewayOptions, Link, Sdk, SdkInstance, SdkService, gateway::binary,
+    Credentials, FaultProxy, Gateway, GatewayOptions, Link, Sdk, SdkInstance, SdkService, announce, gateway::binary,
 };
 use serde_json::Value;
 
@@ -120,7 +120,9 @@ async fn restarted_beside_nothing(world: &World, memory: Memory) -> Result<()> {
         shows(&gateway, &service, cluster, &new).await?;
         lacks(&gateway, &service, cluster, &gone).await
     };
-    eventually("it has caught up", PATIENCE, caught_up).await?;
+    let opened = Instant::now();
+    apart::with_log(&gateway, eventually("it has caught up", PATIENCE, caught_up).await)?;
+    announce(&format!("it has caught up {} ms after its Nacos is back", opened.elapsed().as_millis()));
     sampler.finish(&format!("restarted while its Nacos is down, knowing the {memory:?}")).await?;
     driver.connection(&format!("{memory:?} kept")).deregister(&service, &kept).await?;
     driver.connection(&format!("{memory:?} new")).deregister(&service, &new).await?;

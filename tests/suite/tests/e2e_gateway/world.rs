@@ -151,6 +151,12 @@ impl World {
         self.regions.get_mut(&side).expect("both were begun")
     }
 
+    /// Shanghai and Frankfurt, for what is done to both at a time.
+    pub(crate) fn both(&mut self) -> (&mut Region, &mut Region) {
+        let mut regions = self.regions.values_mut();
+        regions.next().zip(regions.next()).expect("both were begun")
+    }
+
     pub(crate) fn gateway(&self, side: Side) -> &Gateway {
         &self.regions[&side].gateway
     }
