@@ -5,6 +5,8 @@
 
 mod assembly;
 pub mod stand_in;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

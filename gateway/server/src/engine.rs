@@ -3,6 +3,7 @@
 //! It never waits for Kafka or Nacos. News is taken in batches, so that a burst of records costs one change of the view.
 //! Its end is fatal: nobody else may write the view.
 
+mod commands;
 mod effects;
 mod read_back;
 mod status;
@@ -21,6 +22,8 @@ use crate::ports::{INBOX_CAPACITY, LocalNacos, Log, News};
 use crate::telemetry;
 use crate::view::{ClusterTable, ViewChange, ViewWriter};
 
+use self::commands::Command;
+pub use self::commands::{CommandError, CommandQueue, EngineCommands, commands};
 use self::read_back::ReadBack;
 use self::status::Startup;
 pub use self::status::{FactSource, Facts};
@@ -32,6 +35,16 @@ const BATCH: usize = 256;
 const TELL_EVERY: Millis = Millis(500);
 /// A snapshot is kept this often, and at an orderly stop.
 const KEEP_EVERY: Millis = Millis::from_secs(30);
+
+/// A new drain is kept this soon: a restart without the log must know of it. A ramp's steps wait for the next snapshot.
+const KEEP_ORDERS_WITHIN: Millis = Millis::from_secs(2);
+
+/// Whether other drains are in force than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Orders {
+    Same,
+    Changed,
+}
 
 /// This process's clocks. One per process: cluster ages are told by it.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +95,8 @@ pub struct Engine {
     pub facts: Vec<Box<dyn FactSource>>,
     /// Where snapshots go; a full queue skips one.
     pub snapshots: mpsc::Sender<Vec<OriginSnapshot>>,
+    /// What people want done.
+    pub commands: CommandQueue,
 }
 
 impl Engine {
@@ -98,6 +113,7 @@ impl Engine {
             tokio::select! {
                 () = stop.cancelled() => break,
                 received = inbox.recv_many(&mut batch, BATCH) => if received == 0 { break },
+                Some(command) = self.commands.next() => self.obey(command),
                 () = tokio::time::sleep_until(self.clock.instant(deadline)) => batch.push(Input::Tick.into()),
             }
             self.metrics.queue_depth.set(i64::try_from(INBOX_CAPACITY - inbox_room(&inbox)).unwrap_or(i64::MAX));
@@ -111,7 +127,9 @@ impl Engine {
             if told {
                 tell_at = now.mono + TELL_EVERY;
             }
-            self.show(now, told, &mut startup);
+            if self.show(now, told, &mut startup) == Orders::Changed {
+                keep_at = keep_at.min(now.mono + KEEP_ORDERS_WITHIN);
+            }
             drop(traces); // Their spans end when the change can be answered from.
             if now.mono >= keep_at {
                 keep_at = now.mono + KEEP_EVERY;
@@ -148,11 +166,18 @@ impl Engine {
         }
     }
 
+    fn obey(&mut self, command: Command) {
+        let now = self.clock.now();
+        if let Some(effect) = command.run(now, &mut self.core) {
+            self.act(now, effect, None);
+        }
+    }
+
     /// Puts what changed into the view; `tell` adds what changes with time alone.
-    fn show(&mut self, now: Now, tell: bool, startup: &mut Startup) {
+    fn show(&mut self, now: Now, tell: bool, startup: &mut Startup) -> Orders {
         let changed = self.core.take_changed();
         if changed.is_empty() && !tell {
-            return;
+            return Orders::Same;
         }
         self.metrics.view_changes.inc_by(u64::try_from(changed.services.len() + changed.configs.len()).unwrap_or(0));
         let mut change = ViewChange::default();
@@ -164,12 +189,20 @@ impl Engine {
             let config = self.core.config(&key).map(Arc::new);
             change.configs.push((key, config));
         }
-        change.intents = changed.intents.then(|| self.core.intents());
+        let orders = if changed.intents { self.show_intents(&mut change) } else { Orders::Same };
         change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters(now) }));
         if tell {
             change.gateway = Some(Arc::new(self.status(now, startup)));
         }
         self.view.apply(change);
+        orders
+    }
+
+    fn show_intents(&self, change: &mut ViewChange) -> Orders {
+        let intents = self.core.intents();
+        let same = intents.has_same_orders(&self.view.intents());
+        change.intents = Some(intents);
+        if same { Orders::Same } else { Orders::Changed }
     }
 }
 

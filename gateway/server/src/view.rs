@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
-use federation_core::intents::IntentTable;
+use federation_core::intents::{IntentTable, Settled, Taken};
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
 use tokio::sync::watch;
 
@@ -136,6 +136,11 @@ pub fn new(now: Now) -> (ViewWriter, ViewReader) {
 }
 
 impl ViewWriter {
+    /// The drains in force, as shown now.
+    pub(crate) fn intents(&self) -> Arc<IntentTable> {
+        Arc::clone(&self.shared.intents.borrow())
+    }
+
     /// Puts the change in place, then wakes whoever watches what changed.
     pub fn apply(&mut self, change: ViewChange) {
         self.index_services(&change);
@@ -235,6 +240,20 @@ impl ViewReader {
     #[must_use]
     pub fn watch_intents(&self) -> watch::Receiver<Arc<IntentTable>> {
         self.shared.intents.subscribe()
+    }
+
+    /// Waits until an order is in force or overruled; for ever if it never is read in the log. Cancel-safe.
+    pub async fn settled(&self, taken: &Taken) -> Settled {
+        let mut intents = self.watch_intents();
+        loop {
+            let settled = intents.borrow_and_update().settled(taken);
+            if let Some(settled) = settled {
+                return settled;
+            }
+            if intents.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// What the gateway says of itself.

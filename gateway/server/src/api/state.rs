@@ -8,6 +8,7 @@ use federation_core::time::{Millis, Mono, WallMs};
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
+use crate::engine::EngineCommands;
 use crate::metrics::{ApiMetrics, Metrics};
 use crate::view::ViewReader;
 
@@ -34,6 +35,7 @@ pub struct ApiState(Arc<Inner>);
 struct Inner {
     identity: Identity,
     view: ViewReader,
+    commands: EngineCommands,
     metrics: Arc<Metrics>,
     hub: Hub,
     first_version: u64,
@@ -42,15 +44,21 @@ struct Inner {
 }
 
 impl ApiState {
-    /// Answers from `view`. `started` is the wall time of the process's start: versions that are shown begin there, so that
+    /// Answers from `view`, and passes on `commands`. `started` is the wall time of the process's start: versions that are shown begin there, so that
     /// a client that comes back after a restart is never told that nothing has changed.
     #[must_use]
-    pub fn new(identity: Identity, view: ViewReader, metrics: Arc<Metrics>, started: WallMs) -> Self {
+    pub fn new(
+        identity: Identity,
+        view: ViewReader,
+        commands: EngineCommands,
+        metrics: Arc<Metrics>,
+        started: WallMs,
+    ) -> Self {
         let hub = Hub::new(view.clone(), metrics.api.clone());
         // 1,024 versions for each millisecond of life: more than an engine makes, and below 2^53 (JSON) until 2248.
         let first_version = started.0 << 10;
         let (now, draining) = (view.now(), CancellationToken::new());
-        Self(Arc::new(Inner { identity, view, metrics, hub, first_version, started: now, draining }))
+        Self(Arc::new(Inner { identity, view, commands, metrics, hub, first_version, started: now, draining }))
     }
 
     /// Who answers.
@@ -63,6 +71,12 @@ impl ApiState {
     #[must_use]
     pub fn view(&self) -> &ViewReader {
         &self.0.view
+    }
+
+    /// What can be ordered.
+    #[must_use]
+    pub fn commands(&self) -> &EngineCommands {
+        &self.0.commands
     }
 
     /// All metrics of the process.

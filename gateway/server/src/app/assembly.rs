@@ -18,7 +18,7 @@ use super::Gateway;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
-use crate::engine::{Clock, Engine};
+use crate::engine::{self, Clock, Engine};
 use crate::kafka;
 use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use crate::metrics::Metrics;
@@ -49,6 +49,7 @@ impl Gateway {
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
         let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
         let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
+        let (commands, command_queue) = engine::commands();
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
 
         let (kafka_log, kafka_tasks) =
@@ -65,7 +66,7 @@ impl Gateway {
             replica: config.replica.clone(),
             version: env!("CARGO_PKG_VERSION"),
         };
-        let api = ApiState::new(identity, view_reader, Arc::clone(&metrics), clock.now().wall);
+        let api = ApiState::new(identity, view_reader, commands, Arc::clone(&metrics), clock.now().wall);
         let flusher = kafka_log.flusher();
         let engine = Engine {
             core,
@@ -76,6 +77,7 @@ impl Gateway {
             view: view_writer,
             metrics: metrics.engine.clone(),
             snapshots: snapshot_sender,
+            commands: command_queue,
         };
         let data_dir = config.data_dir;
         Ok(Self {

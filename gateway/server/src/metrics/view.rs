@@ -19,6 +19,7 @@ const SERVICES: Listed = gauge("federation_services", "");
 const CONFIG_NAMES: Listed = gauge("federation_config_names", "");
 const INSTANCES: Listed = gauge("federation_instances", "origin");
 const CONFIGS: Listed = gauge("federation_configs", "origin");
+const DRAINS: Listed = gauge("federation_drains", "");
 const READY: Listed = gauge("federation_ready", "");
 const BUILD: Listed = Listed { name: "federation_build_info", kind: Kind::Info, labels: "version" };
 
@@ -38,7 +39,7 @@ struct FreshnessLabels {
 }
 
 pub(super) fn register(catalog: &mut Catalog, view: ViewReader, version: &'static str) {
-    let listed = [BUILD, READY, SERVICES, CONFIG_NAMES, AGE, FRESHNESS, INSTANCES, CONFIGS];
+    let listed = [BUILD, READY, SERVICES, CONFIG_NAMES, AGE, FRESHNESS, INSTANCES, CONFIGS, DRAINS];
     catalog.collector(FromView { view, version }, &listed);
 }
 
@@ -67,6 +68,8 @@ impl Collector for FromView {
         )?;
         let config_names = count(self.view.config_names().len());
         single(&mut encoder, CONFIG_NAMES.name, "names of config items in any cluster", config_names)?;
+        let drains = self.view.intents().iter().filter(|drain| drain.intent.percent.get() > 0).count();
+        single(&mut encoder, DRAINS.name, "drains above 0 % in force", count(drains))?;
         let (now, table) = (self.view.now(), self.view.clusters());
         let clusters = &table.clusters;
         if clusters.is_empty() {

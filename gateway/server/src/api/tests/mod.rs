@@ -56,7 +56,8 @@ impl Gateway {
             version: "0.1.0",
         };
         let metrics = Arc::new(Metrics::new(reader.clone(), identity.version));
-        Self { writer, clock, state: ApiState::new(identity, reader, metrics, WallMs(1)) }
+        let (commands, _) = crate::engine::commands();
+        Self { writer, clock, state: ApiState::new(identity, reader, commands, metrics, WallMs(1)) }
     }
 
     fn pass(&self, millis: u64) {
