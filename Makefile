@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status bench-propagation fmt
+.PHONY: help demo test stack stack-down stack-status bench-propagation bench-plan fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ stack-status: ## what of the stack runs
 bench-propagation: ## from a registration in one region to a watcher in the other, and cold starts, on real parts; 15 minutes
 	cargo build --release --bin nacos-fed --bin bench-propagation
 	NACOS_FED_BIN=$$(cargo build --release --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo run --release --quiet --bin bench-propagation
+
+bench-plan: ## what one plan costs, for services of 5 to 10,000 endpoints; half a minute
+	cargo run --release --quiet --bin bench-plan
 
 fmt: ## format all Rust code
 	cargo fmt --all
