@@ -101,8 +101,12 @@ impl<'a> Census<'a> {
     }
 }
 
+/// Up to so many values are found by looking at all of them: for a service of few endpoints a map costs more than it saves.
+const SEARCHED: usize = 16;
+
 /// Numbers values in the order they are first met.
 pub(super) struct Interner<T> {
+    /// Empty up to [`SEARCHED`] values, complete beyond.
     numbers: HashMap<T, usize, FixedState>,
     pub(super) values: Vec<T>,
 }
@@ -116,6 +120,16 @@ impl<T> Default for Interner<T> {
 impl<T: Clone + Eq + Hash> Interner<T> {
     pub(super) fn intern(&mut self, value: T) -> usize {
         let (numbers, values) = (&mut self.numbers, &mut self.values);
+        if numbers.is_empty() {
+            if let Some(number) = values.iter().position(|known| *known == value) {
+                return number;
+            }
+            if values.len() < SEARCHED {
+                values.push(value);
+                return values.len() - 1;
+            }
+            numbers.extend(values.iter().cloned().zip(0..));
+        }
         *numbers.entry(value).or_insert_with_key(|value| {
             values.push(value.clone());
             values.len() - 1

@@ -197,7 +197,7 @@ impl<'a> Gathered<'a> {
             Err(reason) => Admission::Barred(Arc::clone(reason)),
         };
         let endpoint = Endpoint {
-            id: format!("{}/{}", self.id, of.id).into(),
+            id: self.endpoint_id(&of.id),
             origin: self.name.clone(),
             locality: self.place(of),
             labels: instance.metadata.clone(),
@@ -218,6 +218,13 @@ impl<'a> Gathered<'a> {
             held: of.held.clone(),
             address: routed.unwrap_or(Address::Own),
         }
+    }
+
+    /// `origin/ip:port@nacosCluster`, as it is printed; put together without the detour of a formatter, which was a third of
+    /// the time of gathering.
+    fn endpoint_id(&self, id: &InstanceId) -> Arc<str> {
+        let (origin, port) = (self.id.as_str(), id.port.to_string());
+        [origin, "/", &id.ip, ":", &port, "@", &id.nacos_cluster].concat().into()
     }
 
     /// What the registrant says; a part it does not name is the origin's as long as the parts above it are the origin's.

@@ -1,32 +1,29 @@
-//! Natural numbers of any size, as far as exact shares need them: sums, products, order, and a quotient of one limb.
-//!
-//! Why not 128 bits: the share of an endpoint under four drains is a sum of up to sixteen fractions whose denominators
-//! are sums of weights, up to 40 bits each and seldom related, and availabilities of localities add more. No fixed width
-//! is provably enough; these are, and most of them stay at one or two limbs.
+//! Numbers beyond 128 bits: limbs, sums, products, order, and a quotient of one limb.
 
 use std::cmp::Ordering;
 
 /// A natural number. Invariant: the last limb is not zero, so that equal numbers have equal limbs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Natural {
+pub(in crate::routing) struct Limbs {
     /// Least significant first.
     limbs: Vec<u64>,
 }
 
-impl From<u128> for Natural {
+impl From<u128> for Limbs {
     fn from(value: u128) -> Self {
         Self { limbs: vec![low(value), high(value)] }.trimmed()
     }
 }
 
-impl Natural {
-    /// 1, the empty product.
-    pub(super) fn one() -> Self {
-        Self::from(1)
-    }
-
-    pub(super) fn is_zero(&self) -> bool {
-        self.limbs.is_empty()
+impl Limbs {
+    /// The number if it fits.
+    pub(super) fn to_machine(&self) -> Option<u128> {
+        match self.limbs[..] {
+            [] => Some(0),
+            [low] => Some(u128::from(low)),
+            [low, high] => Some(u128::from(low) | (u128::from(high) << 64)),
+            _ => None,
+        }
     }
 
     /// Adds `other` to this number.
@@ -142,14 +139,14 @@ impl Natural {
     }
 }
 
-impl Ord for Natural {
+impl Ord for Limbs {
     fn cmp(&self, other: &Self) -> Ordering {
         let lengths = self.limbs.len().cmp(&other.limbs.len());
         lengths.then_with(|| self.limbs.iter().rev().cmp(other.limbs.iter().rev()))
     }
 }
 
-impl PartialOrd for Natural {
+impl PartialOrd for Limbs {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -165,23 +162,13 @@ fn high(value: u128) -> u64 {
     low(value >> 64)
 }
 
-/// The least common multiple of `known` and a small number that is not zero.
-pub(super) fn common_multiple(known: &Natural, number: u64) -> Natural {
-    let (_, rest) = known.divided_by_small(number);
-    known.times_small(number / common_divisor(number, rest))
-}
-
-fn common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { common_divisor(b, a % b) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn natural(limbs: Vec<u64>) -> Natural {
-        Natural { limbs }.trimmed()
+    fn limbs(limbs: Vec<u64>) -> Limbs {
+        Limbs { limbs }.trimmed()
     }
 
     fn limb() -> impl Strategy<Value = u64> {
@@ -193,10 +180,10 @@ mod tests {
         fn a_quotient_times_the_divisor_plus_the_rest_is_the_number(
             divisor in prop::collection::vec(limb(), 1..6), quotient in limb(), rest in prop::collection::vec(limb(), 0..6),
         ) {
-            let divisor = natural(divisor);
-            prop_assume!(!divisor.is_zero());
-            let rest = natural(rest);
-            let rest = if rest < divisor { rest } else { Natural::default() };
+            let divisor = limbs(divisor);
+            prop_assume!(divisor != Limbs::default());
+            let rest = limbs(rest);
+            let rest = if rest < divisor { rest } else { Limbs::default() };
             let mut number = divisor.times_small(quotient);
             number.add(&rest);
             prop_assert_eq!(number.divided_by(&divisor), (quotient, rest));
@@ -205,36 +192,27 @@ mod tests {
         #[test]
         fn small_numbers_behave_as_the_machine_s(a in any::<u64>(), b in any::<u64>(), c in 1..u64::MAX) {
             let (wide_a, wide_b) = (u128::from(a), u128::from(b));
-            let product = Natural::from(wide_a).times(&Natural::from(wide_b));
-            prop_assert_eq!(&product, &Natural::from(wide_a * wide_b));
-            prop_assert_eq!(Natural::from(wide_a).times_small(b), product.clone());
+            let product = Limbs::from(wide_a).times(&Limbs::from(wide_b));
+            prop_assert_eq!(&product, &Limbs::from(wide_a * wide_b));
+            prop_assert_eq!(Limbs::from(wide_a).times_small(b), product.clone());
             let (quotient, rest) = product.divided_by_small(c);
-            prop_assert_eq!((quotient, u128::from(rest)), (Natural::from(wide_a * wide_b / u128::from(c)), wide_a * wide_b % u128::from(c)));
-            let mut sum = Natural::from(wide_a);
-            sum.add(&Natural::from(wide_b));
-            prop_assert_eq!(sum, Natural::from(wide_a + wide_b));
-            prop_assert_eq!(Natural::from(wide_a).cmp(&Natural::from(wide_b)), a.cmp(&b));
+            prop_assert_eq!((quotient, u128::from(rest)), (Limbs::from(wide_a * wide_b / u128::from(c)), wide_a * wide_b % u128::from(c)));
+            let mut sum = Limbs::from(wide_a);
+            sum.add(&Limbs::from(wide_b));
+            prop_assert_eq!(sum, Limbs::from(wide_a + wide_b));
+            prop_assert_eq!(Limbs::from(wide_a).cmp(&Limbs::from(wide_b)), a.cmp(&b));
         }
 
         #[test]
         fn products_distribute_over_sums(
             a in prop::collection::vec(limb(), 0..5), b in prop::collection::vec(limb(), 0..5), c in prop::collection::vec(limb(), 0..5),
         ) {
-            let (a, b, c) = (natural(a), natural(b), natural(c));
+            let (a, b, c) = (limbs(a), limbs(b), limbs(c));
             let mut sum = a.clone();
             sum.add(&b);
             let mut products = a.times(&c);
             products.add(&b.times(&c));
             prop_assert_eq!(sum.times(&c), products);
         }
-    }
-
-    #[test]
-    fn the_common_multiple_of_small_numbers_is_the_least() {
-        let of =
-            |numbers: &[u64]| numbers.iter().fold(Natural::one(), |known, number| common_multiple(&known, *number));
-        assert_eq!(of(&[4, 6, 10, 1]), Natural::from(60));
-        let to_forty: Vec<u64> = (1..=40).collect();
-        assert_eq!(of(&to_forty), Natural::from(5_342_931_457_063_200));
     }
 }
