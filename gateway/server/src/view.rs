@@ -1,10 +1,12 @@
 //! What every face answers from: one immutable value for each service, config item and cluster.
 //!
 //! One writer, the engine; any number of readers. Readers get `Arc`s, never a guard of the map. An ordered index beside
-//! the map serves lists and pages; it changes only when a service appears or vanishes.
+//! the map serves lists and pages; it changes only when a service appears or vanishes. What readers derive from a service
+//! hangs on that value of it and goes with it.
 
+use std::any::Any;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
@@ -94,8 +96,20 @@ impl<K: Clone + Ord> Index<K> {
     }
 }
 
+/// A service, and what was derived from this value of it.
+struct Shown {
+    service: Arc<FederatedService>,
+    derived: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Shown {
+    fn new(service: &Arc<FederatedService>) -> Self {
+        Self { service: Arc::clone(service), derived: OnceLock::new() }
+    }
+}
+
 struct Shared {
-    services: DashMap<ServiceKey, Arc<FederatedService>, foldhash::fast::RandomState>,
+    services: DashMap<ServiceKey, Shown, foldhash::fast::RandomState>,
     configs: DashMap<ConfigKey, Arc<FederatedConfig>, foldhash::fast::RandomState>,
     service_index: Index<ServiceKey>,
     config_index: Index<ConfigKey>,
@@ -147,7 +161,7 @@ impl ViewWriter {
         self.index_configs(&change);
         for (key, service) in &change.services {
             match service {
-                Some(service) => drop(self.shared.services.insert(key.clone(), Arc::clone(service))),
+                Some(service) => drop(self.shared.services.insert(key.clone(), Shown::new(service))),
                 None => drop(self.shared.services.remove(key)),
             }
         }
@@ -203,7 +217,24 @@ impl ViewReader {
     /// The service, if any origin has an instance of it.
     #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<Arc<FederatedService>> {
-        self.shared.services.view(key, |_, service| Arc::clone(service))
+        self.shared.services.view(key, |_, shown| Arc::clone(&shown.service))
+    }
+
+    /// The service, and what was derived from this value of it: `T::default()` where nothing was yet. It is dropped as soon
+    /// as the service changes or vanishes.
+    ///
+    /// # Panics
+    /// There is one thing to derive: every caller has to name the same `T`.
+    #[must_use]
+    pub fn service_and<T: Any + Default + Send + Sync>(
+        &self,
+        key: &ServiceKey,
+    ) -> Option<(Arc<FederatedService>, Arc<T>)> {
+        let (service, derived) = self.shared.services.view(key, |_, shown| {
+            let derived = shown.derived.get_or_init(|| Arc::new(T::default()));
+            (Arc::clone(&shown.service), Arc::clone(derived))
+        })?;
+        Some((service, derived.downcast().expect("one type is derived from services")))
     }
 
     /// The config item, if any origin has it.
