@@ -12,6 +12,7 @@ pub mod nacos;
 pub mod policy;
 pub mod ports;
 pub mod registry;
+pub mod resolve;
 pub mod scenario;
 pub mod snapshot_file;
 pub mod telemetry;

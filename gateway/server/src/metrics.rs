@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 use self::catalog::Catalog;
 pub use self::catalog::{Kind, Listed};
 use self::label::Label;
-pub use self::label::{Component, DeltaResult, PublishResult, Route, SendFailure, WatchFace};
+pub use self::label::{CacheResult, Component, DeltaResult, PublishResult, Route, SendFailure, WatchFace};
 use crate::view::ViewReader;
 
 /// Bounds of durations in seconds: from what a lookup takes to what a client would no longer wait for.
@@ -36,6 +36,8 @@ pub struct Metrics {
     pub log: LogMetrics,
     /// Written by the adapter of the local Nacos.
     pub nacos: NacosMetrics,
+    /// Written where services are planned for callers.
+    pub resolve: ResolveMetrics,
     /// Written by the HTTP and gRPC faces.
     pub api: ApiMetrics,
 }
@@ -49,9 +51,10 @@ impl Metrics {
         let engine = EngineMetrics::register(&mut catalog);
         let log = LogMetrics::register(&mut catalog, engine.published.clone());
         let nacos = NacosMetrics::register(&mut catalog);
+        let resolve = ResolveMetrics::register(&mut catalog);
         let api = ApiMetrics::register(&mut catalog);
         let (registry, listed) = catalog.finish();
-        Self { registry, listed, engine, log, nacos, api }
+        Self { registry, listed, engine, log, nacos, resolve, api }
     }
 
     /// All values in the OpenMetrics text format, version 1.0.0.
@@ -292,6 +295,38 @@ impl NacosMetrics {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LookupLabels {
+    result: Label<CacheResult>,
+}
+
+/// Of the plans.
+#[derive(Clone, Debug)]
+pub struct ResolveMetrics {
+    /// Plans made.
+    pub plans: Counter,
+    /// Bytes of plans that are kept for the next request.
+    pub kept_bytes: Gauge,
+    /// Requests whose plan was kept.
+    pub hits: Counter,
+    /// Requests whose plan had to be made.
+    pub misses: Counter,
+}
+
+impl ResolveMetrics {
+    fn register(catalog: &mut Catalog) -> Self {
+        let lookups: Family<LookupLabels, Counter> = Family::default();
+        let of = |result| lookups.get_or_create_owned(&LookupLabels { result: Label(result) });
+        let (hits, misses) = (of(CacheResult::Hit), of(CacheResult::Miss));
+        let new = Self { plans: Counter::default(), kept_bytes: Gauge::default(), hits, misses };
+        catalog.counter("federation_plans_total", "", "services planned for a caller", &new.plans);
+        let help = "plans asked for, by whether one was kept that still holds";
+        catalog.counter("federation_plan_cache_lookups_total", "result", help, &lookups);
+        catalog.gauge("federation_plan_cache_bytes", "", "bytes of plans that are kept", &new.kept_bytes);
+        new
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     route: Label<Route>,
     code: u16,
@@ -340,7 +375,7 @@ impl ApiMetrics {
         let help = "gRPC calls answered, by method and status; a watch counts when it begins";
         catalog.counter("federation_grpc_requests_total", "method, code", help, &new.grpc_requests);
         catalog.gauge("federation_watchers", "face", "open watches", &new.watchers);
-        for face in [WatchFace::Sse, WatchFace::Grpc] {
+        for face in WatchFace::ALL.iter().copied() {
             new.watchers(face).set(0);
         }
         let help = "documents encoded for watchers, each once for all who watch the same";

@@ -110,6 +110,13 @@ impl Offer {
             Address::Advertised { host, port, .. } => (host, *port),
         }
     }
+
+    /// `ip:port` as registered, an IPv6 address in brackets.
+    #[must_use]
+    pub fn registered_address(&self) -> String {
+        let InstanceId { ip, port, .. } = &self.instance_id;
+        if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+    }
 }
 
 impl AsRef<Endpoint> for Offer {

@@ -1,11 +1,14 @@
 //! What somebody asks for, after parsing: the same for every face.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::instance::Health;
 use federation_core::pattern::Glob;
+
+use crate::resolve::{CallerAsk, Excerpt, PlaceAsk};
 
 /// The namespace of one item when none is named.
 pub(crate) const PUBLIC: &str = "public";
@@ -15,6 +18,10 @@ pub(crate) const DEFAULT_GROUP: &str = "DEFAULT_GROUP";
 pub(crate) const DEFAULT_PAGE_SIZE: u32 = 100;
 /// Most items of a page.
 pub(crate) const LARGEST_PAGE: u32 = 1000;
+/// Labels of one caller.
+pub(crate) const MOST_LABELS: usize = 64;
+/// Longest part of what is said of a caller, in bytes: longer than any name of a place.
+pub(crate) const LONGEST_PART: usize = 1024;
 
 /// A field of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +34,14 @@ pub(crate) enum Field {
     HealthyOnly,
     PageNo,
     PageSize,
+    Region,
+    Zone,
+    SubZone,
+    Network,
+    Cluster,
+    Label,
+    Limit,
+    OnlyTop,
 }
 
 impl Field {
@@ -41,6 +56,14 @@ impl Field {
             Self::HealthyOnly => "healthyOnly",
             Self::PageNo => "pageNo",
             Self::PageSize => "pageSize",
+            Self::Region => "region",
+            Self::Zone => "zone",
+            Self::SubZone => "subZone",
+            Self::Network => "network",
+            Self::Cluster => "cluster",
+            Self::Label => "label.<k>",
+            Self::Limit => "limit",
+            Self::OnlyTop => "onlyTop",
         }
     }
 
@@ -55,6 +78,14 @@ impl Field {
             Self::HealthyOnly => "healthy_only",
             Self::PageNo => "page_no",
             Self::PageSize => "page_size",
+            Self::Region => "caller.region",
+            Self::Zone => "caller.zone",
+            Self::SubZone => "caller.sub_zone",
+            Self::Network => "caller.network",
+            Self::Cluster => "caller.cluster",
+            Self::Label => "caller.labels",
+            Self::Limit => "limit",
+            Self::OnlyTop => "only_top",
         }
     }
 }
@@ -260,6 +291,83 @@ impl ListAsk {
     }
 }
 
+/// A plan for a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ResolveAsk<'a> {
+    pub(crate) key: ServiceKey,
+    pub(crate) caller: CallerAsk<'a>,
+    pub(crate) excerpt: Excerpt,
+}
+
+/// What was said of a caller, as it came.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallerParts<'a> {
+    pub(crate) region: Option<Cow<'a, str>>,
+    pub(crate) zone: Option<Cow<'a, str>>,
+    pub(crate) sub_zone: Option<Cow<'a, str>>,
+    pub(crate) network: Option<Cow<'a, str>>,
+    pub(crate) cluster: Option<Cow<'a, str>>,
+    pub(crate) labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> CallerParts<'a> {
+    /// A place needs the parts above each of its parts: zones are unique only within a region. The empty region is none, and
+    /// that is said, too.
+    pub(crate) fn check(self) -> Result<CallerAsk<'a>, BadField> {
+        let Self { region, zone, sub_zone, network, cluster, mut labels } = self;
+        let parts = [
+            (Field::Region, &region),
+            (Field::Zone, &zone),
+            (Field::SubZone, &sub_zone),
+            (Field::Network, &network),
+            (Field::Cluster, &cluster),
+        ];
+        for (field, part) in parts {
+            part.iter().try_for_each(|part| short(field, part))?;
+        }
+        check_labels(&mut labels)?;
+        let region_said = region.is_some();
+        let [region, zone, sub_zone] = [region, zone, sub_zone].map(|part| part.filter(|part| !part.is_empty()));
+        if let (None, Some(zone)) = (&region, &zone) {
+            return Err(BadField::new(Field::Zone, zone, "a zone is unique only within its region, which is missing"));
+        }
+        if let (None, Some(sub_zone)) = (&zone, &sub_zone) {
+            let detail = "a sub-zone is unique only within its zone, which is missing";
+            return Err(BadField::new(Field::SubZone, sub_zone, detail));
+        }
+        let place = region_said.then_some(PlaceAsk { region, zone, sub_zone });
+        Ok(CallerAsk { place, network, cluster, labels })
+    }
+}
+
+fn check_labels(labels: &mut [(Cow<'_, str>, Cow<'_, str>)]) -> Result<(), BadField> {
+    if labels.len() > MOST_LABELS {
+        let detail = format_args!("a caller has at most {MOST_LABELS} labels");
+        return Err(BadField::new(Field::Label, &labels.len().to_string(), detail));
+    }
+    for (name, value) in &*labels {
+        if name.is_empty() {
+            return Err(BadField::new(Field::Label, name, "a label has a name"));
+        }
+        short(Field::Label, name)?;
+        short(Field::Label, value)?;
+    }
+    labels.sort();
+    match labels.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(pair) => Err(BadField::new(Field::Label, &pair[0].0, "it is given twice")),
+        None => Ok(()),
+    }
+}
+
+fn short(field: Field, part: &str) -> Result<(), BadField> {
+    if part.len() <= LONGEST_PART {
+        return Ok(());
+    }
+    let beginning: String = part.chars().take(32).chain(['…']).collect();
+    let detail = format_args!("it is {} bytes long, at most {LONGEST_PART} are allowed", part.len());
+    Err(BadField::new(field, &beginning, detail))
+}
+
 /// Nothing and the empty text are every name.
 fn pattern(field: Field, text: Option<&str>) -> Result<Glob, BadField> {
     match text.filter(|text| !text.is_empty()) {
@@ -298,6 +406,51 @@ mod tests {
         for namespace in [None, Some(""), Some("public")] {
             let ask = ConfigAsk::new(namespace, None, "d", Origins::All).unwrap();
             assert_eq!(ask.key.to_string(), "public/DEFAULT_GROUP/d", "{namespace:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_place_needs_the_parts_above_it() {
+        let check = |region: Option<&'static str>, zone: Option<&'static str>, sub_zone: Option<&'static str>| {
+            let [region, zone, sub_zone] = [region, zone, sub_zone].map(|part| part.map(Cow::Borrowed));
+            CallerParts { region, zone, sub_zone, ..CallerParts::default() }.check().map_err(|bad| bad.field)
+        };
+        let place = |parts: [Option<&'static str>; 3]| {
+            let [region, zone, sub_zone] = parts.map(|part| part.map(Cow::Borrowed));
+            Ok(Some(PlaceAsk { region, zone, sub_zone }))
+        };
+        for (parts, want) in [
+            ([None, None, None], Ok(None)),
+            ([None, Some(""), None], Ok(None)),
+            ([Some(""), None, None], place([None, None, None])),
+            ([Some("r"), Some(""), None], place([Some("r"), None, None])),
+            ([Some("r"), Some("z"), Some("s")], place([Some("r"), Some("z"), Some("s")])),
+            ([None, Some("z"), None], Err(Field::Zone)),
+            ([Some(""), Some("z"), None], Err(Field::Zone)),
+            ([Some("r"), None, Some("s")], Err(Field::SubZone)),
+        ] {
+            assert_eq!(check(parts[0], parts[1], parts[2]).map(|caller| caller.place), want, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn labels_have_names_once_and_bounds() {
+        let check = |labels: Vec<(String, String)>| {
+            let labels = labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+            CallerParts { labels, ..CallerParts::default() }.check()
+        };
+        let label = |name: &str| (name.to_owned(), String::new());
+        let sorted = check(vec![label("b"), label("a")]).unwrap().labels;
+        assert_eq!((&*sorted[0].0, &*sorted[1].0), ("a", "b"));
+        let many = |count: usize| (0..count).map(|number| label(&number.to_string())).collect();
+        assert!(check(many(MOST_LABELS)).is_ok());
+        for wrong in [
+            vec![label("a"), label("a")],
+            vec![label("")],
+            many(MOST_LABELS + 1),
+            vec![label(&"x".repeat(LONGEST_PART + 1))],
+        ] {
+            assert_eq!(check(wrong).map_err(|bad| bad.field), Err(Field::Label));
         }
     }
 

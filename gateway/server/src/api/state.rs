@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::hub::Hub;
 use crate::engine::EngineCommands;
 use crate::metrics::{ApiMetrics, Metrics};
+use crate::resolve::Resolver;
 use crate::view::ViewReader;
 
 /// The reason that a stopping gateway gives for not being ready.
@@ -38,27 +39,30 @@ struct Inner {
     commands: EngineCommands,
     metrics: Arc<Metrics>,
     hub: Hub,
+    resolver: Resolver,
     first_version: u64,
     started: Mono,
     draining: CancellationToken,
 }
 
 impl ApiState {
-    /// Answers from `view`, and passes on `commands`. `started` is the wall time of the process's start: versions that are shown begin there, so that
-    /// a client that comes back after a restart is never told that nothing has changed.
+    /// Answers from `view` and from the plans of `resolver`, and passes on `commands`. `started` is the wall time of the
+    /// process's start: versions that are shown begin there, so that a client that comes back after a restart is never
+    /// told that nothing has changed.
     #[must_use]
     pub fn new(
         identity: Identity,
         view: ViewReader,
         commands: EngineCommands,
+        resolver: Resolver,
         metrics: Arc<Metrics>,
         started: WallMs,
     ) -> Self {
         let hub = Hub::new(view.clone(), metrics.api.clone());
         // 1,024 versions for each millisecond of life: more than an engine makes, and below 2^53 (JSON) until 2248.
         let first_version = started.0 << 10;
-        let (now, draining) = (view.now(), CancellationToken::new());
-        Self(Arc::new(Inner { identity, view, commands, metrics, hub, first_version, started: now, draining }))
+        let (started, draining) = (view.now(), CancellationToken::new());
+        Self(Arc::new(Inner { identity, view, commands, metrics, hub, resolver, first_version, started, draining }))
     }
 
     /// Who answers.
@@ -87,6 +91,10 @@ impl ApiState {
 
     pub(crate) fn api_metrics(&self) -> &ApiMetrics {
         &self.0.metrics.api
+    }
+
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.0.resolver
     }
 
     pub(crate) fn hub(&self) -> &Hub {

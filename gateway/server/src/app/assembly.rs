@@ -11,6 +11,7 @@ use federation_core::local::service::Patience;
 use federation_core::log::control::Descriptor;
 use federation_core::log::record::SCHEMA;
 use federation_core::routing::Damping;
+use federation_core::routing::PlaceRules;
 use federation_core::time::Millis;
 use tokio::sync::mpsc;
 
@@ -21,12 +22,13 @@ use crate::config::{Compaction, Config, Registry};
 use crate::engine::{self, Clock, Engine};
 use crate::kafka;
 use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ResolveMetrics};
 use crate::nacos;
 use crate::ports::INBOX_CAPACITY;
 use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
+use crate::resolve::{KEPT_BYTES, OwnPlace, Resolver};
 use crate::snapshot_file;
-use crate::view;
+use crate::view::{self, ViewReader};
 
 /// Who makes the own topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,8 @@ impl Gateway {
             replica: config.replica.clone(),
             version: env!("CARGO_PKG_VERSION"),
         };
-        let api = ApiState::new(identity, view_reader, commands, Arc::clone(&metrics), clock.now().wall);
+        let resolver = resolver(&config, view_reader.clone(), metrics.resolve.clone());
+        let api = ApiState::new(identity, view_reader, commands, resolver, Arc::clone(&metrics), clock.now().wall);
         let flusher = kafka_log.flusher();
         let engine = Engine {
             core,
@@ -93,6 +96,12 @@ impl Gateway {
             api,
         })
     }
+}
+
+fn resolver(config: &Config, view: ViewReader, metrics: ResolveMetrics) -> Resolver {
+    let (_, policies) = tokio::sync::watch::channel(Arc::default());
+    let own = OwnPlace { cluster: config.cluster.clone(), locality: config.locality.clone() };
+    Resolver::new(view, policies, PlaceRules::default(), own, KEPT_BYTES, metrics)
 }
 
 /// Starts the embedded registry if the cluster has no Nacos.

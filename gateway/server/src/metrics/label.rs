@@ -141,6 +141,18 @@ label!(
         Sse = "sse",
         /// `WatchService`.
         Grpc = "grpc",
+        /// `WatchResolve`.
+        Resolve = "resolve",
+    }
+);
+
+label!(
+    /// Whether a plan was kept from an earlier request.
+    CacheResult {
+        /// It was.
+        Hit = "hit",
+        /// It had to be made, or made anew.
+        Miss = "miss",
     }
 );
 
@@ -159,6 +171,10 @@ label!(
         Config = "/v1/config",
         /// Server-sent events.
         Watch = "/v1/watch",
+        /// A plan for a caller.
+        Resolve = "/v1/resolve",
+        /// How a plan came about.
+        Explain = "/v1/explain",
         /// The gateway's own state.
         Status = "/v1/status",
         /// Whether the process lives.

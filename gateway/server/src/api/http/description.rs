@@ -9,7 +9,7 @@ use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{clusters, configs, events, operations, problem, services};
+use super::{clusters, configs, events, operations, plans, problem, services};
 use crate::api::ApiState;
 
 #[derive(OpenApi)]
@@ -20,6 +20,7 @@ use crate::api::ApiState;
     ),
     tags(
         (name = "discovery", description = "services, config items and clusters"),
+        (name = "routing", description = "which instances a caller should use, and why"),
         (name = "operations", description = "the gateway itself"),
     ),
     paths(
@@ -29,6 +30,8 @@ use crate::api::ApiState;
         configs::list,
         configs::one,
         events::watch,
+        plans::resolve,
+        plans::explain,
         operations::status,
         operations::livez,
         operations::readyz,

@@ -274,7 +274,7 @@ impl<'a> InstanceDocument<'a> {
     }
 }
 
-fn health_word(health: Health) -> &'static str {
+pub(super) fn health_word(health: Health) -> &'static str {
     match health {
         Health::Healthy => "healthy",
         Health::Unhealthy => "unhealthy",
@@ -282,7 +282,7 @@ fn health_word(health: Health) -> &'static str {
     }
 }
 
-fn pairs<S: Serializer>(metadata: &Metadata, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn pairs<S: Serializer>(metadata: &Metadata, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(metadata.iter())
 }
 

@@ -8,6 +8,8 @@ pub(super) mod events;
 mod observe;
 mod operations;
 mod params;
+mod plan_document;
+mod plans;
 mod problem;
 mod reply;
 mod services;
@@ -29,6 +31,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/v1/configs", get(configs::list))
         .route("/v1/config", get(configs::one))
         .route("/v1/watch", get(events::watch))
+        .route("/v1/resolve", get(plans::resolve))
+        .route("/v1/explain", get(plans::explain))
         .route("/v1/status", get(operations::status))
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))

@@ -1,11 +1,15 @@
 //! Query parameters: names as Nacos has them, strict in what is not known.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use url::form_urlencoded;
 
 use super::problem::Problem;
-use crate::api::ask::{BadField, ConfigAsk, Field, Filter, ListAsk, Origins, Page, ServiceAsk, Wellness};
+use crate::api::ask::{
+    BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Origins, Page, ResolveAsk, ServiceAsk, Wellness,
+};
+use crate::resolve::{Depth, Excerpt};
 
 /// Parameters that name one service.
 const SERVICE: &[Field] =
@@ -22,6 +26,22 @@ const SERVICES: &[Field] = &[
 const CONFIG: &[Field] = &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin];
 const CONFIGS: &[Field] =
     &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin, Field::PageNo, Field::PageSize];
+/// Parameters that name a service and a caller.
+const RESOLVE: &[Field] = &[
+    Field::NamespaceId,
+    Field::GroupName,
+    Field::ServiceName,
+    Field::Region,
+    Field::Zone,
+    Field::SubZone,
+    Field::Network,
+    Field::Cluster,
+    Field::Label,
+    Field::Limit,
+    Field::OnlyTop,
+];
+/// What the name of a label follows.
+const LABEL: &str = "label.";
 
 /// A query, decoded: every name known, none twice except `origin`.
 struct Params(Vec<(Field, String)>);
@@ -31,8 +51,7 @@ impl Params {
         let mut params = Self(Vec::new());
         for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
             let Some(field) = known.iter().copied().find(|field| field.parameter() == name) else {
-                let known: Vec<&str> = known.iter().map(|field| field.parameter()).collect();
-                return Err(Problem::unknown_parameter(&name, &value, &known));
+                return Err(unknown(&name, &value, known));
             };
             if field != Field::Origin && params.get(field).is_some() {
                 return Err(BadField::new(field, &value, "it is given twice").into());
@@ -77,6 +96,11 @@ impl Params {
     }
 }
 
+fn unknown(name: &str, value: &str, known: &[Field]) -> Problem {
+    let known: Vec<&str> = known.iter().map(|field| field.parameter()).collect();
+    Problem::unknown_parameter(name, value, &known)
+}
+
 /// No parameter is known.
 pub(super) fn none(query: Option<&str>) -> Result<(), Problem> {
     Params::parse(query, &[]).map(|_| ())
@@ -108,4 +132,53 @@ pub(super) fn configs(query: Option<&str>) -> Result<ListAsk, Problem> {
     let params = Params::parse(query, CONFIGS)?;
     let (namespace, group, data_id) = params.names(Field::DataId);
     Ok(ListAsk::configs(namespace, group, data_id, params.origins()?, params.page()?)?)
+}
+
+/// A plan for a caller. What needs no decoding is borrowed: this is asked most often of all.
+pub(super) fn resolve(query: Option<&str>) -> Result<ResolveAsk<'_>, Problem> {
+    let (mut name, mut caller, mut shown) = ([const { None }; 3], CallerParts::default(), [const { None }; 2]);
+    for (parameter, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
+        if let Some(label) = parameter.strip_prefix(LABEL) {
+            let label = match &parameter {
+                Cow::Borrowed(parameter) => Cow::Borrowed(&parameter[LABEL.len()..]),
+                Cow::Owned(_) => Cow::Owned(label.to_owned()),
+            };
+            caller.labels.push((label, value));
+            continue;
+        }
+        let (field, slot) = match &*parameter {
+            "namespaceId" => (Field::NamespaceId, &mut name[0]),
+            "groupName" => (Field::GroupName, &mut name[1]),
+            "serviceName" => (Field::ServiceName, &mut name[2]),
+            "region" => (Field::Region, &mut caller.region),
+            "zone" => (Field::Zone, &mut caller.zone),
+            "subZone" => (Field::SubZone, &mut caller.sub_zone),
+            "network" => (Field::Network, &mut caller.network),
+            "cluster" => (Field::Cluster, &mut caller.cluster),
+            "limit" => (Field::Limit, &mut shown[0]),
+            "onlyTop" => (Field::OnlyTop, &mut shown[1]),
+            _ => return Err(unknown(&parameter, &value, RESOLVE)),
+        };
+        if slot.is_some() {
+            return Err(BadField::new(field, &value, "it is given twice").into());
+        }
+        *slot = Some(value);
+    }
+    let [namespace, group, service] = name.each_ref().map(Option::as_deref);
+    let key = ServiceAsk::new(namespace, group, service.unwrap_or(""), Filter::default())?.key;
+    Ok(ResolveAsk { key, caller: caller.check()?, excerpt: excerpt(&shown)? })
+}
+
+fn excerpt(shown: &[Option<Cow<'_, str>>; 2]) -> Result<Excerpt, BadField> {
+    let limit = |text: &str| match text.parse() {
+        Ok(0) | Err(_) => Err(BadField::new(Field::Limit, text, "a number of 1 or more is needed")),
+        Ok(limit) => Ok(limit),
+    };
+    let depth = |text: &str| match text {
+        "true" => Ok(Depth::Top),
+        "false" => Ok(Depth::All),
+        _ => Err(BadField::new(Field::OnlyTop, text, "true or false is needed")),
+    };
+    let [limit_text, depth_text] = shown.each_ref().map(Option::as_deref);
+    Ok(Excerpt { limit: limit_text.map(limit).transpose()?, depth: depth_text.map_or(Ok(Depth::All), depth)? })
 }

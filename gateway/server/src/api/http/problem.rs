@@ -3,12 +3,18 @@
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::document::LookedAt;
+use super::plan_document::UnusedDocument;
 use crate::api::ask::{BadField, Origins};
 use crate::api::select::Moment;
+use crate::resolve::Unused;
+
+/// Instances that a problem lists; how many there are is in its detail.
+const LISTED: usize = 100;
 
 /// What went wrong, as programs tell it apart. Types are for ever.
 #[derive(Clone, Copy)]
@@ -20,6 +26,7 @@ enum Kind {
     NoSuchPath,
     NoSuchMethod,
     NotReady,
+    NothingUsable,
 }
 
 impl Kind {
@@ -44,6 +51,9 @@ impl Kind {
             }
             Self::NotReady => {
                 ("urn:federation:problem:not-ready", "The gateway is not ready", StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::NothingUsable => {
+                ("urn:federation:problem:nothing-usable", "No instance can be used", StatusCode::SERVICE_UNAVAILABLE)
             }
         }
     }
@@ -77,14 +87,17 @@ pub(super) struct ProblemDocument {
     /// Why the gateway is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasons: Option<Vec<String>>,
+    /// Instances that were left out, or counted and given nothing, by id; at most 100.
+    #[serde(rename = "leftOut", skip_serializing_if = "Option::is_none")]
+    left_out: Option<Vec<UnusedDocument>>,
 }
 
 impl Problem {
     fn new(kind: Kind, detail: String) -> Self {
         let (r#type, title, status) = kind.meaning();
         let status = status.as_u16();
-        let (field, value, clusters, reasons) = (None, None, None, None);
-        Self(Box::new(ProblemDocument { r#type, title, status, detail, field, value, clusters, reasons }))
+        let (field, value, clusters, reasons, left_out) = (None, None, None, None, None);
+        Self(Box::new(ProblemDocument { r#type, title, status, detail, field, value, clusters, reasons, left_out }))
     }
 
     /// A parameter that the path does not have.
@@ -126,6 +139,18 @@ impl Problem {
         let mut problem = Self::new(Kind::NotReady, detail);
         problem.0.reasons = Some(reasons);
         problem
+    }
+
+    /// The service exists, and none of its instances can be used.
+    pub(super) fn nothing_usable(detail: String, unused: Vec<Unused>) -> Self {
+        let mut problem = Self::new(Kind::NothingUsable, detail);
+        problem.0.left_out = Some(unused.into_iter().take(LISTED).map(UnusedDocument::from).collect());
+        problem
+    }
+
+    /// The document as JSON text.
+    pub(super) fn encode(&self) -> Bytes {
+        super::reply::encode(&self.0).into()
     }
 
     fn about(mut self, field: &str, value: Option<String>) -> Self {

@@ -7,9 +7,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Answers may be kept, but have to be asked for again each time.
-const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+pub(super) const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The document as JSON.
 pub(super) fn json(document: &impl Serialize) -> Response {
@@ -20,6 +20,11 @@ pub(super) fn json(document: &impl Serialize) -> Response {
 /// The document as JSON text.
 pub(super) fn encode(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).expect("documents have text keys and nothing that can fail")
+}
+
+/// Appends the document to a text that is made of several.
+pub(super) fn append(text: &mut Vec<u8>, document: &impl Serialize) {
+    serde_json::to_writer(text, document).expect("documents have text keys, and writing to memory cannot fail");
 }
 
 /// Names a version of an answer. Weak: the ages in answers of one version differ.

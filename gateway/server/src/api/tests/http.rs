@@ -340,6 +340,8 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/clusters",
         "/v1/config",
         "/v1/configs",
+        "/v1/explain",
+        "/v1/resolve",
         "/v1/service",
         "/v1/services",
         "/v1/status",

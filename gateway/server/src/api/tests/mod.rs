@@ -2,6 +2,7 @@
 
 mod grpc;
 mod http;
+mod plans;
 mod serve;
 mod watch;
 
@@ -13,9 +14,12 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use federation_core::config_item::ConfigItem;
 use federation_core::freshness::Freshness;
-use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
+use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
+use federation_core::intents::{Counter, DrainIntent, DrainTarget, IntentTable};
 use federation_core::locality::Locality;
+use federation_core::log::intents::LoggedDrain;
+use federation_core::routing::{DrainGuard, Percent, PlaceRules, Policies, Policy};
 use federation_core::service::{
     ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, HoldReason, OriginConfig,
     OriginInstances, Revision, Source,
@@ -26,6 +30,7 @@ use tower::ServiceExt;
 
 use super::{ApiState, Identity};
 use crate::metrics::Metrics;
+use crate::resolve::{KEPT_BYTES, OwnPlace, PolicyInForce, Resolver};
 use crate::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
 
 /// Versions begin at this number: the start of the process in milliseconds, times 1,024.
@@ -33,6 +38,7 @@ const FIRST_VERSION: u64 = 1024;
 
 struct Gateway {
     writer: ViewWriter,
+    policies: tokio::sync::watch::Sender<Arc<PolicyInForce>>,
     clock: Arc<AtomicU64>,
     state: ApiState,
 }
@@ -57,7 +63,13 @@ impl Gateway {
         };
         let metrics = Arc::new(Metrics::new(reader.clone(), identity.version));
         let (commands, _) = crate::engine::commands();
-        Self { writer, clock, state: ApiState::new(identity, reader, commands, metrics, WallMs(1)) }
+        let (policies, policy) = tokio::sync::watch::channel(Arc::default());
+        let shanghai = Locality { network: Some("n1".into()), ..locality("shanghai") };
+        let own = OwnPlace { cluster: identity.cluster.clone(), locality: shanghai };
+        let rules = PlaceRules::default();
+        let resolver = Resolver::new(reader.clone(), policy, rules, own, KEPT_BYTES, metrics.resolve.clone());
+        let state = ApiState::new(identity, reader, commands, resolver, metrics, WallMs(1));
+        Self { writer, policies, clock, state }
     }
 
     fn pass(&self, millis: u64) {
@@ -81,6 +93,29 @@ impl Gateway {
     fn set_clusters(&mut self, clusters: Vec<ClusterStatus>) {
         let clusters = Some(Arc::new(ClusterTable { clusters }));
         self.writer.apply(ViewChange { clusters, ..ViewChange::default() });
+    }
+
+    /// Puts one drain in force, ordered in shanghai.
+    fn drain(&mut self, target: &str, percent: u8, version: u64) {
+        let (target, cluster): (DrainTarget, ClusterId) = (target.parse().unwrap(), "shanghai".parse().unwrap());
+        let intent = DrainIntent {
+            counter: Counter::new(version).unwrap(),
+            percent: Percent::new(percent).unwrap(),
+            guard: DrainGuard::default(),
+            who: "ann".into(),
+            why: "disks".into(),
+            when: WallMs(5),
+            replica: 1,
+            ramp: None,
+        };
+        let logged = LoggedDrain { intent: Some(intent), observed: WallMs(5), readable: true };
+        let table = IntentTable::new(Revision(version), [(&cluster, &target, &logged)]);
+        self.writer.apply(ViewChange { intents: Some(Arc::new(table)), ..ViewChange::default() });
+    }
+
+    fn set_policy(&mut self, policy: Policy, version: u64) {
+        let policies = Arc::new(Policies::new(Arc::new(policy), Vec::new()).unwrap());
+        self.policies.send_replace(Arc::new(PolicyInForce { policies, version, source: "policy.yaml".into() }));
     }
 
     fn set_gateway(&mut self, gateway: GatewayStatus) {
@@ -119,15 +154,15 @@ impl Answer {
     }
 }
 
+fn locality(id: &str) -> Locality {
+    Locality { region: Some(format!("{id}-region").into()), zone: Some("z1".into()), ..Locality::default() }
+}
+
 /// At 1,000 ms its facts are 40 ms old.
 fn cluster(id: &str, freshness: Freshness, freshness_revision: u64) -> ClusterStatus {
     ClusterStatus {
         id: id.parse().unwrap(),
-        locality: Locality {
-            region: Some(format!("{id}-region").into()),
-            zone: Some("z1".into()),
-            ..Locality::default()
-        },
+        locality: locality(id),
         advertise: std::collections::BTreeMap::new(),
         local: id == "shanghai",
         freshness,

@@ -1,0 +1,110 @@
+//! An answer that was encoded once, up to what every request adds.
+//!
+//! Its endpoints stand one after the other, so that a request for some of them is served by cutting, not by encoding.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Which endpoints somebody wants to see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Excerpt {
+    /// At most so many; `None`: all.
+    pub(crate) limit: Option<u32>,
+    /// Which priorities.
+    pub(crate) depth: Depth,
+}
+
+/// Which priorities somebody wants to see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Depth {
+    /// All.
+    #[default]
+    All,
+    /// The best one that has a share.
+    Top,
+}
+
+impl Excerpt {
+    /// Which of `endpoints` endpoints, the best priority with a share being `top`.
+    pub(crate) fn of(self, endpoints: usize, top: &Range<usize>) -> Range<usize> {
+        let range = match self.depth {
+            Depth::All => 0..endpoints,
+            Depth::Top => top.clone(),
+        };
+        let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        range.start..range.end.min(range.start.saturating_add(limit))
+    }
+}
+
+/// A plan as bytes, or why there is none.
+#[derive(Debug)]
+pub(crate) enum Encoded {
+    /// Something can be used.
+    Usable(Pieces),
+    /// Nothing can.
+    Unusable(Unusable),
+}
+
+/// That nothing can be used.
+#[derive(Debug)]
+pub(crate) struct Unusable {
+    /// In a sentence.
+    pub(crate) detail: String,
+    /// The whole answer.
+    pub(crate) bytes: Bytes,
+}
+
+/// A plan as bytes.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    /// Head, endpoints and tail.
+    pub(crate) bytes: Bytes,
+    /// Where each endpoint begins, and where the last one ends.
+    pub(crate) starts: Box<[usize]>,
+    /// The endpoints of the best priority that has a share.
+    pub(crate) top: Range<usize>,
+    /// Names these bytes.
+    pub(crate) tag: u64,
+    /// Names what watchers are told.
+    pub(crate) fingerprint: u64,
+}
+
+impl Pieces {
+    /// `starts` has one number more than there are endpoints.
+    pub(crate) fn new(bytes: Vec<u8>, starts: Vec<usize>, top: Range<usize>, fingerprint: u64) -> Self {
+        let tag = xxh3_64(&bytes);
+        Self { bytes: bytes.into(), starts: starts.into(), top, tag, fingerprint }
+    }
+
+    /// How many endpoints there are.
+    pub(crate) fn endpoints(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// What stands before the endpoints.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.bytes[..self.starts[0]]
+    }
+
+    /// Endpoints, with whatever stands between them.
+    pub(crate) fn some(&self, endpoints: &Range<usize>) -> &[u8] {
+        &self.bytes[self.starts[endpoints.start]..self.starts[endpoints.end]]
+    }
+
+    /// What stands behind the endpoints.
+    pub(crate) fn tail(&self) -> &[u8] {
+        &self.bytes[self.starts[self.endpoints()]..]
+    }
+}
+
+impl Encoded {
+    /// Bytes of memory.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Usable(pieces) => pieces.bytes.len() + pieces.starts.len() * size_of::<usize>(),
+            Self::Unusable(unusable) => unusable.detail.len() + unusable.bytes.len(),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What a plan depends on beside its service and its caller, as of one moment.
+
+use std::sync::Arc;
+
+use federation_core::freshness::Freshness;
+use federation_core::id::ClusterId;
+use federation_core::intents::IntentTable;
+use federation_core::routing::Policies;
+use federation_core::service::{ClusterStatus, FederatedService, Revision};
+use federation_core::time::{Millis, Mono};
+
+use crate::view::ClusterTable;
+
+/// The policies that plans are made by, and where they are from.
+#[derive(Clone, Debug)]
+pub struct PolicyInForce {
+    /// All of them.
+    pub policies: Arc<Policies>,
+    /// Grows with every document that was taken; 0: the defaults.
+    pub version: u64,
+    /// `defaults`, or the name of a file or config item.
+    pub source: Arc<str>,
+}
+
+impl Default for PolicyInForce {
+    fn default() -> Self {
+        Self { policies: Arc::default(), version: 0, source: "defaults".into() }
+    }
+}
+
+/// One moment's values. Each carries its own version; they need not have changed together.
+#[derive(Clone, Debug)]
+pub(crate) struct Inputs {
+    pub(crate) policy: Arc<PolicyInForce>,
+    pub(crate) intents: Arc<IntentTable>,
+    pub(crate) clusters: Arc<ClusterTable>,
+}
+
+/// Versions of all that one plan was made from. Equal stamps of one service: equal plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// Of its instances and their effective health.
+    service: Revision,
+    /// Of the places, addresses and effective freshness of its origins. Apart from the service's: they reach the view one
+    /// after the other, and the greater of both could then be that of a newer service beside older origins.
+    origins: Revision,
+    intents: Revision,
+    policy: u64,
+}
+
+impl Inputs {
+    pub(crate) fn stamp(&self, service: &FederatedService) -> Stamp {
+        Stamp {
+            service: service.revision,
+            origins: self.revision_of_origins(service),
+            intents: self.intents.version(),
+            policy: self.policy.version,
+        }
+    }
+
+    fn revision_of_origins(&self, service: &FederatedService) -> Revision {
+        let known = service.origins.iter().filter_map(|origin| self.clusters.get(&origin.origin));
+        known.map(|cluster| cluster.freshness_revision).max().unwrap_or_default()
+    }
+}
+
+impl Stamp {
+    /// The version that an answer shows: the last change of the service or of its origins.
+    pub(crate) fn revision(self) -> Revision {
+        self.service.max(self.origins)
+    }
+}
+
+/// How the facts of one origin of a service are to be taken now, and how old they are.
+pub(crate) struct OriginState<'a> {
+    pub(crate) id: &'a ClusterId,
+    pub(crate) freshness: Freshness,
+    pub(crate) effective: Freshness,
+    /// For people.
+    pub(crate) reason: &'a str,
+    /// `None` if no word of it has been heard yet.
+    pub(crate) age: Option<Millis>,
+}
+
+/// The origins of a service, by id.
+pub(crate) fn origin_states<'a>(
+    service: &'a FederatedService,
+    inputs: &'a Inputs,
+    now: Mono,
+) -> impl Iterator<Item = OriginState<'a>> {
+    service.origins.iter().map(move |origin| {
+        let id = &origin.origin;
+        match inputs.clusters.get(id) {
+            Some(ClusterStatus { freshness, effective, reason, age, as_of, .. }) => {
+                let age = age.map(|age| Millis(age.0.saturating_add(now.since(*as_of).0)));
+                OriginState { id, freshness: *freshness, effective: *effective, reason, age }
+            }
+            None => OriginState {
+                id,
+                freshness: Freshness::Stale,
+                effective: Freshness::Stale,
+                reason: "nothing was heard of this cluster yet",
+                age: None,
+            },
+        }
+    })
+}
