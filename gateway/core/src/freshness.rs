@@ -66,6 +66,8 @@ struct Leader {
     epoch: Epoch,
     state: ReplicaState,
     beat: u64,
+    /// When this process read the beat.
+    read: Mono,
     /// When the facts were surely not older than this beat says; `None` for beats read before the first end of the topic.
     worth: Option<Mono>,
     observed: Option<WallMs>,
@@ -100,6 +102,7 @@ impl Pulse {
             epoch: replica.epoch,
             state: replica.state,
             beat: replica.beat,
+            read: now,
             worth: self.last_end,
             observed,
             nacos_age: replica.nacos_age,
@@ -115,6 +118,7 @@ impl Pulse {
             epoch: Epoch::default(),
             state: ReplicaState::Leader,
             beat: 0,
+            read: Mono(0),
             worth: None,
             observed: Some(last_beat),
             nacos_age: None,
@@ -186,7 +190,7 @@ impl Pulse {
                 age,
             };
         };
-        let (freshness, reason) = leader.judge(age.filter(|_| leader.worth.is_some()), trouble, settings);
+        let (freshness, reason) = leader.judge(now, age.filter(|_| leader.worth.is_some()), trouble, settings);
         Verdict { freshness, reason, age }
     }
 
@@ -204,15 +208,20 @@ impl Pulse {
 }
 
 impl Leader {
-    fn judge(&self, age: Option<Millis>, trouble: Option<&str>, settings: &FreshnessSettings) -> (Freshness, Arc<str>) {
+    fn judge(
+        &self,
+        now: Mono,
+        age: Option<Millis>,
+        trouble: Option<&str>,
+        settings: &FreshnessSettings,
+    ) -> (Freshness, Arc<str>) {
         let Some(age) = age else {
             return (Freshness::Stale, "no beat of its leader has been heard since this gateway started".into());
         };
-        let why = self.why_old();
         if age >= settings.lost_after {
-            (Freshness::Lost, format!("{why} for more than {} s", settings.lost_after.0 / 1000).into())
+            (Freshness::Lost, self.why_old(now))
         } else if age >= settings.stale_after {
-            (Freshness::Stale, format!("{why} for more than {} s", settings.stale_after.0 / 1000).into())
+            (Freshness::Stale, self.why_old(now))
         } else if self.nacos_age.is_none() {
             (Freshness::Stale, "its nacos has not answered its gateway yet".into())
         } else if let Some(trouble) = trouble {
@@ -222,17 +231,25 @@ impl Leader {
         }
     }
 
-    fn why_old(&self) -> &'static str {
-        let told = self.nacos_age.unwrap_or_default();
-        if self.state == ReplicaState::Stopped {
-            "its gateway was stopped, silent"
-        } else if told > self.unpublished_age && told.0 > 5_000 {
-            "its nacos has not answered its gateway"
-        } else if self.unpublished_age.0 > 5_000 {
-            "it has had changes that are not in the log"
+    /// The largest part of the age: of what the beat says, what came after it, and what lay before it in the log.
+    fn why_old(&self, now: Mono) -> Arc<str> {
+        let nacos = self.nacos_age.unwrap_or_default();
+        let silence = now.since(self.read);
+        let late = self.worth.map_or(Millis(0), |worth| self.read.since(worth));
+        let largest = nacos.max(self.unpublished_age).max(silence).max(late);
+        let seconds = largest.0 / 1000;
+        let reason = if self.state == ReplicaState::Stopped {
+            format!("its gateway was stopped {} s ago", silence.0 / 1000)
+        } else if largest == silence {
+            format!("no beat of its leader for {seconds} s")
+        } else if largest == nacos {
+            format!("its nacos has been silent for {seconds} s")
+        } else if largest == self.unpublished_age {
+            format!("its oldest unpublished change is {seconds} s old")
         } else {
-            "no beat of its leader"
-        }
+            format!("this gateway reads the log {seconds} s late")
+        };
+        reason.into()
     }
 }
 
@@ -300,6 +317,34 @@ mod tests {
     fn age_is_that_of_the_word_of_nacos_or_of_the_oldest_unpublished_change() {
         assert_eq!(judged(&listening(&beat(1, 3_600_000, 0)), 1_000), (Freshness::Lost, Some(3_601_000)));
         assert_eq!(judged(&listening(&beat(1, 0, 20_000)), 1_000), (Freshness::Stale, Some(21_000)));
+    }
+
+    #[test]
+    fn the_reason_names_what_makes_the_facts_old() {
+        let stopped = Replica { state: ReplicaState::Stopped, ..beat(1, 0, 0) };
+        for (what, end_before, replica, now, want) in [
+            ("silence", 0, beat(1, 2_000, 3_000), 20_000, "no beat of its leader for 19 s"),
+            ("its nacos, though it beats", 0, beat(1, 9_500, 0), 1_500, "its nacos has been silent for 9 s"),
+            (
+                "its nacos, and later its leader too",
+                0,
+                beat(1, 30_000, 0),
+                25_000,
+                "its nacos has been silent for 30 s",
+            ),
+            ("a change that waits", 0, beat(1, 700, 12_000), 1_200, "its oldest unpublished change is 12 s old"),
+            ("a reader that lags", -40_000, beat(1, 700, 0), 1_200, "this gateway reads the log 41 s late"),
+            ("an orderly stop", 0, stopped, 16_000, "its gateway was stopped 15 s ago"),
+        ] {
+            // All are read at 1,000 of a clock that began 100,000 before.
+            let at = |millis: i64| Mono(u64::try_from(100_000 + millis).unwrap());
+            let mut pulse = Pulse::default();
+            pulse.at_end(at(end_before));
+            pulse.read(at(1_000), 7, &replica, None);
+            pulse.answered(at(now));
+            let verdict = pulse.judge(at(now), WallMs(0), None, &SETTINGS);
+            assert_eq!((verdict.freshness, &*verdict.reason), (Freshness::Stale, want), "{what}");
+        }
     }
 
     #[test]
