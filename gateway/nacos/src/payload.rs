@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::message::Message;
 
 /// Code generated from `proto/nacos_grpc_service.proto`.
-#[allow(missing_docs, unreachable_pub, non_camel_case_types, clippy::all)]
+#[allow(missing_docs, unreachable_pub, non_camel_case_types, clippy::all, reason = "nobody here writes it")]
 mod wire {
     tonic::include_proto!("_");
 }

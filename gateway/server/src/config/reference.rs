@@ -24,7 +24,7 @@ fn reference() -> String {
 fn section(path: &str, section: &'static Section, written: &mut Written, text: &mut String) {
     written.push((std::ptr::from_ref(section), path.to_owned()));
     if !path.is_empty() {
-        writeln!(text, "### `{path}`\n\n{}\n", section.about).unwrap();
+        writeln!(text, "### `{path}`\n\n{}\n", section.about).expect("writing to a string cannot fail");
     }
     text.push_str("| Field | Holds | Left out | Meaning |\n|---|---|---|---|\n");
     let mut inner = Vec::new();
@@ -32,7 +32,8 @@ fn section(path: &str, section: &'static Section, written: &mut Written, text: &
         let path = if path.is_empty() { field.name.to_owned() } else { format!("{path}.{}", field.name) };
         let (holds, within) = holds(&field.kind, &path, written);
         inner.extend(within);
-        writeln!(text, "| `{}` | {holds} | {} | {} |", field.name, left_out(field), field.about).unwrap();
+        writeln!(text, "| `{}` | {holds} | {} | {} |", field.name, left_out(field), field.about)
+            .expect("writing to a string cannot fail");
     }
     text.push('\n');
     for (path, within) in inner {
@@ -96,12 +97,12 @@ fn for_each_field(check: &mut dyn FnMut(&'static Field)) {
 #[test]
 fn the_documentation_has_the_table_of_the_program() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = std::fs::read_to_string(path).expect("the page exists");
     let (before, rest) = text.split_once(BEGIN).expect("the mark before the table");
     let (table, after) = rest.split_once(END).expect("the mark after the table");
     let wanted = format!("\n{}", reference());
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(path, format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
+        std::fs::write(path, format!("{before}{BEGIN}{wanted}{END}{after}")).expect("the page can be written");
     } else {
         assert!(table == wanted, "docs/configuration.md is out of date: run this test once with UPDATE_DOCS=1");
     }
@@ -109,10 +110,11 @@ fn the_documentation_has_the_table_of_the_program() {
 
 #[test]
 fn the_examples_of_the_documentation_are_valid() {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md")).unwrap();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md"));
+    let text = text.expect("the page exists");
     let mut examples = 0;
     for block in text.split("```yaml\n").skip(1) {
-        let (yaml, _) = block.split_once("```").unwrap();
+        let (yaml, _) = block.split_once("```").expect("the example has an end");
         let variables =
             [("NACOS_PASSWORD", "x"), ("KAFKA_PASSWORD", "x")].map(|(name, value)| (name.into(), value.into()));
         let surroundings = super::Surroundings { variables: variables.into(), host: "box".into() };

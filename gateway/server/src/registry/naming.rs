@@ -479,8 +479,7 @@ impl Beat {
 /// Nacos's protection: with too few healthy instances, all are shown, and as healthy.
 fn protect(all: Vec<Instance>, selection: Selection, threshold: Option<f32>) -> (Vec<Instance>, bool) {
     let healthy = all.iter().filter(|host| host.healthy).count();
-    // Counts stay far below 2^24, where f32 is exact; Nacos computes in float as well.
-    #[allow(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^24, and Nacos computes in float as well")]
     let protected =
         !all.is_empty() && threshold.is_some_and(|threshold| healthy as f32 / all.len() as f32 <= threshold);
     let hosts = match (protected, selection) {

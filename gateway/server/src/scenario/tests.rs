@@ -16,9 +16,20 @@ fn endpoint(fields: &str) -> String {
     format!("endpoints:\n  - {{id: e, origin: c1, {fields}}}\n")
 }
 
+/// Name, text, and the line and problem of a mistake in it.
+type Row = (&'static str, &'static str, usize, &'static str);
+
+fn each_is_refused(rows: &[Row]) {
+    for (name, text, line, want) in rows {
+        let found = mistakes(text);
+        let told = found.iter().any(|(at, problem)| at == line && problem.contains(want));
+        assert!(told, "{name}: {found:?}");
+    }
+}
+
 #[test]
-fn a_wrong_file_is_refused_with_line_and_reason() {
-    let rows: &[(&str, &str, usize, &str)] = &[
+fn a_wrong_form_is_refused_with_line_and_reason() {
+    each_is_refused(&[
         ("unknown field", "caller:\n  regoin: r1\n", 2, "caller.regoin: unknown field"),
         ("unknown section", "origin: {}\n", 1, "origin: unknown field"),
         ("duplicate key", "caller: {region: r1,\n  region: r2}\n", 2, "region: written twice"),
@@ -37,13 +48,42 @@ fn a_wrong_file_is_refused_with_line_and_reason() {
             "drains[0].percent: wrong type: the number `30.0`",
         ),
         ("text for a flag", "policy: {weighted_health: on}\n", 1, "policy.weighted_health: wrong type: the text `on`"),
+        ("number for on or off", "policy: {locality: 1}\n", 1, "policy.locality: wrong type: the number `1`"),
+        ("no list", "endpoints: {}\n", 1, "endpoints: wrong type: a mapping"),
+        ("no mapping", "- 1\n", 1, ": wrong type: a list"),
+        ("not YAML", "caller: {\n", 1, ": not YAML"),
+        ("tag", "caller: !a {}\n", 1, ": YAML tags are not supported"),
+        ("two documents", "caller: {}\n---\ncaller: {}\n", 2, ": a second document"),
+    ]);
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_line_and_reason() {
+    each_is_refused(&[
         ("slash in a part", "caller: {zone: a/b}\n", 1, "caller.zone: `a/b` does not fit"),
         ("too low", "policy: {overprovisioning: 99}\n", 1, "policy.overprovisioning: `99` is out of range"),
         ("too high", "policy: {panic_threshold: 101}\n", 1, "policy.panic_threshold: `101` is out of range"),
         ("negative", "drains: [{cluster: c, percent: -1}]\n", 1, "drains[0].percent: `-1` is out of range"),
         ("no on or off", "policy: {locality: maybe}\n", 1, "policy.locality: `maybe` is not known"),
-        ("number for on or off", "policy: {locality: 1}\n", 1, "policy.locality: wrong type: the number `1`"),
         ("stale", "policy: {stale: drop}\n", 1, "policy.stale: `drop` is not known"),
+        (
+            "pattern",
+            "policy:\n  distribute: [{from: a/b/c/d, to: {b: 100}}]\n",
+            2,
+            "policy.distribute[0].from: `a/b/c/d` is no locality",
+        ),
+        ("label", "policy: {failover_priority: [=x]}\n", 1, "policy.failover_priority[0]: `=x` names no label"),
+        ("freshness", "origins: {c2: {freshness: old}}\n", 1, "origins.c2.freshness: `old` is not known"),
+        ("drain of nothing", "drains: [{percent: 1}]\n", 1, "drains[0].cluster: a required field is missing"),
+        ("no id", "endpoints:\n  - {origin: c1}\n", 2, "endpoints[0].id: a required field is missing"),
+        ("null id", "endpoints:\n  - {id: null, origin: c1}\n", 2, "endpoints[0].id: a required field is missing"),
+        ("no endpoint", "endpoints: [null]\n", 1, "endpoints[0].id: a required field is missing"),
+    ]);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused_with_line_and_reason() {
+    each_is_refused(&[
         (
             "both spreads",
             "policy:\n  failover: [{from: a, to: b}]\n  distribute: [{from: a, to: {b: 100}}]\n",
@@ -63,25 +103,11 @@ fn a_wrong_file_is_refused_with_line_and_reason() {
             "policy.distribute[0].to: b and b/z overlap",
         ),
         (
-            "pattern",
-            "policy:\n  distribute: [{from: a/b/c/d, to: {b: 100}}]\n",
-            2,
-            "policy.distribute[0].from: `a/b/c/d` is no locality",
-        ),
-        ("label", "policy: {failover_priority: [=x]}\n", 1, "policy.failover_priority[0]: `=x` names no label"),
-        ("freshness", "origins: {c2: {freshness: old}}\n", 1, "origins.c2.freshness: `old` is not known"),
-        (
             "drained twice",
             "drains: [{cluster: a, percent: 1}, {cluster: a, percent: 2}]\n",
             1,
             "drains[1].cluster: `a` is drained twice",
         ),
-        ("drain of nothing", "drains: [{percent: 1}]\n", 1, "drains[0].cluster: a required field is missing"),
-        ("no id", "endpoints:\n  - {origin: c1}\n", 2, "endpoints[0].id: a required field is missing"),
-        ("null id", "endpoints:\n  - {id: null, origin: c1}\n", 2, "endpoints[0].id: a required field is missing"),
-        ("no endpoint", "endpoints: [null]\n", 1, "endpoints[0].id: a required field is missing"),
-        ("no list", "endpoints: {}\n", 1, "endpoints: wrong type: a mapping"),
-        ("no mapping", "- 1\n", 1, ": wrong type: a list"),
         (
             "id twice",
             "endpoints:\n  - {id: a, origin: c}\n  - {id: a, origin: d}\n",
@@ -100,15 +126,7 @@ fn a_wrong_file_is_refused_with_line_and_reason() {
             3,
             "endpoints[1].priority: the endpoints before have one",
         ),
-        ("not YAML", "caller: {\n", 1, ": not YAML"),
-        ("tag", "caller: !a {}\n", 1, ": YAML tags are not supported"),
-        ("two documents", "caller: {}\n---\ncaller: {}\n", 2, ": a second document"),
-    ];
-    for (name, text, line, want) in rows {
-        let found = mistakes(text);
-        let told = found.iter().any(|(at, problem)| at == line && problem.contains(want));
-        assert!(told, "{name}: {found:?}");
-    }
+    ]);
 }
 
 #[test]
