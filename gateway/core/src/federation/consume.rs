@@ -5,7 +5,6 @@ use crate::federation::{Counts, Federation, Now, Origin};
 use crate::id::ClusterId;
 use crate::log::control::{ControlKey, ControlValue, Descriptor};
 use crate::log::key::{DataKey, RecordKey};
-use crate::log::origin::OriginLog;
 use crate::log::partition::Applied;
 use crate::log::record::{ControlRecord, PartitionId, Record, TopicKind};
 use crate::publish::ReadBack;
@@ -44,13 +43,10 @@ impl Federation {
             if id != *self.cluster() && !self.settings.import.has_cluster(&id) {
                 continue;
             }
-            let origin = self.origins.entry(id).or_insert_with(|| Origin::new(0));
+            let origin = self.origins.entry(id.clone()).or_insert_with(|| Origin::new(0));
             origin.member.get_or_insert(now.mono);
-            // A snapshot of topics with another number of partitions cannot be compared with these.
-            let unread = origin.log.all().all(|(_, _, partition)| partition.next_offset() == 0);
-            if origin.log.partitions() == 0 || (unread && origin.log.partitions() != partitions) {
-                origin.log = OriginLog::new(partitions);
-            }
+            origin.topics = partitions;
+            self.fit_partitions(&id);
         }
     }
 
@@ -153,6 +149,7 @@ impl Federation {
         if origin.descriptor.as_ref() != Some(descriptor) {
             origin.descriptor = Some(descriptor.clone());
             origin.freshness_revision = revision;
+            self.fit_partitions(id);
         }
     }
 

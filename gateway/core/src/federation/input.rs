@@ -100,7 +100,7 @@ pub enum ConfigReading {
 /// News from the adapter of the federation log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogInput {
-    /// The topics of these clusters exist, with their number of partitions. Only ever grows.
+    /// The topics of these clusters exist, with their number of partitions. The set only ever grows.
     Members(Vec<(ClusterId, u32)>),
     /// Records of a data partition, in their order.
     Records {

@@ -9,6 +9,7 @@ mod damping;
 pub mod input;
 mod intents;
 mod own;
+mod partitions;
 mod snapshot;
 mod view;
 
@@ -38,6 +39,7 @@ use crate::service::Revision;
 use crate::time::{Millis, Mono, WallMs};
 
 pub use own::Leadership;
+pub use partitions::PartitionMismatch;
 pub use snapshot::OriginSnapshot;
 
 /// The clock is looked at this often even if nothing happens: ages and beats depend on it.
@@ -143,6 +145,8 @@ pub struct Counts {
 /// One origin: what its log says, and how fresh that is.
 struct Origin {
     log: OriginLog,
+    /// Partitions of each of its data topics, as the brokers say; 0 while that is not known.
+    topics: u32,
     intents: IntentLog,
     pulse: Pulse,
     descriptor: Option<Descriptor>,
@@ -172,6 +176,7 @@ impl Origin {
     fn new(partitions: u32) -> Self {
         Self {
             log: OriginLog::new(partitions),
+            topics: 0,
             intents: IntentLog::default(),
             pulse: Pulse::default(),
             descriptor: None,

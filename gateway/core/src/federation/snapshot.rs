@@ -88,7 +88,8 @@ impl Origin {
     }
 }
 
-fn facts_of(fold: &Fold) -> Vec<(DataKey, Body, Option<Header>)> {
+/// Key, value and header of each last record that can be read.
+pub(super) fn facts_of(fold: &Fold) -> Vec<(DataKey, Body, Option<Header>)> {
     let instances = fold.services().flat_map(|(service, entries)| {
         let fact = |(id, entry): (&InstanceId, &Entry<_>)| {
             let key = DataKey::Instance(service.clone(), id.clone());

@@ -4,6 +4,7 @@
 
 mod damping;
 mod intents;
+mod partitions;
 mod world;
 
 use std::collections::BTreeMap;

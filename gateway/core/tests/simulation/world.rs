@@ -115,7 +115,7 @@ pub(crate) fn id(last: u64) -> InstanceId {
     InstanceId::new(&format!("10.0.0.{last}"), 80, "DEFAULT")
 }
 
-fn core(name: &ClusterId, nonce: u32) -> Federation {
+pub(crate) fn core(name: &ClusterId, nonce: u32) -> Federation {
     Federation::new(Settings {
         identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
         descriptor: Descriptor { partitions: PARTITIONS, generation: 1, reads_schema: 2, ..Descriptor::default() },

@@ -1,6 +1,6 @@
 //! What the gateway says of itself: whether its answers can be relied on, and the facts behind that.
 
-use federation_core::federation::{Federation, Now};
+use federation_core::federation::{Federation, Now, PartitionMismatch};
 use federation_core::lease::Role;
 use federation_core::service::HoldReason;
 use federation_core::time::{Millis, Mono};
@@ -97,6 +97,7 @@ impl Engine {
             reasons
                 .push("the log has not been read to its end since the start: other clusters may be missing".to_owned());
         }
+        reasons.extend(self.core.partition_mismatches().iter().map(told_mismatch));
         let refused = self.core.publisher().refused();
         if refused > 0 {
             reasons
@@ -123,6 +124,7 @@ impl Engine {
             ("nacosConnected", yes_no(core.nacos_connected())),
             ("nacosAgeMs", core.local().age(now).map_or_else(|| "unknown".to_owned(), |age| age.0.to_string())),
             ("servicesWatched", core.local().watched().to_string()),
+            ("partitionMismatches", core.partition_mismatches().len().to_string()),
             ("removalsHeld", core.removals_held().values().sum::<usize>().to_string()),
         ]
     }
@@ -147,6 +149,16 @@ impl Engine {
             }
         }
     }
+}
+
+/// Rule R23: more partitions than are written to is an alarm, fewer an error.
+fn told_mismatch(found: &PartitionMismatch) -> String {
+    let PartitionMismatch { cluster, topics, stated } = found;
+    let consequence = match topics > stated {
+        true => "the further ones stay empty",
+        false => "what belongs into the others is missing",
+    };
+    format!("the topics of {cluster} have {topics} partitions, and {cluster} writes to {stated}: {consequence}")
 }
 
 pub(super) fn role_name(role: Role) -> &'static str {

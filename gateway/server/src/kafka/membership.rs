@@ -227,8 +227,7 @@ impl Membership {
         let mut all: BTreeMap<ClusterId, u32> =
             self.told.iter().map(|member| (member.cluster.clone(), member.partitions)).collect();
         for member in now {
-            let partitions = all.entry(member.cluster).or_default();
-            *partitions = member.partitions.max(*partitions);
+            all.insert(member.cluster, member.partitions);
         }
         let all: Vec<Member> = all.into_iter().map(|(cluster, partitions)| Member { cluster, partitions }).collect();
         if all != self.told {

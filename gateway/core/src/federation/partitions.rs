@@ -1,0 +1,69 @@
+//! How many partitions an origin's topics have, and over how many it spreads its keys (rule R23).
+//!
+//! Input: what the topics were seen to have, and what the descriptor says. The descriptor decides: whoever writes hashes over
+//! that many, and partitions that somebody added stay empty. Invariant: what is served goes on being served while the log is
+//! read anew over another number.
+
+use crate::federation::{Federation, Origin};
+use crate::id::ClusterId;
+use crate::log::key::{DataKey, RecordKey};
+use crate::log::origin::OriginLog;
+use crate::log::record::Record;
+
+use super::snapshot::facts_of;
+
+/// A cluster whose topics do not have the partitions that it writes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionMismatch {
+    /// Which cluster.
+    pub cluster: ClusterId,
+    /// Partitions of its data topics. More than `stated` is odd, and nothing is lost by it; fewer, and facts are missing.
+    pub topics: u32,
+    /// Partitions that its descriptor names.
+    pub stated: u32,
+}
+
+impl Federation {
+    /// Clusters whose topics have other numbers of partitions than their descriptors say.
+    #[must_use]
+    pub fn partition_mismatches(&self) -> Vec<PartitionMismatch> {
+        let mismatch = |(id, origin): (&ClusterId, &Origin)| {
+            let (topics, stated) = (origin.topics, origin.stated()?);
+            (topics > 0 && topics != stated).then(|| PartitionMismatch { cluster: id.clone(), topics, stated })
+        };
+        self.origins.iter().filter_map(mismatch).collect()
+    }
+
+    /// Its topics have so many partitions, as told by the brokers; or its descriptor was read.
+    pub(super) fn fit_partitions(&mut self, id: &ClusterId) {
+        let own = id == self.cluster();
+        let Some(origin) = self.origins.get_mut(id) else { return };
+        // The own number is a setting; the descriptor in the log may be an older one.
+        let wanted = origin.stated().filter(|_| !own).unwrap_or(origin.topics);
+        for key in origin.spread_over(wanted) {
+            self.changed.note(&key);
+        }
+    }
+}
+
+impl Origin {
+    fn stated(&self) -> Option<u32> {
+        self.descriptor.as_ref().map(|descriptor| descriptor.partitions).filter(|partitions| *partitions > 0)
+    }
+
+    /// Gives it a log of so many partitions, if it has another; the reader reads them anew. Returns what may be shown otherwise.
+    fn spread_over(&mut self, partitions: u32) -> Vec<DataKey> {
+        if partitions == 0 || partitions == self.log.partitions() {
+            return Vec::new();
+        }
+        let facts: Vec<_> = self.log.folds().flat_map(facts_of).collect();
+        let mut folds = OriginLog::new(partitions);
+        for (offset, (key, body, header)) in (0..).zip(facts.iter().cloned()) {
+            let digest = 0; // Of no use: the shadow is compared with checkpoints, not this.
+            folds.fold(&Record { offset, key: RecordKey::Data(key), header, body, digest });
+        }
+        self.log = if facts.is_empty() { folds } else { folds.into_snapshot() };
+        self.size.outdated = true;
+        facts.into_iter().map(|(key, _, _)| key).collect()
+    }
+}
