@@ -413,12 +413,44 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    use federation_core::time::Mono;
+    use federation_core::intents::{Counter, DrainIntent, DrainTarget, IntentTable};
+    use federation_core::log::intents::LoggedDrain;
+    use federation_core::routing::{DrainGuard, Percent};
+    use federation_core::service::Revision;
+    use federation_core::time::{Mono, WallMs};
 
     use super::*;
+    use crate::view::ViewChange;
 
     fn metrics() -> Metrics {
         Metrics::new(crate::view::new(Arc::new(|| Mono(0))).1, "0.0.0")
+    }
+
+    #[test]
+    fn drains_above_zero_are_counted() {
+        let (mut writer, reader) = crate::view::new(Arc::new(|| Mono(0)));
+        let drain = |percent: u8| LoggedDrain {
+            intent: Some(DrainIntent {
+                counter: Counter::new(1).unwrap(),
+                percent: Percent::new(percent).unwrap(),
+                guard: DrainGuard::default(),
+                who: "o".into(),
+                why: "".into(),
+                when: WallMs(0),
+                replica: 7,
+                ramp: None,
+            }),
+            observed: WallMs(0),
+            readable: true,
+        };
+        let cluster: ClusterId = "a".parse().unwrap();
+        let targets = ["a", "b", "c"].map(|name| DrainTarget::new(name.parse().unwrap(), None));
+        let drains = [drain(0), drain(1), drain(100)];
+        let logged = targets.iter().zip(&drains).map(|(target, drain)| (&cluster, target, drain));
+        let table = IntentTable::new(Revision::default(), logged);
+        writer.apply(ViewChange { intents: Some(Arc::new(table)), ..ViewChange::default() });
+        let text = Metrics::new(reader, "0.0.0").encode();
+        assert!(text.lines().any(|line| line == "federation_drains 2"), "{text}");
     }
 
     #[test]

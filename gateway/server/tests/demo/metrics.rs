@@ -11,7 +11,8 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 12] = [
+    ("federation_drains", "src/metrics.rs"),
     ("federation_engine_queue_depth", "nowhere: in a healthy gateway nothing waits when it is scraped"),
     ("federation_log_records_undecodable_total", "src/kafka/tests.rs"),
     ("federation_log_records_misplaced_total", "src/kafka/tests.rs"),
@@ -118,6 +119,10 @@ fn every_documented_metric_moves() {
     });
     assert_eq!(shanghai.value(readable), 1.0);
 
+    for _ in 0..2 {
+        let plan = get(&shanghai.address, "/v1/resolve?serviceName=cart");
+        assert!(plan.contains(" 200 "), "{plan}");
+    }
     order("stop", "kafka");
     let failed = |seen: &Scraped| {
         seen.last.iter().any(|(name, value)| {
