@@ -96,6 +96,18 @@ pub enum Ruling {
 }
 
 impl Ruling {
+    /// For programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::InForce => "in_force",
+            Self::Forced => "forced",
+            Self::Void => "void",
+            Self::Excess => "excess",
+        }
+    }
+
     /// Whether the drain moves traffic.
     #[must_use]
     pub fn in_force(self) -> bool {

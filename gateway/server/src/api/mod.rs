@@ -8,6 +8,7 @@ mod ask;
 pub mod grpc;
 pub mod http;
 mod hub;
+mod plan_hub;
 mod select;
 pub mod serve;
 mod state;

@@ -8,6 +8,7 @@ use federation_core::time::{Millis, Mono, WallMs};
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
+use super::plan_hub::PlanHub;
 use crate::engine::EngineCommands;
 use crate::metrics::{ApiMetrics, Metrics};
 use crate::resolve::Resolver;
@@ -39,6 +40,7 @@ struct Inner {
     commands: EngineCommands,
     metrics: Arc<Metrics>,
     hub: Hub,
+    plan_hub: PlanHub,
     resolver: Resolver,
     first_version: u64,
     started: Mono,
@@ -58,11 +60,22 @@ impl ApiState {
         metrics: Arc<Metrics>,
         started: WallMs,
     ) -> Self {
-        let hub = Hub::new(view.clone(), metrics.api.clone());
+        let (hub, plan_hub) = (Hub::new(view.clone(), metrics.api.clone()), PlanHub::default());
         // 1,024 versions for each millisecond of life: more than an engine makes, and below 2^53 (JSON) until 2248.
         let first_version = started.0 << 10;
         let (started, draining) = (view.now(), CancellationToken::new());
-        Self(Arc::new(Inner { identity, view, commands, metrics, hub, resolver, first_version, started, draining }))
+        Self(Arc::new(Inner {
+            identity,
+            view,
+            commands,
+            metrics,
+            hub,
+            plan_hub,
+            resolver,
+            first_version,
+            started,
+            draining,
+        }))
     }
 
     /// Who answers.
@@ -95,6 +108,10 @@ impl ApiState {
 
     pub(crate) fn resolver(&self) -> &Resolver {
         &self.0.resolver
+    }
+
+    pub(crate) fn plan_hub(&self) -> &PlanHub {
+        &self.0.plan_hub
     }
 
     pub(crate) fn hub(&self) -> &Hub {

@@ -12,7 +12,7 @@ use federation_core::routing::Caller;
 use crate::view::ClusterTable;
 
 /// What somebody said of a caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct CallerAsk<'a> {
     /// Where it is; `None` if nothing was said of that.
     pub(crate) place: Option<PlaceAsk<'a>>,
@@ -25,11 +25,26 @@ pub(crate) struct CallerAsk<'a> {
 }
 
 /// A place; a part is there only if those above it are, and never empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct PlaceAsk<'a> {
     pub(crate) region: Option<Cow<'a, str>>,
     pub(crate) zone: Option<Cow<'a, str>>,
     pub(crate) sub_zone: Option<Cow<'a, str>>,
+}
+
+impl CallerAsk<'_> {
+    /// The same, to be kept.
+    pub(crate) fn into_owned(self) -> CallerAsk<'static> {
+        let part = |part: Option<Cow<'_, str>>| part.map(|part| Cow::Owned(part.into_owned()));
+        let place = self.place.map(|PlaceAsk { region, zone, sub_zone }| PlaceAsk {
+            region: part(region),
+            zone: part(zone),
+            sub_zone: part(sub_zone),
+        });
+        let labels = self.labels.into_iter();
+        let labels = labels.map(|(name, value)| (Cow::Owned(name.into_owned()), Cow::Owned(value.into_owned())));
+        CallerAsk { place, network: part(self.network), cluster: part(self.cluster), labels: labels.collect() }
+    }
 }
 
 /// The gateway's own place: that of callers who say nothing of theirs.

@@ -1,21 +1,20 @@
 //! `WatchService`: messages that were encoded once for all watchers, passed on as bytes.
 
 use std::convert::Infallible;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use federation_proto::federation::v1 as pb;
 use futures::Stream;
 use futures::future::BoxFuture;
 use prost::Message;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, ServerStreamingService};
 use tonic::{Request, Response, Status};
 use tower::Service;
 
+use super::encoded_once::EncodedOnce;
 use super::{discovery, wire};
 use crate::api::ApiState;
 use crate::api::hub::{Encode, Shown, Watcher};
@@ -88,55 +87,8 @@ fn encoder(state: &ApiState) -> Encode {
                 let version = state.shown_version(moment.service_version(service));
                 pb::watch_service_response::Event::Service(wire::encode_service(ask, service, moment, version))
             }
-            None => pb::watch_service_response::Event::Absent(wire::encode_absent(ask, moment)),
+            None => pb::watch_service_response::Event::Absent(wire::encode_absent(&ask.key, moment)),
         };
         pb::WatchServiceResponse { event: Some(event) }.encode_to_vec().into()
     })
-}
-
-/// Reads requests of one type, and writes answers that are encoded already.
-struct EncodedOnce<T>(PhantomData<T>);
-
-impl<T> EncodedOnce<T> {
-    fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<T: Message + Default + 'static> Codec for EncodedOnce<T> {
-    type Encode = Bytes;
-    type Decode = T;
-    type Encoder = PassOn;
-    type Decoder = Read<T>;
-
-    fn encoder(&mut self) -> PassOn {
-        PassOn
-    }
-
-    fn decoder(&mut self) -> Read<T> {
-        Read(PhantomData)
-    }
-}
-
-struct PassOn;
-
-impl Encoder for PassOn {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(message);
-        Ok(())
-    }
-}
-
-struct Read<T>(PhantomData<T>);
-
-impl<T: Message + Default> Decoder for Read<T> {
-    type Item = T;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<T>, Status> {
-        T::decode(buffer).map(Some).map_err(|error| Status::invalid_argument(error.to_string()))
-    }
 }

@@ -1,21 +1,26 @@
-//! The gRPC face: `federation.v1.Discovery`, health and reflection. All gRPC services of the gateway share one port.
+//! The gRPC face: `federation.v1.Discovery` and `federation.v1.Routing`, health and reflection. All gRPC services of the gateway share one port.
 
 mod discovery;
+mod encoded_once;
 mod events;
+mod plan_wire;
+mod routing;
 mod wire;
 
 use axum::routing::post_service;
 use federation_proto::federation::v1::discovery_server::DiscoveryServer;
+use federation_proto::federation::v1::routing_server::RoutingServer;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use self::discovery::DiscoveryFace;
 use self::events::WatchRoute;
+use self::routing::{ResolveRoute, RoutingFace, WatchResolveRoute};
 use super::ApiState;
 
 /// What health is asked about by name; the empty name is the whole server.
-const HEALTH_NAMES: [&str; 2] = ["", "federation.v1.Discovery"];
+const HEALTH_NAMES: [&str; 3] = ["", "federation.v1.Discovery", "federation.v1.Routing"];
 
 /// All gRPC services, and the handle that [`report_readiness`] needs.
 #[must_use]
@@ -29,12 +34,16 @@ pub fn routes(state: &ApiState) -> (Routes, HealthReporter) {
     let reflection = builder().build_v1().expect("descriptors were checked when they were compiled");
     let older_reflection = builder().build_v1alpha().expect("descriptors were checked when they were compiled");
     let mut routes = Routes::new(DiscoveryServer::new(DiscoveryFace(state.clone())))
+        .add_service(RoutingServer::new(RoutingFace(state.clone())))
         .add_service(health)
         .add_service(reflection)
         .add_service(older_reflection);
-    // The more specific path wins over the generated service's: watches pass on bytes that were encoded once.
+    // The more specific path wins over the generated service's: these pass on bytes that were encoded once.
     let router = std::mem::take(routes.axum_router_mut());
-    *routes.axum_router_mut() = router.route_service(events::PATH, post_service(WatchRoute(state.clone())));
+    *routes.axum_router_mut() = router
+        .route_service(events::PATH, post_service(WatchRoute(state.clone())))
+        .route_service(routing::RESOLVE, post_service(ResolveRoute(state.clone())))
+        .route_service(routing::WATCH_RESOLVE, post_service(WatchResolveRoute(state.clone())));
     (routes, reporter)
 }
 

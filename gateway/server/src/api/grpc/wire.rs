@@ -1,6 +1,7 @@
 //! The view's values as protobuf messages, and requests as what is asked for.
 
 use federation_core::freshness::Freshness;
+use federation_core::id::ServiceKey;
 use federation_core::instance::Health;
 use federation_core::locality::Locality;
 use federation_core::service::{
@@ -65,7 +66,7 @@ pub(super) fn decode_config(request: &pb::GetConfigRequest) -> Result<ConfigAsk,
     ConfigAsk::new(request.namespace_id.as_deref(), Some(&request.group_name), &request.data_id, origins)
 }
 
-fn freshness(freshness: Freshness) -> i32 {
+pub(super) fn freshness(freshness: Freshness) -> i32 {
     i32::from(match freshness {
         Freshness::Live => pb::Freshness::Live,
         Freshness::Stale => pb::Freshness::Stale,
@@ -74,7 +75,7 @@ fn freshness(freshness: Freshness) -> i32 {
     })
 }
 
-fn health(health: Health) -> i32 {
+pub(super) fn health(health: Health) -> i32 {
     i32::from(match health {
         Health::Healthy => pb::Health::Healthy,
         Health::Unhealthy => pb::Health::Unhealthy,
@@ -181,12 +182,12 @@ fn encode_instance(found: &FederatedInstance, origin: Origin<'_>, moment: &Momen
     }
 }
 
-pub(super) fn encode_absent(ask: &ServiceAsk, moment: &Moment) -> pb::Absent {
+pub(super) fn encode_absent(key: &ServiceKey, moment: &Moment) -> pb::Absent {
     let clusters = moment.looked_at(&Origins::All).map(|cluster| encode_looked_at(cluster, moment));
     pb::Absent {
-        namespace_id: ask.key.namespace().to_owned(),
-        group_name: ask.key.group().to_owned(),
-        service_name: ask.key.service().to_owned(),
+        namespace_id: key.namespace().to_owned(),
+        group_name: key.group().to_owned(),
+        service_name: key.service().to_owned(),
         clusters: clusters.collect(),
     }
 }

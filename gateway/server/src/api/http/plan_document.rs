@@ -6,7 +6,7 @@ use std::sync::Arc;
 use federation_core::instance::{Health, Metadata};
 use federation_core::intents::DrainInForce;
 use federation_core::routing::{
-    Address, AdvertisedBy, Caller, LeftOut, Offer, Panic, PlannedEndpoint, Priority, Ruling, Verdict,
+    Address, AdvertisedBy, Caller, LeftOut, Offer, Panic, PlannedEndpoint, Priority, Verdict,
 };
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -317,22 +317,12 @@ impl<'a> DrainDocument<'a> {
             target: &verdict.drain.target,
             cluster: verdict.drain.cluster.as_str(),
             percent: verdict.drain.percent.get(),
-            ruling: ruling_word(verdict.ruling),
+            ruling: verdict.ruling.as_str(),
             who: order.map_or("", |order| &order.intent.who),
             why: order.map_or("", |order| &order.intent.why),
             when_ms: order.map_or(0, |order| order.intent.when.0),
             taken_in: order.map_or("", |order| order.taken_in.as_str()),
         }
-    }
-}
-
-fn ruling_word(ruling: Ruling) -> &'static str {
-    match ruling {
-        Ruling::Idle => "idle",
-        Ruling::InForce => "in_force",
-        Ruling::Forced => "forced",
-        Ruling::Void => "void",
-        Ruling::Excess => "excess",
     }
 }
 

@@ -17,13 +17,13 @@ use super::*;
 use crate::api::serve::{self, Listeners};
 
 /// A served gateway; stops when it is dropped.
-struct Served {
-    channel: Channel,
+pub(super) struct Served {
+    pub(super) channel: Channel,
     _tasks: JoinSet<Result<(), serve::ServeError>>,
-    _stop: DropGuard,
+    pub(super) _stop: DropGuard,
 }
 
-async fn served(gateway: &Gateway) -> Served {
+pub(super) async fn served(gateway: &Gateway) -> Served {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let listeners = Listeners::bind(any, any).await.unwrap();
     let url = format!("http://{}", listeners.grpc_address());
@@ -141,7 +141,7 @@ async fn health_follows_readiness() {
     let mut gateway = Gateway::new();
     let served = served(&gateway).await;
     let mut health = HealthClient::new(served.channel.clone());
-    let request = HealthCheckRequest { service: "federation.v1.Discovery".to_owned() };
+    let request = HealthCheckRequest { service: "federation.v1.Routing".to_owned() };
     let mut watch = health.watch(request).await.unwrap().into_inner();
     let mut wait_for = async |status: ServingStatus| {
         while watch.message().await.unwrap().unwrap().status() != status {}
@@ -164,7 +164,7 @@ async fn reflection_describes_the_api() {
     let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
     let server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else { panic!("no list") };
     let names: Vec<String> = list.service.into_iter().map(|service| service.name).collect();
-    for name in ["federation.v1.Discovery", "grpc.health.v1.Health"] {
+    for name in ["federation.v1.Discovery", "federation.v1.Routing", "grpc.health.v1.Health"] {
         assert!(names.iter().any(|found| found == name), "{name} is missing in {names:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod grpc;
 mod http;
+mod plan_calls;
 mod plans;
 mod serve;
 mod watch;

@@ -147,7 +147,8 @@ async fn a_client_that_has_the_plan_is_told_so_until_anything_but_ages_changes()
     let mut tag = gateway.get(path).await.header("etag").to_owned();
     let policy = || Policy { stale: StaleRule::Keep, ..Policy::default() };
     let lost = || vec![cluster("frankfurt", Freshness::Lost, 30), cluster("shanghai", Freshness::Live, 1)];
-    let changes: [(&str, fn(&mut Gateway, Policy, Vec<ClusterStatus>)); 4] = [
+    type Change = fn(&mut Gateway, Policy, Vec<ClusterStatus>);
+    let changes: [(&str, Change); 4] = [
         ("a drain", |gateway, _, _| gateway.drain("frankfurt", 10, 1)),
         ("a policy", |gateway, policy, _| gateway.set_policy(policy, 2)),
         ("an instance", |gateway, _, _| gateway.put(pair(20))),

@@ -1,0 +1,55 @@
+//! A codec for answers that are bytes already: passed on as they are.
+
+use std::marker::PhantomData;
+
+use bytes::{BufMut, Bytes};
+use prost::Message;
+use tonic::Status;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+/// Reads requests of one type, and writes answers that are encoded already.
+pub(super) struct EncodedOnce<T>(PhantomData<T>);
+
+impl<T> EncodedOnce<T> {
+    pub(super) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: Message + Default + 'static> Codec for EncodedOnce<T> {
+    type Encode = Bytes;
+    type Decode = T;
+    type Encoder = PassOn;
+    type Decoder = Read<T>;
+
+    fn encoder(&mut self) -> PassOn {
+        PassOn
+    }
+
+    fn decoder(&mut self) -> Read<T> {
+        Read(PhantomData)
+    }
+}
+
+pub(super) struct PassOn;
+
+impl Encoder for PassOn {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+pub(super) struct Read<T>(PhantomData<T>);
+
+impl<T: Message + Default> Decoder for Read<T> {
+    type Item = T;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<T>, Status> {
+        T::decode(buffer).map(Some).map_err(|error| Status::invalid_argument(error.to_string()))
+    }
+}
