@@ -4,10 +4,10 @@ use federation_core::intents::{Counter, DrainIntent, DrainOrder, DrainRefused, D
 use federation_core::lease::Role;
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::record::{ControlRecord, Epoch, Header};
-use federation_core::routing::{DrainGuard, Percent};
+use federation_core::routing::{Caller, DrainGuard, Percent, PlaceRules, Policy, Reachability, Ruling, gather, plan};
 use federation_core::time::{Millis, WallMs};
 
-use crate::world::{Nacos, World, cluster};
+use crate::world::{Nacos, World, cluster, id, instance, service};
 
 const A: &str = "frankfurt";
 const B: &str = "shanghai";
@@ -337,6 +337,70 @@ fn an_order_is_refused_before_the_log_was_read() {
     let long = DrainOrder { why: "x".repeat(1025).into(), ..order(30, 0) };
     let refused = try_drain(&mut world, A, long).unwrap_err();
     assert_eq!(refused, DrainRefused::TooLong { field: "why", bytes: 1025 });
+}
+
+#[test]
+fn an_order_that_the_log_swallows_is_given_up_and_the_next_one_refused_at_once() {
+    let mut world = settled();
+    world.log.swallows_control = true;
+    drain(&mut world, B, 30, 0);
+    world.run(11_000);
+    let refused = try_drain(&mut world, B, order(30, 0)).unwrap_err();
+    assert!(matches!(refused, DrainRefused::NotWritten { .. }), "{refused}");
+    world.log.swallows_control = false;
+    world.run(20_000);
+    assert_eq!(shown_everywhere(&world), None, "nobody is surprised later");
+    drain(&mut world, B, 30, 0);
+    world.log.swallows_control = true;
+    world.run(3_000);
+    world.log.swallows_control = false;
+    world.run(2_000);
+    assert_eq!(shown_everywhere(&world), is(30, B), "written again");
+}
+
+#[test]
+fn a_drain_is_taken_back_in_steps_from_what_is_in_force() {
+    let mut world = settled();
+    drain(&mut world, B, 40, 0);
+    world.run(1_000);
+    drain(&mut world, C, 0, 40_000);
+    world.run(10_500);
+    assert_eq!(shown_everywhere(&world), is(30, C));
+    drain(&mut world, A, 50, 20_000);
+    world.run(10_500);
+    assert_eq!(shown_everywhere(&world), is(40, A));
+    world.run(60_000);
+    assert_eq!(shown_everywhere(&world), is(50, A));
+}
+
+/// What becomes of all drains of `orders` at a gateway, in byte order of their targets, and the clusters left with a share.
+fn planned(world: &mut World, at: &str) -> (Vec<Ruling>, Vec<String>) {
+    let now = world.clocks();
+    let core = &mut world.gateways.get_mut(&cluster(at)).unwrap().core;
+    let (found, clusters) = (core.service(&service("orders")).unwrap(), core.clusters(now));
+    let offers = gather(&found, &clusters, None, &Reachability::default(), &PlaceRules::default());
+    let intents = core.intents().for_service(&service("orders"));
+    let plan = plan(&offers, &Caller::default(), &Policy::default(), &intents);
+    let used = plan.endpoints.iter().filter(|endpoint| endpoint.share > 0);
+    let origins = used.map(|endpoint| endpoint.origin.to_string()).collect();
+    (plan.drains.iter().map(|verdict| verdict.ruling).collect(), origins)
+}
+
+#[test]
+fn of_two_drains_that_together_would_empty_a_service_all_void_the_same_one() {
+    let mut world = World::new(5, &[A, B, C]);
+    for name in [A, B] {
+        world.set(name, &service("orders"), &id(1), Some(instance(1.0, true)));
+    }
+    world.run(30_000);
+    for (at, target) in [(A, B), (B, A)] {
+        let order = DrainOrder { target: target.parse().unwrap(), ..order(100, 0) };
+        try_drain(&mut world, at, order).unwrap();
+    }
+    world.run(1_000);
+    for at in [A, B, C] {
+        assert_eq!(planned(&mut world, at), (vec![Ruling::InForce, Ruling::Void], vec![B.to_owned()]), "{at}");
+    }
 }
 
 /// Random orders, deaths and outages; then everything heals, and all views are equal.

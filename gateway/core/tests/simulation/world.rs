@@ -69,6 +69,8 @@ pub(crate) struct Log {
     pub(crate) data: BTreeMap<PartitionId, Vec<Record>>,
     pub(crate) control: BTreeMap<ClusterId, Vec<ControlRecord>>,
     pub(crate) up: bool,
+    /// Takes no record of control, and says nothing of it.
+    pub(crate) swallows_control: bool,
 }
 
 pub(crate) struct Gateway {
@@ -368,7 +370,7 @@ impl World {
                 let body = Body::Checkpoint(stated.checkpoint);
                 push(&mut self.log, place, RecordKey::Checkpoint, body, stated.header);
             }
-            Effect::Control { key, value, header } if self.log.up => {
+            Effect::Control { key, value, header } if self.log.up && !self.log.swallows_control => {
                 let records = self.log.control.get_mut(&gateway.cluster).unwrap();
                 let offset = u64::try_from(records.len()).unwrap();
                 records.push(ControlRecord { offset, key, header: Some(header), value });
