@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the test vectors of the log's format, independently of the gateway's code.
 
-Needs the packages blake3 and xxhash. What the vectors show is told in docs/log.md (rules R2, R4, R15, R23).
+Needs the packages blake3 and xxhash. What the vectors show is told in docs/log.md (rules R2, R4, R15, R23, R24).
 """
 
 import json
@@ -49,6 +49,51 @@ def header_vector(schema, term, nonce, seq, observed):
     return {**fields, "valid": term < 2**31, "hex": packed.hex()}
 
 
+def target(cluster, services):
+    encoded = [field(part).replace("/", "%2F") for part in services or []]
+    return "/".join([cluster, *encoded])
+
+
+def varint(number):
+    more = number >> 7
+    return bytes([number & 0x7F | (0x80 if more else 0)]) + (varint(more) if more else b"")
+
+
+def protobuf(fields):
+    """Fields of one message by number: numbers, texts, messages (bytes); ("fixed32", n). Defaults are left out."""
+    encoded = b""
+    for number, value in sorted(fields.items()):
+        if isinstance(value, tuple):
+            encoded += varint(number << 3 | 5) + struct.pack("<I", value[1]) if value[1] else b""
+        elif isinstance(value, int):
+            encoded += varint(number << 3) + varint(value) if value else b""
+        elif value:
+            data = value.encode() if isinstance(value, str) else value
+            encoded += varint(number << 3 | 2) + varint(len(data)) + data
+    return encoded
+
+
+def drain_vector(cluster, services, valid, counter, percent, force, who, why, when_ms, replica, ramp):
+    names = ["from", "to", "started_ms", "over_ms"]
+    steps = protobuf(dict(enumerate(ramp, 1))) if ramp else b""
+    value = protobuf({1: counter, 2: percent, 3: int(force), 4: who, 5: why, 6: when_ms, 7: ("fixed32", replica), 8: steps})
+    return {
+        "cluster": cluster,
+        "services": services,
+        "key": "intent/drain/" + target(cluster, services),
+        "valid": valid,
+        "counter": counter,
+        "percent": percent,
+        "force": force,
+        "who": who,
+        "why": why,
+        "when_ms": when_ms,
+        "replica": replica,
+        "ramp": dict(zip(names, ramp)) if ramp else None,
+        "value_hex": value.hex(),
+    }
+
+
 def write(name, document):
     text = json.dumps(document, indent=2, ensure_ascii=True) + "\n"
     (HERE / name).write_text(text, encoding="ascii")
@@ -78,6 +123,23 @@ if __name__ == "__main__":
     write("keys.json", KEYS)
     total = sum(digest(key, value) for key, value in PAIRS) % 2**128
     write("digests.json", {"records": [digest_vector(*pair) for pair in PAIRS], "sum_hex": "%032x" % total})
+    when, services = 1_795_000_000_000, ["", "g/1", "50%-*\t"]
+    write(
+        "intents.json",
+        [
+            drain_vector("frankfurt", None, True, 1, 30, False, "ann", "maintenance", when, 0xDEADBEEF, None),
+            drain_vector("frankfurt", None, True, 2**63 - 1, 0, False, "ann", "", when, 1, None),
+            drain_vector("a-1", ["*", "DEFAULT_GROUP", "order-*"], True, 7, 100, True, "b\xf6b", "", when, 1, None),
+            drain_vector("a", services, True, 300, 12, False, "ann", "", when, 7, [0, 100, when, 600_000]),
+            drain_vector("a", None, True, 300, 12, False, "ann", "", when, 0, [100, 0, when, 2**64 - 1]),
+            drain_vector("a", None, False, 2**63, 30, False, "ann", "", when, 1, None),
+            drain_vector("a", None, False, 2**64 - 1, 30, False, "ann", "", when, 1, None),
+            drain_vector("a", None, False, 0, 30, False, "ann", "", when, 1, None),
+            drain_vector("a", None, False, 1, 101, False, "ann", "", when, 1, None),
+            drain_vector("a", None, False, 1, 30, False, "ann", "", when, 1, [30, 30, when, 1_000]),
+            drain_vector("a", None, False, 1, 30, False, "ann", "", when, 1, [0, 60, when, 0]),
+        ],
+    )
     write(
         "headers.json",
         [

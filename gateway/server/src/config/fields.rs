@@ -358,7 +358,8 @@ static IMPORT: Section = Section {
             "clusters",
             list(&Kind::Glob),
             r#"["*"]"#,
-            "Patterns of clusters to read; the own cluster is always read.",
+            "Patterns of clusters to read; the own cluster is always read. Of a cluster that is not read, drains that were ordered \
+             there are not known here either.",
         ),
         default("services", SERVICE_RULES, "[]", "Services to take; [] for all that those clusters export."),
         default("configs", CONFIG_RULES, "[]", "Config items to take; [] for all that those clusters export."),

@@ -106,6 +106,80 @@ fn headers_are_as_another_implementation_packs_them() {
     assert!(vectors.iter().any(|vector| !vector.valid));
 }
 
+#[derive(Deserialize)]
+struct IntentVector {
+    cluster: String,
+    services: Option<[String; 3]>,
+    key: String,
+    valid: bool,
+    counter: u64,
+    percent: u8,
+    force: bool,
+    who: Arc<str>,
+    why: Arc<str>,
+    when_ms: u64,
+    replica: u32,
+    ramp: Option<RampVector>,
+    value_hex: String,
+}
+
+#[derive(Deserialize)]
+struct RampVector {
+    from: u8,
+    to: u8,
+    started_ms: u64,
+    over_ms: u64,
+}
+
+impl IntentVector {
+    fn target(&self) -> DrainTarget {
+        let services = self.services.as_ref().map(|parts| {
+            let [namespace, group, service] = parts.each_ref().map(|part| part.parse().unwrap());
+            ServicePattern { namespace, group, service }
+        });
+        DrainTarget::new(self.cluster.parse().unwrap(), services)
+    }
+
+    fn intent(&self) -> DrainIntent {
+        let percent = |percent| Percent::new(percent).unwrap();
+        let ramp = self.ramp.as_ref().map(|ramp| {
+            let (started, over) = (WallMs(ramp.started_ms), Millis(ramp.over_ms));
+            Ramp::new(percent(ramp.from), percent(ramp.to), started, over).unwrap()
+        });
+        DrainIntent {
+            counter: Counter::new(self.counter).unwrap(),
+            percent: percent(self.percent),
+            guard: if self.force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
+            who: Arc::clone(&self.who),
+            why: Arc::clone(&self.why),
+            when: WallMs(self.when_ms),
+            replica: self.replica,
+            ramp,
+        }
+    }
+}
+
+#[test]
+fn drains_are_as_another_implementation_encodes_them() {
+    let vectors: Vec<IntentVector> =
+        serde_json::from_str(include_str!("../../../../../proto/vectors/intents.json")).unwrap();
+    for vector in &vectors {
+        let (value, header_bytes) = (unhex(&vector.value_hex), encode_header(&header()));
+        let raw = RawRecord { offset: 0, key: vector.key.as_bytes(), value: Some(&value), header: Some(&header_bytes) };
+        let record = decode_control(&raw, &mut Interner::default());
+        assert_eq!(record.key, ControlKey::Drain(vector.target()));
+        if !vector.valid {
+            assert_eq!(record.value, Some(ControlValue::Unreadable), "{}", vector.value_hex);
+            continue;
+        }
+        let intent = ControlValue::Drain(vector.intent());
+        let encoded = encode_control(&record.key, Some(&intent), &header()).unwrap();
+        assert_eq!(record.value, Some(intent));
+        assert_eq!((&encoded.key[..], encoded.value.as_deref()), (vector.key.as_bytes(), Some(&value[..])));
+    }
+    assert!(vectors.iter().filter(|vector| vector.valid).count() >= 5);
+}
+
 fn header() -> Header {
     Header { schema: SCHEMA, epoch: Epoch { term: 3, nonce: 7 }, seq: 42, observed: WallMs(1_795_000_000_000) }
 }
