@@ -17,3 +17,4 @@ pub mod scenario;
 pub mod snapshot_file;
 pub mod telemetry;
 pub mod view;
+mod what_if;

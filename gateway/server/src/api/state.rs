@@ -1,10 +1,14 @@
 //! What every answer needs: the view, who answers, and whether the gateway is stopping.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use federation_core::id::{ClusterId, FederationId};
+use federation_core::intents::IntentTable;
+use federation_core::routing::Hypothesis;
 use federation_core::service::Revision;
 use federation_core::time::{Millis, Mono, WallMs};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
@@ -13,6 +17,7 @@ use crate::engine::EngineCommands;
 use crate::metrics::{ApiMetrics, Metrics};
 use crate::resolve::Resolver;
 use crate::view::ViewReader;
+use crate::what_if::{self, Effect, Survey};
 
 /// The reason that a stopping gateway gives for not being ready.
 const STOPPING: &str = "the gateway is stopping";
@@ -45,6 +50,9 @@ struct Inner {
     first_version: u64,
     started: Mono,
     draining: CancellationToken,
+    started_wall: WallMs,
+    /// One survey at a time: each takes the time of some cores.
+    surveys: Arc<Semaphore>,
 }
 
 impl ApiState {
@@ -63,7 +71,8 @@ impl ApiState {
         let (hub, plan_hub) = (Hub::new(view.clone(), metrics.api.clone()), PlanHub::default());
         // 1,024 versions for each millisecond of life: more than an engine makes, and below 2^53 (JSON) until 2248.
         let first_version = started.0 << 10;
-        let (started, draining) = (view.now(), CancellationToken::new());
+        let (now, draining) = (view.now(), CancellationToken::new());
+        let (started_wall, surveys) = (started, Arc::new(Semaphore::new(1)));
         Self(Arc::new(Inner {
             identity,
             view,
@@ -73,8 +82,10 @@ impl ApiState {
             plan_hub,
             resolver,
             first_version,
-            started,
+            started: now,
             draining,
+            started_wall,
+            surveys,
         }))
     }
 
@@ -131,6 +142,39 @@ impl ApiState {
     /// Since this state was made.
     pub(crate) fn uptime(&self) -> Millis {
         self.0.view.now().since(self.0.started)
+    }
+
+    /// Time by the wall clock at the process's start and the monotonic clock since: it never jumps.
+    pub(crate) fn wall_now(&self) -> WallMs {
+        WallMs(self.0.started_wall.0.saturating_add(self.uptime().0))
+    }
+
+    /// What becomes of all services under a hypothesis; the `limit` most serious. Takes up to seconds, on threads of its own.
+    pub(crate) async fn survey(&self, hypothesis: Hypothesis, limit: usize) -> Survey {
+        self.compute(move |moment, _| what_if::survey(moment, &hypothesis, limit)).await
+    }
+
+    /// The drains in force, and what each does to services in the eyes of this cluster. Takes up to seconds.
+    pub(crate) async fn drain_effects(&self) -> (Arc<IntentTable>, BTreeMap<Arc<str>, Effect>) {
+        let effects = |moment: &what_if::Moment, own: &ClusterId| (moment.intents(), what_if::effects(moment, own));
+        self.compute(effects).await
+    }
+
+    /// Runs `work` on a thread of its own when nothing of this kind runs, also when whoever asked has gone meanwhile.
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&what_if::Moment, &ClusterId) -> T + Send + 'static,
+    ) -> T {
+        let turn = Arc::clone(&self.0.surveys).acquire_owned().await.expect("the semaphore is never closed");
+        let state = self.clone();
+        let computed = tokio::task::spawn_blocking(move || {
+            let inner = &state.0;
+            let moment = what_if::Moment::of(&inner.view, &inner.resolver);
+            let done = work(&moment, &inner.identity.cluster);
+            drop(turn);
+            done
+        });
+        computed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     /// Whether answers can be relied on, and why not or in which way only.

@@ -175,6 +175,10 @@ label!(
         Resolve = "/v1/resolve",
         /// How a plan came about.
         Explain = "/v1/explain",
+        /// Drains and orders.
+        Drains = "/v1/drains",
+        /// What would be.
+        WhatIf = "/v1/what-if",
         /// The gateway's own state.
         Status = "/v1/status",
         /// Whether the process lives.

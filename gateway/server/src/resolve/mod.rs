@@ -66,6 +66,11 @@ impl Resolver {
         Inputs { policy, intents: self.view.intents(), clusters: self.view.clusters() }
     }
 
+    /// Where instances are, and how they are reached.
+    pub(crate) fn rules(&self) -> &PlaceRules {
+        &self.rules
+    }
+
     /// Changes with the policies in force.
     pub(crate) fn watch_policies(&self) -> watch::Receiver<Arc<PolicyInForce>> {
         self.policies.clone()

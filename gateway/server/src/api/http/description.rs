@@ -9,7 +9,7 @@ use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{clusters, configs, events, operations, plans, problem, services};
+use super::{clusters, comparison, configs, drains, events, operations, plans, problem, services, what_if};
 use crate::api::ApiState;
 
 #[derive(OpenApi)]
@@ -20,7 +20,7 @@ use crate::api::ApiState;
     ),
     tags(
         (name = "discovery", description = "services, config items and clusters"),
-        (name = "routing", description = "which instances a caller should use, and why"),
+        (name = "routing", description = "which instances a caller should use, and why; drains, and what would be"),
         (name = "operations", description = "the gateway itself"),
     ),
     paths(
@@ -32,12 +32,15 @@ use crate::api::ApiState;
         events::watch,
         plans::resolve,
         plans::explain,
+        drains::list,
+        drains::order,
+        what_if::compare,
         operations::status,
         operations::livez,
         operations::readyz,
         operations::metrics,
     ),
-    components(schemas(problem::ProblemDocument)),
+    components(schemas(problem::ProblemDocument, comparison::ComparisonDocument)),
 )]
 struct Description;
 

@@ -1,9 +1,12 @@
 //! The HTTP face: JSON documents, server-sent events, health, metrics and the description of itself.
 
 mod clusters;
+mod comparison;
 mod configs;
 mod description;
 mod document;
+mod drain_document;
+mod drains;
 pub(super) mod events;
 mod observe;
 mod operations;
@@ -13,6 +16,7 @@ mod plans;
 mod problem;
 mod reply;
 mod services;
+mod what_if;
 
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -33,6 +37,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/v1/watch", get(events::watch))
         .route("/v1/resolve", get(plans::resolve))
         .route("/v1/explain", get(plans::explain))
+        .route("/v1/drains", get(drains::list).post(drains::order))
+        .route("/v1/what-if", get(what_if::compare))
         .route("/v1/status", get(operations::status))
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))
@@ -49,6 +55,6 @@ async fn no_such_path(uri: Uri) -> Problem {
     Problem::no_such_path(uri.path())
 }
 
-async fn no_such_method(method: Method) -> Problem {
-    Problem::no_such_method(&method)
+async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    Problem::no_such_method(&method, uri.path())
 }

@@ -4,9 +4,12 @@ use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use federation_core::id::ClusterId;
+use federation_core::intents::{DrainInForce, DrainTarget};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::comparison::ServiceNameDocument;
 use super::document::LookedAt;
 use super::plan_document::UnusedDocument;
 use crate::api::ask::{BadField, Origins};
@@ -27,6 +30,13 @@ enum Kind {
     NoSuchMethod,
     NotReady,
     NothingUsable,
+    BadBody,
+    NotJson,
+    TooLarge,
+    DrainRefused,
+    DrainOverruled,
+    DrainNotOrdered,
+    DrainNotInForceYet,
 }
 
 impl Kind {
@@ -54,6 +64,29 @@ impl Kind {
             }
             Self::NothingUsable => {
                 ("urn:federation:problem:nothing-usable", "No instance can be used", StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::BadBody => {
+                ("urn:federation:problem:bad-body", "The body of the request cannot be used", StatusCode::BAD_REQUEST)
+            }
+            Self::NotJson => {
+                ("urn:federation:problem:not-json", "The body is not JSON", StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            }
+            Self::TooLarge => {
+                ("urn:federation:problem:too-large", "The body is too large", StatusCode::PAYLOAD_TOO_LARGE)
+            }
+            Self::DrainRefused => {
+                ("urn:federation:problem:drain-refused", "Services would be left without", StatusCode::CONFLICT)
+            }
+            Self::DrainOverruled => {
+                ("urn:federation:problem:drain-overruled", "Another order came between", StatusCode::CONFLICT)
+            }
+            Self::DrainNotOrdered => {
+                let title = "Nothing was ordered";
+                ("urn:federation:problem:drain-not-ordered", title, StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::DrainNotInForceYet => {
+                let title = "The order is not in force yet";
+                ("urn:federation:problem:drain-not-in-force-yet", title, StatusCode::GATEWAY_TIMEOUT)
             }
         }
     }
@@ -90,14 +123,32 @@ pub(super) struct ProblemDocument {
     /// Instances that were left out, or counted and given nothing, by id; at most 100.
     #[serde(rename = "leftOut", skip_serializing_if = "Option::is_none")]
     left_out: Option<Vec<UnusedDocument>>,
+    /// Services for which a drain would be void; the first of `total`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    services: Option<Vec<ServiceNameDocument>>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<usize>,
 }
 
 impl Problem {
     fn new(kind: Kind, detail: String) -> Self {
         let (r#type, title, status) = kind.meaning();
         let status = status.as_u16();
-        let (field, value, clusters, reasons, left_out) = (None, None, None, None, None);
-        Self(Box::new(ProblemDocument { r#type, title, status, detail, field, value, clusters, reasons, left_out }))
+        let (field, value, clusters, reasons, left_out, services, total) = (None, None, None, None, None, None, None);
+        Self(Box::new(ProblemDocument {
+            r#type,
+            title,
+            status,
+            detail,
+            field,
+            value,
+            clusters,
+            reasons,
+            left_out,
+            services,
+            total,
+        }))
     }
 
     /// A parameter that the path does not have.
@@ -128,9 +179,64 @@ impl Problem {
         Self::new(Kind::NoSuchPath, format!("there is nothing at {path:?}; /docs lists what there is"))
     }
 
-    /// Everything here is read with GET.
-    pub(super) fn no_such_method(method: &Method) -> Self {
-        Self::new(Kind::NoSuchMethod, format!("{method} cannot be used here, only GET and HEAD"))
+    /// Everything here is read with GET, except that drains are ordered.
+    pub(super) fn no_such_method(method: &Method, path: &str) -> Self {
+        let usable = if path == "/v1/drains" { "GET, HEAD and POST" } else { "GET and HEAD" };
+        Self::new(Kind::NoSuchMethod, format!("{method} cannot be used here, only {usable}"))
+    }
+
+    /// A parameter, or field of a body, whose value cannot be used, or is missing.
+    pub(super) fn bad_parameter(field: &str, value: Option<&str>, detail: &dyn std::fmt::Display) -> Self {
+        let detail = match value {
+            Some(value) => format!("{field} cannot be {value:?}: {detail}"),
+            None => format!("{field}: {detail}"),
+        };
+        Self::new(Kind::BadParameter, detail).about(field, value.map(str::to_owned))
+    }
+
+    /// A body that is no order: not JSON, a field that is not known or missing, a value of another type.
+    pub(super) fn bad_body(error: &serde_json::Error) -> Self {
+        Self::new(Kind::BadBody, error.to_string())
+    }
+
+    /// A body of another type.
+    pub(super) fn not_json(content_type: &str) -> Self {
+        Self::new(Kind::NotJson, format!("the header content-type has to be application/json, not {content_type:?}"))
+    }
+
+    /// A body of more bytes than an order can have.
+    pub(super) fn too_large(limit: usize) -> Self {
+        Self::new(Kind::TooLarge, format!("an order has at most {limit} bytes"))
+    }
+
+    /// Services would be left without a healthy instance: `services` of `total`.
+    pub(super) fn drain_refused(detail: String, services: Vec<ServiceNameDocument>, total: usize) -> Self {
+        let mut problem = Self::new(Kind::DrainRefused, detail);
+        (problem.0.services, problem.0.total) = (Some(services), Some(total));
+        problem
+    }
+
+    /// The log cannot take an order now.
+    pub(super) fn not_ordered(reason: &dyn std::fmt::Display) -> Self {
+        Self::new(Kind::DrainNotOrdered, format!("{reason}; another cluster's gateway may take the order"))
+    }
+
+    /// An order was written and not read back in time.
+    pub(super) fn not_in_force_yet(target: &DrainTarget, waited: std::time::Duration) -> Self {
+        let seconds = waited.as_secs();
+        let detail = format!(
+            "the order for {target} was not read back from the log within {seconds} s; it is tried for 10 s and may still \
+             come into force: look at /v1/drains before it is given again"
+        );
+        Self::new(Kind::DrainNotInForceYet, detail)
+    }
+
+    /// Another order for the same target was given at the same time, or later, and counts.
+    pub(super) fn overruled(drain: &DrainInForce, by: &ClusterId) -> Self {
+        let (target, percent, who) = (&drain.target, drain.intent.percent, &drain.intent.who);
+        let who = if who.is_empty() { String::new() } else { format!(" by {who}") };
+        let detail = format!("{target} is drained by {percent}, as was ordered{who} in {by} at the same time");
+        Self::new(Kind::DrainOverruled, detail)
     }
 
     /// Answers cannot be relied on yet, or not any more.

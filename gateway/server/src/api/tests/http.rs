@@ -342,10 +342,12 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/configs",
         "/v1/explain",
         "/v1/resolve",
+        "/v1/drains",
         "/v1/service",
         "/v1/services",
         "/v1/status",
         "/v1/watch",
+        "/v1/what-if",
     ];
     assert_eq!(paths, routes.into());
     for path in paths.iter().filter(|path| path.starts_with("/v1/")) {

@@ -1,5 +1,6 @@
 //! A gateway of two clusters whose view is written by hand, and its answers.
 
+mod drains;
 mod grpc;
 mod http;
 mod plan_calls;
@@ -30,6 +31,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::{ApiState, Identity};
+use crate::engine::EngineCommands;
 use crate::metrics::Metrics;
 use crate::resolve::{KEPT_BYTES, OwnPlace, PolicyInForce, Resolver};
 use crate::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
@@ -45,7 +47,12 @@ struct Gateway {
 }
 
 impl Gateway {
+    /// Whose engine has ended.
     fn new() -> Self {
+        Self::with(crate::engine::commands().0)
+    }
+
+    fn with(commands: EngineCommands) -> Self {
         let clock = Arc::new(AtomicU64::new(1000));
         let read = Arc::clone(&clock);
         let (mut writer, reader) = view::new(Arc::new(move || Mono(read.load(Ordering::SeqCst))));
@@ -63,7 +70,6 @@ impl Gateway {
             version: "0.1.0",
         };
         let metrics = Arc::new(Metrics::new(reader.clone(), identity.version));
-        let (commands, _) = crate::engine::commands();
         let (policies, policy) = tokio::sync::watch::channel(Arc::default());
         let shanghai = Locality { network: Some("n1".into()), ..locality("shanghai") };
         let own = OwnPlace { cluster: identity.cluster.clone(), locality: shanghai };

@@ -1,0 +1,259 @@
+//! What if: all services of the view beside what they would be under a hypothesis.
+//!
+//! Input: the view, the policies in force and a [`Hypothesis`]. Output: a [`Survey`], the most serious outcomes first, for
+//! one caller in the place of each cluster. A drain's dry run, and the check before one is ordered, are surveys too, so what
+//! was shown is what comes. Everything here computes and nothing waits: up to seconds for 100,000 services, so callers give it
+//! a thread of its own.
+
+mod effects;
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+
+use federation_core::id::ServiceKey;
+use federation_core::intents::IntentTable;
+use federation_core::routing::{Caller, Hypothesis, Impact, MAX_DRAINS, Outcome, PlaceRules, Ruling, Scene};
+use federation_core::service::FederatedService;
+
+pub(crate) use self::effects::{Effect, effects};
+use crate::resolve::{Inputs, Resolver};
+use crate::view::ViewReader;
+
+/// Threads of one survey at most: a gateway that is asked goes on answering others.
+const MOST_THREADS: usize = 4;
+/// Services that a thread takes at a time.
+const CHUNK: usize = 512;
+
+/// One moment's values, of which all plans of a survey are made.
+pub(crate) struct Moment {
+    view: ViewReader,
+    inputs: Inputs,
+    places: PlaceRules,
+}
+
+impl Moment {
+    /// What `view` shows now, planned as `resolver` does.
+    pub(crate) fn of(view: &ViewReader, resolver: &Resolver) -> Self {
+        Self { view: view.clone(), inputs: resolver.inputs(), places: resolver.rules().clone() }
+    }
+
+    /// The drains in force.
+    pub(crate) fn intents(&self) -> Arc<IntentTable> {
+        Arc::clone(&self.inputs.intents)
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            clusters: &self.inputs.clusters.clusters,
+            policies: &self.inputs.policy.policies,
+            intents: &self.inputs.intents,
+            places: &self.places,
+        }
+    }
+}
+
+/// What becomes of all services.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// Whose traffic was planned: one caller in the place of each cluster, by the clusters' ids.
+    pub(crate) callers: Vec<Caller>,
+    /// How many services were looked at because the hypothesis may mean them.
+    pub(crate) examined: usize,
+    /// How many services it changes anything for, by how much that matters.
+    pub(crate) tally: Tally,
+    /// Services that it changes anything for, the most serious first, then by name; not all if there are many.
+    pub(crate) services: Vec<Surveyed>,
+    /// All services for which a drain would be void, by name.
+    pub(crate) refused: Vec<ServiceKey>,
+}
+
+/// How many services are concerned, each counted once by what is worst.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// See [`Concern::LeftWithout`].
+    pub(crate) left_without: usize,
+    /// See [`Concern::Refused`].
+    pub(crate) refused: usize,
+    /// See [`Concern::PartlyServed`].
+    pub(crate) partly_served: usize,
+    /// See [`Concern::NothingHealthy`].
+    pub(crate) nothing_healthy: usize,
+    /// See [`Concern::Moved`].
+    pub(crate) moved: usize,
+}
+
+/// One service for all callers.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Surveyed {
+    /// Its name.
+    pub(crate) key: ServiceKey,
+    /// The worst that happens to any caller.
+    pub(crate) concern: Concern,
+    /// For each caller, in the order of [`Survey::callers`].
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// What happens to a service, the most serious first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Concern {
+    /// Some caller has nothing to send requests to any more.
+    LeftWithout,
+    /// A drain would be void, because nothing healthy would be left, or because too many are in force.
+    Refused,
+    /// Some of a caller's traffic finds nothing any more.
+    PartlyServed,
+    /// Some caller has nothing healthy left.
+    NothingHealthy,
+    /// Traffic moves.
+    Moved,
+}
+
+impl Concern {
+    /// The worst of the outcomes; `None` if nothing changes.
+    fn of(outcomes: &[Outcome]) -> Option<Self> {
+        outcomes.iter().filter_map(Self::of_one).min()
+    }
+
+    /// What one outcome amounts to; `None` if nothing changes.
+    pub(crate) fn of_one(outcome: &Outcome) -> Option<Self> {
+        match outcome.impact() {
+            Impact::LeftWithout => Some(Self::LeftWithout),
+            _ if !outcome.refused.is_empty() => Some(Self::Refused),
+            Impact::PartlyServed => Some(Self::PartlyServed),
+            Impact::NothingHealthy => Some(Self::NothingHealthy),
+            Impact::Moved => Some(Self::Moved),
+            Impact::Nothing => None,
+        }
+    }
+}
+
+impl Tally {
+    fn count(&mut self, concern: Concern) {
+        *match concern {
+            Concern::LeftWithout => &mut self.left_without,
+            Concern::Refused => &mut self.refused,
+            Concern::PartlyServed => &mut self.partly_served,
+            Concern::NothingHealthy => &mut self.nothing_healthy,
+            Concern::Moved => &mut self.moved,
+        } += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        self.left_without += other.left_without;
+        self.refused += other.refused;
+        self.partly_served += other.partly_served;
+        self.nothing_healthy += other.nothing_healthy;
+        self.moved += other.moved;
+    }
+
+    /// All services that anything changes for.
+    pub(crate) fn total(self) -> usize {
+        self.left_without + self.refused + self.partly_served + self.nothing_healthy + self.moved
+    }
+}
+
+/// Compares all services that the hypothesis may mean; keeps the `limit` most serious. Blocks its thread.
+pub(crate) fn survey(moment: &Moment, hypothesis: &Hypothesis, limit: usize) -> Survey {
+    let callers = moment.scene().callers();
+    let parts = in_parallel(moment, |services| {
+        let mut part = Survey::default();
+        for service in services {
+            part.look_at(moment, &service, &callers, hypothesis);
+            if part.services.len() >= CHUNK.max(2 * limit) {
+                part.keep(limit);
+            }
+        }
+        part
+    });
+    let mut survey = Survey { callers, ..Survey::default() };
+    for part in parts {
+        survey.examined += part.examined;
+        survey.tally.add(part.tally);
+        survey.services.extend(part.services);
+        survey.refused.extend(part.refused);
+    }
+    survey.keep(limit);
+    survey.refused.sort();
+    survey
+}
+
+impl Survey {
+    fn look_at(&mut self, moment: &Moment, service: &FederatedService, callers: &[Caller], hypothesis: &Hypothesis) {
+        if !may_mean(moment, hypothesis, service) {
+            return;
+        }
+        self.examined += 1;
+        let outcomes = moment.scene().outcomes(service, callers, hypothesis);
+        let Some(concern) = Concern::of(&outcomes) else { return };
+        self.tally.count(concern);
+        if outcomes.iter().any(|outcome| !outcome.refused.is_empty()) {
+            self.refused.push(service.key.clone());
+        }
+        self.services.push(Surveyed { key: service.key.clone(), concern, outcomes });
+    }
+
+    fn keep(&mut self, limit: usize) {
+        self.services.sort_by(|a, b| (a.concern, &a.key).cmp(&(b.concern, &b.key)));
+        self.services.truncate(limit);
+    }
+}
+
+/// False only if plans of the service are the same under the hypothesis, for every caller.
+fn may_mean(moment: &Moment, hypothesis: &Hypothesis, service: &FederatedService) -> bool {
+    let has = |cluster: &_| service.origins.iter().any(|origin| origin.origin == *cluster);
+    // A drain counts towards the most that are in force, also where its cluster has nothing.
+    let are_many =
+        || moment.inputs.intents.for_service(&service.key).drains().len() + hypothesis.drains.len() > MAX_DRAINS;
+    !hypothesis.unhealthy.is_empty()
+        || hypothesis.lost.iter().any(has)
+        || hypothesis
+            .drains
+            .iter()
+            .any(|drain| drain.target.covers(&service.key) && (has(drain.target.cluster()) || are_many()))
+}
+
+/// Runs `work` on all services of the view, divided among a few threads.
+fn in_parallel<T: Send>(moment: &Moment, work: impl Fn(ServicesOf<'_>) -> T + Sync) -> Vec<T> {
+    let names = moment.view.service_names();
+    let keys: Vec<&ServiceKey> = names.iter().collect();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = keys.len().div_ceil(CHUNK).clamp(1, cores.min(MOST_THREADS));
+    let parts = keys.chunks(keys.len().div_ceil(threads).max(1));
+    thread::scope(|scope| {
+        let work = &work;
+        let of = |keys| ServicesOf { view: &moment.view, keys };
+        let handles: Vec<_> = parts.map(|keys| scope.spawn(move || work(of(keys)))).collect();
+        let ended = handles.into_iter().map(|handle| handle.join().unwrap_or_else(|it| std::panic::resume_unwind(it)));
+        ended.collect()
+    })
+}
+
+/// The services with these names, as far as they still exist.
+struct ServicesOf<'a> {
+    view: &'a ViewReader,
+    keys: &'a [&'a ServiceKey],
+}
+
+impl Iterator for ServicesOf<'_> {
+    type Item = Arc<FederatedService>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (first, rest) = self.keys.split_first()?;
+            self.keys = rest;
+            if let Some(service) = self.view.service(first) {
+                return Some(service);
+            }
+        }
+    }
+}
+
+/// Why a drain would be void for a service, for people.
+pub(crate) fn reason(ruling: Ruling) -> &'static str {
+    match ruling {
+        Ruling::Void => "nothing healthy would be left",
+        Ruling::Excess => "four targets are drained already",
+        Ruling::Idle | Ruling::InForce | Ruling::Forced => "it is not void",
+    }
+}
