@@ -142,6 +142,47 @@ The exit code is 4 if no cluster has it.")]
 Goes on until it is interrupted; with --format json each line is the whole document.")]
     Watch(ServiceName),
 
+    /// Take traffic away from a cluster, or from some services of it, in the plans of all gateways
+    #[command(after_help = "Examples:
+  nacos-fed drain frankfurt --percent 30 --dry-run            (what would change, for callers in every cluster)
+  nacos-fed drain frankfurt --percent 30 --reason 'kernel update'
+  nacos-fed drain frankfurt --percent 100 --over 10m
+  nacos-fed drain frankfurt --service 'order-*' -n prod --percent 100
+  nacos-fed undrain frankfurt                                 (any gateway of any cluster takes it)
+
+One percentage is in force for each cluster and pattern; a new one replaces it. A service that would be left without a
+healthy instance keeps its traffic: the order is refused with the exit code 5 and names it, unless --force is given. A
+dry run that shows such a service ends with 5, too.")]
+    Drain(Drain),
+
+    /// Undo a drain, from any gateway of any cluster
+    #[command(after_help = "Examples:
+  nacos-fed undrain frankfurt
+  nacos-fed undrain frankfurt --over 10m
+  nacos-fed undrain frankfurt --service 'order-*' -n prod
+  nacos-fed undrain frankfurt --server http://gateway.shanghai:7070     (while frankfurt is down)
+
+The pattern has to be the one that was drained: `nacos-fed drains` shows it. The exit code is 4 if there is no such drain.")]
+    Undrain(Undrain),
+
+    /// What is drained, by whom, since when and why, and for how many services it counts
+    #[command(after_help = "Examples:
+  nacos-fed drains
+  nacos-fed drains --all                  (also what was undone, and by whom)
+  nacos-fed drains --format json | jq '.drains[] | select(.percent > 0)'
+
+`12, void for 3`: traffic moves for 12 services of the cluster; for 3 it does not, because nothing healthy would be left.")]
+    Drains(Drains),
+
+    /// What callers in every region would get if clusters were lost, drained, or a place were unhealthy
+    #[command(after_help = "Examples:
+  nacos-fed what-if --lost frankfurt
+  nacos-fed what-if --drain frankfurt=50 --drain shanghai=10
+  nacos-fed what-if --unhealthy cn-east/cn-east-1 --format json
+
+Services that are left without anything come first; the exit code is 1 if there is one.")]
+    WhatIf(WhatIf),
+
     /// Three regions in one process, without any other software
     #[command(after_help = "Examples:
   nacos-fed demo
@@ -237,6 +278,87 @@ pub(super) struct ConfigItem {
     pub(super) content: bool,
 }
 
+/// Arguments of `drain`.
+#[derive(Args, Debug)]
+pub(super) struct Drain {
+    #[command(flatten)]
+    pub(super) target: DrainTarget,
+    /// How much of the traffic is taken away, 0 to 100
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(super) percent: u8,
+    #[command(flatten)]
+    pub(super) terms: DrainTerms,
+    /// Drain also services that would be left without a healthy instance
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Order nothing; show what would change for callers in every cluster
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Most services that a dry run shows
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) limit: u32,
+}
+
+/// Arguments of `undrain`.
+#[derive(Args, Debug)]
+pub(super) struct Undrain {
+    #[command(flatten)]
+    pub(super) target: DrainTarget,
+    #[command(flatten)]
+    pub(super) terms: DrainTerms,
+}
+
+/// What is drained.
+#[derive(Args, Debug)]
+pub(super) struct DrainTarget {
+    /// The cluster whose instances lose traffic
+    #[arg(value_name = "CLUSTER")]
+    pub(super) cluster: String,
+    /// Only services that match: NAME or GROUP@@NAME, with * and ?; --namespace and --group are patterns here, too
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) service: Option<String>,
+}
+
+/// How a drain comes, and who says so.
+#[derive(Args, Debug)]
+pub(super) struct DrainTerms {
+    /// Go there in steps of 1 % within this time, at most 24h: 90s, 10m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) over: Option<Duration>,
+    /// Why, for whoever asks `drains`
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// Who orders it; without it, user@host
+    #[arg(long, value_name = "NAME")]
+    pub(super) who: Option<String>,
+}
+
+/// Arguments of `drains`.
+#[derive(Args, Debug)]
+pub(super) struct Drains {
+    /// Also drains that were undone
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// Arguments of `what-if`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("supposed").required(true).multiple(true))]
+pub(super) struct WhatIf {
+    /// A cluster whose instances can no longer be used; repeatable
+    #[arg(long, value_name = "CLUSTER", group = "supposed")]
+    pub(super) lost: Vec<String>,
+    /// A drain, CLUSTER=PERCENT; instead of the cluster also a target as `drains` names it; repeatable
+    #[arg(long, value_name = "CLUSTER=PERCENT", group = "supposed", value_parser = supposed_drain)]
+    pub(super) drain: Vec<String>,
+    /// A place in which all instances are unhealthy: region, region/zone or region/zone/sub-zone; repeatable
+    #[arg(long, value_name = "PLACE", group = "supposed")]
+    pub(super) unhealthy: Vec<String>,
+    /// Most services that are shown
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) limit: u32,
+}
+
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -317,6 +439,13 @@ fn server(text: &str) -> Result<Url, String> {
         return Err("a URL like http://127.0.0.1:7070 is needed".to_owned());
     }
     Ok(url)
+}
+
+/// `CLUSTER=PERCENT` as the API writes it.
+fn supposed_drain(text: &str) -> Result<String, String> {
+    let (target, percent) = text.rsplit_once(['=', ':']).ok_or("CLUSTER=PERCENT is needed, like frankfurt=50")?;
+    let valid = percent.parse::<u8>().is_ok_and(|percent| percent <= 100);
+    if valid { Ok(format!("{target}:{percent}")) } else { Err("a whole percentage from 0 to 100 is needed".to_owned()) }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -39,7 +39,16 @@ impl Client {
 
     /// The document at `path`.
     pub(super) async fn get(&self, path: &str, parameters: &Parameters<'_>) -> Result<Value, Failure> {
-        let request = self.http.get(self.url(path, parameters)).timeout(ANSWER_TIMEOUT);
+        self.document(path, self.http.get(self.url(path, parameters))).await
+    }
+
+    /// What `path` answers to a document.
+    pub(super) async fn post(&self, path: &str, parameters: &Parameters<'_>, body: &Value) -> Result<Value, Failure> {
+        self.document(path, self.http.post(self.url(path, parameters)).json(body)).await
+    }
+
+    async fn document(&self, path: &str, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+        let request = request.timeout(ANSWER_TIMEOUT);
         let answer = self.succeed(request.send().await).await?;
         let bytes = answer.bytes().await.map_err(|error| self.unreachable(error))?;
         serde_json::from_slice(&bytes).map_err(|error| self.not_a_gateway(format!("no JSON at {path}: {error}")))

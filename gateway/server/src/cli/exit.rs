@@ -64,7 +64,17 @@ impl Problem {
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), printable)
+    match (value, value["serviceName"].as_str()) {
+        (_, Some(_)) => printable(&service_name(value)),
+        (Value::String(text), None) => printable(text),
+        (other, None) => other.to_string(),
+    }
+}
+
+/// `namespace/group@@name` of a document that has the three.
+pub(super) fn service_name(document: &Value) -> String {
+    let part = |name: &str| document[name].as_str().unwrap_or("");
+    format!("{}/{}@@{}", part("namespaceId"), part("groupName"), part("serviceName"))
 }
 
 /// Why a command could not do what it was asked to.

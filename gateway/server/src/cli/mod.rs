@@ -8,8 +8,10 @@ mod args;
 mod check_config;
 mod client;
 mod clusters;
+mod comparison;
 mod configs;
 mod demo;
+mod drain;
 mod exit;
 mod output;
 mod policy;
@@ -21,6 +23,7 @@ mod sse;
 mod status;
 mod table;
 mod watch;
+mod what_if;
 
 #[cfg(test)]
 mod tests;
@@ -77,6 +80,10 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         Command::Service(name) => service::run(name, global, &client, output).await,
         Command::Configs(filter) => configs::list(filter, global, &client, output).await,
         Command::Config(item) => configs::show(item, global, &client, output).await,
+        Command::Drain(args) => drain::order(args, global, &client, output).await,
+        Command::Undrain(args) => drain::undo(args, global, &client, output).await,
+        Command::Drains(args) => drain::list(args, &client, output).await,
+        Command::WhatIf(args) => what_if::run(args, &client, output).await,
         Command::Watch(name) => watch::run(name, global, &client, output).await,
         Command::Serve(_) | Command::CheckConfig(_) | Command::Demo(_) | Command::Route(_) | Command::Policy(_) => {
             unreachable!("these do not ask a gateway and were handled before")

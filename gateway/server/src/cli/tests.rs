@@ -402,3 +402,155 @@ fn a_policy_is_checked_without_a_gateway() {
 
     assert_eq!(offline(&["policy", "check", "/nowhere.yaml"]).0.unwrap_err().exit(), Exit::WrongInput);
 }
+
+fn drain(target: &str, percent: u8, goal: u8, ends_in: Option<u64>, effect: Value) -> Value {
+    json!({
+        "target": target, "cluster": target, "services": null, "percent": percent, "goalPercent": goal, "endsInMs": ends_in,
+        "force": false, "who": "ann@desk", "why": "kernel\u{1b}update", "whenMs": 1, "ageMs": 63_000, "takenIn": "shanghai",
+        "counter": 3, "effect": effect,
+    })
+}
+
+/// A gateway whose list of drains is this, and which answers an order with it.
+fn drains(list: Value) -> Router {
+    let listed = json!({"drains": list});
+    let list = move || std::future::ready(axum::Json(listed.clone()));
+    let order = |RawQuery(query): RawQuery, axum::Json(body): axum::Json<Value>| {
+        let cluster = body["cluster"].as_str().unwrap();
+        std::future::ready(match (body["percent"].as_u64().unwrap(), body["dryRun"] == true) {
+            (_, true) => axum::Json(json!({"asked": body, "query": query})).into_response(),
+            (100, _) if body["force"] == false => problem(StatusCode::CONFLICT, &refused()),
+            (percent, _) => {
+                let mut drain =
+                    drain(cluster, u8::try_from(percent).unwrap(), u8::try_from(percent).unwrap(), None, Value::Null);
+                drain["asked"] = body;
+                axum::Json(drain).into_response()
+            }
+        })
+    };
+    Router::new().route("/v1/drains", get(list).post(order))
+}
+
+fn refused() -> Value {
+    let service = json!({"namespaceId": "public", "groupName": "G", "serviceName": "cart"});
+    json!({"title": "Services would be left without", "status": 409, "detail": "2 services", "services": [service], "total": 2})
+}
+
+#[tokio::test]
+async fn drains_are_shown_with_what_they_do_and_undone_ones_when_asked_for() {
+    let list = json!([
+        drain("frankfurt", 10, 30, Some(400_000), json!({"inForce": 12, "forced": 0, "void": 3, "tooMany": 0})),
+        drain("virginia", 0, 0, None, json!({"inForce": 0, "forced": 0, "void": 0, "tooMany": 0})),
+    ]);
+    let canned = Canned::start(drains(list)).await;
+    let want = "\
+TARGET                DRAINED  SERVICES        WHO       WHY                  AGE  TAKEN IN
+frankfurt  10 % to 30 % in 6m 40s  12, void for 3  ann@desk  kernel\\u{1b}update  1m 3s  shanghai
+";
+    let (_, out, _) = canned.run(&["drains"]).await;
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&out), words(want));
+    assert_eq!(canned.run(&["drains", "--all"]).await.1.lines().count(), 3);
+    let none = Canned::start(drains(json!([]))).await;
+    assert_eq!(none.run(&["drains"]).await.1, "nothing is drained\n");
+}
+
+#[tokio::test]
+async fn an_order_says_what_happens_next_and_how_to_undo_it() {
+    let canned = Canned::start(drains(json!([]))).await;
+    let want = "\
+frankfurt is drained: 30 %; ordered by ann@desk, taken in shanghai.
+In the plans of all gateways within about 1 s. Undo: nacos-fed undrain frankfurt --service 'order-*'
+";
+    let arguments = ["drain", "frankfurt", "--service", "order-*", "--percent", "30"];
+    assert_eq!(canned.run(&arguments).await, (Exit::Ok, want.to_owned(), String::new()));
+    let (exit, out, err) = canned.run(&["drain", "frankfurt", "--percent", "100"]).await;
+    assert_eq!((exit, out.as_str()), (Exit::Refused, ""));
+    assert!(err.contains("services: public/G@@cart") && err.contains("total: 2"), "{err}");
+    assert_eq!(canned.run(&["drain", "frankfurt", "--percent", "100", "--force"]).await.0, Exit::Ok);
+}
+
+#[tokio::test]
+async fn an_order_is_sent_as_it_was_given() {
+    let canned = Canned::start(drains(json!([]))).await;
+    let given = ["drain", "x", "--percent", "7", "--format", "json", "--over", "10m", "--reason", "why", "--who", "me"];
+    let asked = |out: &str| serde_json::from_str::<Value>(out).unwrap()["asked"].take();
+    let (_, out, _) = canned.run(&[&given[..], &["--service", "G@@s*", "-n", "prod*"]].concat()).await;
+    let services = json!({"namespaceId": "prod*", "groupName": "G", "serviceName": "s*"});
+    let want = json!({
+        "cluster": "x", "percent": 7, "overMs": 600_000, "reason": "why", "who": "me", "force": false, "services": services
+    });
+    assert_eq!(asked(&out), want);
+    let (_, out, _) = canned.run(&["drain", "x", "--percent", "7", "--format", "json"]).await;
+    assert!(asked(&out)["who"].as_str().unwrap().contains('@'));
+    let (exit, _, err) = canned.run(&["drain", "x", "--percent", "7", "--service", "G@@s", "-g", "H"]).await;
+    assert!(exit == Exit::WrongInput && err.contains("names the group"), "{err}");
+    assert!(Cli::try_parse_from(["nacos-fed", "drain", "x", "--percent", "101"]).is_err());
+}
+
+#[tokio::test]
+async fn only_what_is_drained_can_be_undone() {
+    let list = json!([
+        drain("frankfurt", 10, 10, None, Value::Null),
+        drain("virginia", 0, 30, Some(1), Value::Null),
+        drain("mars", 0, 0, None, Value::Null),
+    ]);
+    let canned = Canned::start(drains(list)).await;
+    for (arguments, want) in [
+        (&["undrain", "frankfurt"][..], Exit::Ok),
+        (&["undrain", "virginia"], Exit::Ok),
+        (&["undrain", "mars"], Exit::NotFound),
+        (&["undrain", "frankfurt", "--service", "s"], Exit::NotFound),
+    ] {
+        let (exit, out, err) = canned.run(arguments).await;
+        assert_eq!(exit, want, "{arguments:?}");
+        assert!(out.contains("is not drained any more") || err.contains("drained: frankfurt, virginia"), "{out}{err}");
+    }
+}
+
+fn comparison(counts: Value) -> Value {
+    let shares =
+        |frankfurt: u32| json!({"clusters": {"frankfurt": frankfurt, "shanghai": 1_000_000 - frankfurt}, "healthy": 3});
+    let lost = json!({"clusters": {}, "healthy": 0});
+    let name = |name: &str| json!({"namespaceId": "public", "groupName": "G", "serviceName": name});
+    let mut alone = name("alone");
+    alone["callers"] =
+        json!([{"caller": "shanghai", "impact": "leftWithout", "before": shares(1_000_000), "after": lost}]);
+    let mut both = name("both");
+    both["callers"] = json!([
+        {"caller": "frankfurt", "impact": "moved", "before": shares(1_000_000), "after": shares(333_333)},
+        {"caller": "shanghai", "impact": "nothing", "before": shares(0), "after": shares(0)},
+    ]);
+    json!({"examined": 9, "total": 3, "counts": counts, "services": [alone, both]})
+}
+
+#[tokio::test]
+async fn what_if_is_negative_if_a_service_is_left_without_anything() {
+    let counts = json!({"leftWithout": 1, "refused": 0, "partlyServed": 0, "nothingHealthy": 0, "moved": 2});
+    let canned = Canned::start(json_at("/v1/what-if", comparison(counts))).await;
+    let want = "\
+SERVICE         CALLER IN  WHAT                   NOW              THEN                                    HEALTHY  THEN
+public/G@@alone shanghai   left without anything  frankfurt 100 %  nothing                                       3     0
+public/G@@both  frankfurt  moved                  frankfurt 100 %  shanghai 66.6667 %, frankfurt 33.3333 %       3     3
+
+3 services of the 9 services looked at: 1 left without anything, 2 moved; the first 2 are shown, --limit shows more
+";
+    let (exit, out, _) = canned.run(&["what-if", "--lost", "frankfurt"]).await;
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!((exit, words(&out)), (Exit::Negative, words(want)));
+    let counts = json!({"leftWithout": 0, "refused": 0, "partlyServed": 0, "nothingHealthy": 0, "moved": 3});
+    let canned = Canned::start(json_at("/v1/what-if", comparison(counts))).await;
+    assert_eq!(canned.run(&["what-if", "--drain", "frankfurt=50"]).await.0, Exit::Ok);
+    assert!(Cli::try_parse_from(["nacos-fed", "what-if"]).is_err());
+    assert!(Cli::try_parse_from(["nacos-fed", "what-if", "--drain", "frankfurt=500"]).is_err());
+}
+
+#[tokio::test]
+async fn what_if_asks_for_everything_that_was_supposed() {
+    let echo = |RawQuery(query): RawQuery| std::future::ready(axum::Json(json!({"query": query, "counts": {}})));
+    let canned = Canned::start(Router::new().route("/v1/what-if", get(echo))).await;
+    let given =
+        ["--lost", "a", "--lost", "b", "--drain", "c=5", "--unhealthy", "r/z", "--format", "json", "--limit", "7"];
+    let (_, out, _) = canned.run(&[&["what-if"][..], &given].concat()).await;
+    assert!(out.contains("lost=a&lost=b&drain=c%3A5&unhealthy=r%2Fz&limit=7"), "{out}");
+}
