@@ -19,6 +19,8 @@ const CONFIG_CHANGED_WITHIN: Duration = Duration::from_secs(2);
 const CONFIG_FOUND_OR_GONE_WITHIN: Duration = Duration::from_secs(6);
 const SERVICE_FOUND_WITHIN: Duration = Duration::from_secs(5);
 const NAMESPACE_FOUND_WITHIN: Duration = Duration::from_secs(10);
+/// Config items that come and go, for each way and SDK.
+const ITEMS: usize = 3;
 /// Not measured.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -131,30 +133,56 @@ fn contents() -> Vec<(&'static str, String)> {
 }
 
 async fn configs_cross(world: &World, from: Side, sdk: Sdk) -> Result<()> {
-    let (driver, there, way) = (world.driver(from, sdk), world.gateway(from.other()), way(from, sdk));
+    let (driver, way) = (world.driver(from, sdk), way(from, sdk));
+    // Not measured: it connects the SDK.
+    let first = SdkConfig::public(unique("first.yaml"));
+    driver.publish_config(&first, "a: 1").await?;
+    driver.remove_config(&first).await?;
+    config_items_come_and_go(world, from, sdk, &way).await?;
+    contents_cross(world, from, sdk, &way).await
+}
+
+async fn config_items_come_and_go(world: &World, from: Side, sdk: Sdk, way: &str) -> Result<()> {
+    let (driver, there) = (world.driver(from, sdk), world.gateway(from.other()));
     let mut found = Times::of(format!("new config item, {way}"), CONFIG_FOUND_OR_GONE_WITHIN);
-    let mut changed = Times::of(format!("change of a config item, {way}"), CONFIG_CHANGED_WITHIN);
     let mut gone = Times::of(format!("removal of a config item, {way}"), CONFIG_FOUND_OR_GONE_WITHIN);
+    for _ in 0..ITEMS {
+        let item = SdkConfig::public(unique("new.yaml"));
+        let start = Instant::now();
+        driver.publish_config(&item, "a: 1").await?;
+        let probe = async || shows_config(there, &item, from.cluster(), "a: 1").await;
+        eventually(way, found.patience(), probe).await?;
+        found.add(start.elapsed());
+
+        let start = Instant::now();
+        driver.remove_config(&item).await?;
+        let probe = async || lacks_config(there, &item, from.cluster()).await;
+        eventually(way, gone.patience(), probe).await?;
+        gone.add(start.elapsed());
+    }
+    found.judge()?;
+    gone.judge()
+}
+
+async fn contents_cross(world: &World, from: Side, sdk: Sdk, way: &str) -> Result<()> {
+    let (driver, there) = (world.driver(from, sdk), world.gateway(from.other()));
+    let mut changed = Times::of(format!("change of a config item, {way}"), CONFIG_CHANGED_WITHIN);
+    let item = SdkConfig::public(unique("app.yaml"));
+    driver.publish_config(&item, "a: 1").await?;
+    let found = async || shows_config(there, &item, from.cluster(), "a: 1").await;
+    eventually(&format!("the item is known, {way}"), PATIENCE, found).await?;
     let contents = contents();
     ensure!(contents[0].1.len() == 1 << 20, "1 MiB is {} bytes", contents[0].1.len());
-    let item = SdkConfig::public(unique("app.yaml"));
     for round in 0..scale::rounds().max(contents.len()) {
         let (what, content) = &contents[round % contents.len()];
-        let times = if round == 0 { &mut found } else { &mut changed };
         let start = Instant::now();
         driver.publish_config(&item, content).await?;
         let probe = async || shows_config(there, &item, from.cluster(), content).await;
-        eventually(&format!("{what}, {way}"), times.patience(), probe).await?;
-        times.add(start.elapsed());
+        eventually(&format!("{what}, {way}"), changed.patience(), probe).await?;
+        changed.add(start.elapsed());
     }
-    let start = Instant::now();
     driver.remove_config(&item).await?;
-    let probe = async || lacks_config(there, &item, from.cluster()).await;
-    eventually(&way, gone.patience(), probe).await?;
-    gone.add(start.elapsed());
-    found.judge()?;
-    changed.judge()?;
-    gone.judge()
+    changed.judge()
 }
 
 async fn new_things_are_found(world: &World, from: Side) -> Result<()> {

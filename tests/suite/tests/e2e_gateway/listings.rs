@@ -101,7 +101,7 @@ impl Listed {
 
 async fn spoil(world: &World, side: Side) -> Result<()> {
     let nacos = world.nacos(side);
-    let (line, proxy) = (nacos.line(), FaultProxy::start(nacos.port()).await?);
+    let proxy = FaultProxy::start(nacos.port()).await?;
     let options = GatewayOptions::new(&unique("spoilt"), side.cluster(), &world.kafka.bootstrap());
     let mut options = options.beside(proxy.address(), nacos.credentials());
     options.nacos_further = IMPATIENT.map(String::from).into();
