@@ -142,6 +142,25 @@ The exit code is 4 if no cluster has it.")]
 Goes on until it is interrupted; with --format json each line is the whole document.")]
     Watch(ServiceName),
 
+    /// Which instances a caller should use, in which order and share
+    #[command(after_help = "Examples:
+  nacos-fed resolve order
+  nacos-fed resolve PAYMENT@@order --region eu-central --zone eu-central-1 --only-top
+  nacos-fed resolve order --cluster frankfurt --label version=2 --format json | jq '.endpoints[0]'
+
+Without --region the caller is where --cluster is, else where the gateway is. The exit code is 1 if the service
+exists and none of its instances can be used, 4 if no cluster has an instance.")]
+    Resolve(Ask),
+
+    /// Why a caller should use which instances: what was left out, ranks, loads, panic, drains, rounding
+    #[command(after_help = "Examples:
+  nacos-fed explain order
+  nacos-fed explain order --region eu-central --limit 10
+  nacos-fed explain order --format json | jq -r '.trace[]'
+
+The exit code is 1 if none of the instances can be used, 4 if no cluster has an instance.")]
+    Explain(Ask),
+
     /// Take traffic away from a cluster, or from some services of it, in the plans of all gateways
     #[command(after_help = "Examples:
   nacos-fed drain frankfurt --percent 30 --dry-run            (what would change, for callers in every cluster)
@@ -262,6 +281,46 @@ pub(super) struct ServiceName {
     /// Only healthy instances
     #[arg(long)]
     pub(super) healthy_only: bool,
+}
+
+/// A service, and who asks for it.
+#[derive(Args, Debug)]
+pub(super) struct Ask {
+    /// Name of the service, or GROUP@@NAME
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) caller: Caller,
+    /// At most so many endpoints, the first ones
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: Option<u32>,
+    /// Only endpoints of the best priority that has a share
+    #[arg(long)]
+    pub(super) only_top: bool,
+}
+
+/// Who asks.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Who asks")]
+pub(super) struct Caller {
+    /// The caller's region; "" is a caller without a region
+    #[arg(long, value_name = "REGION")]
+    pub(super) region: Option<String>,
+    /// Its zone within the region
+    #[arg(long, value_name = "ZONE", requires = "region")]
+    pub(super) zone: Option<String>,
+    /// Its sub-zone within the zone
+    #[arg(long, value_name = "SUB_ZONE", requires = "zone")]
+    pub(super) sub_zone: Option<String>,
+    /// Its network; "" is none
+    #[arg(long, value_name = "NETWORK")]
+    pub(super) network: Option<String>,
+    /// Its cluster, which says where it is if no region is given; "" is none
+    #[arg(long, value_name = "CLUSTER")]
+    pub(super) cluster: Option<String>,
+    /// A label of it, which a policy may compare with the metadata of instances; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(super) labels: Vec<(String, String)>,
 }
 
 /// Which config item.
@@ -428,6 +487,13 @@ impl Name {
             return Err(Failure::Arguments(format!("`{text}` is no name: NAME or GROUP@@NAME is needed")));
         }
         Ok(Self { group: within.or(group).map(str::to_owned), name: name.to_owned() })
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a label is KEY=VALUE".to_owned()),
     }
 }
 

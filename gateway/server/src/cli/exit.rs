@@ -43,6 +43,11 @@ pub(super) struct Problem {
 }
 
 impl Problem {
+    /// Whether it is what was asked for: the gateway answers, and says that nothing can be used.
+    fn is_finding(&self) -> bool {
+        self.members.get("type").and_then(Value::as_str) == Some("urn:federation:problem:nothing-usable")
+    }
+
     fn text(&self) -> String {
         let member = |name: &str| self.members.get(name).and_then(Value::as_str).map(printable);
         let title = member("title").unwrap_or_else(|| format!("HTTP status {}", self.status));
@@ -64,10 +69,12 @@ impl Problem {
 }
 
 fn plain(value: &Value) -> String {
-    match (value, value["serviceName"].as_str()) {
-        (_, Some(_)) => printable(&service_name(value)),
-        (Value::String(text), None) => printable(text),
-        (other, None) => other.to_string(),
+    let [service, endpoint, reason] = ["serviceName", "endpoint", "reason"].map(|name| value[name].as_str());
+    match (value, service, endpoint) {
+        (_, Some(_), _) => printable(&service_name(value)),
+        (_, None, Some(endpoint)) => printable(&format!("{endpoint} ({})", reason.unwrap_or("no reason"))),
+        (Value::String(text), None, None) => printable(text),
+        (other, None, None) => other.to_string(),
     }
 }
 
@@ -125,6 +132,7 @@ impl Failure {
         match self {
             Self::Arguments(_) | Self::Config(_) => Exit::WrongInput,
             Self::Unreachable { .. } | Self::NotAGateway { .. } => Exit::Unreachable,
+            Self::Problem(problem) if problem.is_finding() => Exit::Negative,
             Self::Problem(Problem { status, .. }) => match status {
                 404 | 410 => Exit::NotFound,
                 401 | 403 | 405 | 409 | 412 | 429 | 501 => Exit::Refused,

@@ -14,6 +14,7 @@ mod demo;
 mod drain;
 mod exit;
 mod output;
+mod plan;
 mod policy;
 mod route;
 mod serve;
@@ -85,6 +86,8 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         Command::Drains(args) => drain::list(args, &client, output).await,
         Command::WhatIf(args) => what_if::run(args, &client, output).await,
         Command::Watch(name) => watch::run(name, global, &client, output).await,
+        Command::Resolve(ask) => plan::resolve(ask, global, &client, output).await,
+        Command::Explain(ask) => plan::explain(ask, global, &client, output).await,
         Command::Serve(_) | Command::CheckConfig(_) | Command::Demo(_) | Command::Route(_) | Command::Policy(_) => {
             unreachable!("these do not ask a gateway and were handled before")
         }

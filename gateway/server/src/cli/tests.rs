@@ -1,5 +1,7 @@
 //! Commands against a gateway that answers from canned documents.
 
+mod plan;
+
 use axum::Router;
 use axum::extract::{Query, RawQuery};
 use axum::http::{StatusCode, header};
