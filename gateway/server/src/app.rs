@@ -1,7 +1,7 @@
 //! Puts a gateway together: the one place where adapters meet, and where tasks are begun and their ends are given a meaning.
 //!
-//! Fatal tasks are the engine, the watch of the local registry, the embedded registry and the servers: a gateway without one
-//! of them would misroute, so the process ends. The adapter of Kafka restarts by itself and is shown.
+//! Fatal tasks are the engine, the watch of the local registry, the keeper of the policy, the embedded registry and the servers: a
+//! gateway without one of them would misroute, so the process ends. The adapter of Kafka restarts by itself and is shown.
 
 mod assembly;
 pub mod stand_in;
@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::kafka;
 use crate::nacos;
+use crate::policy;
 use crate::ports::News;
 use crate::registry;
 use crate::snapshot_file;
@@ -42,6 +43,7 @@ pub struct Gateway {
     kafka: kafka::KafkaTasks,
     flusher: kafka::produce::Flusher,
     nacos: nacos::NacosTasks,
+    policy: policy::PolicyKeeper,
     registry: Option<registry::EmbeddedRegistry>,
     listeners: api::serve::Listeners,
     api: api::ApiState,
@@ -82,7 +84,7 @@ impl Gateway {
 
 /// The running tasks, in the groups that end one after the other.
 struct Parts {
-    /// Servers and the local watch: fatal, told to stop first.
+    /// Servers, the local watch and the keeper of the policy: fatal, told to stop first.
     outer: JoinSet<anyhow::Result<()>>,
     /// The engine: fatal, told to stop when the outer ones have ended.
     engine: JoinSet<()>,
@@ -101,6 +103,8 @@ impl Parts {
         outer.spawn(async move { api::serve::run(listeners, api, token).await.context("the servers ended") });
         let (nacos, token) = (gateway.nacos, stop.clone());
         outer.spawn(async move { nacos.run(token).await.context("the watch of the local registry ended") });
+        let (policy, token) = (gateway.policy, stop.clone());
+        outer.spawn(async move { policy.run(token).await.context("the keeper of the policy ended") });
         if let Some(registry) = gateway.registry {
             let token = engine_stop.clone(); // Until the last record has left: its clients are those of the gateway.
             outer.spawn(async move { registry.run(token).await.context("the embedded registry ended") });
@@ -123,6 +127,7 @@ impl Parts {
 
     async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let outcome = tokio::select! {
+            biased; // A part that ends because it was told to has not ended by itself.
             () = stop.cancelled() => Ok(()),
             ended = self.outer.join_next() => fatal(ended),
             _ = self.engine.join_next() => Err(anyhow::anyhow!("the engine ended")),

@@ -20,7 +20,9 @@ use prometheus_client::registry::Registry;
 use self::catalog::Catalog;
 pub use self::catalog::{Kind, Listed};
 use self::label::Label;
-pub use self::label::{CacheResult, Component, DeltaResult, PublishResult, Route, SendFailure, WatchFace};
+pub use self::label::{
+    CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, WatchFace,
+};
 use crate::view::ViewReader;
 
 /// Bounds of durations in seconds: from what a lookup takes to what a client would no longer wait for.
@@ -36,6 +38,8 @@ pub struct Metrics {
     pub log: LogMetrics,
     /// Written by the adapter of the local Nacos.
     pub nacos: NacosMetrics,
+    /// Written by whoever keeps the policies up to date.
+    pub policy: PolicyMetrics,
     /// Written where services are planned for callers.
     pub resolve: ResolveMetrics,
     /// Written by the HTTP and gRPC faces.
@@ -51,10 +55,11 @@ impl Metrics {
         let engine = EngineMetrics::register(&mut catalog);
         let log = LogMetrics::register(&mut catalog, engine.published.clone());
         let nacos = NacosMetrics::register(&mut catalog);
+        let policy = PolicyMetrics::register(&mut catalog);
         let resolve = ResolveMetrics::register(&mut catalog);
         let api = ApiMetrics::register(&mut catalog);
         let (registry, listed) = catalog.finish();
-        Self { registry, listed, engine, log, nacos, resolve, api }
+        Self { registry, listed, engine, log, nacos, policy, resolve, api }
     }
 
     /// All values in the OpenMetrics text format, version 1.0.0.
@@ -323,6 +328,54 @@ impl ResolveMetrics {
         catalog.counter("federation_plan_cache_lookups_total", "result", help, &lookups);
         catalog.gauge("federation_plan_cache_bytes", "", "bytes of plans that are kept", &new.kept_bytes);
         new
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicySourceLabels {
+    source: Label<PolicyOrigin>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyLoadLabels {
+    source: Label<PolicyOrigin>,
+    result: Label<PolicyLoad>,
+}
+
+/// Of the policies.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyMetrics {
+    /// Of what is in force; grows with each change.
+    pub version: Gauge,
+    refused: Family<PolicySourceLabels, Gauge>,
+    loads: Family<PolicyLoadLabels, Counter>,
+}
+
+impl PolicyMetrics {
+    fn register(catalog: &mut Catalog) -> Self {
+        let new = Self::default();
+        let help = "version of the policy in force, counted by this process from 0";
+        catalog.gauge("federation_policy_version", "", help, &new.version);
+        let help = "1 while the newest document of a source is refused, else 0";
+        catalog.gauge("federation_policy_refused", "source", help, &new.refused);
+        let help = "policy documents met, by what became of them";
+        catalog.counter("federation_policy_loads_total", "source, result", help, &new.loads);
+        for source in PolicyOrigin::ALL {
+            new.refused(*source).set(0);
+        }
+        new
+    }
+
+    /// Whether the newest document of `source` is refused.
+    #[must_use]
+    pub fn refused(&self, source: PolicyOrigin) -> Gauge {
+        self.refused.get_or_create_owned(&PolicySourceLabels { source: Label(source) })
+    }
+
+    /// Documents of `source` of which this became.
+    #[must_use]
+    pub fn loads(&self, source: PolicyOrigin, result: PolicyLoad) -> Counter {
+        self.loads.get_or_create_owned(&PolicyLoadLabels { source: Label(source), result: Label(result) })
     }
 }
 

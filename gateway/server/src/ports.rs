@@ -3,6 +3,8 @@
 //! News flows to the engine through one bounded channel ([`Inbox`]); what the engine wants done goes out through the
 //! traits below, none of which may block or wait.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use federation_core::federation::input::{Input, SendId};
 use federation_core::id::{ConfigKey, ServiceKey};
@@ -72,4 +74,16 @@ pub trait LocalNacos: Send {
     fn query_service(&mut self, key: ServiceKey);
     /// Reads a config item and goes on listening to it.
     fn read_config(&mut self, key: ConfigKey);
+}
+
+/// What the local Nacos says of the one config item that the gateway itself lives by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OwnItem {
+    /// Nothing yet. Silence, errors and refusals leave what was said before.
+    #[default]
+    NotHeard,
+    /// There is none.
+    Absent,
+    /// Its content.
+    Content(Arc<str>),
 }

@@ -17,7 +17,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::ApiState;
 use crate::metrics::WatchFace;
-use crate::resolve::{CallerAsk, Encoded, Face, Inputs, Planned, PolicyInForce};
+use crate::policy::InForce;
+use crate::resolve::{CallerAsk, Encoded, Face, Inputs, Planned};
 use crate::view::ServiceWatch;
 
 /// As in the hub of services.
@@ -110,7 +111,7 @@ struct Changes {
     service: ServiceWatch,
     clusters: watch::Receiver<Revision>,
     intents: watch::Receiver<Arc<IntentTable>>,
-    policies: watch::Receiver<Arc<PolicyInForce>>,
+    policies: watch::Receiver<Arc<InForce>>,
 }
 
 impl Changes {

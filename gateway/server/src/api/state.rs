@@ -15,6 +15,7 @@ use super::hub::Hub;
 use super::plan_hub::PlanHub;
 use crate::engine::EngineCommands;
 use crate::metrics::{ApiMetrics, Metrics};
+use crate::policy::PolicyReader;
 use crate::resolve::Resolver;
 use crate::view::ViewReader;
 use crate::what_if::{self, Effect, Survey};
@@ -43,6 +44,7 @@ struct Inner {
     identity: Identity,
     view: ViewReader,
     commands: EngineCommands,
+    policy: PolicyReader,
     metrics: Arc<Metrics>,
     hub: Hub,
     plan_hub: PlanHub,
@@ -64,6 +66,7 @@ impl ApiState {
         identity: Identity,
         view: ViewReader,
         commands: EngineCommands,
+        policy: PolicyReader,
         resolver: Resolver,
         metrics: Arc<Metrics>,
         started: WallMs,
@@ -76,6 +79,7 @@ impl ApiState {
         Self(Arc::new(Inner {
             identity,
             view,
+            policy,
             commands,
             metrics,
             hub,
@@ -105,6 +109,12 @@ impl ApiState {
     #[must_use]
     pub fn commands(&self) -> &EngineCommands {
         &self.0.commands
+    }
+
+    /// What services are planned by.
+    #[must_use]
+    pub fn policy(&self) -> &PolicyReader {
+        &self.0.policy
     }
 
     /// All metrics of the process.

@@ -11,9 +11,8 @@ use federation_core::local::service::Patience;
 use federation_core::log::control::Descriptor;
 use federation_core::log::record::SCHEMA;
 use federation_core::routing::Damping;
-use federation_core::routing::PlaceRules;
 use federation_core::time::Millis;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::Gateway;
 use crate::api::serve::Listeners;
@@ -22,9 +21,10 @@ use crate::config::{Compaction, Config, Registry};
 use crate::engine::{self, Clock, Engine};
 use crate::kafka;
 use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
-use crate::metrics::{Metrics, ResolveMetrics};
+use crate::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
 use crate::nacos;
-use crate::ports::INBOX_CAPACITY;
+use crate::policy::{KeeperOptions, PolicyKeeper, PolicyReader};
+use crate::ports::{INBOX_CAPACITY, OwnItem};
 use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
 use crate::resolve::{KEPT_BYTES, OwnPlace, Resolver};
 use crate::snapshot_file;
@@ -58,24 +58,21 @@ impl Gateway {
             kafka::connect(kafka_options(&config, topics), inbox_sender.clone(), metrics.log.clone())?;
         let (nacos_handle, nacos_tasks) =
             nacos::connect(registry_settings(&config, registry.as_ref())?, inbox_sender, metrics.nacos.clone())?;
+        let (policy_keeper, policy) =
+            open_policy(&config, nacos_handle.own_item(), metrics.policy.clone(), clock).await?;
         let mut core = Federation::new(settings(&config, listeners.http_address().to_string()));
         if let Some(origins) = snapshot_file::read(&config.data_dir) {
             core.restore(origins);
         }
-        let identity = Identity {
-            federation: config.federation.clone(),
-            cluster: config.cluster.clone(),
-            replica: config.replica.clone(),
-            version: env!("CARGO_PKG_VERSION"),
-        };
-        let resolver = resolver(&config, view_reader.clone(), metrics.resolve.clone());
-        let api = ApiState::new(identity, view_reader, commands, resolver, Arc::clone(&metrics), clock.now().wall);
+        let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
+        let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
+        let api = ApiState::new(identity(&config), view_reader, commands, policy.clone(), resolver, shown, started);
         let flusher = kafka_log.flusher();
         let engine = Engine {
             core,
             clock,
             log: Box::new(kafka_log),
-            facts: vec![Box::new(nacos_handle.status()), Box::new(kafka_tasks.topics_health())],
+            facts: vec![Box::new(nacos_handle.status()), Box::new(kafka_tasks.topics_health()), Box::new(policy)],
             nacos: Box::new(nacos_handle),
             view: view_writer,
             metrics: metrics.engine.clone(),
@@ -91,6 +88,7 @@ impl Gateway {
             kafka: kafka_tasks,
             flusher,
             nacos: nacos_tasks,
+            policy: policy_keeper,
             registry,
             listeners,
             api,
@@ -98,10 +96,31 @@ impl Gateway {
     }
 }
 
-fn resolver(config: &Config, view: ViewReader, metrics: ResolveMetrics) -> Resolver {
-    let (_, policies) = tokio::sync::watch::channel(Arc::default());
+fn identity(config: &Config) -> Identity {
+    Identity {
+        federation: config.federation.clone(),
+        cluster: config.cluster.clone(),
+        replica: config.replica.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+    }
+}
+
+/// Reads what was kept and what the file says, away from the tasks that serve.
+async fn open_policy(
+    config: &Config,
+    item: watch::Receiver<OwnItem>,
+    metrics: PolicyMetrics,
+    clock: Clock,
+) -> anyhow::Result<(PolicyKeeper, PolicyReader)> {
+    let (sources, data_dir) = (config.routing.policy.clone(), config.data_dir.clone());
+    let options = KeeperOptions { sources, item, data_dir, metrics, clock };
+    let opened = tokio::task::spawn_blocking(move || PolicyKeeper::open(options)).await;
+    opened.context("reading the policy panicked")
+}
+
+fn resolver(config: &Config, view: ViewReader, policy: &PolicyReader, metrics: ResolveMetrics) -> Resolver {
     let own = OwnPlace { cluster: config.cluster.clone(), locality: config.locality.clone() };
-    Resolver::new(view, policies, PlaceRules::default(), own, KEPT_BYTES, metrics)
+    Resolver::new(view, policy.watch(), config.routing.places.clone(), own, KEPT_BYTES, metrics)
 }
 
 /// Starts the embedded registry if the cluster has no Nacos.
@@ -185,7 +204,10 @@ fn settings(config: &Config, advertised: String) -> Settings {
             stale_after: millis(config.freshness.stale_after),
             lost_after: millis(config.freshness.lost_after),
         },
-        damping: Damping::default(),
+        damping: Damping {
+            health: millis(config.routing.damping.health),
+            freshness: millis(config.routing.damping.freshness),
+        },
         export: nacos::federated_selection(&config.export.0, &config.namespaces),
         import: Import {
             clusters: config.import.clusters.clone(),

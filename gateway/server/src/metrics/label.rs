@@ -135,6 +135,28 @@ label!(
 );
 
 label!(
+    /// Where a policy document is from.
+    PolicyOrigin {
+        /// From disk.
+        File = "file",
+        /// From the local Nacos.
+        ConfigItem = "config_item",
+    }
+);
+
+label!(
+    /// What became of a policy document.
+    PolicyLoad {
+        /// It is right.
+        Accepted = "accepted",
+        /// It is wrong, the one before stays.
+        Refused = "refused",
+        /// It is gone.
+        Removed = "removed",
+    }
+);
+
+label!(
     /// Where somebody watches.
     WatchFace {
         /// `/v1/watch`.
@@ -169,6 +191,8 @@ label!(
         Configs = "/v1/configs",
         /// One config item.
         Config = "/v1/config",
+        /// The policy in force.
+        Policy = "/v1/policy",
         /// Server-sent events.
         Watch = "/v1/watch",
         /// A plan for a caller.

@@ -31,7 +31,7 @@ const READS_IN_FLIGHT: usize = 8;
 /// Listings in flight at most.
 const LISTINGS_IN_FLIGHT: usize = 2;
 /// An item whose parts do not belong together is being changed: it is read again after this, so often.
-const SETTLE: Duration = Duration::from_millis(300);
+pub(super) const SETTLE: Duration = Duration::from_millis(300);
 const ATTEMPTS: u32 = 3;
 
 /// What a listing says of an item; if it says something else later, the item is read.
@@ -217,7 +217,9 @@ impl Configs {
             ConfigReading::Absent => {}
             ConfigReading::Failed => known.listening.clone_from(&before),
         }
-        if let Some(before) = before.filter(|before| known.listening.as_ref() != Some(before)) {
+        let given_up =
+            |before: &ConfigName| known.listening.as_ref() != Some(before) && !self.shared.own_item.is(before);
+        if let Some(before) = before.filter(given_up) {
             client.unlisten_config(&before);
         }
     }
@@ -370,7 +372,7 @@ fn item_of(content: ConfigContent, md5: &str, detail: ConfigDetail) -> ConfigIte
 }
 
 /// Lower-case hex, as Nacos writes it.
-fn md5_of(content: &str) -> String {
+pub(super) fn md5_of(content: &str) -> String {
     let mut text = String::with_capacity(32);
     for byte in Md5::digest(content.as_bytes()) {
         write!(text, "{byte:02x}").expect("writing to a string never fails");
@@ -379,7 +381,7 @@ fn md5_of(content: &str) -> String {
 }
 
 /// What calls about single items are counted under: rights are given to groups, and items are too many.
-fn group_of(name: &ConfigName) -> String {
+pub(super) fn group_of(name: &ConfigName) -> String {
     let namespace = if name.namespace.is_empty() { PUBLIC } else { &name.namespace };
     format!("{namespace}/{}", name.group)
 }

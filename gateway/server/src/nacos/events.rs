@@ -66,6 +66,7 @@ impl EventReader {
                 self.answered(&service).await
             }
             Event::ConfigChanged { config } => {
+                self.shared.own_item.ring(&config);
                 if let Some(key) = self.shared.names.config_key(&config) {
                     self.shared.configs.push(key);
                 }

@@ -4,7 +4,7 @@
 //! federated names of namespaces; everything inside bears local ones ([`names`]).
 //!
 //! - [`events`] turns pushes into news, in order; [`discovery`] finds namespaces and services; [`questions`] answers reads and queries;
-//!   [`configs`] keeps config items up to date.
+//!   [`configs`] keeps config items up to date; [`own_item`] keeps the one that the gateway itself lives by, exported or not.
 //! - [`gate`] decides when everything watched has answered; [`calls`] remembers what is refused or fails.
 //!
 //! Invariants: nothing here removes. An error, a refusal, an empty page, a lost connection become words of their own, never an empty list.
@@ -19,6 +19,7 @@ mod events;
 mod gate;
 mod instance;
 mod names;
+mod own_item;
 mod pace;
 mod questions;
 mod queue;
@@ -33,6 +34,7 @@ use federation_core::id::{ConfigKey, ServiceKey};
 use nacos_protocol::admin::Admin;
 use nacos_protocol::client::{Client, ClientOptions, Connection, Events};
 use nacos_protocol::cluster::{Cluster, ClusterError};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -40,11 +42,12 @@ use self::configs::Configs;
 use self::discovery::Discovery;
 use self::events::EventReader;
 use self::names::Names;
+use self::own_item::OwnItemCell;
 pub use self::settings::{Settings, federated_selection};
 use self::shared::{Context, EngineGone, Question, Shared};
 pub use self::status::NacosStatus;
 use crate::metrics::NacosMetrics;
-use crate::ports::{Inbox, LocalNacos};
+use crate::ports::{Inbox, LocalNacos, OwnItem};
 
 /// A Nacos that has been silent this long is asked whether it is there: its answer keeps what it said before young. Well below the age
 /// from which a cluster counts as stale.
@@ -73,12 +76,12 @@ pub fn connect(
     inbox: Inbox,
     metrics: NacosMetrics,
 ) -> Result<(NacosHandle, NacosTasks), ClusterError> {
-    let Settings { cluster, export, namespaces, namespace_poll, service_poll } = settings;
+    let Settings { cluster, export, namespaces, own_item, namespace_poll, service_poll } = settings;
     let cluster = Cluster::new(cluster)?;
     let options = ClientOptions { app_name: "nacos-fed".to_owned(), idle: IDLE, ..ClientOptions::default() };
     let (client, events, connection) = Client::new(Arc::clone(&cluster), options);
     let names = Names::new(export, namespaces);
-    let shared = Arc::new(Shared::new(client, Admin::new(cluster), names, inbox, metrics));
+    let shared = Arc::new(Shared::new(client, Admin::new(cluster), names, OwnItemCell::new(own_item), inbox, metrics));
     let handle = NacosHandle { shared: Arc::clone(&shared) };
     Ok((handle, NacosTasks { shared, events, connection, namespace_poll, service_poll }))
 }
@@ -93,6 +96,12 @@ impl NacosHandle {
     #[must_use]
     pub fn status(&self) -> NacosStatus {
         NacosStatus::new(Arc::clone(&self.shared))
+    }
+
+    /// What Nacos says of the config item that the settings name for the gateway itself.
+    #[must_use]
+    pub fn own_item(&self) -> watch::Receiver<OwnItem> {
+        self.shared.own_item.told()
     }
 }
 
@@ -147,6 +156,8 @@ impl NacosTasks {
         tasks.spawn(async move { ("discovery", discovery.await) });
         let configs = Configs::new(Arc::clone(&shared), service_poll).run(stop.clone());
         tasks.spawn(async move { ("config items", configs.await) });
+        let own_item = own_item::run(Arc::clone(&shared), stop.clone());
+        tasks.spawn(async move { ("own config item", own_item.await) });
         let questions = questions::run(shared, stop.clone());
         tasks.spawn(async move { ("questions", questions.await) });
         join(tasks, &stop).await

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use federation_core::pattern::{ConfigPattern, Glob, Selection, ServicePattern};
+use nacos_protocol::client::ConfigName;
 use nacos_protocol::cluster::{ClientIdentity, ClusterOptions, Credentials, ServerAddress, TlsOptions};
 
 use super::names::PUBLIC;
-use crate::config::{Config, HostPort, Nacos, Namespaces, Registry, RemoteNacos, Tls};
+use crate::config::{Config, HostPort, Nacos, Namespaces, PolicyItem, Registry, RemoteNacos, Tls};
 
 /// Settings of the adapter.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Settings {
     pub export: Selection,
     /// Federated names of local namespaces.
     pub namespaces: Namespaces,
+    /// The config item that the gateway itself lives by, its namespace a local id; none where it has none.
+    pub own_item: Option<ConfigName>,
     /// How often namespaces are listed.
     pub namespace_poll: Duration,
     /// How often services and config items are listed.
@@ -50,10 +53,15 @@ impl Settings {
             cluster,
             export: config.export.0.clone(),
             namespaces: config.namespaces.clone(),
+            own_item: config.routing.policy.item.as_ref().map(own_item),
             namespace_poll: config.nacos.namespace_poll,
             service_poll: config.nacos.service_poll,
         }
     }
+}
+
+fn own_item(item: &PolicyItem) -> ConfigName {
+    ConfigName::new(item.namespace.as_str(), item.group.as_str(), item.data_id.as_str())
 }
 
 fn remote_cluster(nacos: &Nacos, remote: &RemoteNacos) -> ClusterOptions {

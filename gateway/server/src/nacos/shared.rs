@@ -16,6 +16,7 @@ use super::calls::Calls;
 use super::gate::Gate;
 use super::instance::{self, Skipped};
 use super::names::Names;
+use super::own_item::OwnItemCell;
 use super::queue::Queue;
 use crate::metrics::NacosMetrics;
 use crate::ports::{Inbox, News};
@@ -117,6 +118,7 @@ pub(super) struct Shared {
     pub(super) metrics: NacosMetrics,
     pub(super) questions: Queue<Question>,
     pub(super) configs: Queue<ConfigKey>,
+    pub(super) own_item: OwnItemCell,
     /// Set after the engine was told of the connection, so that news of it come later.
     pub(super) link: watch::Sender<Option<Link>>,
     /// Local namespaces that were met.
@@ -131,7 +133,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(client: Client, admin: Admin, names: Names, inbox: Inbox, metrics: NacosMetrics) -> Self {
+    pub(super) fn new(
+        client: Client,
+        admin: Admin,
+        names: Names,
+        own_item: OwnItemCell,
+        inbox: Inbox,
+        metrics: NacosMetrics,
+    ) -> Self {
         Self {
             client,
             admin,
@@ -140,6 +149,7 @@ impl Shared {
             metrics,
             questions: Queue::new(),
             configs: Queue::new(),
+            own_item,
             link: watch::Sender::new(None),
             namespaces: watch::Sender::new(BTreeSet::new()),
             gate_changed: Notify::new(),

@@ -5,33 +5,16 @@ use std::sync::Arc;
 use federation_core::freshness::Freshness;
 use federation_core::id::ClusterId;
 use federation_core::intents::IntentTable;
-use federation_core::routing::Policies;
 use federation_core::service::{ClusterStatus, FederatedService, Revision};
 use federation_core::time::{Millis, Mono};
 
+use crate::policy::InForce;
 use crate::view::ClusterTable;
-
-/// The policies that plans are made by, and where they are from.
-#[derive(Clone, Debug)]
-pub struct PolicyInForce {
-    /// All of them.
-    pub policies: Arc<Policies>,
-    /// Grows with every document that was taken; 0: the defaults.
-    pub version: u64,
-    /// `defaults`, or the name of a file or config item.
-    pub source: Arc<str>,
-}
-
-impl Default for PolicyInForce {
-    fn default() -> Self {
-        Self { policies: Arc::default(), version: 0, source: "defaults".into() }
-    }
-}
 
 /// One moment's values. Each carries its own version; they need not have changed together.
 #[derive(Clone, Debug)]
 pub(crate) struct Inputs {
-    pub(crate) policy: Arc<PolicyInForce>,
+    pub(crate) policy: Arc<InForce>,
     pub(crate) intents: Arc<IntentTable>,
     pub(crate) clusters: Arc<ClusterTable>,
 }

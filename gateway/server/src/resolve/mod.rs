@@ -26,10 +26,10 @@ pub use self::caller::OwnPlace;
 pub(crate) use self::caller::PlaceFrom;
 pub(crate) use self::caller::{Asking, CallerAsk, PlaceAsk};
 pub(crate) use self::encoded::{Depth, Encoded, Excerpt, Pieces, Unusable};
-pub use self::inputs::PolicyInForce;
 pub(crate) use self::inputs::{Inputs, OriginState, origin_states};
 pub(crate) use self::planned::{Planned, Unused};
 use crate::metrics::ResolveMetrics;
+use crate::policy::InForce;
 use crate::view::ViewReader;
 
 /// Bytes of plans that are kept: those of some ten thousand services. What does not fit is planned each time it is asked for.
@@ -38,7 +38,7 @@ pub const KEPT_BYTES: usize = 256 << 20;
 /// Plans services for callers.
 pub struct Resolver {
     view: ViewReader,
-    policies: watch::Receiver<Arc<PolicyInForce>>,
+    policies: watch::Receiver<Arc<InForce>>,
     rules: PlaceRules,
     own: OwnPlace,
     budget: Budget,
@@ -50,7 +50,7 @@ impl Resolver {
     #[must_use]
     pub fn new(
         view: ViewReader,
-        policies: watch::Receiver<Arc<PolicyInForce>>,
+        policies: watch::Receiver<Arc<InForce>>,
         rules: PlaceRules,
         own: OwnPlace,
         kept_bytes: usize,
@@ -72,7 +72,7 @@ impl Resolver {
     }
 
     /// Changes with the policies in force.
-    pub(crate) fn watch_policies(&self) -> watch::Receiver<Arc<PolicyInForce>> {
+    pub(crate) fn watch_policies(&self) -> watch::Receiver<Arc<InForce>> {
         self.policies.clone()
     }
 

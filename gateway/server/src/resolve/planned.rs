@@ -14,14 +14,15 @@ use federation_core::service::FederatedService;
 
 use super::caller::PlaceFrom;
 use super::encoded::Excerpt;
-use super::inputs::{Inputs, PolicyInForce, Stamp};
+use super::inputs::{Inputs, Stamp};
+use crate::policy::InForce;
 
 /// A plan and what it was made from.
 pub(crate) struct Planned {
     pub(crate) service: Arc<FederatedService>,
     pub(crate) caller: Caller,
     pub(crate) stamp: Stamp,
-    pub(crate) policy: Arc<PolicyInForce>,
+    pub(crate) policy: Arc<InForce>,
     /// The rule that names the service; `None`: none does.
     pub(crate) rule: Option<ServicePattern>,
     /// What was planned; [`Plan`] refers to it by index.

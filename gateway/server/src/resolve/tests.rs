@@ -19,7 +19,7 @@ use crate::view::{self, ClusterTable, ViewChange, ViewWriter};
 /// Two clusters in regions of their names, and a resolver beside the first.
 struct World {
     writer: ViewWriter,
-    policies: watch::Sender<Arc<PolicyInForce>>,
+    policies: watch::Sender<Arc<InForce>>,
     resolver: Resolver,
     metrics: ResolveMetrics,
     revision: u64,
@@ -89,11 +89,7 @@ impl World {
     fn policy(&mut self, policy: Policy) {
         let policies = Policies::new(Arc::new(policy), Vec::new()).unwrap();
         let version = self.next().0;
-        self.policies.send_replace(Arc::new(PolicyInForce {
-            policies: Arc::new(policies),
-            version,
-            source: "test".into(),
-        }));
+        self.policies.send_replace(Arc::new(InForce { policies: Arc::new(policies), version, ..InForce::default() }));
     }
 
     fn apply(&mut self, change: ViewChange) {

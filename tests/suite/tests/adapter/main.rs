@@ -3,17 +3,18 @@
 mod observer;
 mod rehearsal;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use federation_core::federation::input::{ConfigReading, LocalInput, ServiceReading};
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::Health;
 use federation_core::pattern::{Selection, ServicePattern};
+use federation_gateway::ports::OwnItem;
 use nacos_protocol::client::{ConfigName, ConfigWrite, ServiceName};
 
 use federation_harness::Fault;
 
-use self::observer::{Gateway, instance, key, name};
+use self::observer::{Gateway, has, instance, key, name, own_item};
 use self::rehearsal::Rehearsal;
 
 #[tokio::test]
@@ -105,6 +106,31 @@ async fn config_items_are_found_listened_to_and_seen_to_go() {
     registry.sdk.remove_config(&late).await.unwrap();
     gateway.until("it is gone", |seen| content(seen, &late).is_none()).await;
     assert!(content(&gateway, &early).is_some());
+}
+
+#[tokio::test]
+async fn the_own_item_is_followed_whether_or_not_it_is_exported() {
+    for export in [Selection::default(), Selection::everything()] {
+        let mut registry = Rehearsal::start().await;
+        let write = |content: &str| ConfigWrite { content: content.to_owned(), ..ConfigWrite::default() };
+        let mut gateway = registry.gateway_exporting(export);
+        gateway.until("there is none", |seen| seen.handle.own_item() == OwnItem::Absent).await;
+        for content in ["1", "2"] {
+            registry.sdk.publish_config(&own_item(""), write(content)).await.unwrap();
+            gateway.until("it is read", has(content)).await;
+        }
+        registry.sdk.remove_config(&own_item("public")).await.unwrap();
+        gateway.until("it is gone", |seen| seen.handle.own_item() == OwnItem::Absent).await;
+        // Who exports it gives up listening when it is gone; the gateway itself goes on.
+        registry.sdk.publish_config(&own_item("public"), write("3")).await.unwrap();
+        let began = Instant::now();
+        gateway.until("it is read again", has("3")).await;
+        assert!(began.elapsed() < Duration::from_secs(5), "a bell rang, nobody had to look by himself");
+        registry.stop().await;
+        gateway.until("it says so", |seen| seen.fact("nacos").starts_with("not connected")).await;
+        assert!(has("3")(&gateway), "silence is no word");
+        gateway.end().await;
+    }
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use federation_core::local::service::Patience;
 use federation_core::time::Mono;
 use federation_gateway::metrics::NacosMetrics;
 use federation_gateway::nacos::{NacosHandle, NacosStatus, NacosTasksError, Settings, connect};
-use federation_gateway::ports::{LocalNacos, News};
-use nacos_protocol::client::ServiceName;
+use federation_gateway::ports::{LocalNacos, News, OwnItem};
+use nacos_protocol::client::{ConfigName, ServiceName};
 use nacos_protocol::message::naming::Instance;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -34,6 +34,16 @@ pub(crate) fn instance(ip: &str) -> Instance {
     Instance { ip: ip.to_owned(), port: 80, ..Instance::default() }
 }
 
+/// The config item that the gateway itself lives by.
+pub(crate) fn own_item(namespace: &str) -> ConfigName {
+    ConfigName::new(namespace, "nacos-fed", "routing-policy.yaml")
+}
+
+/// It has this content.
+pub(crate) fn has(content: &str) -> impl Fn(&Gateway) -> bool {
+    move |seen| seen.handle.own_item() == OwnItem::Content(content.into())
+}
+
 /// The adapter and the engine's observation behind it.
 pub(crate) struct Gateway {
     /// Asks beside the engine.
@@ -55,6 +65,11 @@ impl Asker {
     /// Asks for a read that the engine did not want.
     pub(crate) fn read(&mut self, service: &ServiceName) {
         self.0.read_service(key(service));
+    }
+
+    /// What is said of [`own_item`].
+    pub(crate) fn own_item(&self) -> OwnItem {
+        self.0.own_item().borrow().clone()
     }
 
     /// What the adapter says of itself.

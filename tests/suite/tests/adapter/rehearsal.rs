@@ -15,7 +15,7 @@ use nacos_protocol::cluster::{Cluster, ClusterOptions};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::observer::{Gateway, PATIENCE};
+use crate::observer::{Gateway, PATIENCE, own_item};
 
 /// A registry with an SDK that is connected to it.
 pub(crate) struct Rehearsal {
@@ -124,6 +124,7 @@ impl Rehearsal {
             cluster: ClusterOptions::new(vec![address.parse().expect("an address")]),
             export,
             namespaces: Namespaces::default(),
+            own_item: Some(own_item("public")),
             namespace_poll: Duration::from_millis(300),
             service_poll: Duration::from_millis(200),
         };

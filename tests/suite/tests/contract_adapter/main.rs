@@ -9,15 +9,18 @@ use std::time::{Duration, Instant};
 use federation_core::federation::input::LocalInput;
 use federation_core::id::{ConfigKey, InstanceId};
 use federation_core::instance::Health;
+use federation_gateway::ports::OwnItem;
 use federation_harness::{Access, Line, Parts};
 use nacos_protocol::client::{ConfigName, ConfigWrite, ServiceName};
 use nacos_protocol::message::naming::Instance;
 
-use self::observer::{Gateway, instance, key, name};
+use self::observer::{Gateway, has, instance, key, name, own_item};
 use self::server::Server;
 
 /// A new service is seen within this time (a list every 3 s, or a fuzzy watch).
 const SERVICE_WITHIN: Duration = Duration::from_secs(5);
+/// A new version of the config item that the gateway itself lives by is.
+const OWN_ITEM_WITHIN: Duration = Duration::from_secs(2);
 /// A new namespace with a service in it is.
 const NAMESPACE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -47,6 +50,7 @@ async fn everything_is_seen(line: Line, access: Access) {
     disabled_is_told_from_gone(&server, &mut gateway).await;
     protected_health_is_read(&server, &mut gateway).await;
     config_items_are_followed(&server, &mut gateway).await;
+    the_own_item_is_followed(&server, &mut gateway).await;
     assert_eq!((gateway.fact("nacos_calls_refused"), gateway.fact("nacos_calls_failing")), Default::default());
     gateway.end().await;
 }
@@ -129,6 +133,23 @@ async fn config_items_are_followed(server: &Server, gateway: &mut Gateway) {
     }
 }
 
+/// Published as SDKs of both lines do: 2.x keeps the two names apart, and the empty one counts first.
+async fn the_own_item_is_followed(server: &Server, gateway: &mut Gateway) {
+    let write = |content: &str| ConfigWrite { content: content.to_owned(), ..ConfigWrite::default() };
+    gateway.until("there is none", |seen| seen.handle.own_item() == OwnItem::Absent).await;
+    for (namespace, content) in [("public", "1"), ("public", "2"), ("", "3"), ("", "4")] {
+        server.sdk.publish_config(&own_item(namespace), write(content)).await.expect("published");
+        let began = Instant::now();
+        gateway.until("it is read", has(content)).await;
+        println!("own item under {namespace:?} was read after {:?}", began.elapsed());
+        assert!(began.elapsed() < OWN_ITEM_WITHIN);
+    }
+    for namespace in ["", "public"] {
+        server.sdk.remove_config(&own_item(namespace)).await.expect("removed");
+    }
+    gateway.until("it is gone", |seen| seen.handle.own_item() == OwnItem::Absent).await;
+}
+
 /// What an account without any right over HTTP sees of namespace public.
 async fn without_rights_public_is_seen(line: Line) {
     let parts = Parts::ensure(&[line.part()]).await.expect("parts that can be fetched");
@@ -156,11 +177,15 @@ async fn a_restart_removes_nothing(line: Line) {
     let service = name("public", "steady");
     server.sdk.register(&service, vec![instance("10.0.0.1"), instance("10.0.0.2")]).await.expect("registered");
     let mut gateway = server.gateway();
+    let policy = ConfigWrite { content: "stale: keep".to_owned(), ..ConfigWrite::default() };
+    server.sdk.publish_config(&own_item(""), policy).await.expect("published");
     gateway.until("both are listed", |seen| seen.answered() == 1 && seen.addresses(&service).len() == 2).await;
+    gateway.until("the own item is read", has("stale: keep")).await;
     server.nacos.kill().await.expect("killed");
     gateway.until("it says so", |seen| seen.fact("nacos").starts_with("not connected")).await;
     let both = |seen: &Gateway| {
         assert_eq!(seen.addresses(&service).len(), 2, "an instance went missing");
+        assert!(has("stale: keep")(seen), "the own item went missing");
         false
     };
     tokio::select! {

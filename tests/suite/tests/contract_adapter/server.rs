@@ -14,7 +14,7 @@ use reqwest::Method;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::observer::{Gateway, PATIENCE};
+use crate::observer::{Gateway, PATIENCE, own_item};
 
 /// The server and the SDK.
 pub(crate) struct Server {
@@ -55,6 +55,7 @@ impl Server {
             cluster,
             export: Selection::everything(),
             namespaces: Namespaces::default(),
+            own_item: Some(own_item("public")),
             namespace_poll: Duration::from_secs(5),
             service_poll: Duration::from_secs(3),
         };

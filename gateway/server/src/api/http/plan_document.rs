@@ -84,7 +84,7 @@ pub(super) struct PlanHead<'a> {
     /// gateway.
     fingerprint: String,
     caller: CallerDocument<'a>,
-    policy: PolicyInForceDocument<'a>,
+    policy: PolicyInForceDocument,
     /// Best first: counts and loads as they are before drains, shares of localities after them.
     priorities: Vec<PriorityDocument<'a>>,
 }
@@ -136,19 +136,19 @@ impl<'a> CallerDocument<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PolicyInForce)]
-pub(super) struct PolicyInForceDocument<'a> {
+pub(super) struct PolicyInForceDocument {
     /// The pattern of the rule, `namespace/group/service`; null: no rule names the service.
     rule: Option<String>,
     /// Where the policy is from: `defaults`, or a file or config item by name.
-    source: &'a str,
-    /// Grows with every policy that this gateway takes; 0: the defaults.
+    source: String,
+    /// Grows with every change in the life of the process; 0: the defaults, before anything was read.
     version: u64,
 }
 
-impl<'a> PolicyInForceDocument<'a> {
-    fn of(planned: &'a Planned) -> Self {
+impl PolicyInForceDocument {
+    fn of(planned: &Planned) -> Self {
         let rule = planned.rule.as_ref().map(ToString::to_string);
-        Self { rule, source: &planned.policy.source, version: planned.policy.version }
+        Self { rule, source: planned.policy.source.to_string(), version: planned.policy.version }
     }
 }
 

@@ -33,7 +33,8 @@ use tower::ServiceExt;
 use super::{ApiState, Identity};
 use crate::engine::EngineCommands;
 use crate::metrics::Metrics;
-use crate::resolve::{KEPT_BYTES, OwnPlace, PolicyInForce, Resolver};
+use crate::policy::{InForce, PolicyReader, PolicySource};
+use crate::resolve::{KEPT_BYTES, OwnPlace, Resolver};
 use crate::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
 
 /// Versions begin at this number: the start of the process in milliseconds, times 1,024.
@@ -41,7 +42,7 @@ const FIRST_VERSION: u64 = 1024;
 
 struct Gateway {
     writer: ViewWriter,
-    policies: tokio::sync::watch::Sender<Arc<PolicyInForce>>,
+    policies: tokio::sync::watch::Sender<Arc<InForce>>,
     clock: Arc<AtomicU64>,
     state: ApiState,
 }
@@ -75,7 +76,8 @@ impl Gateway {
         let own = OwnPlace { cluster: identity.cluster.clone(), locality: shanghai };
         let rules = PlaceRules::default();
         let resolver = Resolver::new(reader.clone(), policy, rules, own, KEPT_BYTES, metrics.resolve.clone());
-        let state = ApiState::new(identity, reader, commands, resolver, metrics, WallMs(1));
+        let state =
+            ApiState::new(identity, reader, commands, PolicyReader::of_defaults(), resolver, metrics, WallMs(1));
         Self { writer, policies, clock, state }
     }
 
@@ -122,7 +124,12 @@ impl Gateway {
 
     fn set_policy(&mut self, policy: Policy, version: u64) {
         let policies = Arc::new(Policies::new(Arc::new(policy), Vec::new()).unwrap());
-        self.policies.send_replace(Arc::new(PolicyInForce { policies, version, source: "policy.yaml".into() }));
+        self.policies.send_replace(Arc::new(InForce {
+            policies,
+            version,
+            source: PolicySource::File("policy.yaml".into()),
+            ..InForce::default()
+        }));
     }
 
     fn set_gateway(&mut self, gateway: GatewayStatus) {
