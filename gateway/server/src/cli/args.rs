@@ -251,6 +251,15 @@ pub(super) enum Policy {
 
 With mistakes the exit code is 2.")]
     Check(PolicyCheck),
+
+    /// The policy in force, where it is from, and which newer document is refused and why
+    #[command(after_help = "Examples:
+  nacos-fed policy show
+  nacos-fed policy show order              (what this service is planned by, and which rule says so)
+  nacos-fed policy show PAYMENT@@order -n prod --format json
+
+The exit code is 1 if a newer document is refused.")]
+    Show(PolicyShow),
 }
 
 /// Arguments of `policy check`.
@@ -259,6 +268,14 @@ pub(super) struct PolicyCheck {
     /// The document, in YAML; - reads standard input
     #[arg(value_name = "FILE")]
     pub(super) file: String,
+}
+
+/// Arguments of `policy show`.
+#[derive(Args, Debug)]
+pub(super) struct PolicyShow {
+    /// A service, which need not exist: its name, or GROUP@@NAME. Without it: the whole document
+    #[arg(value_name = "SERVICE")]
+    pub(super) service: Option<String>,
 }
 
 /// What a list is restricted to, besides namespace and group.

@@ -76,6 +76,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
     let client = Client::new(&global.server)?;
     match command {
         Command::Status => status::run(&client, output).await,
+        Command::Policy(Policy::Show(args)) => policy::show(args, global, &client, output).await,
         Command::Clusters => clusters::run(&client, output).await,
         Command::Services(filter) => services::run(filter, global, &client, output).await,
         Command::Service(name) => service::run(name, global, &client, output).await,
@@ -88,7 +89,11 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         Command::Watch(name) => watch::run(name, global, &client, output).await,
         Command::Resolve(ask) => plan::resolve(ask, global, &client, output).await,
         Command::Explain(ask) => plan::explain(ask, global, &client, output).await,
-        Command::Serve(_) | Command::CheckConfig(_) | Command::Demo(_) | Command::Route(_) | Command::Policy(_) => {
+        Command::Serve(_)
+        | Command::CheckConfig(_)
+        | Command::Demo(_)
+        | Command::Route(_)
+        | Command::Policy(Policy::Check(_)) => {
             unreachable!("these do not ask a gateway and were handled before")
         }
     }

@@ -1,6 +1,7 @@
 //! Commands against a gateway that answers from canned documents.
 
 mod plan;
+mod policy;
 
 use axum::Router;
 use axum::extract::{Query, RawQuery};
@@ -368,41 +369,6 @@ fn the_arguments_are_consistent() {
     }
     assert!(Cli::try_parse_from(["nacos-fed", "demo", "ctl", "list"]).is_ok());
     assert!(Cli::try_parse_from(["nacos-fed", "demo", "--for", "20s", "--format", "json"]).is_ok());
-}
-
-/// Outcome and standard output of a command that asks no gateway.
-fn offline(arguments: &[&str]) -> (Result<Exit, Failure>, String) {
-    let cli = Cli::try_parse_from([&["nacos-fed"], arguments].concat()).unwrap();
-    let mut out = Vec::new();
-    let outcome = super::run(&cli, &mut out);
-    (outcome, String::from_utf8(out).unwrap())
-}
-
-#[test]
-fn a_policy_is_checked_without_a_gateway() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let path = file.path().to_str().unwrap();
-    std::fs::write(path, "stale: keep\nservices:\n  - {service: order-*, panic_threshold: 30}\n").unwrap();
-    let (outcome, out) = offline(&["policy", "check", path]);
-    assert_eq!(outcome.unwrap(), Exit::Ok);
-    assert!(out.starts_with(&format!("# {path}: ok; this is what it means:\noverprovisioning: 140\n")), "{out}");
-    let (_, json) = offline(&["policy", "check", path, "--format", "json"]);
-    let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json["ok"], &json["policy"]["services"][0]["panic_threshold"]), (&json!(true), &json!(30)));
-
-    std::fs::write(path, "stale: drop\nservices:\n  - {servce: order}\n").unwrap();
-    let (outcome, _) = offline(&["policy", "check", path]);
-    let failure = outcome.unwrap_err();
-    assert_eq!(failure.exit(), Exit::WrongInput);
-    let told = failure.to_string();
-    assert!(told.contains(&format!("{path}:1:8")) && told.contains(&format!("{path}:3:6")), "{told}");
-    let (outcome, json) = offline(&["policy", "check", path, "--format", "json"]);
-    assert_eq!(outcome.unwrap(), Exit::WrongInput);
-    let json: Value = serde_json::from_str(&json).unwrap();
-    let lines: Vec<_> = json["mistakes"].as_array().unwrap().iter().map(|it| it["line"].clone()).collect();
-    assert_eq!((&json["ok"], lines), (&json!(false), vec![json!(1), json!(3)]));
-
-    assert_eq!(offline(&["policy", "check", "/nowhere.yaml"]).0.unwrap_err().exit(), Exit::WrongInput);
 }
 
 fn drain(target: &str, percent: u8, goal: u8, ends_in: Option<u64>, effect: Value) -> Value {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{clusters, comparison, configs, drains, events, operations, plans, problem, services, what_if};
+use super::{clusters, comparison, configs, drains, events, operations, plans, policy, problem, services, what_if};
 use crate::api::ApiState;
 
 #[derive(OpenApi)]
@@ -29,6 +29,7 @@ use crate::api::ApiState;
         services::one,
         configs::list,
         configs::one,
+        policy::show,
         events::watch,
         plans::resolve,
         plans::explain,

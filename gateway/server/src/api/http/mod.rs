@@ -13,6 +13,7 @@ mod operations;
 mod params;
 mod plan_document;
 mod plans;
+mod policy;
 mod problem;
 mod reply;
 mod services;
@@ -34,6 +35,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/v1/service", get(services::one))
         .route("/v1/configs", get(configs::list))
         .route("/v1/config", get(configs::one))
+        .route("/v1/policy", get(policy::show))
         .route("/v1/watch", get(events::watch))
         .route("/v1/resolve", get(plans::resolve))
         .route("/v1/explain", get(plans::explain))

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+use federation_core::id::ServiceKey;
 use url::form_urlencoded;
 
 use super::problem::Problem;
@@ -111,6 +112,16 @@ pub(super) fn service(query: Option<&str>) -> Result<ServiceAsk, Problem> {
     let params = Params::parse(query, SERVICE)?;
     let (namespace, group, name) = params.names(Field::ServiceName);
     Ok(ServiceAsk::new(namespace, group, name.unwrap_or(""), params.filter()?)?)
+}
+
+/// The service whose policy is asked for; none is asked for without any parameter.
+pub(super) fn policy(query: Option<&str>) -> Result<Option<ServiceKey>, Problem> {
+    let params = Params::parse(query, &[Field::NamespaceId, Field::GroupName, Field::ServiceName])?;
+    if params.0.is_empty() {
+        return Ok(None);
+    }
+    let (namespace, group, name) = params.names(Field::ServiceName);
+    Ok(Some(ServiceAsk::new(namespace, group, name.unwrap_or(""), Filter::default())?.key))
 }
 
 /// A page of services.

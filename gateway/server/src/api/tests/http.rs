@@ -341,6 +341,7 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/config",
         "/v1/configs",
         "/v1/explain",
+        "/v1/policy",
         "/v1/resolve",
         "/v1/drains",
         "/v1/service",
@@ -362,6 +363,25 @@ async fn the_description_lists_every_route_and_every_parameter() {
     }
     let fields = description["components"]["schemas"]["Instance"]["properties"].as_object().unwrap().len();
     assert_eq!(fields, 16);
+}
+
+#[tokio::test]
+async fn the_policy_is_shown_whole_or_for_a_service_that_need_not_exist() {
+    let gateway = Gateway::new();
+    let whole = gateway.get("/v1/policy").await.json();
+    assert_eq!((&whole["version"], &whole["source"]), (&json!(0), &json!({"kind": "defaults", "name": null})));
+    let defaults = json!({
+        "overprovisioning": 140, "panic_threshold": 50, "weighted_health": false, "locality": "on", "failover": [],
+        "failover_priority": [], "distribute": [], "locality_weights": {}, "stale": "demote", "prefer_degraded_local": false,
+    });
+    let of_service = gateway.get("/v1/policy?serviceName=G@@nowhere&namespaceId=dev").await.json();
+    let names = ["namespaceId", "groupName", "serviceName", "rule"].map(|name| of_service[name].clone());
+    assert_eq!(names, [json!("dev"), json!("G"), json!("nowhere"), json!(null)]);
+    assert_eq!(of_service["policy"], defaults);
+    let mut document = defaults;
+    document["services"] = json!([]);
+    assert_eq!(whole["document"], document);
+    assert_eq!(gateway.get("/v1/policy?groupName=G").await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

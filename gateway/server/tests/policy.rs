@@ -1,0 +1,163 @@
+//! The policy of a running gateway, published as a config item of its embedded registry: from the item to the answers.
+
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use federation_gateway::app::stand_in::Broker;
+use federation_gateway::app::{Gateway, LogTopics};
+use federation_gateway::config::{self, Config, Surroundings};
+use nacos_protocol::client::{Client, ClientOptions, ConfigName, ConfigWrite, Event};
+use nacos_protocol::cluster::{Cluster, ClusterOptions};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What is promised of a policy that was published.
+const PROMISED: Duration = Duration::from_secs(2);
+const FILE: &str = "stale: keep\n";
+const GOOD: &str = "panic_threshold: 30\nservices:\n  - {service: order-*, panic_threshold: 10}\n";
+const WRONG: &str = "panic_threshold: 30\nservices:\n  - {service: order-*, panic_threshold: 101}\n";
+
+struct Running {
+    http: SocketAddr,
+    stop: CancellationToken,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+fn configuration(folder: &Path, broker: &str, registry: SocketAddr) -> Config {
+    let [data, file] = ["data", "policy.yaml"].map(|name| Value::from(folder.join(name).to_str().unwrap()).to_string());
+    let grpc = registry.port() + 1000;
+    let text = format!(
+        "federation: f\ncluster: c\nnacos: {{embedded: true, listen: {{http: \"{registry}\", grpc: \"127.0.0.1:{grpc}\"}}}}\n\
+         kafka: {{brokers: [\"{broker}\"]}}\nexport: {{configs: []}}\nrouting: {{policy: {{file: {file}}}}}\n\
+         listen: {{http: \"127.0.0.1:0\", grpc: \"127.0.0.1:0\"}}\ndata_dir: {data}\n"
+    );
+    config::from_text("test", &text, &Surroundings::default()).unwrap().config
+}
+
+/// A port on loopback that is free now, and the one 1000 above it. Below the range that outgoing connections take theirs from.
+fn free_port() -> SocketAddr {
+    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let port =
+        std::iter::repeat_with(|| rand::random_range(20_000..31_000)).find(|port| free(*port) && free(port + 1000));
+    SocketAddr::from(([127, 0, 0, 1], port.unwrap()))
+}
+
+impl Running {
+    async fn start(config: Config) -> Self {
+        let gateway = Gateway::assemble(config, LogTopics::Prepared).await.unwrap();
+        let (http, stop, mut tasks) = (gateway.http(), CancellationToken::new(), JoinSet::new());
+        tasks.spawn(gateway.run(stop.clone()));
+        Self { http, stop, tasks }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        client.get(format!("http://{}{path}", self.http)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Asks until the answer is as it should be; returns it and how long that took.
+    async fn until(&self, path: &str, holds: impl Fn(&Value) -> bool) -> (Value, Duration) {
+        let began = Instant::now();
+        let mut asked = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            asked.tick().await;
+            let answer = self.get(path).await;
+            if holds(&answer) {
+                return (answer, began.elapsed());
+            }
+            assert!(began.elapsed() < PATIENCE, "{path} is still {answer}");
+        }
+    }
+
+    async fn end(mut self) {
+        self.stop.cancel();
+        self.tasks.join_next().await.unwrap().unwrap().unwrap();
+    }
+}
+
+/// A client of the registry, connected.
+async fn publisher(registry: SocketAddr, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> Client {
+    let cluster = Cluster::new(ClusterOptions::new(vec![registry.to_string().parse().unwrap()])).unwrap();
+    let (client, mut events, connection) = Client::new(cluster, ClientOptions::default());
+    tasks.spawn(connection.run(stop.clone()));
+    while !matches!(events.recv().await.unwrap(), Event::Connected { .. }) {}
+    tasks.spawn(async move { while events.recv().await.is_some() {} });
+    client
+}
+
+fn comes_from(kind: &str) -> impl Fn(&Value) -> bool {
+    move |answer| answer["source"]["kind"] == kind
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_published_policy_is_in_force_a_wrong_one_is_reported_and_a_deleted_one_gives_way_to_the_file() {
+    let (folder, registry, broker) = (tempfile::tempdir().unwrap(), free_port(), Broker::start().unwrap());
+    let config = || configuration(folder.path(), broker.address(), registry);
+    std::fs::write(folder.path().join("policy.yaml"), FILE).unwrap();
+    broker.create_topics(&config()).unwrap();
+    let gateway = Running::start(config()).await;
+    assert!(comes_from("file")(&gateway.get("/v1/policy").await), "from the first answer on");
+
+    let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+    let client = publisher(registry, &mut tasks, &stop).await;
+    let item = ConfigName::new("public", "nacos-fed", "routing-policy.yaml");
+    let publish =
+        |content: &str| client.publish_config(&item, ConfigWrite { content: content.into(), ..ConfigWrite::default() });
+    gateway.until("/v1/policy", |it| it["sources"][0]["state"] == "absent").await;
+
+    publish(GOOD).await.unwrap();
+    let (whole, took) = gateway.until("/v1/policy", comes_from("config_item")).await;
+    assert!(took < PROMISED, "{took:?}");
+    assert_eq!(
+        (&whole["version"], &whole["source"]["name"]),
+        (&json!(2), &json!("public/nacos-fed/routing-policy.yaml"))
+    );
+    for (service, threshold, rule) in [("order-eu", 10, json!("order-*")), ("cart", 30, Value::Null)] {
+        let answer = gateway.get(&format!("/v1/policy?serviceName={service}")).await;
+        assert_eq!(
+            (&answer["policy"]["panic_threshold"], &answer["rule"]["service"]),
+            (&json!(threshold), &rule),
+            "{service}"
+        );
+    }
+
+    publish(WRONG).await.unwrap();
+    let (refused, took) = gateway.until("/v1/policy", |it| it["sources"][0]["refused"].is_object()).await;
+    assert!(took < PROMISED, "{took:?}");
+    let mistake = &refused["sources"][0]["refused"]["mistakes"][0];
+    assert_eq!((&mistake["line"], &mistake["field"]), (&json!(3), &json!("services[0].panic_threshold")));
+    assert_eq!((&refused["version"], &refused["document"]), (&json!(2), &whole["document"]));
+    let reason = "the policy in config item public/nacos-fed/routing-policy.yaml is refused, version 2 from config item \
+                  public/nacos-fed/routing-policy.yaml stays in force: line 3: services[0].panic_threshold: `101` is out of range";
+    let says = |status: &Value| {
+        status["reasons"].as_array().unwrap().iter().any(|it| it.as_str().unwrap().starts_with(reason))
+    };
+    gateway.until("/v1/status", says).await;
+
+    gateway.end().await;
+    let gateway = Running::start(config()).await;
+    let kept = gateway.get("/v1/policy").await;
+    assert_eq!((&kept["md5"], &kept["sinceMs"]), (&whole["md5"], &whole["sinceMs"]), "though the item is wrong");
+    gateway.until("/v1/policy", |it| it["sources"][0]["refused"].is_object()).await;
+    assert_eq!(gateway.get("/v1/policy").await["document"], whole["document"]);
+
+    let removed = async {
+        while client.remove_config(&item).await.is_err() {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(PATIENCE, removed).await.unwrap();
+    gateway.until("/v1/policy", comes_from("file")).await;
+    let (_, took) = {
+        std::fs::write(folder.path().join("policy.yaml"), "stale: demote\n").unwrap();
+        gateway.until("/v1/policy", |it| it["document"]["stale"] == "demote").await
+    };
+    assert!(took < PROMISED, "{took:?}");
+    stop.cancel();
+    gateway.end().await;
+}
