@@ -43,23 +43,26 @@ fn told(drain: &Value, args: &Drain, output: &mut Output<'_>) -> Result<Exit, Fa
         Format::Table => output.text(&format!(
             "{}\nIn the plans of all gateways within about 1 s. Undo: nacos-fed undrain {}",
             in_force(drain),
-            options(args)
+            arguments(drain)
         ))?,
     }
     Ok(Exit::Ok)
 }
 
 /// What names the same target to `undrain`.
-fn options(args: &Drain) -> String {
+fn arguments(drain: &Value) -> String {
     let quoted = |text: &str| {
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@:/".contains(&byte));
-        if plain && !text.is_empty() { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+        let quoted = format!("'{}'", text.replace('\'', r"'\''"));
+        printable(if plain && !text.is_empty() { text } else { &quoted })
     };
-    let mut text = printable(&quoted(&args.target.cluster));
-    if let Some(service) = &args.target.service {
-        text.push_str(&format!(" --service {}", printable(&quoted(service))));
+    let mut arguments = quoted(&text(drain, "cluster"));
+    for (option, name) in [("--service", "serviceName"), ("-g", "groupName"), ("-n", "namespaceId")] {
+        if let Some(pattern) = drain["services"][name].as_str().filter(|pattern| *pattern != "*") {
+            arguments.push_str(&format!(" {option} {}", quoted(pattern)));
+        }
     }
-    text
+    arguments
 }
 
 /// Undoes a drain; one that is not there is not found, because a pattern that is not the same undoes nothing.

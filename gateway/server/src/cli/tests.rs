@@ -391,6 +391,7 @@ fn drains(list: Value) -> Router {
             (percent, _) => {
                 let mut drain =
                     drain(cluster, u8::try_from(percent).unwrap(), u8::try_from(percent).unwrap(), None, Value::Null);
+                drain["services"] = body["services"].clone();
                 drain["asked"] = body;
                 axum::Json(drain).into_response()
             }
@@ -428,9 +429,9 @@ async fn an_order_says_what_happens_next_and_how_to_undo_it() {
     let canned = Canned::start(drains(json!([]))).await;
     let want = "\
 frankfurt is drained: 30 %; ordered by ann@desk, taken in shanghai.
-In the plans of all gateways within about 1 s. Undo: nacos-fed undrain frankfurt --service 'order-*'
+In the plans of all gateways within about 1 s. Undo: nacos-fed undrain frankfurt --service 'order-*' -g G -n 'prod*'
 ";
-    let arguments = ["drain", "frankfurt", "--service", "order-*", "--percent", "30"];
+    let arguments = ["drain", "frankfurt", "--service", "G@@order-*", "-n", "prod*", "--percent", "30"];
     assert_eq!(canned.run(&arguments).await, (Exit::Ok, want.to_owned(), String::new()));
     let (exit, out, err) = canned.run(&["drain", "frankfurt", "--percent", "100"]).await;
     assert_eq!((exit, out.as_str()), (Exit::Refused, ""));
