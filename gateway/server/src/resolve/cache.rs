@@ -4,7 +4,7 @@
 //! at most [`MOST_CLASSES`] plans, all services together at most the budget's bytes and one plan; the oldest go first. The
 //! list by which they are found again is never much longer than what it lists.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -22,6 +22,9 @@ pub(super) const MOST_CLASSES: usize = 32;
 /// Entries of the list beyond twice the plans that are kept, before it is tidied.
 const SLACK: usize = 64;
 
+/// Callers that share one value with all services: what is beyond has a value for each plan.
+const MOST_CALLERS: usize = 1024;
+
 /// What is counted for a plan beside its bytes: the entry, its caller, its places in lists.
 const ENTRY_BYTES: usize = 512;
 
@@ -36,7 +39,7 @@ pub(crate) enum Face {
 
 /// A plan for one caller, encoded.
 pub(super) struct Kept {
-    pub(super) caller: Caller,
+    pub(super) caller: Arc<Caller>,
     pub(super) stamp: Stamp,
     faces: [OnceLock<Encoded>; 2],
     home: Weak<Classes>,
@@ -112,10 +115,33 @@ impl Account {
     }
 }
 
+/// Callers that plans are kept for, each once: whoever looks for a plan compares callers, and those of all services are the
+/// same few, which stay near the processor.
+#[derive(Default)]
+struct Callers(Mutex<HashSet<Arc<Caller>>>); // Locked for a lookup after a plan was made.
+
+impl Callers {
+    fn shared(&self, caller: Caller) -> Arc<Caller> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = known.get(&caller) {
+            return Arc::clone(shared);
+        }
+        if known.len() >= MOST_CALLERS {
+            known.retain(|caller| Arc::strong_count(caller) > 1);
+        }
+        let shared = Arc::new(caller);
+        if known.len() < MOST_CALLERS {
+            known.insert(Arc::clone(&shared));
+        }
+        shared
+    }
+}
+
 /// Keeps plans within a number of bytes.
 pub(super) struct Budget {
     most_bytes: usize,
     account: Arc<Account>,
+    callers: Callers,
     /// Every plan that is kept, the oldest first, and some that are not any more. Locked for a few steps after a plan was made.
     oldest: Mutex<VecDeque<Weak<Kept>>>,
 }
@@ -124,7 +150,7 @@ impl Budget {
     /// `shown` says how many bytes are kept.
     pub(super) fn new(most_bytes: usize, shown: Gauge) -> Self {
         let account = Arc::new(Account { shown, ..Account::default() });
-        Self { most_bytes, account, oldest: Mutex::default() }
+        Self { most_bytes, account, callers: Callers::default(), oldest: Mutex::default() }
     }
 
     /// Keeps a plan in its first face.
@@ -132,7 +158,7 @@ impl Budget {
         self.account.plans.fetch_add(1, Ordering::Relaxed);
         self.account.add(ENTRY_BYTES);
         let kept = Arc::new(Kept {
-            caller,
+            caller: self.callers.shared(caller),
             stamp,
             faces: Default::default(),
             home: Arc::downgrade(home),
@@ -165,6 +191,11 @@ impl Budget {
         if oldest.len() > 2 * self.account.plans.load(Ordering::Relaxed) + SLACK {
             oldest.retain(|kept| kept.strong_count() > 0);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn callers(&self) -> usize {
+        self.callers.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     #[cfg(test)]

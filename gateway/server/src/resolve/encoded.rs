@@ -65,8 +65,8 @@ pub(crate) struct Pieces {
     pub(crate) starts: Box<[usize]>,
     /// The endpoints of the best priority that has a share.
     pub(crate) top: Range<usize>,
-    /// Names these bytes.
-    pub(crate) tag: u64,
+    /// Names these bytes: 16 hexadecimal digits in quotes, a weak entity tag of HTTP.
+    pub(crate) tag: Bytes,
     /// Names what watchers are told.
     pub(crate) fingerprint: u64,
 }
@@ -74,8 +74,8 @@ pub(crate) struct Pieces {
 impl Pieces {
     /// `starts` has one number more than there are endpoints.
     pub(crate) fn new(bytes: Vec<u8>, starts: Vec<usize>, top: Range<usize>, fingerprint: u64) -> Self {
-        let tag = xxh3_64(&bytes);
-        Self { bytes: bytes.into(), starts: starts.into(), top, tag, fingerprint }
+        let tag = format!("W/\"{:016x}\"", xxh3_64(&bytes));
+        Self { bytes: bytes.into(), starts: starts.into(), top, tag: tag.into(), fingerprint }
     }
 
     /// How many endpoints there are.
@@ -103,7 +103,7 @@ impl Encoded {
     /// Bytes of memory.
     pub(crate) fn size(&self) -> usize {
         match self {
-            Self::Usable(pieces) => pieces.bytes.len() + pieces.starts.len() * size_of::<usize>(),
+            Self::Usable(Pieces { bytes, starts, tag, .. }) => bytes.len() + size_of_val(&**starts) + tag.len(),
             Self::Unusable(unusable) => unusable.detail.len() + unusable.bytes.len(),
         }
     }

@@ -258,6 +258,22 @@ fn services_that_change_or_vanish_leave_nothing_behind() {
 }
 
 #[test]
+fn however_many_callers_there_are_their_number_is_bounded() {
+    let mut world = World::new(KEPT_BYTES);
+    for number in 0..100 {
+        world.service(&number.to_string(), Health::Healthy);
+    }
+    for number in 0..3000 {
+        let name = (number % 100).to_string();
+        assert_eq!(world.shares(&name, &region(&format!("r{number}"))), Some((50, 50)));
+    }
+    assert!(world.resolver.budget.kept().0 <= 3000);
+    assert_eq!(world.resolver.budget.callers(), 1024);
+    assert_eq!(world.shares("99", &region("r2999")), Some((50, 50)));
+    assert_eq!(world.looked_up(), (1, 3000));
+}
+
+#[test]
 fn all_services_together_keep_no_more_bytes_than_they_may() {
     let mut world = World::new(20_000);
     for number in 0..1000 {

@@ -103,8 +103,11 @@ pub(super) fn with_origins(
     if not_shown > 0 {
         prost::encoding::uint64::encode(NOT_SHOWN, &(not_shown as u64), &mut rest);
     }
+    let mut origin = Vec::with_capacity(64);
     for state in origin_states(service, inputs, now) {
-        append_origin(&mut rest, &state);
+        origin.clear();
+        encode_origin(&mut origin, &state);
+        append(&mut rest, ORIGINS, &origin);
     }
     let parts = [pieces.head(), pieces.some(&shown), pieces.tail(), &rest];
     let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -116,25 +119,21 @@ pub(super) fn with_origins(
 }
 
 /// As [`origin`] encodes, without copies of its texts: every request does it.
-fn append_origin(bytes: &mut Vec<u8>, state: &OriginState<'_>) {
-    let mut message = Vec::with_capacity(64);
-    let text = |field: u32, text: &str, message: &mut Vec<u8>| {
-        encode_key(field, WireType::LengthDelimited, message);
-        encode_varint(text.len() as u64, message);
-        message.extend_from_slice(text.as_bytes());
-    };
-    text(1, state.id.as_str(), &mut message);
-    prost::encoding::int32::encode(2, &freshness(state.freshness), &mut message);
-    prost::encoding::int32::encode(3, &freshness(state.effective), &mut message);
-    if !state.reason.is_empty() {
-        text(4, state.reason, &mut message);
-    }
+fn encode_origin(message: &mut Vec<u8>, state: &OriginState<'_>) {
+    append(message, 1, state.id.as_str().as_bytes());
+    prost::encoding::int32::encode(2, &freshness(state.freshness), message);
+    prost::encoding::int32::encode(3, &freshness(state.effective), message);
+    append(message, 4, state.reason.as_bytes());
     if let Some(age) = state.age {
-        prost::encoding::uint64::encode(5, &age.0, &mut message);
+        prost::encoding::uint64::encode(5, &age.0, message);
     }
-    encode_key(ORIGINS, WireType::LengthDelimited, bytes);
-    encode_varint(message.len() as u64, bytes);
-    bytes.extend_from_slice(&message);
+}
+
+/// A field that is a text or a message.
+fn append(message: &mut Vec<u8>, field: u32, value: &[u8]) {
+    encode_key(field, WireType::LengthDelimited, message);
+    encode_varint(value.len() as u64, message);
+    message.extend_from_slice(value);
 }
 
 fn origin(state: &OriginState<'_>) -> pb::OriginState {

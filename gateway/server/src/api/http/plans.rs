@@ -77,15 +77,19 @@ fn not_found(state: &ApiState, ask: &ResolveAsk<'_>) -> Problem {
 
 /// Names what does not change with time: the bytes, and the part of them that is shown.
 fn tag(pieces: &Pieces, excerpt: Excerpt) -> HeaderValue {
-    let tag = match excerpt {
-        Excerpt { limit: None, depth: Depth::All } => format!("W/\"{:016x}\"", pieces.tag),
-        Excerpt { limit, depth } => {
-            let depth = if depth == Depth::Top { "-top" } else { "" };
-            let limit = limit.map_or(String::new(), |limit| format!("-{limit}"));
-            format!("W/\"{:016x}{depth}{limit}\"", pieces.tag)
-        }
-    };
-    HeaderValue::try_from(tag).expect("digits and letters are legal in a header")
+    let legal = "digits, letters and quotes are legal in a header";
+    if excerpt == Excerpt::default() {
+        return HeaderValue::from_maybe_shared(pieces.tag.clone()).expect(legal);
+    }
+    let mut tag = pieces.tag[..pieces.tag.len() - 1].to_vec();
+    if excerpt.depth == Depth::Top {
+        tag.extend_from_slice(b"-top");
+    }
+    if let Some(limit) = excerpt.limit {
+        tag.extend_from_slice(format!("-{limit}").as_bytes());
+    }
+    tag.push(b'"');
+    HeaderValue::from_maybe_shared(Bytes::from(tag)).expect(legal)
 }
 
 /// What was kept, and the ages of now.

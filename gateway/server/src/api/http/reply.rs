@@ -40,8 +40,10 @@ pub(super) fn version_tag(version: u64, filter: &(impl std::hash::Hash + Default
 
 /// Whether the client has the version that `tag` names.
 pub(super) fn client_has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let tag = tag.to_str().map(opaque).expect("tags are made here, of ASCII");
+    fn opaque(tag: &str) -> &str {
+        tag.trim().trim_start_matches("W/")
+    }
+    let tag = opaque(tag.to_str().expect("tags are made here, of ASCII"));
     let listed = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     listed.flat_map(|value| value.split(',')).map(opaque).any(|known| known == "*" || known == tag)
 }
