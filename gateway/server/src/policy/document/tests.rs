@@ -130,3 +130,16 @@ fn what_is_too_large_is_refused_in_few_words() {
         assert!(found.to_string().len() < 500 * found.count(), "{name}");
     }
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_valid() {
+    let text = include_str!("../../../../../docs/operations.md");
+    let examples = text.split("```yaml\n").skip(1).map(|block| block.split_once("```").unwrap().0);
+    let of_policies: Vec<&str> = examples.filter(|example| example.contains("failover:")).collect();
+    for example in &of_policies {
+        if let Err(mistakes) = from_text("docs/operations.md", example) {
+            panic!("{mistakes}");
+        }
+    }
+    assert_eq!(of_policies.len(), 1);
+}
