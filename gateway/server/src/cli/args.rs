@@ -306,14 +306,14 @@ pub(super) struct Ask {
     /// Name of the service, or GROUP@@NAME
     #[arg(value_name = "NAME")]
     pub(super) name: String,
-    #[command(flatten)]
-    pub(super) caller: Caller,
     /// At most so many endpoints, the first ones
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) limit: Option<u32>,
     /// Only endpoints of the best priority that has a share
     #[arg(long)]
     pub(super) only_top: bool,
+    #[command(flatten)]
+    pub(super) caller: Caller,
 }
 
 /// Who asks.
