@@ -3,4 +3,5 @@
 mod demotion;
 mod drains;
 mod plans;
+mod policy;
 mod trio;
