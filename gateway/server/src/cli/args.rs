@@ -170,8 +170,8 @@ The exit code is 1 if none of the instances can be used, 4 if no cluster has an 
   nacos-fed undrain frankfurt                                 (any gateway of any cluster takes it)
 
 One percentage is in force for each cluster and pattern; a new one replaces it. A service that would be left without a
-healthy instance keeps its traffic: the order is refused with the exit code 5 and names it, unless --force is given. A
-dry run that shows such a service ends with 5, too.")]
+healthy instance keeps its traffic: the order is refused with the exit code 5 and names it, unless --leave-last says to
+drain the others or --force to drain it too. A dry run that shows such a service ends with 5, too.")]
     Drain(Drain),
 
     /// Undo a drain, from any gateway of any cluster
@@ -367,6 +367,9 @@ pub(super) struct Drain {
     /// Drain also services that would be left without a healthy instance
     #[arg(long)]
     pub(super) force: bool,
+    /// Leave such services alone, and drain the others
+    #[arg(long, conflicts_with = "force")]
+    pub(super) leave_last: bool,
     /// Order nothing; show what would change for callers in every cluster
     #[arg(long)]
     pub(super) dry_run: bool,

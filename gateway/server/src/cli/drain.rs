@@ -22,6 +22,9 @@ pub(super) async fn order(
 ) -> Result<Exit, Failure> {
     let mut body = body(&args.target, args.percent, &args.terms, global)?;
     body["force"] = args.force.into();
+    if args.leave_last {
+        body["leaveLast"] = true.into();
+    }
     if !args.dry_run {
         return told(&client.post(PATH, &[], &body).await?, args, output);
     }
@@ -33,7 +36,7 @@ pub(super) async fn order(
         Format::Table => output.text(&comparison::show(&document))?,
     }
     let refused = args.percent > 0 && comparison::count(&document, "refused") > 0;
-    Ok(if refused && !args.force { Exit::Refused } else { Exit::Ok })
+    Ok(if refused && !args.force && !args.leave_last { Exit::Refused } else { Exit::Ok })
 }
 
 fn told(drain: &Value, args: &Drain, output: &mut Output<'_>) -> Result<Exit, Failure> {

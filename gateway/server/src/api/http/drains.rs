@@ -57,6 +57,9 @@ pub(super) struct OrderBody {
     /// Drain also services that would be left without a healthy instance.
     #[serde(default)]
     force: bool,
+    /// Drain the others although such services exist: they keep their traffic. Not together with `force`.
+    #[serde(default)]
+    leave_last: bool,
     /// Order nothing, but tell what would change.
     #[serde(default)]
     dry_run: bool,
@@ -117,12 +120,12 @@ pub(super) async fn order(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let limit = limit(query.as_deref())?;
-    let Order { order, dry_run } = parse(&headers, body, &state.view().clusters())?;
+    let Order { order, last_ones, dry_run } = parse(&headers, body, &state.view().clusters())?;
     if dry_run {
         let survey = state.survey(hypothesis(&order), limit).await;
         return Ok(reply::json(&ComparisonDocument::of(&survey)));
     }
-    if takes_more(&state, &order) && order.guard != DrainGuard::Force {
+    if last_ones == LastOnes::Refuse && takes_more(&state, &order) {
         let survey = state.survey(hypothesis(&order), 1).await;
         if !survey.refused.is_empty() {
             return Err(refusal(&order, &survey));
@@ -137,7 +140,17 @@ pub(super) async fn order(
 /// An order, and whether it is only tried.
 struct Order {
     order: DrainOrder,
+    last_ones: LastOnes,
     dry_run: bool,
+}
+
+/// What becomes of an order that would leave services without a healthy instance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastOnes {
+    /// It is refused.
+    Refuse,
+    /// It is taken. What becomes of these services is the guard's to say: they are drained, or left alone.
+    Accept,
 }
 
 fn limit(query: Option<&str>) -> Result<usize, Problem> {
@@ -179,6 +192,11 @@ impl OrderBody {
             return Err(Problem::bad_parameter("overMs", Some(&over_ms.to_string()), &detail));
         }
         let services = self.services.map(PatternBody::understand).transpose()?;
+        if self.force && self.leave_last {
+            let detail = "one of force and leaveLast: the services are drained, or left alone";
+            return Err(Problem::bad_parameter("leaveLast", Some("true"), &detail));
+        }
+        let last_ones = if self.force || self.leave_last { LastOnes::Accept } else { LastOnes::Refuse };
         let order = DrainOrder {
             target: DrainTarget::new(cluster, services),
             percent,
@@ -187,7 +205,7 @@ impl OrderBody {
             who: self.who.unwrap_or_default().into(),
             why: self.reason.unwrap_or_default().into(),
         };
-        Ok(Order { order, dry_run: self.dry_run })
+        Ok(Order { order, last_ones, dry_run: self.dry_run })
     }
 }
 
@@ -220,7 +238,8 @@ fn refusal(order: &DrainOrder, survey: &Survey) -> Problem {
     let total = survey.refused.len();
     let services = if total == 1 { "1 service".to_owned() } else { format!("{total} services") };
     let detail = format!(
-        "{services} would be left without a healthy instance if {} were drained; force drains them all the same",
+        "{services} would be left without a healthy instance if {} were drained; leaveLast leaves them \
+         alone and drains the others, force drains them all the same",
         order.target
     );
     let named = survey.refused.iter().take(NAMED).map(ServiceNameDocument::of).collect();

@@ -141,6 +141,7 @@ async fn what_takes_nobody_anything_or_is_forced_is_never_refused() {
         ("undone", json!({"cluster": "frankfurt", "percent": 0})),
         ("lowered", json!({"cluster": "frankfurt", "percent": 49})),
         ("forced", json!({"cluster": "frankfurt", "percent": 100, "force": true})),
+        ("the last ones left alone", json!({"cluster": "frankfurt", "percent": 100, "leaveLast": true})),
         ("given again", json!({"cluster": "frankfurt", "percent": 50})),
         ("another service", json!({"cluster": "frankfurt", "percent": 100, "services": {"serviceName": "bo*"}})),
     ] {
@@ -162,6 +163,11 @@ async fn a_wrong_order_is_refused_with_the_field() {
         (json!({"cluster": "frankfurt", "percent": -1}), 400, "0 to 100"),
         (json!({"cluster": "frankfurt", "percent": 30.5}), 400, "invalid type: floating point"),
         (json!({"cluster": "frankfurt", "percent": "30"}), 400, "invalid type: string"),
+        (
+            json!({"cluster": "frankfurt", "percent": 1, "force": true, "leaveLast": true}),
+            400,
+            "one of force and leaveLast",
+        ),
         (json!({"cluster": "frankfurt"}), 400, "missing field `percent`"),
         (json!({"cluster": "frankfurt", "percent": 1, "overMs": 86_400_001}), 400, "24 hours"),
         (json!({"cluster": "frankfurt", "percent": 1, "over": "10m"}), 400, "unknown field `over`"),
