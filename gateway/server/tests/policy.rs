@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use federation_gateway::app::stand_in::Broker;
 use federation_gateway::app::{Gateway, LogTopics};
 use federation_gateway::config::{self, Config, Surroundings};
-use nacos_protocol::client::{Client, ClientOptions, ConfigName, ConfigWrite, Event};
+use nacos_protocol::client::{Client, ClientOptions, ConfigName, ConfigWrite, Event, ServiceName};
 use nacos_protocol::cluster::{Cluster, ClusterOptions};
+use nacos_protocol::message::naming::Instance;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What is promised of a policy that was published.
 const PROMISED: Duration = Duration::from_secs(2);
 const FILE: &str = "stale: keep\n";
-const GOOD: &str = "panic_threshold: 30\nservices:\n  - {service: order-*, panic_threshold: 10}\n";
+const GOOD: &str = "panic_threshold: 30\nservices:\n  - {service: order-*, panic_threshold: 10, locality: off}\n";
 const WRONG: &str = "panic_threshold: 30\nservices:\n  - {service: order-*, panic_threshold: 101}\n";
 
 struct Running {
@@ -32,7 +33,7 @@ fn configuration(folder: &Path, broker: &str, registry: SocketAddr) -> Config {
     let [data, file] = ["data", "policy.yaml"].map(|name| Value::from(folder.join(name).to_str().unwrap()).to_string());
     let grpc = registry.port() + 1000;
     let text = format!(
-        "federation: f\ncluster: c\nnacos: {{embedded: true, listen: {{http: \"{registry}\", grpc: \"127.0.0.1:{grpc}\"}}}}\n\
+        "federation: f\ncluster: c\nlocality: {{region: r, zone: z1}}\nnacos: {{embedded: true, listen: {{http: \"{registry}\", grpc: \"127.0.0.1:{grpc}\"}}}}\n\
          kafka: {{brokers: [\"{broker}\"]}}\nexport: {{configs: []}}\nrouting: {{policy: {{file: {file}}}}}\n\
          listen: {{http: \"127.0.0.1:0\", grpc: \"127.0.0.1:0\"}}\ndata_dir: {data}\n"
     );
@@ -110,7 +111,22 @@ async fn a_published_policy_is_in_force_a_wrong_one_is_reported_and_a_deleted_on
         |content: &str| client.publish_config(&item, ConfigWrite { content: content.into(), ..ConfigWrite::default() });
     gateway.until("/v1/policy", |it| it["sources"][0]["state"] == "absent").await;
 
+    let service = ServiceName::new("public", "DEFAULT_GROUP", "order-eu");
+    let instance = |ip: &str, zone: &str| {
+        let metadata = [("zone".to_owned(), zone.to_owned())].into();
+        Instance { ip: ip.into(), port: 80, metadata, ..Instance::default() }
+    };
+    client.register(&service, vec![instance("10.0.0.1", "z1"), instance("10.0.0.2", "z2")]).await.unwrap();
+    let shares = |plan: &Value| -> Vec<u64> {
+        plan["endpoints"].as_array().into_iter().flatten().filter_map(|it| it["share"].as_u64()).collect()
+    };
+    let resolve = "/v1/resolve?serviceName=order-eu";
+    gateway.until(resolve, |plan| shares(plan) == [1_000_000, 0]).await;
+
     publish(GOOD).await.unwrap();
+    let (plan, took) = gateway.until(resolve, |plan| shares(plan) == [500_000, 500_000]).await;
+    assert!(took < PROMISED, "{took:?}");
+    assert_eq!(plan["policy"]["rule"], "*/*/order-*");
     let (whole, took) = gateway.until("/v1/policy", comes_from("config_item")).await;
     assert!(took < PROMISED, "{took:?}");
     assert_eq!(

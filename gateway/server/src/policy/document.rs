@@ -3,6 +3,7 @@
 //! Input: a YAML text, from a file or from a config item. Output: [`Policies`], or every mistake with its line and what would be right.
 //! Invariant: what is accepted is of bounded size, whatever the text is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use federation_core::pattern::{Glob, LONGEST_PATTERN_BYTES, ServicePattern};
@@ -19,6 +20,10 @@ pub const LARGEST_DOCUMENT_BYTES: u64 = 1 << 20;
 
 /// Most values of a document: a hundred for each of the rules that it may have.
 const MOST_NODES: usize = 100 * MAX_RULES;
+
+/// Most bytes of all patterns with wildcards that are equally specific, together: each is compared with each, for ties, which takes the
+/// product of their lengths. Two seconds at worst; a thousand patterns of 60 bytes fit.
+const MOST_COMPARED_BYTES: usize = 1 << 16;
 
 /// After so many mistakes the rest of the rules is not read: nobody reads more of them.
 const MOST_MISTAKES: usize = 100;
@@ -84,6 +89,11 @@ fn read(document: Item<'_>, mistakes: &mut Mistakes) -> Option<Policies> {
         }
         rules.extend(rule(item, mistakes));
     }
+    if compared_bytes(&rules) > MOST_COMPARED_BYTES {
+        let expected = format!("at most {MOST_COMPARED_BYTES} bytes of them together");
+        list.refuse("the patterns of equally specific rules are too long", &expected, mistakes);
+        return None;
+    }
     let given = rules.iter().map(|rule| (rule.pattern.clone(), Arc::clone(&rule.policy))).collect();
     match Policies::new(default, given) {
         Ok(policies) => Some(policies),
@@ -123,6 +133,17 @@ fn glob(item: Item<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Glob> {
         item.refuse(&problem, expected, mistakes);
     }
     glob
+}
+
+/// Bytes of the patterns with wildcards that are compared with each other, of the most that are.
+fn compared_bytes(rules: &[Rule]) -> usize {
+    let mut bytes = HashMap::new();
+    for pattern in rules.iter().map(|rule| &rule.pattern) {
+        let parts = [&pattern.namespace, &pattern.group, &pattern.service];
+        let wild = parts.into_iter().filter(|glob| glob.literal().is_none());
+        *bytes.entry(pattern.specificity()).or_insert(0) += wild.map(|glob| glob.as_str().len()).sum::<usize>();
+    }
+    bytes.into_values().max().unwrap_or(0)
 }
 
 /// Puts what is wrong with the rules together to the rules that it is about.

@@ -123,6 +123,10 @@ fn what_is_too_large_is_refused_in_few_words() {
         ("too many rules", rules(MAX_RULES + 1)),
         ("a pattern that is too long", format!("services: [{{service: {}}}]", "a".repeat(2000))),
         ("rules that all tie", rules(MAX_RULES)),
+        ("patterns made to be compared for long", {
+            let line = |index: usize| format!("  - {{service: \"{}*{index:03}\"}}\n", "*a".repeat(480));
+            format!("services:\n{}", (0..MAX_RULES).map(line).collect::<String>())
+        }),
         ("mistakes without end", format!("services:\n{}", "  - {service: 1}\n".repeat(MAX_RULES))),
     ] {
         let found = from_text("p", &text).expect_err(name);
