@@ -11,7 +11,10 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 15] = [
+    ("federation_policy_version", "src/policy/keeper/tests.rs"),
+    ("federation_policy_refused", "src/policy/keeper/tests.rs"),
+    ("federation_policy_loads_total", "src/policy/keeper/tests.rs"),
     ("federation_drains", "src/metrics.rs"),
     ("federation_engine_queue_depth", "nowhere: in a healthy gateway nothing waits when it is scraped"),
     ("federation_log_records_undecodable_total", "src/kafka/tests.rs"),

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::engine::FactSource;
+use crate::metrics::PolicyOrigin;
 use crate::policy::InForce;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -83,14 +84,18 @@ async fn an_item_comes_into_force_a_wrong_one_does_not_and_a_deleted_one_gives_w
                 line 2: stale: `drop` is not known (expected: one of demote, keep)";
     assert_eq!(limits, [want]);
     assert_eq!(running.reader.in_force().version, 1);
-    assert_eq!(running.metrics.refused(crate::metrics::PolicyOrigin::ConfigItem).get(), 1);
+    assert_eq!(running.metrics.refused(PolicyOrigin::ConfigItem).get(), 1);
     running.says(OTHER);
     let second = running.in_force("config_item", |it| it.version == 2).await;
     assert_eq!((stale(&second, "cart"), stale(&second, "order")), (StaleRule::Demote, StaleRule::Keep));
     assert!(running.refuses(false).await.is_empty());
     running.item.send_replace(OwnItem::Absent);
     assert_eq!(running.in_force("defaults", |_| true).await.version, 3);
+    let metrics = running.metrics.clone();
     running.end().await;
+    let loads = [PolicyLoad::Accepted, PolicyLoad::Refused, PolicyLoad::Removed];
+    assert_eq!(loads.map(|load| metrics.loads(PolicyOrigin::ConfigItem, load).get()), [2, 1, 1]);
+    assert_eq!((metrics.version.get(), metrics.refused(PolicyOrigin::ConfigItem).get()), (3, 0));
 }
 
 #[tokio::test]
