@@ -93,25 +93,53 @@ async fn bind(face: &'static str, address: SocketAddr) -> Result<(TcpListener, S
     Ok((listener, bound))
 }
 
+/// Routes beside the API's own, on paths that it does not have: the same sockets, connections and layers serve them. For
+/// measuring what an answer costs against a handler that does nothing.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// Served where HTTP is answered; counted and timed like every request.
+    pub http: Router,
+    /// Served where gRPC is answered.
+    pub grpc: Router,
+}
+
 /// Answers until `stop`, then drains; returns within [`DRAIN`] of that.
 ///
 /// # Errors
 /// When a task panicked; the others are stopped then.
 pub async fn run(listeners: Listeners, state: ApiState, stop: CancellationToken) -> Result<(), ServeError> {
-    run_and_drain(listeners, state, stop, DRAIN).await
+    run_beside(listeners, state, Beside::default(), stop).await
 }
 
-/// As [`run`], with another time to drain.
+/// As [`run`], with other routes beside.
+///
+/// # Errors
+/// When a task panicked; the others are stopped then.
+///
+/// # Panics
+/// When a route beside has a path of the API.
+pub async fn run_beside(
+    listeners: Listeners,
+    state: ApiState,
+    beside: Beside,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    run_and_drain(listeners, state, beside, stop, DRAIN).await
+}
+
+/// As [`run_beside`], with another time to drain.
 pub(super) async fn run_and_drain(
     listeners: Listeners,
     state: ApiState,
+    beside: Beside,
     stop: CancellationToken,
     drain: Duration,
 ) -> Result<(), ServeError> {
     let (grpc, reporter) = grpc::routes(&state);
     let draining = state.draining().clone();
     let mut tasks = JoinSet::new();
-    let (http, grpc) = (http::router(state.clone()), grpc.prepare().into_axum_router());
+    let http = http::router_beside(state.clone(), beside.http);
+    let grpc = grpc.prepare().into_axum_router().merge(beside.grpc);
     tasks.spawn(serve("HTTP", listeners.http, http, draining.clone(), drain));
     tasks.spawn(serve("gRPC", listeners.grpc, grpc, draining.clone(), drain));
     tasks.spawn(grpc::report_readiness(state, reporter));

@@ -8,10 +8,14 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 /// Reads requests of one type, and writes answers that are encoded already.
-pub(super) struct EncodedOnce<T>(PhantomData<T>);
+#[derive(Debug)]
+pub struct EncodedOnce<T>(PhantomData<T>);
 
 impl<T> EncodedOnce<T> {
-    pub(super) fn new() -> Self {
+    /// The codec of one call.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "a codec is made for a call, never by default")]
+    pub fn new() -> Self {
         Self(PhantomData)
     }
 }
@@ -31,7 +35,9 @@ impl<T: Message + Default + 'static> Codec for EncodedOnce<T> {
     }
 }
 
-pub(super) struct PassOn;
+/// Writes bytes as they are.
+#[derive(Debug)]
+pub struct PassOn;
 
 impl Encoder for PassOn {
     type Item = Bytes;
@@ -43,7 +49,9 @@ impl Encoder for PassOn {
     }
 }
 
-pub(super) struct Read<T>(PhantomData<T>);
+/// Reads messages.
+#[derive(Debug)]
+pub struct Read<T>(PhantomData<T>);
 
 impl<T: Message + Default> Decoder for Read<T> {
     type Item = T;

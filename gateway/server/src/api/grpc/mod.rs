@@ -14,6 +14,7 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+pub use self::encoded_once::EncodedOnce;
 use self::discovery::DiscoveryFace;
 use self::events::WatchRoute;
 use self::routing::{ResolveRoute, RoutingFace, WatchResolveRoute};

@@ -29,6 +29,11 @@ use super::ApiState;
 
 /// All routes of the API.
 pub fn router(state: ApiState) -> Router {
+    router_beside(state, Router::new())
+}
+
+/// The same with other routes beside, under the same layers.
+pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
     Router::new()
         .route("/v1/clusters", get(clusters::list))
         .route("/v1/services", get(services::list))
@@ -47,6 +52,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/metrics", get(operations::metrics))
         .route("/openapi.json", get(description::openapi))
         .merge(description::pages())
+        .merge(beside.with_state(()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(state.clone(), observe::observe))

@@ -7,7 +7,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::api::serve::{self, Listeners};
+use crate::api::serve::{self, Beside, Listeners};
+use crate::metrics::Route;
 
 fn any() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
@@ -47,6 +48,21 @@ async fn both_ports_answer_and_a_stop_ends_idle_connections_and_watches_at_once(
 }
 
 #[tokio::test]
+async fn routes_beside_are_served_and_counted_like_the_others() {
+    let gateway = Gateway::new();
+    let listeners = Listeners::bind(any(), any()).await.unwrap();
+    let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
+    let beside = Beside { http: Router::new().route("/beside", axum::routing::get("hello")), ..Beside::default() };
+    tasks.spawn(serve::run_beside(listeners, gateway.state.clone(), beside, stop.clone()));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET /beside HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_until(&mut client, "hello").await;
+    assert_eq!(gateway.state.api_metrics().http_requests(Route::Other, 200).get(), 1);
+    stop.cancel();
+    assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+}
+
+#[tokio::test]
 async fn who_does_not_read_the_answer_holds_a_stop_up_for_the_drain_time_only() {
     let mut gateway = Gateway::new();
     let mut large = config("public", "large", 3, &["shanghai"]);
@@ -56,7 +72,7 @@ async fn who_does_not_read_the_answer_holds_a_stop_up_for_the_drain_time_only() 
     let listeners = Listeners::bind(any(), any()).await.unwrap();
     let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
     let drain = Duration::from_millis(100);
-    tasks.spawn(serve::run_and_drain(listeners, gateway.state.clone(), stop.clone(), drain));
+    tasks.spawn(serve::run_and_drain(listeners, gateway.state.clone(), Beside::default(), stop.clone(), drain));
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET /v1/config?dataId=large&groupName=g HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     read_until(&mut slow, "200 OK").await;
