@@ -63,38 +63,31 @@ text_id!(FederationId);
 /// Name of a service: namespace, group and service, always all three. Over gRPC Nacos keeps the namespaces `""` and
 /// `public` apart, and so does this key.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServiceKey(Arc<ServiceName>);
-
-#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct ServiceName {
-    namespace: Box<str>,
-    group: Box<str>,
-    service: Box<str>,
-}
+pub struct ServiceKey(Name);
 
 impl ServiceKey {
     /// A key of the three parts as Nacos has them; any text is legal, the empty one too.
     #[must_use]
     pub fn new(namespace: &str, group: &str, service: &str) -> Self {
-        Self(Arc::new(ServiceName { namespace: namespace.into(), group: group.into(), service: service.into() }))
+        Self(Name::new(namespace, group, service))
     }
 
     /// The namespace's id.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        &self.0.namespace
+        self.0.parts().0
     }
 
     /// The group's name, `DEFAULT_GROUP` where the registrant named none.
     #[must_use]
     pub fn group(&self) -> &str {
-        &self.0.group
+        self.0.parts().1
     }
 
     /// The service's name without its group.
     #[must_use]
     pub fn service(&self) -> &str {
-        &self.0.service
+        self.0.parts().2
     }
 }
 
@@ -138,38 +131,31 @@ impl fmt::Display for InstanceId {
 
 /// Name of a config item: namespace, group and data id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConfigKey(Arc<ConfigName>);
-
-#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct ConfigName {
-    namespace: Box<str>,
-    group: Box<str>,
-    data_id: Box<str>,
-}
+pub struct ConfigKey(Name);
 
 impl ConfigKey {
     /// A key of the three parts as Nacos has them.
     #[must_use]
     pub fn new(namespace: &str, group: &str, data_id: &str) -> Self {
-        Self(Arc::new(ConfigName { namespace: namespace.into(), group: group.into(), data_id: data_id.into() }))
+        Self(Name::new(namespace, group, data_id))
     }
 
     /// The namespace's id.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        &self.0.namespace
+        self.0.parts().0
     }
 
     /// The group's name.
     #[must_use]
     pub fn group(&self) -> &str {
-        &self.0.group
+        self.0.parts().1
     }
 
     /// The item's data id.
     #[must_use]
     pub fn data_id(&self) -> &str {
-        &self.0.data_id
+        self.0.parts().2
     }
 }
 
@@ -182,6 +168,41 @@ impl fmt::Display for ConfigKey {
 impl fmt::Debug for ConfigKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ConfigKey({self})")
+    }
+}
+
+/// Namespace, group and a name of its own, one after the other in one piece of memory: a lookup in a large map reads each of
+/// them, and each piece that is far away costs as much as all else.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Name {
+    text: Arc<str>,
+    group_at: u32,
+    own_at: u32,
+}
+
+impl Name {
+    fn new(namespace: &str, group: &str, own: &str) -> Self {
+        let at = |length: usize| u32::try_from(length).expect("names are shorter than 4 GiB");
+        let (group_at, own_at) = (at(namespace.len()), at(namespace.len() + group.len()));
+        Self { text: [namespace, group, own].concat().into(), group_at, own_at }
+    }
+
+    fn parts(&self) -> (&str, &str, &str) {
+        let (namespace, rest) = self.text.split_at(self.group_at as usize);
+        let (group, own) = rest.split_at((self.own_at - self.group_at) as usize);
+        (namespace, group, own)
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -207,5 +228,16 @@ mod tests {
         keys.sort();
         let shown: Vec<String> = keys.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["a/a@@b", "a/b@@a", "b/a@@a"]);
+    }
+
+    #[test]
+    fn the_same_letters_in_other_parts_are_another_key() {
+        let keys = [("ab", "c", ""), ("a", "bc", ""), ("a", "b", "c"), ("", "", "abc"), ("ä", "", "bc")]
+            .map(|(namespace, group, service)| ServiceKey::new(namespace, group, service));
+        let different: std::collections::BTreeSet<_> = keys.iter().collect();
+        let hashed: std::collections::HashSet<_> = keys.iter().collect();
+        assert_eq!((different.len(), hashed.len()), (keys.len(), keys.len()));
+        assert_eq!((keys[4].namespace(), keys[4].group(), keys[4].service()), ("ä", "", "bc"));
+        assert!(keys[1] < keys[0] && ServiceKey::new("a", "", "z") < keys[2], "parts are compared, not the whole text");
     }
 }

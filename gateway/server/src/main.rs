@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Answers are many small allocations that end on other threads than they began on.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     federation_gateway::cli::main()
 }

@@ -68,9 +68,31 @@ impl Drop for Kept {
     }
 }
 
-/// The plans of one value of a service, the oldest first.
+/// The plans of one value of a service.
 #[derive(Default)]
-pub(super) struct Classes(ArcSwap<Vec<Arc<Kept>>>);
+pub(super) struct Classes(ArcSwap<Plans>);
+
+/// The newest plan apart from the others: most services have one, and a list is one more place in memory to fetch.
+#[derive(Clone, Default)]
+struct Plans {
+    newest: Option<Arc<Kept>>,
+    /// The newest first.
+    others: Vec<Arc<Kept>>,
+}
+
+impl Plans {
+    fn iter(&self) -> impl Iterator<Item = &Arc<Kept>> {
+        self.newest.iter().chain(&self.others)
+    }
+}
+
+/// The newest first.
+impl FromIterator<Arc<Kept>> for Plans {
+    fn from_iter<I: IntoIterator<Item = Arc<Kept>>>(plans: I) -> Self {
+        let mut plans = plans.into_iter();
+        Self { newest: plans.next(), others: plans.collect() }
+    }
+}
 
 impl Classes {
     pub(super) fn find(&self, asking: &Asking<'_>) -> Option<Arc<Kept>> {
@@ -80,17 +102,13 @@ impl Classes {
     /// Of two plans for one caller the last one stays.
     fn keep(&self, kept: &Arc<Kept>) {
         self.0.rcu(|plans| {
-            let others = plans.iter().filter(|other| other.caller != kept.caller);
-            let mut plans: Vec<Arc<Kept>> = others.chain([kept]).cloned().collect();
-            if plans.len() > MOST_CLASSES {
-                plans.remove(0);
-            }
-            plans
+            let others = plans.iter().filter(|other| other.caller != kept.caller).take(MOST_CLASSES - 1);
+            [kept].into_iter().chain(others).cloned().collect::<Plans>()
         });
     }
 
     fn forget(&self, kept: &Arc<Kept>) {
-        self.0.rcu(|plans| plans.iter().filter(|other| !Arc::ptr_eq(other, kept)).cloned().collect::<Vec<_>>());
+        self.0.rcu(|plans| plans.iter().filter(|other| !Arc::ptr_eq(other, kept)).cloned().collect::<Plans>());
     }
 }
 

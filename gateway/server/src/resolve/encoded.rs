@@ -56,6 +56,17 @@ pub(crate) struct Unusable {
     pub(crate) bytes: Bytes,
 }
 
+/// `W/"0123456789abcdef"`.
+pub(crate) type Tag = [u8; 20];
+
+fn tag(name: u64) -> Tag {
+    let mut tag = *b"W/\"0000000000000000\"";
+    for (place, digit) in tag[3..19].iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(name >> (60 - 4 * place) & 15) as usize];
+    }
+    tag
+}
+
 /// A plan as bytes.
 #[derive(Debug)]
 pub(crate) struct Pieces {
@@ -65,8 +76,9 @@ pub(crate) struct Pieces {
     pub(crate) starts: Box<[usize]>,
     /// The endpoints of the best priority that has a share.
     pub(crate) top: Range<usize>,
-    /// Names these bytes: 16 hexadecimal digits in quotes, a weak entity tag of HTTP.
-    pub(crate) tag: Bytes,
+    /// Names these bytes: 16 hexadecimal digits in quotes, a weak entity tag of HTTP. Held here: what is elsewhere has to be
+    /// fetched from memory for each answer.
+    pub(crate) tag: Tag,
     /// Names what watchers are told.
     pub(crate) fingerprint: u64,
 }
@@ -74,8 +86,8 @@ pub(crate) struct Pieces {
 impl Pieces {
     /// `starts` has one number more than there are endpoints.
     pub(crate) fn new(bytes: Vec<u8>, starts: Vec<usize>, top: Range<usize>, fingerprint: u64) -> Self {
-        let tag = format!("W/\"{:016x}\"", xxh3_64(&bytes));
-        Self { bytes: bytes.into(), starts: starts.into(), top, tag: tag.into(), fingerprint }
+        let tag = tag(xxh3_64(&bytes));
+        Self { bytes: bytes.into(), starts: starts.into(), top, tag, fingerprint }
     }
 
     /// How many endpoints there are.
@@ -103,8 +115,20 @@ impl Encoded {
     /// Bytes of memory.
     pub(crate) fn size(&self) -> usize {
         match self {
-            Self::Usable(Pieces { bytes, starts, tag, .. }) => bytes.len() + size_of_val(&**starts) + tag.len(),
+            Self::Usable(Pieces { bytes, starts, .. }) => bytes.len() + size_of_val(&**starts),
             Self::Unusable(unusable) => unusable.detail.len() + unusable.bytes.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_a_number_in_16_digits() {
+        for name in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX] {
+            assert_eq!(tag(name), format!("W/\"{name:016x}\"").as_bytes());
         }
     }
 }

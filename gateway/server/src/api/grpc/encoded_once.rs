@@ -2,16 +2,16 @@
 
 use std::marker::PhantomData;
 
-use bytes::{BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use prost::Message;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// Reads requests of one type, and writes answers that are encoded already.
+/// Reads requests of one type, and writes answers that are encoded already, in one piece or in several.
 #[derive(Debug)]
-pub struct EncodedOnce<T>(PhantomData<T>);
+pub struct EncodedOnce<T, B = Bytes>(PhantomData<(T, B)>);
 
-impl<T> EncodedOnce<T> {
+impl<T, B> EncodedOnce<T, B> {
     /// The codec of one call.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "a codec is made for a call, never by default")]
@@ -20,14 +20,14 @@ impl<T> EncodedOnce<T> {
     }
 }
 
-impl<T: Message + Default + 'static> Codec for EncodedOnce<T> {
-    type Encode = Bytes;
+impl<T: Message + Default + 'static, B: Buf + Send + 'static> Codec for EncodedOnce<T, B> {
+    type Encode = B;
     type Decode = T;
-    type Encoder = PassOn;
+    type Encoder = PassOn<B>;
     type Decoder = Read<T>;
 
-    fn encoder(&mut self) -> PassOn {
-        PassOn
+    fn encoder(&mut self) -> PassOn<B> {
+        PassOn(PhantomData)
     }
 
     fn decoder(&mut self) -> Read<T> {
@@ -37,13 +37,14 @@ impl<T: Message + Default + 'static> Codec for EncodedOnce<T> {
 
 /// Writes bytes as they are.
 #[derive(Debug)]
-pub struct PassOn;
+pub struct PassOn<B>(PhantomData<B>);
 
-impl Encoder for PassOn {
-    type Item = Bytes;
+impl<B: Buf> Encoder for PassOn<B> {
+    type Item = B;
     type Error = Status;
 
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+    fn encode(&mut self, message: B, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.reserve(message.remaining());
         buffer.put(message);
         Ok(())
     }

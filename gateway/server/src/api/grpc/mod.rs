@@ -14,8 +14,8 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-pub use self::encoded_once::EncodedOnce;
 use self::discovery::DiscoveryFace;
+pub use self::encoded_once::EncodedOnce;
 use self::events::WatchRoute;
 use self::routing::{ResolveRoute, RoutingFace, WatchResolveRoute};
 use super::ApiState;

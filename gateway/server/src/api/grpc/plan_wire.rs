@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::buf::Chain;
+use bytes::{Buf, Bytes};
 use federation_core::id::ServiceKey;
 use federation_core::intents::DrainInForce;
 use federation_core::routing::{
@@ -89,6 +91,9 @@ pub(super) fn encode(planned: &Planned, version: u64) -> Encoded {
     Encoded::Usable(Pieces::new(bytes, starts, planned.top(), planned.fingerprint()))
 }
 
+/// A message in pieces: its beginning, what was kept, and what this answer adds.
+pub(super) type Spliced = Chain<Chain<Bytes, Bytes>, Bytes>;
+
 /// A message whose field `plan` is what was kept, cut, and the ages of now.
 pub(super) fn with_origins(
     pieces: &Pieces,
@@ -96,10 +101,22 @@ pub(super) fn with_origins(
     service: &FederatedService,
     inputs: &Inputs,
     now: Mono,
-) -> Vec<u8> {
-    let mut rest = Vec::with_capacity(64 * service.origins.len());
+) -> Spliced {
     let shown: Range<usize> = excerpt.of(pieces.endpoints(), &pieces.top);
     let not_shown = pieces.endpoints() - shown.len();
+    let kept = match not_shown {
+        0 => pieces.bytes.clone(),
+        _ => [pieces.head(), pieces.some(&shown), pieces.tail()].concat().into(),
+    };
+    let rest = rest(not_shown, service, inputs, now);
+    let mut begin = Vec::with_capacity(8);
+    encode_key(PLAN, WireType::LengthDelimited, &mut begin);
+    encode_varint((kept.len() + rest.len()) as u64, &mut begin);
+    Bytes::from(begin).chain(kept).chain(rest.into())
+}
+
+fn rest(not_shown: usize, service: &FederatedService, inputs: &Inputs, now: Mono) -> Vec<u8> {
+    let mut rest = Vec::with_capacity(64 * service.origins.len());
     if not_shown > 0 {
         prost::encoding::uint64::encode(NOT_SHOWN, &(not_shown as u64), &mut rest);
     }
@@ -109,13 +126,7 @@ pub(super) fn with_origins(
         encode_origin(&mut origin, &state);
         append(&mut rest, ORIGINS, &origin);
     }
-    let parts = [pieces.head(), pieces.some(&shown), pieces.tail(), &rest];
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    let mut message = Vec::with_capacity(length + 8);
-    encode_key(PLAN, WireType::LengthDelimited, &mut message);
-    encode_varint(length as u64, &mut message);
-    parts.iter().for_each(|part| message.extend_from_slice(part));
-    message
+    rest
 }
 
 /// As [`origin`] encodes, without copies of its texts: every request does it.

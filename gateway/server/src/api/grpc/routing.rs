@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use federation_core::id::ServiceKey;
 use federation_core::service::FederatedService;
 use federation_core::time::Mono;
@@ -19,6 +19,7 @@ use tonic::{Request, Response, Status};
 use tower::Service;
 
 use super::encoded_once::EncodedOnce;
+use super::plan_wire::Spliced;
 use super::{discovery, plan_wire, wire};
 use crate::api::ApiState;
 use crate::api::ask::Origins;
@@ -80,8 +81,8 @@ impl Service<axum::extract::Request> for ResolveRoute {
 struct ResolveMethod(ApiState);
 
 impl UnaryService<pb::ResolveRequest> for ResolveMethod {
-    type Response = Bytes;
-    type Future = std::future::Ready<Result<Response<Bytes>, Status>>;
+    type Response = Spliced;
+    type Future = std::future::Ready<Result<Response<Spliced>, Status>>;
 
     fn call(&mut self, request: Request<pb::ResolveRequest>) -> Self::Future {
         let answer = resolve(&self.0, request.get_ref());
@@ -89,7 +90,7 @@ impl UnaryService<pb::ResolveRequest> for ResolveMethod {
     }
 }
 
-fn resolve(state: &ApiState, request: &pb::ResolveRequest) -> Result<Bytes, Status> {
+fn resolve(state: &ApiState, request: &pb::ResolveRequest) -> Result<Spliced, Status> {
     let ask = plan_wire::decode_resolve(request)?;
     let inputs = state.resolver().inputs();
     let asking = state.resolver().understand(&ask.caller, &inputs);
@@ -99,7 +100,7 @@ fn resolve(state: &ApiState, request: &pb::ResolveRequest) -> Result<Bytes, Stat
     match found.encoded() {
         Encoded::Usable(pieces) => {
             let now = state.view().now();
-            Ok(plan_wire::with_origins(pieces, ask.excerpt, &found.service, &inputs, now).into())
+            Ok(plan_wire::with_origins(pieces, ask.excerpt, &found.service, &inputs, now))
         }
         Encoded::Unusable(unusable) => Err(Status::unavailable(unusable.detail.clone())),
     }
@@ -115,7 +116,10 @@ impl EncodePlan for Wire {
 
     fn plan(&self, encoded: &Encoded, service: &FederatedService, inputs: &Inputs, now: Mono) -> Bytes {
         match encoded {
-            Encoded::Usable(pieces) => plan_wire::with_origins(pieces, Excerpt::default(), service, inputs, now).into(),
+            Encoded::Usable(pieces) => {
+                let mut message = plan_wire::with_origins(pieces, Excerpt::default(), service, inputs, now);
+                message.copy_to_bytes(message.remaining())
+            }
             Encoded::Unusable(unusable) => unusable.bytes.clone(),
         }
     }
@@ -142,7 +146,7 @@ impl Service<axum::extract::Request> for WatchResolveRoute {
 
     fn call(&mut self, request: axum::extract::Request) -> Self::Future {
         let method = WatchResolveMethod(self.0.clone());
-        Box::pin(async move { Ok(Grpc::new(EncodedOnce::new()).server_streaming(method, request).await) })
+        Box::pin(async move { Ok(Grpc::new(EncodedOnce::<_>::new()).server_streaming(method, request).await) })
     }
 }
 

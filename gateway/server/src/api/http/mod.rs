@@ -17,6 +17,7 @@ mod policy;
 mod problem;
 mod reply;
 mod services;
+mod spliced;
 mod what_if;
 
 use axum::Router;

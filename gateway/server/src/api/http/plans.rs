@@ -13,6 +13,7 @@ use super::plan_document::{
     RoundingDocument,
 };
 use super::problem::{Problem, ProblemDocument};
+use super::spliced::Spliced;
 use super::{params, reply};
 use crate::api::ApiState;
 use crate::api::ask::{Origins, ResolveAsk};
@@ -62,7 +63,7 @@ pub(super) async fn resolve(State(state): State<ApiState>, request: Request) -> 
     if reply::client_has(request.headers(), &tag) {
         return Ok(reply::not_modified(tag));
     }
-    let mut response = Response::new(Body::from(body(&state, &found, pieces, ask.excerpt, &inputs)));
+    let mut response = Response::new(body(&state, &found, pieces, ask.excerpt, &inputs));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, reply::JSON);
     headers.insert(header::CACHE_CONTROL, reply::ASK_AGAIN);
@@ -79,7 +80,7 @@ fn not_found(state: &ApiState, ask: &ResolveAsk<'_>) -> Problem {
 fn tag(pieces: &Pieces, excerpt: Excerpt) -> HeaderValue {
     let legal = "digits, letters and quotes are legal in a header";
     if excerpt == Excerpt::default() {
-        return HeaderValue::from_maybe_shared(pieces.tag.clone()).expect(legal);
+        return HeaderValue::from_bytes(&pieces.tag).expect(legal);
     }
     let mut tag = pieces.tag[..pieces.tag.len() - 1].to_vec();
     if excerpt.depth == Depth::Top {
@@ -93,29 +94,28 @@ fn tag(pieces: &Pieces, excerpt: Excerpt) -> HeaderValue {
 }
 
 /// What was kept, and the ages of now.
-fn body(state: &ApiState, found: &Found, pieces: &Pieces, excerpt: Excerpt, inputs: &Inputs) -> Vec<u8> {
-    let origins = found.service.origins.len();
-    let mut body = Vec::with_capacity(pieces.bytes.len() + origins * ORIGIN_BYTES);
-    if excerpt == Excerpt::default() {
-        body.extend_from_slice(&pieces.bytes);
-    } else {
-        cut(&mut body, pieces, &excerpt.of(pieces.endpoints(), &pieces.top));
-    }
+fn body(state: &ApiState, found: &Found, pieces: &Pieces, excerpt: Excerpt, inputs: &Inputs) -> Body {
+    let mut rest = Vec::with_capacity(found.service.origins.len() * ORIGIN_BYTES);
     for (index, origin) in origin_states(&found.service, inputs, state.view().now()).enumerate() {
         if index > 0 {
-            body.push(b',');
+            rest.push(b',');
         }
-        reply::append(&mut body, &OriginDocument::of(origin));
+        reply::append(&mut rest, &OriginDocument::of(origin));
     }
-    body.extend_from_slice(b"]}");
-    body
+    rest.extend_from_slice(b"]}");
+    let kept = if excerpt == Excerpt::default() {
+        pieces.bytes.clone()
+    } else {
+        cut(pieces, &excerpt.of(pieces.endpoints(), &pieces.top)).into()
+    };
+    Body::new(Spliced::new(kept, rest.into()))
 }
 
 const NOT_SHOWN: &[u8] = b"\"notShown\":";
 
 /// The kept bytes with some of their endpoints only.
-fn cut(body: &mut Vec<u8>, pieces: &Pieces, shown: &Range<usize>) {
-    body.extend_from_slice(pieces.head());
+fn cut(pieces: &Pieces, shown: &Range<usize>) -> Vec<u8> {
+    let mut body = pieces.head().to_vec();
     let some = pieces.some(shown);
     body.extend_from_slice(some.strip_prefix(b",").unwrap_or(some)); // The comma between it and what is not shown.
     let tail = pieces.tail();
@@ -124,6 +124,7 @@ fn cut(body: &mut Vec<u8>, pieces: &Pieces, shown: &Range<usize>) {
     body.extend_from_slice(before);
     body.extend_from_slice((pieces.endpoints() - shown.len()).to_string().as_bytes());
     body.extend_from_slice(&number[1..]); // Instead of the 0 of an answer that shows all.
+    body
 }
 
 /// The document up to its origins, whose ages every request adds.
