@@ -26,7 +26,7 @@ use crate::nacos;
 use crate::policy::{KeeperOptions, PolicyKeeper, PolicyReader};
 use crate::ports::{INBOX_CAPACITY, OwnItem};
 use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
-use crate::resolve::{KEPT_BYTES, OwnPlace, Resolver};
+use crate::resolve::{self, OwnPlace, Resolver};
 use crate::snapshot_file;
 use crate::view::{self, ViewReader};
 
@@ -120,7 +120,9 @@ async fn open_policy(
 
 fn resolver(config: &Config, view: ViewReader, policy: &PolicyReader, metrics: ResolveMetrics) -> Resolver {
     let own = OwnPlace { cluster: config.cluster.clone(), locality: config.locality.clone() };
-    Resolver::new(view, policy.watch(), config.routing.places.clone(), own, KEPT_BYTES, metrics)
+    let configured = config.routing.plan_cache.map(|bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX));
+    let kept_bytes = configured.unwrap_or_else(resolve::kept_bytes);
+    Resolver::new(view, policy.watch(), config.routing.places.clone(), own, kept_bytes, metrics)
 }
 
 /// Starts the embedded registry if the cluster has no Nacos.

@@ -451,6 +451,12 @@ static ROUTING: Section = Section {
             "Metadata key of an instance's address for callers of another network, without that network's name at its end. Its value is \
              host or host:port.",
         ),
+        optional(
+            "plan_cache",
+            Kind::Bytes { min: 1 << 20, max: 1 << 40 },
+            "an eighth of the memory that the gateway may use, at least 64MiB",
+            "Bytes of encoded plans to keep. What does not fit is planned each time it is asked for.",
+        ),
     ],
 };
 

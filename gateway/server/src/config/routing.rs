@@ -7,6 +7,7 @@ use std::time::Duration;
 use federation_core::routing::{PlaceRules, ZoneSource};
 
 use super::reader::{Fields, Place, Read};
+use super::values::Bytes;
 
 /// How services are routed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Routing {
     pub damping: Damping,
     /// What registrants say of places and addresses.
     pub places: PlaceRules,
+    /// Bytes of plans that are kept; `None`: a part of the memory there is.
+    pub plan_cache: Option<Bytes>,
 }
 
 /// Where policies come from. The config item counts before the file, the file before the defaults.
@@ -55,6 +58,7 @@ impl Read for Routing {
             let damping = fields.get("damping");
             let keys = fields.get::<PlaceKeys>("instance_locality");
             let advertise_prefix = filled(fields, "advertise_prefix", "the beginning of a metadata key");
+            let plan_cache = fields.maybe("plan_cache");
             let keys = keys?;
             let places = PlaceRules {
                 region_key: keys.region,
@@ -63,7 +67,7 @@ impl Read for Routing {
                 zone_from: keys.zone_from,
                 advertise_prefix: advertise_prefix?.into(),
             };
-            Some(Self { policy: policy?, damping: damping?, places })
+            Some(Self { policy: policy?, damping: damping?, places, plan_cache: plan_cache? })
         })
     }
 }

@@ -90,7 +90,7 @@ fn what_is_left_out_has_its_default() {
 fn routing_is_read_as_it_was_written() {
     let text = with(
         "routing:\n  policy: {file: p.yaml, config: {enabled: false}}\n  damping: {health: 0s, freshness: 1m}\n  \
-         instance_locality: {region: r, zone: z, sub_zone: s, nacos_cluster_as_zone: true}\n  advertise_prefix: net.\n",
+         instance_locality: {region: r, zone: z, sub_zone: s, nacos_cluster_as_zone: true}\n  advertise_prefix: net.\n  plan_cache: 1GiB\n",
     );
     let routing = read(&text).unwrap().config.routing;
     assert_eq!((routing.policy.file, routing.policy.item), (Some("p.yaml".into()), None));
@@ -98,6 +98,7 @@ fn routing_is_read_as_it_was_written() {
     let places = routing.places;
     assert_eq!((&*places.region_key, &*places.zone_key, &*places.sub_zone_key), ("r", "z", "s"));
     assert_eq!((places.zone_from, &*places.advertise_prefix), (ZoneSource::NacosCluster, "net."));
+    assert_eq!(routing.plan_cache, Some(Bytes(1 << 30)));
 }
 
 #[test]
@@ -417,7 +418,7 @@ locality: {region: r, zone: z, sub_zone: s, network: n}
 nacos: {servers: ["n:1"], username: u, password: p, tls: {ca: a, cert: b, key: c, server_name: d}}
 kafka: {brokers: ["k:1"], topics: {replication_factor: 3}}
 export: {configs: [{}]}
-routing: {policy: {file: p}}
+routing: {policy: {file: p}, plan_cache: 1GiB}
 telemetry: {otlp: "http://t:4317"}
 "#;
     let embedded = r#"

@@ -9,6 +9,7 @@ mod caller;
 mod encoded;
 mod inputs;
 mod planned;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -28,12 +29,14 @@ pub(crate) use self::caller::{Asking, CallerAsk, PlaceAsk};
 pub(crate) use self::encoded::{Depth, Encoded, Excerpt, Pieces, Unusable};
 pub(crate) use self::inputs::{Inputs, OriginState, origin_states};
 pub(crate) use self::planned::{Planned, Unused};
+pub use self::room::kept_bytes;
 use crate::metrics::ResolveMetrics;
 use crate::policy::InForce;
 use crate::view::ViewReader;
 
-/// Bytes of plans that are kept: those of some ten thousand services. What does not fit is planned each time it is asked for.
-pub const KEPT_BYTES: usize = 256 << 20;
+/// More than any test keeps.
+#[cfg(test)]
+pub(crate) const KEPT_BYTES: usize = 256 << 20;
 
 /// Plans services for callers.
 pub struct Resolver {
@@ -46,7 +49,8 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Plans what `view` shows, by the policies that `policies` has at the time; keeps up to `kept_bytes` of plans.
+    /// Plans what `view` shows, by the policies that `policies` has at the time; keeps up to `kept_bytes` of plans: what
+    /// does not fit is planned each time it is asked for.
     #[must_use]
     pub fn new(
         view: ViewReader,
