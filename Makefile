@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status bench-propagation bench-plan fmt
+.PHONY: help demo test stack stack-down stack-status bench-propagation bench-plan bench-resolve fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ bench-propagation: ## from a registration in one region to a watcher in the othe
 
 bench-plan: ## what one plan costs, for services of 5 to 10,000 endpoints; half a minute
 	cargo run --release --quiet --bin bench-plan
+
+bench-resolve: ## what answers and watches cost next to fixed bytes from the same server, with 100,000 services; 3 minutes
+	cargo run --release --quiet --bin bench-plan
+	cargo run --release --quiet --bin bench-resolve
 
 fmt: ## format all Rust code
 	cargo fmt --all

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use federation_harness::{Gateway, Line};
 use serde_json::Value;
 
-use crate::machine;
 use crate::registrant::{Peer, instance};
 use crate::stage::Stage;
+use federation_bench::machine;
 
 const INSTANCES: usize = 3;
 /// A Nacos connection is served by one thread at a time: a few register side by side.

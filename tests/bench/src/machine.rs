@@ -3,7 +3,7 @@
 use std::fs;
 
 /// Processor, cores, memory and present load.
-pub(crate) fn describe() -> String {
+pub fn describe() -> String {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(name)).map(str::to_owned);
@@ -15,13 +15,13 @@ pub(crate) fn describe() -> String {
 }
 
 /// Load average of the last minute.
-pub(crate) fn load() -> String {
+pub fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
 /// Processor seconds that a process has used (100 ticks a second, as on every Linux this runs on), and its memory in MiB.
-pub(crate) fn used_by(pid: u32) -> (f64, u64) {
+pub fn used_by(pid: u32) -> (f64, u64) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks =

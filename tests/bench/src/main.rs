@@ -2,7 +2,6 @@
 //! Kafka and Nacos. Prints the peer of each figure (a subscriber directly at the first Nacos) from the same run.
 
 mod cold_start;
-mod machine;
 mod propagation;
 mod registrant;
 mod stage;
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use federation_bench::machine;
 use federation_harness::Line;
 
 use crate::stage::Stage;

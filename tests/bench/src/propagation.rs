@@ -8,9 +8,9 @@ use federation_proto::federation::v1::watch_service_response::Event;
 use federation_proto::federation::v1::{WatchServiceRequest, WatchServiceResponse};
 use tonic::Streaming;
 
-use crate::machine;
 use crate::registrant::{Peer, instance, service};
 use crate::stage::Stage;
+use federation_bench::machine;
 
 /// Instances that one service gathers before the next one is used: lists stay short.
 const PER_SERVICE: usize = 25;
