@@ -16,5 +16,6 @@ pub mod resolve;
 pub mod scenario;
 pub mod snapshot_file;
 pub mod telemetry;
+pub mod trouble;
 pub mod view;
 mod what_if;

@@ -21,7 +21,7 @@ use self::catalog::Catalog;
 pub use self::catalog::{Kind, Listed};
 use self::label::Label;
 pub use self::label::{
-    CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, WatchFace,
+    CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind, WatchFace,
 };
 use crate::view::ViewReader;
 
@@ -44,6 +44,8 @@ pub struct Metrics {
     pub resolve: ResolveMetrics,
     /// Written by the HTTP and gRPC faces.
     pub api: ApiMetrics,
+    /// Written by the board of troubles.
+    pub troubles: TroubleMetrics,
 }
 
 impl Metrics {
@@ -58,8 +60,9 @@ impl Metrics {
         let policy = PolicyMetrics::register(&mut catalog);
         let resolve = ResolveMetrics::register(&mut catalog);
         let api = ApiMetrics::register(&mut catalog);
+        let troubles = TroubleMetrics::register(&mut catalog);
         let (registry, listed) = catalog.finish();
-        Self { registry, listed, engine, log, nacos, policy, resolve, api }
+        Self { registry, listed, engine, log, nacos, policy, resolve, api, troubles }
     }
 
     /// All values in the OpenMetrics text format, version 1.0.0.
@@ -74,6 +77,33 @@ impl Metrics {
     #[must_use]
     pub fn listed(&self) -> &[Listed] {
         &self.listed
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TroubleLabels {
+    kind: Label<TroubleKind>,
+}
+
+/// Of what is wrong now.
+#[derive(Clone, Debug, Default)]
+pub struct TroubleMetrics {
+    standing: Family<TroubleLabels, Gauge>,
+}
+
+impl TroubleMetrics {
+    fn register(catalog: &mut Catalog) -> Self {
+        let new = Self::default();
+        let help = "things that are wrong with this gateway now, as its status lists them";
+        catalog.gauge("federation_troubles", "kind", help, &new.standing);
+        TroubleKind::ALL.iter().for_each(|kind| drop(new.standing(*kind).set(0)));
+        new
+    }
+
+    /// How many troubles of this kind stand.
+    #[must_use]
+    pub fn standing(&self, kind: TroubleKind) -> Gauge {
+        self.standing.get_or_create_owned(&TroubleLabels { kind: Label(kind) })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::engine::EngineCommands;
 use crate::metrics::{ApiMetrics, Metrics};
 use crate::policy::PolicyReader;
 use crate::resolve::Resolver;
+use crate::trouble::{Trouble, TroubleBoard};
 use crate::view::ViewReader;
 use crate::what_if::{self, Effect, Survey};
 
@@ -46,6 +47,7 @@ struct Inner {
     commands: EngineCommands,
     policy: PolicyReader,
     metrics: Arc<Metrics>,
+    troubles: TroubleBoard,
     hub: Hub,
     plan_hub: PlanHub,
     resolver: Resolver,
@@ -58,10 +60,11 @@ struct Inner {
 }
 
 impl ApiState {
-    /// Answers from `view` and from the plans of `resolver`, and passes on `commands`. `started` is the wall time of the
+    /// Answers from `view` and from the plans of `resolver`, tells what stands on `troubles`, and passes on `commands`. `started` is the wall time of the
     /// process's start: versions that are shown begin there, so that a client that comes back after a restart is never
     /// told that nothing has changed.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "each is one part that the assembly has, named once")]
     pub fn new(
         identity: Identity,
         view: ViewReader,
@@ -69,6 +72,7 @@ impl ApiState {
         policy: PolicyReader,
         resolver: Resolver,
         metrics: Arc<Metrics>,
+        troubles: TroubleBoard,
         started: WallMs,
     ) -> Self {
         let (hub, plan_hub) = (Hub::new(view.clone(), metrics.api.clone()), PlanHub::default());
@@ -82,6 +86,7 @@ impl ApiState {
             policy,
             commands,
             metrics,
+            troubles,
             hub,
             plan_hub,
             resolver,
@@ -191,10 +196,16 @@ impl ApiState {
     pub(crate) fn readiness(&self) -> (bool, Vec<String>) {
         let gateway = self.0.view.gateway();
         let mut reasons = gateway.reasons.clone();
+        reasons.extend(self.troubles().into_iter().map(|trouble| trouble.text));
         if self.0.draining.is_cancelled() {
             reasons.push(STOPPING.to_owned());
         }
         (gateway.ready && !self.0.draining.is_cancelled(), reasons)
+    }
+
+    /// What is wrong with the gateway now; read from the board itself, so that it is true also while the engine is stuck.
+    pub(crate) fn troubles(&self) -> Vec<Trouble> {
+        self.0.troubles.all()
     }
 
     /// Cancelled once the gateway stops: it is not ready any more, watches end.

@@ -28,6 +28,7 @@ use crate::ports::{INBOX_CAPACITY, OwnItem};
 use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
 use crate::resolve::{self, OwnPlace, Resolver};
 use crate::snapshot_file;
+use crate::trouble::TroubleBoard;
 use crate::view::{self, ViewReader};
 
 /// Who makes the own topics.
@@ -50,6 +51,7 @@ impl Gateway {
         let clock = Clock::start();
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
         let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
+        let troubles = TroubleBoard::new(metrics.troubles.clone());
         let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
         let (commands, command_queue) = engine::commands();
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
@@ -66,7 +68,8 @@ impl Gateway {
         }
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
         let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
-        let api = ApiState::new(identity(&config), view_reader, commands, policy.clone(), resolver, shown, started);
+        let api =
+            ApiState::new(identity(&config), view_reader, commands, policy.clone(), resolver, shown, troubles, started);
         let flusher = kafka_log.flusher();
         let engine = Engine {
             core,

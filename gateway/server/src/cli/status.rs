@@ -1,4 +1,4 @@
-//! `status`: is the gateway ready, is every cluster live.
+//! `status`: is the gateway ready and without trouble, is every cluster live.
 
 use serde_json::Value;
 
@@ -12,7 +12,8 @@ pub(super) async fn run(client: &Client, output: &mut Output<'_>) -> Result<Exit
     let mut status = client.get("/v1/status", &[]).await?;
     let clusters = client.get("/v1/clusters", &[]).await?;
     let ready = client.is_ready().await?;
-    let exit = if ready && clusters::all_live(&clusters) { Exit::Ok } else { Exit::Negative };
+    let untroubled = status["troubles"].as_array().is_none_or(Vec::is_empty);
+    let exit = if ready && untroubled && clusters::all_live(&clusters) { Exit::Ok } else { Exit::Negative };
     match output.format {
         Format::Json => {
             if let Value::Object(members) = &mut status {
@@ -28,11 +29,11 @@ pub(super) async fn run(client: &Client, output: &mut Output<'_>) -> Result<Exit
     Ok(exit)
 }
 
-/// Readiness and its reasons first, then whatever else the gateway tells, one fact a line.
+/// Readiness and its reasons (the texts of troubles are among them) first, then whatever else the gateway tells, one fact a line.
 fn facts(status: &Value, ready: bool) -> String {
     let mut lines = vec![("ready".to_owned(), if ready { "yes" } else { "no" }.to_owned())];
     for (name, value) in status.as_object().into_iter().flatten() {
-        if !matches!(name.as_str(), "ready" | "clusters") {
+        if !matches!(name.as_str(), "ready" | "clusters" | "troubles") {
             flatten(name, value, &mut lines);
         }
     }

@@ -91,6 +91,21 @@ async fn status_is_good_only_if_the_gateway_is_ready_and_all_are_live() {
 }
 
 #[tokio::test]
+async fn status_is_not_good_while_a_trouble_stands() {
+    let live = || cluster("a", true, "live", Value::Null);
+    for (troubles, want) in [(json!([]), Exit::Ok), (json!([{"kind": "storage", "about": "", "text": "disk full"}]), Exit::Negative)] {
+        let status = json!({"ready": true, "reasons": [], "troubles": troubles});
+        let canned = Canned::start(
+            json_at("/v1/status", status)
+                .merge(json_at("/v1/clusters", json!({"clusters": [live()]})))
+                .route("/readyz", get(|| std::future::ready(StatusCode::OK))),
+        )
+        .await;
+        assert_eq!(canned.run(&["status"]).await.0, want);
+    }
+}
+
+#[tokio::test]
 async fn status_shows_facts_and_clusters() {
     let clusters = vec![cluster("a", true, "live", Value::Null), cluster("bb", false, "stale", "no beat".into())];
     let canned = Canned::start(gateway(StatusCode::OK, clusters)).await;

@@ -62,13 +62,19 @@ macro_rules! label {
         impl $name {
             /// Every value.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word that metrics and documents use.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
         }
 
         impl Word for $name {
             fn word(&self) -> &str {
-                match self {
-                    $(Self::$variant => $word,)*
-                }
+                self.as_str()
             }
         }
     };
@@ -115,6 +121,41 @@ label!(
         Topics = "topics",
         /// Asks where partitions end.
         Ends = "ends",
+    }
+);
+
+label!(
+    /// A kind of trouble that can stand on the board of a gateway.
+    #[derive(PartialOrd, Ord)]
+    TroubleKind {
+        /// The brokers cannot be reached, or refuse this account.
+        LogUnreachable = "log_unreachable",
+        /// A client of the log gets nothing although there is something, and raises no error.
+        LogSilent = "log_silent",
+        /// The brokers refuse what this gateway writes.
+        LogRefuses = "log_refuses",
+        /// A topic's settings are dangerous, or not as wanted.
+        LogTopics = "log_topics",
+        /// The beginning of an own topic is gone and was not due to go.
+        LogBeginningLost = "log_beginning_lost",
+        /// What is known of another cluster is provably not everything.
+        OriginIncomplete = "origin_incomplete",
+        /// Records of another cluster are out of bounds and set aside.
+        OriginSetAside = "origin_set_aside",
+        /// The engine has not turned for too long.
+        EngineStuck = "engine_stuck",
+        /// A connection to the local Nacos shows no sign of life.
+        NacosSilent = "nacos_silent",
+        /// Calls to the local Nacos fail, or are refused.
+        NacosCall = "nacos_call",
+        /// Instances are gone from Nacos's lists and no read confirms it.
+        RemovalUnconfirmed = "removal_unconfirmed",
+        /// A rule of the configuration names something that does not exist.
+        RuleMatchesNothing = "rule_matches_nothing",
+        /// Files cannot be written or read.
+        Storage = "storage",
+        /// Connections of clients are turned away: a limit is reached.
+        Connections = "connections",
     }
 );
 
@@ -226,5 +267,11 @@ impl Route {
     pub fn of(path: &str) -> Self {
         let known = Self::ALL.iter().copied().find(|route| route.word() == path);
         known.unwrap_or(if path.starts_with("/docs/") { Self::Docs } else { Self::Other })
+    }
+}
+
+impl serde::Serialize for TroubleKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }

@@ -14,6 +14,7 @@ use federation_gateway::engine;
 use federation_gateway::metrics::Metrics;
 use federation_gateway::policy::PolicyReader;
 use federation_gateway::resolve::{OwnPlace, Resolver, kept_bytes};
+use federation_gateway::trouble::TroubleBoard;
 use federation_gateway::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
@@ -149,5 +150,5 @@ fn gateway(services: Vec<FederatedService>) -> (ViewWriter, ApiState) {
         metrics.resolve.clone(),
     );
     let (commands, _) = engine::commands();
-    (writer, ApiState::new(identity, reader, commands, policy, resolver, metrics, WallMs(1)))
+    (writer, ApiState::new(identity, reader, commands, policy, resolver, metrics, TroubleBoard::default(), WallMs(1)))
 }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::api::ask::{Origins, Page, ServiceAsk};
 use crate::api::select::{Counts, Listed, Moment, Origin};
+use crate::trouble::Trouble;
 
 /// Place of a cluster; a part that is not known is null.
 #[derive(Serialize, ToSchema)]
@@ -443,6 +444,8 @@ pub(super) struct StatusDocument<'a> {
     pub(super) ready: bool,
     /// Why it is not ready, or what is limited although it is ready; for people.
     pub(super) reasons: Vec<String>,
+    /// What is wrong now, thing by thing; their texts are among the reasons.
+    pub(super) troubles: Vec<Trouble>,
     pub(super) federation: &'a str,
     pub(super) cluster: &'a str,
     pub(super) replica: &'a str,
@@ -467,4 +470,6 @@ pub(super) struct ReadyDocument {
     pub(super) ready: bool,
     /// What is limited although it is ready.
     pub(super) reasons: Vec<String>,
+    /// What is wrong now, thing by thing; their texts are among the reasons.
+    pub(super) troubles: Vec<Trouble>,
 }

@@ -24,6 +24,7 @@ pub(super) async fn status(State(state): State<ApiState>, RawQuery(query): RawQu
     Ok(reply::json(&StatusDocument {
         ready,
         reasons,
+        troubles: state.troubles(),
         federation: identity.federation.as_str(),
         cluster: identity.cluster.as_str(),
         replica: &identity.replica,
@@ -58,7 +59,8 @@ pub(super) async fn livez() -> &'static str {
 )]
 pub(super) async fn readyz(State(state): State<ApiState>) -> Result<Response, Problem> {
     let (ready, reasons) = state.readiness();
-    if ready { Ok(reply::json(&ReadyDocument { ready, reasons })) } else { Err(Problem::not_ready(reasons)) }
+    let troubles = state.troubles();
+    if ready { Ok(reply::json(&ReadyDocument { ready, reasons, troubles })) } else { Err(Problem::not_ready(reasons)) }
 }
 
 /// All metrics in the OpenMetrics text format.

@@ -286,7 +286,7 @@ async fn clusters_and_status_show_what_the_gateway_knows_of_itself_and_others() 
     assert!(clusters.body.starts_with(first), "{}", clusters.body);
     let status = gateway.get("/v1/status").await;
     let start = concat!(
-        r#"{"ready":true,"reasons":[],"federation":"demo","cluster":"shanghai","replica":"shanghai-0","version":"0.1.0","#,
+        r#"{"ready":true,"reasons":[],"troubles":[],"federation":"demo","cluster":"shanghai","replica":"shanghai-0","version":"0.1.0","#,
         r#""uptimeMs":10,"facts":{"nacos":"connected"},"clusters":[{"cluster":"frankfurt","#,
     );
     assert!(status.body.starts_with(start), "{}", status.body);
@@ -296,7 +296,7 @@ async fn clusters_and_status_show_what_the_gateway_knows_of_itself_and_others() 
 async fn a_gateway_that_is_not_ready_says_why_and_still_answers() {
     let mut gateway = Gateway::new();
     gateway.put(orders(7));
-    assert_eq!(gateway.get("/readyz").await.json(), json!({"ready": true, "reasons": []}));
+    assert_eq!(gateway.get("/readyz").await.json(), json!({"ready": true, "reasons": [], "troubles": []}));
     let reasons = vec!["nacos was not read yet".to_owned()];
     gateway.set_gateway(GatewayStatus { ready: false, reasons, facts: vec![] });
     let answer = gateway.get("/readyz").await;

@@ -35,6 +35,7 @@ use crate::engine::EngineCommands;
 use crate::metrics::Metrics;
 use crate::policy::{InForce, PolicyReader, PolicySource};
 use crate::resolve::{KEPT_BYTES, OwnPlace, Resolver};
+use crate::trouble::TroubleBoard;
 use crate::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
 
 /// Versions begin at this number: the start of the process in milliseconds, times 1,024.
@@ -77,7 +78,7 @@ impl Gateway {
         let rules = PlaceRules::default();
         let resolver = Resolver::new(reader.clone(), policy, rules, own, KEPT_BYTES, metrics.resolve.clone());
         let state =
-            ApiState::new(identity, reader, commands, PolicyReader::of_defaults(), resolver, metrics, WallMs(1));
+            ApiState::new(identity, reader, commands, PolicyReader::of_defaults(), resolver, metrics, TroubleBoard::default(), WallMs(1));
         Self { writer, policies, clock, state }
     }
 
