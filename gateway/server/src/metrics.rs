@@ -96,7 +96,9 @@ impl TroubleMetrics {
         let new = Self::default();
         let help = "things that are wrong with this gateway now, as its status lists them";
         catalog.gauge("federation_troubles", "kind", help, &new.standing);
-        TroubleKind::ALL.iter().for_each(|kind| drop(new.standing(*kind).set(0)));
+        for kind in TroubleKind::ALL {
+            new.standing(*kind).set(0);
+        }
         new
     }
 
