@@ -5,7 +5,7 @@
 //! registered anew. So a missing instance is held until a fresh read, asked after it went missing and after the service
 //! has settled on this connection, does not have it either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::federation::input::ServiceReading;
@@ -21,6 +21,9 @@ const ASK_AGAIN_AFTER: Millis = Millis::from_secs(1);
 /// A list that goes on changing after a connect is believed at the latest after this many holds: registering anew takes
 /// clients seconds, so what still changes a minute later is life, not recovery.
 const MOST_HOLDS: u64 = 4;
+
+/// Not before somebody says something.
+pub const NEVER: Mono = Mono(u64::MAX);
 
 /// Instances as an answer of Nacos lists them.
 type Listing = BTreeMap<InstanceId, Arc<Instance>>;
@@ -63,12 +66,27 @@ pub struct LocalService {
     /// A read is wanted, not before this time.
     wants_read: Option<Mono>,
     next_sweep: Mono,
+    /// Removals that were proven on this connection and that the log may not have yet: the proof outlives the moment at which the record
+    /// could not be written.
+    proven_gone: BTreeSet<InstanceId>,
 }
 
 #[derive(Clone, Debug)]
 struct Missing {
     last: Arc<Instance>,
     held: Held,
+    known_from: KnownFrom,
+}
+
+/// Who said that a missing instance exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownFrom {
+    /// A list of Nacos, in this process.
+    List,
+    /// The own log, read to its end.
+    Log,
+    /// What an earlier process had read of the log: it counts until the log itself was read.
+    Snapshot,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +114,7 @@ impl LocalService {
             asked: None,
             wants_read: None,
             next_sweep: first_sweep,
+            proven_gone: BTreeSet::new(),
         }
     }
 
@@ -138,6 +157,11 @@ impl LocalService {
         all.into_iter()
     }
 
+    /// Ids of all instances that are shown, held ones included.
+    pub fn ids(&self) -> impl Iterator<Item = &InstanceId> {
+        self.present.keys().chain(self.missing.keys())
+    }
+
     /// The removals that are held.
     pub fn held(&self) -> impl Iterator<Item = &Held> {
         self.missing.values().map(|missing| &missing.held)
@@ -147,14 +171,25 @@ impl LocalService {
     /// while Nacos is away, so a long outage is followed by a longer hold.
     pub fn connected(&mut self, now: Mono, outage: Millis) {
         self.outage = outage;
-        self.settled = false;
         self.listed_on_this_connection = false;
+        self.asked = None;
+        self.proven_gone.clear();
+        self.unsettle(now);
+    }
+
+    /// Its list is doubted from now on, as after a connect: this process takes the log over, or meets what the log has for the first time.
+    pub fn unsettle(&mut self, now: Mono) {
+        self.settled = false;
         self.connected_at = now;
         self.quiet_since = now;
-        self.asked = None;
         for missing in self.missing.values_mut() {
             missing.held.reason = HoldReason::AfterConnect;
         }
+    }
+
+    /// The log does not have the instance (any more): its removal needs no memory.
+    pub fn forget_proof(&mut self, id: &InstanceId) {
+        self.proven_gone.remove(id);
     }
 
     /// A list of the enabled instances. Returns the ids whose wanted value, or hold, changed.
@@ -173,6 +208,7 @@ impl LocalService {
             instances.into_iter().map(|(id, instance)| (id, Arc::new(shown(instance, protected)))).collect();
         let mut changed = self.miss(now, &listing);
         for (id, instance) in listing {
+            self.proven_gone.remove(&id);
             let was_missing = self.missing.remove(&id).is_some();
             if was_missing || self.present.get(&id) != Some(&instance) {
                 self.present.insert(id.clone(), instance);
@@ -202,27 +238,47 @@ impl LocalService {
         let ids: Vec<InstanceId> = self.present.iter().filter(gone).map(|(id, _)| id.clone()).collect();
         for id in &ids {
             let last = self.present.remove(id).expect("the id was just found");
-            self.hold(now, id.clone(), last);
+            self.hold(now, id.clone(), last, KnownFrom::List);
         }
         ids
     }
 
-    fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>) {
+    fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>, known_from: KnownFrom) {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
-        self.missing.insert(id, Missing { last, held: Held { since: now, reason } });
+        self.missing.insert(id, Missing { last, held: Held { since: now, reason }, known_from });
     }
 
-    /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other. Returns whether
-    /// it is newly held.
-    pub fn compare_with_log(&mut self, now: Mono, id: &InstanceId, logged: &Arc<Instance>) -> bool {
-        if !self.listed || self.wanted(id).is_some() {
+    /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other, unless there is one already.
+    /// Returns whether it is newly held.
+    pub fn compare_with_log(&mut self, now: Mono, id: &InstanceId, logged: &Arc<Instance>, from: KnownFrom) -> bool {
+        if !self.listed || self.proven_gone.contains(id) {
             return false;
         }
-        self.hold(now, id.clone(), Arc::clone(logged));
+        if self.wanted(id).is_some() {
+            if let Some(missing) = self.missing.get_mut(id).filter(|_| from == KnownFrom::Log) {
+                missing.known_from = KnownFrom::Log;
+            }
+            return false;
+        }
+        self.hold(now, id.clone(), Arc::clone(logged), from);
         if self.settled {
             self.want_read(now);
         }
         true
+    }
+
+    /// The log was read to its end, and has these ids: what is held by the word of a snapshot alone, and is not among them, went while
+    /// this process was not there. Returns what is not shown any more.
+    pub fn drop_what_only_the_snapshot_had(&mut self, logged: &BTreeSet<&InstanceId>) -> Vec<InstanceId> {
+        self.proven_gone.retain(|id| logged.contains(id));
+        let gone = |(id, missing): &(&InstanceId, &Missing)| {
+            missing.known_from == KnownFrom::Snapshot && !logged.contains(*id)
+        };
+        let ids: Vec<InstanceId> = self.missing.iter().filter(gone).map(|(id, _)| id.clone()).collect();
+        for id in &ids {
+            self.missing.remove(id);
+        }
+        ids
     }
 
     /// A fresh read. Returns the ids whose wanted value, or hold, changed, and whether the list has to be queried anew.
@@ -308,6 +364,7 @@ impl LocalService {
                 Some(_) => {}
                 None if asked.settled && self.settled && since <= asked.at => {
                     self.missing.remove(&id);
+                    self.proven_gone.insert(id.clone());
                     changed.push(id);
                 }
                 None => {}
@@ -331,6 +388,7 @@ impl LocalService {
             let ids: Vec<InstanceId> = self.present.iter().filter(gone).map(|(id, _)| id.clone()).collect();
             for id in ids {
                 self.present.remove(&id);
+                self.proven_gone.insert(id.clone());
                 changed.push(id);
             }
         }
@@ -344,6 +402,7 @@ impl LocalService {
             self.missing.iter().filter(|(_, missing)| believed(missing)).map(|(id, _)| id.clone()).collect();
         for id in &gone {
             self.missing.remove(id);
+            self.proven_gone.insert(id.clone());
         }
         let mut earliest: Option<Mono> = None;
         for missing in self.missing.values_mut().filter(|_| self.settled) {
@@ -372,9 +431,12 @@ impl LocalService {
         Ask::Read
     }
 
-    /// When [`LocalService::due`] is to be called at the latest.
+    /// When [`LocalService::due`] is to be called at the latest. A service that was never listed has nothing due: its first list will.
     #[must_use]
     pub fn next_deadline(&self, patience: &Patience) -> Mono {
+        if !self.listed {
+            return NEVER;
+        }
         let settling = (!self.settled && self.listed_on_this_connection).then(|| self.settles_at(patience));
         let asking = self.wants_read;
         let first = [settling, asking].into_iter().flatten().fold(self.next_sweep, Mono::min);
