@@ -8,6 +8,7 @@ use crate::federation::{Federation, Now, Origin};
 use crate::id::ClusterId;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
+use crate::log::partition::Fold;
 use crate::log::record::Record;
 use crate::time::Millis;
 
@@ -43,6 +44,7 @@ impl Federation {
         let wanted = origin.stated().filter(|_| !own).unwrap_or(origin.topics);
         for key in origin.spread_over(wanted) {
             self.changed.note(&key);
+            self.recount(id, &key);
         }
     }
 }
@@ -87,6 +89,7 @@ impl Origin {
         if partitions == 0 || partitions == self.log.partitions() {
             return Vec::new();
         }
+        let keys: Vec<DataKey> = self.log.folds().flat_map(Fold::keys).collect();
         let facts: Vec<_> = self.log.folds().flat_map(facts_of).collect();
         let mut folds = OriginLog::new(partitions);
         for (offset, (key, body, header)) in (0..).zip(facts.iter().cloned()) {
@@ -95,6 +98,6 @@ impl Origin {
         }
         self.log = if facts.is_empty() { folds } else { folds.into_snapshot() };
         self.weigh();
-        facts.into_iter().map(|(key, _, _)| key).collect()
+        keys // Of those that cannot be read nothing is kept.
     }
 }

@@ -79,6 +79,16 @@ impl Fold {
         self.configs.iter()
     }
 
+    /// All keys, also those whose values cannot be read, in no order.
+    pub fn keys(&self) -> Vec<DataKey> {
+        let of_service = |(service, entries): (&ServiceKey, &ServiceEntries)| {
+            let key = |id: &InstanceId| DataKey::Instance(service.clone(), id.clone());
+            entries.keys().map(key).collect::<Vec<_>>()
+        };
+        let configs = self.configs.keys().map(|key| DataKey::Config(key.clone()));
+        self.services.iter().flat_map(of_service).chain(configs).collect()
+    }
+
     /// Digest of the key's last record, if it is present.
     #[must_use]
     pub fn digest_of(&self, key: &DataKey) -> Option<u128> {

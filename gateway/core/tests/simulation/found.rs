@@ -39,7 +39,7 @@ fn status(world: &mut World, at: &str, of: &str) -> ClusterStatus {
     clusters.into_iter().find(|status| status.id == cluster(of)).unwrap()
 }
 
-fn replica(nonce: u32, term: u32, beat: u64) -> Replica {
+pub(crate) fn replica(nonce: u32, term: u32, beat: u64) -> Replica {
     Replica {
         state: ReplicaState::Leader,
         epoch: Epoch { term, nonce },

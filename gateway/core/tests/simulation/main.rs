@@ -5,7 +5,9 @@
 mod damping;
 mod found;
 mod intents;
+mod more;
 mod partitions;
+mod strangers;
 mod world;
 
 use std::collections::BTreeMap;
@@ -296,6 +298,10 @@ fn whatever_happens_all_views_are_the_truth_once_everything_is_well_again() {
             }
         }
         assert_eq!(digests(&world, "frankfurt"), digests(&world, "shanghai"), "seed {seed}");
+        for (at, of) in [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(at, of)| (cluster(NAMES[at]), cluster(NAMES[of]))) {
+            let core = &world.gateways[&at].core;
+            assert_eq!(core.size(&of), core.size_counted_anew(&of), "seed {seed}: {of} at {at}");
+        }
     }
 }
 

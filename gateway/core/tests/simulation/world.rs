@@ -85,6 +85,8 @@ pub(crate) struct Log {
     pub(crate) paused: BTreeSet<ClusterId>,
     /// Records below are compacted for whoever reads from the beginning; tombstones among them are gone.
     pub(crate) compacted: BTreeMap<PartitionId, usize>,
+    /// So many records at the beginning of a data partition are gone: retention, or somebody's delete-records.
+    pub(crate) purged: BTreeMap<PartitionId, usize>,
     /// Records handed over at once, of a data partition.
     pub(crate) turn: Option<usize>,
 }
@@ -229,6 +231,12 @@ impl World {
         }
     }
 
+    /// A gateway's reader begins a partition anew.
+    pub(crate) fn begin_anew(&mut self, at: &str, place: &PartitionId) {
+        self.gateways.get_mut(&cluster(at)).unwrap().cursors.remove(place);
+        self.tell(&cluster(at), Input::Log(LogInput::Restarted(place.clone())));
+    }
+
     pub(crate) fn nacos(&mut self, name: &str) -> &mut Nacos {
         &mut self.gateways.get_mut(&cluster(name)).unwrap().nacos
     }
@@ -364,8 +372,12 @@ impl World {
             return self.tell(name, Input::Log(LogInput::EndOffset { partition: place, end }));
         }
         let turn = self.log.turn;
+        let purged = self.log.purged.get(&place).copied().unwrap_or(0);
         let gateway = self.gateways.get_mut(name).unwrap();
         let cursor = gateway.cursors.entry(place.clone()).or_default();
+        if place.topic != TopicKind::Control {
+            *cursor = purged.max(*cursor);
+        }
         let from = *cursor;
         let mut inputs = Vec::new();
         let end = if place.topic == TopicKind::Control {
