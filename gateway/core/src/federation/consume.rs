@@ -1,6 +1,7 @@
 //! News of the log: members, records, ends, and what they mean for the origin that they are of.
 
 use crate::federation::input::{Effect, LogInput, SendId};
+use crate::federation::reconcile::Occasion;
 use crate::federation::stated::Described;
 use crate::federation::{Counts, Federation, Now, Origin};
 use crate::id::ClusterId;
@@ -197,11 +198,12 @@ impl Federation {
             (was_read, if replaced { Applied::Replaced(partition.replace()) } else { applied })
         });
         let Some((was_read, applied)) = reached else { return };
+        let replaced = if let Applied::Replaced(keys) = &applied { keys.clone() } else { Vec::new() };
         self.note_applied(now, &place.origin, applied);
         if own {
             self.settle_sends(now, place, effects);
             if !was_read {
-                self.own_partition_was_read(now, place, effects);
+                self.reconcile((place.topic, place.partition), Occasion::Read, &replaced);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! The owner of all state of a gateway: `step(now, Input) -> Effects`.
 //!
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
-//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`own`] drives it,
+//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
+//! compares it with what Nacos says, [`own`] drives it,
 //! [`stated`] says what this process states of its cluster, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.
 //!
@@ -15,6 +16,7 @@ mod intents;
 mod judge;
 mod own;
 mod partitions;
+mod reconcile;
 mod snapshot;
 mod stated;
 mod takeover;
@@ -29,6 +31,7 @@ use foldhash::fast::RandomState;
 use crate::federation::damping::HealthMemory;
 use crate::federation::input::{Effect, Input, LocalInput, ReplicaIdentity};
 use crate::federation::judge::Load;
+use crate::federation::reconcile::Reconciling;
 use crate::federation::stated::Described;
 use crate::federation::tally::Tally;
 use crate::freshness::{Freshness, FreshnessSettings, Pulse};
@@ -214,6 +217,7 @@ pub struct Federation {
     lease: Lease,
     publisher: Publisher,
     leadership: Leadership,
+    reconciling: Reconciling,
     revision: Revision,
     changed: Changed,
     intents: Arc<IntentTable>,
@@ -241,6 +245,7 @@ impl Federation {
             lease,
             publisher: Publisher::default(),
             leadership: Leadership::default(),
+            reconciling: Reconciling::default(),
             revision: Revision::default(),
             changed: Changed::default(),
             intents: Arc::default(),
@@ -285,7 +290,7 @@ impl Federation {
         let lease = Some(self.lease.next_deadline(now));
         // Without permission nothing can be sent, whatever is due.
         let publish = if self.lease.may_write(now) { self.publisher.next_deadline() } else { None };
-        let comparing = (self.lease.role() == Role::Leading && self.leadership.is_comparing()).then_some(now);
+        let comparing = (!self.reconciling.is_empty()).then_some(now);
         let deadlines = [self.local.next_deadline(), publish, comparing, lease, self.next_hold_end()];
         deadlines.into_iter().flatten().fold(sleep, Mono::min).max(now)
     }
@@ -418,6 +423,7 @@ impl Federation {
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.end_holds(now);
         self.refit_due(now);
+        self.reconcile_slice(now, effects);
         self.local.tick(now.mono, effects);
         let mut wishes = Vec::new();
         let may_claim = self.local.is_warm() && self.own_log_is_read();

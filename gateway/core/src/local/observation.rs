@@ -5,7 +5,7 @@
 //! empty and settled.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -63,6 +63,8 @@ pub struct Local {
     /// Lists are doubted since then, beside the connect: the log was taken over.
     doubted: Mono,
     held: HeldCounts,
+    /// Names of catalogs that are to be watched: as long as the longest catalog, and watched slice by slice.
+    found: VecDeque<ServiceKey>,
 }
 
 struct Watched {
@@ -106,6 +108,7 @@ impl Local {
             warm: false,
             doubted: Mono(0),
             held: HeldCounts::default(),
+            found: VecDeque::new(),
         }
     }
 
@@ -200,6 +203,7 @@ impl Local {
 
     /// Carries out what is due.
     pub fn tick(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        self.watch_found(now, effects);
         for _ in 0..ASKED_IN_A_TICK {
             if self.agenda.peek().is_none_or(|Reverse((due, _))| *due > now) {
                 return;
@@ -215,6 +219,9 @@ impl Local {
     /// When [`Local::tick`] is to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
+        if !self.found.is_empty() {
+            return Some(Mono(0));
+        }
         self.agenda.peek().map(|Reverse((due, _))| *due)
     }
 
@@ -361,10 +368,10 @@ impl Local {
         is_logged: &dyn Fn(&ServiceKey) -> bool,
         effects: &mut Vec<Effect>,
     ) {
-        let names: HashSet<ServiceKey, RandomState> = names.into_iter().collect();
+        let named: HashSet<&ServiceKey, RandomState> = names.iter().collect();
         let mut given_up = Vec::new();
         for (key, watched) in self.services.iter_mut().filter(|(key, _)| key.namespace() == namespace) {
-            let unneeded = watched.state.is_empty() && watched.state.is_settled() && !names.contains(key);
+            let unneeded = watched.state.is_empty() && watched.state.is_settled() && !named.contains(key);
             watched.catalogs_without = if unneeded { watched.catalogs_without.saturating_add(1) } else { 0 };
             if watched.catalogs_without >= CATALOGS_WITHOUT && !is_logged(key) {
                 given_up.push(key.clone());
@@ -374,7 +381,15 @@ impl Local {
             self.services.remove(&key);
             effects.push(Effect::UnwatchService(key));
         }
-        for key in names {
+        self.found.retain(|key| key.namespace() != namespace); // This catalog has them too, or they are gone.
+        self.found.extend(names.into_iter().filter(|key| !self.services.contains_key(key)));
+        self.watch_found(now, effects);
+    }
+
+    /// Watches a slice of what catalogs named.
+    fn watch_found(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        for _ in 0..ASKED_IN_A_TICK {
+            let Some(key) = self.found.pop_front() else { return };
             self.watch(now, key, effects);
         }
     }
