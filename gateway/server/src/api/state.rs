@@ -212,7 +212,7 @@ impl ApiState {
         if self.0.draining.is_cancelled() {
             reasons.push(STOPPING.to_owned());
         }
-        (gateway.ready && !self.0.draining.is_cancelled(), reasons)
+        (self.0.view.is_ready() && !self.0.draining.is_cancelled(), reasons)
     }
 
     /// What is wrong with the gateway now; read from the board itself, so that it is true also while the engine is stuck.

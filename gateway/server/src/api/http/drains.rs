@@ -23,7 +23,7 @@ use super::reply;
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
 use crate::api::ApiState;
 use crate::engine::CommandError;
-use crate::view::ClusterTable;
+use crate::view::{ClusterTable, stuck_reason};
 
 /// An order that was not read back within this time is answered with 504. The log takes some ten milliseconds.
 const IN_FORCE_WITHIN: Duration = Duration::from_secs(3);
@@ -134,6 +134,9 @@ pub(super) async fn order(
         let hypothesis = Hypothesis { drains: vec![supposed(&order)], ..Hypothesis::default() };
         let survey = state.survey(hypothesis, limit).await?;
         return Ok(reply::json(&ComparisonDocument::of(&survey)));
+    }
+    if let Some(silence) = state.view().engine_stuck() {
+        return Err(Problem::not_ordered(&stuck_reason(silence))); // Nobody wants an order to be taken when it turns again.
     }
     if last_ones == LastOnes::Refuse && takes_more(&state, &order) {
         let refused = state.left_without(supposed(&order)).await.map_err(|busy| Problem::not_ordered(&busy))?;

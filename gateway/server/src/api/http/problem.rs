@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use federation_core::id::ClusterId;
 use federation_core::intents::{DrainInForce, DrainTarget};
+use federation_core::time::Millis;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +16,7 @@ use super::plan_document::UnusedDocument;
 use crate::api::ask::{BadField, Origins};
 use crate::api::select::Moment;
 use crate::resolve::Unused;
+use crate::view::stuck_reason;
 use crate::what_if::Unanswered;
 
 /// Instances that a problem lists; how many there are is in its detail.
@@ -40,6 +42,7 @@ enum Kind {
     DrainNotInForceYet,
     Crowded,
     TookTooLong,
+    EngineStuck,
 }
 
 impl Kind {
@@ -97,6 +100,10 @@ impl Kind {
             }
             Self::TookTooLong => {
                 ("urn:federation:problem:took-too-long", "It took too long", StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::EngineStuck => {
+                let title = "The gateway does nothing any more";
+                ("urn:federation:problem:engine-stuck", title, StatusCode::SERVICE_UNAVAILABLE)
             }
         }
     }
@@ -259,6 +266,11 @@ impl Problem {
         let mut problem = Self::new(Kind::NotReady, detail);
         problem.0.reasons = Some(reasons);
         problem
+    }
+
+    /// The process answers, and the part that everything else comes from has not turned for long.
+    pub(super) fn engine_stuck(silence: Millis) -> Self {
+        Self::new(Kind::EngineStuck, format!("{}: restart it", stuck_reason(silence)))
     }
 
     /// The service exists, and none of its instances can be used.

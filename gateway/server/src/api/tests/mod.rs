@@ -7,6 +7,7 @@ mod lanes;
 mod plan_calls;
 mod plans;
 mod serve;
+mod stuck;
 mod watch;
 
 use std::sync::Arc;
