@@ -17,7 +17,6 @@ mod config;
 mod dialect;
 mod error;
 mod naming;
-mod page;
 mod state;
 
 pub use config::{ConfigDetail, ConfigEntry};
