@@ -344,8 +344,8 @@ type Listed = (federation_core::id::InstanceId, federation_core::instance::Insta
 impl Watch {
     fn note_skipped(&mut self, skipped: Skipped) {
         if skipped != self.skipped {
-            let Skipped { marked, unusable, weightless } = skipped;
-            tracing::info!(service = %self.key, marked, unusable, weightless, "instances left out or changed");
+            let Skipped { marked, unusable, weightless, doubled } = skipped;
+            tracing::info!(service = %self.key, marked, unusable, weightless, doubled, "instances left out or changed");
             self.skipped = skipped;
         }
     }
