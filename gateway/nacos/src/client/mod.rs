@@ -20,6 +20,7 @@ use crate::message::naming::{
 use crate::message::{Outcome, Request, Response};
 use crate::paging::{self, Page, Turning};
 
+mod attempt;
 mod config;
 mod connection;
 mod context;
@@ -30,6 +31,7 @@ mod link;
 mod memory;
 mod name;
 mod pump;
+mod pushes;
 mod redo;
 mod wire;
 mod worklist;
@@ -37,7 +39,7 @@ mod worklist;
 pub use config::{ConfigContent, ConfigWrite};
 pub use connection::Connection;
 pub use error::CallError;
-pub use event::{Call, Event, Events, Refusal, ServerAbilities, ServiceSource};
+pub use event::{Call, Cause, Event, Events, Refusal, ServerAbilities, ServiceSource};
 pub use name::{ConfigName, ServiceName};
 
 use context::{Context, Shared};
@@ -61,8 +63,12 @@ pub struct ClientOptions {
     /// Calls in flight while everything is asked for again: enough to be quick, few enough not to press a server that just started.
     pub calls_in_flight: usize,
     /// A server that has been silent for this long is asked whether it is there.
-    /// Two checks without an answer end the connection.
+    /// Two checks without an answer, of at most 3 s each, end the connection.
     pub idle: Duration,
+    /// A server that has pushed nothing for this long is asked to push something, where a service is subscribed to.
+    pub push_quiet: Duration,
+    /// Time for that push, ten times what a server takes by default. Two that do not come end the connection.
+    pub echo_within: Duration,
 }
 
 impl Default for ClientOptions {
@@ -74,6 +80,8 @@ impl Default for ClientOptions {
             event_capacity: 1024,
             calls_in_flight: 32,
             idle: Duration::from_secs(5),
+            push_quiet: Duration::from_secs(10),
+            echo_within: Duration::from_secs(5),
         }
     }
 }
@@ -241,6 +249,11 @@ impl Client {
     /// How long the connected server has been silent; `None` without a connection.
     pub fn silence(&self) -> Option<Duration> {
         self.shared.link.borrow().as_ref().map(|link| link.silence())
+    }
+
+    /// How long pushes that are due have not come, over connections, although calls are answered; `None` if none is missing.
+    pub fn pushes_missing_for(&self) -> Option<Duration> {
+        self.shared.echoes.missing_since().map(|since| since.elapsed())
     }
 
     async fn call<R: Request>(&self, request: R) -> Result<R::Response, CallError> {

@@ -58,8 +58,9 @@ impl Gateway {
 
         let (kafka_log, kafka_tasks) =
             kafka::connect(kafka_options(&config, topics), inbox_sender.clone(), metrics.log.clone())?;
+        let nacos_settings = registry_settings(&config, registry.as_ref())?;
         let (nacos_handle, nacos_tasks) =
-            nacos::connect(registry_settings(&config, registry.as_ref())?, inbox_sender, metrics.nacos.clone())?;
+            nacos::connect(nacos_settings, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
         let (policy_keeper, policy) =
             open_policy(&config, nacos_handle.own_item(), metrics.policy.clone(), clock).await?;
         let mut core = Federation::new(settings(&config, listeners.http_address().to_string()));
