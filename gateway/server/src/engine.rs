@@ -6,6 +6,7 @@
 mod commands;
 mod effects;
 mod read_back;
+mod removals;
 mod status;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::EngineMetrics;
 use crate::ports::{INBOX_CAPACITY, LocalNacos, Log, News};
 use crate::telemetry;
+use crate::trouble::TroubleBoard;
 use crate::view::{ClusterTable, ViewChange, ViewWriter};
 
 use self::commands::Command;
@@ -91,6 +93,8 @@ pub struct Engine {
     pub view: ViewWriter,
     /// What it counts.
     pub metrics: EngineMetrics,
+    /// Where it says what is wrong and lasts.
+    pub troubles: TroubleBoard,
     /// Further facts for the gateway's status, told by the adapters.
     pub facts: Vec<Box<dyn FactSource>>,
     /// Where snapshots go; a full queue skips one.

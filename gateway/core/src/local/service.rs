@@ -21,6 +21,9 @@ const ASK_AGAIN_AFTER: Millis = Millis::from_secs(1);
 /// A list that goes on changing after a connect is believed at the latest after this many holds: registering anew takes
 /// clients seconds, so what still changes a minute later is life, not recovery.
 const MOST_HOLDS: u64 = 4;
+/// How much longer than the hold a missing instance may stay neither confirmed as gone nor found again on one connection, before its health
+/// is no longer known: a minute after it went missing, by default. It stays, because a removal needs proof; callers prefer proven ones.
+const DOUBT_AFTER: Millis = Millis::from_secs(45);
 
 /// Instances as an answer of Nacos lists them.
 type Listing = BTreeMap<InstanceId, Arc<Instance>>;
@@ -69,6 +72,17 @@ pub struct LocalService {
 struct Missing {
     last: Arc<Instance>,
     held: Held,
+    /// Neither confirmed nor refuted for so long that its health is not known any more.
+    doubted: bool,
+}
+
+/// Removals of one service that nothing confirms or refutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// Since when the first of them has been missing.
+    pub since: Mono,
+    /// How many.
+    pub instances: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +157,43 @@ impl LocalService {
         self.missing.values().map(|missing| &missing.held)
     }
 
+    /// When [`LocalService::doubt`] is to be called; `None` while nothing is missing that is not doubted yet.
+    #[must_use]
+    pub fn doubt_due(&self, patience: &Patience) -> Option<Mono> {
+        let undoubted = self.missing.values().filter(|missing| !missing.doubted);
+        undoubted.map(|missing| self.doubted_from(missing, patience)).min()
+    }
+
+    fn doubted_from(&self, missing: &Missing, patience: &Patience) -> Mono {
+        missing.held.since.max(self.connected_at) + patience.removal_hold + DOUBT_AFTER
+    }
+
+    /// What has been missing for too long is no longer shown as healthy, once. Returns the ids whose wanted value changed.
+    pub fn doubt(&mut self, now: Mono, patience: &Patience) -> Vec<InstanceId> {
+        let is_due = |missing: &Missing| !missing.doubted && now >= self.doubted_from(missing, patience);
+        let due: Vec<InstanceId> =
+            self.missing.iter().filter(|(_, missing)| is_due(missing)).map(|(id, _)| id.clone()).collect();
+        let mut lower = |id: &InstanceId| {
+            let missing = self.missing.get_mut(id).expect("the id was just found");
+            missing.doubted = true;
+            let is_lower = missing.last.health == Health::Healthy;
+            if is_lower {
+                missing.last = Arc::new(Instance { health: Health::Unknown, ..Instance::clone(&missing.last) });
+            }
+            is_lower
+        };
+        due.into_iter().filter(|id| lower(id)).collect()
+    }
+
+    /// The removals that are doubted; `None` if there are none.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Option<Unconfirmed> {
+        let doubted = self.missing.values().filter(|missing| missing.doubted);
+        doubted.map(|missing| Unconfirmed { since: missing.held.since, instances: 1 }).reduce(|one, other| {
+            Unconfirmed { since: one.since.min(other.since), instances: one.instances + other.instances }
+        })
+    }
+
     /// A connection was set up after an outage: what is missing, and what will be, is held anew. Clients try ever more slowly
     /// while Nacos is away, so a long outage is followed by a longer hold.
     pub fn connected(&mut self, now: Mono, outage: Millis) {
@@ -209,7 +260,7 @@ impl LocalService {
 
     fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>) {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
-        self.missing.insert(id, Missing { last, held: Held { since: now, reason } });
+        self.missing.insert(id, Missing { last, held: Held { since: now, reason }, doubted: false });
     }
 
     /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other. Returns whether

@@ -69,8 +69,16 @@ impl Gateway {
         }
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
         let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
-        let api =
-            ApiState::new(identity(&config), view_reader, commands, policy.clone(), resolver, shown, troubles, started);
+        let api = ApiState::new(
+            identity(&config),
+            view_reader,
+            commands,
+            policy.clone(),
+            resolver,
+            shown,
+            troubles.clone(),
+            started,
+        );
         let flusher = kafka_log.flusher();
         let engine = Engine {
             core,
@@ -80,6 +88,7 @@ impl Gateway {
             nacos: Box::new(nacos_handle),
             view: view_writer,
             metrics: metrics.engine.clone(),
+            troubles,
             snapshots: snapshot_sender,
             commands: command_queue,
         };

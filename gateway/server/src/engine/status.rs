@@ -7,7 +7,7 @@ use federation_core::time::{Millis, Mono};
 
 use tokio::sync::watch;
 
-use super::Engine;
+use super::{Engine, removals};
 use crate::kafka::TopicsHealth;
 use crate::metrics::DeltaResult;
 use crate::view::GatewayStatus;
@@ -75,6 +75,7 @@ impl Startup {
 impl Engine {
     pub(super) fn status(&mut self, now: Now, startup: &mut Startup) -> GatewayStatus {
         startup.observe(now.mono, &self.core);
+        removals::tell_unconfirmed(&self.troubles, self.core.local());
         self.measure();
         let mut facts = self.core_facts(now.mono);
         facts.extend(self.facts.iter().flat_map(|source| source.facts()));
@@ -126,6 +127,7 @@ impl Engine {
             ("servicesWatched", core.local().watched().to_string()),
             ("partitionMismatches", core.partition_mismatches().len().to_string()),
             ("removalsHeld", core.removals_held().values().sum::<usize>().to_string()),
+            ("servicesWithUnconfirmedRemovals", core.local().unconfirmed().len().to_string()),
         ]
     }
 
