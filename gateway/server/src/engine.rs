@@ -12,7 +12,9 @@
 
 mod commands;
 mod effects;
+mod origins;
 mod read_back;
+mod removals;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ use crate::fault::EngineStuck;
 use crate::metrics::EngineMetrics;
 use crate::ports::{INBOX_CAPACITY, LocalNacos, Log, News};
 use crate::telemetry;
+use crate::trouble::TroubleBoard;
 use crate::view::{ClusterTable, ViewChange, ViewWriter};
 
 use self::commands::Command;
@@ -127,6 +130,8 @@ pub struct Engine {
     pub view: ViewWriter,
     /// What it counts.
     pub metrics: EngineMetrics,
+    /// Where it says what is wrong and lasts.
+    pub troubles: TroubleBoard,
     /// Further facts for the gateway's status, told by the adapters.
     pub facts: Vec<Box<dyn FactSource>>,
     /// Where snapshots go; a full queue skips one.

@@ -294,6 +294,11 @@ struct CallLabels {
     call: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GivenUpLabels {
+    reason: &'static str,
+}
+
 /// Of the adapter of the local Nacos.
 #[derive(Clone, Debug, Default)]
 pub struct NacosMetrics {
@@ -305,6 +310,7 @@ pub struct NacosMetrics {
     pub subscriptions: Gauge,
     /// Pushes received.
     pub pushes: Counter,
+    given_up: Family<GivenUpLabels, Counter>,
     refused: Family<CallLabels, Counter>,
     failed: Family<CallLabels, Counter>,
 }
@@ -316,11 +322,22 @@ impl NacosMetrics {
         catalog.counter("federation_nacos_connects_total", "", "connections set up", &new.connects);
         catalog.gauge("federation_nacos_subscriptions", "", "services subscribed to", &new.subscriptions);
         catalog.counter("federation_nacos_pushes_total", "", "pushes received", &new.pushes);
+        let help = "connections given up although they stood: nothing was answered, or nothing pushed that was due";
+        catalog.counter("federation_nacos_connections_given_up_total", "reason", help, &new.given_up);
+        for reason in ["no_answer", "no_pushes"] {
+            let _ = new.given_up(reason); // Shown as 0 from the start.
+        }
         let help = "calls that the local Nacos refused to this account";
         catalog.counter("federation_nacos_calls_refused_total", "call", help, &new.refused);
         let help = "calls that failed otherwise: no answer in time, an error, or nonsense";
         catalog.counter("federation_nacos_calls_failed_total", "call", help, &new.failed);
         new
+    }
+
+    /// Connections given up for `reason`, a name from a fixed list such as `no_answer`.
+    #[must_use]
+    pub fn given_up(&self, reason: &'static str) -> Counter {
+        self.given_up.get_or_create_owned(&GivenUpLabels { reason })
     }
 
     /// Refusals of `call`, a name from a fixed list such as `list_services`.

@@ -126,7 +126,7 @@ impl Federation {
     /// Rule R12: read each own partition to an end asked for after the claim was read back.
     pub(super) fn leadership_began(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publisher.reset();
-        self.local.doubt(now.mono);
+        self.local.doubt_lists(now.mono);
         let Some(origin) = self.origins.get(self.cluster()) else { return };
         self.leadership = Leadership { partitions: BTreeMap::new(), count: origin.log.partitions() };
         for (topic, partition, _) in origin.log.all() {

@@ -5,7 +5,7 @@
 //! empty and settled.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -16,7 +16,7 @@ use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::local::config::LocalConfig;
 use crate::local::held::HeldCounts;
-use crate::local::service::{Ask, KnownFrom, LocalService, NEVER, Patience};
+use crate::local::service::{Ask, KnownFrom, LocalService, NEVER, Patience, Unconfirmed};
 use crate::log::key::DataKey;
 use crate::pattern::Selection;
 use crate::time::{Millis, Mono};
@@ -26,6 +26,8 @@ use crate::time::{Millis, Mono};
 const FIRST_SWEEP_WITHIN: Millis = Millis::from_secs(60);
 /// A watched, empty service is given up when this many complete catalogs in a row lack it.
 const CATALOGS_WITHOUT: u8 = 2;
+/// Services of which instances become doubtful in one step at most: after an outage all may be due at once, and the rest are due at the next.
+const DOUBTS_IN_A_STEP: usize = 256;
 
 /// Questions that one tick puts at most; the rest is due at once in the next.
 const ASKED_IN_A_TICK: usize = 500;
@@ -57,6 +59,9 @@ pub struct Local {
     services: HashMap<ServiceKey, Watched, RandomState>,
     configs: HashMap<ConfigKey, LocalConfig, RandomState>,
     agenda: BinaryHeap<Reverse<(Mono, Subject)>>,
+    /// When missing instances of which services become doubtful: each service once, as its `doubt_due` says.
+    doubts: BTreeSet<(Mono, ServiceKey)>,
+    unconfirmed: BTreeMap<ServiceKey, Unconfirmed>,
     connection: Connection,
     heard: Option<Mono>,
     warm: bool,
@@ -70,6 +75,7 @@ pub struct Local {
 struct Watched {
     state: LocalService,
     due: Mono,
+    doubt_due: Option<Mono>,
     catalogs_without: u8,
 }
 
@@ -103,6 +109,8 @@ impl Local {
             services: HashMap::default(),
             configs: HashMap::default(),
             agenda: BinaryHeap::new(),
+            doubts: BTreeSet::new(),
+            unconfirmed: BTreeMap::new(),
             connection: Connection::Never,
             heard: None,
             warm: false,
@@ -170,9 +178,26 @@ impl Local {
         self.services.len()
     }
 
+    /// Services with instances that have been missing for too long without a proof, sorted, with since when. Kept as it changes.
+    pub fn unconfirmed(&self) -> impl ExactSizeIterator<Item = (&ServiceKey, &Unconfirmed)> {
+        self.unconfirmed.iter()
+    }
+
     /// Takes in one piece of news. Returns the keys whose wanted value or hold changed. A service of which `is_logged` says that the own
     /// log has, or may have, something is not given up: its removals are still to be written.
     pub fn step(
+        &mut self,
+        now: Mono,
+        input: LocalInput,
+        is_logged: &dyn Fn(&ServiceKey) -> bool,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<DataKey> {
+        let mut changed = self.doubt(now);
+        changed.extend(self.take_in(now, input, is_logged, effects));
+        changed
+    }
+
+    fn take_in(
         &mut self,
         now: Mono,
         input: LocalInput,
@@ -272,11 +297,11 @@ impl Local {
     }
 
     /// The log is taken over: every list is doubted from now on. Each service is to be unsettled by [`Local::unsettle`].
-    pub fn doubt(&mut self, now: Mono) {
+    pub fn doubt_lists(&mut self, now: Mono) {
         self.doubted = now;
     }
 
-    /// The service's list is doubted since the last [`Local::doubt`].
+    /// The service's list is doubted since the last [`Local::doubt_lists`].
     pub fn unsettle(&mut self, now: Mono, subject: &Subject) {
         match subject {
             Subject::Service(key) => {
@@ -320,7 +345,7 @@ impl Local {
         let within = FIRST_SWEEP_WITHIN.min(self.patience.sweep_interval).0.max(1);
         let spread = Millis(xxh3_64(key.to_string().as_bytes()) % within);
         let state = LocalService::new(since, now + Millis::from_secs(5) + spread);
-        self.services.insert(key.clone(), Watched { state, due: NEVER, catalogs_without: 0 });
+        self.services.insert(key.clone(), Watched { state, due: NEVER, doubt_due: None, catalogs_without: 0 });
         effects.push(Effect::WatchService(key));
     }
 
@@ -462,9 +487,49 @@ impl Local {
         self.reschedule_after(key, Mono(0));
     }
 
+    /// Missing instances become doubtful. Only while connected: what cannot be asked is no older for it. Whoever is connected hears something
+    /// twice a second.
+    fn doubt(&mut self, now: Mono) -> Vec<DataKey> {
+        let mut changed = Vec::new();
+        if !matches!(self.connection, Connection::Up(_)) {
+            return changed;
+        }
+        for _ in 0..DOUBTS_IN_A_STEP {
+            if self.doubts.first().is_none_or(|(due, _)| *due > now) {
+                break;
+            }
+            let Some((_, key)) = self.doubts.pop_first() else { break };
+            if let Some(watched) = self.services.get_mut(&key) {
+                watched.doubt_due = None;
+                changed.extend(data_keys(&key, watched.state.doubt(now, &self.patience)));
+            }
+            self.note_missing(&key);
+        }
+        changed
+    }
+
+    /// Notes what of the service is doubtful, and when more will be.
+    fn note_missing(&mut self, key: &ServiceKey) {
+        let Some(watched) = self.services.get_mut(key) else { return };
+        let due = watched.state.doubt_due(&self.patience);
+        if watched.doubt_due != due {
+            if let Some(before) = watched.doubt_due {
+                self.doubts.remove(&(before, key.clone()));
+            }
+            watched.doubt_due = due;
+            self.doubts.extend(due.map(|due| (due, key.clone())));
+        }
+        match watched.state.unconfirmed() {
+            Some(found) => drop(self.unconfirmed.insert(key.clone(), found)),
+            None if self.unconfirmed.is_empty() => {}
+            None => drop(self.unconfirmed.remove(key)),
+        }
+    }
+
     /// Puts the service on the agenda; later than `now`, so that what is due now cannot become due again at once. To be called after
     /// every change of the service.
     fn reschedule_after(&mut self, key: &ServiceKey, now: Mono) {
+        self.note_missing(key);
         let Some(watched) = self.services.get_mut(key) else { return };
         self.held.count_service(key, watched.state.held());
         let next = watched.state.next_deadline(&self.patience).max(now + Millis(1));
@@ -491,6 +556,8 @@ fn data_keys(service: &ServiceKey, ids: Vec<InstanceId>) -> Vec<DataKey> {
     ids.into_iter().map(|id| DataKey::Instance(service.clone(), id)).collect()
 }
 
+#[cfg(test)]
+mod doubt_tests;
 #[cfg(test)]
 mod tests {
     use super::*;

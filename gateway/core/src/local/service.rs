@@ -21,6 +21,9 @@ const ASK_AGAIN_AFTER: Millis = Millis::from_secs(1);
 /// A list that goes on changing after a connect is believed at the latest after this many holds: registering anew takes
 /// clients seconds, so what still changes a minute later is life, not recovery.
 const MOST_HOLDS: u64 = 4;
+/// How much longer than the hold a missing instance may stay neither confirmed as gone nor found again on one connection, before its health
+/// is no longer known: a minute after it went missing, by default. It stays, because a removal needs proof; callers prefer proven ones.
+const DOUBT_AFTER: Millis = Millis::from_secs(45);
 
 /// Not before somebody says something.
 pub const NEVER: Mono = Mono(u64::MAX);
@@ -76,6 +79,8 @@ struct Missing {
     last: Arc<Instance>,
     held: Held,
     known_from: KnownFrom,
+    /// Neither confirmed nor refuted for so long that its health is not known any more.
+    doubted: bool,
 }
 
 /// Who said that a missing instance exists.
@@ -87,6 +92,15 @@ pub enum KnownFrom {
     Log,
     /// What an earlier process had read of the log: it counts until the log itself was read.
     Snapshot,
+}
+
+/// Removals of one service that nothing confirms or refutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// Since when the first of them has been missing.
+    pub since: Mono,
+    /// How many.
+    pub instances: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +181,43 @@ impl LocalService {
         self.missing.values().map(|missing| &missing.held)
     }
 
+    /// When [`LocalService::doubt`] is to be called; `None` while nothing is missing that is not doubted yet.
+    #[must_use]
+    pub fn doubt_due(&self, patience: &Patience) -> Option<Mono> {
+        let undoubted = self.missing.values().filter(|missing| !missing.doubted);
+        undoubted.map(|missing| self.doubted_from(missing, patience)).min()
+    }
+
+    fn doubted_from(&self, missing: &Missing, patience: &Patience) -> Mono {
+        missing.held.since.max(self.connected_at) + patience.removal_hold + DOUBT_AFTER
+    }
+
+    /// What has been missing for too long is no longer shown as healthy, once. Returns the ids whose wanted value changed.
+    pub fn doubt(&mut self, now: Mono, patience: &Patience) -> Vec<InstanceId> {
+        let is_due = |missing: &Missing| !missing.doubted && now >= self.doubted_from(missing, patience);
+        let due: Vec<InstanceId> =
+            self.missing.iter().filter(|(_, missing)| is_due(missing)).map(|(id, _)| id.clone()).collect();
+        let mut lower = |id: &InstanceId| {
+            let missing = self.missing.get_mut(id).expect("the id was just found");
+            missing.doubted = true;
+            let is_lower = missing.last.health == Health::Healthy;
+            if is_lower {
+                missing.last = Arc::new(Instance { health: Health::Unknown, ..Instance::clone(&missing.last) });
+            }
+            is_lower
+        };
+        due.into_iter().filter(|id| lower(id)).collect()
+    }
+
+    /// The removals that are doubted; `None` if there are none.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Option<Unconfirmed> {
+        let doubted = self.missing.values().filter(|missing| missing.doubted);
+        doubted.map(|missing| Unconfirmed { since: missing.held.since, instances: 1 }).reduce(|one, other| {
+            Unconfirmed { since: one.since.min(other.since), instances: one.instances + other.instances }
+        })
+    }
+
     /// A connection was set up after an outage: what is missing, and what will be, is held anew. Clients try ever more slowly
     /// while Nacos is away, so a long outage is followed by a longer hold.
     pub fn connected(&mut self, now: Mono, outage: Millis) {
@@ -245,7 +296,7 @@ impl LocalService {
 
     fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>, known_from: KnownFrom) {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
-        self.missing.insert(id, Missing { last, held: Held { since: now, reason }, known_from });
+        self.missing.insert(id, Missing { last, held: Held { since: now, reason }, known_from, doubted: false });
     }
 
     /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other, unless there is one already.

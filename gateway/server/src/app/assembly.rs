@@ -63,8 +63,9 @@ impl Gateway {
             metrics.log.clone(),
             troubles.clone(),
         )?;
+        let nacos_settings = registry_settings(&config, registry.as_ref())?;
         let (nacos_handle, nacos_tasks) =
-            nacos::connect(registry_settings(&config, registry.as_ref())?, inbox_sender, metrics.nacos.clone())?;
+            nacos::connect(nacos_settings, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
         let (policy_keeper, policy) =
             open_policy(&config, nacos_handle.own_item(), metrics.policy.clone(), clock).await?;
         let mut core = Federation::new(settings(&config, listeners.http_address().to_string()));
@@ -73,8 +74,16 @@ impl Gateway {
         }
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
         let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
-        let api =
-            ApiState::new(identity(&config), view_reader, commands, policy.clone(), resolver, shown, troubles, started);
+        let api = ApiState::new(
+            identity(&config),
+            view_reader,
+            commands,
+            policy.clone(),
+            resolver,
+            shown,
+            troubles.clone(),
+            started,
+        );
         let flusher = kafka_log.flusher();
         let engine = Engine {
             core,
@@ -85,6 +94,7 @@ impl Gateway {
             nacos: Box::new(nacos_handle),
             view: view_writer,
             metrics: metrics.engine.clone(),
+            troubles,
             snapshots: snapshot_sender,
             commands: command_queue,
             fault: None,

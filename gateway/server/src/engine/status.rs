@@ -9,7 +9,7 @@ use federation_core::time::{Millis, Mono};
 
 use tokio::sync::watch;
 
-use super::Engine;
+use super::{Engine, origins, removals};
 use crate::kafka::TopicsHealth;
 use crate::metrics::DeltaResult;
 use crate::view::GatewayStatus;
@@ -77,8 +77,10 @@ impl Startup {
 impl Engine {
     pub(super) fn status(&mut self, now: Now, startup: &mut Startup) -> GatewayStatus {
         startup.observe(now.mono, &self.core);
-        let held = self.core.removals_held(); // Once for both: it may be counted anew each time.
-        self.measure(&held);
+        removals::tell_unconfirmed(&self.troubles, self.core.local());
+        origins::tell_origins(&self.troubles, &self.core);
+        let held = self.core.removals_held();
+        self.measure(held);
         let mut facts = self.core_facts(now.mono, held.values().sum());
         facts.extend(self.facts.iter().flat_map(|source| source.facts()));
         GatewayStatus { ready: startup.is_ready(now.mono), reasons: self.reasons(startup), facts }
@@ -129,6 +131,7 @@ impl Engine {
             ("servicesWatched", core.local().watched().to_string()),
             ("partitionMismatches", core.partition_mismatches().len().to_string()),
             ("removalsHeld", held.to_string()),
+            ("servicesWithUnconfirmedRemovals", core.local().unconfirmed().len().to_string()),
         ]
     }
 

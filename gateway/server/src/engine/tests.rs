@@ -18,6 +18,7 @@ use federation_core::routing::{Damping, DrainGuard, Percent};
 
 use super::*;
 use crate::ports::EncodedRecord;
+use crate::trouble::TroubleBoard;
 use crate::view::{self, ViewReader};
 
 /// Far longer than anything here takes on a loaded machine.
@@ -120,6 +121,7 @@ impl Stage {
             nacos: Box::new(FakeNacos { asked: asked.clone(), blocked: told_blocked, let_go: waits }),
             view: writer,
             metrics: metrics.clone(),
+            troubles: TroubleBoard::default(),
             facts: Vec::new(),
             snapshots,
             commands: queue,
