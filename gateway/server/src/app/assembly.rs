@@ -133,7 +133,7 @@ async fn start_registry(config: &Config) -> anyhow::Result<Option<EmbeddedRegist
     let Registry::Embedded(embedded) = &config.nacos.registry else { return Ok(None) };
     let options = EmbeddedOptions {
         grpc: Some(embedded.grpc),
-        config_folder: Some(embedded.data_dir.clone().unwrap_or_else(|| config.data_dir.join("registry"))),
+        config_folder: Some(embedded.data_dir.clone().unwrap_or_else(|| config.data_dir.join("registry")).into()),
         ..EmbeddedOptions::at(embedded.http)
     };
     EmbeddedRegistry::start(options).await.context("the embedded registry cannot start").map(Some)
