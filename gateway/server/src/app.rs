@@ -4,16 +4,16 @@
 //! gateway without one of them would misroute, so the process ends. The adapter of Kafka restarts by itself and is shown.
 
 mod assembly;
+mod data_folders;
+mod snapshots;
 pub mod stand_in;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use federation_core::federation::OriginSnapshot;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,8 @@ use crate::nacos;
 use crate::policy;
 use crate::ports::News;
 use crate::registry;
-use crate::snapshot_file;
+
+use self::snapshots::SnapshotKeeper;
 
 pub use crate::demo; // For the command line.
 pub use assembly::LogTopics;
@@ -38,8 +39,7 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(3);
 pub struct Gateway {
     engine: Engine,
     inbox: mpsc::Receiver<News>,
-    snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
-    data_dir: std::path::PathBuf,
+    snapshots: SnapshotKeeper,
     kafka: kafka::KafkaTasks,
     flusher: kafka::produce::Flusher,
     nacos: nacos::NacosTasks,
@@ -52,7 +52,8 @@ pub struct Gateway {
 /// Runs a gateway from its configuration until `stop`, then stops it in order.
 ///
 /// # Errors
-/// What keeps it from starting (an address in use, a property that Kafka's client refuses), or what ended a fatal task.
+/// What keeps it from starting (an address in use, a property that Kafka's client refuses, a [`ClaimRefused`](crate::storage::ClaimRefused)
+/// of its data directory), or what ended a fatal task.
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let gateway = Gateway::assemble(config, LogTopics::Managed).await?;
     tracing::info!(http = %gateway.http(), grpc = %gateway.grpc(), "gateway listens");
@@ -112,7 +113,7 @@ impl Parts {
         let mut engine = JoinSet::new();
         engine.spawn(gateway.engine.run(gateway.inbox, engine_stop.clone()));
         let mut inner = JoinSet::new();
-        inner.spawn(keep_snapshots(gateway.data_dir, gateway.snapshots));
+        inner.spawn(gateway.snapshots.run());
         let (kafka, token) = (gateway.kafka, inner_stop.clone());
         inner.spawn(async move {
             if let Err(error) = kafka.run(token).await {
@@ -154,19 +155,5 @@ fn fatal(ended: Option<Result<anyhow::Result<()>, tokio::task::JoinError>>) -> a
         Some(Ok(Ok(()))) | None => anyhow::bail!("a part of the gateway ended by itself"),
         Some(Ok(Err(error))) => Err(error),
         Some(Err(panicked)) => Err(panicked.into()),
-    }
-}
-
-/// Writes each snapshot that the engine hands over. Ends when the engine has.
-async fn keep_snapshots(data_dir: std::path::PathBuf, mut snapshots: mpsc::Receiver<Vec<OriginSnapshot>>) {
-    let data_dir = Arc::new(data_dir);
-    while let Some(origins) = snapshots.recv().await {
-        let directory = Arc::clone(&data_dir);
-        let written = tokio::task::spawn_blocking(move || snapshot_file::write(&directory, &origins)).await;
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "snapshot not written"),
-            Err(error) => tracing::error!(%error, "writing the snapshot panicked"),
-        }
     }
 }
