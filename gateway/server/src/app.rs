@@ -6,17 +6,17 @@
 //! A stop is orderly and has a deadline, whatever its parts do: what has not ended by then is named, and left behind.
 
 mod assembly;
+mod data_folders;
 mod group;
+mod snapshots;
 pub mod stand_in;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use federation_core::federation::OriginSnapshot;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,8 @@ use crate::nacos;
 use crate::policy;
 use crate::ports::News;
 use crate::registry;
-use crate::snapshot_file;
+
+use self::snapshots::SnapshotKeeper;
 
 use self::group::Group;
 
@@ -50,8 +51,7 @@ pub struct Gateway {
     engine: Engine,
     watchdog: Watchdog,
     inbox: mpsc::Receiver<News>,
-    snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
-    data_dir: std::path::PathBuf,
+    snapshots: SnapshotKeeper,
     kafka: kafka::KafkaTasks,
     flusher: kafka::produce::Flusher,
     nacos: nacos::NacosTasks,
@@ -64,7 +64,8 @@ pub struct Gateway {
 /// Runs a gateway from its configuration until `stop`, then stops it in order.
 ///
 /// # Errors
-/// What keeps it from starting (an address in use, a property that Kafka's client refuses), or what ended a fatal task.
+/// What keeps it from starting (an address in use, a property that Kafka's client refuses, a [`ClaimRefused`](crate::storage::ClaimRefused)
+/// of its data directory), or what ended a fatal task.
 pub async fn serve(config: Config, faults: Faults, stop: CancellationToken) -> anyhow::Result<()> {
     let mut gateway = Gateway::assemble(config, LogTopics::Managed).await?;
     gateway.engine.fault = faults.engine_stuck;
@@ -140,9 +141,9 @@ impl Parts {
             Ok(())
         });
         let mut inner = Group::default();
-        let (data_dir, snapshots, token) = (gateway.data_dir, gateway.snapshots, inner_stop.clone());
+        let snapshots = gateway.snapshots;
         inner.spawn("the snapshots", async move {
-            keep_snapshots(data_dir, snapshots, token).await;
+            snapshots.run().await;
             Ok(())
         });
         let (kafka, token) = (gateway.kafka, inner_stop.clone());
@@ -197,30 +198,5 @@ impl Parts {
         self.inner_stop.cancel();
         left.extend(self.inner.end_before(deadline).await);
         left
-    }
-}
-
-/// Writes each snapshot that the engine hands over. Ends when the engine has, or at `stop`, which comes after the engine's end unless
-/// that is stuck.
-async fn keep_snapshots(
-    data_dir: std::path::PathBuf,
-    mut snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
-    stop: CancellationToken,
-) {
-    let data_dir = Arc::new(data_dir);
-    loop {
-        let handed_over = tokio::select! {
-            biased; // Cancel-safe both; what was handed over is written first.
-            handed_over = snapshots.recv() => handed_over,
-            () = stop.cancelled() => None,
-        };
-        let Some(origins) = handed_over else { return };
-        let directory = Arc::clone(&data_dir);
-        let written = tokio::task::spawn_blocking(move || snapshot_file::write(&directory, &origins)).await;
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "snapshot not written"),
-            Err(error) => tracing::error!(%error, "writing the snapshot panicked"),
-        }
     }
 }

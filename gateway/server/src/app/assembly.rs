@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use federation_core::federation::input::ReplicaIdentity;
-use federation_core::federation::{Federation, Import, Settings};
+use federation_core::federation::{Federation, Import, OriginSnapshot, Settings};
 use federation_core::freshness::FreshnessSettings;
 use federation_core::id::ClusterId;
 use federation_core::local::service::Patience;
@@ -15,6 +15,8 @@ use federation_core::time::Millis;
 use tokio::sync::{mpsc, watch};
 
 use super::Gateway;
+use super::data_folders::{self, DataFolders};
+use super::snapshots::SnapshotKeeper;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
@@ -28,6 +30,7 @@ use crate::ports::{INBOX_CAPACITY, OwnItem};
 use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
 use crate::resolve::{self, OwnPlace, Resolver};
 use crate::snapshot_file;
+use crate::storage::Place;
 use crate::trouble::TroubleBoard;
 use crate::view::{self, ViewReader};
 
@@ -41,18 +44,20 @@ pub enum LogTopics {
 }
 
 impl Gateway {
-    /// Puts a gateway together and binds its addresses. Kafka and Nacos need not be there.
+    /// Puts a gateway together and binds its addresses. Kafka and Nacos need not be there. Before anything else, its data directory is
+    /// claimed.
     ///
     /// # Errors
-    /// An address in use, or a property that a client refuses.
+    /// A [`ClaimRefused`](crate::storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
     pub async fn assemble(config: Config, topics: LogTopics) -> anyhow::Result<Self> {
+        let folders = data_folders::claim(&config).await?;
         let listeners = Listeners::bind(config.listen.http, config.listen.grpc).await?;
-        let registry = start_registry(&config).await?;
         let clock = Clock::start();
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
         let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
         let troubles = TroubleBoard::new(metrics.troubles.clone());
         let watchdog = Watchdog::new(view_writer.monitor(), troubles.clone());
+        let registry = start_registry(&config, &folders, &troubles).await?;
         let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
         let (commands, command_queue) = engine::commands();
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
@@ -67,11 +72,12 @@ impl Gateway {
         let (nacos_handle, nacos_tasks) =
             nacos::connect(nacos_settings, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
         let (policy_keeper, policy) =
-            open_policy(&config, nacos_handle.own_item(), metrics.policy.clone(), clock).await?;
+            open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let mut core = Federation::new(settings(&config, listeners.http_address().to_string()));
-        if let Some(origins) = snapshot_file::read(&config.data_dir) {
+        if let Some(origins) = read_snapshot(folders.own.clone()).await? {
             core.restore(origins);
         }
+        let snapshots = SnapshotKeeper::new(folders.own, troubles.clone(), snapshots);
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
         let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
         let api = ApiState::new(
@@ -99,13 +105,11 @@ impl Gateway {
             commands: command_queue,
             fault: None,
         };
-        let data_dir = config.data_dir;
         Ok(Self {
             engine,
             watchdog,
             inbox,
             snapshots,
-            data_dir,
             kafka: kafka_tasks,
             flusher,
             nacos: nacos_tasks,
@@ -126,15 +130,22 @@ fn identity(config: &Config) -> Identity {
     }
 }
 
+/// Reads what was last known, away from the tasks that serve.
+async fn read_snapshot(place: Place) -> anyhow::Result<Option<Vec<OriginSnapshot>>> {
+    tokio::task::spawn_blocking(move || snapshot_file::read(&place)).await.context("reading the snapshot panicked")
+}
+
 /// Reads what was kept and what the file says, away from the tasks that serve.
 async fn open_policy(
     config: &Config,
+    folders: &DataFolders,
     item: watch::Receiver<OwnItem>,
+    troubles: &TroubleBoard,
     metrics: PolicyMetrics,
     clock: Clock,
 ) -> anyhow::Result<(PolicyKeeper, PolicyReader)> {
-    let (sources, data_dir) = (config.routing.policy.clone(), config.data_dir.clone());
-    let options = KeeperOptions { sources, item, data_dir, metrics, clock };
+    let (sources, kept_in, troubles) = (config.routing.policy.clone(), folders.own.clone(), troubles.clone());
+    let options = KeeperOptions { sources, item, kept_in, troubles, metrics, clock };
     let opened = tokio::task::spawn_blocking(move || PolicyKeeper::open(options)).await;
     opened.context("reading the policy panicked")
 }
@@ -147,11 +158,16 @@ fn resolver(config: &Config, view: ViewReader, policy: &PolicyReader, metrics: R
 }
 
 /// Starts the embedded registry if the cluster has no Nacos.
-async fn start_registry(config: &Config) -> anyhow::Result<Option<EmbeddedRegistry>> {
+async fn start_registry(
+    config: &Config,
+    folders: &DataFolders,
+    troubles: &TroubleBoard,
+) -> anyhow::Result<Option<EmbeddedRegistry>> {
     let Registry::Embedded(embedded) = &config.nacos.registry else { return Ok(None) };
     let options = EmbeddedOptions {
         grpc: Some(embedded.grpc),
-        config_folder: Some(embedded.data_dir.clone().unwrap_or_else(|| config.data_dir.join("registry"))),
+        config_folder: Some(folders.registry.clone()),
+        troubles: troubles.clone(),
         ..EmbeddedOptions::at(embedded.http)
     };
     EmbeddedRegistry::start(options).await.context("the embedded registry cannot start").map(Some)

@@ -10,6 +10,7 @@ use super::exit::{Exit, Failure};
 use crate::app;
 use crate::config::{self, Config, Surroundings};
 use crate::fault::{self, Faults};
+use crate::storage::ClaimRefused;
 use crate::telemetry;
 
 /// What the runtime's threads get to end after the gateway: those that write files. One that hangs on a disk would take for ever.
@@ -32,19 +33,19 @@ pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
     let fault = surroundings.variables.get(fault::VARIABLE).map(String::as_str);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     let served = runtime.block_on(async {
+        let signals = Signals::listen()?; // Before the first line is logged, perhaps to a file.
         let _telemetry = telemetry::init(config.log.format, &config.log.level, Some(&config.telemetry))?;
-        serve_until_stopped(config, Faults::of(fault)?).await
+        serve_until_stopped(config, Faults::of(fault)?, signals).await
     });
     end_by_force_after(ENDS_WITHIN).map_err(Failure::failed)?;
     runtime.shutdown_timeout(THREADS_WITHIN);
-    served.map_err(Failure::Failed)?;
+    served.map_err(|error| error.downcast::<ClaimRefused>().map_or_else(Failure::Failed, Failure::DataDir))?;
     Ok(Exit::Ok)
 }
 
 /// The first signal asks for an orderly stop, the second does not wait for it.
-async fn serve_until_stopped(config: Config, faults: Faults) -> anyhow::Result<()> {
+async fn serve_until_stopped(config: Config, faults: Faults, mut signals: Signals) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let mut signals = Signals::listen()?;
     let gateway = app::serve(config, faults, stop.clone());
     tokio::pin!(gateway);
     tokio::select! {
@@ -74,12 +75,19 @@ fn end_by_force_after(limit: Duration) -> std::io::Result<()> {
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    /// Not waited for: that somebody listens is what keeps a limit on the size of files (`ulimit -f`) from ending the process, so that it is
+    /// an error of the write like a full disk.
+    _file_too_large: tokio::signal::unix::Signal,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _file_too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
+        })
     }
 
     /// The name of the next signal. Cancel-safe: a signal that is not waited for is kept.

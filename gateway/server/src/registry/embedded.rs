@@ -1,7 +1,6 @@
 //! The embedded registry as a running thing: one task that owns the store, a gRPC port and an HTTP port.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 pub use super::access::Credentials;
 use super::backend::Protocol;
-use super::disk::{ConfigDisk, DiskError};
 use super::http::{Api, router};
+use super::keeping::Keeping;
 use super::owner::{Handle, Owner};
 use super::store::Store;
+use crate::storage::Place;
+use crate::trouble::TroubleBoard;
 
 /// Clients compute the gRPC port as the HTTP port plus this.
 pub const GRPC_OFFSET: u16 = 1000;
@@ -36,7 +37,9 @@ pub struct EmbeddedOptions {
     /// Who may use it; `None` is everybody.
     pub credentials: Option<Credentials>,
     /// Where config items are kept over a restart; `None` is nowhere.
-    pub config_folder: Option<PathBuf>,
+    pub config_folder: Option<Place>,
+    /// Where a folder that cannot be read or written is told.
+    pub troubles: TroubleBoard,
     /// Times of the protocol.
     pub protocol: ServerOptions,
 }
@@ -51,6 +54,7 @@ impl EmbeddedOptions {
             push_delay: Duration::from_millis(50),
             credentials: None,
             config_folder: None,
+            troubles: TroubleBoard::default(),
             protocol: ServerOptions::default(),
         }
     }
@@ -71,9 +75,6 @@ pub enum EmbeddedError {
     /// The HTTP port leaves no room for the gRPC port.
     #[error("http port {0} of the embedded registry leaves no port 1000 above it for grpc")]
     NoGrpcPort(u16),
-    /// The folder of the config items cannot be used.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
     /// The gRPC server failed.
     #[error(transparent)]
     Protocol(#[from] ServeError),
@@ -97,10 +98,11 @@ pub struct EmbeddedRegistry {
 }
 
 impl EmbeddedRegistry {
-    /// Binds both ports and reads the kept config items.
+    /// Binds both ports and reads the kept config items. A folder that cannot be used is a trouble, no error: until it can, changes of config
+    /// items are refused, and items that cannot be read are neither there nor absent.
     ///
     /// # Errors
-    /// A port is taken, or the folder cannot be used.
+    /// A port is taken.
     pub async fn start(options: EmbeddedOptions) -> Result<Self, EmbeddedError> {
         let failed = |address| move |source| EmbeddedError::Bind { address, source };
         let http = TcpListener::bind(options.http).await.map_err(failed(options.http))?;
@@ -111,15 +113,11 @@ impl EmbeddedRegistry {
         };
         let protocol = NacosServer::bind(grpc, options.protocol).await.map_err(failed(grpc))?;
         let mut store = Store::default();
-        let disk = match &options.config_folder {
-            Some(folder) => {
-                let (disk, items) = ConfigDisk::open(folder).await?;
-                items.into_iter().for_each(|(key, item)| store.configs.restore(key, item));
-                Some(disk)
-            }
-            None => None,
+        let keeping = match options.config_folder {
+            Some(folder) => Keeping::open(folder, options.troubles, &mut store.configs).await,
+            None => Keeping::nowhere(),
         };
-        let (owner, handle) = Owner::new(store, protocol.sessions(), options.push_delay, disk);
+        let (owner, handle) = Owner::new(store, protocol.sessions(), options.push_delay, keeping);
         let access = Arc::new(Access::new(options.credentials, rand::random()));
         Ok(Self { http, http_address, protocol, owner, handle, access })
     }
