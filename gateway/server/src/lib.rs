@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod engine;
+pub mod exclusions;
 pub mod fault;
 pub mod kafka;
 pub mod metrics;

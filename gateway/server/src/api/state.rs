@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::hub::Hub;
 use super::plan_hub::PlanHub;
 use crate::engine::EngineCommands;
+use crate::exclusions::Exclusions;
 use crate::metrics::{ApiMetrics, Metrics};
 use crate::policy::PolicyReader;
 use crate::resolve::Resolver;
@@ -46,6 +47,7 @@ struct Inner {
     policy: PolicyReader,
     metrics: Arc<Metrics>,
     troubles: TroubleBoard,
+    exclusions: Exclusions,
     hub: Hub,
     plan_hub: PlanHub,
     resolver: Resolver,
@@ -70,6 +72,7 @@ impl ApiState {
         resolver: Resolver,
         metrics: Arc<Metrics>,
         troubles: TroubleBoard,
+        exclusions: Exclusions,
         started: WallMs,
     ) -> Self {
         let (hub, plan_hub) = (Hub::new(view.clone(), metrics.api.clone()), PlanHub::default());
@@ -84,6 +87,7 @@ impl ApiState {
             commands,
             metrics,
             troubles,
+            exclusions,
             hub,
             plan_hub,
             resolver,
@@ -218,6 +222,11 @@ impl ApiState {
     /// What is wrong with the gateway now; read from the board itself, so that it is true also while the engine is stuck.
     pub(crate) fn troubles(&self) -> Vec<Trouble> {
         self.0.troubles.all()
+    }
+
+    /// Clusters of which nothing counts, by an operator's order.
+    pub(crate) fn exclusions(&self) -> &Exclusions {
+        &self.0.exclusions
     }
 
     /// Cancelled once the gateway stops: it is not ready any more, watches end.

@@ -21,6 +21,7 @@ use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
 use crate::engine::{self, Clock, Engine, Pace, Watchdog};
+use crate::exclusions::Exclusions;
 use crate::kafka;
 use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use crate::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
@@ -58,12 +59,13 @@ impl Gateway {
         let troubles = TroubleBoard::new(metrics.troubles.clone());
         let watchdog = Watchdog::new(view_writer.monitor(), troubles.clone());
         let registry = start_registry(&config, &folders, &troubles).await?;
+        let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
         let (commands, command_queue) = engine::commands();
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
 
         let (kafka_log, kafka_tasks) = kafka::connect(
-            kafka_options(&config, topics),
+            kafka_options(&config, topics, exclusions.clone()),
             inbox_sender.clone(),
             metrics.log.clone(),
             troubles.clone(),
@@ -77,6 +79,7 @@ impl Gateway {
         if let Some(origins) = read_snapshot(folders.own.clone()).await? {
             core.restore(origins);
         }
+        core.exclude(exclusions.clusters());
         let snapshots = SnapshotKeeper::new(folders.own, troubles.clone(), snapshots);
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
         let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
@@ -88,6 +91,7 @@ impl Gateway {
             resolver,
             shown,
             troubles.clone(),
+            exclusions,
             started,
         );
         let flusher = kafka_log.flusher();
@@ -181,7 +185,13 @@ fn registry_settings(config: &Config, embedded: Option<&EmbeddedRegistry>) -> an
     settings.context("the embedded registry's gRPC port must lie above its HTTP port")
 }
 
-fn kafka_options(config: &Config, topics: LogTopics) -> KafkaOptions {
+/// Reads which clusters an operator excluded, away from the tasks that serve.
+async fn open_exclusions(place: Place, troubles: TroubleBoard) -> anyhow::Result<Exclusions> {
+    let opened = tokio::task::spawn_blocking(move || Exclusions::open(place, troubles)).await;
+    opened.context("reading what is excluded panicked")
+}
+
+fn kafka_options(config: &Config, topics: LogTopics, exclusions: Exclusions) -> KafkaOptions {
     let imports = config.import.clone();
     let kafka = &config.kafka;
     let times = |compaction: &Compaction| CompactionTimes {
@@ -207,7 +217,7 @@ fn kafka_options(config: &Config, topics: LogTopics) -> KafkaOptions {
             delete_retention: kafka.topics.delete_retention,
             max_message_bytes: kafka.topics.max_message_bytes.0,
         },
-        imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id)),
+        imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
     }
 }
 

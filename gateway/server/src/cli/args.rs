@@ -190,8 +190,35 @@ The pattern has to be the one that was drained: `nacos-fed drains` shows it. The
   nacos-fed drains --all                  (also what was undone, and by whom)
   nacos-fed drains --format json | jq '.drains[] | select(.percent > 0)'
 
+  nacos-fed drains clear --origin zanzibar      (undoes every drain that was taken in zanzibar)
+
 `12, void for 3`: traffic moves for 12 services of the cluster; for 3 it does not, because nothing healthy would be left.")]
+    #[command(args_conflicts_with_subcommands = true)]
     Drains(Drains),
+
+    /// Let nothing of a cluster count at this gateway, whatever it writes; it overrules everything
+    #[command(after_help = "Examples:
+  nacos-fed exclude zanzibar --reason 'writes garbage'
+  nacos-fed include zanzibar
+  nacos-fed excluded
+  for gateway in a b c; do nacos-fed exclude zanzibar --server http://$gateway:7070; done
+
+It counts at once at the gateway that is asked, and after its restart, and needs no log: none of the cluster's instances is shown or
+routed to there, none of its drains is in force. Every gateway has to be told by itself. The exit code is 1 if it is not kept over a restart.")]
+    Exclude(Exclude),
+
+    /// Let an excluded cluster count again at this gateway
+    #[command(after_help = "Examples:
+  nacos-fed include zanzibar
+
+The exit code is 4 if it was not excluded.")]
+    Include(Include),
+
+    /// Clusters of which nothing counts at this gateway, by whose order and why
+    #[command(after_help = "Examples:
+  nacos-fed excluded
+  nacos-fed excluded --format json")]
+    Excluded,
 
     /// What callers in every region would get if clusters were lost, drained, or a place were unhealthy
     #[command(after_help = "Examples:
@@ -340,6 +367,28 @@ pub(super) struct Caller {
     pub(super) labels: Vec<(String, String)>,
 }
 
+/// Arguments of `exclude`.
+#[derive(Args, Debug)]
+pub(super) struct Exclude {
+    /// The cluster of which nothing is to count; it need not be known
+    #[arg(value_name = "CLUSTER")]
+    pub(super) cluster: String,
+    /// Why, for people
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// Who orders it, for people; USER@HOST if left out
+    #[arg(long, value_name = "NAME")]
+    pub(super) who: Option<String>,
+}
+
+/// Arguments of `include`.
+#[derive(Args, Debug)]
+pub(super) struct Include {
+    /// The cluster that is to count again
+    #[arg(value_name = "CLUSTER")]
+    pub(super) cluster: String,
+}
+
 /// Which config item.
 #[derive(Args, Debug)]
 pub(super) struct ConfigItem {
@@ -418,6 +467,28 @@ pub(super) struct Drains {
     /// Also drains that were undone
     #[arg(long)]
     pub(super) all: bool,
+    #[command(subcommand)]
+    pub(super) action: Option<DrainsAction>,
+}
+
+/// What to do with all of them.
+#[derive(Debug, Subcommand)]
+pub(super) enum DrainsAction {
+    /// Undo every drain that was taken in one cluster
+    #[command(after_help = "Examples:
+  nacos-fed drains clear --origin zanzibar
+
+Each is undone by an order of 0 % at the gateway that is asked, which counts everywhere. The exit code is 4 if there was nothing to undo,
+5 if one of them could not be undone; what nobody can undo, `nacos-fed exclude` overrules at each gateway.")]
+    Clear(ClearDrains),
+}
+
+/// Arguments of `drains clear`.
+#[derive(Args, Debug)]
+pub(super) struct ClearDrains {
+    /// The cluster in which they were taken
+    #[arg(long, value_name = "CLUSTER")]
+    pub(super) origin: String,
 }
 
 /// Arguments of `what-if`.

@@ -130,6 +130,7 @@ impl Engine {
             ("nacosAgeMs", core.local().age(now).map_or_else(|| "unknown".to_owned(), |age| age.0.to_string())),
             ("servicesWatched", core.local().watched().to_string()),
             ("partitionMismatches", core.partition_mismatches().len().to_string()),
+            ("excludedClusters", core.excluded().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
             ("removalsHeld", held.to_string()),
             ("servicesWithUnconfirmedRemovals", core.local().unconfirmed().len().to_string()),
         ]

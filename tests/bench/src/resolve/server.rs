@@ -11,6 +11,7 @@ use federation_core::time::{Mono, WallMs};
 use federation_gateway::api::serve::{self, Listeners, ServeError};
 use federation_gateway::api::{ApiState, Identity};
 use federation_gateway::engine;
+use federation_gateway::exclusions::Exclusions;
 use federation_gateway::metrics::Metrics;
 use federation_gateway::policy::PolicyReader;
 use federation_gateway::resolve::{OwnPlace, Resolver, kept_bytes};
@@ -150,5 +151,19 @@ fn gateway(services: Vec<FederatedService>) -> (ViewWriter, ApiState) {
         metrics.resolve.clone(),
     );
     let (commands, _) = engine::commands();
-    (writer, ApiState::new(identity, reader, commands, policy, resolver, metrics, TroubleBoard::default(), WallMs(1)))
+    let exclusions = Exclusions::none(std::env::temp_dir().as_path().into());
+    (
+        writer,
+        ApiState::new(
+            identity,
+            reader,
+            commands,
+            policy,
+            resolver,
+            metrics,
+            TroubleBoard::default(),
+            exclusions,
+            WallMs(1),
+        ),
+    )
 }

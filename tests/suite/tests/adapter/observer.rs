@@ -127,7 +127,7 @@ impl Gateway {
         if let Ok(news) = news {
             let Input::Local(input) = news.expect("the adapter runs").input else { panic!("news of the log") };
             self.told.push(input.clone());
-            self.local.step(now, input, &mut effects);
+            self.local.step(now, input, &|_| false, &mut effects);
         }
         self.local.tick(now, &mut effects);
         for effect in effects {

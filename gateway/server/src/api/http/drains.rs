@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use federation_core::id::ServiceKey;
 use federation_core::intents::{DrainInForce, DrainOrder, DrainRefused, DrainTarget, Settled};
@@ -19,8 +19,8 @@ use utoipa::ToSchema;
 use super::comparison::{ComparisonDocument, ServiceNameDocument};
 use super::drain_document::{DrainDocument, DrainsDocument};
 use super::problem::{Problem, ProblemDocument};
-use super::reply;
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
+use super::{body, reply};
 use crate::api::ApiState;
 use crate::engine::CommandError;
 use crate::view::{ClusterTable, stuck_reason};
@@ -31,8 +31,6 @@ const IN_FORCE_WITHIN: Duration = Duration::from_secs(3);
 const LONGEST_RAMP_MS: u64 = 24 * 3_600_000;
 /// Services that a refusal names.
 const NAMED: usize = 100;
-/// Bytes of an order: some texts of at most 1 KiB, escaped.
-const LARGEST_BODY: usize = 64 << 10;
 
 /// An order to drain, or with 0 % to undo.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -179,13 +177,7 @@ fn limit(query: Option<&str>) -> Result<usize, Problem> {
 }
 
 fn parse(headers: &HeaderMap, body: Result<Bytes, BytesRejection>, clusters: &ClusterTable) -> Result<Order, Problem> {
-    // A page of another site can make a browser send text, but not this type.
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    if !content_type.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
-        return Err(Problem::not_json(content_type));
-    }
-    let body = body.ok().filter(|body| body.len() <= LARGEST_BODY).ok_or_else(|| Problem::too_large(LARGEST_BODY))?;
-    let body: OrderBody = serde_json::from_slice(&body).map_err(|error| Problem::bad_body(&error))?;
+    let body: OrderBody = body::json(headers, body)?;
     body.understand(clusters)
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP face: JSON documents, server-sent events, health, metrics and the description of itself.
 
+mod body;
 mod clusters;
 mod comparison;
 mod configs;
@@ -8,6 +9,7 @@ mod document;
 mod drain_document;
 mod drains;
 pub(super) mod events;
+mod excluded;
 mod observe;
 mod operations;
 mod params;
@@ -46,6 +48,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .route("/v1/resolve", get(plans::resolve))
         .route("/v1/explain", get(plans::explain))
         .route("/v1/drains", get(drains::list).post(drains::order))
+        .route("/v1/excluded", get(excluded::list).post(excluded::order))
         .route("/v1/what-if", get(what_if::compare))
         .route("/v1/status", get(operations::status))
         .route("/livez", get(operations::livez))

@@ -1,6 +1,7 @@
 //! A gateway of two clusters whose view is written by hand, and its answers.
 
 mod drains;
+mod excluded;
 mod grpc;
 mod http;
 mod lanes;
@@ -34,6 +35,7 @@ use tower::ServiceExt;
 
 use super::{ApiState, Identity};
 use crate::engine::EngineCommands;
+use crate::exclusions::Exclusions;
 use crate::metrics::Metrics;
 use crate::policy::{InForce, PolicyReader, PolicySource};
 use crate::resolve::{KEPT_BYTES, OwnPlace, Resolver};
@@ -80,9 +82,11 @@ impl Gateway {
         let own = OwnPlace { cluster: identity.cluster.clone(), locality: shanghai };
         let rules = PlaceRules::default();
         let resolver = Resolver::new(reader.clone(), policy, rules, own, KEPT_BYTES, metrics.resolve.clone());
+        let exclusions = Exclusions::none("/nowhere/at/all".to_owned().into());
         let (board, defaults) = (TroubleBoard::default(), PolicyReader::of_defaults());
         let troubles = board.clone();
-        let state = ApiState::new(identity, reader, commands, defaults, resolver, metrics, board, WallMs(1));
+        let state =
+            ApiState::new(identity, reader, commands, defaults, resolver, metrics, board, exclusions, WallMs(1));
         Self { writer, policies, clock, troubles, state }
     }
 
