@@ -5,7 +5,8 @@
 //!
 //! | type | is |
 //! |---|---|
-//! | [`Kafka`] | one broker (KRaft) with quick compaction |
+//! | [`Kafka`] | one broker (KRaft) with quick compaction, or several that are one cluster |
+//! | [`KafkaProxy`] | a proxy before brokers that swallows, delays or empties answers on demand |
 //! | [`Nacos`] | one standalone server, [`Line::V2`] (2.3.2) or [`Line::V3`] (3.1.0) |
 //! | [`FaultProxy`] | a proxy before a Nacos that answers wrongly on demand |
 //! | [`Gateway`] | one `nacos-fed serve` of this workspace |
@@ -19,6 +20,7 @@ pub mod fault_proxy;
 pub mod gateway;
 pub mod home;
 pub mod kafka;
+pub mod kafka_proxy;
 pub mod nacos;
 pub mod parts;
 pub mod pid_file;
@@ -31,6 +33,7 @@ pub use announce::announce;
 pub use fault_proxy::{Fault, FaultProxy, Link};
 pub use gateway::{Gateway, GatewayOptions};
 pub use kafka::{Kafka, KafkaOptions};
+pub use kafka_proxy::{Answer, Emptiness, KafkaProxy, Spoil, Which};
 pub use nacos::{Access, Credentials, Line, Nacos, NacosOptions};
 pub use parts::{Part, Parts};
 pub use sdk::{Sdk, SdkClient, SdkConfig, SdkEvent, SdkInstance, SdkService};

@@ -185,7 +185,7 @@ const CONTROL_PRODUCER: Properties = &[("linger.ms", "0"), ("queue.buffering.max
 impl KafkaOptions {
     /// Properties of the consumer that reads the log.
     pub(super) fn consumer(&self) -> ClientConfig {
-        let mut config = self.client(&[COMMON, CONSUMER], &[CONSUMER_FIXED]);
+        let mut config = self.client("reader", &[COMMON, CONSUMER], &[CONSUMER_FIXED]);
         let debug = match self.properties.get("debug") {
             Some(wanted) => format!("{wanted},topic"),
             None => "topic".to_owned(),
@@ -196,24 +196,25 @@ impl KafkaOptions {
 
     /// Properties of a client that asks for metadata and offsets.
     pub(super) fn inspector(&self) -> ClientConfig {
-        let mut config = self.client(&[COMMON, INSPECTOR], &[]);
+        let mut config = self.client("questions", &[COMMON, INSPECTOR], &[]);
         config.set_log_level(RDKafkaLogLevel::Info);
         config
     }
 
     /// Properties of the producer of data records.
     pub(super) fn data_producer(&self) -> ClientConfig {
-        self.client(&[COMMON, PRODUCER, DATA_PRODUCER], &[PRODUCER_FIXED])
+        self.client("data", &[COMMON, PRODUCER, DATA_PRODUCER], &[PRODUCER_FIXED])
     }
 
     /// Properties of the producer of control records.
     pub(super) fn control_producer(&self) -> ClientConfig {
-        self.client(&[COMMON, PRODUCER, CONTROL_PRODUCER], &[PRODUCER_FIXED])
+        self.client("control", &[COMMON, PRODUCER, CONTROL_PRODUCER], &[PRODUCER_FIXED])
     }
 
-    fn client(&self, defaults: &[Properties], fixed: &[Properties]) -> ClientConfig {
+    /// `role` tells the clients of one gateway apart in the brokers' logs and metrics.
+    fn client(&self, role: &str, defaults: &[Properties], fixed: &[Properties]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("client.id", format!("nacos-fed-{}", self.cluster));
+        config.set("client.id", format!("nacos-fed-{}-{role}", self.cluster));
         for (name, value) in defaults.iter().copied().flatten() {
             config.set(*name, *value);
         }

@@ -1,6 +1,10 @@
 //! The adapter of the log on real Kafka: what the mock cluster of the adapter's own tests cannot show.
 
+mod access;
+mod beginning;
 mod member;
+mod refusals;
+mod silence;
 mod topics;
 mod trouble;
 
@@ -9,9 +13,12 @@ use std::sync::Arc;
 use federation_core::config_item::ConfigItem;
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Weight};
+use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
 use federation_core::log::key::DataKey;
-use federation_core::log::record::Body;
-use federation_gateway::ports::Log;
+use federation_core::log::record::{Body, Epoch, Header, SCHEMA};
+use federation_core::time::{Millis, WallMs};
+use federation_gateway::kafka::wire;
+use federation_gateway::ports::{EncodedRecord, Log};
 use federation_harness::{Kafka, KafkaOptions, Part, Parts};
 use member::{Member, config_key, instance_key, options, record};
 
@@ -33,6 +40,24 @@ fn instance(zone: &str) -> Body {
 
 fn config(content: &str) -> Body {
     Body::Config(Arc::new(ConfigItem { content: content.into(), md5: "m".into(), ..ConfigItem::default() }))
+}
+
+/// A beat, as a standby writes it.
+fn beat(seq: u64) -> EncodedRecord {
+    let replica = Replica {
+        state: ReplicaState::Standby,
+        epoch: Epoch { term: 1, nonce: 7 },
+        beat: seq,
+        warm: true,
+        nacos_age: None,
+        unpublished_age: Millis(0),
+        descriptor: Descriptor { partitions: 2, ..Descriptor::default() },
+        name: "a-0".into(),
+        advertised: "".into(),
+        complaints: Vec::new(),
+    };
+    let header = Header { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) };
+    wire::encode_control(&ControlKey::Replica(7), Some(&ControlValue::Replica(replica)), &header).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use federation_core::federation::input::{Input, LogInput, Outgoing, SendId};
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
@@ -13,8 +13,9 @@ use federation_gateway::kafka::options::{KafkaOptions, TopicSettings};
 use federation_gateway::kafka::produce::KafkaLog;
 use federation_gateway::kafka::topics::TopicNames;
 use federation_gateway::kafka::{PartPanicked, TopicsHealth, connect, wire};
-use federation_gateway::metrics::LogMetrics;
+use federation_gateway::metrics::{LogMetrics, TroubleKind};
 use federation_gateway::ports::{EncodedRecord, INBOX_CAPACITY, Log, News};
+use federation_gateway::trouble::TroubleBoard;
 use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
 use rdkafka::client::DefaultClientContext;
@@ -25,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Longer than any step takes on a loaded machine, a broker's restart included.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How often a member without news looks at its board.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) const PREFIX: &str = "t.";
 
@@ -57,6 +61,7 @@ pub(crate) struct Member {
     pub(crate) log: KafkaLog,
     pub(crate) health: watch::Receiver<TopicsHealth>,
     pub(crate) metrics: LogMetrics,
+    pub(crate) troubles: TroubleBoard,
     news: mpsc::Receiver<News>,
     parts: JoinSet<Result<(), PartPanicked>>,
     stop: CancellationToken,
@@ -65,12 +70,12 @@ pub(crate) struct Member {
 impl Member {
     pub(crate) fn start(options: KafkaOptions) -> Self {
         let (inbox, news) = mpsc::channel(INBOX_CAPACITY);
-        let metrics = LogMetrics::default();
-        let (log, tasks) = connect(options, inbox, metrics.clone()).unwrap();
+        let (metrics, troubles) = (LogMetrics::default(), TroubleBoard::default());
+        let (log, tasks) = connect(options, inbox, metrics.clone(), troubles.clone()).unwrap();
         let health = tasks.topics_health();
         let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
         parts.spawn(tasks.run(stop.clone()));
-        Self { log, health, metrics, news, parts, stop }
+        Self { log, health, metrics, troubles, news, parts, stop }
     }
 
     /// Started, with its own topics there.
@@ -119,6 +124,34 @@ impl Member {
             _ => None,
         })
         .await
+    }
+
+    /// Takes news, as an engine does, until `is_so`.
+    pub(crate) async fn until(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "waited in vain for {what}: {:?}", self.troubles.all());
+            // The board and the metrics tell nobody when they change: they are looked at beside the news.
+            let _ = timeout(LOOK, self.news.recv()).await;
+        }
+    }
+
+    /// The text of a trouble, once it stands.
+    pub(crate) async fn trouble(&mut self, kind: TroubleKind, about: &str) -> String {
+        self.until(&format!("{} about {about}", kind.as_str()), |member| member.told(kind, about).is_some()).await;
+        self.told(kind, about).unwrap_or_default()
+    }
+
+    /// Waits until a trouble is over.
+    pub(crate) async fn healed(&mut self, kind: TroubleKind, about: &str) {
+        let what = format!("the end of {} about {about}", kind.as_str());
+        self.until(&what, |member| member.told(kind, about).is_none()).await;
+    }
+
+    /// The text of a trouble that stands now.
+    pub(crate) fn told(&self, kind: TroubleKind, about: &str) -> Option<String> {
+        let troubles = self.troubles.all();
+        troubles.into_iter().find(|trouble| trouble.kind == kind && trouble.about == about).map(|trouble| trouble.text)
     }
 
     /// Sends until the record is read back, again after each failure, as the engine does. Gives how often it failed.
