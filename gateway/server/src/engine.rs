@@ -24,7 +24,7 @@ mod watchdog;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use federation_core::federation::input::Input;
+use federation_core::federation::input::{Input, LogInput};
 use federation_core::federation::{Changed, Federation, Now, OriginSnapshot};
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::time::{Millis, Mono, WallMs};
@@ -100,6 +100,13 @@ impl Clock {
     #[must_use]
     pub fn mono(&self) -> Mono {
         Mono(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The monotonic time of a moment in this process; zero if that was before the start.
+    #[must_use]
+    pub fn mono_at(&self, moment: Instant) -> Mono {
+        let since = moment.saturating_duration_since(self.started);
+        Mono(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Both clocks. A wall clock before 1970 counts as 1970.
@@ -280,7 +287,13 @@ impl Engine {
     fn take_in(&mut self, news: News) -> Option<tracing::Span> {
         let span = telemetry::span_of(&news.input, news.traceparent.as_deref());
         let traceparent = span.as_ref().and_then(telemetry::traceparent);
-        self.step(news.input, traceparent.as_deref());
+        let input = match (news.input, news.asked) {
+            (Input::Log(LogInput::EndOffset { partition, end }), Some(asked)) => {
+                Input::Log(LogInput::EndAnswer { partition, end, asked: self.clock.mono_at(asked) })
+            }
+            (input, _) => input,
+        };
+        self.step(input, traceparent.as_deref());
         span
     }
 

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod label;
+mod troubles;
 mod view;
 
 use federation_core::id::ClusterId;
@@ -24,6 +25,7 @@ pub use self::label::{
     CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind,
     WatchFace,
 };
+pub use self::troubles::TroubleMetrics;
 use crate::view::ViewReader;
 
 /// Bounds of durations in seconds: from what a lookup takes to what a client would no longer wait for.
@@ -78,35 +80,6 @@ impl Metrics {
     #[must_use]
     pub fn listed(&self) -> &[Listed] {
         &self.listed
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TroubleLabels {
-    kind: Label<TroubleKind>,
-}
-
-/// Of what is wrong now.
-#[derive(Clone, Debug, Default)]
-pub struct TroubleMetrics {
-    standing: Family<TroubleLabels, Gauge>,
-}
-
-impl TroubleMetrics {
-    fn register(catalog: &mut Catalog) -> Self {
-        let new = Self::default();
-        let help = "things that are wrong with this gateway now, as its status lists them";
-        catalog.gauge("federation_troubles", "kind", help, &new.standing);
-        for kind in TroubleKind::ALL {
-            new.standing(*kind).set(0);
-        }
-        new
-    }
-
-    /// How many troubles of this kind stand.
-    #[must_use]
-    pub fn standing(&self, kind: TroubleKind) -> Gauge {
-        self.standing.get_or_create_owned(&TroubleLabels { kind: Label(kind) })
     }
 }
 

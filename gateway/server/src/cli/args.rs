@@ -1,11 +1,16 @@
 //! The arguments of `nacos-fed`.
 
+mod orders;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
+pub(super) use self::orders::{
+    ClearDrains, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, Include, Undrain,
+};
 use super::exit::Failure;
 use super::output::Format;
 use crate::app::demo::ports::CONTROL_PORT;
@@ -367,28 +372,6 @@ pub(super) struct Caller {
     pub(super) labels: Vec<(String, String)>,
 }
 
-/// Arguments of `exclude`.
-#[derive(Args, Debug)]
-pub(super) struct Exclude {
-    /// The cluster of which nothing is to count; it need not be known
-    #[arg(value_name = "CLUSTER")]
-    pub(super) cluster: String,
-    /// Why, for people
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-    /// Who orders it, for people; USER@HOST if left out
-    #[arg(long, value_name = "NAME")]
-    pub(super) who: Option<String>,
-}
-
-/// Arguments of `include`.
-#[derive(Args, Debug)]
-pub(super) struct Include {
-    /// The cluster that is to count again
-    #[arg(value_name = "CLUSTER")]
-    pub(super) cluster: String,
-}
-
 /// Which config item.
 #[derive(Args, Debug)]
 pub(super) struct ConfigItem {
@@ -401,94 +384,6 @@ pub(super) struct ConfigItem {
     /// Print nothing but the content, byte for byte; needs one origin
     #[arg(long)]
     pub(super) content: bool,
-}
-
-/// Arguments of `drain`.
-#[derive(Args, Debug)]
-pub(super) struct Drain {
-    #[command(flatten)]
-    pub(super) target: DrainTarget,
-    /// How much of the traffic is taken away, 0 to 100
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
-    pub(super) percent: u8,
-    #[command(flatten)]
-    pub(super) terms: DrainTerms,
-    /// Drain also services that would be left without a healthy instance
-    #[arg(long)]
-    pub(super) force: bool,
-    /// Leave such services alone, and drain the others
-    #[arg(long, conflicts_with = "force")]
-    pub(super) leave_last: bool,
-    /// Order nothing; show what would change for callers in every cluster
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Most services that a dry run shows
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(super) limit: u32,
-}
-
-/// Arguments of `undrain`.
-#[derive(Args, Debug)]
-pub(super) struct Undrain {
-    #[command(flatten)]
-    pub(super) target: DrainTarget,
-    #[command(flatten)]
-    pub(super) terms: DrainTerms,
-}
-
-/// What is drained.
-#[derive(Args, Debug)]
-pub(super) struct DrainTarget {
-    /// The cluster whose instances lose traffic
-    #[arg(value_name = "CLUSTER")]
-    pub(super) cluster: String,
-    /// Only services that match: NAME or GROUP@@NAME, with * and ?; --namespace and --group are patterns here, too
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) service: Option<String>,
-}
-
-/// How a drain comes, and who says so.
-#[derive(Args, Debug)]
-pub(super) struct DrainTerms {
-    /// Go there in steps of 1 % within this time, at most 24h: 90s, 10m
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(super) over: Option<Duration>,
-    /// Why, for whoever asks `drains`
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-    /// Who orders it; without it, user@host
-    #[arg(long, value_name = "NAME")]
-    pub(super) who: Option<String>,
-}
-
-/// Arguments of `drains`.
-#[derive(Args, Debug)]
-pub(super) struct Drains {
-    /// Also drains that were undone
-    #[arg(long)]
-    pub(super) all: bool,
-    #[command(subcommand)]
-    pub(super) action: Option<DrainsAction>,
-}
-
-/// What to do with all of them.
-#[derive(Debug, Subcommand)]
-pub(super) enum DrainsAction {
-    /// Undo every drain that was taken in one cluster
-    #[command(after_help = "Examples:
-  nacos-fed drains clear --origin zanzibar
-
-Each is undone by an order of 0 % at the gateway that is asked, which counts everywhere. The exit code is 4 if there was nothing to undo,
-5 if one of them could not be undone; what nobody can undo, `nacos-fed exclude` overrules at each gateway.")]
-    Clear(ClearDrains),
-}
-
-/// Arguments of `drains clear`.
-#[derive(Args, Debug)]
-pub(super) struct ClearDrains {
-    /// The cluster in which they were taken
-    #[arg(long, value_name = "CLUSTER")]
-    pub(super) origin: String,
 }
 
 /// Arguments of `what-if`.
