@@ -69,7 +69,7 @@ fn a_doubted_instance_is_itself_again_when_it_is_listed_and_gone_when_a_read_say
     ] {
         let (mut local, service) = one_missing();
         drop(local.step(at(160), LocalInput::Heard, &|_| false, &mut Vec::new()));
-        local.tick(at(160), &|_| false, &mut Vec::new()); // Asks for a read.
+        local.tick(at(160), &mut Vec::new()); // Asks for a read.
         drop(local.step(at(161), answer, &|_| false, &mut Vec::new()));
         assert!(health(&local, &service).iter().all(|health| *health == Health::Healthy));
         assert_eq!(local.unconfirmed().len(), 0);
