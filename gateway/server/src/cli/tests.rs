@@ -442,6 +442,30 @@ frankfurt  10 % to 30 % in 6m 40s  12, void for 3  ann@desk  kernel\\u{1b}update
     assert_eq!(none.run(&["drains"]).await.1, "nothing is drained\n");
 }
 
+/// A gateway of which too many ask what drains do.
+fn crowded(list: Value) -> Router {
+    let listed = json!({"drains": list});
+    let list = move |RawQuery(query): RawQuery| {
+        std::future::ready(match query.as_deref() {
+            Some("effects=false") => axum::Json(listed.clone()).into_response(),
+            _ => problem(StatusCode::TOO_MANY_REQUESTS, &json!({"title": "Too many such questions wait"})),
+        })
+    };
+    let order = |axum::Json(_): axum::Json<Value>| std::future::ready(axum::Json(drain("x", 0, 0, None, Value::Null)));
+    let what_if = || std::future::ready(problem(StatusCode::TOO_MANY_REQUESTS, &json!({"title": "Too many"})));
+    Router::new().route("/v1/drains", get(list).post(order)).route("/v1/what-if", get(what_if))
+}
+
+#[tokio::test]
+async fn drains_are_shown_and_undone_while_too_many_ask_what_they_do() {
+    let canned = Canned::start(crowded(json!([drain("x", 10, 10, None, Value::Null)]))).await;
+    let (exit, out, _) = canned.run(&["drains"]).await;
+    assert!(exit == Exit::Ok && out.contains("not counted now"), "{out}");
+    assert_eq!(canned.run(&["undrain", "x"]).await.0, Exit::Ok);
+    let (exit, _, err) = canned.run(&["what-if", "--lost", "x"]).await;
+    assert!(exit == Exit::Unreachable && err.contains("Too many"), "{err}");
+}
+
 #[tokio::test]
 async fn an_order_says_what_happens_next_and_how_to_undo_it() {
     let canned = Canned::start(drains(json!([]))).await;

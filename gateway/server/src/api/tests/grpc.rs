@@ -151,6 +151,11 @@ async fn health_follows_readiness() {
     wait_for(ServingStatus::NotServing).await;
     gateway.set_gateway(GatewayStatus { ready: true, ..GatewayStatus::default() });
     wait_for(ServingStatus::Serving).await;
+    gateway.writer.turned();
+    gateway.writer.monitor().show_stuck(Millis(6_000));
+    wait_for(ServingStatus::NotServing).await;
+    gateway.set_gateway(GatewayStatus { ready: true, ..GatewayStatus::default() });
+    wait_for(ServingStatus::Serving).await;
 }
 
 #[tokio::test]
