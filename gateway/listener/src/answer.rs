@@ -51,7 +51,12 @@ struct Held {
 }
 
 impl Held {
-    fn new(bytes: usize, connection: &Arc<Connection>, all: &Arc<Ledger>, patience: &Patience) -> Result<Self, Refusal> {
+    fn new(
+        bytes: usize,
+        connection: &Arc<Connection>,
+        all: &Arc<Ledger>,
+        patience: &Patience,
+    ) -> Result<Self, Refusal> {
         connection.answers().add(bytes).map_err(|_| Refusal::Unread)?;
         if all.add(bytes).is_err() {
             connection.answers().remove(bytes);

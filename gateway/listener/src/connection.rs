@@ -235,7 +235,7 @@ impl Connection {
 
     /// An answer of this size waits to be read, until what is returned is dropped.
     pub(crate) fn owe(self: &Arc<Self>, bytes: usize, patience: &Patience) -> Owed {
-        let seconds = bytes / Patience::ANSWER_BYTES_A_SECOND;
+        let seconds = bytes / patience.answer_rate;
         let within = patience.answer + Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX >> 1));
         let id = self.next_answer.fetch_add(1, Ordering::Relaxed);
         self.due().insert(id, self.clock.now().saturating_add(millis(within)));
@@ -412,7 +412,7 @@ mod tests {
     fn an_answer_has_to_be_read_in_a_time_that_grows_with_its_size() {
         let reader = Watched::new(Spoken::Http2);
         let _turn = reader.begin();
-        let large = reader.owe(10 * Patience::ANSWER_BYTES_A_SECOND, &reader.patience);
+        let large = reader.owe(10 * reader.patience.answer_rate, &reader.patience);
         assert_eq!(reader.after(reader.patience.answer), Order::Live);
         assert_eq!(reader.after(Duration::from_secs(10)), Order::Cut);
         drop(large);

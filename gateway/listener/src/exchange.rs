@@ -32,7 +32,10 @@ pub trait Face: Send + Sync + 'static {
 /// Answers requests. Cloned for each.
 pub trait Service: Clone + Send + Sync + 'static {
     /// Body of an answer.
-    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + Unpin> + Send + Unpin + 'static;
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + Unpin>
+        + Send
+        + Unpin
+        + 'static;
 
     /// What this request may carry, and what its answer is like. Asked before the body is received.
     fn rule(&self, head: &Parts) -> Rule;

@@ -61,9 +61,15 @@ impl Reason {
                 "as many connections are open as may be ({} here, {} in all), new ones are closed at once",
                 most.listener, most.all
             )),
-            Self::Peer => Some(format!("one address has {} connections open, further ones are closed at once", most.peer)),
-            Self::System => Some("the system refuses new connections (too few descriptors?), clients have to wait".to_owned()),
-            Self::NoRoom => Some("too many bytes of requests or unread answers are held, requests are refused".to_owned()),
+            Self::Peer => {
+                Some(format!("one address has {} connections open, further ones are closed at once", most.peer))
+            }
+            Self::System => {
+                Some("the system refuses new connections (too few descriptors?), clients have to wait".to_owned())
+            }
+            Self::NoRoom => {
+                Some("too many bytes of requests or unread answers are held, requests are refused".to_owned())
+            }
             Self::TooLarge | Self::TooSlow | Self::Impatience => None,
         }
     }

@@ -59,6 +59,10 @@ pub(crate) const RESET_UNSEEN: usize = 20;
 /// many before it has read that 100 are allowed.
 pub(crate) const RESET_BY_US: usize = 1024;
 
+/// Connections that the system completes for us before they are accepted: all clients of a gateway that was restarted. Beyond it
+/// their first packet is lost, and they try again after a second.
+pub(crate) const BACKLOG: u32 = 4096;
+
 /// Largest pause after a failed accept; the first is a hundredth. Only others can free descriptors.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -127,8 +131,10 @@ pub struct Patience {
     /// Without a byte taken by a peer for which some wait. Longer than a client that is paused (garbage collection, a frozen machine)
     /// takes to come back.
     pub stalled: Duration,
-    /// For an answer that has an end to be read, in addition to a second for each [`Patience::ANSWER_BYTES_A_SECOND`].
+    /// For an answer that has an end to be read, in addition to a second for each `answer_rate`.
     pub answer: Duration,
+    /// Bytes a second of the slowest reader of large answers: slower ones hold memory for too long.
+    pub answer_rate: usize,
     /// How often an HTTP/2 peer is asked whether it is still there, and then how long it may take to answer. Watches are kept open by
     /// this however long they are silent.
     pub ping_every: Duration,
@@ -140,11 +146,6 @@ pub struct Patience {
     pub look_every: Duration,
     /// How long nothing may be turned away until that trouble counts as over.
     pub calm: Duration,
-}
-
-impl Patience {
-    /// Slowest reader of a large answer: slower ones hold memory for too long.
-    pub const ANSWER_BYTES_A_SECOND: usize = 64 << 10;
 }
 
 impl Default for Patience {
@@ -160,6 +161,7 @@ impl Default for Patience {
             ending: Duration::from_secs(30),
             stalled: Duration::from_secs(60),
             answer: Duration::from_secs(60),
+            answer_rate: 64 << 10,
             ping_every: Duration::from_secs(20),
             pong_within: Duration::from_secs(20),
             room: Duration::from_secs(2),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -21,8 +21,8 @@ use crate::connection::{Clock, Connection, Order};
 use crate::exchange::{Exchange, Face, Terms};
 use crate::gate::{Door, Gate, Reason, Ticket};
 use crate::limits::{
-    CONNECTION_ANSWER_BYTES, FRAME_BYTES, HEAD_BYTES, HEADER_LIST_BYTES, LONGEST_PAUSE, Limits, Patience, RESET_BY_US,
-    RESET_UNSEEN, SEND_BUFFER_BYTES, STREAMS,
+    BACKLOG, CONNECTION_ANSWER_BYTES, FRAME_BYTES, HEAD_BYTES, HEADER_LIST_BYTES, LONGEST_PAUSE, Limits, Patience,
+    RESET_BY_US, RESET_UNSEEN, SEND_BUFFER_BYTES, STREAMS,
 };
 use crate::purse::{Budget, Ledger, ListenerBudgets};
 use crate::socket::Socket;
@@ -42,8 +42,11 @@ impl Listener {
     ///
     /// # Errors
     /// The address is taken, or not one of this machine.
-    pub async fn bind(gate: &Gate, name: &'static str, limits: Limits, address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
+    pub fn bind(gate: &Gate, name: &'static str, limits: Limits, address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?; // Else a restart waits for the last connections of the former process to be forgotten.
+        socket.bind(address)?;
+        let socket = socket.listen(BACKLOG)?;
         let address = socket.local_addr()?;
         Ok(Self { name, socket, address, gate: gate.clone(), limits })
     }
@@ -140,7 +143,12 @@ impl<F: Face> Serving<F> {
         let service = self.face.connected(&connection);
         let exchange = Exchange { service, connection: Arc::clone(&connection), terms: Arc::clone(&self.terms) };
         let socket = Socket::new(stream, Arc::clone(&connection));
-        let task = serve(socket, exchange, Arc::clone(&self.builder), Place { connection: Arc::clone(&connection), _ticket: ticket });
+        let task = serve(
+            socket,
+            exchange,
+            Arc::clone(&self.builder),
+            Place { connection: Arc::clone(&connection), _ticket: ticket },
+        );
         let id = self.tasks.spawn(task).id();
         self.open.insert(id, connection);
     }
@@ -188,7 +196,11 @@ impl<F: Face> Serving<F> {
             }
         };
         if tokio::time::timeout(within, drained).await.is_err() {
-            tracing::warn!(listener = name, connections = self.tasks.len(), "closing connections that did not finish in time");
+            tracing::warn!(
+                listener = name,
+                connections = self.tasks.len(),
+                "closing connections that did not finish in time"
+            );
             self.tasks.shutdown().await;
         }
         self.door.told().open(0);
@@ -300,4 +312,3 @@ impl Pause {
         *self = Self::default();
     }
 }
-

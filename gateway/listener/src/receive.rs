@@ -89,7 +89,9 @@ pub(crate) async fn whole(
                 received.charge(charge, patience).await?; // It has to be waited for: others are, too.
                 let left = within.saturating_sub(began.elapsed());
                 let frame = tokio::time::timeout(patience.body_part.min(left), body.frame()).await;
-                frame.map_err(|_| Refusal::TooSlow(if left < patience.body_part { within } else { patience.body_part }))?
+                frame.map_err(|_| {
+                    Refusal::TooSlow(if left < patience.body_part { within } else { patience.body_part })
+                })?
             }
         };
         let Some(frame) = frame else { return Ok(received.into_bytes()) };
