@@ -326,7 +326,7 @@ impl Told {
         let is_recent = |last: Moment| last != 0 && now.saturating_sub(last) < calm;
         let recent = Reason::ALL.iter().filter(|reason| is_recent(self.0.last[reason.index()].load(Ordering::Relaxed)));
         let texts: Vec<String> = recent.filter_map(|reason| reason.trouble(&self.0.most)).collect();
-        (!texts.is_empty()).then(|| format!("{}: {}", self.0.listener, texts.join("; ")))
+        (!texts.is_empty()).then(|| format!("connections at {}: {}", self.0.listener, texts.join("; ")))
     }
 
     pub(crate) fn tell_trouble(&self, trouble: Option<String>) {

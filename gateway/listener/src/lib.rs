@@ -21,6 +21,7 @@ mod listener;
 mod purse;
 mod receive;
 mod refusal;
+mod routed;
 mod socket;
 
 pub use answer::{Answer, Shape};
@@ -31,3 +32,4 @@ pub use limits::{Limits, Patience};
 pub use listener::Listener;
 pub use receive::{Messages, RequestBody, Wanted};
 pub use refusal::Refusal;
+pub use routed::Routed;

@@ -4,6 +4,7 @@
 //! gateway without one of them would misroute, so the process ends. The adapter of Kafka restarts by itself and is shown.
 
 mod assembly;
+mod reception;
 pub mod stand_in;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod engine;
+#[cfg(test)]
+mod hostile;
 pub mod kafka;
 pub mod metrics;
 pub mod nacos;

@@ -101,7 +101,7 @@ struct Running {
 }
 
 async fn start(backend: Fake, options: ServerOptions) -> Running {
-    let server = NacosServer::bind("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
+    let server = NacosServer::bind(&Gate::default(), "test", "127.0.0.1:0".parse().unwrap(), options).unwrap();
     let (address, sessions, stop, backend) =
         (server.local_addr(), server.sessions(), CancellationToken::new(), Arc::new(backend));
     let mut tasks = JoinSet::new();

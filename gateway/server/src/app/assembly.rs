@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use bounded_listener::{Capacity, Gate};
 use federation_core::federation::input::ReplicaIdentity;
 use federation_core::federation::{Federation, Import, Settings};
 use federation_core::freshness::FreshnessSettings;
@@ -15,6 +16,7 @@ use federation_core::time::Millis;
 use tokio::sync::{mpsc, watch};
 
 use super::Gateway;
+use super::reception::Reception;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
@@ -46,12 +48,14 @@ impl Gateway {
     /// # Errors
     /// An address in use, or a property that a client refuses.
     pub async fn assemble(config: Config, topics: LogTopics) -> anyhow::Result<Self> {
-        let listeners = Listeners::bind(config.listen.http, config.listen.grpc).await?;
-        let registry = start_registry(&config).await?;
         let clock = Clock::start();
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
         let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
         let troubles = TroubleBoard::new(metrics.troubles.clone());
+        let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
+        let gate = Gate::new(Capacity::claim(), bounded_listener::Patience::default(), reception);
+        let listeners = Listeners::bind(&gate, config.listen.http, config.listen.grpc)?;
+        let registry = start_registry(&config, gate).await?;
         let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
         let (commands, command_queue) = engine::commands();
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
@@ -129,11 +133,12 @@ fn resolver(config: &Config, view: ViewReader, policy: &PolicyReader, metrics: R
 }
 
 /// Starts the embedded registry if the cluster has no Nacos.
-async fn start_registry(config: &Config) -> anyhow::Result<Option<EmbeddedRegistry>> {
+async fn start_registry(config: &Config, gate: Gate) -> anyhow::Result<Option<EmbeddedRegistry>> {
     let Registry::Embedded(embedded) = &config.nacos.registry else { return Ok(None) };
     let options = EmbeddedOptions {
         grpc: Some(embedded.grpc),
         config_folder: Some(embedded.data_dir.clone().unwrap_or_else(|| config.data_dir.join("registry"))),
+        gate,
         ..EmbeddedOptions::at(embedded.http)
     };
     EmbeddedRegistry::start(options).await.context("the embedded registry cannot start").map(Some)

@@ -6,6 +6,7 @@ mod http;
 mod plan_calls;
 mod plans;
 mod serve;
+mod strangers;
 mod watch;
 
 use std::sync::Arc;
