@@ -94,6 +94,24 @@ async fn who_floods_and_does_not_read_is_ended_for_not_reading() {
 }
 
 #[tokio::test]
+async fn who_pings_and_reads_is_answered_however_often_and_without_a_stream() {
+    let running = Running::start(calm()).await; // SDKs of Nacos ping each minute, some gRPC servers end them for it.
+    let mut raw = begin(&running).await;
+    raw.send(frame(kind::PING, 0, 0, &[7; 8]).repeat(2000)).await;
+    let ack = frame(kind::PING, 1, 0, &[7; 8]);
+    let (mut read, mut chunk) = (Vec::new(), [0; 4096]);
+    let reading = async {
+        while read.windows(ack.len()).filter(|seen| *seen == ack).count() < 2000 {
+            let length = tokio::io::AsyncReadExt::read(&mut raw.0, &mut chunk).await.unwrap();
+            assert_ne!(length, 0, "the connection lives");
+            read.extend_from_slice(&chunk[..length]);
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("each is answered");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn nonsense_ends_its_own_connection_only() {
     let running = Running::start(hasty()).await;
     let data = frame(kind::DATA, 0, 1, &[]);
