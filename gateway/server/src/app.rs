@@ -8,6 +8,7 @@
 mod assembly;
 mod data_folders;
 mod group;
+mod reception;
 mod snapshots;
 pub mod stand_in;
 #[cfg(test)]

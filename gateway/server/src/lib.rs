@@ -8,6 +8,8 @@ pub mod demo;
 pub mod engine;
 pub mod exclusions;
 pub mod fault;
+#[cfg(test)]
+mod hostile;
 pub mod kafka;
 pub mod metrics;
 pub mod nacos;

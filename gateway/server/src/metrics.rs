@@ -4,6 +4,7 @@
 //! counts) is read from it when somebody scrapes. Label values come from enums and from cluster ids, never from users.
 
 mod catalog;
+mod connections;
 mod label;
 mod troubles;
 mod view;
@@ -20,6 +21,7 @@ use prometheus_client::registry::Registry;
 
 use self::catalog::Catalog;
 pub use self::catalog::{Kind, Listed};
+pub use self::connections::ConnectionMetrics;
 use self::label::Label;
 pub use self::label::{
     CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind,
@@ -47,6 +49,8 @@ pub struct Metrics {
     pub resolve: ResolveMetrics,
     /// Written by the HTTP and gRPC faces.
     pub api: ApiMetrics,
+    /// Written by the sockets of the HTTP and gRPC faces, and of the embedded registry.
+    pub connections: ConnectionMetrics,
     /// Written by the board of troubles.
     pub troubles: TroubleMetrics,
 }
@@ -63,9 +67,10 @@ impl Metrics {
         let policy = PolicyMetrics::register(&mut catalog);
         let resolve = ResolveMetrics::register(&mut catalog);
         let api = ApiMetrics::register(&mut catalog);
+        let connections = ConnectionMetrics::register(&mut catalog);
         let troubles = TroubleMetrics::register(&mut catalog);
         let (registry, listed) = catalog.finish();
-        Self { registry, listed, engine, log, nacos, policy, resolve, api, troubles }
+        Self { registry, listed, engine, log, nacos, policy, resolve, api, connections, troubles }
     }
 
     /// All values in the OpenMetrics text format, version 1.0.0.

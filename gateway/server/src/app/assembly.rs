@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use bounded_listener::{Capacity, Gate};
 use federation_core::federation::input::ReplicaIdentity;
 use federation_core::federation::{Federation, Import, OriginSnapshot, Settings};
 use federation_core::freshness::FreshnessSettings;
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Gateway;
 use super::data_folders::{self, DataFolders};
+use super::reception::Reception;
 use super::snapshots::SnapshotKeeper;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
@@ -52,13 +54,15 @@ impl Gateway {
     /// A [`ClaimRefused`](crate::storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
     pub async fn assemble(config: Config, topics: LogTopics) -> anyhow::Result<Self> {
         let folders = data_folders::claim(&config).await?;
-        let listeners = Listeners::bind(config.listen.http, config.listen.grpc).await?;
         let clock = Clock::start();
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
         let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
         let troubles = TroubleBoard::new(metrics.troubles.clone());
         let watchdog = Watchdog::new(view_writer.monitor(), troubles.clone());
-        let registry = start_registry(&config, &folders, &troubles).await?;
+        let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
+        let gate = Gate::new(Capacity::claim(), bounded_listener::Patience::default(), reception);
+        let listeners = Listeners::bind(&gate, config.listen.http, config.listen.grpc)?;
+        let registry = start_registry(&config, &folders, &troubles, gate).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
         let (commands, command_queue) = engine::commands();
@@ -166,12 +170,14 @@ async fn start_registry(
     config: &Config,
     folders: &DataFolders,
     troubles: &TroubleBoard,
+    gate: Gate,
 ) -> anyhow::Result<Option<EmbeddedRegistry>> {
     let Registry::Embedded(embedded) = &config.nacos.registry else { return Ok(None) };
     let options = EmbeddedOptions {
         grpc: Some(embedded.grpc),
         config_folder: Some(folders.registry.clone()),
         troubles: troubles.clone(),
+        gate,
         ..EmbeddedOptions::at(embedded.http)
     };
     EmbeddedRegistry::start(options).await.context("the embedded registry cannot start").map(Some)

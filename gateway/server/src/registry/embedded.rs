@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bounded_listener::{Gate, Limits, Listener, Routed};
 use nacos_protocol::server::{NacosServer, ServeError, ServerOptions, Sessions};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 pub use super::access::Credentials;
 use super::backend::Protocol;
-use super::http::{Api, router};
+use super::http::{Api, MAX_REQUEST_BYTES, refuse, router, rule};
 use super::keeping::Keeping;
 use super::owner::{Handle, Owner};
 use super::store::Store;
@@ -42,6 +42,8 @@ pub struct EmbeddedOptions {
     pub troubles: TroubleBoard,
     /// Times of the protocol.
     pub protocol: ServerOptions,
+    /// Where its connections and bytes count.
+    pub gate: Gate,
 }
 
 impl EmbeddedOptions {
@@ -56,6 +58,7 @@ impl EmbeddedOptions {
             config_folder: None,
             troubles: TroubleBoard::default(),
             protocol: ServerOptions::default(),
+            gate: Gate::default(),
         }
     }
 }
@@ -78,9 +81,6 @@ pub enum EmbeddedError {
     /// The gRPC server failed.
     #[error(transparent)]
     Protocol(#[from] ServeError),
-    /// The HTTP server failed.
-    #[error("embedded registry's http server ended")]
-    Http(#[source] std::io::Error),
     /// One of its tasks panicked.
     #[error("embedded registry panicked")]
     Panicked(#[from] tokio::task::JoinError),
@@ -89,8 +89,7 @@ pub enum EmbeddedError {
 /// A registry that is bound and not yet served.
 #[derive(Debug)]
 pub struct EmbeddedRegistry {
-    http: TcpListener,
-    http_address: SocketAddr,
+    http: Listener,
     protocol: NacosServer,
     owner: Owner,
     handle: Handle,
@@ -105,13 +104,15 @@ impl EmbeddedRegistry {
     /// A port is taken.
     pub async fn start(options: EmbeddedOptions) -> Result<Self, EmbeddedError> {
         let failed = |address| move |source| EmbeddedError::Bind { address, source };
-        let http = TcpListener::bind(options.http).await.map_err(failed(options.http))?;
-        let http_address = http.local_addr().map_err(failed(options.http))?;
+        let limits = Limits::with_large(MAX_REQUEST_BYTES);
+        let http =
+            Listener::bind(&options.gate, "registry_http", limits, options.http).map_err(failed(options.http))?;
         let grpc = match options.grpc {
             Some(address) => address,
-            None => above(http_address)?,
+            None => above(http.address())?,
         };
-        let protocol = NacosServer::bind(grpc, options.protocol).await.map_err(failed(grpc))?;
+        let protocol =
+            NacosServer::bind(&options.gate, "registry_grpc", grpc, options.protocol).map_err(failed(grpc))?;
         let mut store = Store::default();
         let keeping = match options.config_folder {
             Some(folder) => Keeping::open(folder, options.troubles, &mut store.configs).await,
@@ -119,13 +120,13 @@ impl EmbeddedRegistry {
         };
         let (owner, handle) = Owner::new(store, protocol.sessions(), options.push_delay, keeping);
         let access = Arc::new(Access::new(options.credentials, rand::random()));
-        Ok(Self { http, http_address, protocol, owner, handle, access })
+        Ok(Self { http, protocol, owner, handle, access })
     }
 
     /// Where HTTP is served.
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
-        self.http_address
+        self.http.address()
     }
 
     /// Where gRPC is served.
@@ -150,7 +151,12 @@ impl EmbeddedRegistry {
         let backend = Arc::new(Protocol::new(self.handle.clone(), self.access.clone(), self.protocol.sessions()));
         let grpc = self.protocol.run(backend, stop.clone());
         servers.spawn(async move { grpc.await.map_err(EmbeddedError::from) });
-        servers.spawn(serve_http(self.http, Api { handle: self.handle, access: self.access }, stop.clone()));
+        let router = router(Api { handle: self.handle, access: self.access });
+        let http = self.http.run(Routed { router, rule, refuse }, stop.clone(), STOP_GRACE);
+        servers.spawn(async move {
+            http.await;
+            Ok(())
+        });
         let servers_ended = CancellationToken::new();
         let mut owners = JoinSet::new();
         owners.spawn(self.owner.run(servers_ended.clone()));
@@ -178,18 +184,7 @@ fn above(http: SocketAddr) -> Result<SocketAddr, EmbeddedError> {
     Ok(SocketAddr::new(http.ip(), port))
 }
 
-async fn serve_http(listener: TcpListener, api: Api, stop: CancellationToken) -> Result<(), EmbeddedError> {
-    let serving = axum::serve(listener, router(api)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let serving = std::future::IntoFuture::into_future(serving);
-    tokio::pin!(serving);
-    tokio::select! {
-        served = &mut serving => served.map_err(EmbeddedError::Http),
-        () = stop.cancelled() => match tokio::time::timeout(STOP_GRACE, &mut serving).await {
-            Ok(served) => served.map_err(EmbeddedError::Http),
-            Err(_) => Ok(()), // A client that still sends or reads after the grace is not waited for.
-        },
-    }
-}
-
+#[cfg(test)]
+mod strangers;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bounded_listener::Refusal;
 use bytes::Bytes;
 use federation_core::id::ClusterId;
 use federation_core::intents::{DrainInForce, DrainTarget};
@@ -36,6 +37,8 @@ enum Kind {
     BadBody,
     NotJson,
     TooLarge,
+    TooSlow,
+    Busy,
     DrainRefused,
     DrainOverruled,
     DrainNotOrdered,
@@ -80,6 +83,10 @@ impl Kind {
             Self::TooLarge => {
                 ("urn:federation:problem:too-large", "The body is too large", StatusCode::PAYLOAD_TOO_LARGE)
             }
+            Self::TooSlow => {
+                ("urn:federation:problem:too-slow", "The body did not come in time", StatusCode::REQUEST_TIMEOUT)
+            }
+            Self::Busy => ("urn:federation:problem:busy", "There is no room now", StatusCode::SERVICE_UNAVAILABLE),
             Self::DrainRefused => {
                 ("urn:federation:problem:drain-refused", "Services would be left without", StatusCode::CONFLICT)
             }
@@ -228,6 +235,17 @@ impl Problem {
     /// A body of more bytes than an order can have.
     pub(super) fn too_large(limit: usize) -> Self {
         Self::new(Kind::TooLarge, format!("an order has at most {limit} bytes"))
+    }
+
+    /// A request that nobody has looked at: its body did not come as it should, or there is no room for its answer.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::TooLarge(_) => Kind::TooLarge,
+            Refusal::TooSlow(_) => Kind::TooSlow,
+            Refusal::Busy | Refusal::Unread => Kind::Busy,
+            Refusal::Broken => Kind::BadBody,
+        };
+        Self::new(kind, refusal.to_string())
     }
 
     /// Services would be left without a healthy instance: `services` of `total`.

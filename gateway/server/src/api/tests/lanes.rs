@@ -105,7 +105,8 @@ async fn drains_are_listed_without_what_they_do_while_too_many_ask_for_that() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_leaves_its_place_when_its_client_hangs_up() {
     let gateway = gateway(2);
-    let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let any = || "127.0.0.1:0".parse().unwrap();
+    let listeners = Listeners::bind(&bounded_listener::Gate::default(), any(), any()).unwrap();
     let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
     tasks.spawn(serve::run(listeners, gateway.state.clone(), stop.clone()));
     let running = gateway.state.lanes().question().await.unwrap();

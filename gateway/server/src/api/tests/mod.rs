@@ -8,6 +8,7 @@ mod lanes;
 mod plan_calls;
 mod plans;
 mod serve;
+mod strangers;
 mod stuck;
 mod watch;
 
