@@ -27,6 +27,7 @@ use crate::policy;
 use crate::ports::News;
 use crate::registry;
 use crate::snapshot_file;
+use crate::unmatched::UnmatchedNames;
 
 pub use crate::demo; // For the command line.
 pub use assembly::LogTopics;
@@ -44,6 +45,7 @@ pub struct Gateway {
     flusher: kafka::produce::Flusher,
     nacos: nacos::NacosTasks,
     policy: policy::PolicyKeeper,
+    elsewhere: UnmatchedNames,
     registry: Option<registry::EmbeddedRegistry>,
     listeners: api::serve::Listeners,
     api: api::ApiState,
@@ -105,6 +107,11 @@ impl Parts {
         outer.spawn(async move { nacos.run(token).await.context("the watch of the local registry ended") });
         let (policy, token) = (gateway.policy, stop.clone());
         outer.spawn(async move { policy.run(token).await.context("the keeper of the policy ended") });
+        let (elsewhere, token) = (gateway.elsewhere, stop.clone());
+        outer.spawn(async move {
+            elsewhere.run(token).await;
+            Ok(())
+        });
         if let Some(registry) = gateway.registry {
             let token = engine_stop.clone(); // Until the last record has left: its clients are those of the gateway.
             outer.spawn(async move { registry.run(token).await.context("the embedded registry ended") });

@@ -17,5 +17,6 @@ pub mod scenario;
 pub mod snapshot_file;
 pub mod telemetry;
 pub mod trouble;
+pub mod unmatched;
 pub mod view;
 mod what_if;

@@ -29,6 +29,7 @@ use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
 use crate::resolve::{self, OwnPlace, Resolver};
 use crate::snapshot_file;
 use crate::trouble::TroubleBoard;
+use crate::unmatched::UnmatchedNames;
 use crate::view::{self, ViewReader};
 
 /// Who makes the own topics.
@@ -68,6 +69,13 @@ impl Gateway {
             core.restore(origins);
         }
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
+        let elsewhere = UnmatchedNames::new(
+            config.import.clone(),
+            config.cluster.clone(),
+            view_reader.clone(),
+            policy.clone(),
+            troubles.clone(),
+        );
         let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
         let api = ApiState::new(
             identity(&config),
@@ -84,7 +92,12 @@ impl Gateway {
             core,
             clock,
             log: Box::new(kafka_log),
-            facts: vec![Box::new(nacos_handle.status()), Box::new(kafka_tasks.topics_health()), Box::new(policy)],
+            facts: vec![
+                Box::new(nacos_handle.status()),
+                Box::new(kafka_tasks.topics_health()),
+                Box::new(policy),
+                Box::new(elsewhere.facts()),
+            ],
             nacos: Box::new(nacos_handle),
             view: view_writer,
             metrics: metrics.engine.clone(),
@@ -102,6 +115,7 @@ impl Gateway {
             flusher,
             nacos: nacos_tasks,
             policy: policy_keeper,
+            elsewhere,
             registry,
             listeners,
             api,
