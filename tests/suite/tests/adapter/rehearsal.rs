@@ -78,7 +78,7 @@ impl Rehearsal {
         self.front.as_ref().expect("a proxy was asked for").inject(parts, fault, usize::MAX / 2);
     }
 
-    /// Opens, cuts or silences the line between the gateway and the registry.
+    /// Opens, cuts, silences or mutes the line between the gateway and the registry.
     pub(crate) fn set_link(&self, link: Link) {
         self.front.as_ref().expect("a proxy was asked for").set_link(link);
     }

@@ -103,3 +103,23 @@ async fn a_registry_that_accepts_and_never_answers_is_given_up_and_said_to_be_si
     let found = gateway.local.service(&key(&service)).unwrap();
     assert!(found.wanted(&InstanceId::new("10.0.0.1", 80, "DEFAULT")).is_some());
 }
+
+#[tokio::test]
+async fn a_stream_that_is_open_and_pushes_nothing_is_given_up_and_said() {
+    let registry = Rehearsal::start_behind_a_proxy().await;
+    let service = name("public", "orders");
+    registry.sdk.register(&service, vec![instance("10.0.0.1")]).await.unwrap();
+    let mut gateway = registry.gateway();
+    gateway.until("all has answered", |seen| seen.answered() == 1).await;
+    gateway.until("the subscription was answered by a push", |seen| seen.metrics.pushes.get() > 0).await;
+    registry.set_link(Link::Mute);
+    registry.sdk.register(&service, vec![instance("10.0.0.1"), instance("10.0.0.2")]).await.unwrap();
+    let mute = |seen: &Gateway| seen.troubles(TroubleKind::NacosSilent) == ["pushes"];
+    gateway.until("the stream is given up", |seen| seen.metrics.given_up("no_pushes").get() == 1).await;
+    gateway.until("it is said", mute).await;
+    gateway.until("the next connection has told what was missed", |seen| seen.addresses(&service).len() == 2).await;
+    assert!(mute(&gateway), "nothing was pushed on it either");
+    registry.set_link(Link::Open);
+    registry.sdk.register(&service, vec![instance("10.0.0.1")]).await.unwrap();
+    gateway.until("a push heals it", |seen| !mute(seen)).await;
+}
