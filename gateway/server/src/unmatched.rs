@@ -14,7 +14,7 @@ use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::pattern::{ConfigPattern, Glob, ServicePattern};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Import;
+use crate::config::{Config, Import};
 use crate::engine::{FactSource, Facts};
 use crate::metrics::TroubleKind;
 use crate::policy::PolicyReader;
@@ -54,9 +54,10 @@ impl FactSource for UnmatchedFacts {
 }
 
 impl UnmatchedNames {
-    /// Looks at what `view` has of the clusters and services that `import` and the policy name.
+    /// Looks at what `view` has of the clusters and services that the configuration of imports and the policy name.
     #[must_use]
-    pub fn new(import: Import, own: ClusterId, view: ViewReader, policy: PolicyReader, board: TroubleBoard) -> Self {
+    pub fn new(config: &Config, view: ViewReader, policy: PolicyReader, board: TroubleBoard) -> Self {
+        let (import, own) = (config.import.clone(), config.cluster.clone());
         Self { import, own, view, policy, board, found: UnmatchedFacts::default() }
     }
 
@@ -215,10 +216,14 @@ mod tests {
         services.push(service("orders", "own"));
         services.push(service("payments", "frankfurt"));
         writer.apply(ViewChange { services, ..ViewChange::default() });
-        let import = import(&["*"], &["orders", "payments", "*"]);
-        let own: ClusterId = "own".parse().unwrap();
-        let policy = PolicyReader::of_defaults();
-        let looker = UnmatchedNames::new(import, own, reader, policy, TroubleBoard::default());
+        let looker = UnmatchedNames {
+            import: import(&["*"], &["orders", "payments", "*"]),
+            own: "own".parse().unwrap(),
+            view: reader,
+            policy: PolicyReader::of_defaults(),
+            board: TroubleBoard::default(),
+            found: UnmatchedFacts::default(),
+        };
         let facts = looker.look_at_rules().await;
         assert_eq!(facts, [("importRulesWithoutService", "*/*/orders".to_owned())], "it is the own cluster's alone");
     }

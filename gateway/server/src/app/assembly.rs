@@ -18,7 +18,7 @@ use super::Gateway;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
-use crate::engine::{self, Clock, Engine};
+use crate::engine::{self, Clock, Engine, FactSource};
 use crate::kafka;
 use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use crate::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
@@ -29,7 +29,7 @@ use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
 use crate::resolve::{self, OwnPlace, Resolver};
 use crate::snapshot_file;
 use crate::trouble::TroubleBoard;
-use crate::unmatched::UnmatchedNames;
+use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
 use crate::view::{self, ViewReader};
 
 /// Who makes the own topics.
@@ -69,35 +69,16 @@ impl Gateway {
             core.restore(origins);
         }
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
-        let elsewhere = UnmatchedNames::new(
-            config.import.clone(),
-            config.cluster.clone(),
-            view_reader.clone(),
-            policy.clone(),
-            troubles.clone(),
-        );
-        let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
-        let api = ApiState::new(
-            identity(&config),
-            view_reader,
-            commands,
-            policy.clone(),
-            resolver,
-            shown,
-            troubles.clone(),
-            started,
-        );
+        let elsewhere = UnmatchedNames::new(&config, view_reader.clone(), policy.clone(), troubles.clone());
+        let (shown, board, started) = (Arc::clone(&metrics), troubles.clone(), clock.now().wall);
+        let api =
+            ApiState::new(identity(&config), view_reader, commands, policy.clone(), resolver, shown, board, started);
         let flusher = kafka_log.flusher();
         let engine = Engine {
             core,
             clock,
             log: Box::new(kafka_log),
-            facts: vec![
-                Box::new(nacos_handle.status()),
-                Box::new(kafka_tasks.topics_health()),
-                Box::new(policy),
-                Box::new(elsewhere.facts()),
-            ],
+            facts: fact_sources(nacos_handle.status(), kafka_tasks.topics_health(), policy, elsewhere.facts()),
             nacos: Box::new(nacos_handle),
             view: view_writer,
             metrics: metrics.engine.clone(),
@@ -121,6 +102,16 @@ impl Gateway {
             api,
         })
     }
+}
+
+/// In the order in which `status` shows them.
+fn fact_sources(
+    nacos: nacos::NacosStatus,
+    topics: watch::Receiver<kafka::TopicsHealth>,
+    policy: PolicyReader,
+    elsewhere: UnmatchedFacts,
+) -> Vec<Box<dyn FactSource>> {
+    vec![Box::new(nacos), Box::new(topics), Box::new(policy), Box::new(elsewhere)]
 }
 
 fn identity(config: &Config) -> Identity {

@@ -11,7 +11,7 @@ use crate::observer::{Gateway, instance, key, name};
 use crate::rehearsal::Rehearsal;
 
 fn of_namespace(namespace: &str) -> ServicePattern {
-    ServicePattern { namespace: namespace.parse().unwrap(), ..ServicePattern::any() }
+    ServicePattern { namespace: namespace.parse().expect("a pattern"), ..ServicePattern::any() }
 }
 
 #[tokio::test]
