@@ -31,10 +31,10 @@ use crate::nacos;
 use crate::policy;
 use crate::ports::News;
 use crate::registry;
-
-use self::snapshots::SnapshotKeeper;
+use crate::unmatched::UnmatchedNames;
 
 use self::group::Group;
+use self::snapshots::SnapshotKeeper;
 
 pub use crate::demo; // For the command line.
 pub use assembly::LogTopics;
@@ -57,6 +57,7 @@ pub struct Gateway {
     flusher: kafka::produce::Flusher,
     nacos: nacos::NacosTasks,
     policy: policy::PolicyKeeper,
+    elsewhere: UnmatchedNames,
     registry: Option<registry::EmbeddedRegistry>,
     listeners: api::serve::Listeners,
     api: api::ApiState,
@@ -129,6 +130,11 @@ impl Parts {
         let (policy, token) = (gateway.policy, stop.clone());
         outer.spawn("the keeper of the policy", async move {
             policy.run(token).await.context("the keeper of the policy ended")
+        });
+        let (elsewhere, token) = (gateway.elsewhere, stop.clone());
+        outer.spawn("the look for names that match nothing", async move {
+            elsewhere.run(token).await;
+            Ok(())
         });
         if let Some(registry) = gateway.registry {
             let token = engine_stop.clone(); // Until the last record has left: its clients are those of the gateway.

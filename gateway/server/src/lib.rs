@@ -22,5 +22,6 @@ pub mod snapshot_file;
 pub mod storage;
 pub mod telemetry;
 pub mod trouble;
+pub mod unmatched;
 pub mod view;
 mod what_if;

@@ -9,7 +9,9 @@
 //! heal it when that very thing works again. The board never forgets by itself. Writers may call from any thread; a call takes a lock
 //! for the length of one map operation and never waits.
 
-use std::collections::BTreeMap;
+pub mod lasting;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -121,6 +123,32 @@ impl TroubleBoard {
     }
 }
 
+/// The troubles of one kind that one of several writers raises: each tells all of its own, and heals no other's.
+pub struct Raised {
+    board: TroubleBoard,
+    kind: TroubleKind,
+    abouts: BTreeSet<String>,
+}
+
+impl Raised {
+    /// None yet.
+    #[must_use]
+    pub fn new(board: TroubleBoard, kind: TroubleKind) -> Self {
+        Self { board, kind, abouts: BTreeSet::new() }
+    }
+
+    /// Exactly these of the writer's troubles stand, as (about, text). No two writers of a kind may name the same concern.
+    pub fn tell(&mut self, now: impl IntoIterator<Item = (String, String)>) {
+        let now: BTreeMap<String, String> = now.into_iter().collect();
+        self.abouts
+            .iter()
+            .filter(|about| !now.contains_key(*about))
+            .for_each(|about| self.board.heal(self.kind, about));
+        now.iter().for_each(|(about, text)| self.board.raise(self.kind, about, text.as_str()));
+        self.abouts = now.into_keys().collect();
+    }
+}
+
 fn of_kind(standing: &BTreeMap<(TroubleKind, String), Trouble>, kind: TroubleKind) -> usize {
     standing.keys().filter(|(of, _)| *of == kind).count()
 }
@@ -162,6 +190,19 @@ mod tests {
         board.replace(TroubleKind::RuleMatchesNothing, told(&["a", "b"]));
         board.replace(TroubleKind::RuleMatchesNothing, told(&["b", "c"]));
         assert_eq!(about(&board), ["instances", "b", "c"]);
+    }
+
+    #[test]
+    fn several_writers_of_a_kind_heal_only_their_own() {
+        let board = TroubleBoard::default();
+        let told = |names: &[&str]| names.iter().map(|it| ((*it).to_owned(), "text".to_owned())).collect::<Vec<_>>();
+        let mut writers = [0, 1].map(|_| Raised::new(board.clone(), TroubleKind::RuleMatchesNothing));
+        writers[0].tell(told(&["a", "b"]));
+        writers[1].tell(told(&["c"]));
+        writers[0].tell(told(&["b"]));
+        assert_eq!(about(&board), ["b", "c"]);
+        writers[1].tell(told(&[]));
+        assert_eq!(about(&board), ["b"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! It listens on a pair of ports as a Nacos does (HTTP, and gRPC 1000 above), so a client is given its [`address`](FaultProxy::address) only.
 
+mod frames;
 mod padding;
 mod tunnel;
 
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::padding::{Padding, Page, padded};
+use self::tunnel::Carried;
 pub use self::tunnel::Link;
 use crate::port::PortBlock;
 
@@ -90,9 +92,10 @@ impl FaultProxy {
             // Serving ends only when this task is aborted.
             let _ = axum::serve(inner, router).await;
         });
-        for (front, back) in [(ports.main(), inner_port), (ports.main() + 1000, port + 1000)] {
+        let ways = [(ports.main(), inner_port, Carried::Http), (ports.main() + 1000, port + 1000, Carried::Grpc)];
+        for (front, back, carried) in ways {
             let listener = TcpListener::bind(("127.0.0.1", front)).await?;
-            tasks.spawn(tunnel::run(listener, back, watched.clone()));
+            tasks.spawn(tunnel::run(listener, back, carried, watched.clone()));
         }
         Ok(Self { ports, upstream, link, _tasks: tasks })
     }
@@ -139,7 +142,7 @@ impl FaultProxy {
         self.upstream.paddings.lock().expect("no holder panics").clear();
     }
 
-    /// Opens, cuts or silences all connections, HTTP and gRPC, those of now and those to come.
+    /// Opens, cuts, silences or mutes all connections, HTTP and gRPC, those of now and those to come.
     pub fn set_link(&self, link: Link) {
         self.link.send_replace(link);
     }

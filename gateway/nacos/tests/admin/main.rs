@@ -233,7 +233,7 @@ fn host(ip: &str, more: &str) -> String {
 async fn catalog_v1(pages: Vec<String>) -> Scripted {
     Scripted::start(move |asked| match &*asked.path {
         "v1/ns/catalog/service" => ok(r#"{"clusters":[{"name":"DEFAULT"}]}"#),
-        "v1/ns/catalog/instances" => match pages.get(asked.parameter("pageNo").parse::<usize>().unwrap() - 1) {
+        "v1/ns/catalog/instances" => match pages.get(asked.parameter("pageNo").parse::<usize>().expect("a page") - 1) {
             Some(page) => ok(page),
             None => Reply::Say(500, "no such page".into()),
         },

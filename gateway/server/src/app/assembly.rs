@@ -22,7 +22,7 @@ use super::snapshots::SnapshotKeeper;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
-use crate::engine::{self, Clock, Engine, Pace, Watchdog};
+use crate::engine::{self, Clock, Engine, FactSource, Pace, Watchdog};
 use crate::exclusions::Exclusions;
 use crate::kafka;
 use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
@@ -35,6 +35,7 @@ use crate::resolve::{self, OwnPlace, Resolver};
 use crate::snapshot_file;
 use crate::storage::Place;
 use crate::trouble::TroubleBoard;
+use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
 use crate::view::{self, ViewReader};
 
 /// Who makes the own topics.
@@ -86,6 +87,7 @@ impl Gateway {
         core.exclude(exclusions.clusters());
         let snapshots = SnapshotKeeper::new(folders.own, troubles.clone(), snapshots);
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
+        let elsewhere = UnmatchedNames::new(&config, view_reader.clone(), policy.clone(), troubles.clone());
         let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
         let api = ApiState::new(
             identity(&config),
@@ -104,7 +106,7 @@ impl Gateway {
             clock,
             pace: Pace::default(),
             log: Box::new(kafka_log),
-            facts: vec![Box::new(nacos_handle.status()), Box::new(kafka_tasks.topics_health()), Box::new(policy)],
+            facts: fact_sources(nacos_handle.status(), kafka_tasks.topics_health(), policy, elsewhere.facts()),
             nacos: Box::new(nacos_handle),
             view: view_writer,
             metrics: metrics.engine.clone(),
@@ -122,11 +124,22 @@ impl Gateway {
             flusher,
             nacos: nacos_tasks,
             policy: policy_keeper,
+            elsewhere,
             registry,
             listeners,
             api,
         })
     }
+}
+
+/// In the order in which `status` shows them.
+fn fact_sources(
+    nacos: nacos::NacosStatus,
+    topics: watch::Receiver<kafka::TopicsHealth>,
+    policy: PolicyReader,
+    elsewhere: UnmatchedFacts,
+) -> Vec<Box<dyn FactSource>> {
+    vec![Box::new(nacos), Box::new(topics), Box::new(policy), Box::new(elsewhere)]
 }
 
 fn identity(config: &Config) -> Identity {

@@ -84,6 +84,11 @@ impl Namespaces {
         self.by_shown_name.values().map(|federated| &**federated)
     }
 
+    /// Rules by shown name: the shown name and its federated name.
+    pub fn shown_names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.by_shown_name.iter().map(|(shown, federated)| (&**shown, &**federated))
+    }
+
     /// Whether some name depends on shown names, so that they have to be known before anything is published.
     #[must_use]
     pub fn needs_shown_names(&self) -> bool {

@@ -404,14 +404,15 @@ impl Calls {
         self.state().refused.keys().any(|(refused, _)| *refused == call)
     }
 
-    /// Whether one of these calls fails for anything, so that what it would tell is not known.
-    pub(super) fn is_failing_anywhere(&self, calls: &[ApiCall]) -> bool {
+    /// Whether the call fails for such a concern, so that what it would tell is not known.
+    pub(super) fn is_failing(&self, call: ApiCall, concerns: impl Fn(&str) -> bool) -> bool {
         if self.is_clear.load(Ordering::Relaxed) {
             return false;
         }
         let state = self.state();
+        let of_call = state.standing.range((call, String::new())..).take_while(|((of, _), _)| *of == call);
         let fails = |found: &Standing| matches!(found.trouble, Trouble::Failed(_));
-        state.standing.iter().any(|((call, _), found)| calls.contains(call) && fails(found))
+        of_call.into_iter().any(|((_, concern), found)| fails(found) && concerns(concern))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

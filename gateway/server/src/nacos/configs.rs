@@ -25,6 +25,7 @@ use super::about::About;
 use super::calls::{ApiCall, Trouble};
 use super::names::PUBLIC;
 use super::pace::Pace;
+use super::rules::Rules;
 use super::shared::{Context, EngineGone};
 
 /// Readings in flight at most; each is two calls.
@@ -47,6 +48,21 @@ struct Known {
     apart: bool,
     /// Under which name it is listened to.
     listening: Option<ConfigName>,
+    /// Under which name it is counted as there.
+    counted: Option<ConfigName>,
+}
+
+impl Known {
+    /// Counts the item as there under this name, or as not there.
+    fn count(&mut self, rules: &Rules, name: Option<ConfigName>) {
+        match (&self.counted, &name) {
+            (Some(_), None) | (None, Some(_)) => {}
+            _ => return,
+        }
+        self.counted.take().iter().for_each(|name| rules.config_went(name));
+        name.iter().for_each(|name| rules.config_came(name));
+        self.counted = name;
+    }
 }
 
 struct Watched {
@@ -178,6 +194,7 @@ impl Configs {
     fn take_list(&mut self, namespace: &str, entries: Vec<ConfigEntry>) {
         let Some(federated) = self.shared.names.federated(namespace) else { return };
         let mut listed = HashMap::<ConfigKey, (Stamp, bool), RandomState>::default();
+        self.shared.rules.configs_listed(namespace, entries.iter().map(|entry| &entry.name));
         for entry in entries {
             if let Some(key) = self.shared.names.config_key(&entry.name) {
                 let apart = entry.name.namespace == PUBLIC;
@@ -193,6 +210,7 @@ impl Configs {
         for (key, (stamp, apart)) in listed {
             let known = self.known.entry(key.clone()).or_default();
             known.apart = apart;
+            known.count(&self.shared.rules, self.shared.names.config_name(&key));
             if known.listed.as_ref() != Some(&stamp) {
                 known.listed = Some(stamp);
                 self.shared.configs.push(key);
@@ -204,6 +222,11 @@ impl Configs {
         let client = &self.shared.client;
         let known = self.known.entry(key.clone()).or_default();
         let before = known.listening.take();
+        match reading {
+            ConfigReading::Item(_) => known.count(&self.shared.rules, Some(name.clone())),
+            ConfigReading::Absent if known.listed.is_none() => known.count(&self.shared.rules, None),
+            ConfigReading::Absent | ConfigReading::Failed => {}
+        }
         match reading {
             ConfigReading::Item(item) => {
                 client.listen_config(&name, &item.md5);

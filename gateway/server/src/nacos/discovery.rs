@@ -26,6 +26,8 @@ const LISTINGS_IN_FLIGHT: usize = 4;
 /// An unchanged catalog is told this many times in a row, and then each tenth time: two catalogs without an empty service end its watch.
 const REPEATS: u32 = 2;
 const REPEAT_EACH: u32 = 10;
+/// So many complete lists in a row without a namespace show that it has no shown name.
+const LISTS_WITHOUT: u32 = 3;
 /// Groups of the default namespace that are asked for in the nameless one, at most: each is a call.
 const FURTHER_GROUPS: usize = 16;
 /// A connection takes its first call a moment after it was told of.
@@ -73,6 +75,8 @@ pub(super) struct Discovery {
     namespaces: BTreeMap<String, Watched>,
     namespaces_pace: Pace,
     namespaces_busy: bool,
+    /// Namespaces that the configuration names and Nacos does not list, with the number of lists in a row.
+    unlisted: BTreeMap<String, u32>,
     /// Namespaces whose first listing has not ended; `None` before namespaces were tried, empty for good after.
     first: Option<BTreeSet<String>>,
     in_flight: FuturesUnordered<BoxFuture<'static, Outcome>>,
@@ -86,6 +90,7 @@ impl Discovery {
             namespaces: BTreeMap::new(),
             namespaces_pace: Pace::new(namespace_poll),
             namespaces_busy: false,
+            unlisted: BTreeMap::new(),
             first: None,
             in_flight: FuturesUnordered::new(),
         }
@@ -210,17 +215,33 @@ impl Discovery {
             }
             Found::Nothing => return,
         };
-        let candidates = candidates(listed, complete);
+        let mut candidates = candidates(listed, complete);
+        let ids: BTreeSet<String> = candidates.keys().cloned().collect();
+        let named: Vec<String> = names.named_namespaces().into_iter().map(str::to_owned).collect();
+        for id in named.into_iter().filter(|id| !ids.contains(id)) {
+            let shown_name = if complete { self.unlisted_name(&id) } else { None };
+            candidates.insert(id, shown_name);
+        }
         for (id, shown_name) in &candidates {
             self.meet(id, shown_name.as_deref());
         }
         if complete {
+            self.unlisted.retain(|id, _| !ids.contains(id));
             self.leave_all_but(&candidates);
         }
+        self.shared.note(|notes| notes.listed = complete.then(|| ids.into()));
         if self.first.is_none() {
             self.first = Some(self.namespaces.keys().cloned().collect());
             self.conclude_first();
         }
+    }
+
+    /// The shown name of a namespace that a whole list lacks: none, so that its id is its name. Where shown names decide on names, that is
+    /// believed only of the third list in a row: a name is for the life of the process.
+    fn unlisted_name(&mut self, id: &str) -> Option<String> {
+        let lists = self.unlisted.entry(id.to_owned()).or_default();
+        *lists = lists.saturating_add(1);
+        (*lists >= LISTS_WITHOUT || !self.shared.names.needs_shown_name_of(id)).then(String::new)
     }
 
     /// Begins to look into a namespace, if anything of it may be exported.
@@ -271,6 +292,7 @@ impl Discovery {
     /// Namespaces that Nacos no longer names are left once nothing is listed in them.
     fn leave_all_but(&mut self, candidates: &BTreeMap<String, Option<String>>) {
         let shared = &self.shared;
+        shared.note(|notes| notes.outside.retain(|id, _| candidates.contains_key(id)));
         self.namespaces.retain(|id, watched| {
             watched.named = candidates.contains_key(id);
             let empty = watched.listed.as_ref().is_none_or(|(names, _)| names.is_empty());
@@ -280,6 +302,7 @@ impl Discovery {
                 shared.client.cancel_fuzzy_watch(id);
                 shared.calls.forget(About::Namespace(id));
                 forget_groups(shared, id, &BTreeSet::new());
+                shared.rules.left(id);
                 shared.namespaces.send_if_modified(|known| known.remove(id));
             }
             keep
@@ -315,6 +338,7 @@ impl Discovery {
         let same = watched.listed.as_ref().is_some_and(|(listed, _)| *listed == services);
         watched.unchanged = if same { watched.unchanged + 1 } else { 0 };
         if !same {
+            shared.rules.services_listed(namespace, &services);
             let keys = services.iter().filter_map(|name| shared.names.service_key(name)).collect();
             watched.listed = Some((services, keys));
         }

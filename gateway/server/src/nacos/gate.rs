@@ -84,6 +84,11 @@ impl Gate {
         self.discovered.get_or_insert(now);
     }
 
+    /// Whether each namespace was tried once.
+    pub(super) fn is_discovered(&self) -> bool {
+        self.discovered.is_some()
+    }
+
     /// Whether the word is to be given now; true once per connection.
     pub(super) fn opens(&mut self, now: Instant) -> bool {
         let Some(discovered) = self.discovered.filter(|_| self.connected && !self.told) else { return false };

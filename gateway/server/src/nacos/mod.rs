@@ -5,7 +5,8 @@
 //!
 //! - [`events`] turns pushes into news, in order; [`discovery`] finds namespaces and services; [`questions`] answers reads and queries;
 //!   [`configs`] keeps config items up to date; [`own_item`] keeps the one that the gateway itself lives by, exported or not.
-//! - [`gate`] decides when everything watched has answered; [`calls`] remembers what is refused or fails.
+//! - [`gate`] decides when everything watched has answered; [`calls`] remembers what is refused or fails, by what it is about; [`rules`]
+//!   counts what each rule matches; [`standing`] tells the board what lasts.
 //!
 //! Invariants: nothing here removes. An error, a refusal, an empty page, a lost connection become words of their own, never an empty list.
 //! No call of the handle waits. All queues are bounded: by a number, or by the number of subjects that exist, each of which waits once.
@@ -24,8 +25,10 @@ mod own_item;
 mod pace;
 mod questions;
 mod queue;
+mod rules;
 mod settings;
 mod shared;
+mod standing;
 mod status;
 
 use std::sync::Arc;
@@ -79,7 +82,7 @@ pub fn connect(
     metrics: NacosMetrics,
     troubles: TroubleBoard,
 ) -> Result<(NacosHandle, NacosTasks), ClusterError> {
-    let Settings { cluster, export, namespaces, own_item, namespace_poll, service_poll } = settings;
+    let Settings { cluster, export, namespaces, own_item, namespace_poll, service_poll, unmatched_after } = settings;
     let cluster = Cluster::new(cluster)?;
     let options = ClientOptions { app_name: "nacos-fed".to_owned(), idle: IDLE, ..ClientOptions::default() };
     let (client, events, connection) = Client::new(Arc::clone(&cluster), options);
@@ -87,7 +90,7 @@ pub fn connect(
     let shared =
         Arc::new(Shared::new(client, Admin::new(cluster), names, OwnItemCell::new(own_item), inbox, metrics, troubles));
     let handle = NacosHandle { shared: Arc::clone(&shared) };
-    Ok((handle, NacosTasks { shared, events, connection, namespace_poll, service_poll }))
+    Ok((handle, NacosTasks { shared, events, connection, namespace_poll, service_poll, unmatched_after }))
 }
 
 /// The engine's side of the adapter. No method waits or fails: what is asked is kept until it can be done.
@@ -138,6 +141,7 @@ pub struct NacosTasks {
     connection: Connection,
     namespace_poll: Duration,
     service_poll: Duration,
+    unmatched_after: Duration,
 }
 
 impl NacosTasks {
@@ -146,7 +150,7 @@ impl NacosTasks {
     /// # Errors
     /// A task ended by itself; all of them are stopped then.
     pub async fn run(self, stop: CancellationToken) -> Result<(), NacosTasksError> {
-        let Self { shared, events, connection, namespace_poll, service_poll } = self;
+        let Self { shared, events, connection, namespace_poll, service_poll, unmatched_after } = self;
         let stop = stop.child_token();
         let mut tasks = JoinSet::new();
         let running = stop.clone();
@@ -162,6 +166,8 @@ impl NacosTasks {
         tasks.spawn(async move { ("config items", configs.await) });
         let own_item = own_item::run(Arc::clone(&shared), stop.clone());
         tasks.spawn(async move { ("own config item", own_item.await) });
+        let standing = standing::run(Arc::clone(&shared), unmatched_after, stop.clone());
+        tasks.spawn(async move { ("look at what lasts", standing.await) });
         let questions = questions::run(shared, stop.clone());
         tasks.spawn(async move { ("questions", questions.await) });
         join(tasks, &stop).await

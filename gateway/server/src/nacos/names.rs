@@ -3,7 +3,7 @@
 //! Inside this adapter services and config items bear local names; whatever leaves it bears federated ones. Invariant: a local namespace
 //! keeps its federated name for the life of the process, and no two share one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use federation_core::id::{ConfigKey, ServiceKey};
@@ -155,13 +155,56 @@ impl Names {
         groups
     }
 
-    /// The namespaces to ask for where namespaces may not be listed: those that rules name, and the default one.
+    /// The namespaces to ask for where namespaces may not be listed: those that are named, and the default one.
     pub(super) fn fallback_namespaces(&self) -> Vec<String> {
-        let mut named: Vec<String> = self.export.literal_namespaces().into_iter().map(str::to_owned).collect();
+        let mut named: Vec<String> = self.named_namespaces().into_iter().map(str::to_owned).collect();
         named.push(PUBLIC.to_owned());
         named.sort_unstable();
         named.dedup();
         named
+    }
+
+    /// The namespaces that the configuration names by id: each is looked into, also where Nacos's list lacks it, because Nacos lets clients
+    /// register in a namespace that nobody has created.
+    pub(super) fn named_namespaces(&self) -> BTreeSet<&str> {
+        let of_rules = self.export.literal_namespaces().into_iter();
+        of_rules.chain(self.rules.by_id().map(|(local, _)| local)).collect()
+    }
+
+    /// Whether the shown name of a namespace decides on its name in the federation.
+    pub(super) fn needs_shown_name_of(&self, local: &str) -> bool {
+        self.rules.needs_shown_names() && self.federated(local).is_none()
+    }
+
+    /// The names of namespaces that no namespace of Nacos has, with a text for people. `listed` are the ids that Nacos lists, if they may be
+    /// listed; `has_anything_in` says of an id whether anything exported was found there.
+    pub(super) fn unmatched(
+        &self,
+        listed: Option<&BTreeSet<String>>,
+        has_anything_in: impl Fn(&str) -> bool,
+    ) -> Vec<(String, String)> {
+        let is_there = |id: &str| id.is_empty() || id == PUBLIC || listed.is_some_and(|listed| listed.contains(id));
+        let by_id = self.rules.by_id().filter(|(id, _)| !is_there(id) && !has_anything_in(id)).map(|(id, name)| {
+            let title = format!("namespaces.{id} ({name})");
+            let text = match listed {
+                Some(_) => {
+                    format!("{title}: nacos's list has no namespace {id:?}, and nothing exported was found in it")
+                }
+                None => format!("{title}: nothing exported was found in it, and namespaces may not be listed"),
+            };
+            (title, text)
+        });
+        let known = self.known();
+        let by_name = self.rules.shown_names().filter(|(_, name)| !known.local.contains_key(*name));
+        let by_name = by_name.map(|(shown, name)| {
+            let title = format!("namespaces.name:{shown} ({name})");
+            let text = match listed {
+                Some(_) => format!("{title}: no namespace that nacos lists has that shown name"),
+                None => format!("{title}: shown names are in the list of namespaces, which this account may not read"),
+            };
+            (title, text)
+        });
+        by_id.chain(by_name).collect()
     }
 
     /// The config items that rules name in full, for where items may not be listed.

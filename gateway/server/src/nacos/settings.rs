@@ -25,7 +25,12 @@ pub struct Settings {
     pub namespace_poll: Duration,
     /// How often services and config items are listed.
     pub service_poll: Duration,
+    /// A rule that names something may match nothing for this long before that is a trouble.
+    pub unmatched_after: Duration,
 }
+
+/// At the start or later: services come and go, and a deployment registers its first ones after it has started its gateway.
+const UNMATCHED_AFTER: Duration = Duration::from_secs(30);
 
 impl Settings {
     /// Settings for the Nacos that the configuration names; `None` if that is the embedded registry.
@@ -56,6 +61,7 @@ impl Settings {
             own_item: config.routing.policy.item.as_ref().map(own_item),
             namespace_poll: config.nacos.namespace_poll,
             service_poll: config.nacos.service_poll,
+            unmatched_after: UNMATCHED_AFTER,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::instance::{self, Skipped};
 use super::names::Names;
 use super::own_item::OwnItemCell;
 use super::queue::Queue;
+use super::rules::Rules;
 use crate::metrics::NacosMetrics;
 use crate::ports::{Inbox, News};
 use crate::trouble::TroubleBoard;
@@ -90,6 +91,8 @@ struct Watches {
 pub(super) struct Notes {
     /// Why there is no connection.
     pub(super) disconnected: Option<String>,
+    /// The ids that Nacos lists; `None` until it did, and where they may not be listed.
+    pub(super) listed: Option<Arc<BTreeSet<String>>>,
     /// Namespaces that stay outside, with the reason.
     pub(super) outside: BTreeMap<String, String>,
     /// Namespaces whose fuzzy watch is over a limit, with the server's words.
@@ -116,6 +119,8 @@ pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) admin: Admin,
     pub(super) names: Names,
+    pub(super) rules: Rules,
+    pub(super) troubles: TroubleBoard,
     pub(super) calls: Calls,
     pub(super) metrics: NacosMetrics,
     pub(super) questions: Queue<Question>,
@@ -147,8 +152,10 @@ impl Shared {
         Self {
             client,
             admin,
+            rules: Rules::new(names.export()),
             names,
-            calls: Calls::new(metrics.clone(), troubles),
+            calls: Calls::new(metrics.clone(), troubles.clone()),
+            troubles,
             metrics,
             questions: Queue::new(),
             configs: Queue::new(),
@@ -237,7 +244,10 @@ impl Shared {
         let count = {
             let mut watches = self.watches();
             watches.gate.asked_for(name.clone(), &key);
-            watches.services.insert(name.clone(), Watch { key, newest: (0, 0), skipped: Skipped::default() });
+            let watch = Watch { key, newest: (0, 0), skipped: Skipped::default() };
+            if watches.services.insert(name.clone(), watch).is_none() {
+                self.rules.service_came(&name);
+            }
             watches.services.len()
         };
         self.client.subscribe(&name);
@@ -252,7 +262,9 @@ impl Shared {
         };
         let count = {
             let mut watches = self.watches();
-            watches.services.remove(&name);
+            if watches.services.remove(&name).is_some() {
+                self.rules.service_went(&name);
+            }
             watches.gate.given_up(&name);
             watches.services.len()
         };
@@ -319,6 +331,19 @@ impl Shared {
     pub(super) fn change_gate(&self, change: impl FnOnce(&mut Gate)) {
         change(&mut self.watches().gate);
         self.gate_changed.notify_one();
+    }
+
+    /// Namespaces that are looked into although Nacos does not list them, with the reason.
+    pub(super) fn unlisted_namespaces(&self) -> Vec<String> {
+        let Some(listed) = self.note(|notes| notes.listed.clone()) else { return Vec::new() };
+        let known = self.namespaces.borrow();
+        let unlisted = known.iter().filter(|id| !id.is_empty() && !listed.contains(*id));
+        unlisted.map(|id| format!("{id:?}: named by the configuration, or not empty yet")).collect()
+    }
+
+    /// Whether each namespace was tried once.
+    pub(super) fn has_looked_at_everything(&self) -> bool {
+        self.watches().gate.is_discovered()
     }
 
     /// What is watched, in numbers.

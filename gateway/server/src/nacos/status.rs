@@ -34,6 +34,8 @@ impl NacosStatus {
         add("nacos_calls_refused", shared.calls.refused());
         add("nacos_calls_failing", shared.calls.failing());
         add("nacos_fuzzy_watch_limited", notes.limited.iter().map(said).collect());
+        add("nacos_export_rules", shared.rules.facts());
+        add("nacos_namespaces_unlisted", shared.unlisted_namespaces());
         add("nacos_namespaces_outside", notes.outside.iter().map(said).collect());
         add("nacos_instances_left_out", left_out(&watched));
         facts

@@ -212,6 +212,8 @@ impl FactSource for PolicyReader {
         let mut facts = vec![("policy", text)];
         let unheard = |standing: &&Standing| standing.word == Word::NotHeard;
         facts.extend(self.standings().iter().filter(unheard).map(|it| ("policyNotHeard", it.source.to_string())));
+        let absent = |standing: &&Standing| standing.word == Word::Absent;
+        facts.extend(self.standings().iter().filter(absent).map(|it| ("policyAbsent", it.source.to_string())));
         facts
     }
 

@@ -7,7 +7,7 @@ use federation_core::id::ServiceKey;
 use federation_core::local::observation::Local;
 use federation_core::local::service::Patience;
 use federation_core::time::Mono;
-use federation_gateway::metrics::NacosMetrics;
+use federation_gateway::metrics::{NacosMetrics, TroubleKind};
 use federation_gateway::nacos::{NacosHandle, NacosStatus, NacosTasksError, Settings, connect};
 use federation_gateway::ports::{LocalNacos, News, OwnItem};
 use federation_gateway::trouble::TroubleBoard;
@@ -157,6 +157,11 @@ impl Gateway {
     pub(crate) fn fact(&self, name: &str) -> String {
         let facts = self.handle.status().facts();
         facts.into_iter().find(|(found, _)| *found == name).map_or_else(String::new, |(_, text)| text)
+    }
+
+    /// What the adapter says is wrong with things of this kind.
+    pub(crate) fn troubles(&self, kind: TroubleKind) -> Vec<String> {
+        self.troubles.all().into_iter().filter(|it| it.kind == kind).map(|it| it.about).collect()
     }
 
     /// Stops the adapter.

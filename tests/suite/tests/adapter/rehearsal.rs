@@ -9,7 +9,7 @@ use federation_core::time::Millis;
 use federation_gateway::config::Namespaces;
 use federation_gateway::nacos::Settings;
 use federation_gateway::registry::{EmbeddedError, EmbeddedOptions, EmbeddedRegistry};
-use federation_harness::{Fault, FaultProxy};
+use federation_harness::{Fault, FaultProxy, Link};
 use nacos_protocol::client::{Client, ClientOptions, Event, Events};
 use nacos_protocol::cluster::{Cluster, ClusterOptions};
 use tokio::task::JoinSet;
@@ -73,6 +73,16 @@ impl Rehearsal {
         self.front.as_ref().expect("a proxy was asked for").inject(&[part], fault, usize::MAX / 2);
     }
 
+    /// Every admin call whose path and query hold all these parts gets this fault from now on.
+    pub(crate) fn spoil_all_of(&self, parts: &[&str], fault: Fault) {
+        self.front.as_ref().expect("a proxy was asked for").inject(parts, fault, usize::MAX / 2);
+    }
+
+    /// Opens, cuts, silences or mutes the line between the gateway and the registry.
+    pub(crate) fn set_link(&self, link: Link) {
+        self.front.as_ref().expect("a proxy was asked for").set_link(link);
+    }
+
     /// The proxy passes everything on again.
     pub(crate) fn heal(&self) {
         self.front.as_ref().expect("a proxy was asked for").heal();
@@ -127,6 +137,7 @@ impl Rehearsal {
             own_item: Some(own_item("public")),
             namespace_poll: Duration::from_millis(300),
             service_poll: Duration::from_millis(200),
+            unmatched_after: Duration::from_secs(2),
         };
         let patience = Patience { removal_hold: Millis(700), sweep_interval: Millis(600_000) };
         Gateway::start(settings, patience)

@@ -4,11 +4,13 @@
 mod observer;
 mod server;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use federation_core::federation::input::LocalInput;
 use federation_core::id::{ConfigKey, InstanceId};
 use federation_core::instance::Health;
+use federation_core::pattern::{ConfigPattern, Selection, ServicePattern};
 use federation_gateway::ports::OwnItem;
 use federation_harness::{Access, Line, Parts};
 use nacos_protocol::client::{ConfigName, ConfigWrite, ServiceName};
@@ -208,6 +210,87 @@ async fn a_wrong_password_is_said(line: Line) {
     gateway.end().await;
 }
 
+/// One address that two clients have registered, each in its own words, beside an instance that goes.
+async fn a_double_keeps_no_other_instance_from_going(line: Line) {
+    let server = start(line, Access::Open).await;
+    let service = name("public", "doubled");
+    let (other_sdk, _running) = server.another_sdk().await;
+    let (third_sdk, third) = server.another_sdk().await;
+    let in_words = |words: &str| {
+        let metadata = BTreeMap::from([("by".to_owned(), words.to_owned())]);
+        Instance { metadata, ..instance("10.0.0.1") }
+    };
+    server.sdk.register(&service, vec![in_words("one")]).await.expect("registered");
+    other_sdk.register(&service, vec![in_words("two")]).await.expect("registered");
+    third_sdk.register(&service, vec![instance("10.0.0.2")]).await.expect("registered");
+    let mut gateway = server.gateway();
+    gateway.until("both are listed", |seen| seen.answered() == 1 && seen.addresses(&service).len() == 2).await;
+    let settled = |seen: &Gateway| seen.local.service(&key(&service)).is_some_and(|found| found.is_settled());
+    gateway.until("it has settled", settled).await;
+    drop((third_sdk, third)); // Its connection ends, and with it what it has registered.
+    let began = Instant::now();
+    gateway.until("it is gone", |seen| seen.addresses(&service) == ["10.0.0.1"]).await;
+    println!(
+        "beside a double, an instance was gone after {:?}; {:?}",
+        began.elapsed(),
+        gateway.fact("nacos_instances_left_out")
+    );
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let by = |seen: &Gateway| {
+        let found = seen.local.service(&key(&service))?.wanted(&InstanceId::new("10.0.0.1", 80, "DEFAULT"))?.clone();
+        found.metadata.get("by").map(str::to_owned)
+    };
+    assert_eq!(by(&gateway).as_deref(), Some("two"), "the greater metadata is shown");
+    gateway.handle.read(&service);
+    let before = gateway.told.len();
+    gateway
+        .until("a read came", |seen| seen.told[before..].iter().any(|input| matches!(input, LocalInput::Read { .. })))
+        .await;
+    assert_eq!(by(&gateway).as_deref(), Some("two"), "a read comes to the same");
+    assert_eq!(gateway.fact("nacos_calls_failing"), "");
+    gateway.end().await;
+}
+
+/// Clients register in a namespace that nobody has created.
+async fn an_uncreated_namespace_that_a_rule_names_is_seen(line: Line) {
+    let server = start(line, Access::Open).await;
+    let (early, late) = (name("ghost", "early"), name("ghost", "late"));
+    server.sdk.register(&early, vec![instance("10.0.0.1")]).await.expect("registered");
+    let export = Selection {
+        services: vec![ServicePattern { namespace: "ghost".parse().expect("a pattern"), ..ServicePattern::any() }],
+        configs: vec![ConfigPattern { namespace: "ghost".parse().expect("a pattern"), ..ConfigPattern::any() }],
+        ..Selection::default()
+    };
+    let mut gateway = server.gateway_exporting(export);
+    gateway.until("all has answered", |seen| seen.answered() == 1).await;
+    assert_eq!(gateway.addresses(&early), ["10.0.0.1"]);
+    server.sdk.register(&late, vec![instance("10.0.0.1")]).await.expect("registered");
+    let found = until_seen(&mut gateway, &late).await;
+    let write = ConfigWrite { content: "1".to_owned(), ..ConfigWrite::default() };
+    server.sdk.publish_config(&ConfigName::new("ghost", "G", "d"), write).await.expect("published");
+    let key = ConfigKey::new("ghost", "G", "d");
+    gateway.until("it is read", |seen| seen.local.config(&key).is_some_and(|found| found.wanted().is_some())).await;
+    println!(
+        "in a namespace that nobody created a service was seen after {found:?}; {}",
+        gateway.fact("nacos_export_rules")
+    );
+    assert!(found <= SERVICE_WITHIN);
+    gateway.end().await;
+}
+
+/// Every Nacos answers a subscription that is made anew with a push.
+async fn an_idle_stream_shows_signs_of_life(line: Line) {
+    let server = start(line, Access::Open).await;
+    server.sdk.register(&name("public", "steady"), vec![instance("10.0.0.1")]).await.expect("registered");
+    let mut gateway = server.gateway();
+    gateway.until("all has answered", |seen| seen.answered() == 1).await;
+    let began = Instant::now();
+    gateway.until("pushes came though nothing changed", |seen| seen.metrics.pushes.get() >= 4).await;
+    println!("four pushes of an idle server came within {:?}", began.elapsed());
+    assert_eq!((gateway.metrics.connects.get(), gateway.metrics.given_up("no_pushes").get()), (1, 0));
+    gateway.end().await;
+}
+
 macro_rules! on_both_lines {
     ($($(#[$meta:meta])* $test:ident($($argument:expr),*);)*) => {
         mod nacos_2 {
@@ -231,4 +314,7 @@ on_both_lines! {
     without_rights_public_is_seen();
     a_restart_removes_nothing();
     a_wrong_password_is_said();
+    a_double_keeps_no_other_instance_from_going();
+    an_uncreated_namespace_that_a_rule_names_is_seen();
+    an_idle_stream_shows_signs_of_life();
 }

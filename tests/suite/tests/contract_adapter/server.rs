@@ -41,23 +41,42 @@ impl Server {
         Self { nacos, sdk, _sdk: running }
     }
 
+    /// A further SDK, connected, with what runs it; it ends when that is dropped.
+    pub(crate) async fn another_sdk(&self) -> (Client, JoinSet<()>) {
+        let cluster = Cluster::new(cluster(&self.nacos, None)).expect("good options");
+        let (sdk, mut events, connection) = Client::new(cluster, ClientOptions::default());
+        let mut running = JoinSet::new();
+        running.spawn(connection.run(CancellationToken::new()));
+        tokio::time::timeout(PATIENCE, until_connected(&mut events)).await.expect("the sdk connects");
+        while sdk.connected_to().is_none() {
+            tokio::task::yield_now().await;
+        }
+        running.spawn(async move { while events.recv().await.is_some() {} });
+        (sdk, running)
+    }
+
     /// A gateway at the default intervals, but for the hold.
     pub(crate) fn gateway(&self) -> Gateway {
-        self.gateway_at(cluster(&self.nacos, None))
+        self.gateway_exporting(Selection::everything())
     }
 
     pub(crate) fn gateway_with_password(&self, password: &str) -> Gateway {
-        self.gateway_at(cluster(&self.nacos, Some(password)))
+        self.gateway_at(cluster(&self.nacos, Some(password)), Selection::everything())
     }
 
-    fn gateway_at(&self, cluster: ClusterOptions) -> Gateway {
+    pub(crate) fn gateway_exporting(&self, export: Selection) -> Gateway {
+        self.gateway_at(cluster(&self.nacos, None), export)
+    }
+
+    fn gateway_at(&self, cluster: ClusterOptions, export: Selection) -> Gateway {
         let settings = Settings {
             cluster,
-            export: Selection::everything(),
+            export,
             namespaces: Namespaces::default(),
             own_item: Some(own_item("public")),
             namespace_poll: Duration::from_secs(5),
             service_poll: Duration::from_secs(3),
+            unmatched_after: Duration::from_secs(30),
         };
         // Longer than the SDK takes to register anew.
         let patience = Patience { removal_hold: Millis(6_000), sweep_interval: Millis(300_000) };
