@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Global, Serve};
@@ -31,16 +32,31 @@ pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
         config.log.level = level.clone();
     }
     let fault = surroundings.variables.get(fault::VARIABLE).map(String::as_str);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    let runtime = Threads(Some(runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?));
     let served = runtime.block_on(async {
         let signals = Signals::listen()?; // Before the first line is logged, perhaps to a file.
         let _telemetry = telemetry::init(config.log.format, &config.log.level, Some(&config.telemetry))?;
         serve_until_stopped(config, Faults::of(fault)?, signals).await
     });
     end_by_force_after(ENDS_WITHIN).map_err(Failure::failed)?;
-    runtime.shutdown_timeout(THREADS_WITHIN);
+    drop(runtime);
     served.map_err(|error| error.downcast::<ClaimRefused>().map_or_else(Failure::Failed, Failure::DataDir))?;
     Ok(Exit::Ok)
+}
+
+/// The runtime, whose end waits for its threads for a while only, also when it ends by a panic.
+struct Threads(Option<runtime::Runtime>);
+
+impl Threads {
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.0.as_ref().expect("it is taken when it is dropped").block_on(work)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.0.take().expect("it is dropped once").shutdown_timeout(THREADS_WITHIN);
+    }
 }
 
 /// The first signal asks for an orderly stop, the second does not wait for it.

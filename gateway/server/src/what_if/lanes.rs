@@ -171,7 +171,7 @@ impl Drop for Present {
 
 #[cfg(test)]
 mod tests {
-    use futures::poll;
+    use futures::{FutureExt, poll};
 
     use super::*;
 
@@ -196,12 +196,12 @@ mod tests {
     async fn an_order_never_waits_for_questions_and_they_wait_for_it() {
         let lanes = Lanes::default();
         let mut running = lanes.question().await.unwrap();
-        let order = lanes.order().await.unwrap();
+        let order = lanes.order().now_or_never().expect("an order waits for nobody").unwrap();
         let mut second = Box::pin(lanes.order());
         assert!(poll!(&mut second).is_pending(), "orders are checked one after the other");
         let mut pause = Box::pin(running.pause());
         drop(order);
-        let second = second.await.unwrap();
+        let second = second.now_or_never().expect("it is its turn").unwrap();
         let soon = tokio::time::timeout(3 * PAUSE, &mut pause).await;
         assert!(soon.is_err(), "an order is under way");
         drop(second);

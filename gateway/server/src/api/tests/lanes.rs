@@ -63,14 +63,18 @@ async fn a_drain_of_twenty_thousand_services_is_answered_while_all_places_of_wha
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
     }
 
-    let refused = gateway.ask(order(json!({"cluster": "frankfurt", "percent": 30}))).await;
+    let asked = async |body| {
+        let answer = tokio::time::timeout(PATIENCE, gateway.ask(order(body))).await;
+        answer.expect("an order stands in line")
+    };
+    let refused = asked(json!({"cluster": "frankfurt", "percent": 30})).await;
     assert_eq!((refused.status, &refused.json()["total"]), (StatusCode::CONFLICT, &json!(1)), "{}", refused.body);
     let services = json!({"serviceName": "s*"});
-    let taken = gateway.ask(order(json!({"cluster": "frankfurt", "services": services, "percent": 30}))).await;
+    let taken = asked(json!({"cluster": "frankfurt", "services": services, "percent": 30})).await;
     assert!(taken.body.contains("the gateway is stopping"), "it came to the engine, which has ended: {}", taken.body);
-    let undone = gateway.ask(order(json!({"cluster": "frankfurt", "percent": 0}))).await;
+    let undone = asked(json!({"cluster": "frankfurt", "percent": 0})).await;
     assert!(undone.body.contains("the gateway is stopping"), "{}", undone.body);
-    let dry_run = gateway.ask(order(json!({"cluster": "frankfurt", "percent": 30, "dryRun": true}))).await;
+    let dry_run = asked(json!({"cluster": "frankfurt", "percent": 30, "dryRun": true})).await;
     assert_eq!(dry_run.status, StatusCode::TOO_MANY_REQUESTS, "a dry run is a question");
     assert!(questions.try_join_next().is_none(), "the questions wait on");
 
