@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -90,6 +90,22 @@ impl Setup {
         running.until("it answers", answers).await;
         running
     }
+}
+
+/// Exit code and standard error of a program that ends by itself.
+fn ended(mut command: Command) -> (Option<i32>, String) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = child.stderr.take().unwrap();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        drop(said.read_to_string(&mut text));
+        tell.send(text)
+    });
+    let text = told.recv_timeout(PATIENCE);
+    child.kill().unwrap(); // Of one that has ended, nothing is left to kill.
+    let status = child.wait().unwrap();
+    (status.code(), text.expect("it ends by itself"))
 }
 
 fn client() -> reqwest::Client {
@@ -195,9 +211,8 @@ async fn the_data_directory_of_another_cluster_is_refused_before_anything_in_it_
     drop(first);
     let before = files(&setup.data());
     assert!(before.values().all(|(mode, _)| *mode == 0o600), "{before:?}");
-    let refused = setup.command("b").output().unwrap();
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(2), "{said}");
+    let (code, said) = ended(setup.command("b"));
+    assert_eq!(code, Some(2), "{said}");
     for words in ["cluster a of federation f", "cluster b of federation f", "Name a folder of its own as data_dir"] {
         assert!(said.contains(words), "{said}");
     }
@@ -211,9 +226,8 @@ async fn two_processes_never_share_a_data_directory() {
     let setup = Setup::new();
     let first = setup.start(setup.command("a")).await;
     let others = Setup::new(); // Its ports are free: it is not these that it is refused for.
-    let refused = others.command_on("a", &setup.data()).output().unwrap();
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(2), "{said}");
+    let (code, said) = ended(others.command_on("a", &setup.data()));
+    assert_eq!(code, Some(2), "{said}");
     assert!(said.contains(&format!("is used by another gateway, process {}", first.child.id())), "{said}");
     drop(first); // Killed: nothing is left that has to be cleared away.
     setup.start(setup.command("a")).await;
@@ -261,7 +275,7 @@ async fn a_gateway_that_starts_on_a_full_disk_answers_says_so_and_is_well_once_t
     assert_eq!(gateway.call("POST", &publication("1")).await, done());
     assert!(setup.data().join("identity").exists());
     drop(gateway);
-    assert_eq!(setup.command("b").output().unwrap().status.code(), Some(2));
+    assert_eq!(ended(setup.command("b")).0, Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

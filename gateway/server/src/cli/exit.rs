@@ -18,7 +18,7 @@ pub(super) enum Exit {
     /// Done, and the finding is negative: a cluster that is not live, a demo in which regions do not see each other; or a
     /// gateway that stopped because of an error.
     Negative = 1,
-    /// The arguments or the configuration are wrong.
+    /// The arguments or the configuration are wrong, the data directory that it names included.
     WrongInput = 2,
     /// No gateway answers, or none that can answer now.
     Unreachable = 3,

@@ -78,7 +78,8 @@ pub static ROOT: Section = Section {
             Kind::Path,
             "./data",
             "Directory for snapshots and for the policy in force, from which the gateway serves when Kafka and Nacos are down at its \
-             start. Relative to the working directory, so that a container needs no absolute path.",
+             start. It belongs to this cluster and to one process: each replica needs its own. Relative to the working directory, so \
+             that a container needs no absolute path.",
         ),
         default("telemetry", Kind::Section(&TELEMETRY), "{}", "Traces."),
         default("log", Kind::Section(&LOG), "{}", "The program's own log, on standard error."),
@@ -181,7 +182,7 @@ static NACOS: Section = Section {
             "data_dir",
             Kind::Path,
             "`registry` in the gateway's `data_dir`",
-            "Where the embedded registry keeps config items.",
+            "Where the embedded registry keeps config items. It belongs to this cluster and to one process, like the gateway's `data_dir`.",
         ),
     ],
 };

@@ -77,7 +77,7 @@ pub struct Config {
     pub freshness: Freshness,
     /// How services are routed.
     pub routing: Routing,
-    /// Directory for snapshots; need not exist yet.
+    /// Directory for snapshots and policies, of this cluster and process alone; need not exist yet.
     pub data_dir: PathBuf,
     /// Traces.
     pub telemetry: Telemetry,

@@ -37,6 +37,10 @@ impl FileWatch {
 
 /// Reads the file; blocks. One that is missing cannot be read: whoever wants the defaults back empties it.
 pub(super) fn look(path: &std::path::Path) -> Said {
+    // A pipe would be waited for, and with it every other source.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Said::Unreadable("no plain file".into());
+    }
     match text_file::read(path, LARGEST_DOCUMENT_BYTES) {
         Ok(text) => Said::Text(text.into()),
         Err(reason) => Said::Unreadable(Arc::from(reason)),
@@ -45,6 +49,8 @@ pub(super) fn look(path: &std::path::Path) -> Said {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -60,7 +66,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_cannot_be_read() {
-        assert!(matches!(look(std::path::Path::new("/nowhere")), Said::Unreadable(_)));
+    fn what_is_not_there_or_no_file_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [Path::new("/nowhere"), folder.path(), &pipe] {
+            assert!(matches!(look(path), Said::Unreadable(_)), "{path:?}");
+        }
     }
 }

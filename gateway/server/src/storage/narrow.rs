@@ -25,7 +25,7 @@ impl Folder {
         }
         let folder = self.path().display();
         if mode & STICKY != 0 || !names.iter().all(|name| is_ours(name) || name == "lost+found") {
-            tracing::warn!(%folder, mode = format!("{mode:o}"), "others may read this folder and there are other files in it, so that this is not changed");
+            tracing::warn!(%folder, mode = format!("{mode:o}"), "others may read this folder; it is left so, for it looks shared: its files are narrowed");
             return;
         }
         match fs::set_permissions(self.path(), Permissions::from_mode(mode & 0o7777 & !OF_OTHERS)) {

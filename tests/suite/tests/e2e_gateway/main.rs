@@ -9,6 +9,7 @@ mod apart;
 mod both_ways;
 mod changes;
 mod crew;
+mod disk;
 mod limits;
 mod listings;
 mod outages;

@@ -145,7 +145,7 @@ async fn says(gateway: &Gateway, words: &str) -> Result<()> {
 }
 
 /// What `nacos-fed status` ends with and prints.
-async fn told_by_command(gateway: &Gateway) -> Result<(Option<i32>, String)> {
+pub(crate) async fn told_by_command(gateway: &Gateway) -> Result<(Option<i32>, String)> {
     let mut command = tokio::process::Command::new(binary().await?);
     let output = command.args(["status", "--server", &gateway.base()]).kill_on_drop(true).output().await?;
     let text = [output.stdout, output.stderr].concat();
