@@ -95,12 +95,7 @@ impl NacosServer {
     /// # Errors
     ///
     /// The address is in use or not of this machine.
-    pub fn bind(
-        gate: &Gate,
-        name: &'static str,
-        address: SocketAddr,
-        options: ServerOptions,
-    ) -> std::io::Result<Self> {
+    pub fn bind(gate: &Gate, name: &'static str, address: SocketAddr, options: ServerOptions) -> std::io::Result<Self> {
         let listener = Listener::bind(gate, name, Limits::with_large(MAX_REQUEST_BYTES), address)?;
         Ok(Self { listener, sessions: Sessions::default(), options })
     }
