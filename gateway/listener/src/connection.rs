@@ -266,13 +266,20 @@ impl Connection {
         match self.spoken() {
             Spoken::Nothing if over(self.opened, patience.greeting) => Order::Cut,
             Spoken::Http1 if over(of(&self.head), patience.head) => Order::Cut,
-            Spoken::Http1 if over(of(&self.idle), patience.idle_http1) => Order::Cut,
-            Spoken::Http2 if over(of(&self.idle), patience.idle_http2) => {
-                self.finishing.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).ok();
-                Order::Finish
-            }
+            Spoken::Http1 if over(of(&self.idle), patience.idle_http1) => self.finish(now),
+            Spoken::Http2 if over(of(&self.idle), patience.idle_http2) => self.finish(now),
             _ => Order::Live,
         }
+    }
+
+    fn finish(&self, now: Moment) -> Order {
+        let _ = self.finishing.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed); // The first time counts.
+        Order::Finish
+    }
+
+    /// Whether a write waits for the peer.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed) != 0
     }
 
     fn has_unread(&self, now: Moment) -> bool {
@@ -348,7 +355,7 @@ mod tests {
         let patience = Patience::default();
         for (spoken, most, order) in [
             (Spoken::Nothing, patience.greeting, Order::Cut),
-            (Spoken::Http1, patience.idle_http1, Order::Cut),
+            (Spoken::Http1, patience.idle_http1, Order::Finish),
             (Spoken::Http2, patience.idle_http2, Order::Finish),
         ] {
             let silent = Watched::new(spoken);
@@ -399,7 +406,7 @@ mod tests {
         assert_eq!(client.after(client.patience.idle_http1 * 2), Order::Live);
         drop(turns);
         assert_eq!(client.after(client.patience.idle_http1 - MOMENT), Order::Live);
-        assert_eq!(client.after(MOMENT), Order::Cut);
+        assert_eq!(client.after(MOMENT), Order::Finish);
     }
 
     #[test]
