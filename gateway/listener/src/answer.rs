@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::connection::{Connection, Owed, Turn};
+use crate::connection::{Connection, Turn};
 use crate::limits::{PIECE, Patience};
 use crate::purse::Ledger;
 use crate::refusal::Refusal;
@@ -47,7 +47,7 @@ struct Held {
     bytes: usize,
     connection: Arc<Connection>,
     all: Arc<Ledger>,
-    _owed: Owed,
+    owed: u64,
 }
 
 impl Held {
@@ -63,12 +63,13 @@ impl Held {
             return Err(Refusal::Unread);
         }
         let owed = connection.owe(bytes, patience);
-        Ok(Self { bytes, connection: Arc::clone(connection), all: Arc::clone(all), _owed: owed })
+        Ok(Self { bytes, connection: Arc::clone(connection), all: Arc::clone(all), owed })
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
+        self.connection.paid(self.owed);
         self.connection.answers().remove(self.bytes);
         self.all.remove(self.bytes);
     }

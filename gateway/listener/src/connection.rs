@@ -15,7 +15,6 @@
 //! Invariant: a connection with an open request whose writes go on is never ended here, however silent: a watch may live for ever.
 //! Requests have deadlines of their own, see [`crate::receive`].
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -113,8 +112,8 @@ pub struct Connection {
     /// When it was told to finish.
     finishing: AtomicU64,
     answers: Ledger,
-    /// When each answer that waits has to have been read. Locked for single operations only.
-    due: Mutex<BTreeMap<u64, Moment>>,
+    /// When each answer that waits has to have been read; as many as there are open requests. Locked for single operations only.
+    due: Mutex<Vec<(u64, Moment)>>,
     next_answer: AtomicU64,
     requests_budget: Budget,
     order: AtomicU8,
@@ -233,13 +232,21 @@ impl Connection {
         Turn(Arc::clone(self))
     }
 
-    /// An answer of this size waits to be read, until what is returned is dropped.
-    pub(crate) fn owe(self: &Arc<Self>, bytes: usize, patience: &Patience) -> Owed {
+    /// An answer of this size waits to be read, until [`Connection::paid`] is told the number that is returned.
+    pub(crate) fn owe(&self, bytes: usize, patience: &Patience) -> u64 {
         let seconds = bytes / patience.answer_rate;
         let within = patience.answer + Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX >> 1));
         let id = self.next_answer.fetch_add(1, Ordering::Relaxed);
-        self.due().insert(id, self.clock.now().saturating_add(millis(within)));
-        Owed { connection: Arc::clone(self), id }
+        self.due().push((id, self.clock.now().saturating_add(millis(within))));
+        id
+    }
+
+    /// The answer with this number was handed over, or given up.
+    pub(crate) fn paid(&self, id: u64) {
+        let mut due = self.due();
+        if let Some(index) = due.iter().position(|(of, _)| *of == id) {
+            due.swap_remove(index);
+        }
     }
 
     /// What is to become of it now.
@@ -259,20 +266,27 @@ impl Connection {
         match self.spoken() {
             Spoken::Nothing if over(self.opened, patience.greeting) => Order::Cut,
             Spoken::Http1 if over(of(&self.head), patience.head) => Order::Cut,
-            Spoken::Http1 if over(of(&self.idle), patience.idle_http1) => Order::Cut,
-            Spoken::Http2 if over(of(&self.idle), patience.idle_http2) => {
-                self.finishing.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).ok();
-                Order::Finish
-            }
+            Spoken::Http1 if over(of(&self.idle), patience.idle_http1) => self.finish(now),
+            Spoken::Http2 if over(of(&self.idle), patience.idle_http2) => self.finish(now),
             _ => Order::Live,
         }
     }
 
-    fn has_unread(&self, now: Moment) -> bool {
-        self.due().values().any(|due| *due <= now)
+    fn finish(&self, now: Moment) -> Order {
+        let _ = self.finishing.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed); // The first time counts.
+        Order::Finish
     }
 
-    fn due(&self) -> MutexGuard<'_, BTreeMap<u64, Moment>> {
+    /// Whether a write waits for the peer.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed) != 0
+    }
+
+    fn has_unread(&self, now: Moment) -> bool {
+        self.due().iter().any(|(_, due)| *due <= now)
+    }
+
+    fn due(&self) -> MutexGuard<'_, Vec<(u64, Moment)>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -292,19 +306,6 @@ impl Drop for Turn {
         if self.0.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.idle.store(self.0.clock.now(), Ordering::Relaxed);
         }
-    }
-}
-
-/// An answer that waits to be read.
-#[derive(Debug)]
-pub(crate) struct Owed {
-    connection: Arc<Connection>,
-    id: u64,
-}
-
-impl Drop for Owed {
-    fn drop(&mut self) {
-        self.connection.due().remove(&self.id);
     }
 }
 
@@ -354,7 +355,7 @@ mod tests {
         let patience = Patience::default();
         for (spoken, most, order) in [
             (Spoken::Nothing, patience.greeting, Order::Cut),
-            (Spoken::Http1, patience.idle_http1, Order::Cut),
+            (Spoken::Http1, patience.idle_http1, Order::Finish),
             (Spoken::Http2, patience.idle_http2, Order::Finish),
         ] {
             let silent = Watched::new(spoken);
@@ -405,7 +406,7 @@ mod tests {
         assert_eq!(client.after(client.patience.idle_http1 * 2), Order::Live);
         drop(turns);
         assert_eq!(client.after(client.patience.idle_http1 - MOMENT), Order::Live);
-        assert_eq!(client.after(MOMENT), Order::Cut);
+        assert_eq!(client.after(MOMENT), Order::Finish);
     }
 
     #[test]
@@ -415,7 +416,7 @@ mod tests {
         let large = reader.owe(10 * reader.patience.answer_rate, &reader.patience);
         assert_eq!(reader.after(reader.patience.answer), Order::Live);
         assert_eq!(reader.after(Duration::from_secs(10)), Order::Cut);
-        drop(large);
+        reader.paid(large);
         assert_eq!(reader.after(MOMENT), Order::Live);
     }
 

@@ -106,14 +106,17 @@ async fn exchange<S: Service>(
 ) -> Response<Answer<S::Body>> {
     let (head, body) = request.into_parts();
     let (rule, version) = (service.rule(&head), head.version);
-    let mut charge = Charge::new(turn.connection().budget(), &terms.budgets);
+    let charge = || Charge::new(turn.connection().budget(), &terms.budgets);
+    let mut held = None; // Until the answer is there.
     let body = match rule.request {
+        Wanted::Whole(_) if body.is_end_stream() => Ok(RequestBody::Whole(Bytes::new())),
         Wanted::Whole(largest) => {
-            receive::whole(body, largest, &mut charge, &terms.patience).await.map(RequestBody::Whole)
+            let received = receive::whole(body, largest, held.insert(charge()), &terms.patience).await;
+            received.map(RequestBody::Whole)
         }
         Wanted::Messages { largest, idle } => {
-            let charge = Charge::new(turn.connection().budget(), &terms.budgets);
-            Ok(RequestBody::Messages(Box::new(Messages::new(body, largest, idle, charge, &terms.patience))))
+            let messages = Messages::new(body, largest, idle, charge(), &terms.patience);
+            Ok(RequestBody::Messages(Box::new(messages)))
         }
     };
     let body = match body {
@@ -121,7 +124,7 @@ async fn exchange<S: Service>(
         Err(refusal) => return refused(service, terms, turn, version, refusal),
     };
     let response = service.answer(Request::from_parts(head, body)).await;
-    drop(charge); // Until here the request's bytes were held.
+    drop(held);
     if rule.answer == Shape::Endless {
         return Answer::plain(response, turn);
     }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::connection::{Clock, Moment};
 use crate::descriptors;
-use crate::limits::{ANSWER_BYTES, LISTENERS, Patience, REQUEST_BYTES};
+use crate::limits::{ANSWER_BYTES, LARGE_REQUEST_BYTES, LISTENERS, Patience};
 use crate::purse::SharedBudgets;
 use crate::refusal::Refusal;
 
@@ -53,26 +54,6 @@ impl Reason {
     fn index(self) -> usize {
         Self::ALL.iter().position(|other| *other == self).expect("all are listed")
     }
-
-    /// What is wrong while this goes on, for people; `None` where only the peer has a problem.
-    fn trouble(self, most: &Most) -> Option<String> {
-        match self {
-            Self::Full => Some(format!(
-                "as many connections are open as may be ({} here, {} in all), new ones are closed at once",
-                most.listener, most.all
-            )),
-            Self::Peer => {
-                Some(format!("one address has {} connections open, further ones are closed at once", most.peer))
-            }
-            Self::System => {
-                Some("the system refuses new connections (too few descriptors?), clients have to wait".to_owned())
-            }
-            Self::NoRoom => {
-                Some("too many bytes of requests or unread answers are held, requests are refused".to_owned())
-            }
-            Self::TooLarge | Self::TooSlow | Self::Impatience => None,
-        }
-    }
 }
 
 /// Is told what listeners do. Called often; must not wait.
@@ -99,8 +80,8 @@ impl Observer for Nobody {
 pub struct Capacity {
     /// Open connections.
     pub connections: usize,
-    /// Bytes of requests under way.
-    pub request_bytes: usize,
+    /// Bytes of large requests under way, beyond the first 64 KiB of each.
+    pub large_request_bytes: usize,
     /// Bytes of answers that wait to be read.
     pub answer_bytes: usize,
 }
@@ -110,7 +91,7 @@ impl Capacity {
     #[must_use]
     pub fn claim() -> Self {
         let connections = descriptors::connections_for(descriptors::raise());
-        Self { connections, request_bytes: REQUEST_BYTES, answer_bytes: ANSWER_BYTES }
+        Self { connections, large_request_bytes: LARGE_REQUEST_BYTES, answer_bytes: ANSWER_BYTES }
     }
 }
 
@@ -145,7 +126,7 @@ impl Gate {
     /// A gate of this capacity that tells `observer`.
     #[must_use]
     pub fn new(capacity: Capacity, patience: Patience, observer: impl Observer + 'static) -> Self {
-        let budgets = SharedBudgets::new(capacity.request_bytes, capacity.answer_bytes);
+        let budgets = SharedBudgets::new(capacity.large_request_bytes, capacity.answer_bytes);
         let common = capacity.connections - LISTENERS * assured(&capacity);
         let observer = Box::new(observer);
         Self(Arc::new(Shared { observer, capacity, patience, budgets, common, common_open: AtomicUsize::new(0) }))
@@ -160,7 +141,7 @@ impl Gate {
     /// Bytes of requests that are held now.
     #[must_use]
     pub fn request_bytes(&self) -> usize {
-        self.0.budgets.requests.taken()
+        self.0.budgets.held()
     }
 
     /// Bytes of answers that wait to be read now.
@@ -179,7 +160,9 @@ impl Gate {
         // thousands of clients, and some others have to get in beside it.
         let listener_most = (all - all / 4).max(1);
         let most = Most { all, listener: listener_most, peer: (listener_most - listener_most / 8).max(1) };
-        let told = Told(Arc::new(Telling { gate: self.clone(), listener, clock, most, last: Default::default() }));
+        let telling =
+            Telling { gate: self.clone(), listener, clock, most, last: Default::default(), system: Mutex::default() };
+        let told = Told(Arc::new(telling));
         Door { told, open: Arc::default() }
     }
 }
@@ -292,6 +275,8 @@ struct Telling {
     most: Most,
     /// When something was last turned away, for each reason.
     last: [AtomicU64; Reason::ALL.len()],
+    /// What the system said last. Locked for single operations only.
+    system: Mutex<String>,
 }
 
 impl fmt::Debug for Told {
@@ -319,14 +304,39 @@ impl Told {
         self.0.gate.0.observer.open(self.0.listener, connections);
     }
 
+    /// The system refused a connection.
+    pub(crate) fn refused_by_system(&self, error: &io::Error) {
+        *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = error.to_string();
+        self.turned_away(Reason::System);
+    }
+
     /// What is wrong here now.
     pub(crate) fn trouble(&self) -> Option<String> {
         let calm = u64::try_from(self.0.gate.0.patience.calm.as_millis()).unwrap_or(u64::MAX);
         let now = self.0.clock.now();
         let is_recent = |last: Moment| last != 0 && now.saturating_sub(last) < calm;
         let recent = Reason::ALL.iter().filter(|reason| is_recent(self.0.last[reason.index()].load(Ordering::Relaxed)));
-        let texts: Vec<String> = recent.filter_map(|reason| reason.trouble(&self.0.most)).collect();
+        let texts: Vec<String> = recent.filter_map(|reason| self.text(*reason)).collect();
         (!texts.is_empty()).then(|| format!("connections at {}: {}", self.0.listener, texts.join("; ")))
+    }
+
+    /// What is wrong while this goes on, for people; `None` where only the peer has a problem.
+    fn text(&self, reason: Reason) -> Option<String> {
+        let Most { all, listener, peer } = self.0.most;
+        match reason {
+            Reason::Full => {
+                Some(format!("as many are open as may be ({listener} here, {all} in all), new ones are closed at once"))
+            }
+            Reason::Peer => Some(format!("one address has {peer} open, further ones are closed at once")),
+            Reason::System => {
+                let error = self.0.system.lock().unwrap_or_else(PoisonError::into_inner);
+                Some(format!("the system refuses new ones ({error}), clients have to wait"))
+            }
+            Reason::NoRoom => {
+                Some("too many bytes of requests or of unread answers are held, requests are refused".to_owned())
+            }
+            Reason::TooLarge | Reason::TooSlow | Reason::Impatience => None,
+        }
     }
 
     pub(crate) fn tell_trouble(&self, trouble: Option<String>) {

@@ -16,8 +16,9 @@ pub const RESERVED_DESCRIPTORS: usize = 256;
 /// cannot take, so that a flood at one leaves `/readyz` at another answering.
 pub(crate) const LISTENERS: usize = 4;
 
-/// Bytes of requests that are being received and of those not yet answered, by all listeners together.
-pub const REQUEST_BYTES: usize = 96 << 20;
+/// Bytes of large requests that are being received or not yet answered, beyond the first [`REQUEST_SIZE`] of each, at all listeners
+/// together: three of the largest. With what each listener has for small ones, a gateway holds at most 160 MiB of requests.
+pub const LARGE_REQUEST_BYTES: usize = 96 << 20;
 
 /// Bytes of answers that wait to be read, of all listeners together. One that is alone is taken whatever its size.
 pub const ANSWER_BYTES: usize = 512 << 20;
@@ -71,7 +72,7 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub struct Limits {
     /// Bytes of the first [`REQUEST_SIZE`] of each request, by all connections of the listener. Large requests cannot take this room.
     pub small_bytes: usize,
-    /// Bytes beyond these.
+    /// Bytes beyond these; what the listener may take of [`LARGE_REQUEST_BYTES`].
     pub large_bytes: usize,
     /// Bytes of the requests of one connection; not less than the largest request.
     pub connection_bytes: usize,

@@ -113,7 +113,7 @@ impl<F: Face> Serving<F> {
                     Err(error) if is_of_one_peer(&error) => tracing::debug!(listener = self.name, %error, "a peer left"),
                     Err(error) => {
                         pause.begin(self.name, &error);
-                        self.door.told().turned_away(Reason::System);
+                        self.door.told().refused_by_system(&error);
                         self.tell();
                     }
                 },
@@ -293,9 +293,7 @@ struct Pause {
 
 impl Pause {
     fn begin(&mut self, listener: &'static str, error: &io::Error) {
-        if self.length.is_zero() {
-            tracing::warn!(listener, %error, "connections cannot be accepted now");
-        }
+        tracing::debug!(listener, %error, "connections cannot be accepted now"); // The observer says it once.
         self.length = (self.length * 2).clamp(LONGEST_PAUSE / 100, LONGEST_PAUSE);
         self.until = Some(Instant::now() + self.length);
     }

@@ -1,8 +1,9 @@
 //! Bytes that strangers make us hold: counted before they are kept, per connection, per listener and in all.
 //!
 //! What is defended against: a peer that opens many connections or streams and fills each with a body that never ends. Each byte of a
-//! request that is being received is taken from three budgets, the first 64 KiB of a request from another one of the listener than the
-//! rest, so that senders of large bodies cannot keep out small requests. Without room a request waits a moment, because the others end,
+//! request that is being received is taken from the connection's budget; the first 64 KiB of a request also from one of the listener, the
+//! rest from another one of it and from one that all listeners share. So senders of large bodies cannot keep out small requests, nor
+//! those at one listener the ones at another. Without room a request waits a moment, because the others end,
 //! and is then refused; what it held is free at once.
 //!
 //! Invariants: what is taken is given back when its [`Charge`] is dropped, however the request ends; the budgets are never exceeded.
@@ -32,7 +33,8 @@ impl Budget {
         Self { free: Arc::new(Semaphore::new(bytes)), bytes }
     }
 
-    pub(crate) fn taken(&self) -> usize {
+    #[cfg(test)]
+    fn taken(&self) -> usize {
         self.bytes - self.free.available_permits()
     }
 
@@ -51,37 +53,39 @@ impl Budget {
 pub(crate) struct ListenerBudgets {
     pub(crate) small: Budget,
     pub(crate) large: Budget,
-    pub(crate) all: Budget,
-    /// Places to wait in.
-    pub(crate) waiting: Arc<Semaphore>,
+    pub(crate) shared: SharedBudgets,
 }
 
 impl ListenerBudgets {
-    pub(crate) fn new(limits: &Limits, all: &SharedBudgets) -> Self {
-        Self {
-            small: Budget::new(limits.small_bytes),
-            large: Budget::new(limits.large_bytes),
-            all: all.requests.clone(),
-            waiting: Arc::clone(&all.waiting),
-        }
+    pub(crate) fn new(limits: &Limits, shared: &SharedBudgets) -> Self {
+        Self { small: Budget::new(limits.small_bytes), large: Budget::new(limits.large_bytes), shared: shared.clone() }
     }
 }
 
 /// What all listeners of a process share.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedBudgets {
-    pub(crate) requests: Budget,
+    large: Budget,
     pub(crate) answers: Arc<Ledger>,
+    /// Places to wait in.
     waiting: Arc<Semaphore>,
+    /// Bytes of all requests, for figures.
+    held: Arc<AtomicUsize>,
 }
 
 impl SharedBudgets {
-    pub(crate) fn new(request_bytes: usize, answer_bytes: usize) -> Self {
+    pub(crate) fn new(large_bytes: usize, answer_bytes: usize) -> Self {
         Self {
-            requests: Budget::new(request_bytes),
+            large: Budget::new(large_bytes),
             answers: Arc::new(Ledger::new(answer_bytes)),
             waiting: Arc::new(Semaphore::new(WAITING)),
+            held: Arc::default(),
         }
+    }
+
+    /// Bytes of all requests that are held now.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
     }
 }
 
@@ -105,7 +109,7 @@ impl Charge {
         if self.try_add(bytes).is_ok() {
             return Ok(());
         }
-        let _place = Arc::clone(&self.listener.waiting).try_acquire_owned().map_err(|_| NoRoom)?;
+        let _place = Arc::clone(&self.listener.shared.waiting).try_acquire_owned().map_err(|_| NoRoom)?;
         let parts = self.parts(bytes);
         if parts.iter().any(|(budget, part)| *part as usize > budget.bytes) {
             return Err(NoRoom); // It would wait in vain.
@@ -133,20 +137,22 @@ impl Charge {
     /// Gives everything back.
     pub(crate) fn clear(&mut self) {
         self.held.clear();
-        self.bytes = 0;
+        self.listener.shared.held.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
     }
 
     /// From which budget comes how much of the next `bytes`, always in this order: two that wait for each other's are impossible.
     fn parts(&self, bytes: usize) -> Vec<(Budget, u32)> {
         let small = bytes.min(REQUEST_SIZE.saturating_sub(self.bytes));
-        let ListenerBudgets { small: of_small, large, all, .. } = &self.listener;
-        let wanted = [(&self.connection, bytes), (of_small, small), (large, bytes - small), (all, bytes)];
+        let ListenerBudgets { small: of_small, large: of_large, shared } = &self.listener;
+        let large = bytes - small;
+        let wanted = [(&self.connection, bytes), (of_small, small), (of_large, large), (&shared.large, large)];
         let some = wanted.into_iter().filter(|(_, part)| *part > 0);
         some.map(|(budget, part)| (budget.clone(), u32::try_from(part).unwrap_or(u32::MAX))).collect()
     }
 
     fn keep(&mut self, taken: Vec<OwnedSemaphorePermit>, bytes: usize) {
         self.bytes += bytes;
+        self.listener.shared.held.fetch_add(bytes, Ordering::Relaxed);
         for permit in taken {
             let same = self.held.iter_mut().find(|held| Arc::ptr_eq(held.semaphore(), permit.semaphore()));
             match same {
@@ -154,6 +160,12 @@ impl Charge {
                 None => self.held.push(permit),
             }
         }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -206,26 +218,29 @@ mod tests {
         let mut charge = Charge::new(&connection, &listener);
         charge.add(50_000, MOMENT).await.unwrap();
         charge.add(50_000, MOMENT).await.unwrap();
-        let taken = || [&connection, &listener.small, &listener.large, &listener.all].map(Budget::taken);
-        assert_eq!(taken(), [100_000, REQUEST_SIZE, 100_000 - REQUEST_SIZE, 100_000]);
+        let budgets = [&connection, &listener.small, &listener.large, &listener.shared.large];
+        let taken = || (budgets.map(Budget::taken), listener.shared.held());
+        let large = 100_000 - REQUEST_SIZE;
+        assert_eq!(taken(), ([100_000, REQUEST_SIZE, large, large], 100_000));
         assert_eq!(charge.add(60_000, MOMENT).await, Err(NoRoom), "the connection has no more");
-        assert_eq!(taken()[0], 100_000, "nothing of what was refused is kept");
+        assert_eq!(taken().1, 100_000, "nothing of what was refused is kept");
         drop(charge);
-        assert_eq!(taken(), [0; 4]);
+        assert_eq!(taken(), ([0; 4], 0));
     }
 
     #[tokio::test]
-    async fn large_requests_leave_room_for_small_ones() {
-        let (listener, _) = budgets();
-        let large = Budget::new(usize::MAX >> 4);
-        let mut senders = [Charge::new(&large, &listener), Charge::new(&large, &listener)];
-        senders[0].add(REQUEST_SIZE, MOMENT).await.unwrap();
-        senders[0].add(180_000, MOMENT).await.unwrap();
-        assert_eq!(senders[1].add(REQUEST_SIZE, MOMENT).await, Err(NoRoom), "in all there is no more");
-        senders[0].clear();
-        senders[0].add(REQUEST_SIZE, MOMENT).await.unwrap();
-        assert_eq!(senders[0].add(200_001, MOMENT).await, Err(NoRoom));
-        senders[1].add(30_000, MOMENT).await.expect("a small one finds its own room");
+    async fn large_requests_leave_room_for_small_ones_at_their_listener_and_at_others() {
+        let shared = SharedBudgets::new(250_000, 0);
+        let listeners = [ListenerBudgets::new(&LIMITS, &shared), ListenerBudgets::new(&LIMITS, &shared)];
+        let mut large = listeners.each_ref().map(|listener| Charge::new(&Budget::new(usize::MAX >> 4), listener));
+        large[0].add(REQUEST_SIZE + 200_000, MOMENT).await.unwrap();
+        assert_eq!(large[0].add(1, MOMENT).await, Err(NoRoom), "the listener has no more for large ones");
+        large[1].add(REQUEST_SIZE + 50_000, MOMENT).await.unwrap();
+        assert_eq!(large[1].add(1, MOMENT).await, Err(NoRoom), "in all there is no more for them");
+        for listener in &listeners {
+            let mut small = Charge::new(&Budget::new(100_000), listener);
+            small.add(30_000, MOMENT).await.expect("a small one finds its own room");
+        }
     }
 
     #[tokio::test]

@@ -74,9 +74,6 @@ pub(crate) async fn whole(
     charge: &mut Charge,
     patience: &Patience,
 ) -> Result<Bytes, Refusal> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
     if body.size_hint().lower() > largest as u64 {
         return Err(Refusal::TooLarge(largest));
     }

@@ -10,7 +10,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::connection::{Connection, Order, Spoken};
+use crate::connection::{Connection, Spoken};
 
 /// With what every client of HTTP/2 begins (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -67,7 +67,7 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.connection.order() == Order::Cut {
+        if self.connection.is_stalled() {
             // What is left would be sent for minutes to somebody who does not read.
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }

@@ -89,7 +89,7 @@ async fn many_connections_hold_together_what_the_listener_may_and_small_requests
         .await;
     small.send(vec![0; 60_000]).await;
     assert!(small.rest().await.starts_with(b"HTTP/1.1 200"));
-    assert!(running.heard.trouble().expect("it is said").contains("too many bytes"));
+    assert!(running.heard.first_trouble().expect("it is said").contains("too many bytes"));
     drop(raws);
     until("nothing is held, and it is said", || running.gate.request_bytes() == 0 && running.heard.trouble().is_none())
         .await;

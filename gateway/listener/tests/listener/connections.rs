@@ -33,8 +33,8 @@ async fn beyond_the_limit_new_connections_are_closed_and_another_listener_still_
     let beside = Running::at(running.gate.clone(), Heard::default(), Limits::small()).await;
     let kept = open(&running, 1000).await;
     assert_eq!((kept.len(), running.heard.count(Reason::Peer)), (66, 934));
-    let trouble = running.heard.trouble().expect("it is said");
-    assert!(trouble.starts_with("connections at test: one address has 66 connections"), "{trouble}");
+    let trouble = running.heard.first_trouble().expect("it is said");
+    assert!(trouble.starts_with("connections at test: one address has 66 open"), "{trouble}");
     assert_eq!(open(&beside, 6).await.len(), 6);
     drop(kept);
     until("it is said that it is over", || running.heard.trouble().is_none()).await;

@@ -131,6 +131,11 @@ impl Heard {
     pub(crate) fn trouble(&self) -> Option<String> {
         self.0.lock().unwrap().troubles.last().cloned().flatten()
     }
+
+    /// The first word about trouble; it may be over.
+    pub(crate) fn first_trouble(&self) -> Option<String> {
+        self.0.lock().unwrap().troubles.iter().flatten().next().cloned()
+    }
 }
 
 /// A running listener.

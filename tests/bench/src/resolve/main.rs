@@ -72,7 +72,7 @@ struct Arguments {
     /// Threads of the server; the load generator has one.
     #[arg(long, default_value_t = 1)]
     server_threads: usize,
-    /// Watchers of one plan, over as many connections as there are channels.
+    /// Watchers of one plan, over as many connections as there are channels, or as are needed.
     #[arg(long, default_value_t = 10_000)]
     watchers: usize,
     /// Changes that the watchers are told.
@@ -124,8 +124,9 @@ fn main() -> Result<()> {
         }
     }
     if !arguments.no_watchers {
-        let changes =
-            Changes { watchers: arguments.watchers, connections: arguments.channels, count: arguments.changes };
+        let connections =
+            arguments.channels.max(arguments.watchers.div_ceil(bounded_listener::limits::STREAMS as usize));
+        let changes = Changes { watchers: arguments.watchers, connections, count: arguments.changes };
         load.block_on(watch::run(&server, &mut maker, changes))?;
     }
     server.stop()?;
