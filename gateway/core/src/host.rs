@@ -7,9 +7,9 @@
 //! Input: any text, because Nacos takes any. Output: a host; what is no IP address is a name. Invariants: parsing what a host prints gives that host;
 //! two spellings of one IP address are one host, as are two spellings of one name in different case.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// An IP address or a name.
@@ -170,7 +170,7 @@ mod tests {
             }
             let host = Host::from(&*written);
             prop_assert_eq!(&host, &Host::from(&*address.to_string()));
-            prop_assert_eq!(host.with_port(8080).to_string(), std::net::SocketAddr::from((address, 8080)).to_string());
+            prop_assert_eq!(host.with_port(8080).to_string(), core::net::SocketAddr::from((address, 8080)).to_string());
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! Addresses as clusters and instances advertise them to other networks: `host` or `host:port`, IPv6 in brackets.
 
+use core::net::Ipv6Addr;
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use crate::host::Host;

@@ -489,7 +489,8 @@ mod tests {
         let ids: std::collections::BTreeSet<_> = offers.iter().map(|offer| &offer.endpoint.id).collect();
         assert_eq!(ids.len(), 4, "{ids:?}");
         let admitted = |offer: &&Offer| offer.endpoint.admission == Admission::Admitted;
-        let planned: Vec<_> = offers.iter().filter(admitted).map(|of| (&*of.instance_id.ip, of.instance_id.port)).collect();
+        let planned: Vec<_> =
+            offers.iter().filter(admitted).map(|of| (&*of.instance_id.ip, of.instance_id.port)).collect();
         assert_eq!(planned, [("2001:db8::1", 81), ("[2001:db8::1]", 80)]);
         let barred = offers.iter().find(|offer| *offer.instance_id.ip == *"2001:DB8::1").unwrap();
         assert_eq!(&*barred.endpoint.id, "a/[2001:db8::1]:80@DEFAULT as 2001:DB8::1");

@@ -93,7 +93,9 @@ async fn status_is_good_only_if_the_gateway_is_ready_and_all_are_live() {
 #[tokio::test]
 async fn status_is_not_good_while_a_trouble_stands() {
     let live = || cluster("a", true, "live", Value::Null);
-    for (troubles, want) in [(json!([]), Exit::Ok), (json!([{"kind": "storage", "about": "", "text": "disk full"}]), Exit::Negative)] {
+    for (troubles, want) in
+        [(json!([]), Exit::Ok), (json!([{"kind": "storage", "about": "", "text": "disk full"}]), Exit::Negative)]
+    {
         let status = json!({"ready": true, "reasons": [], "troubles": troubles});
         let canned = Canned::start(
             json_at("/v1/status", status)

@@ -77,8 +77,16 @@ impl Gateway {
         let own = OwnPlace { cluster: identity.cluster.clone(), locality: shanghai };
         let rules = PlaceRules::default();
         let resolver = Resolver::new(reader.clone(), policy, rules, own, KEPT_BYTES, metrics.resolve.clone());
-        let state =
-            ApiState::new(identity, reader, commands, PolicyReader::of_defaults(), resolver, metrics, TroubleBoard::default(), WallMs(1));
+        let state = ApiState::new(
+            identity,
+            reader,
+            commands,
+            PolicyReader::of_defaults(),
+            resolver,
+            metrics,
+            TroubleBoard::default(),
+            WallMs(1),
+        );
         Self { writer, policies, clock, state }
     }
 
