@@ -350,7 +350,7 @@ async fn send_registration(link: &Link, service: &ServiceName, mut instances: Ve
             service_name: service,
             group_name: group,
             operation: instance_operation::BATCH_REGISTER.to_owned(),
-            instances,
+            instances: instances.into(),
             ..BatchInstanceRequest::default()
         };
         return link.call(request).await.map(drop);
@@ -364,7 +364,7 @@ async fn send_registration(link: &Link, service: &ServiceName, mut instances: Ve
         service_name: service,
         group_name: group,
         operation: operation.to_owned(),
-        instance: instance.unwrap_or_else(nobody),
+        instance: instance.unwrap_or_else(nobody).into(),
         ..InstanceRequest::default()
     };
     link.call(request).await.map(drop)
