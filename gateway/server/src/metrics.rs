@@ -21,7 +21,8 @@ use self::catalog::Catalog;
 pub use self::catalog::{Kind, Listed};
 use self::label::Label;
 pub use self::label::{
-    CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind, WatchFace,
+    CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind,
+    WatchFace,
 };
 use crate::view::ViewReader;
 
