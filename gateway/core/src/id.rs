@@ -7,6 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::host::Host;
+
 /// A member of the federation: one Nacos deployment and the gateways beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClusterId(Arc<str>);
@@ -104,7 +106,8 @@ impl fmt::Debug for ServiceKey {
 }
 
 /// Which instance of a service: Nacos tells instances apart by address and Nacos cluster, so that the same address in
-/// two Nacos clusters of one service is two instances.
+/// two Nacos clusters of one service is two instances. The address counts as it was registered, spelling by spelling, as in Nacos: it is
+/// a part of the log's keys. Whoever compares or prints addresses takes [`InstanceId::host`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InstanceId {
     /// IPv4, IPv6 or a host name, as it was registered.
@@ -121,11 +124,17 @@ impl InstanceId {
     pub fn new(ip: &str, port: u16, nacos_cluster: &str) -> Self {
         Self { ip: ip.into(), port, nacos_cluster: nacos_cluster.into() }
     }
+
+    /// The registered address as a host: equal for every spelling of one address.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        Host::parse(&self.ip)
+    }
 }
 
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}@{}", self.ip, self.port, self.nacos_cluster)
+        write!(f, "{}@{}", self.host().with_port(self.port), self.nacos_cluster)
     }
 }
 
@@ -220,6 +229,20 @@ mod tests {
         for illegal in ["", "Shanghai", "a_b", "a.b", "ä", too_long.as_str()] {
             assert!(illegal.parse::<ClusterId>().is_err(), "{illegal:?}");
         }
+    }
+
+    #[test]
+    fn an_instance_id_prints_an_ipv6_address_in_brackets_however_it_was_registered() {
+        for (ip, want) in [
+            ("10.0.0.1", "10.0.0.1:80@DEFAULT"),
+            ("2001:db8::1", "[2001:db8::1]:80@DEFAULT"),
+            ("[2001:DB8::1]", "[2001:db8::1]:80@DEFAULT"),
+        ] {
+            assert_eq!(InstanceId::new(ip, 80, "DEFAULT").to_string(), want);
+        }
+        let spelt = |ip| InstanceId::new(ip, 80, "DEFAULT");
+        assert_ne!(spelt("2001:db8::1"), spelt("[2001:db8::1]"), "keys of the log stay as they were registered");
+        assert_eq!(spelt("2001:db8::1").host(), spelt("[2001:db8::1]").host());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod config_item;
 pub mod federation;
 pub mod freshness;
+pub mod host;
 pub mod id;
 pub mod instance;
 pub mod intents;

@@ -2,6 +2,7 @@
 //!
 //! - [`payload`]: the gRPC envelope, the generated service stubs, and typed JSON messages in and out of it.
 //! - [`message`]: every message as a struct, for both directions.
+//! - [`reading`]: what clients write to a server, by the rules of Nacos, over whichever door.
 //! - [`cluster`]: how to reach one Nacos cluster, and the login that all its callers share.
 //! - [`client`]: a client over gRPC that keeps itself connected.
 //! - [`admin`]: calls over HTTP for what gRPC does not show.
@@ -14,4 +15,5 @@ pub mod cluster;
 pub mod message;
 mod paging;
 pub mod payload;
+pub mod reading;
 pub mod server;

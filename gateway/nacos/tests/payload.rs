@@ -6,7 +6,7 @@ use nacos_protocol::message::config::{ConfigBatchListenRequest, ConfigChangeNoti
 use nacos_protocol::message::internal::{ConnectResetRequest, ConnectionSetupRequest, ErrorResponse};
 use nacos_protocol::message::naming::{
     Instance, NamingFuzzyWatchSyncRequest, NotifySubscriberRequest, QueryServiceResponse, ServiceInfo,
-    SubscribeServiceRequest, SubscribeServiceResponse,
+    ServiceListRequest, SubscribeServiceRequest, SubscribeServiceResponse,
 };
 use nacos_protocol::message::{Message, Outcome, Response};
 use nacos_protocol::payload::{DecodeError, Payload};
@@ -57,6 +57,17 @@ fn values_of_other_kinds_are_read_where_they_have_a_meaning() {
         assert_eq!(instance.weight, want, "{text}");
     }
     assert_eq!(decode::<ConnectResetRequest>(r#"{"serverPort":8848}"#).server_port, "8848");
+    let list = decode::<ServiceListRequest>(r#"{"pageNo":"2","pageSize":" 10 "}"#);
+    assert_eq!((list.page_no, list.page_size), (2, 10));
+    let list = decode::<ServiceListRequest>(r#"{"pageNo":2.9,"pageSize":""}"#);
+    assert_eq!((list.page_no, list.page_size), (2, 0));
+    for (text, want) in [("\"true\"", true), ("1", true), ("0", false), ("null", false), ("\"FALSE\"", false)] {
+        let request = decode::<SubscribeServiceRequest>(&format!(r#"{{"subscribe":{text}}}"#));
+        assert_eq!(request.subscribe, want, "{text}");
+    }
+    for odd in [r#"{"pageNo":"two"}"#, r#"{"pageNo":true}"#, r#"{"pageNo":4294967376}"#] {
+        assert!(serde_json::from_str::<ServiceListRequest>(odd).is_err(), "{odd}");
+    }
 }
 
 #[test]

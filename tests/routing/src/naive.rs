@@ -137,7 +137,7 @@ fn filter(scenario: &Scenario) -> (Vec<&Endpoint>, Vec<(String, String)>) {
         };
         let reason = if !endpoint.enabled {
             Some("disabled")
-        } else if endpoint.weight == 0 {
+        } else if thousandths(endpoint) == 0 {
             Some("weight 0")
         } else if scenario.policy.locality_weights.get(&printed(&endpoint.place)) == Some(&0) {
             Some("locality weight 0")
@@ -271,13 +271,21 @@ fn levels<'a>(scenario: &Scenario, counted: &[&'a Endpoint]) -> Vec<Level<'a>> {
     levels
 }
 
+/// The weight as it is counted: to the nearest thousandth, and something positive never as nothing.
+fn thousandths(endpoint: &Endpoint) -> u64 {
+    match endpoint.weight {
+        0 => 0,
+        weight => ((weight + 500) / 1000).max(1),
+    }
+}
+
 /// ceil(percent · weight / sum over the pattern), in thousandths; or the weight as it is.
 fn weight(scenario: &Scenario, counted: &[&Endpoint], endpoint: &Endpoint) -> u64 {
-    let Some((_, to)) = distribute(&scenario.policy, &scenario.caller) else { return endpoint.weight };
+    let Some((_, to)) = distribute(&scenario.policy, &scenario.caller) else { return thousandths(endpoint) };
     let (pattern, percent) = to.iter().find(|(to, _)| matches(to, &endpoint.place)).expect("it is counted");
     let alike = counted.iter().filter(|other| matches(pattern, &other.place));
-    let sum: u64 = alike.map(|other| other.weight).sum();
-    let exact = fraction(u64::from(*percent) * endpoint.weight, sum);
+    let sum: u64 = alike.map(|other| thousandths(other)).sum();
+    let exact = fraction(u64::from(*percent) * thousandths(endpoint), sum);
     exact.ceil().to_integer().to_u64().expect("at most 100") * 1000
 }
 

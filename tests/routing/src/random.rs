@@ -16,7 +16,8 @@ const TARGETS: [&[&str]; 5] = [
     &["r2/*/s1", "r1/*/s2"],
 ];
 const FROM: [&str; 5] = ["*", "r1", "r1/z1", "r1/*/s1", "r2/*"];
-const WEIGHTS: [u64; 9] = [0, 1, 3, 500, 1000, 1000, 1000, 2500, 10_000_000];
+/// In millionths; some are less than the thousandth that is counted.
+const WEIGHTS: [u64; 11] = [0, 1, 400, 1600, 3000, 500_000, 1_000_000, 1_000_000, 1_000_000, 2_500_000, 10_000_000_000];
 
 /// The seed of this run: `ROUTING_SEED` if it is set, else a new one. Printed, so that a failure can be repeated.
 ///
@@ -126,8 +127,8 @@ fn drains(random: &mut StdRng) -> Vec<Drain> {
 
 fn endpoint(random: &mut StdRng, index: usize, given: bool) -> Endpoint {
     let label = some(random, 0.6, ["blue", "green"]);
-    let odd = random.random_range(1..10_000);
-    let weight = *WEIGHTS.choose(random).unwrap_or(&1000);
+    let odd = random.random_range(1..10_000) * 1000;
+    let weight = *WEIGHTS.choose(random).unwrap_or(&1_000_000);
     Endpoint {
         id: format!("e{index}"),
         origin: some(random, 1.0, ["c1", "c2", "c3", "c4"]).unwrap_or_default(),

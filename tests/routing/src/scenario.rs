@@ -106,7 +106,7 @@ pub struct Endpoint {
     pub network: Option<String>,
     /// With which labels.
     pub labels: BTreeMap<String, String>,
-    /// In thousandths, 0 to 10,000,000.
+    /// As registered, in millionths: 0 to 10,000,000,000. Never exactly between two thousandths, which a float may miss.
     pub weight: u64,
     /// `healthy`, `unhealthy` or `unknown`.
     pub health: &'static str,
@@ -128,7 +128,7 @@ impl Endpoint {
             place: Place::default(),
             network: None,
             labels: BTreeMap::new(),
-            weight: 1000,
+            weight: 1_000_000,
             health: "healthy",
             excluded: false,
             enabled: true,
@@ -187,7 +187,7 @@ impl Scenario {
             origin: real::Origin::new(&endpoint.origin),
             locality: locality(&endpoint.place, endpoint.network.as_ref()),
             labels: labels(&endpoint.labels).into_iter().collect(),
-            weight: real::MilliWeight::from_thousandths(endpoint.weight),
+            weight: registered(endpoint.weight),
             health: match endpoint.health {
                 "healthy" => Health::Healthy,
                 "unhealthy" => Health::Unhealthy,
@@ -267,7 +267,7 @@ impl Endpoint {
         let mut fields = vec![format!("id: {}", self.id), format!("origin: {}", self.origin)];
         fields.extend(place_fields(&self.place, self.network.as_ref()));
         fields.push(format!("labels: {}", map_yaml(&self.labels)));
-        fields.push(format!("weight: {}.{:03}", self.weight / 1000, self.weight % 1000));
+        fields.push(format!("weight: {}.{:06}", self.weight / 1_000_000, self.weight % 1_000_000));
         fields.push(format!("health: {}", self.health));
         fields.push(format!("excluded: {}", self.excluded));
         fields.push(format!("enabled: {}", self.enabled));
@@ -327,4 +327,10 @@ fn policy(policy: &Policy) -> real::Policy {
         },
         reachable: None,
     }
+}
+
+fn registered(millionths: u64) -> real::MilliWeight {
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let weight = millionths as f64 / 1e6;
+    real::MilliWeight::from_registered(weight).expect("it is finite")
 }

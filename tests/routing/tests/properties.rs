@@ -90,7 +90,7 @@ fn an_unhealthy_endpoint_that_becomes_healthy_gets_no_less_within_one_load_perce
         scenario.policy.locality_weights.clear();
         scenario.policy.panic_threshold = scenario.policy.panic_threshold.min(50);
         scenario.policy.distribute.clear();
-        scenario.endpoints.iter_mut().for_each(|endpoint| endpoint.weight = 1000);
+        scenario.endpoints.iter_mut().for_each(|endpoint| endpoint.weight = 1_000_000);
         let unhealthy = |endpoint: &&mut Endpoint| endpoint.health == "unhealthy" && !endpoint.excluded;
         let before = scenario.plan();
         let text = scenario.yaml();
@@ -176,7 +176,7 @@ fn flat_weights_follow_the_shares_and_leave_out_what_has_none() {
 fn the_largest_service_neither_overflows_nor_takes_long() {
     let endpoint = |index: u64| Endpoint {
         place: [Some(format!("r{}", index % 7)), Some(format!("z{}", (index * index) % 61)), None],
-        weight: 10_000_000 - index % 1000,
+        weight: (10_000_000 - index % 1000) * 1000,
         health: ["healthy", "unhealthy", "unknown", "healthy"][(index % 4) as usize],
         ..Endpoint::new(&format!("e{index}"), &format!("c{}", index % 6))
     };

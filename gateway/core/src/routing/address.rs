@@ -3,7 +3,8 @@
 use core::net::Ipv6Addr;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+
+use crate::host::Host;
 
 /// Longest host name in bytes, as in DNS.
 const LONGEST_HOST_BYTES: usize = 253;
@@ -11,8 +12,8 @@ const LONGEST_HOST_BYTES: usize = 253;
 /// An address to be used from another network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AdvertisedAddress {
-    /// A name, an IPv4 address, or an IPv6 address without its brackets.
-    pub host: Arc<str>,
+    /// A name or an IP address.
+    pub host: Host,
     /// 1 to 65535; `None` = the port of the instance.
     pub port: Option<u16>,
 }
@@ -56,12 +57,11 @@ fn port(digits: &str) -> Option<u16> {
 
 impl fmt::Display for AdvertisedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]", self.host)?
-        } else {
-            f.write_str(&self.host)?
+        match self.port {
+            Some(port) => self.host.with_port(port).fmt(f),
+            None if self.host.takes_brackets() => write!(f, "[{}]", self.host),
+            None => self.host.fmt(f),
         }
-        self.port.iter().try_for_each(|port| write!(f, ":{port}"))
     }
 }
 
@@ -79,9 +79,12 @@ mod tests {
             ("[2001:db8::1]:80", "2001:db8::1", Some(80)),
         ] {
             let address: AdvertisedAddress = text.parse().unwrap();
-            assert_eq!((&*address.host, address.port), (host, port));
+            assert_eq!((&**address.host.text(), address.port), (host, port));
             assert_eq!(address.to_string(), text);
         }
+        let spelt: AdvertisedAddress = "[2001:0DB8::0:1]:80".parse().unwrap();
+        assert_eq!(spelt, "[2001:db8::1]:80".parse().unwrap());
+        assert_eq!(spelt.to_string(), "[2001:db8::1]:80");
         let long = "a".repeat(254);
         for refused in [
             "",
@@ -97,6 +100,8 @@ mod tests {
             "[::1",
             "[::1]80",
             "[a]:80",
+            "[[::1]]:80",
+            "[ ::1]:80",
             "[]",
             "ä",
             long.as_str(),

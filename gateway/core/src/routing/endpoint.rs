@@ -61,7 +61,8 @@ impl MilliWeight {
     pub const MAX: Self = Self(10_000_000);
 
     /// Counts a registered weight in thousandths, rounded half up. Nothing is greater than [`MilliWeight::MAX`] or less than
-    /// [`MilliWeight::ZERO`].
+    /// [`MilliWeight::ZERO`], and no positive weight is counted as less than one thousandth: zero means that a registrant wants no traffic,
+    /// and whoever gave a tiny weight wants some.
     ///
     /// # Errors
     /// NaN and infinities are refused.
@@ -71,7 +72,7 @@ impl MilliWeight {
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=10,000,000 before")]
         let thousandths = (weight * 1000.0).round().clamp(0.0, 10_000_000.0) as u64;
-        Ok(Self(thousandths))
+        Ok(Self(if weight > 0.0 { thousandths.max(1) } else { thousandths }))
     }
 
     /// `thousandths`, at most [`MilliWeight::MAX`].
@@ -161,7 +162,11 @@ mod tests {
             (0.5, 500),
             (0.001, 1),
             (0.0005, 1),
-            (0.000_4, 0),
+            (0.000_4, 1),
+            (1e-12, 1),
+            (f64::MIN_POSITIVE, 1),
+            (-0.0, 0),
+            (-1e-12, 0),
             (0.0, 0),
             (-3.0, 0),
             (10_000.0, 10_000_000),

@@ -2,21 +2,29 @@
 //!
 //! Input: the service and the clusters of one view, the caller's network, reachability, and which metadata is a place.
 //! Output: an [`Offer`] for every instance, in the order of origins and ids; none is dropped, what cannot be used says why.
-//! Invariant: of the caller, only its network counts, so that offers serve all callers of one network.
+//! Invariants: of the caller, only its network counts, so that offers serve all callers of one network; ids of endpoints are unique, and an address
+//! that an origin has in two spellings is offered once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::address::AdvertisedAddress;
 use super::endpoint::{Admission, Counting, Endpoint, MilliWeight, Origin};
 use super::reachability::Reachability;
 use crate::freshness::Freshness;
+use crate::host::{Host, WithPort};
 use crate::id::{ClusterId, InstanceId};
 use crate::instance::{Health, Instance};
-use crate::locality::Locality;
+use crate::locality::{Locality, told_name};
 use crate::service::{ClusterStatus, FederatedInstance, FederatedService, Held, OriginInstances};
 
 /// What Nacos calls the cluster of an instance whose registrant named none: not a zone.
 const DEFAULT_NACOS_CLUSTER: &str = "DEFAULT";
+
+/// Why an instance with port 0 is not planned: Nacos takes it, and a host alone is nothing to call.
+const NO_PORT: &str = "port 0 cannot be called";
+/// Why an instance without a host is not planned.
+const NO_HOST: &str = "a blank address cannot be called";
 
 /// Which words of a registrant are places and addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +66,7 @@ pub enum ZoneSource {
 /// One instance with what routing takes it for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// What is planned; its id is `origin/ip:port@nacosCluster`.
+    /// What is planned; its id is `origin/ip:port@nacosCluster`, the address in its canonical spelling and with brackets where it has them.
     pub endpoint: Endpoint,
     /// The cluster that observed it.
     pub origin: ClusterId,
@@ -66,6 +74,8 @@ pub struct Offer {
     pub instance: Arc<Instance>,
     /// Which instance of the service.
     pub instance_id: InstanceId,
+    /// The registered address.
+    pub host: Host,
     /// Health as the origin says it; the endpoint has the effective one.
     pub raw_health: Health,
     /// Freshness of the origin as it is; the endpoint has the effective one.
@@ -83,9 +93,9 @@ pub enum Address {
     Own,
     /// Another one, because the caller is in another network.
     Advertised {
-        /// A name, an IPv4 address, or an IPv6 address without brackets.
-        host: Arc<str>,
-        /// 0 to 65535: the instance's own where none was advertised.
+        /// A name or an IP address.
+        host: Host,
+        /// 1 to 65535: the instance's own where none was advertised.
         port: u16,
         /// Who said so.
         by: AdvertisedBy,
@@ -104,18 +114,17 @@ pub enum AdvertisedBy {
 impl Offer {
     /// The host and port to use.
     #[must_use]
-    pub fn reached_at(&self) -> (&Arc<str>, u16) {
+    pub fn reached_at(&self) -> (&Host, u16) {
         match &self.address {
-            Address::Own => (&self.instance_id.ip, self.instance_id.port),
+            Address::Own => (&self.host, self.instance_id.port),
             Address::Advertised { host, port, .. } => (host, *port),
         }
     }
 
-    /// `ip:port` as registered, an IPv6 address in brackets.
+    /// The registered address with its port.
     #[must_use]
-    pub fn registered_address(&self) -> String {
-        let InstanceId { ip, port, .. } = &self.instance_id;
-        if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+    pub fn registered_address(&self) -> WithPort<'_> {
+        self.host.with_port(self.instance_id.port)
     }
 }
 
@@ -140,9 +149,46 @@ pub fn gather(
     for of in &service.origins {
         let found = clusters.binary_search_by(|cluster| cluster.id.cmp(&of.origin)).ok();
         let origin = Gathered::new(of, found.map(|at| &clusters[at]), network, reach, rules);
+        let first = offers.len();
         offers.extend(of.instances.iter().map(|instance| origin.offer(instance)));
+        bar_other_spellings(&mut offers[first..]);
     }
     offers
+}
+
+/// Of the instances of one origin that have one address in several spellings, as after a registrant began to write it otherwise, one is offered:
+/// the one that can be used best, by what the origin says of it. The others would get traffic twice for one process.
+fn bar_other_spellings(offers: &mut [Offer]) {
+    if offers.iter().all(|offer| *offer.instance_id.ip == **offer.host.text()) {
+        return; // One spelling each, and that is a part of their keys: no two are alike.
+    }
+    let mut alike: BTreeMap<(Host, u16, Arc<str>), Vec<usize>> = BTreeMap::new();
+    for (index, offer) in offers.iter().enumerate() {
+        let InstanceId { port, nacos_cluster, .. } = &offer.instance_id;
+        alike.entry((offer.host.clone(), *port, Arc::clone(nacos_cluster))).or_default().push(index);
+    }
+    for spellings in alike.into_values().filter(|spellings| spellings.len() > 1) {
+        let best = spellings.iter().copied().min_by_key(|index| worth(&offers[*index])).expect("there are several");
+        for index in spellings.into_iter().filter(|index| *index != best) {
+            let offer = &mut offers[index];
+            let spelt = &offer.instance_id.ip;
+            offer.endpoint.id = [&*offer.endpoint.id, " as ", spelt].concat().into();
+            if offer.endpoint.admission == Admission::Admitted {
+                let reason = format!("another spelling of {}, which is registered too", offer.registered_address());
+                offer.endpoint.admission = Admission::Barred(reason.into());
+            }
+        }
+    }
+}
+
+/// Lower is better. The order of ids, which is that of the offers, decides between equals, so that all gateways decide alike.
+fn worth(offer: &Offer) -> (bool, bool, u8) {
+    let health = match offer.raw_health {
+        Health::Healthy => 0,
+        Health::Unknown => 1,
+        Health::Unhealthy => 2,
+    };
+    (!offer.instance.enabled, offer.held.is_some(), health)
 }
 
 /// What the offers of one origin have in common.
@@ -197,14 +243,15 @@ impl<'a> Gathered<'a> {
 
     fn offer(&self, of: &FederatedInstance) -> Offer {
         let instance = &of.instance;
-        let routed = self.address(of);
+        let host = of.id.host();
+        let routed = self.address(of).and_then(|address| callable(address, &host, of.id.port));
         let admission = match &routed {
             _ if !instance.enabled => Admission::Disabled,
             Ok(_) => Admission::Admitted,
             Err(reason) => Admission::Barred(Arc::clone(reason)),
         };
         let endpoint = Endpoint {
-            id: self.endpoint_id(&of.id),
+            id: self.endpoint_id(&host, &of.id),
             origin: self.name.clone(),
             locality: self.place(of),
             labels: instance.metadata.clone(),
@@ -220,6 +267,7 @@ impl<'a> Gathered<'a> {
             origin: self.id.clone(),
             instance: Arc::clone(instance),
             instance_id: of.id.clone(),
+            host,
             raw_health: instance.health,
             raw_freshness: self.raw_freshness,
             held: of.held.clone(),
@@ -229,18 +277,19 @@ impl<'a> Gathered<'a> {
 
     /// `origin/ip:port@nacosCluster`, as it is printed; put together without the detour of a formatter, which was a third of
     /// the time of gathering.
-    fn endpoint_id(&self, id: &InstanceId) -> Arc<str> {
+    fn endpoint_id(&self, host: &Host, id: &InstanceId) -> Arc<str> {
         let (origin, port) = (self.id.as_str(), id.port.to_string());
-        [origin, "/", &id.ip, ":", &port, "@", &id.nacos_cluster].concat().into()
+        let (before, behind) = if host.takes_brackets() { ("/[", "]:") } else { ("/", ":") };
+        [origin, before, host.text(), behind, &port, "@", &id.nacos_cluster].concat().into()
     }
 
     /// What the registrant says; a part it does not name is the origin's as long as the parts above it are the origin's.
     fn place(&self, of: &FederatedInstance) -> Locality {
-        let said = |key: &str| of.instance.metadata.get_shared(key).filter(|value| !value.is_empty()).cloned();
+        let said = |key: &str| of.instance.metadata.get_shared(key).and_then(told_name);
         let nacos_cluster = || match self.rules.zone_from {
             ZoneSource::Metadata => None,
             ZoneSource::NacosCluster if &*of.id.nacos_cluster == DEFAULT_NACOS_CLUSTER => None,
-            ZoneSource::NacosCluster => Some(Arc::clone(&of.id.nacos_cluster)).filter(|name| !name.is_empty()),
+            ZoneSource::NacosCluster => told_name(&of.id.nacos_cluster),
         };
         let origin = &self.locality;
         let region = said(&self.rules.region_key).or_else(|| origin.region.clone());
@@ -255,10 +304,10 @@ impl<'a> Gathered<'a> {
     /// How the caller reaches the instance, or why it does not.
     fn address(&self, of: &FederatedInstance) -> Result<Address, Arc<str>> {
         let Route::Advertised { key, by_cluster, barrier } = &self.route else { return Ok(Address::Own) };
-        let by_instance = of.instance.metadata.get_shared(key).filter(|text| !text.is_empty());
+        let by_instance = of.instance.metadata.get_shared(key).and_then(told_name);
         let (text, by) = match (by_instance, by_cluster) {
             (Some(text), _) => (text, AdvertisedBy::Instance),
-            (None, Some(text)) => (text, AdvertisedBy::Cluster),
+            (None, Some(text)) => (Arc::clone(text), AdvertisedBy::Cluster),
             (None, None) => return Err(Arc::clone(barrier)),
         };
         match text.parse::<AdvertisedAddress>() {
@@ -267,6 +316,19 @@ impl<'a> Gathered<'a> {
             }
             Err(error) => Err(format!("the address advertised for the caller's network is wrong: {error}").into()),
         }
+    }
+}
+
+/// The address if it can be called, or why not.
+fn callable(address: Address, own: &Host, own_port: u16) -> Result<Address, Arc<str>> {
+    let (host, port) = match &address {
+        Address::Own => (own, own_port),
+        Address::Advertised { host, port, .. } => (host, *port),
+    };
+    match (host.is_empty(), port) {
+        (true, _) => Err(NO_HOST.into()),
+        (false, 0) => Err(NO_PORT.into()),
+        (false, _) => Ok(address),
     }
 }
 
@@ -337,7 +399,7 @@ mod tests {
         assert_eq!((offer.raw_freshness, offer.endpoint.freshness), (Freshness::Live, Freshness::Stale));
         assert_eq!((offer.endpoint.weight.thousandths(), offer.endpoint.labels.get("k")), (500, Some("v")));
         assert_eq!((offer.endpoint.admission.clone(), offer.address.clone()), (Admission::Admitted, Address::Own));
-        assert_eq!(offer.reached_at(), (&"10.0.0.1".into(), 80));
+        assert_eq!(offer.reached_at(), (&Host::from("10.0.0.1"), 80));
     }
 
     #[test]
@@ -349,6 +411,8 @@ mod tests {
             (&[("region", "r1")], "r1/z1/s1"),
             (&[("region", "r2")], "r2"),
             (&[("zone", "z1")], "r1/z1/s1"),
+            (&[("region", " r1 "), ("zone", "z1\n")], "r1/z1/s1"),
+            (&[("region", "  "), ("zone", " z2")], "r1/z2"),
             (&[("zone", "z2")], "r1/z2"),
             (&[("sub_zone", "s2")], "r1/z1/s2"),
             (&[("region", "r2"), ("zone", "z1")], "r2/z1"),
@@ -367,6 +431,8 @@ mod tests {
             (named("DEFAULT", &[]), "r1/z1/s1"),
             (named("z7", &[]), "r1/z7"),
             (named("z1", &[]), "r1/z1/s1"),
+            (named(" z1 ", &[]), "r1/z1/s1"),
+            (named(" ", &[]), "r1/z1/s1"),
             (named("z7", &[("zone", "z2")]), "r1/z2"),
             (named("z7", &[("r", "r2")]), "r2/z7"),
         ] {
@@ -384,12 +450,70 @@ mod tests {
             (&[][..], &[("n2", "edge.example:443")][..], advertised("edge.example", 443, AdvertisedBy::Cluster)),
             (&[], &[("n2", "192.0.2.1")], advertised("192.0.2.1", 80, AdvertisedBy::Cluster)),
             (&[(key, "192.0.2.9:81")], &[], advertised("192.0.2.9", 81, AdvertisedBy::Instance)),
+            (&[(key, " 192.0.2.9:81 ")], &[], advertised("192.0.2.9", 81, AdvertisedBy::Instance)),
             (&[(key, "[::1]:81")], &[("n2", "192.0.2.1")], advertised("::1", 81, AdvertisedBy::Instance)),
             (&[(key, "")], &[("n2", "192.0.2.1")], advertised("192.0.2.1", 80, AdvertisedBy::Cluster)),
         ] {
             let offer = one(metadata, cluster("a", locality("r1", "n1"), cluster_says), Some("n2"));
             assert_eq!((offer.address, offer.endpoint.admission), (want, Admission::Admitted), "{metadata:?}");
         }
+    }
+
+    fn offers_of(ids: &[(&str, u16)], health: impl Fn(&str) -> Health) -> Vec<Offer> {
+        let one = |(ip, port): &(&str, u16)| {
+            let mut of = instance(InstanceId::new(ip, *port, "DEFAULT"), &[]);
+            of.instance = Arc::new(Instance { health: health(ip), ..(*of.instance).clone() });
+            of
+        };
+        let mut instances: Vec<_> = ids.iter().map(one).collect();
+        instances.sort_by(|a, b| a.id.cmp(&b.id));
+        let clusters = [cluster("a", locality("r1", "n1"), &[("n2", "192.0.2.1:443")])];
+        gather(&service(instances), &clusters, None, Reachability::ONLY_ITSELF, &PlaceRules::default())
+    }
+
+    #[test]
+    fn an_ipv6_address_is_offered_in_one_spelling_and_with_brackets_only_in_its_id() {
+        for spelt in ["2001:db8::1", "[2001:db8::1]", "2001:0DB8:0:0:0:0:0:1"] {
+            let offers = offers_of(&[(spelt, 8080)], |_| Health::Healthy);
+            assert_eq!(&*offers[0].endpoint.id, "a/[2001:db8::1]:8080@DEFAULT", "{spelt}");
+            assert_eq!(offers[0].reached_at(), (&Host::from("2001:db8::1"), 8080), "{spelt}");
+            assert_eq!(offers[0].registered_address().to_string(), "[2001:db8::1]:8080", "{spelt}");
+            assert_eq!(&*offers[0].instance_id.ip, spelt, "the key is what was registered");
+        }
+    }
+
+    #[test]
+    fn one_address_in_several_spellings_is_planned_once_by_the_best_of_them() {
+        let spellings = [("2001:db8::1", 80), ("[2001:db8::1]", 80), ("2001:DB8::1", 80), ("2001:db8::1", 81)];
+        let offers = offers_of(&spellings, |ip| if ip.starts_with('[') { Health::Healthy } else { Health::Unhealthy });
+        let ids: std::collections::BTreeSet<_> = offers.iter().map(|offer| &offer.endpoint.id).collect();
+        assert_eq!(ids.len(), 4, "{ids:?}");
+        let admitted = |offer: &&Offer| offer.endpoint.admission == Admission::Admitted;
+        let planned: Vec<_> =
+            offers.iter().filter(admitted).map(|of| (&*of.instance_id.ip, of.instance_id.port)).collect();
+        assert_eq!(planned, [("2001:db8::1", 81), ("[2001:db8::1]", 80)]);
+        let barred = offers.iter().find(|offer| *offer.instance_id.ip == *"2001:DB8::1").unwrap();
+        assert_eq!(&*barred.endpoint.id, "a/[2001:db8::1]:80@DEFAULT as 2001:DB8::1");
+        assert_eq!(barrier(barred), "another spelling of [2001:db8::1]:80, which is registered too");
+        let alike = offers_of(&spellings, |_| Health::Healthy);
+        assert_eq!(alike.iter().filter(admitted).count(), 2, "equals are decided, too");
+    }
+
+    #[test]
+    fn port_0_and_a_blank_address_are_not_planned_unless_another_address_is_advertised() {
+        let offers = offers_of(&[("10.0.0.1", 0), (" ", 80), ("10.0.0.1", 80)], |_| Health::Healthy);
+        assert_eq!(barrier(&offers[0]), NO_HOST);
+        assert_eq!((&*offers[1].endpoint.id, barrier(&offers[1])), ("a/10.0.0.1:0@DEFAULT", NO_PORT));
+        assert_eq!(offers[2].endpoint.admission, Admission::Admitted);
+
+        let advertised = |text| {
+            let service = service(vec![instance(InstanceId::new("10.0.0.1", 0, "DEFAULT"), &[])]);
+            let clusters = [cluster("a", locality("r1", "n1"), &[("n2", text)])];
+            let rules = PlaceRules::default();
+            gather(&service, &clusters, Some("n2"), Reachability::ONLY_ITSELF, &rules).remove(0).endpoint.admission
+        };
+        assert_eq!(advertised("192.0.2.1:443"), Admission::Admitted);
+        assert_eq!(advertised("192.0.2.1"), Admission::Barred(NO_PORT.into()));
     }
 
     #[test]

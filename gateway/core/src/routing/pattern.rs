@@ -48,13 +48,14 @@ impl LocalityPattern {
 
 impl FromStr for LocalityPattern {
     type Err = InvalidPattern;
-    /// One to three parts between slashes, not all of them empty.
+    /// One to three parts between slashes, not all of them empty. Blanks around a part are refused: they would make it a name that no locality has.
     fn from_str(text: &str) -> Result<Self, InvalidPattern> {
         let parts: Vec<Part> = text.split('/').map(Part::from).collect();
         let legal = parts.len() <= 3 && parts.iter().any(|part| *part != Part::Missing);
         // A star within a name is a misunderstanding: only whole parts can be left open.
         let whole_stars = parts.iter().all(|part| !matches!(part, Part::Named(name) if name.contains('*')));
-        (legal && whole_stars).then_some(Self(parts)).ok_or_else(|| InvalidPattern { text: text.into() })
+        let trimmed = text.split('/').all(|part| part.trim() == part);
+        (legal && whole_stars && trimmed).then_some(Self(parts)).ok_or_else(|| InvalidPattern { text: text.into() })
     }
 }
 
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_names_no_locality_is_refused() {
-        for refused in ["", "/", "//", "r1/z1/s1/t1", "r*", "r1/z*"] {
+        for refused in ["", "/", "//", "r1/z1/s1/t1", "r*", "r1/z*", " r1", "r1 /z1", "r1/ ", " * "] {
             assert!(refused.parse::<LocalityPattern>().is_err(), "{refused:?}");
         }
     }

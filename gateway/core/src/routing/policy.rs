@@ -250,14 +250,14 @@ pub struct InvalidRankLabel {
 
 impl FromStr for RankLabel {
     type Err = InvalidRankLabel;
-    /// `name`, compared with the caller's, or `name=constant`.
+    /// `name`, compared with the caller's, or `name=constant`; no blanks around either, because labels are compared without.
     fn from_str(text: &str) -> Result<Self, InvalidRankLabel> {
-        let (name, constant) =
-            text.split_once('=').map_or((text, None), |(name, constant)| (name, Some(constant.into())));
-        if name.is_empty() {
+        let (name, constant) = text.split_once('=').map_or((text, None), |(name, constant)| (name, Some(constant)));
+        let trimmed = [name, constant.unwrap_or_default()].iter().all(|part| part.trim() == *part);
+        if name.is_empty() || !trimmed {
             return Err(InvalidRankLabel { text: text.into() });
         }
-        Ok(Self { name: LabelName::from(name), constant })
+        Ok(Self { name: LabelName::from(name), constant: constant.map(Arc::from) })
     }
 }
 
@@ -350,6 +350,9 @@ mod tests {
         assert_eq!(label("tier=gold").to_string(), "tier=gold");
         assert!("".parse::<RankLabel>().is_err());
         assert!("=gold".parse::<RankLabel>().is_err());
+        for blanks in [" tier", "tier ", "tier =gold", "tier= gold", "tier=gold\t"] {
+            assert!(blanks.parse::<RankLabel>().is_err(), "{blanks:?}");
+        }
     }
 
     #[test]

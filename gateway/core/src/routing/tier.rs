@@ -149,7 +149,7 @@ fn wanted_value<'a>(label: &'a RankLabel, caller: &'a Caller) -> Option<&'a str>
 fn endpoint_value<'a>(name: &LabelName, endpoint: &'a Endpoint) -> Option<&'a str> {
     match name {
         LabelName::Cluster => Some(endpoint.origin.as_str()),
-        LabelName::Other(name) => endpoint.labels.get(name),
+        LabelName::Other(name) => endpoint.labels.get(name).map(str::trim), // As registrants write it, blanks around it included.
         of_locality => part(of_locality, &endpoint.locality),
     }
 }

@@ -157,7 +157,7 @@ async fn send_registration(link: &Link, service: &ServiceName, mut instances: Ve
             service_name: service,
             group_name: group,
             operation: instance_operation::BATCH_REGISTER.to_owned(),
-            instances,
+            instances: instances.into(),
             ..BatchInstanceRequest::default()
         };
         return link.call(request).await.map(drop);
@@ -171,7 +171,7 @@ async fn send_registration(link: &Link, service: &ServiceName, mut instances: Ve
         service_name: service,
         group_name: group,
         operation: operation.to_owned(),
-        instance: instance.unwrap_or_else(nobody),
+        instance: instance.unwrap_or_else(nobody).into(),
         ..InstanceRequest::default()
     };
     link.call(request).await.map(drop)

@@ -234,7 +234,7 @@ impl Client {
             service_name: service.service.clone(),
             group_name: service.group.clone(),
             operation: operation.to_owned(),
-            instance,
+            instance: instance.into(),
             ..PersistentInstanceRequest::default()
         };
         self.call(request).await.map(drop)

@@ -53,15 +53,21 @@ impl FromStr for ServerAddress {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, port) = rest.split_once(']').ok_or_else(invalid)?;
-                host.parse::<Ipv6Addr>().map_err(|_| invalid())?;
-                (host, if port.is_empty() { None } else { Some(port.strip_prefix(':').ok_or_else(invalid)?) })
+                let address = host.parse::<Ipv6Addr>().map_err(|_| invalid())?;
+                (
+                    address.to_string(),
+                    if port.is_empty() { None } else { Some(port.strip_prefix(':').ok_or_else(invalid)?) },
+                )
             }
-            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+            None => {
+                let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+                (host.to_ascii_lowercase(), port)
+            }
         };
         let port = port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| invalid()))?;
         let legal = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
         let valid = !host.is_empty() && host.chars().all(legal) && port != 0;
-        valid.then(|| Self { host: host.to_owned(), port }).ok_or_else(invalid)
+        valid.then_some(Self { host, port }).ok_or_else(invalid)
     }
 }
 
@@ -102,5 +108,8 @@ mod tests {
     fn an_ipv6_address_gets_its_brackets_back() {
         let address: ServerAddress = "::1".parse().unwrap();
         assert_eq!((address.to_string(), address.authority(9848)), ("[::1]:8848".into(), "[::1]:9848".into()));
+        let spelt = |text: &str| text.parse::<ServerAddress>().unwrap();
+        assert_eq!(spelt("[2001:0DB8::0:1]:8848"), spelt("2001:db8::1"), "one server, however it is spelt");
+        assert_eq!(spelt("Nacos-0:8848"), spelt("nacos-0"));
     }
 }

@@ -13,6 +13,8 @@ pub mod internal;
 pub mod naming;
 mod tolerant;
 
+pub(crate) use tolerant::Tolerant;
+
 /// A message with a name on the wire.
 pub trait Message: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static {
     /// The simple Java class name that travels in the payload's metadata.
@@ -84,6 +86,8 @@ pub mod error_code {
     pub const CONFLICT: i32 = 409;
     /// The server failed.
     pub const SERVER_ERROR: i32 = 500;
+    /// The request cannot be read.
+    pub const UNREADABLE: i32 = 502;
     /// Over a limit of the server.
     pub const OVER_THRESHOLD: i32 = 503;
     /// Too many fuzzy-watch patterns on this server.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{requests, responses, tolerant};
+use crate::reading::Offered;
 
 /// Text between group and service in a grouped name; not allowed inside either.
 pub const GROUP_SEPARATOR: &str = "@@";
@@ -32,7 +33,7 @@ requests! { "naming"
         #[serde(rename = "type")]
         operation: String,
         /// The instance.
-        instance: Instance,
+        instance: Offered<Instance>,
     }
 
     /// As [`InstanceRequest`], for instances that outlive the connection (2.3 on).
@@ -47,7 +48,7 @@ requests! { "naming"
         #[serde(rename = "type")]
         operation: String,
         /// The instance.
-        instance: Instance,
+        instance: Offered<Instance>,
     }
 
     /// Registers the whole set of this connection for one service.
@@ -62,7 +63,7 @@ requests! { "naming"
         #[serde(rename = "type")]
         operation: String,
         /// The set.
-        instances: Vec<Instance>,
+        instances: Offered<Vec<Instance>>,
     }
 
     /// Reads a service once.
@@ -164,15 +165,15 @@ requests! { "naming"
 responses! {
     /// Answers [`InstanceRequest`] and [`PersistentInstanceRequest`].
     InstanceResponse {
-        /// The operation that was asked for.
-        #[serde(rename = "type")]
+        /// The operation that was asked for; left out of a failure.
+        #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
         operation: String,
     }
 
     /// Answers [`BatchInstanceRequest`].
     BatchInstanceResponse {
-        /// The operation that was asked for.
-        #[serde(rename = "type")]
+        /// The operation that was asked for; left out of a failure.
+        #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
         operation: String,
     }
 

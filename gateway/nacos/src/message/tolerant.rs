@@ -1,9 +1,11 @@
-//! Reading what servers and clients of many ages write: an absent or null field is its default, text may come as a number.
+//! Reading what servers and clients of many ages write: an absent or null field is its default, text may come as a number and a number as text.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::reading::{Coerced, Scalar};
 
 /// A field type that can be read from null.
 pub(crate) trait Tolerant: Sized {
@@ -16,6 +18,60 @@ pub(super) fn read<'de, T: Tolerant, D: Deserializer<'de>>(deserializer: D) -> R
     T::read(deserializer)
 }
 
+/// A scalar that Jackson would turn into this type: `"80"` is a number, `"true"` a flag, null nothing.
+struct Scalars<T>(std::marker::PhantomData<T>);
+
+impl<T: Coerced> Scalars<T> {
+    fn of<E: Error>(scalar: Scalar<'_>) -> Result<T, E> {
+        T::of(scalar).ok_or_else(|| E::custom("a value of another type"))
+    }
+}
+
+impl<T: Coerced> Visitor<'_> for Scalars<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a number, a flag or a text of one")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<T, E> {
+        Self::of(Scalar::Null)
+    }
+
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<T, E> {
+        Self::of(Scalar::Truth(truth))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        Self::of(Scalar::Text(text.to_owned()))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        Self::of(Scalar::Number(&number.to_string()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
+        Self::of(Scalar::Number(&number.to_string()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+        Self::of(Scalar::Number(&number.to_string()))
+    }
+}
+
+fn scalar<'de, T: Coerced, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_any(Scalars(std::marker::PhantomData))
+}
+
+macro_rules! scalar_of_any_type {
+    ($($type:ty),*) => { $(impl Tolerant for $type {
+        fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            scalar(deserializer)
+        }
+    })* };
+}
+scalar_of_any_type!(bool, i32, i64);
+
 fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
@@ -27,7 +83,7 @@ macro_rules! null_is_default {
         }
     })* };
 }
-null_is_default!(bool, i32, i64, BTreeMap<String, bool>);
+null_is_default!(BTreeMap<String, bool>);
 
 impl<T: for<'de> Deserialize<'de>> Tolerant for Vec<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -57,7 +113,17 @@ impl Tolerant for BTreeMap<String, String> {
 
 /// True unless the field says false: for fields whose absence means true.
 pub(super) fn true_unless_said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(Option::<bool>::deserialize(deserializer)?.unwrap_or(true))
+    /// A flag, or null.
+    struct Flag(Option<bool>);
+    impl Coerced for Flag {
+        fn of(scalar: Scalar<'_>) -> Option<Self> {
+            match scalar {
+                Scalar::Null => Some(Self(None)),
+                other => bool::of(other).map(|flag| Self(Some(flag))),
+            }
+        }
+    }
+    Ok(scalar::<Flag, D>(deserializer)?.0.unwrap_or(true))
 }
 
 /// A weight; null is 1, as if it were absent. What is not a finite number ("NaN", "Infinity": Java writes these as text) is 0, so that no traffic follows nonsense.

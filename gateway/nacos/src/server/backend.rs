@@ -152,7 +152,7 @@ impl Caller<'_> {
 pub struct ServiceName {
     /// Namespace id; `""` and `public` are two.
     pub namespace: String,
-    /// Group, never empty.
+    /// Group as it is named; one without a name is none, not the default one. A publisher names one.
     pub group: String,
     /// Service without its group.
     pub service: String,
@@ -160,7 +160,6 @@ pub struct ServiceName {
 
 impl ServiceName {
     pub(super) fn new(namespace: String, group: String, service: String) -> Self {
-        let group = if group.is_empty() { DEFAULT_GROUP.to_owned() } else { group };
         Self { namespace, group, service }
     }
 }
@@ -226,7 +225,7 @@ pub struct ListenContext {
 pub struct Page {
     /// From 1.
     pub number: usize,
-    /// At least 1.
+    /// 0 or more.
     pub size: usize,
 }
 
@@ -269,12 +268,31 @@ pub struct Refusal {
     pub code: i32,
     /// For people.
     pub message: String,
+    /// In which message it comes.
+    pub comes: RefusalComes,
+}
+
+/// In which message a client is told of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalComes {
+    /// In the answer's own type.
+    InKind,
+    /// As an `ErrorResponse`, as from a Nacos whose handler threw something.
+    AsError {
+        /// Its `resultCode`.
+        result_code: i32,
+    },
 }
 
 impl Refusal {
     /// A refusal with one of [`error_code`].
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), comes: RefusalComes::InKind }
+    }
+
+    /// A refusal that comes as an `ErrorResponse`.
+    pub fn as_error(code: i32, result_code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), comes: RefusalComes::AsError { result_code } }
     }
 
     /// A part of the request is wrong: the client must not try again.

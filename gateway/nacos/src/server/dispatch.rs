@@ -9,7 +9,7 @@ use tonic::{Request as Call, Response as Reply, Status, Streaming};
 
 use super::backend::{
     Backend, Caller, ConfigChange, ConfigName, ConfigPublication, FuzzyWatch, ListenContext, Page, Publication,
-    Refusal, ServiceName, Watching,
+    Refusal, RefusalComes, ServiceName, Watching,
 };
 use super::session::{OUTBOUND_QUEUE, Opened};
 use super::sessions::Sessions;
@@ -17,8 +17,12 @@ use super::{Outbound, identity_of};
 use crate::message::config::*;
 use crate::message::internal::*;
 use crate::message::naming::*;
-use crate::message::{Message, Request, Response, error_code};
+use crate::message::{Message, RESULT_FAIL, Request, Response, error_code};
 use crate::payload::{BiRequestStream, Payload, RequestService};
+use crate::reading::Offered;
+
+/// How long clients may keep a service without asking, in ms, as Nacos says it.
+const CACHE_MS: i64 = 10_000;
 
 /// Largest page of a listing.
 const PAGE_MAX: i32 = 10_000;
@@ -113,7 +117,7 @@ impl<B: Backend> Endpoint<B> {
     async fn instance(&self, caller: &Caller<'_>, request: InstanceRequest) -> Result<InstanceResponse, Refusal> {
         let service = service_name(request.namespace, request.group_name, request.service_name)?;
         let publication = match request.operation.as_str() {
-            instance_operation::REGISTER => Publication::Ephemeral(vec![request.instance]),
+            instance_operation::REGISTER => Publication::Ephemeral(vec![offered(request.instance)?]),
             instance_operation::DEREGISTER => Publication::Withdraw,
             other => return Err(unknown_operation(other)),
         };
@@ -128,8 +132,8 @@ impl<B: Backend> Endpoint<B> {
     ) -> Result<InstanceResponse, Refusal> {
         let service = service_name(request.namespace, request.group_name, request.service_name)?;
         let publication = match request.operation.as_str() {
-            instance_operation::REGISTER => Publication::Persistent(request.instance),
-            instance_operation::DEREGISTER => Publication::WithdrawPersistent(request.instance),
+            instance_operation::REGISTER => Publication::Persistent(offered(request.instance)?),
+            instance_operation::DEREGISTER => Publication::WithdrawPersistent(offered(request.instance)?),
             other => return Err(unknown_operation(other)),
         };
         self.backend.publish(caller, service, publication).await?;
@@ -143,7 +147,7 @@ impl<B: Backend> Endpoint<B> {
     ) -> Result<BatchInstanceResponse, Refusal> {
         let service = service_name(request.namespace, request.group_name, request.service_name)?;
         let publication = match request.operation.as_str() {
-            instance_operation::BATCH_REGISTER => Publication::Ephemeral(request.instances),
+            instance_operation::BATCH_REGISTER => Publication::Ephemeral(offered(request.instances)?),
             other => return Err(unknown_operation(other)),
         };
         self.backend.publish(caller, service, publication).await?;
@@ -151,17 +155,15 @@ impl<B: Backend> Endpoint<B> {
     }
 
     async fn query(&self, caller: &Caller<'_>, request: ServiceQueryRequest) -> Result<QueryServiceResponse, Refusal> {
-        let service = service_name(request.namespace, request.group_name, request.service_name)?;
+        let service = read_service(request.namespace, request.group_name, request.service_name)?;
         let found = self.backend.query(caller, service, request.cluster, request.healthy_only).await?;
         Ok(QueryServiceResponse { service_info: Some(found), ..QueryServiceResponse::default() })
     }
 
     async fn list(&self, caller: &Caller<'_>, request: ServiceListRequest) -> Result<ServiceListResponse, Refusal> {
-        let in_bounds = |n: i32, max: i32| usize::try_from(n.clamp(1, max)).expect("a number from 1 on");
-        let page = Page { number: in_bounds(request.page_no, i32::MAX), size: in_bounds(request.page_size, PAGE_MAX) };
-        let ServiceName { namespace, group, .. } =
-            ServiceName::new(request.namespace, request.group_name, String::new());
-        let (count, service_names) = self.backend.list(caller, namespace, group, page).await?;
+        let from = |least: i32, n: i32| usize::try_from(n.max(least)).expect("not negative");
+        let page = Page { number: from(1, request.page_no), size: from(0, request.page_size.min(PAGE_MAX)) };
+        let (count, service_names) = self.backend.list(caller, request.namespace, request.group_name, page).await?;
         let count = i32::try_from(count).unwrap_or(i32::MAX);
         Ok(ServiceListResponse { count, service_names, ..ServiceListResponse::default() })
     }
@@ -171,15 +173,22 @@ impl<B: Backend> Endpoint<B> {
         caller: &Caller<'_>,
         request: SubscribeServiceRequest,
     ) -> Result<SubscribeServiceResponse, Refusal> {
-        let service = service_name(request.namespace, request.group_name, request.service_name)?;
+        let service = read_service(request.namespace, request.group_name, request.service_name)?;
         let found = if request.subscribe {
             self.backend.subscribe(caller, service, request.clusters).await?
         } else {
             self.backend.unsubscribe(caller, service.clone()).await?;
             // The end of a subscription tells nothing, but some clients read the field.
-            ServiceInfo { name: service.service, group_name: service.group, ..ServiceInfo::default() }
+            ServiceInfo {
+                name: service.service,
+                group_name: service.group,
+                clusters: request.clusters,
+                cache_millis: CACHE_MS,
+                ..ServiceInfo::default()
+            }
         };
-        Ok(SubscribeServiceResponse { service_info: Some(found), ..SubscribeServiceResponse::default() })
+        let message = Some("success".to_owned());
+        Ok(SubscribeServiceResponse { message, service_info: Some(found), ..SubscribeServiceResponse::default() })
     }
 
     async fn watch_services(
@@ -279,7 +288,9 @@ async fn respond<M: Request, F: Future<Output = Result<M::Response, Refusal>>>(
         Ok(request) => request,
         Err(error) => {
             tracing::debug!(%error, "nacos request cannot be read");
-            return refused(payload, &Refusal::bad_parameter(error.to_string()));
+            // Nacos's words, to the blanks at their end; where reading stopped is in the log.
+            let words = "errCode: 101, errMsg: Nacos deserialize failed.  ";
+            return refused(payload, &Refusal::as_error(error_code::UNREADABLE, RESULT_FAIL, words));
         }
     };
     let id = request.request_id().to_owned();
@@ -287,8 +298,11 @@ async fn respond<M: Request, F: Future<Output = Result<M::Response, Refusal>>>(
         Ok(()) => carry_out(request).await,
         Err(refusal) => Err(refusal),
     };
-    let response = outcome.unwrap_or_else(|refusal| M::Response::failed(refusal.code, refusal.message));
-    Payload::of(&response.answering(id))
+    match outcome {
+        Ok(response) => Payload::of(&response.answering(id)),
+        Err(refusal @ Refusal { comes: RefusalComes::AsError { .. }, .. }) => refused(payload, &refusal),
+        Err(refusal) => Payload::of(&M::Response::failed(refusal.code, refusal.message).answering(id)),
+    }
 }
 
 /// A refusal that comes before the request was understood.
@@ -299,17 +313,42 @@ fn refused(payload: &Payload, refusal: &Refusal) -> Payload {
         request_id: Option<String>,
     }
     let id = serde_json::from_slice(&payload.json()).ok().and_then(|Id { request_id }| request_id).unwrap_or_default();
-    Payload::of(&ErrorResponse::failed(refusal.code, refusal.message.clone()).answering(id))
+    let mut response = ErrorResponse::failed(refusal.code, refusal.message.clone()).answering(id);
+    if let RefusalComes::AsError { result_code } = refusal.comes {
+        response.result_code = result_code;
+    }
+    Payload::of(&response)
 }
 
+/// The service in which something is to be registered.
 fn service_name(namespace: String, group: String, service: String) -> Result<ServiceName, Refusal> {
-    if service.is_empty() {
-        return Err(Refusal::bad_parameter("param 'serviceName' is required"));
-    }
+    not_blank("serviceName", &service)?;
+    not_blank("groupName", &group)?;
     Ok(ServiceName::new(namespace, group, service))
+}
+
+/// The service that is asked for; in a group without a name there is none.
+fn read_service(namespace: String, group: String, service: String) -> Result<ServiceName, Refusal> {
+    not_blank("serviceName", &service)?;
+    Ok(ServiceName::new(namespace, group, service))
+}
+
+fn not_blank(part: &str, text: &str) -> Result<(), Refusal> {
+    if !text.trim().is_empty() {
+        return Ok(());
+    }
+    let words = format!("Param '{part}' is illegal, {part} is blank");
+    Err(Refusal::as_error(error_code::SERVER_ERROR, RESULT_FAIL, words))
+}
+
+fn offered<T>(Offered(offered): Offered<T>) -> Result<T, Refusal> {
+    let nothing =
+        || Refusal::as_error(error_code::BAD_PARAMETER, error_code::BAD_PARAMETER, "Instance can not be null.");
+    offered.ok_or_else(nothing)
 }
 
 fn unknown_operation(operation: &str) -> Refusal {
     let shown: String = operation.chars().take(64).collect();
-    Refusal::bad_parameter(format!("unsupported request type {shown:?}"))
+    let words = format!("Unsupported request type {shown}");
+    Refusal::as_error(error_code::BAD_PARAMETER, error_code::BAD_PARAMETER, words)
 }

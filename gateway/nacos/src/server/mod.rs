@@ -29,7 +29,7 @@ use tonic::service::Routes;
 
 pub use backend::{
     Backend, Caller, ConfigChange, ConfigName, ConfigPublication, DEFAULT_GROUP, FuzzyWatch, ListenContext, Page, Peer,
-    Publication, Refusal, ServiceName, Watching,
+    Publication, Refusal, RefusalComes, ServiceName, Watching,
 };
 pub use connection::ConnectionId;
 pub use outbox::{PushBody, PushKey};

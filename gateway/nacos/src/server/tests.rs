@@ -11,6 +11,7 @@ use crate::message::internal::*;
 use crate::message::naming::*;
 use crate::message::{Message, Request, error_code};
 use crate::payload::{BiRequestStreamClient, Payload, RequestClient};
+use crate::reading::Offered;
 
 /// Answers with fixed things, and notes who came and went.
 #[derive(Default)]
@@ -226,20 +227,25 @@ async fn requests_reach_the_backend_and_answers_have_the_names_clients_expect() 
     let good = Instance { ip: "10.0.0.1".into(), port: 80, ..Instance::default() };
     let mut register = InstanceRequest {
         service_name: "orders".into(),
+        group_name: "G".into(),
         operation: "registerInstance".into(),
-        instance: good,
+        instance: good.into(),
         ..Default::default()
     };
     assert_eq!(client.ask(register.clone()).await.operation, "registerInstance");
-    assert!(running.backend.has_seen("published DEFAULT_GROUP@@orders"), "an empty group is the default one");
-    register.instance.ip.clear();
-    assert_eq!(
-        client.ask(register.clone()).await.error_code,
-        error_code::BAD_PARAMETER,
-        "refused in the answer's own type"
-    );
-    register.operation = "explode".into();
-    assert_eq!(client.ask(register).await.error_code, error_code::BAD_PARAMETER);
+    assert!(running.backend.has_seen("published G@@orders"));
+    let anonymous = InstanceRequest { instance: Instance::default().into(), ..register.clone() };
+    assert_eq!(client.ask(anonymous).await.error_code, error_code::BAD_PARAMETER, "refused in the answer's own type");
+    for (name, wrong, code, result_code) in [
+        ("an operation", InstanceRequest { operation: "explode".into(), ..register.clone() }, 400, 400),
+        ("no instance", InstanceRequest { instance: Offered(None), ..register.clone() }, 400, 400),
+        ("no group", InstanceRequest { group_name: String::new(), ..register.clone() }, 500, 500),
+    ] {
+        let refused = client.raw(Payload::of(&wrong)).await.decode::<ErrorResponse>().unwrap();
+        assert_eq!((refused.error_code, refused.result_code), (code, result_code), "{name}");
+    }
+    register.operation = "deregisterInstance".into();
+    assert_eq!(client.ask(register).await.operation, "deregisterInstance");
 
     let query = ServiceQueryRequest {
         service_name: "orders".into(),
@@ -250,7 +256,11 @@ async fn requests_reach_the_backend_and_answers_have_the_names_clients_expect() 
     let found = client.ask(query).await.service_info.unwrap();
     assert_eq!((found.name.as_str(), found.clusters.as_str(), found.hosts.len()), ("orders", "X", 1));
     let page = client.ask(ServiceListRequest { page_no: 0, page_size: -5, ..Default::default() }).await;
-    assert_eq!((page.count, page.service_names), (3, vec!["1x1".to_owned()]), "odd pages are the first");
+    assert_eq!(
+        (page.count, page.service_names),
+        (3, vec!["1x0".to_owned()]),
+        "odd pages are the first, odd sizes nothing"
+    );
     let absent = client.ask(ConfigQueryRequest::default()).await;
     assert_eq!((absent.result_code, absent.error_code), (500, 300));
     assert_eq!(client.ask(ConfigPublishRequest::default()).await.error_code, error_code::SERVER_ERROR);
@@ -269,15 +279,15 @@ async fn what_cannot_be_handled_is_told_by_its_code() {
         ("unknown", Payload::of_json("ServerReloadRequest", json("{}")), ErrorResponse::TYPE, error_code::NO_HANDLER),
         (
             "unreadable",
-            Payload::of_json(InstanceRequest::TYPE, json("{\"instance\":7}")),
+            Payload::of_json(InstanceRequest::TYPE, json("{\"instance\":{\"port\":true}}")),
             ErrorResponse::TYPE,
-            error_code::BAD_PARAMETER,
+            error_code::UNREADABLE,
         ),
         (
             "not json",
             Payload::of_json(InstanceRequest::TYPE, json("\u{1}")),
             ErrorResponse::TYPE,
-            error_code::BAD_PARAMETER,
+            error_code::UNREADABLE,
         ),
         ("no token", Payload::of(&ServiceListRequest::default()), ServiceListResponse::TYPE, error_code::NO_RIGHT),
     ] {

@@ -312,9 +312,12 @@ pub(crate) struct CallerParts<'a> {
 
 impl<'a> CallerParts<'a> {
     /// A place needs the parts above each of its parts: zones are unique only within a region. The empty region is none, and
-    /// that is said, too.
+    /// that is said, too. Blanks around names and labels are none of them, as with what registrants say.
     pub(crate) fn check(self) -> Result<CallerAsk<'a>, BadField> {
-        let Self { region, zone, sub_zone, network, cluster, mut labels } = self;
+        let Self { region, zone, sub_zone, network, cluster, labels } = self;
+        let [region, zone, sub_zone, network, cluster] =
+            [region, zone, sub_zone, network, cluster].map(|part| part.map(trimmed));
+        let mut labels: Vec<_> = labels.into_iter().map(|(name, value)| (trimmed(name), trimmed(value))).collect();
         let parts = [
             (Field::Region, &region),
             (Field::Zone, &zone),
@@ -337,6 +340,15 @@ impl<'a> CallerParts<'a> {
         }
         let place = region_said.then_some(PlaceAsk { region, zone, sub_zone });
         Ok(CallerAsk { place, network, cluster, labels })
+    }
+}
+
+/// The text without blanks around it; not copied where there are none.
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     }
 }
 
@@ -427,6 +439,8 @@ mod tests {
             ([Some("r"), Some("z"), Some("s")], place([Some("r"), Some("z"), Some("s")])),
             ([None, Some("z"), None], Err(Field::Zone)),
             ([Some(""), Some("z"), None], Err(Field::Zone)),
+            ([Some(" r "), Some("z\t"), Some(" ")], place([Some("r"), Some("z"), None])),
+            ([Some(" "), Some("z"), None], Err(Field::Zone)),
             ([Some("r"), None, Some("s")], Err(Field::SubZone)),
         ] {
             assert_eq!(check(parts[0], parts[1], parts[2]).map(|caller| caller.place), want, "{parts:?}");

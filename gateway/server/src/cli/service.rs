@@ -1,5 +1,6 @@
 //! `service`: all instances of one service, from every cluster.
 
+use federation_core::host::Host;
 use serde_json::Value;
 
 use super::args::{Global, Name, ServiceName};
@@ -80,8 +81,8 @@ pub(super) fn heading(document: &Value) -> String {
 
 /// `ip:port`, an IPv6 address in brackets.
 pub(super) fn address(instance: &Value) -> String {
-    let (ip, port) = (text(instance, "ip"), text(instance, "port"));
-    if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+    let port = instance["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+    Host::from(&*text(instance, "ip")).with_port(port).to_string()
 }
 
 /// Health, and what else keeps an instance from being used or from going.

@@ -9,7 +9,7 @@ use federation_core::locality::Locality;
 use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
-use super::reader::{Place, Read};
+use super::reader::{Fields, Place, Read};
 use super::values::{LogFilter, Ratio};
 
 /// Where this gateway answers.
@@ -73,10 +73,10 @@ impl Read for Replica {
 impl Read for Locality {
     fn read(place: &mut Place<'_>) -> Option<Self> {
         place.section(|fields| {
-            let region = fields.maybe::<String>("region");
-            let zone = fields.maybe::<String>("zone");
-            let sub_zone = fields.maybe::<String>("sub_zone");
-            let network = fields.maybe::<String>("network");
+            let region = place_name(fields, "region");
+            let zone = place_name(fields, "zone");
+            let sub_zone = place_name(fields, "sub_zone");
+            let network = place_name(fields, "network");
             let (region, zone, sub_zone) = (region?, zone?, sub_zone?);
             if zone.is_some() && region.is_none() {
                 fields.mistake("region", "a required field is missing", "the region of `zone`");
@@ -84,15 +84,22 @@ impl Read for Locality {
             if sub_zone.is_some() && zone.is_none() {
                 fields.mistake("zone", "a required field is missing", "the zone of `sub_zone`");
             }
-            let shared = |part: Option<String>| part.map(Arc::from);
-            Some(Self {
-                region: shared(region),
-                zone: shared(zone),
-                sub_zone: shared(sub_zone),
-                network: shared(network?),
-            })
+            Some(Self { region, zone, sub_zone, network: network? })
         })
     }
+}
+
+/// A name of a place, unless it is left out: compared with those of others, so that blanks around it or a slash in it would make it another's.
+fn place_name(fields: &mut Fields<'_>, name: &'static str) -> Option<Option<Arc<str>>> {
+    let Some(text) = fields.maybe::<String>(name)? else { return Some(None) };
+    let problem = match &*text {
+        "" => "an empty text",
+        text if text.trim() != text => "a text with blanks around it",
+        text if text.contains('/') => "a text with a slash",
+        _ => return Some(Some(text.into())),
+    };
+    fields.mistake(name, problem, "a name without / and without blanks around it; leave out what is not known");
+    None
 }
 
 /// Where the cluster's instances are reached from other networks, by network.
@@ -102,8 +109,10 @@ pub struct Advertise(pub BTreeMap<String, AdvertisedAddress>);
 impl Read for Advertise {
     fn read(place: &mut Place<'_>) -> Option<Self> {
         let addresses = BTreeMap::<String, AdvertisedAddress>::read(place)?;
-        if addresses.contains_key("") {
-            place.add_below("", "a network without a name", "the name of another network");
+        if let Some(wrong) = addresses.keys().find(|network| network.is_empty() || network.trim() != **network) {
+            let problem =
+                if wrong.is_empty() { "a network without a name" } else { "a network's name with blanks around it" };
+            place.add_below(wrong, problem, "the name of another network");
             return None;
         }
         Some(Self(addresses))

@@ -126,12 +126,14 @@ impl Read for PlaceKeys {
     }
 }
 
-/// A text that is not empty.
+/// A text that is not empty and has no blanks around it.
 fn filled(fields: &mut Fields<'_>, name: &'static str, expected: &str) -> Option<String> {
     let text = fields.get::<String>(name)?;
-    if text.is_empty() {
-        fields.mistake(name, "an empty text", expected);
-        return None;
-    }
-    Some(text)
+    let problem = match &*text {
+        "" => "an empty text",
+        text if text.trim() != text => "a text with blanks around it",
+        _ => return Some(text),
+    };
+    fields.mistake(name, problem, expected);
+    None
 }

@@ -53,7 +53,7 @@ fn mistakes(text: &str) -> Vec<String> {
 fn the_example_means_what_it_says() {
     let Config { nacos, kafka, export, import, listen, replica, locality, .. } = read(EXAMPLE).unwrap().config;
     let Registry::Remote(remote) = nacos.registry else { panic!("remote") };
-    assert_eq!(remote.servers, [HostPort { host: "127.0.0.1".to_owned(), port: 8848 }]);
+    assert_eq!(remote.servers, [HostPort { host: "127.0.0.1".into(), port: 8848 }]);
     assert_eq!(remote.login.as_ref().unwrap().password.expose(), "hunter2");
     assert_eq!((remote.context_path.as_str(), remote.grpc_offset, remote.https), ("/nacos", 1000, false));
     assert_eq!(kafka.brokers[0].to_string(), "127.0.0.1:9092");
@@ -184,6 +184,21 @@ fn relations_between_fields_are_checked() {
         ("export: {configs: }\n", "5:17 export.configs: wrong type: no value (a list)"),
     ] {
         assert_eq!(mistakes(&with(more)), [want], "{more}");
+    }
+}
+
+#[test]
+fn blanks_around_the_name_of_a_place_are_refused() {
+    for (more, want) in [
+        ("locality: {region: \" cn-east\"}\n", "locality.region: a text with blanks around it"),
+        ("locality: {region: r, zone: \"z \"}\n", "locality.zone: a text with blanks around it"),
+        ("locality: {region: r/z}\n", "locality.region: a text with a slash"),
+        ("locality: {network: \"\"}\n", "locality.network: an empty text"),
+        ("advertise: {\" n2\": edge.example}\n", "a network's name with blanks around it"),
+        ("routing: {instance_locality: {zone: \"zone \"}}\n", "routing.instance_locality.zone: a text with blanks"),
+    ] {
+        let found = mistakes(&with(more));
+        assert!(found.len() == 1 && found[0].contains(want), "{want}: {found:?}");
     }
 }
 

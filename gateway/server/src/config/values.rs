@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use federation_core::host::Host;
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::pattern::Glob;
 use federation_core::routing::AdvertisedAddress;
@@ -17,8 +18,8 @@ use super::table::Kind;
 /// Where to connect to: a host name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostPort {
-    /// A DNS name or an address; IPv6 without brackets.
-    pub host: String,
+    /// A DNS name or an address.
+    pub host: Host,
     /// 1 to 65535.
     pub port: u16,
 }
@@ -36,17 +37,13 @@ impl HostPort {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
         let v6 = host.contains(':') && text.starts_with('[');
         let valid = !host.is_empty() && (v6 || host.chars().all(legal));
-        valid.then(|| Self { host: host.to_owned(), port })
+        valid.then(|| Self { host: host.into(), port })
     }
 }
 
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        self.host.with_port(self.port).fmt(f)
     }
 }
 

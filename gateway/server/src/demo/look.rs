@@ -197,7 +197,7 @@ impl Looker {
         for service in listed.data.page_items {
             let name = name(&service.group_name, &service.service_name);
             let hosts = service.cluster_map.into_values().flat_map(|cluster| cluster.hosts);
-            instances.extend(hosts.map(|host| format!("{name} {}:{}", host.ip, host.port)));
+            instances.extend(hosts.map(|host| shown(&name, &host.ip, host.port)));
         }
         Ok(instances)
     }
@@ -214,7 +214,7 @@ impl Looker {
             let found = self.gateway::<Service>(gateway, "/v1/service", &parameters).await;
             for instance in found.map(|service| service.instances).unwrap_or_default() {
                 if let Some(origin) = origins.get_mut(&instance.origin) {
-                    origin.instances.insert(format!("{name} {}:{}", instance.ip, instance.port));
+                    origin.instances.insert(shown(&name, &instance.ip, instance.port));
                 }
             }
         }
@@ -246,4 +246,9 @@ impl Origin {
 
 fn name(group: &str, service: &str) -> String {
     if group == DEFAULT_GROUP { service.to_owned() } else { format!("{group}@@{service}") }
+}
+
+/// A service with the address of one of its instances.
+fn shown(name: &str, ip: &str, port: u16) -> String {
+    format!("{name} {}", federation_core::host::Host::from(ip).with_port(port))
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use federation_core::host::Host;
 use nacos_protocol::message::naming::Instance;
 
 use super::region::Region;
@@ -267,7 +268,7 @@ impl Shop {
 impl ShopInstance {
     /// `ip:port`.
     pub(super) fn address(&self) -> String {
-        format!("{}:{}", self.ip, self.port)
+        Host::from(&*self.ip).with_port(self.port).to_string()
     }
 
     fn release(&self) -> String {

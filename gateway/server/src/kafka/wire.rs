@@ -362,7 +362,8 @@ fn descriptor_from_proto(record: proto::Descriptor, interner: &mut Interner) -> 
         return None;
     }
     let locality = record.locality.unwrap_or_default();
-    let mut part = |part: Option<String>| part.map(|text| interner.text(&text));
+    // Somebody else's configuration, perhaps by a version that did not refuse blanks around names.
+    let mut part = |part: Option<String>| part.map(|text| interner.text(text.trim())).filter(|text| !text.is_empty());
     let locality = Locality {
         region: part(locality.region),
         zone: part(locality.zone),

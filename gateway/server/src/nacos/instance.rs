@@ -93,7 +93,7 @@ fn is_written_by_a_federating_tool(metadata: &BTreeMap<String, String>) -> bool 
 fn id_of(host: &naming::Instance) -> Option<InstanceId> {
     let port = u16::try_from(host.port).ok()?;
     let cluster = if host.cluster_name.is_empty() { DEFAULT_CLUSTER } else { &host.cluster_name };
-    (!host.ip.is_empty()).then(|| InstanceId::new(&host.ip, port, cluster))
+    (!host.ip.trim().is_empty()).then(|| InstanceId::new(&host.ip, port, cluster))
 }
 
 fn instance_of(host: naming::Instance, weight: Weight) -> Instance {
@@ -243,8 +243,8 @@ mod tests {
     #[test]
     fn an_impossible_port_is_left_out_and_an_impossible_weight_is_no_weight() {
         let negative = naming::Instance { weight: -1.0, ..host("10.0.0.1", 0) };
-        let read = read(vec![host("10.0.0.1", 65_536), host("10.0.0.1", -1), host("", 1), negative]);
-        assert_eq!(read.skipped, Skipped { unusable: 3, weightless: 1, ..Skipped::default() });
+        let read = read(vec![host("10.0.0.1", 65_536), host("10.0.0.1", -1), host("", 1), host(" ", 1), negative]);
+        assert_eq!(read.skipped, Skipped { unusable: 4, weightless: 1, ..Skipped::default() });
         assert_eq!(read.instances.len(), 1);
         assert_eq!((read.instances[0].0.port, read.instances[0].1.weight.get()), (0, 0.0));
     }

@@ -98,10 +98,10 @@ fn rank_label(item: Item<'_>, mistakes: &mut Mistakes) -> Option<RankLabel> {
 fn locality_weights(item: Item<'_>, mistakes: &mut Mistakes) -> BTreeMap<Arc<str>, u32> {
     let mut weights = BTreeMap::new();
     for (place, item) in item.pairs(mistakes) {
-        if place.split('/').count() > 3 {
+        if place.split('/').count() > 3 || place.split('/').any(|part| part.trim() != part) {
             item.refuse(
                 &format!("`{}` is no locality", shortened(place)),
-                "region, region/zone or region/zone/sub_zone",
+                "region, region/zone or region/zone/sub_zone, no part with blanks around it",
                 mistakes,
             );
         }
@@ -179,7 +179,7 @@ fn distribute(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Distribute> {
 fn pattern(item: Item<'_>, text: &str, mistakes: &mut Mistakes) -> Option<LocalityPattern> {
     let pattern = text.parse().ok();
     if pattern.is_none() {
-        let expected = "region, region/zone or region/zone/sub_zone, each part a name or *";
+        let expected = "region, region/zone or region/zone/sub_zone, each part * or a name without blanks around it";
         item.refuse(&format!("`{}` is no locality", shortened(text)), expected, mistakes);
     }
     pattern

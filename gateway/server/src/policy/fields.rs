@@ -155,9 +155,9 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// A text that is not empty.
+    /// A text that is not empty and has no blanks around it: compared with another's, they would make it another name.
     pub(crate) fn name(&self, mistakes: &mut Mistakes) -> Option<Arc<str>> {
-        let text = self.text(mistakes)?;
+        let text = self.trimmed(mistakes)?;
         if text.is_empty() {
             self.refuse("an empty text", "a name; leave out what is not known", mistakes);
             return None;
@@ -165,9 +165,19 @@ impl<'a> Item<'a> {
         Some(text.into())
     }
 
+    /// A text without blanks around it.
+    pub(crate) fn trimmed(&self, mistakes: &mut Mistakes) -> Option<&'a str> {
+        let text = self.text(mistakes)?;
+        if text.trim() != text {
+            self.refuse(&format!("`{}` has blanks around it", shortened(text)), "a name without them", mistakes);
+            return None;
+        }
+        Some(text)
+    }
+
     /// A part of a locality: a slash in it would make two parts of one.
     pub(crate) fn part(&self, mistakes: &mut Mistakes) -> Option<Arc<str>> {
-        let text = self.text(mistakes)?;
+        let text = self.trimmed(mistakes)?;
         if text.is_empty() || text.contains('/') {
             let problem = format!("`{}` does not fit", shortened(text));
             self.refuse(&problem, "a name without /; leave out what is not known", mistakes);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use federation_core::id::ServiceKey;
 use nacos_protocol::message::config::{ConfigQueryResponse, addition};
 use nacos_protocol::message::error_code;
 use nacos_protocol::message::naming::{Instance as WireInstance, ServiceInfo};
@@ -11,9 +12,10 @@ use nacos_protocol::server::{
 };
 
 use super::access::Access;
+use super::check::{Illegal, check_config, check_service_chars};
 use super::configs::{PublishError, Unreadable, config_key};
 use super::fuzzy::{Name, WatchError};
-use super::instance::{Illegal, Instance};
+use super::instance::Instance;
 use super::keeping::Order;
 use super::naming::{Publisher, Selection};
 use super::owner::{Handle, Stopped};
@@ -100,7 +102,7 @@ impl Backend for Protocol {
         clusters: String,
         healthy_only: bool,
     ) -> Result<ServiceInfo, Refusal> {
-        let key = wire::service_key(&service);
+        let key = checked_key(&service)?;
         let selection = if healthy_only { Selection::Healthy } else { Selection::Enabled };
         let asked = self.handle.ask(move |store, now| {
             let snapshot = store.naming.query(&key, &clusters, selection, now);
@@ -131,7 +133,7 @@ impl Backend for Protocol {
         service: ServiceName,
         clusters: String,
     ) -> Result<ServiceInfo, Refusal> {
-        let key = wire::service_key(&service);
+        let key = checked_key(&service)?;
         self.for_client(caller, move |store, now, connection| {
             store.naming.subscribe(&key, connection, &clusters);
             let snapshot = store.naming.query(&key, &clusters, Selection::Enabled, now);
@@ -157,6 +159,7 @@ impl Backend for Protocol {
     ) -> Result<Option<ConfigQueryResponse>, Refusal> {
         // There are no variants by tag here: everybody gets the item itself, as Nacos answers where no variant exists.
         let key = config_key(&name.namespace, &name.group, &name.data_id);
+        check_config(&key)?;
         let found = self.handle.ask(move |store, _| store.configs.look(&key).map(|item| item.map(wire::encode_config)));
         Ok(found.await??)
     }
@@ -165,7 +168,10 @@ impl Backend for Protocol {
         let key = config_key(&name.namespace, &name.group, &name.data_id);
         match change {
             ConfigChange::Remove { tag: Some(_) } => Err(no_variants()),
-            ConfigChange::Remove { tag: None } => Ok(self.handle.change(key, Order::Remove).await??),
+            ConfigChange::Remove { tag: None } => {
+                check_config(&key)?;
+                Ok(self.handle.change(key, Order::Remove).await??)
+            }
             ConfigChange::Publish(ConfigPublication { content, cas_md5, additions }) => {
                 let variant = |key| additions.get(key).is_some_and(|value| !value.is_empty());
                 if variant(addition::TAG) || variant(addition::BETA_IPS) {
@@ -252,7 +258,12 @@ impl Intent {
 
 impl From<Illegal> for Refusal {
     fn from(illegal: Illegal) -> Self {
-        Self::bad_parameter(illegal.to_string())
+        if let Illegal::OtherLifetime { .. } = illegal {
+            let words = format!("errCode: 400, errMsg: {illegal} ");
+            return Self::as_error(error_code::BAD_PARAMETER, error_code::BAD_PARAMETER, words);
+        }
+        let before = if illegal.is_of_params() { "Param check invalid:" } else { "" };
+        Self::bad_parameter(format!("{before}{illegal}"))
     }
 }
 
@@ -289,6 +300,12 @@ impl From<Stopped> for Refusal {
     fn from(stopped: Stopped) -> Self {
         Self::failed(stopped.to_string())
     }
+}
+
+/// The key of a service that is read; over gRPC its group stands by itself.
+fn checked_key(service: &ServiceName) -> Result<ServiceKey, Illegal> {
+    let key = wire::service_key(service);
+    check_service_chars(&key).map(|()| key)
 }
 
 fn no_variants() -> Refusal {

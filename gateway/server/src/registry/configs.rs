@@ -15,10 +15,7 @@ use federation_core::id::ConfigKey;
 use federation_core::time::WallMs;
 use md5::{Digest, Md5};
 
-use super::instance::{Illegal, bounded, is_name_char};
-
-/// Longest content of an item, in bytes.
-pub const CONTENT_MAX_BYTES: usize = 10 * 1024 * 1024;
+use super::check::{Illegal, check_config, check_content};
 
 /// The default namespace: its id and its older name, the empty text, mean the same for config items.
 pub const DEFAULT_NAMESPACE: &str = "public";
@@ -59,7 +56,7 @@ pub struct ConfigLabels {
 pub enum Expect<'a> {
     /// Nothing.
     Anything,
-    /// Its MD5.
+    /// Its MD5, if it exists: of an item that does not, Nacos requires nothing.
     Md5(&'a str),
 }
 
@@ -74,8 +71,8 @@ pub enum PublishError {
     /// The name or the content is not legal.
     #[error(transparent)]
     Illegal(#[from] Illegal),
-    /// Somebody published in between, or the item does not exist.
-    #[error("cas publish fail, server md5 may have changed")]
+    /// Somebody published in between.
+    #[error("Cas publish fail, server md5 may have changed.")]
     Conflict,
     /// What it would replace is not known.
     #[error(transparent)]
@@ -130,11 +127,12 @@ impl ConfigStore {
         expect: Expect<'_>,
         now: WallMs,
     ) -> Result<ConfigItem, PublishError> {
-        check(key, content)?;
+        check_config(key)?;
+        check_content(content)?;
         self.all_readable()?;
         let before = self.items.get(key);
         if let Expect::Md5(md5) = expect
-            && self.look(key)?.is_none_or(|item| &*item.md5 != md5)
+            && self.look(key)?.is_some_and(|item| &*item.md5 != md5)
         {
             return Err(PublishError::Conflict);
         }
@@ -267,6 +265,15 @@ impl ConfigStore {
     }
 }
 
+/// Formats that Nacos knows; an item of another is a text.
+const KINDS: [&str; 8] = ["properties", "xml", "json", "text", "html", "yaml", "toml", "unset"];
+
+/// The format that Nacos keeps for what a publisher says.
+#[must_use]
+pub fn known_kind(said: &str) -> &str {
+    if KINDS.contains(&said) { said } else { "text" }
+}
+
 /// The MD5 by which Nacos and its clients compare contents.
 #[must_use]
 pub fn md5_hex(content: &str) -> String {
@@ -281,24 +288,6 @@ pub fn file_name(key: &ConfigKey) -> String {
         hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
     }
     format!("{}.json", &hash.finalize().to_hex()[..32])
-}
-
-fn check(key: &ConfigKey, content: &str) -> Result<(), Illegal> {
-    bounded("tenant", key.namespace(), 1, 128)?;
-    bounded("group", key.group(), 1, 128)?;
-    bounded("dataId", key.data_id(), 1, 256)?;
-    for (part, text) in [("group", key.group()), ("dataId", key.data_id())] {
-        if !text.chars().all(is_name_char) {
-            return Err(Illegal::Characters { part, text: text.to_owned() });
-        }
-    }
-    if content.trim().is_empty() {
-        return Err(Illegal::Missing("content"));
-    }
-    if content.len() > CONTENT_MAX_BYTES {
-        return Err(Illegal::TooLong { part: "content", max: CONTENT_MAX_BYTES });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The embedded registry: what a cluster without a Nacos runs in its place.
 //!
-//! - [`instance`], [`naming`], [`configs`], [`fuzzy`], [`store`]: what Nacos keeps, with its rules, as plain data;
+//! - [`instance`], [`naming`], [`configs`], [`fuzzy`], [`polls`], [`store`]: what Nacos keeps, with its rules, as plain data;
+//! - [`check`]: what Nacos refuses, for both doors;
 //! - [`embedded`]: the registry as it runs, over gRPC for SDKs and over HTTP for scripts and admin calls.
 //!
 //! State is in memory and goes with the process, but for config items if they have a folder: `disk` has its form, `keeping` the way of a
@@ -8,6 +9,7 @@
 
 mod access;
 mod backend;
+pub mod check;
 pub mod configs;
 mod disk;
 pub mod embedded;
@@ -17,6 +19,7 @@ pub mod instance;
 mod keeping;
 pub mod naming;
 mod owner;
+pub mod polls;
 pub mod store;
 mod wire;
 

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use federation_core::id::{InstanceId, ServiceKey};
 use federation_core::time::{Millis, Mono, WallMs};
 
-use super::instance::{Illegal, Instance, check_service};
+use super::check::{Illegal, check_service, grouped};
+use super::instance::Instance;
 
 /// Silence after which an instance that beats is shown as unhealthy, unless its metadata says otherwise.
 pub const BEAT_UNHEALTHY_AFTER: Millis = Millis(15_000);
@@ -78,6 +79,26 @@ pub struct Overlay {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// What an operator changes of an instance by a patch: what is not named stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patch {
+    /// Another weight.
+    pub weight: Option<f64>,
+    /// Another state.
+    pub enabled: Option<bool>,
+    /// Pairs to be added or replaced.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What an operator says of a service as a whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Share of healthy instances at or below which all are shown as healthy; mostly 0 to 1, Nacos takes any number.
+    pub threshold: f32,
+    /// Free text pairs.
+    pub metadata: BTreeMap<String, String>,
+}
+
 /// Which instances a reader asks for; disabled ones are never among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection {
@@ -140,9 +161,9 @@ struct Service {
     lifetime: Lifetime,
     slots: BTreeMap<Publisher, Slot>,
     overlays: HashMap<InstanceId, Laid>,
-    /// 0 to 1: share of healthy instances at or below which all are shown as healthy. Absent until the service is declared: Nacos protects
-    /// none that merely came into being by a registration, and one declared with 0 when nothing in it is healthy.
-    threshold: Option<f32>,
+    /// Absent until the service is declared: Nacos protects none that merely came into being by a registration, and one declared with a threshold
+    /// of 0 when nothing in it is healthy.
+    settings: Option<Settings>,
     revision_ms: u64,
     empty_since: Option<Mono>,
 }
@@ -183,7 +204,8 @@ impl NamingStore {
         instances.iter().try_for_each(Instance::check)?;
         let lifetime = publisher.lifetime();
         if let Some(service) = self.services.get(key).filter(|service| service.lifetime != lifetime) {
-            return Err(Illegal::OtherLifetime { service: key.clone(), is: service.lifetime.name() });
+            let (is, offered) = (service.lifetime.name(), lifetime.name());
+            return Err(Illegal::OtherLifetime { service: grouped(key), is, offered });
         }
         match &publisher {
             Publisher::Connection(connection) => {
@@ -253,16 +275,78 @@ impl NamingStore {
         Ok(())
     }
 
-    /// Creates or changes a service by itself; `threshold` is the protection threshold, 0 to 1.
+    /// Lays the named changes over an instance that is there, whatever its Nacos cluster; those of before that are not named stay.
     ///
     /// # Errors
-    /// Refuses a name that Nacos refuses.
-    pub fn declare(&mut self, key: &ServiceKey, lifetime: Lifetime, threshold: f32, now: Now) -> Result<(), Illegal> {
+    /// What Nacos refuses of the values.
+    pub fn patch(&mut self, key: &ServiceKey, id: &InstanceId, patch: Patch, now: Now) -> Result<Beaten, Illegal> {
+        let Some(found) = self.find(key, id) else { return Ok(Beaten::Unknown) };
+        let laid = self.services.get(key).and_then(|service| service.overlays.get(&found.id));
+        let mut metadata = laid.map(|laid| laid.overlay.metadata.clone()).unwrap_or_default();
+        metadata.extend(patch.metadata);
+        let (weight, enabled) = (patch.weight.unwrap_or(found.weight), patch.enabled.unwrap_or(found.enabled));
+        self.overlay(key, &found.id, Overlay { weight, enabled, metadata }, now)?;
+        Ok(Beaten::Known)
+    }
+
+    /// The instance of this address: that of the named Nacos cluster, else one of another. As in Nacos, which finds it by its address alone.
+    #[must_use]
+    pub fn find(&self, key: &ServiceKey, id: &InstanceId) -> Option<Instance> {
+        let all = self.services.get(key)?.instances();
+        let named = all.get(id).cloned();
+        named.or_else(|| all.into_values().find(|instance| (&instance.id.ip, instance.id.port) == (&id.ip, id.port)))
+    }
+
+    /// Creates a service by itself.
+    ///
+    /// # Errors
+    /// Refuses a name that Nacos refuses, and one that exists.
+    pub fn create(
+        &mut self,
+        key: &ServiceKey,
+        lifetime: Lifetime,
+        settings: Settings,
+        now: Now,
+    ) -> Result<(), Illegal> {
         check_service(key)?;
-        let service = self.services.entry(key.clone()).or_insert_with(|| Service::new(lifetime));
-        service.threshold = Some(threshold.clamp(0.0, 1.0));
+        if self.services.contains_key(key) {
+            return Err(Illegal::ServiceExists(key.clone()));
+        }
+        let service = Service { settings: Some(settings), ..Service::new(lifetime) };
+        self.services.insert(key.clone(), service);
         self.touch(key, now);
         Ok(())
+    }
+
+    /// Changes what is said of a service.
+    ///
+    /// # Errors
+    /// It does not exist.
+    pub fn change(&mut self, key: &ServiceKey, settings: Settings, now: Now) -> Result<(), Illegal> {
+        let service = self.services.get_mut(key).ok_or_else(|| Illegal::NoSuchService(key.clone()))?;
+        service.settings = Some(settings);
+        self.touch(key, now);
+        Ok(())
+    }
+
+    /// Removes a service that has no instances.
+    ///
+    /// # Errors
+    /// It does not exist, or has some.
+    pub fn remove(&mut self, key: &ServiceKey) -> Result<(), Illegal> {
+        let service = self.services.get(key).ok_or_else(|| Illegal::NoSuchService(key.clone()))?;
+        if !service.slots.is_empty() {
+            return Err(Illegal::ServiceNotEmpty(key.clone()));
+        }
+        self.services.remove(key);
+        self.changed.insert(key.clone());
+        Ok(())
+    }
+
+    /// What was said of a service, the defaults where nothing was; `None` when it is not known.
+    #[must_use]
+    pub fn settings(&self, key: &ServiceKey) -> Option<Settings> {
+        self.services.get(key).map(|service| service.settings.clone().unwrap_or_default())
     }
 
     /// Sets the health of a persistent instance; the answer says whether it exists.
@@ -309,7 +393,7 @@ impl NamingStore {
         let wanted: BTreeSet<&str> = clusters.split(',').filter(|cluster| !cluster.is_empty()).collect();
         let asked = |host: &Instance| wanted.is_empty() || wanted.contains(&*host.id.nacos_cluster);
         let all: Vec<Instance> = service.instances().into_values().filter(|host| host.enabled && asked(host)).collect();
-        let (hosts, protected) = protect(all, selection, service.threshold);
+        let (hosts, protected) = protect(all, selection, service.settings.as_ref().map(|settings| settings.threshold));
         Snapshot { hosts, revision_ms: service.revision_ms, protected, lifetime: service.lifetime }
     }
 
@@ -328,6 +412,15 @@ impl NamingStore {
     /// Services of all namespaces, by namespace, group and name.
     pub fn all(&self) -> impl Iterator<Item = &ServiceKey> {
         self.services.keys()
+    }
+
+    /// How many services, instances and subscriptions there are.
+    #[must_use]
+    pub fn totals(&self) -> (usize, usize, usize) {
+        let instances =
+            self.services.values().flat_map(|service| service.slots.values()).map(|slot| slot.instances.len());
+        let subscriptions = self.subscribers.values().map(BTreeMap::len);
+        (self.services.len(), instances.sum(), subscriptions.sum())
     }
 
     /// Figures of a service; `None` when it is not known.
@@ -424,7 +517,7 @@ impl Service {
             lifetime,
             slots: BTreeMap::new(),
             overlays: HashMap::new(),
-            threshold: None,
+            settings: None,
             revision_ms: 0,
             empty_since: None,
         }

@@ -139,6 +139,7 @@ impl Owner {
                 _ = tick.tick() => {
                     let now = self.now();
                     self.store.naming.expire(now);
+                    self.store.polls.retain(|waiting| !waiting.is_closed());
                     self.plan_push();
                 }
             }
@@ -192,6 +193,11 @@ impl Owner {
             for (connection, namespace) in self.store.configs.listeners(&key) {
                 let (push, body) = wire::config_push(&key, namespace);
                 self.sessions.push(&connection.clone().into(), push, body);
+            }
+            let md5 = self.store.configs.get(&key).map_or("", |item| &*item.md5);
+            for (waiting, changed) in self.store.polls.changed(&key, md5) {
+                // Who has gone meanwhile needs no answer.
+                let _ = waiting.send(changed);
             }
         }
     }

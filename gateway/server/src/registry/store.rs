@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use federation_core::id::{ConfigKey, ServiceKey};
+use tokio::sync::oneshot;
 
 use super::configs::{ConfigStore, DEFAULT_NAMESPACE};
 use super::fuzzy::{FuzzyWatches, Name};
 use super::naming::{NamingStore, Now};
+use super::polls::{Known, Polls};
 
 /// A namespace as it was created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct Store {
     pub configs: ConfigStore,
     /// Watches on what exists.
     pub fuzzy: FuzzyWatches,
+    /// Who waits over HTTP for a config item to change.
+    pub polls: Polls<oneshot::Sender<Vec<Known>>>,
     /// By id. As in Nacos, services and config items may be in namespaces that nobody created.
     pub namespaces: BTreeMap<String, Namespace>,
     connections: HashSet<Arc<str>>,
@@ -39,6 +43,7 @@ impl Default for Store {
             naming: NamingStore::default(),
             configs: ConfigStore::default(),
             fuzzy: FuzzyWatches::default(),
+            polls: Polls::default(),
             namespaces: BTreeMap::from([(DEFAULT_NAMESPACE.into(), public)]),
             connections: HashSet::new(),
         }
@@ -55,6 +60,12 @@ impl Store {
     #[must_use]
     pub fn is_connected(&self, connection: &Arc<str>) -> bool {
         self.connections.contains(connection)
+    }
+
+    /// How many clients are connected.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
     }
 
     /// A client is gone, with all that it owned.

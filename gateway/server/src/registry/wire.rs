@@ -11,9 +11,10 @@ use nacos_protocol::message::naming::{
 };
 use nacos_protocol::server::{ConfigName, PushBody, PushKey, ServiceName, Watching};
 
-use super::configs::{ConfigItem, ConfigLabels};
+use super::check::{Illegal, grouped};
+use super::configs::{ConfigItem, ConfigLabels, known_kind};
 use super::fuzzy::Difference;
-use super::instance::{Illegal, Instance};
+use super::instance::Instance;
 use super::naming::{Lifetime, Snapshot};
 
 /// Nacos cluster of an instance that names none.
@@ -32,22 +33,30 @@ fn batch_size(watching: Watching) -> usize {
 
 /// Reads a registration.
 pub(super) fn decode_instance(wire: WireInstance) -> Result<Instance, Illegal> {
-    let port =
-        u16::try_from(wire.port).map_err(|_| Illegal::Characters { part: "port", text: wire.port.to_string() })?;
-    let cluster = if wire.cluster_name.is_empty() { DEFAULT_CLUSTER } else { &wire.cluster_name };
+    let port = u16::try_from(wire.port).map_err(|_| Illegal::Port)?;
     Ok(Instance {
-        id: InstanceId::new(&wire.ip, port, cluster),
-        weight: wire.weight,
+        id: InstanceId::new(&wire.ip, port, cluster_or_default(&wire.cluster_name)),
+        weight: known_weight(wire.weight),
         healthy: wire.healthy,
         enabled: wire.enabled,
         metadata: wire.metadata,
     })
 }
 
+/// The Nacos cluster that is meant by a name that may be blank.
+pub(super) fn cluster_or_default(said: &str) -> &str {
+    if said.trim().is_empty() { DEFAULT_CLUSTER } else { said }
+}
+
+/// What is no number is the weight of who names none, as in Nacos 3.x; 2.x keeps it, and its clients cannot read it.
+pub(super) fn known_weight(said: f64) -> f64 {
+    if said.is_nan() { 1.0 } else { said }
+}
+
 /// Writes an instance as clients read it.
 pub(super) fn encode_instance(key: &ServiceKey, lifetime: Lifetime, instance: Instance) -> WireInstance {
     let InstanceId { ip, port, nacos_cluster } = &instance.id;
-    let grouped = format!("{}@@{}", key.group(), key.service());
+    let grouped = grouped(key);
     WireInstance {
         instance_id: format!("{ip}#{port}#{nacos_cluster}#{grouped}"),
         ip: ip.to_string(),
@@ -192,11 +201,10 @@ fn encode_batch(
 /// Writes a config item as clients read it.
 pub(super) fn encode_config(item: &ConfigItem) -> ConfigQueryResponse {
     let labels = &item.labels;
-    let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     ConfigQueryResponse {
         content: Some(item.content.to_string()),
-        encrypted_data_key: said(&labels.encrypted_data_key),
-        content_type: Some(if labels.kind.is_empty() { "text".to_owned() } else { labels.kind.clone() }),
+        encrypted_data_key: Some(labels.encrypted_data_key.clone()),
+        content_type: Some(known_kind(&labels.kind).to_owned()),
         md5: Some(item.md5.to_string()),
         last_modified: i64::try_from(item.modified_ms).unwrap_or(i64::MAX),
         ..ConfigQueryResponse::default()
@@ -207,7 +215,7 @@ pub(super) fn encode_config(item: &ConfigItem) -> ConfigQueryResponse {
 pub(super) fn decode_labels(additions: &std::collections::BTreeMap<String, String>) -> ConfigLabels {
     let said = |key: &str| additions.get(key).cloned().unwrap_or_default();
     ConfigLabels {
-        kind: said(addition::TYPE),
+        kind: known_kind(&said(addition::TYPE)).to_owned(),
         encrypted_data_key: said(addition::ENCRYPTED_DATA_KEY),
         app_name: said(addition::APP_NAME),
         description: said(addition::DESC),

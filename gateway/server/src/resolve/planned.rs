@@ -172,7 +172,7 @@ impl Planned {
             let Offer { endpoint: of, instance, held, .. } = self.offer(endpoint);
             let (host, port) = self.offer(endpoint).reached_at();
             text.item(&of.id);
-            text.item(host);
+            text.item(&host);
             text.item(&endpoint.locality);
             let PlannedEndpoint { priority, share, weight, .. } = endpoint;
             let held = held.as_ref().map(|held| held.reason.as_str());

@@ -18,7 +18,7 @@ pub(super) fn labels(section: &Section<'_>, mistakes: &mut Mistakes) -> Labels {
     let mut labels = Labels::new();
     let Some(item) = section.get("labels") else { return labels };
     for (key, item) in item.pairs(mistakes) {
-        labels.extend(item.text(mistakes).map(|value| (key.into(), value.into())));
+        labels.extend(item.trimmed(mistakes).map(|value| (key.into(), value.into())));
     }
     labels
 }

@@ -170,6 +170,31 @@ fn null_is_the_same_as_not_given() {
 }
 
 #[test]
+fn three_endpoints_of_a_tiny_weight_share_all_traffic() {
+    let text = "endpoints:\n  - {id: e, origin: c1, weight: 0.0004, count: 3}\n";
+    let plan = from_text("scenario", text).unwrap().plan();
+    let mut shares: Vec<u32> = plan.endpoints.iter().map(|endpoint| endpoint.share).collect();
+    shares.sort_unstable();
+    assert_eq!((shares, plan.left_out), (vec![333_333, 333_333, 333_334], Vec::new()));
+}
+
+#[test]
+fn blanks_around_a_place_or_a_label_are_refused_with_line_and_reason() {
+    for (text, want) in [
+        ("caller: {region: \" r1\"}\n", "caller.region: ` r1` has blanks around it"),
+        ("caller: {network: \"n1 \"}\n", "caller.network: `n1 ` has blanks around it"),
+        ("caller: {labels: {k: \" v\"}}\n", "caller.labels.k: ` v` has blanks around it"),
+        ("policy: {failover: [{from: r1, to: \"r2 \"}]}\n", "policy.failover[0].to: `r2 ` has blanks around it"),
+        ("policy: {failover_priority: [\"key= value\"]}\n", "policy.failover_priority[0]: `key= value` names no label"),
+        ("policy: {locality_weights: {\"r1/ z1\": 2}}\n", "policy.locality_weights.r1/ z1: `r1/ z1` is no locality"),
+    ] {
+        let text = format!("{text}{}", endpoint(""));
+        let found: Vec<String> = mistakes(&text).into_iter().map(|(_, found)| found).collect();
+        assert!(found.iter().any(|found| found.starts_with(want)), "{want}: {found:?}");
+    }
+}
+
+#[test]
 fn networks_are_labels_unless_the_policy_says_which_reach_which() {
     let left_out = |caller: &str, policy: &str| -> Vec<String> {
         let text = format!(

@@ -6,6 +6,7 @@
 
 mod access;
 mod admin;
+mod comparison;
 mod config;
 mod fuzzy;
 mod naming;
@@ -50,6 +51,9 @@ on_every_subject! {
         a_listing_that_is_not_whole_is_an_error,
         a_new_namespace_is_listed,
         the_version_and_the_readiness_are_told,
+    }
+    comparison: Password {
+        every_call_is_answered_as_it_was_recorded,
     }
     config: Password {
         a_publish_is_heard_and_read_back_byte_for_byte,

@@ -227,7 +227,7 @@ fn endpoint(planned: &Planned, endpoint: &PlannedEndpoint) -> pb::PlannedEndpoin
     let metadata: BTreeMap<String, String> =
         offer.instance.metadata.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     pb::PlannedEndpoint {
-        ip: owned(ip),
+        ip: owned(ip.text()),
         port: port.into(),
         cluster_name: owned(&offer.instance_id.nacos_cluster),
         origin: offer.origin.to_string(),
@@ -250,7 +250,7 @@ fn advertised(offer: &Offer) -> Option<pb::Advertised> {
         Address::Advertised { by: AdvertisedBy::Instance, .. } => "instance",
         Address::Advertised { by: AdvertisedBy::Cluster, .. } => "cluster",
     };
-    Some(pb::Advertised { instance: offer.registered_address(), by: by.to_owned() })
+    Some(pb::Advertised { instance: offer.registered_address().to_string(), by: by.to_owned() })
 }
 
 fn drain((verdict, order): (&Verdict, Option<&DrainInForce>)) -> pb::Drain {

@@ -258,7 +258,7 @@ impl<'a> EndpointDocument<'a> {
         let offer = planned.offer(endpoint);
         let (ip, port) = offer.reached_at();
         Self {
-            ip,
+            ip: ip.text(),
             port,
             cluster_name: &offer.instance_id.nacos_cluster,
             origin: offer.origin.as_str(),
@@ -283,7 +283,7 @@ impl AdvertisedDocument {
             Address::Advertised { by: AdvertisedBy::Instance, .. } => "instance",
             Address::Advertised { by: AdvertisedBy::Cluster, .. } => "cluster",
         };
-        Some(Self { instance: offer.registered_address(), by })
+        Some(Self { instance: offer.registered_address().to_string(), by })
     }
 }
 

@@ -101,7 +101,7 @@ async fn callers_are_told_apart_by_place_network_cluster_and_labels() {
 async fn an_excerpt_is_what_the_whole_answer_begins_with() {
     let mut gateway = Gateway::new();
     let many = |origin: &str, count: u16, health| {
-        of(origin, Source::Log, (0..count).map(|port| instance("10.0.0.1", port, health)).collect())
+        of(origin, Source::Log, (1..=count).map(|port| instance("10.0.0.1", port, health)).collect())
     };
     let origins = vec![many("frankfurt", 4, Health::Healthy), many("shanghai", 3, Health::Unhealthy)];
     gateway.put(service(key("s"), 7, origins));

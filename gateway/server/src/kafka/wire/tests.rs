@@ -355,13 +355,18 @@ fn config_items() -> impl Strategy<Value = ConfigItem> {
     )
 }
 
+/// As every gateway reads it, whoever wrote it.
+fn told(Locality { region, zone, sub_zone, network }: &Locality) -> Locality {
+    Locality::told(region.as_deref(), zone.as_deref(), sub_zone.as_deref(), network.as_deref())
+}
+
 fn descriptors() -> impl Strategy<Value = Descriptor> {
     let locality = [optional_texts(), optional_texts(), optional_texts(), optional_texts()];
     let advertise = btree_map(texts(), texts(), 0..3);
     (locality, vec(texts(), 0..4), any::<u32>(), any::<u32>(), any::<u16>(), advertise).prop_map(
         |([region, zone, sub_zone, network], nacos_servers, partitions, generation, reads_schema, advertise)| {
             Descriptor {
-                locality: Locality { region, zone, sub_zone, network },
+                locality: told(&Locality { region, zone, sub_zone, network }),
                 nacos_servers,
                 partitions,
                 generation,
@@ -472,6 +477,17 @@ proptest! {
         let value = ControlValue::Descriptor(replica.descriptor);
         let read = read_control_back(&encode_control(&ControlKey::Descriptor, Some(&value), &header()).unwrap());
         prop_assert_eq!((read.key, read.value), (ControlKey::Descriptor, Some(value)));
+    }
+
+    #[test]
+    fn blanks_around_the_places_of_another_cluster_are_not_read(descriptor in descriptors(), blank in "[ \t]{0,2}") {
+        let spaced = |part: &Option<Arc<str>>| part.as_ref().map(|part| format!("{blank}{part}{blank}").into());
+        let Locality { region, zone, sub_zone, network } = &descriptor.locality;
+        let [region, zone, sub_zone, network] = [region, zone, sub_zone, network].map(spaced);
+        let written = Descriptor { locality: Locality { region, zone, sub_zone, network }, ..descriptor.clone() };
+        let value = ControlValue::Descriptor(written);
+        let read = read_control_back(&encode_control(&ControlKey::Descriptor, Some(&value), &header()).unwrap());
+        prop_assert_eq!(read.value, Some(ControlValue::Descriptor(descriptor)));
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn a_publication_with_an_expectation_needs_the_item_as_expected() {
         ("replaced", Some("1"), Expect::Anything, Ok(())),
         ("as expected", Some("1"), Expect::Md5(&one), Ok(())),
         ("changed in between", Some("2"), Expect::Md5(&one), Err(PublishError::Conflict)),
-        ("absent", None, Expect::Md5(&one), Err(PublishError::Conflict)),
+        ("absent, of which Nacos requires nothing", None, Expect::Md5(&one), Ok(())),
     ] {
         let mut store = ConfigStore::default();
         if let Some(content) = before {
@@ -69,6 +69,13 @@ fn each_listener_is_kept_with_the_name_it_uses_for_the_default_namespace() {
     store.disconnect(&"a".into());
     store.ignore(&key(), &"b".into());
     assert_eq!(store.listeners(&key()).count(), 0);
+}
+
+#[test]
+fn a_format_that_nobody_knows_is_text() {
+    for (said, kept) in [("yaml", "yaml"), ("", "text"), ("JSON", "text"), ("nothing", "text"), ("unset", "unset")] {
+        assert_eq!(known_kind(said), kept, "{said:?}");
+    }
 }
 
 #[test]

@@ -1,21 +1,26 @@
-//! The HTTP side of the registry: what SDKs, scripts and our own admin calls need of Nacos's API, versions 1 and 3.
+//! The HTTP side of the registry: what SDKs, scripts and our own admin calls need of Nacos's API, versions 1, 2 and 3.
 //!
-//! Everything is below `/nacos`. A path that is not here answers 404, from which clients conclude that this Nacos is older or newer.
+//! Everything is below `/nacos`. A path that is not here answers 404, or 501 below `/v1/ns`, from which clients conclude that this Nacos is older or newer.
+//! Versions 1 and 2 answer as Nacos 2.3.2 does, version 3 as 3.1.0; where that differs, `tests/suite/tests/contract/comparison` says why.
 
 mod answer;
 mod config;
 mod instance;
+mod listener;
 mod namespace;
 mod params;
 mod service;
+mod shown;
+mod state;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::Method;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use bounded_listener::limits::REQUEST_SIZE;
@@ -23,13 +28,10 @@ use bounded_listener::{Refusal, Rule};
 use serde_json::json;
 
 use super::access::Access;
-use super::configs::CONTENT_MAX_BYTES;
+use super::check::CONTENT_MAX_BYTES;
 use super::owner::Handle;
-use answer::{Failure, forbidden, success};
-use params::{Params, token_in_form, token_of};
-
-/// How long clients may use a token, in seconds, as Nacos says it.
-const TOKEN_TTL_SECONDS: u32 = 18_000;
+use answer::{bare, explain};
+use params::{token_in_form, token_of};
 
 /// Largest request: a config item, whose content percent-encoding triples at worst, and the rest of its form.
 pub(super) const MAX_REQUEST_BYTES: usize = 3 * CONTENT_MAX_BYTES + REQUEST_SIZE;
@@ -56,15 +58,61 @@ pub(super) struct Api {
 
 /// All routes.
 pub(super) fn router(api: Api) -> Router {
-    let guarded = Router::new()
-        .route("/v1/ns/instance", post(instance::register).put(instance::update).delete(instance::deregister))
+    let guarded = version_1().merge(version_2()).merge(version_3()).layer(from_fn_with_state(api.clone(), admit));
+    Router::new()
+        .nest("/nacos", guarded.merge(open()))
+        .fallback(|| async { bare(StatusCode::NOT_FOUND) })
+        .layer(DefaultBodyLimit::disable()) // The listener has received the body within the limit of `rule`.
+        .layer(from_fn(explain))
+        .with_state(api)
+}
+
+fn version_1() -> Router<Api> {
+    Router::new()
+        .route(
+            "/v1/ns/instance",
+            get(instance::read_v1)
+                .post(instance::register)
+                .put(instance::update)
+                .patch(instance::patch)
+                .delete(instance::deregister),
+        )
         .route("/v1/ns/instance/list", get(instance::list_v1))
         .route("/v1/ns/instance/beat", put(instance::beat_v1))
         .route("/v1/ns/health/instance", put(instance::judge))
-        .route("/v1/ns/service", post(service::declare))
+        .route(
+            "/v1/ns/service",
+            get(service::read_v1).post(service::create_v1).put(service::change_v1).delete(service::remove_v1),
+        )
         .route("/v1/ns/service/list", get(service::names_v1))
         .route("/v1/ns/service/names", get(service::all_names_v1))
         .route("/v1/cs/configs", get(config::read_v1).post(config::publish_v1).delete(config::remove_v1))
+        .route("/v1/cs/configs/listener", post(listener::listen))
+        .route("/v1/console/namespaces", get(namespace::list_v1))
+}
+
+fn version_2() -> Router<Api> {
+    Router::new()
+        .route(
+            "/v2/ns/instance",
+            get(instance::read_v2)
+                .post(instance::register_v2)
+                .put(instance::update_v2)
+                .patch(instance::patch_v2)
+                .delete(instance::deregister_v2),
+        )
+        .route("/v2/ns/instance/list", get(instance::list_v2))
+        .route(
+            "/v2/ns/service",
+            get(service::read_v2).post(service::create_v2).put(service::change_v2).delete(service::remove_v2),
+        )
+        .route("/v2/ns/service/list", get(service::names_v2))
+        .route("/v2/cs/config", get(config::read_v2).post(config::publish_v2).delete(config::remove_v2))
+        .route("/v2/console/namespace/list", get(namespace::list_v2))
+}
+
+fn version_3() -> Router<Api> {
+    Router::new()
         .route("/v3/client/ns/instance", post(instance::register_or_beat_v3).delete(instance::deregister_v3))
         .route("/v3/client/ns/instance/list", get(instance::list_client_v3))
         .route("/v3/client/cs/config", get(config::read_client_v3))
@@ -74,7 +122,10 @@ pub(super) fn router(api: Api) -> Router {
         )
         .route("/v3/admin/ns/instance/list", get(instance::list_v3))
         .route("/v3/admin/ns/health/instance", put(instance::judge_v3))
-        .route("/v3/admin/ns/service", post(service::declare_v3).put(service::declare_v3).get(service::read_v3))
+        .route(
+            "/v3/admin/ns/service",
+            get(service::read_v3).post(service::create_v3).put(service::change_v3).delete(service::remove_v3),
+        )
         .route("/v3/admin/ns/service/list", get(service::list_v3))
         .route(
             "/v3/admin/cs/config",
@@ -87,41 +138,24 @@ pub(super) fn router(api: Api) -> Router {
             "/v3/admin/core/namespace",
             get(namespace::read_v3).post(namespace::create_v3).put(namespace::create_v3).delete(namespace::delete_v3),
         )
-        .layer(axum::middleware::from_fn_with_state(api.clone(), admit));
-    let open = Router::new()
-        .route("/v3/auth/user/login", post(login))
-        .route("/v1/auth/users/login", post(login))
-        .route("/v1/auth/login", post(login))
-        .route("/v1/console/health/readiness", get(|| async { "OK" }))
-        .route("/v1/console/health/liveness", get(|| async { "OK" }))
-        .route("/v1/ns/operator/metrics", get(|| async { axum::Json(json!({"status": "UP"})) }))
-        .route("/v3/admin/core/state/readiness", get(|| async { success("ok") }))
-        .route("/v3/admin/core/state/liveness", get(|| async { success("ok") }))
-        .route("/v3/admin/core/state", get(|| async { success(state()) }));
+}
+
+/// What takes no token.
+fn open() -> Router<Api> {
     Router::new()
-        .nest("/nacos", guarded.merge(open))
-        .fallback(|| async { (StatusCode::NOT_FOUND, axum::Json(json!({"status": 404, "error": "Not Found"}))) })
-        .layer(DefaultBodyLimit::disable()) // The listener has received the body within the limit of `rule`.
-        .with_state(api)
-}
-
-fn state() -> serde_json::Value {
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "startup_mode": "embedded",
-        "function_mode": null,
-    })
-}
-
-async fn login(State(api): State<Api>, params: Params) -> Result<Response, Failure> {
-    let username = params.get("username").unwrap_or_default();
-    match api.access.login(username, params.get("password").unwrap_or_default()) {
-        Some(token) => Ok(axum::Json(json!({
-            "accessToken": token, "tokenTtl": TOKEN_TTL_SECONDS, "globalAdmin": true, "username": username,
-        }))
-        .into_response()),
-        None => Ok((StatusCode::FORBIDDEN, "unknown user!").into_response()),
-    }
+        .route("/v3/auth/user/login", post(state::login))
+        .route("/v1/auth/users/login", post(state::login))
+        .route("/v1/auth/login", post(state::login))
+        .route("/v1/console/health/readiness", get(state::health_v1))
+        .route("/v1/console/health/liveness", get(state::health_v1))
+        .route("/v2/console/health/readiness", get(state::health))
+        .route("/v2/console/health/liveness", get(state::health))
+        .route("/v3/admin/core/state/readiness", get(state::health))
+        .route("/v3/admin/core/state/liveness", get(state::health))
+        .route("/v1/ns/operator/metrics", get(state::metrics_v1))
+        .route("/v2/ns/operator/metrics", get(state::metrics_v2))
+        .route("/v1/console/server/state", get(state::state_v1))
+        .route("/v3/admin/core/state", get(state::state_v3))
 }
 
 async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -130,7 +164,7 @@ async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response
     }
     match token_in_form(request).await {
         Ok((token, request)) if api.access.admits(token.as_deref()) => next.run(request).await,
-        Ok(_) => forbidden(),
+        Ok(_) => bare(StatusCode::FORBIDDEN),
         Err(failure) => failure,
     }
 }

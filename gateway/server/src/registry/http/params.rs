@@ -1,4 +1,5 @@
-//! Parameters of a request as Nacos takes them: from the query and from a form in the body, alike.
+//! Parameters of a request as Nacos takes them: from a form in the body and from the query, alike. Of a name that is given twice the first counts, and the
+//! form before the query. What is wrong with the characters, lengths and bounds of the usual ones is told before anything else, as by Nacos.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,11 +9,13 @@ use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
+use nacos_protocol::reading;
 use nacos_protocol::server::DEFAULT_GROUP;
 
-use super::answer::Failure;
+use super::answer::{Failure, V1};
+use crate::registry::check::{Illegal, Part, checked};
 use crate::registry::configs::{DEFAULT_NAMESPACE, config_key};
-use crate::registry::wire::DEFAULT_CLUSTER;
+use crate::registry::wire::{DEFAULT_CLUSTER, cluster_or_default};
 
 /// Largest page of a listing.
 const PAGE_MAX: usize = 1_000_000;
@@ -27,38 +30,102 @@ impl<S: Send + Sync> FromRequest<S> for Params {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let is_form = is_form(request.headers());
         let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
-        let mut params: HashMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        if is_form {
-            params.extend(url::form_urlencoded::parse(&body).into_owned());
-        }
-        Ok(Self(params))
+        let form: &[u8] = if is_form { &body } else { b"" };
+        let params = Self::of(form, query.as_bytes());
+        params.check().map_err(|illegal| V1::from(illegal).into_response())?;
+        Ok(params)
     }
 }
 
 impl Params {
-    /// A parameter that is there and not empty.
+    fn of(form: &[u8], query: &[u8]) -> Self {
+        let mut params = HashMap::new();
+        for (name, value) in url::form_urlencoded::parse(form).chain(url::form_urlencoded::parse(query)) {
+            params.entry(name.into_owned()).or_insert_with(|| value.into_owned());
+        }
+        Self(params)
+    }
+
+    /// Checks characters, lengths and bounds. Where names are patterns (`search=blur`) they are not looked at.
+    fn check(&self) -> Result<(), Illegal> {
+        if self.looked_at("search") == Some("blur") {
+            return Ok(());
+        }
+        let (group, service) = self.looked_at("serviceName").map_or((None, ""), |name| match name.split_once("@@") {
+            Some((group, service)) => (Some(group), service),
+            None => (None, name),
+        });
+        for (part, text) in [
+            (Part::Namespace, self.looked_at("namespaceId").or_else(|| self.looked_at("tenant"))),
+            (Part::DataId, self.looked_at("dataId")),
+            (Part::Service, Some(service)),
+            (Part::Group, group.or_else(|| self.looked_at("groupName")).or_else(|| self.looked_at("group"))),
+            (Part::Ip, self.looked_at("ip")),
+        ] {
+            checked(part, text.unwrap_or_default())?;
+        }
+        for name in ["clusters", "clusterName", "cluster"] {
+            self.looked_at(name)
+                .unwrap_or_default()
+                .split(',')
+                .try_for_each(|cluster| checked(Part::Cluster, cluster))?;
+        }
+        self.looked_at("port").map_or(Ok(()), |text| port(text).map(drop))
+    }
+
+    /// A parameter that is there and not empty, without blanks around it.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0.get(name).filter(|value| !value.is_empty()).map(|value| value.trim())
     }
 
-    /// A parameter that must be there; it may be blank.
+    /// A parameter as it is checked: as it was given, unless it is empty.
+    fn looked_at(&self, name: &str) -> Option<&str> {
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter as it was given, perhaps empty.
+    pub(super) fn given(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A parameter that must be there and not be empty.
     pub(super) fn required(&self, name: &'static str) -> Result<&str, Failure> {
-        self.0.get(name).map(String::as_str).ok_or(Failure::Missing(name))
+        self.get(name).ok_or(Failure::Missing(name))
     }
 
-    /// A number, `default` when it is absent.
-    pub(super) fn number<T: std::str::FromStr>(&self, name: &'static str, default: T) -> Result<T, Failure> {
-        self.get(name).map_or(Ok(default), |text| text.parse().map_err(|_| Failure::Malformed(name)))
+    /// A number as Java reads it, if it is given.
+    pub(super) fn double(&self, name: &str) -> Result<Option<f64>, Failure> {
+        let read = |text: &str| reading::double(text).ok_or_else(|| Failure::NotANumber(text.to_owned()));
+        self.get(name).map(read).transpose()
     }
 
-    /// `true` or `false`, `default` when it is absent.
+    /// A whole number, if it is given.
+    pub(super) fn int(&self, name: &str) -> Result<Option<i32>, Failure> {
+        let read = |text: &str| reading::int(text).ok_or_else(|| Failure::NotANumber(text.to_owned()));
+        self.get(name).map(read).transpose()
+    }
+
+    /// Yes or no by the words that Nacos knows, `default` when it is absent.
     pub(super) fn flag(&self, name: &str, default: bool) -> bool {
-        self.get(name).map_or(default, |text| text.eq_ignore_ascii_case("true"))
+        self.get(name).map_or(default, reading::flag)
+    }
+
+    /// `true` alone is yes, as Nacos has it for what is read and not registered.
+    pub(super) fn is_true(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|text| text.eq_ignore_ascii_case("true"))
     }
 
     /// Number and size of the page that is asked for; both from 1.
     pub(super) fn page(&self) -> Result<(usize, usize), Failure> {
-        Ok((self.number("pageNo", 1)?.max(1), self.number("pageSize", 100)?.clamp(1, PAGE_MAX)))
+        let positive = |name: &'static str, default: usize| {
+            let Some(number) = self.int(name)? else { return Ok(default) };
+            let positive = usize::try_from(number).ok().filter(|number| *number > 0);
+            positive.ok_or_else(|| {
+                let words = format!("Required parameter '{name}' should be positive integer, current is {number}");
+                Failure::Invalid(words)
+            })
+        };
+        Ok((positive("pageNo", 1)?, positive("pageSize", 100)?.min(PAGE_MAX)))
     }
 
     /// The namespace; over HTTP absent and empty are `public`.
@@ -66,44 +133,59 @@ impl Params {
         self.get("namespaceId").or_else(|| self.get("tenant")).unwrap_or(DEFAULT_NAMESPACE)
     }
 
+    /// The group, where it stands by itself.
+    pub(super) fn group(&self) -> &str {
+        self.get("groupName").unwrap_or(DEFAULT_GROUP)
+    }
+
     /// The service; its name may carry its group as `group@@service`.
     pub(super) fn service(&self) -> Result<ServiceKey, Failure> {
-        let name = self.get("serviceName").ok_or(Failure::Missing("serviceName"))?;
-        let (group, service) = match name.split_once("@@") {
-            Some((group, service)) => (group, service),
-            None => (self.get("groupName").unwrap_or(DEFAULT_GROUP), name),
-        };
+        let name = self.required("serviceName")?;
+        if name.is_empty() {
+            let words = "Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'";
+            return Err(Failure::Invalid(words.into()));
+        }
+        let (group, service) = name.split_once("@@").unwrap_or((self.group(), name));
+        if group.trim().is_empty() || service.trim().is_empty() {
+            return Err(Failure::HalfAName);
+        }
         Ok(ServiceKey::new(self.namespace(), group, service))
     }
 
     /// Address and Nacos cluster of an instance.
     pub(super) fn instance(&self) -> Result<InstanceId, Failure> {
-        let ip = self.get("ip").ok_or(Failure::Missing("ip"))?;
-        let port = self.get("port").ok_or(Failure::Missing("port"))?.parse().map_err(|_| Failure::Malformed("port"))?;
-        Ok(InstanceId::new(ip, port, self.cluster()))
+        let (ip, port_text) = (self.required("ip")?, self.required("port")?);
+        Ok(InstanceId::new(ip, port(port_text)?, self.cluster()))
     }
 
     /// The Nacos cluster, by its older name too.
     pub(super) fn cluster(&self) -> &str {
-        self.get("clusterName").or_else(|| self.get("cluster")).unwrap_or(DEFAULT_CLUSTER)
+        let said = self.get("clusterName").or_else(|| self.get("cluster"));
+        said.map_or(DEFAULT_CLUSTER, cluster_or_default)
     }
 
-    /// Metadata of an instance: a JSON object, or `a=b,c=d`.
+    /// Metadata of an instance or a service: a JSON object, or `a=b,c=d`.
     pub(super) fn metadata(&self) -> Result<BTreeMap<String, String>, Failure> {
-        let Some(text) = self.get("metadata") else { return Ok(BTreeMap::new()) };
-        if text.trim_start().starts_with('{') {
-            return serde_json::from_str(text).map_err(|_| Failure::Malformed("metadata"));
-        }
-        let pairs = text.split(',').map(|pair| pair.split_once('=').ok_or(Failure::Malformed("metadata")));
-        pairs.map(|pair| pair.map(|(key, value)| (key.to_owned(), value.to_owned()))).collect()
+        Ok(self.get("metadata").map_or(Ok(BTreeMap::new()), reading::metadata)?)
     }
 
-    /// The config item, by the names of version 1 or of version 3.
+    /// The config item by the names of versions 1 and 2, of which each must be there and may be blank.
     pub(super) fn config(&self) -> Result<ConfigKey, Failure> {
-        let group = self.get("groupName").or_else(|| self.get("group")).ok_or(Failure::Missing("groupName"))?;
-        let data_id = self.get("dataId").ok_or(Failure::Missing("dataId"))?;
+        let data_id = self.given("dataId").ok_or(Failure::Absent("dataId"))?;
+        let group = self.given("group").ok_or(Failure::Absent("group"))?;
         Ok(config_key(self.namespace(), group, data_id))
     }
+
+    /// The config item by the names of version 3.
+    pub(super) fn config_v3(&self) -> Result<ConfigKey, Failure> {
+        Ok(config_key(self.namespace(), self.required("groupName")?, self.required("dataId")?))
+    }
+}
+
+/// # Errors
+/// Nacos takes no other texts than of numbers from 0 to 65535.
+fn port(text: &str) -> Result<u16, Illegal> {
+    reading::int(text).and_then(|port| u16::try_from(port).ok()).ok_or(Illegal::Port)
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -134,4 +216,38 @@ pub(super) fn token_of(request: &Request) -> Option<String> {
         found.map(|(_, token)| token.into_owned())
     };
     header("accessToken").or_else(bearer).or_else(in_query)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_name_given_twice_the_first_counts_and_the_form_before_the_query() {
+        let params = Params::of(b"ip=2&weight=3", b"ip=1&port=80&port=81");
+        assert_eq!((params.get("ip"), params.get("port"), params.get("weight")), (Some("2"), Some("80"), Some("3")));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_usual_parameters_is_told_first() {
+        for (query, want) in [
+            ("port=http", "Param 'port' is illegal, the value should be between 0 and 65535."),
+            ("port=+80", "Param 'port' is illegal, the value should be between 0 and 65535."), // A plus is a blank there.
+            ("port=%2B80&ip=10.0.0.1", ""),
+            ("ip=%2010.0.0.1", "Param 'ip' is illegal, illegal characters should not appear in the param."),
+            ("clusters=a,%20b", "Param 'cluster' is illegal, illegal characters should not appear in the param."),
+            (
+                "serviceName=g@@a@@b",
+                "Param 'serviceName' is illegal, illegal characters should not appear in the param.",
+            ),
+            ("serviceName=a/b@@s", "Param 'group' is illegal, illegal characters should not appear in the param."),
+            ("tenant=a.b", "Param 'namespaceId/tenant' is illegal, illegal characters should not appear in the param."),
+            ("dataId=*a*&search=blur", ""),
+        ] {
+            let told = Params::of(b"", query.as_bytes())
+                .check()
+                .map_or_else(|illegal| illegal.to_string(), |()| String::new());
+            assert_eq!(told, want, "{query}");
+        }
+    }
 }

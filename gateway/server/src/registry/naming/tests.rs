@@ -135,6 +135,43 @@ fn subscribers_see_no_disabled_instances_and_administrators_do() {
 }
 
 #[test]
+fn a_patch_changes_what_it_names_and_nothing_else() {
+    let mut store = NamingStore::default();
+    let registered = Instance { weight: 3.0, ..instance("1", "X") };
+    store.register(&key(), connection("a"), vec![registered], at(0)).unwrap();
+    let id = InstanceId::new("1", 80, "DEFAULT"); // Found by its address.
+    let pair = |key: &str| BTreeMap::from([(key.to_owned(), "1".to_owned())]);
+    for patch in [
+        Patch { metadata: pair("k"), ..Patch::default() },
+        Patch { enabled: Some(false), ..Patch::default() },
+        Patch { metadata: pair("l"), ..Patch::default() },
+    ] {
+        assert_eq!(store.patch(&key(), &id, patch, at(1)), Ok(Beaten::Known));
+    }
+    let (_, all) = store.instances(&key()).unwrap();
+    assert_eq!((all[0].weight, all[0].enabled, all[0].metadata.len()), (3.0, false, 3));
+    let unknown = store.patch(&key(), &InstanceId::new("2", 80, "X"), Patch::default(), at(2));
+    assert_eq!(unknown, Ok(Beaten::Unknown));
+}
+
+#[test]
+fn a_service_is_created_once_and_removed_when_it_is_empty() {
+    let mut store = NamingStore::default();
+    let settings = |threshold| Settings { threshold, ..Settings::default() };
+    assert_eq!(store.change(&key(), settings(0.1), at(0)), Err(Illegal::NoSuchService(key())));
+    assert_eq!(store.remove(&key()), Err(Illegal::NoSuchService(key())));
+    store.create(&key(), Lifetime::Ephemeral, settings(0.1), at(0)).unwrap();
+    assert_eq!(store.create(&key(), Lifetime::Ephemeral, settings(0.2), at(0)), Err(Illegal::ServiceExists(key())));
+    store.change(&key(), settings(0.3), at(0)).unwrap();
+    assert_eq!(store.settings(&key()), Some(settings(0.3)));
+    store.register(&key(), connection("a"), vec![instance("1", "DEFAULT")], at(0)).unwrap();
+    assert_eq!(store.remove(&key()), Err(Illegal::ServiceNotEmpty(key())));
+    store.withdraw(&key(), &connection("a"), at(1));
+    store.remove(&key()).unwrap();
+    assert_eq!(store.settings(&key()), None);
+}
+
+#[test]
 fn an_operators_change_outlives_a_reconnect_of_the_registrant_for_a_minute() {
     for (name, gone_for, weight) in [("a short while", 59_000, 7.0), ("too long", 61_000, 1.0)] {
         let mut store = NamingStore::default();
@@ -162,7 +199,8 @@ fn too_few_healthy_instances_are_all_shown_as_healthy() {
     ] {
         let mut store = NamingStore::default();
         if let Some(threshold) = threshold {
-            store.declare(&key(), Lifetime::Ephemeral, threshold, at(0)).unwrap();
+            let settings = Settings { threshold, ..Settings::default() };
+            store.create(&key(), Lifetime::Ephemeral, settings, at(0)).unwrap();
         }
         let with = |(n, healthy): (usize, &bool)| Instance { healthy: *healthy, ..instance(&n.to_string(), "DEFAULT") };
         let set: Vec<Instance> = healthy.iter().enumerate().map(with).collect();
