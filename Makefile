@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status bench-propagation bench-plan bench-resolve fmt
+.PHONY: help demo test stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench-plan: ## what one plan costs, for services of 5 to 10,000 endpoints; half 
 bench-resolve: ## what answers and watches cost next to fixed bytes from the same server, with 100,000 services; 3 minutes
 	cargo run --release --quiet --bin bench-plan
 	cargo run --release --quiet --bin bench-resolve
+
+bench-drain: ## how long an order takes while 40 clients ask what if, with 20,000 services; 2 minutes
+	cargo run --release --quiet --bin bench-drain -- --strict
 
 fmt: ## format all Rust code
 	cargo fmt --all

@@ -54,8 +54,14 @@ pub struct FreshnessSettings {
 #[derive(Clone, Debug, Default)]
 pub struct Pulse {
     leader: Option<Leader>,
+    /// While the topic is read anew from its beginning: the leader that it has so far.
+    anew: Option<Option<Leader>>,
+    /// Whether the leader was heard in a topic that may have been another one: then any other takes its place, whatever its epoch.
+    of_former_topic: bool,
     last_end: Option<Mono>,
     answered: Option<Mono>,
+    /// Offset after the last record that was read.
+    next_offset: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -91,12 +97,19 @@ impl Pulse {
     pub fn read(&mut self, now: Mono, nonce: u32, replica: &Replica, observed: Option<WallMs>) {
         self.answered = Some(now);
         let leads = matches!(replica.state, ReplicaState::Leader | ReplicaState::Stopped);
-        let newer = |known: &Leader| replica.epoch > known.epoch || nonce == known.nonce;
-        if !leads || replica.epoch.nonce != nonce || !self.leader.as_ref().is_none_or(newer) {
+        if !leads || replica.epoch.nonce != nonce {
             return;
         }
-        let known = self.leader.as_ref().filter(|known| known.epoch == replica.epoch);
-        self.leader = Some(Leader {
+        let (place, is_former) = match &mut self.anew {
+            Some(anew) => (anew, false),
+            None => (&mut self.leader, self.of_former_topic),
+        };
+        let newer = |known: &Leader| replica.epoch > known.epoch || nonce == known.nonce;
+        if !is_former && !place.as_ref().is_none_or(newer) {
+            return;
+        }
+        let known = place.as_ref().filter(|known| known.epoch == replica.epoch);
+        *place = Some(Leader {
             since: known.map_or(now, |known| known.since),
             nonce,
             epoch: replica.epoch,
@@ -108,6 +121,17 @@ impl Pulse {
             nacos_age: replica.nacos_age,
             unpublished_age: replica.unpublished_age,
         });
+        self.of_former_topic = false;
+    }
+
+    /// A record of the control topic was read.
+    pub fn read_up_to(&mut self, now: Mono, next_offset: u64) {
+        (self.next_offset, self.answered) = (self.next_offset.max(next_offset), Some(now));
+    }
+
+    /// The control topic is read anew from its beginning, perhaps because it is another one. What was heard counts until its end.
+    pub fn restart(&mut self) {
+        (self.anew, self.next_offset) = (Some(None), 0);
     }
 
     /// The last that an earlier process had heard: of unknown age by this process's clock, so by the origin's.
@@ -127,21 +151,37 @@ impl Pulse {
     }
 
     /// The control topic was read to its end, which it still has.
-    pub fn at_end(&mut self, now: Mono) {
+    pub fn at_end(&mut self, now: Mono, next_offset: u64) {
+        if let Some(anew) = self.anew.take() {
+            match anew {
+                Some(leader) => (self.leader, self.of_former_topic) = (Some(leader), false),
+                None => self.of_former_topic = true,
+            }
+        }
+        self.next_offset = self.next_offset.max(next_offset);
         self.last_end = Some(now);
         self.answered = Some(now);
     }
 
-    /// The leader of the control partition answered a question.
-    pub fn answered(&mut self, now: Mono) {
-        self.answered = Some(now);
+    /// The leader of the control partition said where it ends. That is a word of the log only if this process has read up to there: a
+    /// reader that gets nothing while there is something is deaf, whatever another client is told.
+    pub fn end_told(&mut self, now: Mono, end: u64) {
+        if end <= self.next_offset {
+            self.answered = Some(now);
+        }
+    }
+
+    /// Epoch and number of the newest beat.
+    #[must_use]
+    pub fn newest_beat(&self) -> Option<(Epoch, u64)> {
+        self.leader.as_ref().map(|leader| (leader.epoch, leader.beat))
     }
 
     /// For people, that the log did answer once and does not now.
     #[must_use]
     pub fn unanswered(&self, now: Mono) -> Option<Arc<str>> {
         let silence = now.since(self.answered?);
-        let told = || format!("the log has not answered for {} s", silence.0 / 1000).into();
+        let told = || format!("nothing has come from the log for {} s", silence.0 / 1000).into();
         (silence >= UNANSWERED_AFTER).then(told)
     }
 
@@ -166,8 +206,14 @@ impl Pulse {
         }
         let leader = self.leader.as_ref()?;
         let heard_long_enough = now.since(leader.since) >= Millis::from_secs(CHECKPOINT_WITHIN_BEATS);
-        let silent = leader.beat > log.oldest_checkpoint(leader.epoch) + CHECKPOINT_WITHIN_BEATS;
-        (heard_long_enough && silent).then_some("it beats, but has stated no checkpoint of its data for 90 beats")
+        let silent = leader.beat > log.oldest_checkpoint(leader.epoch).saturating_add(CHECKPOINT_WITHIN_BEATS);
+        if heard_long_enough && silent {
+            return Some("it beats, but has stated no checkpoint of its data for 90 beats");
+        }
+        if log.is_behind(now) {
+            return Some("a part of its data is in the log and does not come to this gateway");
+        }
+        log.is_incomplete().then_some("incomplete: what its log has is not what it states to have written")
     }
 
     /// Judges the origin's facts; `trouble` is what [`Pulse::data_trouble`] found.
@@ -203,7 +249,7 @@ impl Pulse {
             (None, Some(observed)) => Millis(wall.0.saturating_sub(observed.0)),
             (None, None) => return None,
         };
-        Some(Millis(since_beat.0 + told.0))
+        Some(since_beat + told)
     }
 }
 
@@ -284,7 +330,7 @@ mod tests {
     /// A reader at the end at 0 that hears a beat at 1,000, and goes on hearing answers.
     fn listening(replica: &Replica) -> Pulse {
         let mut pulse = Pulse::default();
-        pulse.at_end(Mono(0));
+        pulse.at_end(Mono(0), 0);
         pulse.read(Mono(1_000), 7, replica, None);
         pulse
     }
@@ -298,7 +344,7 @@ mod tests {
     #[test]
     fn a_backlog_of_beats_is_as_old_as_the_gap() {
         let mut pulse = Pulse::default();
-        pulse.at_end(Mono(0));
+        pulse.at_end(Mono(0), 0);
         for number in 0..3_600 {
             pulse.read(Mono(2_400_000), 7, &beat(number, 0, 0), None);
         }
@@ -309,7 +355,7 @@ mod tests {
     fn the_first_beats_after_a_start_are_of_unknown_age() {
         let mut pulse = Pulse::default();
         pulse.read(Mono(100), 7, &beat(1, 0, 0), Some(WallMs(0)));
-        pulse.at_end(Mono(110));
+        pulse.at_end(Mono(110), 0);
         assert_eq!(judged(&pulse, 120).0, Freshness::Stale);
     }
 
@@ -339,9 +385,9 @@ mod tests {
             // All are read at 1,000 of a clock that began 100,000 before.
             let at = |millis: i64| Mono(u64::try_from(100_000 + millis).unwrap());
             let mut pulse = Pulse::default();
-            pulse.at_end(at(end_before));
+            pulse.at_end(at(end_before), 0);
             pulse.read(at(1_000), 7, &replica, None);
-            pulse.answered(at(now));
+            pulse.end_told(at(now), 0);
             let verdict = pulse.judge(at(now), WallMs(0), None, &SETTINGS);
             assert_eq!((verdict.freshness, &*verdict.reason), (Freshness::Stale, want), "{what}");
         }
@@ -351,9 +397,42 @@ mod tests {
     fn silence_demotes_only_while_the_log_answers() {
         let mut pulse = listening(&beat(1, 0, 0));
         assert_eq!(judged(&pulse, 30_000).0, Freshness::Isolated);
-        pulse.answered(Mono(29_000));
+        pulse.end_told(Mono(29_000), 0);
         assert_eq!(judged(&pulse, 30_000).0, Freshness::Stale);
-        pulse.answered(Mono(70_000));
+        pulse.end_told(Mono(70_000), 0);
         assert_eq!(judged(&pulse, 70_000).0, Freshness::Lost);
+    }
+
+    #[test]
+    fn an_end_that_was_not_read_up_to_is_no_word_of_the_log() {
+        let mut pulse = listening(&beat(1, 0, 0));
+        pulse.read_up_to(Mono(1_000), 5);
+        for now in (2_000..60_000).step_by(1_000) {
+            pulse.end_told(Mono(now), 5 + now / 1_000); // Another client hears of more and more; this reader gets nothing.
+        }
+        assert_eq!(judged(&pulse, 60_000).0, Freshness::Isolated);
+    }
+
+    #[test]
+    fn a_topic_that_was_created_anew_may_begin_with_a_lower_epoch() {
+        let old = Replica { epoch: Epoch { term: 9, nonce: 7 }, ..beat(1, 0, 0) };
+        let new = Replica { epoch: Epoch { term: 1, nonce: 8 }, ..beat(1, 0, 0) };
+        for heard_before_its_end in [true, false] {
+            let mut pulse = listening(&old);
+            pulse.restart();
+            if heard_before_its_end {
+                pulse.read(Mono(90_000), 8, &new, None);
+            }
+            pulse.at_end(Mono(90_000), 1);
+            pulse.read(Mono(91_000), 8, &new, None);
+            assert_eq!(judged(&pulse, 91_000), (Freshness::Live, Some(1_000)), "{heard_before_its_end}");
+        }
+    }
+
+    #[test]
+    fn no_age_that_somebody_states_wraps_around() {
+        let pulse = listening(&beat(1, u64::MAX - 5, 0));
+        assert_eq!(judged(&pulse, 60_000_000).0, Freshness::Isolated);
+        assert_eq!(judged(&pulse, 2_000), (Freshness::Lost, Some(u64::MAX)));
     }
 }

@@ -1,26 +1,35 @@
 //! Who leads the own cluster: claim, permission and silence (rules R7 to R10), as a state machine without a clock or a socket.
 //!
-//! Input: the control topic's replica records as read back, ends of that topic, and time. Output: own records to write, and
-//! whether this process may write data now. Invariant: it writes data only within its permission of having sent a beat that it
-//! has read back since, under the highest epoch it knows. Permission is two and a half beats, the silence after which another
-//! may claim is three: two processes never write at once.
+//! Input: the control topic's replica records as read back, ends of that topic, and time. Output: own records to write, and whether this
+//! process may write data now. It defends against a leader that pauses and wakes, that can write and not read or read and not write,
+//! against answers to earlier questions, a claim that is never read back, and terms that nobody could have reached.
+//!
+//! ```text
+//! Standby ──warm, the leader silent──▶ Asking ──end read up to, still silent, still warm──▶ Claiming ──read back, highest──▶ Leading
+//!    ▲  a beat, not warm, no answer (the wait begins anew) │                                    │ not read back for 3 beats      │
+//!    └──────────────────────────────────────────────────────┴────────────────────────────────────┴─ a higher claim; no permission ─┘
+//! ```
+//!
+//! Invariant: it writes data only within its permission of having sent a beat that it has read back since, under the highest epoch it
+//! knows. Permission is two and a half beats, the silence after which another may claim is three: two processes never write at once.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::log::control::{Replica, ReplicaState};
-use crate::log::record::Epoch;
+use crate::log::ends::EndQuestion;
+use crate::log::record::{Epoch, HIGHEST_TERM};
 use crate::time::{Millis, Mono};
 
 /// Every other process restates its record this often, and on change.
 pub const STANDBY_BEAT: Millis = Millis(10_000);
 /// The leader restates its record each beat, by default each second. All gateways of a cluster need the same one.
 pub const DEFAULT_BEAT: Millis = Millis(1_000);
-/// A question for the end of the control topic that has no answer after this is asked again, after a new wait.
-const ANSWER_WITHIN: Millis = Millis(2_000);
 /// Replica records that were not restated for this long are removed by the leader.
 const FORGET_AFTER: Millis = Millis(3_600_000);
 /// How many sent beats are remembered; a beat that is not read back among them counts as lost.
 const BEATS_IN_FLIGHT: usize = 64;
+/// Processes of the own cluster that are remembered; of more, those heard of longest ago are forgotten.
+const MOST_REPLICAS: usize = 1_000;
 
 /// The part this process plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +37,10 @@ pub enum Role {
     /// Reads and serves; would lead if it may.
     Standby,
     /// Has asked for the end of the control topic, to be sure that the leader is silent.
-    Asking {
-        /// When.
-        since: Mono,
-        /// The answer.
-        end: Option<u64>,
-    },
+    Asking(EndQuestion),
     /// Has written its claim and waits to read it back.
     Claiming {
-        /// When it was written last.
+        /// When it claimed first.
         since: Mono,
     },
     /// Leads.
@@ -81,8 +85,13 @@ pub struct Lease {
     beat: u64,
     in_flight: VecDeque<(u64, Mono)>,
     permitted_until: Option<Mono>,
+    /// Since when it leads without permission.
+    unpermitted_since: Option<Mono>,
+    /// A wait for the leader's silence does not begin before: it failed then.
+    wait_from: Mono,
     last_write: Option<Mono>,
     last_read_back: Option<Mono>,
+    set_aside: u64,
 }
 
 impl Lease {
@@ -101,9 +110,18 @@ impl Lease {
             beat: 0,
             in_flight: VecDeque::new(),
             permitted_until: None,
+            unpermitted_since: None,
+            wait_from: Mono(0),
             last_write: None,
             last_read_back: None,
+            set_aside: 0,
         }
+    }
+
+    /// Records whose term nobody can have reached; they count for nothing.
+    #[must_use]
+    pub fn set_aside(&self) -> u64 {
+        self.set_aside
     }
 
     /// A beat that was read back allows writing for this long, counted from before it was sent.
@@ -129,7 +147,7 @@ impl Lease {
     pub fn epoch(&self) -> Epoch {
         match self.role {
             Role::Leading | Role::Claiming { .. } | Role::Stopped => self.epoch,
-            Role::Standby | Role::Asking { .. } => self.leader().map_or(self.epoch, |(_, seen)| seen.epoch),
+            Role::Standby | Role::Asking(_) => self.leader().map_or(self.epoch, |(_, seen)| seen.epoch),
         }
     }
 
@@ -149,7 +167,7 @@ impl Lease {
     #[must_use]
     pub fn state(&self) -> ReplicaState {
         match self.role {
-            Role::Standby | Role::Asking { .. } => ReplicaState::Standby,
+            Role::Standby | Role::Asking(_) => ReplicaState::Standby,
             Role::Claiming { .. } | Role::Leading => ReplicaState::Leader,
             Role::Stopped => ReplicaState::Stopped,
         }
@@ -173,12 +191,12 @@ impl Lease {
         now >= seen.arrived + patience
     }
 
-    /// How long nothing of this process has been read back that should have been; `None` while all is well.
+    /// How long nothing of this process has been read back although it wrote something; `None` while all is well.
     #[must_use]
     pub fn unread_back(&self, now: Mono) -> Option<Millis> {
-        let every = if self.state() == ReplicaState::Leader { self.beat_every } else { STANDBY_BEAT };
+        let overdue = self.in_flight.front().is_some_and(|(_, sent)| now >= *sent + self.permission());
         let silence = now.since(self.last_read_back.unwrap_or_default());
-        (self.last_read_back.is_none() || silence.0 > every.0 * 5 / 2).then_some(silence)
+        (self.last_read_back.is_none() || overdue).then_some(silence)
     }
 
     /// Nonce of the process that leads by its own word, if any does.
@@ -187,11 +205,15 @@ impl Lease {
         self.leader().map(|(nonce, _)| nonce)
     }
 
-    /// A term was met in the own data topics: a claim will be above it, and a lower leadership is over (rule R8).
-    pub fn met_term(&mut self, term: u32, wishes: &mut Vec<Wish>) {
+    /// A term was met in the own data topics: a claim is to be above it, and so is a leadership (rule R8).
+    pub fn met_term(&mut self, now: Mono, term: u32, wishes: &mut Vec<Wish>) {
+        if term > HIGHEST_TERM {
+            self.set_aside += 1;
+            return;
+        }
         self.highest_term = self.highest_term.max(term);
-        if self.role == Role::Leading && term > self.epoch.term {
-            self.step_down(wishes);
+        if term > self.epoch.term {
+            self.claim_anew(now, wishes);
         }
     }
 
@@ -206,16 +228,22 @@ impl Lease {
         self.beat
     }
 
-    /// The producer was replaced: a leader claims anew above its own epoch, so that late sends of the old one are told apart.
+    /// A leader or claimant claims anew above all that it knows: its producer was replaced, so that late sends of the old one are told
+    /// apart, or a higher term was met.
     pub fn claim_anew(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
         if matches!(self.role, Role::Leading | Role::Claiming { .. }) {
             self.highest_term = self.highest_term.max(self.epoch.term);
-            self.epoch = Epoch { term: self.highest_term + 1, nonce: self.nonce };
-            self.role = Role::Claiming { since: now };
-            self.permitted_until = None;
-            self.in_flight.clear();
-            wishes.extend([Wish::Ended, Wish::WriteOwn]);
+            wishes.push(Wish::Ended);
+            self.claim(now, wishes);
         }
+    }
+
+    fn claim(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
+        let term = (self.highest_term + 1).min(HIGHEST_TERM);
+        self.epoch = Epoch { term, nonce: self.nonce };
+        self.role = Role::Claiming { since: now };
+        self.permitted_until = None;
+        wishes.push(Wish::WriteOwn);
     }
 
     /// A replica record was read; `None` is a tombstone.
@@ -225,13 +253,26 @@ impl Lease {
             self.replicas.remove(&nonce);
             return;
         };
+        if replica.epoch.term > HIGHEST_TERM {
+            self.set_aside += 1;
+            return;
+        }
         let seen = Seen { state: replica.state, epoch: replica.epoch, arrived: now };
         self.highest_term = self.highest_term.max(replica.epoch.term);
         self.replicas.insert(nonce, seen);
+        self.forget_the_oldest();
         if nonce == self.nonce {
             self.read_back(now, replica, wishes);
         } else if replica.state == ReplicaState::Leader {
-            self.read_rival(replica.epoch, wishes);
+            self.read_rival(now, replica.epoch, wishes);
+        }
+    }
+
+    fn forget_the_oldest(&mut self) {
+        while self.replicas.len() > MOST_REPLICAS {
+            let others = self.replicas.iter().filter(|(nonce, _)| **nonce != self.nonce);
+            let Some(oldest) = others.min_by_key(|(_, seen)| seen.arrived).map(|(nonce, _)| *nonce) else { return };
+            self.replicas.remove(&oldest);
         }
     }
 
@@ -243,18 +284,18 @@ impl Lease {
 
     /// The control topic is read anew from its beginning, perhaps because it is another one: nobody claims before its end. What
     /// was known of others stays, and so does the highest term.
-    pub fn restarted(&mut self) {
+    pub fn restarted(&mut self, now: Mono) {
         self.next_offset = 0;
         self.reached_end = None;
-        if let Role::Asking { .. } = self.role {
-            self.role = Role::Standby;
+        if let Role::Asking(_) = self.role {
+            self.wait_anew(now);
         }
     }
 
-    /// The leader of the control partition said where it ends.
-    pub fn end_offset(&mut self, end: u64) {
-        if let Role::Asking { end: answer @ None, .. } = &mut self.role {
-            *answer = Some(end);
+    /// The leader of the control partition said where it ends, asked at `asked`.
+    pub fn end_offset(&mut self, end: u64, asked: Mono) {
+        if let Role::Asking(question) = &mut self.role {
+            question.answer(end, asked);
         }
     }
 
@@ -262,21 +303,25 @@ impl Lease {
     pub fn tick(&mut self, now: Mono, may_claim: bool, wishes: &mut Vec<Wish>) {
         match self.role {
             Role::Standby if may_claim && self.leader_is_silent(now) => {
-                self.role = Role::Asking { since: now, end: None };
+                self.role = Role::Asking(EndQuestion::put(now));
                 wishes.push(Wish::AskEnd);
             }
-            Role::Asking { since, end } => self.tick_asking(now, since, end, wishes),
-            Role::Claiming { since } if now >= since + self.beat_every => {
-                self.role = Role::Claiming { since: now };
-                wishes.push(Wish::WriteOwn);
+            Role::Asking(question) => self.tick_asking(now, question, may_claim, wishes),
+            Role::Claiming { since } if now >= since + self.silence() => {
+                self.step_down(now, wishes); // It can write, and not read: it must not keep others from leading.
             }
+            Role::Claiming { .. } if self.is_beat_due(now) => wishes.push(Wish::WriteOwn),
             Role::Leading => self.tick_leading(now, wishes),
             Role::Standby | Role::Claiming { .. } | Role::Stopped => {}
         }
-        let beat_due = self.last_write.is_none_or(|last| now >= last + STANDBY_BEAT);
-        if matches!(self.role, Role::Standby) && self.reached_end.is_some() && beat_due {
+        let standby_due = self.last_write.is_none_or(|last| now >= last + STANDBY_BEAT);
+        if matches!(self.role, Role::Standby) && self.reached_end.is_some() && standby_due {
             wishes.push(Wish::WriteOwn);
         }
+    }
+
+    fn is_beat_due(&self, now: Mono) -> bool {
+        self.last_write.is_none_or(|last| now >= last + self.beat_every)
     }
 
     /// When [`Lease::tick`] is to be called at the latest.
@@ -300,33 +345,45 @@ impl Lease {
         leaders.max_by_key(|(_, seen)| seen.epoch).map(|(nonce, seen)| (*nonce, seen))
     }
 
+    /// Rule R9: the leader's last beat arrived three beats ago, in a wait that was not broken.
     fn leader_is_silent(&self, now: Mono) -> bool {
         let Some(reached_end) = self.reached_end else { return false };
         let jitter = Millis(u64::from(self.nonce % 500));
-        let others = self.leader().filter(|(nonce, _)| *nonce != self.nonce);
-        others.is_none_or(|(_, seen)| now >= seen.arrived.max(reached_end) + self.silence() + jitter)
+        let waited = |from: Mono| now >= from + self.silence() + jitter;
+        let silent = match self.leader().filter(|(nonce, _)| *nonce != self.nonce) {
+            Some((_, seen)) => waited(seen.arrived.max(reached_end)),
+            None => true,
+        };
+        silent && (self.wait_from == Mono(0) || waited(self.wait_from))
     }
 
-    fn tick_asking(&mut self, now: Mono, since: Mono, end: Option<u64>, wishes: &mut Vec<Wish>) {
+    /// Back to waiting: the silence has to last anew, since nothing could be heard or this process was not fit to lead.
+    fn wait_anew(&mut self, now: Mono) {
+        self.role = Role::Standby;
+        self.wait_from = now;
+    }
+
+    fn tick_asking(&mut self, now: Mono, question: EndQuestion, may_claim: bool, wishes: &mut Vec<Wish>) {
         if !self.leader_is_silent(now) {
             self.role = Role::Standby; // A beat came after all.
-        } else if end.is_some_and(|end| self.next_offset >= end) {
-            self.epoch = Epoch { term: self.highest_term + 1, nonce: self.nonce };
-            self.role = Role::Claiming { since: now };
-            wishes.push(Wish::WriteOwn);
-        } else if now >= since + ANSWER_WITHIN {
-            self.role = Role::Asking { since: now, end: None };
-            wishes.push(Wish::AskEnd);
+        } else if !may_claim || question.is_overdue(now) {
+            self.wait_anew(now);
+        } else if question.is_reached(self.next_offset) {
+            self.claim(now, wishes);
         }
     }
 
     fn tick_leading(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
-        if self.last_write.is_none_or(|last| now >= last + self.beat_every) {
-            wishes.push(Wish::WriteOwn);
-        }
         if self.permitted_until.is_some_and(|until| now >= until) {
             self.permitted_until = None; // Until a beat sent from now on is read back.
+            self.unpermitted_since = Some(now);
             wishes.push(Wish::Ended);
+        }
+        if self.unpermitted_since.is_some_and(|since| now >= since + self.silence()) {
+            return self.step_down(now, wishes); // Rule R10: it can write, and not read.
+        }
+        if self.is_beat_due(now) {
+            wishes.push(Wish::WriteOwn);
         }
         let others = self.replicas.iter().filter(|(nonce, _)| **nonce != self.nonce);
         let gone: Vec<u32> =
@@ -348,28 +405,38 @@ impl Lease {
         if let Role::Claiming { .. } = self.role
             && is_claim
         {
-            if self.leader().is_some_and(|(nonce, _)| nonce == self.nonce) {
+            if self.is_highest_alive(now) {
                 self.role = Role::Leading;
                 wishes.push(Wish::Began);
             } else {
-                self.role = Role::Standby;
+                self.wait_anew(now);
             }
         }
-        if self.role == Role::Leading {
+        if self.role == Role::Leading && replica.epoch == self.epoch {
             let until = sent + self.permission();
             self.permitted_until = Some(self.permitted_until.map_or(until, |known| known.max(until)));
+            self.unpermitted_since = None;
         }
     }
 
-    fn read_rival(&mut self, rival: Epoch, wishes: &mut Vec<Wish>) {
+    /// Whether no process that still beats claims a higher epoch. The dead do not count: at the highest term there is none above theirs.
+    fn is_highest_alive(&self, now: Mono) -> bool {
+        let rivals = self.replicas.iter().filter(|(nonce, seen)| {
+            **nonce != self.nonce && seen.state == ReplicaState::Leader && now < seen.arrived + self.silence()
+        });
+        rivals.map(|(_, seen)| seen.epoch).all(|rival| rival < self.epoch)
+    }
+
+    fn read_rival(&mut self, now: Mono, rival: Epoch, wishes: &mut Vec<Wish>) {
         if matches!(self.role, Role::Leading | Role::Claiming { .. }) && rival > self.epoch {
-            self.step_down(wishes);
+            self.step_down(now, wishes);
         }
     }
 
-    fn step_down(&mut self, wishes: &mut Vec<Wish>) {
-        self.role = Role::Standby;
+    fn step_down(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
+        self.wait_anew(now);
         self.permitted_until = None;
+        self.unpermitted_since = None;
         wishes.push(Wish::Ended);
         wishes.push(Wish::WriteOwn);
     }
@@ -403,7 +470,7 @@ mod tests {
             let mut wishes = Vec::new();
             lease.tick(Mono(now), true, &mut wishes);
             if wishes.contains(&Wish::AskEnd) {
-                lease.end_offset(lease.next_offset);
+                lease.end_offset(lease.next_offset, Mono(now));
             }
             if wishes.contains(&Wish::WriteOwn) {
                 lease.sent(Mono(now));
@@ -461,7 +528,7 @@ mod tests {
         lease.at_end(Mono(0), 1);
         lease.tick(Mono(3_600_000), true, &mut wishes);
         assert!(wishes.contains(&Wish::AskEnd));
-        lease.end_offset(40); // Beats that it has not read: the leader is well.
+        lease.end_offset(40, Mono(3_600_000)); // Beats that it has not read: the leader is well.
         lease.tick(Mono(3_600_010), true, &mut wishes);
         lease.read(Mono(3_600_020), 39, 9, Some(&record(ReplicaState::Leader, 4, 9, 40)), &mut wishes);
         lease.tick(Mono(3_600_030), true, &mut wishes);
@@ -491,11 +558,60 @@ mod tests {
         let mut wishes = Vec::new();
         lease.read(Mono(0), 90, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
         lease.at_end(Mono(0), 91);
-        lease.restarted();
+        lease.restarted(Mono(0));
         lease.tick(Mono(60_000), true, &mut wishes);
         assert_eq!((lease.role(), wishes), (Role::Standby, Vec::new()));
         assert!(claim(&mut lease, 60_000) >= 60_000 + lease.silence().0);
         assert_eq!(lease.epoch().term, 5);
+    }
+
+    #[test]
+    fn a_failed_question_restarts_the_wait() {
+        let mut lease = Lease::new(0, DEFAULT_BEAT);
+        let mut wishes = Vec::new();
+        lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
+        lease.at_end(Mono(0), 1);
+        let mut now = 0;
+        while now < 60_000 {
+            now += 50;
+            lease.tick(Mono(now), true, &mut wishes); // Kafka is away: for everybody, nobody answers.
+        }
+        lease.end_offset(1, Mono(now)); // It is back. The leader's next beat is on its way.
+        lease.tick(Mono(now + 1), true, &mut wishes);
+        assert!(!matches!(lease.role(), Role::Claiming { .. }), "claimed 1 ms after kafka came back");
+    }
+
+    #[test]
+    fn a_claimant_that_meets_a_higher_term_does_not_lead_below_it() {
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
+        let at = claim(&mut lease, 0);
+        let mut wishes = Vec::new();
+        lease.met_term(Mono(at), 9, &mut wishes);
+        let (beat, term) = (lease.beat(), lease.epoch().term);
+        lease.read(Mono(at + 10), 0, 7, Some(&record(ReplicaState::Leader, term, 7, beat)), &mut wishes);
+        assert!(lease.role() != Role::Leading || lease.epoch().term > 9, "{lease:?}");
+    }
+
+    #[test]
+    fn who_is_not_warm_any_more_does_not_claim() {
+        let mut lease = Lease::new(0, DEFAULT_BEAT);
+        let mut wishes = Vec::new();
+        lease.at_end(Mono(0), 1);
+        lease.tick(Mono(50), true, &mut wishes);
+        assert!(matches!(lease.role(), Role::Asking(_)));
+        lease.tick(Mono(60_000), false, &mut wishes); // Kafka was away for a minute, and Nacos is now.
+        lease.end_offset(1, Mono(60_000));
+        lease.tick(Mono(60_050), false, &mut wishes);
+        assert!(!matches!(lease.role(), Role::Claiming { .. }));
+    }
+
+    #[test]
+    fn the_highest_readable_term_does_not_end_all_elections() {
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
+        let mut wishes = Vec::new();
+        lease.met_term(Mono(0), (1 << 31) - 1, &mut wishes);
+        claim(&mut lease, 0);
+        assert!(lease.epoch().term < 1 << 31, "nobody can read a claim of term {}", lease.epoch().term);
     }
 
     #[test]
@@ -515,9 +631,71 @@ mod tests {
         let late = at + 5_000;
         let mut wishes = Vec::new();
         lease.tick(Mono(late), true, &mut wishes);
-        assert_eq!(wishes, [Wish::WriteOwn, Wish::Ended]);
+        assert_eq!(wishes, [Wish::Ended, Wish::WriteOwn]);
         let beat = lease.sent(Mono(late));
         lease.read(Mono(late + 5), 1, 7, Some(&record(ReplicaState::Leader, 1, 7, beat)), &mut wishes);
         assert!(lease.may_write(Mono(late + 6)));
+    }
+
+    #[test]
+    fn a_leader_that_can_write_and_not_read_makes_way() {
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
+        let at = lead(&mut lease, 7);
+        let mut left = None;
+        for now in (at..at + 60_000).step_by(50) {
+            let mut wishes = Vec::new();
+            lease.tick(Mono(now), false, &mut wishes);
+            if wishes.contains(&Wish::WriteOwn) {
+                lease.sent(Mono(now));
+            }
+            if lease.state() != ReplicaState::Leader {
+                left.get_or_insert(now - at);
+            }
+        }
+        assert!(left.is_some_and(|after| (5_500..=5_700).contains(&after)), "{left:?}");
+        assert_eq!(lease.role(), Role::Standby);
+    }
+
+    #[test]
+    fn a_claim_that_is_never_read_back_keeps_nobody_from_leading() {
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
+        let at = claim(&mut lease, 0);
+        lease.tick(Mono(at + lease.silence().0), true, &mut Vec::new());
+        assert_eq!((lease.role(), lease.state()), (Role::Standby, ReplicaState::Standby));
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_question_is_not_one_to_this() {
+        let mut lease = Lease::new(0, DEFAULT_BEAT);
+        let mut wishes = Vec::new();
+        lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
+        lease.at_end(Mono(0), 1);
+        lease.tick(Mono(3_000), true, &mut wishes);
+        assert!(matches!(lease.role(), Role::Asking(_)));
+        lease.end_offset(1, Mono(2_999)); // Asked by the round of questions before; the leader has beaten since.
+        lease.tick(Mono(3_100), true, &mut wishes);
+        assert!(!matches!(lease.role(), Role::Claiming { .. }), "{lease:?}");
+    }
+
+    #[test]
+    fn at_the_highest_term_who_lives_follows_who_is_dead() {
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
+        let mut wishes = Vec::new();
+        lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, HIGHEST_TERM, 9, 1)), &mut wishes);
+        let at = claim(&mut lease, 100);
+        let (beat, epoch) = (lease.beat(), lease.epoch());
+        assert_eq!(epoch, Epoch { term: HIGHEST_TERM, nonce: 7 });
+        lease.read(Mono(at + 10), 1, 7, Some(&record(ReplicaState::Leader, HIGHEST_TERM, 7, beat)), &mut wishes);
+        assert_eq!(lease.role(), Role::Leading);
+    }
+
+    #[test]
+    fn a_thousand_strangers_in_the_own_topic_are_not_all_remembered() {
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
+        for nonce in 0..5_000 {
+            let standby = record(ReplicaState::Standby, 1, nonce, 1);
+            lease.read(Mono(u64::from(nonce)), u64::from(nonce), nonce, Some(&standby), &mut Vec::new());
+        }
+        assert_eq!(lease.replicas.len(), MOST_REPLICAS);
     }
 }

@@ -1,18 +1,33 @@
 //! The one write path (rule R6): drives the own log, as it is read back, to what the local Nacos says.
 //!
-//! pending = sent, neither read back nor failed. For each key: if (pending, else image) is not what is wanted, write. What
-//! is due is kept as a set of keys, not of values: the value is looked up when it is sent, so that ten changes of one
-//! instance while the log is away become one record.
+//! pending = sent, neither read back nor failed. For each key: if (pending, else image) is not what is wanted, write. What is due is kept
+//! as a set of keys, not of values: the value is looked up when it is sent, so that ten changes of one instance while the log is away
+//! become one record.
+//!
+//! ```text
+//! at rest ──mark──▶ due ──next, send──▶ pending ──read back──▶ at rest
+//!                    ▲                     │ failed, or nothing heard
+//!                    └──retry──── did not land ◀── read up to an end asked for after ── unsure
+//! ```
+//!
+//! Invariants: a key that is not at rest has exactly one entry here, with all that is known of it; every index points to such an entry and
+//! every entry is in the indexes that its state asks for, so that nothing is counted by hand. Costs: logarithmic in what is under way and
+//! due, never in the registry.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod doubt;
+mod ledger;
 
-use foldhash::fast::RandomState;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::federation::input::{Outgoing, SendId};
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
+use crate::log::partition::Fold;
 use crate::log::record::{Body, Epoch, Header, SCHEMA, TopicKind};
 use crate::time::{Millis, Mono, WallMs};
+
+use self::doubt::Doubts;
+use self::ledger::{Change, Ledger, Pending};
 
 /// How many records may be under way: about half a second of a healthy log; more wait as keys.
 const MOST_PENDING: usize = 10_000;
@@ -22,46 +37,51 @@ const RESTATE_AFTER: Millis = Millis::from_secs(1);
 const RETRY_AFTER: Millis = Millis(500);
 /// The longest wait after failed sends.
 const RETRY_AT_MOST: Millis = Millis::from_secs(60);
-/// From so many failed sends in a row on, the trouble is with the key and not with the log: a leader that cannot reach the
-/// log loses its permission to send after the first.
+/// From so many failed sends in a row on, while the log takes others, the trouble is with the key and not with the log.
 const REFUSED_FROM: u32 = 3;
 /// A send of which nothing is heard for this long may have landed or not; longer than the producer's own time-out.
 const UNHEARD_AFTER: Millis = Millis::from_secs(10);
-/// Sends of which nothing is heard are looked for this often.
-const LOOK_AGAIN_AFTER: Millis = Millis(250);
+
+/// A partition of an own data topic.
+pub type OwnPartition = (TopicKind, u32);
 
 /// What is under way and what is due.
 #[derive(Default)]
 pub struct Publisher {
-    pending: HashMap<DataKey, Pending, RandomState>,
-    sends: HashMap<SendId, DataKey, RandomState>,
-    due: HashMap<DataKey, (Mono, WallMs), RandomState>,
-    order: VecDeque<DataKey>,
-    delayed: BTreeMap<(Mono, DataKey), ()>,
-    failures: HashMap<DataKey, u32, RandomState>,
-    restated: HashMap<DataKey, Mono, RandomState>,
-    unsure: usize,
-    looked: Mono,
+    ledger: Ledger,
+    doubts: Doubts,
+    /// Sends in their order; those that were heard of are passed over.
+    unheard: VecDeque<(Mono, SendId)>,
+    restated: Restated,
     seq: u64,
     sent_total: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Pending {
-    id: SendId,
-    body: Body,
-    partition: u32,
-    digest: Option<u128>,
-    sent: Mono,
-    since: Mono,
-    /// Set when nobody knows whether it landed: the question, and the end offset that answers it.
-    unsure: Option<Unsure>,
+/// When keys that another writer overwrote were, or will be, restated; those of more than a second ago are forgotten.
+#[derive(Default)]
+struct Restated {
+    last: BTreeMap<DataKey, Mono>,
+    order: VecDeque<(Mono, DataKey)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Unsure {
-    since: Mono,
-    end: Option<u64>,
+impl Restated {
+    /// The key is to be restated: not before the time that is returned.
+    fn next(&mut self, now: Mono, key: &DataKey) -> Mono {
+        while let Some((at, key)) = self.order.pop_front_if(|(at, _)| now >= *at + RESTATE_AFTER) {
+            if self.last.get(&key) == Some(&at) {
+                self.last.remove(&key);
+            }
+        }
+        match self.last.get(key) {
+            Some(planned) if *planned > now => *planned, // It is on its way already.
+            last => {
+                let next = last.map_or(now, |last| *last + RESTATE_AFTER);
+                self.last.insert(key.clone(), next);
+                self.order.push_back((next, key.clone()));
+                next
+            }
+        }
+    }
 }
 
 /// What a record that was read back means.
@@ -73,23 +93,38 @@ pub enum ReadBack {
     Other,
 }
 
+/// How much a send that failed says of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The log did not take it, or nobody heard that it did: it may have landed.
+    Unsure,
+    /// This record cannot be taken, whatever the state of the log (too large); it did not land.
+    Refused,
+}
+
 impl Publisher {
     /// The value under way for a key, if one is.
     #[must_use]
     pub fn pending(&self, key: &DataKey) -> Option<&Body> {
-        self.pending.get(key).map(|pending| &pending.body)
+        self.ledger.pending(key).map(|pending| &pending.body)
     }
 
     /// How many records are under way.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.pending.len()
+        self.ledger.in_flight()
+    }
+
+    /// Entries of the queues, for a test of memory.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.ledger.waiting() + self.restated.order.len() + self.doubts.len()
     }
 
     /// How many keys are due and not sent.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.due.len()
+        self.ledger.waiting()
     }
 
     /// Records sent in this process, failed ones included.
@@ -98,48 +133,39 @@ impl Publisher {
         self.sent_total
     }
 
-    /// How many keys the log refuses again and again; each is tried on, ever more slowly.
+    /// How many keys the log refuses again and again although it takes others; each is tried on, ever more slowly.
     #[must_use]
     pub fn refused(&self) -> usize {
-        self.failures.values().filter(|failures| **failures >= REFUSED_FROM).count()
+        self.ledger.refused()
     }
 
-    /// Age of the oldest change that is not in the log yet; zero if there is none. A key that the log refuses again and
-    /// again does not count: one item that is too large must not make a whole cluster look old.
+    /// Age of the oldest change that is not in the log yet; zero if there is none. A key that the log refuses while it takes
+    /// others does not count: one item that is too large must not make a whole cluster look old.
     #[must_use]
     pub fn unpublished_age(&self, now: Mono) -> Millis {
-        let taken = |key: &DataKey| self.failures.get(key).is_none_or(|failures| *failures < REFUSED_FROM);
-        let due = self.due.iter().filter(|(key, _)| taken(key)).map(|(_, (since, _))| *since);
-        let pending = self.pending.iter().filter(|(key, _)| taken(key)).map(|(_, pending)| pending.since);
-        let oldest = due.chain(pending).min();
-        oldest.map_or(Millis(0), |since| now.since(since))
+        self.ledger.oldest().map_or(Millis(0), |since| now.since(since))
     }
 
-    /// The key's wanted value differs from the log's.
-    pub fn mark(&mut self, now: Mono, wall: WallMs, key: DataKey) {
-        if !self.due.contains_key(&key) {
-            self.due.insert(key.clone(), (now, wall));
-            self.order.push_back(key);
-        }
+    /// Whether a change of the partition is due and neither sent nor refused: then nothing may be stated of it (rule R16).
+    #[must_use]
+    pub fn owes(&self, partition: OwnPartition) -> bool {
+        self.ledger.owes(partition)
+    }
+
+    /// The key's wanted value differs from the log's; its partition is one of `partitions`.
+    pub fn mark(&mut self, now: Mono, wall: WallMs, key: DataKey, partitions: u32) {
+        self.ledger.mark(Change { since: now, wall }, key, partitions, now);
     }
 
     /// As [`Publisher::mark`], after somebody else's record was read back.
-    pub fn mark_overwritten(&mut self, now: Mono, wall: WallMs, key: DataKey) {
-        let last = self.restated.insert(key.clone(), now);
-        match last.filter(|last| now < *last + RESTATE_AFTER) {
-            Some(last) => self.delay(now, wall, key, last + RESTATE_AFTER),
-            None => self.mark(now, wall, key),
-        }
+    pub fn mark_overwritten(&mut self, now: Mono, wall: WallMs, key: DataKey, partitions: u32) {
+        let not_before = self.restated.next(now, &key);
+        self.ledger.mark(Change { since: now, wall }, key, partitions, not_before);
     }
 
-    fn delay(&mut self, now: Mono, wall: WallMs, key: DataKey, until: Mono) {
-        self.due.entry(key.clone()).or_insert((now, wall));
-        self.delayed.insert((until, key), ());
-    }
-
-    /// The key's wanted value is the log's.
+    /// The key's wanted value is the log's: it is not due any more, and whatever was refused of it is nobody's wish any more.
     pub fn clear(&mut self, key: &DataKey) {
-        self.due.remove(key);
+        self.ledger.clear(key);
     }
 
     /// Leadership ended or began: nothing is under way or due any more that this process would answer for.
@@ -148,26 +174,18 @@ impl Publisher {
         *self = Self { seq, sent_total, ..Self::default() };
     }
 
-    /// The next key to be sent at `now`, with the time its change was observed; `None` if none is due or enough is under way.
+    /// The next key to be sent at `now`, with the change that makes it due; `None` if none is due or enough is under way. It stays due
+    /// until it is sent or cleared: the caller has to do either before asking again.
     pub fn next(&mut self, now: Mono) -> Option<(DataKey, Mono, WallMs)> {
-        while let Some(((until, _), ())) = self.delayed.first_key_value() {
-            if *until > now {
-                break;
-            }
-            if let Some(((_, key), ())) = self.delayed.pop_first() {
-                self.order.push_back(key);
-            }
-        }
-        while self.pending.len() < MOST_PENDING {
-            let key = self.order.pop_front()?;
+        while self.ledger.in_flight() < MOST_PENDING {
+            let key = self.ledger.first_due(now)?;
             // A send of unknown outcome is waited for: it may land after the next one.
-            if self.pending.get(&key).is_some_and(|pending| pending.unsure.is_some()) {
-                self.delayed.insert((now + RESTATE_AFTER, key), ());
+            if self.ledger.pending(&key).is_some_and(|pending| pending.unsure) {
+                self.ledger.delay(&key, now + RESTATE_AFTER);
                 continue;
             }
-            if let Some((since, wall)) = self.due.remove(&key) {
-                return Some((key, since, wall));
-            }
+            let change = self.ledger.change_of(&key)?;
+            return Some((key, change.since, change.wall));
         }
         None
     }
@@ -185,23 +203,17 @@ impl Publisher {
         self.seq += 1;
         self.sent_total += 1;
         let id = SendId(self.seq);
+        let change = Change { since, wall: observed };
         let partition = key.partition(partitions);
-        let pending = Pending { id, body: body.clone(), partition, digest: None, sent: now, since, unsure: None };
-        if let Some(earlier) = self.pending.insert(key.clone(), pending) {
-            self.sends.remove(&earlier.id);
-            self.unsure -= usize::from(earlier.unsure.is_some());
-        }
-        self.sends.insert(id, key.clone());
+        self.ledger.send(&key, partitions, Pending { id, body: body.clone(), digest: None, change, unsure: false });
+        self.unheard.push_back((now, id));
         let header = Header { schema: SCHEMA, epoch, seq: self.seq, observed };
         Outgoing { topic: topic_of(&key), partition, key, body, header }
     }
 
     /// The digest of a record that was encoded; checkpoints count it before it is read back.
     pub fn encoded(&mut self, id: SendId, digest: u128) {
-        let Some(key) = self.sends.get(&id) else { return };
-        if let Some(pending) = self.pending.get_mut(key) {
-            pending.digest = Some(digest);
-        }
+        self.ledger.encoded(id, digest);
     }
 
     /// A number for a record that is not remembered: a checkpoint.
@@ -213,42 +225,48 @@ impl Publisher {
     /// A record of the key was read back.
     pub fn read_back(&mut self, key: &DataKey, header: Option<Header>, epoch: Epoch) -> ReadBack {
         let id = header.filter(|header| header.epoch == epoch).map(|header| SendId(header.seq));
-        match self.pending.get(key) {
+        if let Some(id) = id {
+            self.took(topic_of(key), id);
+        }
+        match self.ledger.pending(key) {
             Some(pending) if Some(pending.id) == id => {
-                self.sends.remove(&pending.id);
-                self.unsure -= usize::from(pending.unsure.is_some());
-                self.pending.remove(key);
-                self.failures.remove(key);
+                self.ledger.landed(key);
                 ReadBack::Latest
             }
             _ => ReadBack::Other,
         }
     }
 
-    /// A send failed, or nothing was heard of it: it may have landed all the same. Returns the partition whose end tells.
-    pub fn failed(&mut self, now: Mono, id: SendId) -> Option<(TopicKind, u32)> {
-        let key = self.sends.get(&id)?;
-        let pending = self.pending.get_mut(key)?;
-        self.unsure += usize::from(pending.unsure.is_none());
-        pending.unsure = Some(Unsure { since: now, end: None });
-        Some((topic_of(key), pending.partition))
+    /// A record of this epoch was read back from the topic, a checkpoint for example: whatever failed before it did not fail for
+    /// want of a log that takes records.
+    pub fn took(&mut self, topic: TopicKind, id: SendId) {
+        self.ledger.took(topic, id);
     }
 
-    /// Sends of which nothing is heard, and questions without an answer: the partitions to ask, anew.
-    pub fn overdue(&mut self, now: Mono) -> Vec<(TopicKind, u32)> {
-        let mut ask = Vec::new();
-        if now < self.looked + LOOK_AGAIN_AFTER {
-            return ask;
+    /// A send failed. Returns the partition whose end is to be asked for, if one is; a refused one is due again, ever more slowly.
+    pub fn failed(&mut self, now: Mono, id: SendId, failure: Failure) -> Option<OwnPartition> {
+        let key = self.ledger.key_of(id)?.clone();
+        match failure {
+            Failure::Unsure => self.doubt(now, id, &key),
+            Failure::Refused => {
+                let failures = self.ledger.did_not_land(&key, self.seq, Failure::Refused)?;
+                self.ledger.delay(&key, now + backoff(failures));
+                None
+            }
         }
-        self.looked = now;
-        for (key, pending) in &mut self.pending {
-            let unheard = pending.unsure.is_none() && now >= pending.sent + UNHEARD_AFTER;
-            let unanswered =
-                pending.unsure.is_some_and(|unsure| unsure.end.is_none() && now >= unsure.since + RESTATE_AFTER);
-            if unheard || unanswered {
-                self.unsure += usize::from(unheard);
-                pending.unsure = Some(Unsure { since: now, end: None });
-                ask.push((topic_of(key), pending.partition));
+    }
+
+    fn doubt(&mut self, now: Mono, id: SendId, key: &DataKey) -> Option<OwnPartition> {
+        let partition = self.ledger.mark_unsure(key)?;
+        self.doubts.add(now, partition, id).then_some(partition)
+    }
+
+    /// Sends of which nothing is heard, and questions without an answer: the partitions to ask, now.
+    pub fn overdue(&mut self, now: Mono) -> Vec<OwnPartition> {
+        let mut ask = self.doubts.overdue(now);
+        while let Some((_, id)) = self.unheard.pop_front_if(|(sent, _)| now >= *sent + UNHEARD_AFTER) {
+            if let Some(key) = self.ledger.key_of(id).cloned() {
+                ask.extend(self.doubt(now, id, &key));
             }
         }
         ask.sort_unstable();
@@ -256,63 +274,45 @@ impl Publisher {
         ask
     }
 
-    /// The partition's leader said where it ends.
-    pub fn end_offset(&mut self, topic: TopicKind, partition: u32, end: u64) {
-        if self.unsure == 0 {
-            return;
-        }
-        for (key, pending) in &mut self.pending {
-            if let Some(unsure) = &mut pending.unsure
-                && (topic_of(key), pending.partition) == (topic, partition)
-            {
-                unsure.end = unsure.end.or(Some(end));
-            }
-        }
+    /// The partition's leader said where it ends, asked at `asked`.
+    pub fn end_offset(&mut self, partition: OwnPartition, end: u64, asked: Mono) {
+        self.doubts.answer(partition, end, asked);
     }
 
-    /// The partition was read up to `next_offset`: sends that would have been met by now did not land. Returns their keys,
-    /// which are to be looked at again.
-    pub fn settle(&mut self, now: Mono, topic: TopicKind, partition: u32, next_offset: u64) -> Vec<(DataKey, Mono)> {
-        if self.unsure == 0 {
-            return Vec::new();
-        }
-        let decided = |key: &DataKey, pending: &Pending| {
-            let answered = pending.unsure.and_then(|unsure| unsure.end).is_some_and(|end| next_offset >= end);
-            answered && (topic_of(key), pending.partition) == (topic, partition)
-        };
-        let decided: Vec<DataKey> =
-            self.pending.iter().filter(|(key, pending)| decided(key, pending)).map(|(key, _)| key.clone()).collect();
+    /// The partition's reader begins anew: what was said of its end is void.
+    pub fn restarted(&mut self, now: Mono, partition: OwnPartition) {
+        self.doubts.begin_anew(now, partition);
+    }
+
+    /// The partition was read up to `next_offset`: sends that would have been met by now did not land. Returns their keys, which are to
+    /// be looked at again, and when they may be sent; and whether the partition is to be asked once more, for sends that failed since.
+    pub fn settle(&mut self, now: Mono, partition: OwnPartition, next_offset: u64) -> (Vec<(DataKey, Mono)>, bool) {
+        let (decided, ask) = self.doubts.settle(now, partition, next_offset);
         let mut again = Vec::new();
-        for key in decided {
-            if let Some(pending) = self.pending.remove(&key) {
-                self.sends.remove(&pending.id);
-                self.unsure -= usize::from(pending.unsure.is_some());
-                let failures = self.failures.entry(key.clone()).or_insert(0);
-                let wait = RETRY_AFTER.0.saturating_mul(1 << (*failures).min(10)).min(RETRY_AT_MOST.0);
-                *failures += 1;
-                again.push((key, now + Millis(wait)));
+        for id in decided {
+            let Some(key) = self.ledger.key_of(id).cloned() else { continue };
+            if let Some(failures) = self.ledger.did_not_land(&key, self.seq, Failure::Unsure) {
+                again.push((key, now + backoff(failures)));
             }
         }
-        again
+        (again, ask)
     }
 
     /// The key's send did not land and it is still wanted: due again, not before `until`.
-    pub fn retry(&mut self, now: Mono, wall: WallMs, key: DataKey, until: Mono) {
-        self.delay(now, wall, key, until);
+    pub fn retry(&mut self, key: &DataKey, until: Mono) {
+        self.ledger.delay(key, until);
     }
 
-    /// Count and digest of the partition with what is under way, in the order of sending; `None` while a send is unsure.
+    /// Count and digest of the partition with what is under way, in the order of sending; `None` while a send is unsure or a change is
+    /// due and not sent (rule R16): to state less than what is wanted would prove the incomplete.
     #[must_use]
-    pub fn projected(
-        &self,
-        topic: TopicKind,
-        partition: u32,
-        image: &crate::log::partition::Fold,
-    ) -> Option<(u64, u128)> {
+    pub fn projected(&self, partition: OwnPartition, image: &Fold) -> Option<(u64, u128)> {
+        if self.owes(partition) {
+            return None;
+        }
         let (mut count, mut digest) = (image.count(), image.digest());
-        let here = |(key, pending): &(&DataKey, &Pending)| (topic_of(key), pending.partition) == (topic, partition);
-        for (key, pending) in self.pending.iter().filter(here) {
-            if pending.unsure.is_some() {
+        for (key, pending) in self.ledger.pending_in(partition) {
+            if pending.unsure {
                 return None;
             }
             let before = image.digest_of(key);
@@ -323,9 +323,20 @@ impl Publisher {
         Some((count, digest))
     }
 
-    /// When a delayed key is due.
+    /// When a key is due, a question is to be put anew, or a send has not been heard of for too long.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.delayed.first_key_value().map(|((until, _), ())| *until)
+        let due = if self.ledger.in_flight() < MOST_PENDING { self.ledger.next_due() } else { None };
+        let unheard = self.unheard.front().map(|(sent, _)| *sent + UNHEARD_AFTER);
+        [due, unheard, self.doubts.next_deadline()].into_iter().flatten().min()
     }
 }
+
+/// How long a key waits after so many failures in a row, at least one.
+fn backoff(failures: u32) -> Millis {
+    let doubled = failures.saturating_sub(1).min(10);
+    Millis(RETRY_AFTER.0.saturating_mul(1 << doubled).min(RETRY_AT_MOST.0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,14 @@ impl Add<Millis> for Mono {
     }
 }
 
+impl Add for Millis {
+    type Output = Self;
+    /// As long as both; the longest there is if that is too long: lengths come from other clusters, too.
+    fn add(self, length: Self) -> Self {
+        Self(self.0.saturating_add(length.0))
+    }
+}
+
 impl Millis {
     /// `seconds` as a length of time.
     #[must_use]

@@ -12,5 +12,6 @@ pub mod admin;
 pub mod client;
 pub mod cluster;
 pub mod message;
+mod paging;
 pub mod payload;
 pub mod server;

@@ -1,4 +1,4 @@
-//! The federation gateway: adapters around the pure core, and the one task that owns its state.
+//! The federation gateway: adapters around the pure core, and the one thread that owns its state.
 
 pub mod api;
 pub mod app;
@@ -6,6 +6,10 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod engine;
+pub mod exclusions;
+pub mod fault;
+#[cfg(test)]
+mod hostile;
 pub mod kafka;
 pub mod metrics;
 pub mod nacos;
@@ -15,6 +19,7 @@ pub mod registry;
 pub mod resolve;
 pub mod scenario;
 pub mod snapshot_file;
+pub mod storage;
 pub mod telemetry;
 pub mod trouble;
 pub mod view;

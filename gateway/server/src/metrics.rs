@@ -4,7 +4,9 @@
 //! counts) is read from it when somebody scrapes. Label values come from enums and from cluster ids, never from users.
 
 mod catalog;
+mod connections;
 mod label;
+mod troubles;
 mod view;
 
 use federation_core::id::ClusterId;
@@ -19,10 +21,13 @@ use prometheus_client::registry::Registry;
 
 use self::catalog::Catalog;
 pub use self::catalog::{Kind, Listed};
+pub use self::connections::ConnectionMetrics;
 use self::label::Label;
 pub use self::label::{
-    CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind, WatchFace,
+    CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind,
+    WatchFace,
 };
+pub use self::troubles::TroubleMetrics;
 use crate::view::ViewReader;
 
 /// Bounds of durations in seconds: from what a lookup takes to what a client would no longer wait for.
@@ -44,6 +49,8 @@ pub struct Metrics {
     pub resolve: ResolveMetrics,
     /// Written by the HTTP and gRPC faces.
     pub api: ApiMetrics,
+    /// Written by the sockets of the HTTP and gRPC faces, and of the embedded registry.
+    pub connections: ConnectionMetrics,
     /// Written by the board of troubles.
     pub troubles: TroubleMetrics,
 }
@@ -60,9 +67,10 @@ impl Metrics {
         let policy = PolicyMetrics::register(&mut catalog);
         let resolve = ResolveMetrics::register(&mut catalog);
         let api = ApiMetrics::register(&mut catalog);
+        let connections = ConnectionMetrics::register(&mut catalog);
         let troubles = TroubleMetrics::register(&mut catalog);
         let (registry, listed) = catalog.finish();
-        Self { registry, listed, engine, log, nacos, policy, resolve, api, troubles }
+        Self { registry, listed, engine, log, nacos, policy, resolve, api, connections, troubles }
     }
 
     /// All values in the OpenMetrics text format, version 1.0.0.
@@ -77,35 +85,6 @@ impl Metrics {
     #[must_use]
     pub fn listed(&self) -> &[Listed] {
         &self.listed
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TroubleLabels {
-    kind: Label<TroubleKind>,
-}
-
-/// Of what is wrong now.
-#[derive(Clone, Debug, Default)]
-pub struct TroubleMetrics {
-    standing: Family<TroubleLabels, Gauge>,
-}
-
-impl TroubleMetrics {
-    fn register(catalog: &mut Catalog) -> Self {
-        let new = Self::default();
-        let help = "things that are wrong with this gateway now, as its status lists them";
-        catalog.gauge("federation_troubles", "kind", help, &new.standing);
-        for kind in TroubleKind::ALL {
-            new.standing(*kind).set(0);
-        }
-        new
-    }
-
-    /// How many troubles of this kind stand.
-    #[must_use]
-    pub fn standing(&self, kind: TroubleKind) -> Gauge {
-        self.standing.get_or_create_owned(&TroubleLabels { kind: Label(kind) })
     }
 }
 
@@ -146,6 +125,8 @@ impl PublishMetrics {
 pub struct EngineMetrics {
     /// Inputs that were taken, one step each.
     pub steps: Counter,
+    /// Turns: after each, what changed is shown.
+    pub turns: Counter,
     /// Inputs that wait.
     pub queue_depth: Gauge,
     /// 1 while this replica leads its cluster.
@@ -162,6 +143,8 @@ impl EngineMetrics {
     fn register(catalog: &mut Catalog) -> Self {
         let new = Self::default();
         catalog.counter("federation_engine_steps_total", "", "inputs that the engine took", &new.steps);
+        let help = "turns of the engine: what waits is taken in, what changed is shown";
+        catalog.counter("federation_engine_turns_total", "", help, &new.turns);
         catalog.gauge("federation_engine_queue_depth", "", "inputs that wait for the engine", &new.queue_depth);
         catalog.gauge("federation_leader", "", "1 while this replica leads its cluster, else 0", &new.leader);
         catalog.counter("federation_view_changes_total", "", "changes written to the view", &new.view_changes);
@@ -289,6 +272,11 @@ struct CallLabels {
     call: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GivenUpLabels {
+    reason: &'static str,
+}
+
 /// Of the adapter of the local Nacos.
 #[derive(Clone, Debug, Default)]
 pub struct NacosMetrics {
@@ -300,6 +288,7 @@ pub struct NacosMetrics {
     pub subscriptions: Gauge,
     /// Pushes received.
     pub pushes: Counter,
+    given_up: Family<GivenUpLabels, Counter>,
     refused: Family<CallLabels, Counter>,
     failed: Family<CallLabels, Counter>,
 }
@@ -311,11 +300,22 @@ impl NacosMetrics {
         catalog.counter("federation_nacos_connects_total", "", "connections set up", &new.connects);
         catalog.gauge("federation_nacos_subscriptions", "", "services subscribed to", &new.subscriptions);
         catalog.counter("federation_nacos_pushes_total", "", "pushes received", &new.pushes);
+        let help = "connections given up although they stood: nothing was answered, or nothing pushed that was due";
+        catalog.counter("federation_nacos_connections_given_up_total", "reason", help, &new.given_up);
+        for reason in ["no_answer", "no_pushes"] {
+            let _ = new.given_up(reason); // Shown as 0 from the start.
+        }
         let help = "calls that the local Nacos refused to this account";
         catalog.counter("federation_nacos_calls_refused_total", "call", help, &new.refused);
         let help = "calls that failed otherwise: no answer in time, an error, or nonsense";
         catalog.counter("federation_nacos_calls_failed_total", "call", help, &new.failed);
         new
+    }
+
+    /// Connections given up for `reason`, a name from a fixed list such as `no_answer`.
+    #[must_use]
+    pub fn given_up(&self, reason: &'static str) -> Counter {
+        self.given_up.get_or_create_owned(&GivenUpLabels { reason })
     }
 
     /// Refusals of `call`, a name from a fixed list such as `list_services`.

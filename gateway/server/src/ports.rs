@@ -4,6 +4,7 @@
 //! traits below, none of which may block or wait.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use federation_core::federation::input::{Input, SendId};
@@ -22,11 +23,21 @@ pub struct News {
     pub input: Input,
     /// W3C `traceparent` of the sampled event that caused it, if any.
     pub traceparent: Option<String>,
+    /// Of an answer: when the question was put. The engine tells it by the core's clock.
+    pub asked: Option<Instant>,
+}
+
+impl News {
+    /// The answer to a question that was put at `asked`.
+    #[must_use]
+    pub fn answer(input: Input, asked: Instant) -> Self {
+        Self { input, traceparent: None, asked: Some(asked) }
+    }
 }
 
 impl From<Input> for News {
     fn from(input: Input) -> Self {
-        Self { input, traceparent: None }
+        Self { input, traceparent: None, asked: None }
     }
 }
 

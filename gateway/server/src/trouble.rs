@@ -41,6 +41,12 @@ pub struct Trouble {
 #[derive(Clone, Default)]
 pub struct TroubleBoard(Arc<Shared>);
 
+impl std::fmt::Debug for TroubleBoard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TroubleBoard").field("standing", &self.standing().len()).finish_non_exhaustive()
+    }
+}
+
 #[derive(Default)]
 struct Shared {
     /// Locked for single operations only.

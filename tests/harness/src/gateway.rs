@@ -39,6 +39,8 @@ pub struct GatewayOptions {
     pub further: String,
     /// What is put under `nacos:`, one `field: value` a line.
     pub nacos_further: Vec<String>,
+    /// Environment variables, by name.
+    pub variables: Vec<(String, String)>,
     /// Where its data lies; temporary when absent.
     pub home: Option<PathBuf>,
 }
@@ -55,6 +57,7 @@ impl GatewayOptions {
             kafka: kafka.into(),
             further: String::new(),
             nacos_further: Vec::new(),
+            variables: Vec::new(),
             home: None,
         }
     }
@@ -95,6 +98,7 @@ pub struct Gateway {
     binary: PathBuf,
     ports: PortBlock,
     registry: Option<PortBlock>,
+    variables: Vec<(String, String)>,
     http: reqwest::Client,
     process: Option<Process>,
     home: Home,
@@ -123,7 +127,8 @@ impl Gateway {
         std::fs::write(home.path().join("gateway.yaml"), options.yaml(&ports, registry.as_ref()))?;
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(CALL_PATIENCE).build()?;
         let (cluster, binary) = (options.cluster.clone(), binary().await?);
-        Ok(Self { cluster, binary, ports, registry, http, process: None, home })
+        let variables = options.variables.clone();
+        Ok(Self { cluster, binary, ports, registry, variables, http, process: None, home })
     }
 
     /// Starts it without waiting for anything.
@@ -138,6 +143,7 @@ impl Gateway {
         let program = Program::new(format!("the gateway of {}", self.cluster), &self.binary, self.log())
             .args(["serve", "--config", "gateway.yaml"])
             .directory(self.home.path());
+        let program = self.variables.iter().fold(program, |program, (name, value)| program.env(name, value));
         self.process = Some(program.spawn(Conversation::None).await?);
         Ok(())
     }

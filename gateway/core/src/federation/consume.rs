@@ -1,34 +1,33 @@
 //! News of the log: members, records, ends, and what they mean for the origin that they are of.
 
-use crate::federation::input::{Effect, LogInput};
+use crate::federation::input::{Effect, LogInput, SendId};
+use crate::federation::reconcile::Occasion;
+use crate::federation::stated::Described;
 use crate::federation::{Counts, Federation, Now, Origin};
 use crate::id::ClusterId;
+use crate::local::observation::{Doubt, Subject};
 use crate::log::control::{ControlKey, ControlValue, Descriptor};
 use crate::log::key::{DataKey, RecordKey};
-use crate::log::partition::Applied;
-use crate::log::record::{ControlRecord, PartitionId, Record, TopicKind};
-use crate::publish::ReadBack;
+use crate::log::partition::{Applied, Partition};
+use crate::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
+use crate::publish::{Failure, ReadBack};
+use crate::time::Mono;
 
 impl Federation {
     pub(super) fn step_log(&mut self, now: Now, input: LogInput, effects: &mut Vec<Effect>) {
-        if !matches!(
-            input,
-            LogInput::Unreachable { .. } | LogInput::SendFailed(_) | LogInput::Members(_) | LogInput::ProducerReplaced
-        ) {
-            self.log_trouble = None;
+        if matches!(input, LogInput::Records { .. } | LogInput::Control { .. } | LogInput::AtEnd { .. }) {
+            self.log_trouble = None; // Only what comes shows that the log can be read: another client's answers do not.
         }
         match input {
             LogInput::Members(members) => self.add_members(now, members),
-            LogInput::Records { partition, records } => self.fold(now, &partition, &records, effects),
-            LogInput::Control { origin, records } => self.read_control(now, &origin, &records, effects),
+            LogInput::Records { partition, records } => self.fold(now, &partition, records, effects),
+            LogInput::Control { origin, records } => self.read_control(now, &origin, records, effects),
             LogInput::AtEnd { partition, next_offset } => self.at_end(now, &partition, next_offset, effects),
-            LogInput::EndOffset { partition, end } => self.end_offset(now, &partition, end),
-            LogInput::Restarted(partition) => self.restarted(&partition),
-            LogInput::SendFailed(id) => {
-                if let Some((topic, partition)) = self.publisher.failed(now.mono, id) {
-                    effects.push(Effect::AskEnd(self.own_partition(topic, partition)));
-                }
-            }
+            LogInput::EndOffset { partition, end } => self.end_offset(now, &partition, end, now.mono, effects),
+            LogInput::EndAnswer { partition, end, asked } => self.end_offset(now, &partition, end, asked, effects),
+            LogInput::Restarted(partition) => self.restarted(now, &partition),
+            LogInput::SendFailed(id) => self.send_failed(now, id, Failure::Unsure, effects),
+            LogInput::SendRefused(id) => self.send_failed(now, id, Failure::Refused, effects),
             LogInput::ProducerReplaced => {
                 let mut wishes = Vec::new();
                 self.lease.claim_anew(now.mono, &mut wishes);
@@ -45,26 +44,29 @@ impl Federation {
             }
             let origin = self.origins.entry(id.clone()).or_insert_with(|| Origin::new(0));
             origin.member.get_or_insert(now.mono);
-            origin.topics = partitions;
+            origin.topics = partitions.min(self.bounds.partitions);
             self.fit_partitions(&id);
         }
     }
 
-    fn fold(&mut self, now: Now, place: &PartitionId, records: &[Record], effects: &mut Vec<Effect>) {
+    fn send_failed(&mut self, now: Now, id: SendId, failure: Failure, effects: &mut Vec<Effect>) {
+        if let Some((topic, partition)) = self.publisher.failed(now.mono, id, failure) {
+            effects.push(Effect::AskEnd(self.own_partition(topic, partition)));
+        }
+    }
+
+    fn fold(&mut self, now: Now, place: &PartitionId, records: Vec<Record>, effects: &mut Vec<Effect>) {
         let own = place.origin == *self.cluster();
-        for record in records {
+        for mut record in records {
             let Some(origin) = self.origins.get_mut(&place.origin) else { return };
-            let Some(partition) = origin.log.partition_mut(place.topic, place.partition) else { return };
-            let applied = partition.apply(record);
-            origin.counts.note(&applied);
-            origin.size.outdated |= matches!(applied, Applied::Changed(_) | Applied::Replaced(_));
+            let Some(applied) = origin.fold(now, place, &mut record, own, &self.bounds) else { return };
             self.note_applied(now, &place.origin, applied);
             if own {
-                self.read_back(now, place, record, effects);
+                self.read_back(now, place, &record, effects);
             }
         }
         if own {
-            self.settle_sends(now, place);
+            self.settle_sends(now, place, effects);
         }
     }
 
@@ -79,23 +81,32 @@ impl Federation {
     fn note_change(&mut self, now: Now, origin: &ClusterId, key: &DataKey) {
         self.changed.note(key);
         self.hear_health(now, origin, key);
+        self.recount(origin, key);
     }
 
     fn read_back(&mut self, now: Now, place: &PartitionId, record: &Record, effects: &mut Vec<Effect>) {
         if let Some(header) = record.header {
             let mut wishes = Vec::new();
-            self.lease.met_term(header.epoch.term, &mut wishes);
+            self.lease.met_term(now.mono, header.epoch.term, &mut wishes);
             self.fulfil(now, wishes, effects);
         }
         match &record.key {
             RecordKey::Data(key) => self.read_back_fact(now, key, record, effects),
-            RecordKey::Checkpoint => self.read_back_checkpoint(now, place, record),
+            RecordKey::Checkpoint => {
+                if let Some(header) = record.header.filter(|header| header.epoch == self.lease.epoch()) {
+                    self.publisher.took(place.topic, SendId(header.seq));
+                }
+                self.read_back_checkpoint(now, place, record);
+            }
             RecordKey::Other | RecordKey::Malformed => {}
         }
     }
 
     fn read_back_fact(&mut self, now: Now, key: &DataKey, record: &Record, effects: &mut Vec<Effect>) {
         let ours = self.publisher.read_back(key, record.header, self.lease.epoch());
+        if let (DataKey::Instance(service, id), Body::Tombstone) = (key, &record.body) {
+            self.local.forget_proof(service, id);
+        }
         if self.publisher.pending(key).is_some() || !self.own_partition_is_read(key) {
             return;
         }
@@ -104,8 +115,7 @@ impl Federation {
             ReadBack::Other => {
                 // Somebody else's word: what it adds and Nacos lacks is a removal like any other.
                 if record.header.is_none_or(|header| header.epoch != self.lease.epoch()) {
-                    self.watch_logged(now, key, effects);
-                    self.compare_with_log(now, key);
+                    self.compare(now, &Subject::of(key), Doubt::ThisInstance, effects);
                 }
                 self.consider_overwritten(now, key.clone());
             }
@@ -117,39 +127,50 @@ impl Federation {
         own.and_then(|origin| origin.log.holder(key)).is_some_and(|partition| partition.reached_end())
     }
 
-    fn read_control(&mut self, now: Now, id: &ClusterId, records: &[ControlRecord], effects: &mut Vec<Effect>) {
+    fn read_control(&mut self, now: Now, id: &ClusterId, records: Vec<ControlRecord>, effects: &mut Vec<Effect>) {
         let own = *id == *self.cluster();
-        let mut wishes = Vec::new();
-        for record in records {
+        let (mut wishes, mut described, mut drains_changed) = (Vec::new(), None, false);
+        for mut record in records {
             let Some(origin) = self.origins.get_mut(id) else { return };
-            match (&record.key, &record.value) {
+            origin.judge_control(&mut record, &self.bounds);
+            origin.pulse.read_up_to(now.mono, record.offset.saturating_add(1));
+            match (record.key, record.value) {
                 (ControlKey::Replica(nonce), Some(ControlValue::Replica(replica))) => {
-                    origin.pulse.read(now.mono, *nonce, replica, record.header.map(|header| header.observed));
+                    origin.pulse.read(now.mono, nonce, &replica, record.header.map(|header| header.observed));
                     if own {
-                        self.lease.read(now.mono, record.offset, *nonce, Some(replica), &mut wishes);
+                        self.lease.read(now.mono, record.offset, nonce, Some(&replica), &mut wishes);
                     }
                 }
                 (ControlKey::Replica(nonce), None) if own => {
-                    self.lease.read(now.mono, record.offset, *nonce, None, &mut wishes);
+                    self.lease.read(now.mono, record.offset, nonce, None, &mut wishes);
                 }
-                (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => {
-                    self.described(id, descriptor);
+                (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => described = Some(descriptor),
+                (ControlKey::Drain(target), value) => {
+                    drains_changed |= self.read_drain(now, id, &target, value.as_ref(), record.header);
                 }
-                (ControlKey::Drain(target), value) => self.read_drain(now, id, target, value.as_ref(), record.header),
                 _ => {}
             }
+        }
+        if let Some(descriptor) = described {
+            self.described(now, id, descriptor); // Of many in one batch the last counts: each may move all that is known.
+        }
+        if drains_changed {
+            self.choose_intents();
         }
         self.fulfil(now, wishes, effects);
     }
 
     /// A cluster that moved is shown anew wherever it is shown.
-    fn described(&mut self, id: &ClusterId, descriptor: &Descriptor) {
+    fn described(&mut self, now: Now, id: &ClusterId, descriptor: Descriptor) {
+        if id == self.cluster() {
+            self.described_in_log.as_configured = descriptor == self.settings.descriptor;
+        }
         let revision = self.next_revision();
         let Some(origin) = self.origins.get_mut(id) else { return };
-        if origin.descriptor.as_ref() != Some(descriptor) {
-            origin.descriptor = Some(descriptor.clone());
+        if origin.descriptor.as_ref() != Some(&descriptor) {
+            origin.descriptor = Some(descriptor);
             origin.freshness_revision = revision;
-            self.fit_partitions(id);
+            self.refit_partitions(now, id);
         }
     }
 
@@ -157,69 +178,88 @@ impl Federation {
         let own = place.origin == *self.cluster();
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         if place.topic == TopicKind::Control {
-            origin.pulse.at_end(now.mono);
+            origin.pulse.at_end(now.mono, next_offset);
             if origin.intents.at_end() {
                 self.choose_intents();
             }
             if own {
-                self.descriptor_read = true;
+                self.described_in_log.read = true;
                 self.lease.at_end(now.mono, next_offset);
             }
             return;
         }
-        let Some(partition) = origin.log.partition_mut(place.topic, place.partition) else { return };
-        let was_read = partition.reached_end();
-        let applied = partition.at_end(next_offset);
-        if own && partition.is_shadowed() {
-            let keys = partition.replace();
-            self.note_applied(now, &place.origin, Applied::Replaced(keys));
-        } else {
-            self.note_applied(now, &place.origin, applied);
-        }
+        let newest = origin.pulse.newest_beat();
+        let reached = origin.change(place, |partition| {
+            let was_read = partition.reached_end();
+            let applied = partition.at_end(next_offset);
+            partition.was_at_end(now.mono, newest);
+            // The own log is driven to what the own Nacos says: it needs no proof by itself.
+            let replaced = own && partition.is_shadowed();
+            (was_read, if replaced { Applied::Replaced(partition.replace()) } else { applied })
+        });
+        let Some((was_read, applied)) = reached else { return };
+        let replaced = if let Applied::Replaced(keys) = &applied { keys.clone() } else { Vec::new() };
+        self.note_applied(now, &place.origin, applied);
         if own {
-            self.settle_sends(now, place);
+            self.settle_sends(now, place, effects);
             if !was_read {
-                self.own_partition_was_read(now, place, effects);
+                self.reconcile((place.topic, place.partition), Occasion::Read, &replaced);
             }
         }
     }
 
-    fn end_offset(&mut self, now: Now, place: &PartitionId, end: u64) {
+    fn end_offset(&mut self, now: Now, place: &PartitionId, end: u64, asked: Mono, effects: &mut Vec<Effect>) {
         let own = place.origin == *self.cluster();
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         if place.topic == TopicKind::Control {
-            origin.pulse.answered(now.mono);
+            origin.pulse.end_told(now.mono, end);
             if own {
-                self.lease.end_offset(end);
+                self.lease.end_offset(end, asked);
             }
-        } else if own {
-            self.leadership.end_offset(place.topic, place.partition, end);
-            self.publisher.end_offset(place.topic, place.partition, end);
-            self.settle_sends(now, place);
+            return;
+        }
+        if let Some(partition) = origin.log.partition_mut(place.topic, place.partition) {
+            partition.end_told(now.mono, end);
+        }
+        if own {
+            let at = (place.topic, place.partition);
+            self.leadership.end_offset(at, end, asked);
+            self.publisher.end_offset(at, end, asked);
+            self.settle_sends(now, place, effects);
         }
     }
 
-    fn restarted(&mut self, place: &PartitionId) {
+    fn restarted(&mut self, now: Now, place: &PartitionId) {
         if *place == self.own_control() {
-            self.lease.restarted();
+            self.lease.restarted(now.mono);
+            self.described_in_log = Described::default();
+        } else if place.origin == *self.cluster() {
+            self.leadership.restarted(now.mono, (place.topic, place.partition));
+            self.publisher.restarted(now.mono, (place.topic, place.partition));
         }
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         if place.topic == TopicKind::Control {
             origin.intents.restart();
+            origin.pulse.restart();
         }
-        if let Some(partition) = origin.log.partition_mut(place.topic, place.partition) {
-            partition.restart();
+        if origin.change(place, Partition::restart).is_some() {
             origin.counts.restarted += 1;
         }
     }
 
-    /// How far an own partition was read decides about sends of unknown outcome, and about the takeover.
-    fn settle_sends(&mut self, now: Now, place: &PartitionId) {
+    /// How far an own partition was read decides about sends of unknown outcome.
+    fn settle_sends(&mut self, now: Now, place: &PartitionId, effects: &mut Vec<Effect>) {
         let Some(next_offset) = self.own_next_offset(place.topic, place.partition) else { return };
-        for (key, until) in self.publisher.settle(now.mono, place.topic, place.partition, next_offset) {
+        let (again, ask) = self.publisher.settle(now.mono, (place.topic, place.partition), next_offset);
+        for (key, until) in again {
             if self.differs(&key) {
-                self.publisher.retry(now.mono, now.wall, key, until);
+                self.publisher.retry(&key, until);
+            } else {
+                self.publisher.clear(&key);
             }
+        }
+        if ask {
+            effects.push(Effect::AskEnd(place.clone()));
         }
     }
 
@@ -229,7 +269,7 @@ impl Federation {
 }
 
 impl Counts {
-    fn note(&mut self, applied: &Applied) {
+    pub(super) fn note(&mut self, applied: &Applied) {
         match applied {
             Applied::Changed(_) | Applied::Replaced(_) => self.changed += 1,
             Applied::Unchanged => self.unchanged += 1,

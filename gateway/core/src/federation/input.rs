@@ -8,6 +8,7 @@ use crate::instance::Instance;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::DataKey;
 use crate::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, PartitionId, Record, TopicKind};
+use crate::time::Mono;
 
 /// One thing that happened. Each is true at the `now` that it is handed over with.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,17 +124,28 @@ pub enum LogInput {
         /// Offset after the last record.
         next_offset: u64,
     },
-    /// The leader of a partition answered a question for its end offset.
+    /// The leader of a partition says where it ends, now: of a log in memory, whose answers take no time.
     EndOffset {
+        /// Which partition.
+        partition: PartitionId,
+        /// Offset after the last record.
+        end: u64,
+    },
+    /// The leader of a partition answered a question for its end offset.
+    EndAnswer {
         /// Which partition.
         partition: PartitionId,
         /// Offset after the last record when it answered.
         end: u64,
+        /// When the question was put: an answer to an earlier question is not one to a later.
+        asked: Mono,
     },
     /// The reader lost its place (out of range, truncated, re-created): it starts anew from the partition's beginning.
     Restarted(PartitionId),
     /// A record that was to be sent was not: it may or may not have landed.
     SendFailed(SendId),
+    /// A record cannot be taken whatever the state of the log (it is too large): it did not land.
+    SendRefused(SendId),
     /// The producer of the data topics was replaced: sends of the old one may still land, so a new epoch is needed (rule R8).
     ProducerReplaced,
     /// The log cannot be reached, for people; cleared by any later answer.
@@ -170,7 +182,7 @@ pub enum Effect {
     },
     /// Take back what is queued for the data topics and not sent.
     Purge,
-    /// Ask the leader of the partition for its end offset: answered by [`LogInput::EndOffset`], or not at all.
+    /// Ask the leader of the partition for its end offset: answered by [`LogInput::EndAnswer`], or not at all.
     AskEnd(PartitionId),
     /// Subscribe to a service: every list of it comes as [`LocalInput::Listed`].
     WatchService(ServiceKey),

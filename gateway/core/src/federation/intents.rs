@@ -139,6 +139,7 @@ impl Federation {
         Effect::Control { key: ControlKey::Drain(write.target), value: Some(ControlValue::Drain(write.intent)), header }
     }
 
+    /// Returns whether what is served of the origin's drains changed: then [`Federation::choose_intents`] is due, once for a batch.
     pub(super) fn read_drain(
         &mut self,
         now: Now,
@@ -146,7 +147,7 @@ impl Federation {
         target: &DrainTarget,
         value: Option<&ControlValue>,
         header: Option<Header>,
-    ) {
+    ) -> bool {
         let record = match (value, header) {
             (None, _) => DrainRecord::Tombstone,
             (Some(ControlValue::Drain(intent)), Some(header)) => DrainRecord::Order(intent, header.observed),
@@ -161,18 +162,17 @@ impl Federation {
                 DrainRecord::Unreadable => {}
             }
         }
-        let Some(origin) = self.origins.get_mut(id) else { return };
-        if origin.intents.fold(target, record) {
-            self.choose_intents();
-        }
+        let most = self.bounds.drains;
+        self.origins.get_mut(id).is_some_and(|origin| origin.fold_drain(target, record, most))
     }
 
-    /// What one origin has changed: all are chosen from anew. They are few.
+    /// What one origin has changed: all are chosen from anew. They are few: [`crate::log::bounds::Bounds`] sees to that.
     pub(super) fn choose_intents(&mut self) {
         let revision = self.next_revision();
         let logged = self
             .origins
             .iter()
+            .filter(|(id, _)| !self.excluded.contains(*id))
             .flat_map(|(id, origin)| origin.intents.served().map(move |(target, logged)| (id, target, logged)));
         let table = IntentTable::new(revision, logged);
         if !table.says_the_same(&self.intents) {

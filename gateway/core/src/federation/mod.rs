@@ -1,25 +1,39 @@
 //! The owner of all state of a gateway: `step(now, Input) -> Effects`.
 //!
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
-//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`own`] drives the own log, [`intents`] knows
-//! what operators want, [`view`] makes the values that answers are built from. Nothing here removes on silence.
+//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
+//! compares it with what Nacos says, [`own`] drives it,
+//! [`stated`] says what this process states of its cluster, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
+//! that answers are built from. Nothing here removes on silence.
+//!
+//! A step costs what its input asks for, never what the registry holds: counts are kept as they change, deadlines exist only where
+//! something is due, and what may be long (a takeover, a bulk of sends, many questions) goes on in the next step.
 
 mod consume;
 mod damping;
 pub mod input;
 mod intents;
+mod judge;
 mod own;
 mod partitions;
+mod reconcile;
 mod snapshot;
+mod stated;
+mod takeover;
+mod tally;
 mod view;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
 use crate::federation::damping::HealthMemory;
 use crate::federation::input::{Effect, Input, LocalInput, ReplicaIdentity};
+use crate::federation::judge::Load;
+use crate::federation::reconcile::Reconciling;
+use crate::federation::stated::Described;
+use crate::federation::tally::Tally;
 use crate::freshness::{Freshness, FreshnessSettings, Pulse};
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
 use crate::intents::IntentTable;
@@ -28,6 +42,7 @@ use crate::intents::writer::IntentWriter;
 use crate::lease::{Lease, Role, Wish};
 use crate::local::observation::{Connection, Local, Subject};
 use crate::local::service::Patience;
+use crate::log::bounds::Bounds;
 use crate::log::control::Descriptor;
 use crate::log::intents::IntentLog;
 use crate::log::key::DataKey;
@@ -38,9 +53,11 @@ use crate::routing::{Damped, Damping};
 use crate::service::Revision;
 use crate::time::{Millis, Mono, WallMs};
 
-pub use own::Leadership;
+pub use judge::SetAside;
 pub use partitions::PartitionMismatch;
 pub use snapshot::OriginSnapshot;
+pub use takeover::Leadership;
+pub use tally::Size;
 
 /// The clock is looked at this often even if nothing happens: ages and beats depend on it.
 const LONGEST_SLEEP: Millis = Millis(250);
@@ -157,18 +174,14 @@ struct Origin {
     damped: Option<Damped<Freshness>>,
     freshness_revision: Revision,
     counts: Counts,
-    size: Size,
+    tally: Tally,
+    aside: SetAside,
+    load: Load,
+    /// A descriptor of another number of partitions waits, until then.
+    refit_at: Option<Mono>,
+    refitted: Option<Mono>,
     /// Since when its topics are seen by this process; `None` if it is known from a snapshot only.
     member: Option<Mono>,
-}
-
-/// How much an origin has, counted when it changed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Size {
-    services: usize,
-    instances: usize,
-    configs: usize,
-    outdated: bool,
 }
 
 impl Origin {
@@ -185,7 +198,11 @@ impl Origin {
             damped: None,
             freshness_revision: Revision::default(),
             counts: Counts::default(),
-            size: Size::default(),
+            tally: Tally::default(),
+            aside: SetAside::default(),
+            load: Load::default(),
+            refit_at: None,
+            refitted: None,
             member: None,
         }
     }
@@ -200,6 +217,7 @@ pub struct Federation {
     lease: Lease,
     publisher: Publisher,
     leadership: Leadership,
+    reconciling: Reconciling,
     revision: Revision,
     changed: Changed,
     intents: Arc<IntentTable>,
@@ -207,7 +225,10 @@ pub struct Federation {
     intent_pruner: Pruner,
     log_trouble: Option<Arc<str>>,
     control_header_seq: u64,
-    descriptor_read: bool,
+    described_in_log: Described,
+    bounds: Bounds,
+    /// Clusters of which nothing counts, by order of an operator of this cluster.
+    excluded: BTreeSet<ClusterId>,
 }
 
 impl Federation {
@@ -224,6 +245,7 @@ impl Federation {
             lease,
             publisher: Publisher::default(),
             leadership: Leadership::default(),
+            reconciling: Reconciling::default(),
             revision: Revision::default(),
             changed: Changed::default(),
             intents: Arc::default(),
@@ -231,8 +253,16 @@ impl Federation {
             intent_pruner: Pruner::default(),
             log_trouble: None,
             control_header_seq: 0,
-            descriptor_read: false,
+            described_in_log: Described::default(),
+            bounds: Bounds::default(),
+            excluded: BTreeSet::new(),
         }
+    }
+
+    /// As [`Federation::new`], with other bounds on what an origin may put upon this process.
+    #[must_use]
+    pub fn bounded(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
     }
 
     /// Takes in one input and says what to do. Never fails: what is wrong with an input is counted or shown.
@@ -258,7 +288,10 @@ impl Federation {
     pub fn next_deadline(&self, now: Mono) -> Mono {
         let sleep = now + LONGEST_SLEEP;
         let lease = Some(self.lease.next_deadline(now));
-        let deadlines = [self.local.next_deadline(), self.publisher.next_deadline(), lease, self.next_hold_end()];
+        // Without permission nothing can be sent, whatever is due.
+        let publish = if self.lease.may_write(now) { self.publisher.next_deadline() } else { None };
+        let comparing = (!self.reconciling.is_empty()).then_some(now);
+        let deadlines = [self.local.next_deadline(), publish, comparing, lease, self.next_hold_end()];
         deadlines.into_iter().flatten().fold(sleep, Mono::min).max(now)
     }
 
@@ -309,6 +342,40 @@ impl Federation {
         &self.settings.identity
     }
 
+    /// Clusters of which something is set aside because it is out of bounds.
+    pub fn set_aside(&self) -> impl Iterator<Item = (&ClusterId, &SetAside)> {
+        self.origins.iter().map(|(id, origin)| (id, origin.set_aside())).filter(|(_, aside)| !aside.is_empty())
+    }
+
+    /// Clusters of which what was read is proven not to be everything.
+    pub fn incomplete(&self) -> impl Iterator<Item = &ClusterId> {
+        self.origins.iter().filter(|(_, origin)| origin.log.is_incomplete()).map(|(id, _)| id)
+    }
+
+    /// Clusters of which nothing counts, by order of an operator of this cluster.
+    #[must_use]
+    pub fn excluded(&self) -> &BTreeSet<ClusterId> {
+        &self.excluded
+    }
+
+    /// From now on nothing of these clusters counts: no instance is shown, no drain is in force. It overrules whatever they write, and the
+    /// configuration. The own cluster cannot be excluded.
+    pub fn exclude(&mut self, excluded: BTreeSet<ClusterId>) {
+        let differs: Vec<ClusterId> = self.excluded.symmetric_difference(&excluded).cloned().collect();
+        self.excluded = excluded;
+        for id in differs {
+            let Some(origin) = self.origins.get(&id) else { continue };
+            let keys = origin.log.folds().flat_map(snapshot::facts_of).map(|(key, _, _)| key);
+            keys.for_each(|key| self.changed.note(&key));
+        }
+        self.choose_intents();
+    }
+
+    /// Whether anything of the cluster is shown.
+    fn is_shown(&self, id: &ClusterId) -> bool {
+        self.settings.import.has_cluster(id) && !self.excluded.contains(id)
+    }
+
     /// Records consumed of each origin.
     pub fn counts(&self) -> impl Iterator<Item = (&ClusterId, Counts)> {
         self.origins.iter().map(|(id, origin)| (id, origin.counts))
@@ -316,9 +383,17 @@ impl Federation {
 
     fn step_local(&mut self, now: Now, input: LocalInput, effects: &mut Vec<Effect>) {
         let unknown = self.first_answer(&input);
-        let keys = self.local.step(now.mono, input, effects);
+        let subject = subject_of(&input);
+        let own = self.origins.get(&self.settings.identity.cluster);
+        let is_logged = |key: &ServiceKey| own.is_some_and(|own| own.log.may_have(key));
+        let keys = self.local.step(now.mono, input, &is_logged, effects);
         if let Some(subject) = unknown {
-            self.compare_first_answer(now, &subject);
+            self.compare_first_answer(now, &subject, effects);
+        }
+        match subject {
+            Some(Subject::Service(service)) => self.recount_service(&self.settings.identity.cluster.clone(), &service),
+            Some(Subject::Config(config)) => self.recount_config(&self.settings.identity.cluster.clone(), &config),
+            None => {}
         }
         for key in keys {
             self.note_own_change(now, &key);
@@ -341,19 +416,20 @@ impl Federation {
         self.changed.note(key);
         let own = self.cluster().clone();
         self.hear_health(now, &own, key);
-        if let Some(own) = self.origins.get_mut(&self.settings.identity.cluster) {
-            own.size.outdated = true;
-        }
+        self.recount(&own, key);
     }
 
     /// What time and the last input make possible: questions that are due, leadership, records to write.
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.end_holds(now);
+        self.refit_due(now);
+        self.reconcile_slice(now, effects);
         self.local.tick(now.mono, effects);
         let mut wishes = Vec::new();
         let may_claim = self.local.is_warm() && self.own_log_is_read();
         self.lease.tick(now.mono, may_claim, &mut wishes);
         self.fulfil(now, wishes, effects);
+        self.describe(now, effects);
         self.publish(now, effects);
         self.drive_intents(now, effects);
     }
@@ -390,5 +466,16 @@ impl Federation {
     fn next_revision(&mut self) -> Revision {
         self.revision.0 += 1;
         self.revision
+    }
+}
+
+/// Which service or config item of the local Nacos an answer is about.
+fn subject_of(input: &LocalInput) -> Option<Subject> {
+    match input {
+        LocalInput::Listed { service, .. } | LocalInput::Read { service, .. } => {
+            Some(Subject::Service(service.clone()))
+        }
+        LocalInput::Config { key, .. } => Some(Subject::Config(key.clone())),
+        _ => None,
     }
 }

@@ -4,11 +4,13 @@
 //! that many, and partitions that somebody added stay empty. Invariant: what is served goes on being served while the log is
 //! read anew over another number.
 
-use crate::federation::{Federation, Origin};
+use crate::federation::{Federation, Now, Origin};
 use crate::id::ClusterId;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
+use crate::log::partition::Fold;
 use crate::log::record::Record;
+use crate::time::Millis;
 
 use super::snapshot::facts_of;
 
@@ -42,6 +44,37 @@ impl Federation {
         let wanted = origin.stated().filter(|_| !own).unwrap_or(origin.topics);
         for key in origin.spread_over(wanted) {
             self.changed.note(&key);
+            self.recount(id, &key);
+        }
+    }
+}
+
+/// A cluster that says again and again that it writes to another number of partitions is read over another one this often at most: each
+/// time all that is known of it moves.
+const REFIT_EVERY: Millis = Millis::from_secs(10);
+
+impl Federation {
+    /// Its descriptor was read: at once if that is rare, else later.
+    pub(super) fn refit_partitions(&mut self, now: Now, id: &ClusterId) {
+        let Some(origin) = self.origins.get_mut(id) else { return };
+        let not_before = origin.refitted.map_or(now.mono, |last| last + REFIT_EVERY);
+        origin.refit_at = Some(not_before);
+        self.refit_due(now);
+    }
+
+    /// Clusters whose descriptors wait to be followed.
+    pub(super) fn refit_due(&mut self, now: Now) {
+        let due = |origin: &Origin| origin.refit_at.is_some_and(|at| now.mono >= at);
+        let ids: Vec<ClusterId> = self.origins.iter().filter(|(_, it)| due(it)).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            if let Some(origin) = self.origins.get_mut(&id) {
+                let moves = origin.stated().is_some_and(|stated| stated != origin.log.partitions());
+                origin.refit_at = None;
+                if moves {
+                    origin.refitted = Some(now.mono);
+                }
+            }
+            self.fit_partitions(&id);
         }
     }
 }
@@ -56,6 +89,7 @@ impl Origin {
         if partitions == 0 || partitions == self.log.partitions() {
             return Vec::new();
         }
+        let keys: Vec<DataKey> = self.log.folds().flat_map(Fold::keys).collect();
         let facts: Vec<_> = self.log.folds().flat_map(facts_of).collect();
         let mut folds = OriginLog::new(partitions);
         for (offset, (key, body, header)) in (0..).zip(facts.iter().cloned()) {
@@ -63,7 +97,7 @@ impl Origin {
             folds.fold(&Record { offset, key: RecordKey::Data(key), header, body, digest });
         }
         self.log = if facts.is_empty() { folds } else { folds.into_snapshot() };
-        self.size.outdated = true;
-        facts.into_iter().map(|(key, _, _)| key).collect()
+        self.weigh();
+        keys // Of those that cannot be read nothing is kept.
     }
 }

@@ -6,7 +6,8 @@
 
 use crate::federation::{Federation, Origin};
 use crate::id::{ClusterId, InstanceId};
-use crate::intents::{DrainIntent, DrainTarget};
+use crate::intents::{DrainIntent, DrainTarget, HIGHEST_COUNTER};
+use crate::log::bounds::{judge_descriptor, judge_record};
 use crate::log::control::Descriptor;
 use crate::log::intents::IntentLog;
 use crate::log::key::{DataKey, RecordKey};
@@ -44,24 +45,35 @@ impl Federation {
     pub fn restore(&mut self, origins: Vec<OriginSnapshot>) {
         for snapshot in origins {
             let own = snapshot.origin == *self.cluster();
-            if snapshot.partitions == 0 || !(own || self.settings.import.has_cluster(&snapshot.origin)) {
-                continue;
+            let fits = (1..=self.bounds.partitions).contains(&snapshot.partitions);
+            if !fits || !(own || self.settings.import.has_cluster(&snapshot.origin)) {
+                continue; // What was out of bounds when it was written is so when it is read.
             }
             let mut origin = Origin::new(snapshot.partitions);
             let mut folds = OriginLog::new(snapshot.partitions);
+            let mut keys = Vec::with_capacity(snapshot.facts.len());
             for (offset, (key, body, header)) in (0..).zip(snapshot.facts) {
-                self.changed.note(&key);
                 let digest = 0; // Of no use: the shadow is compared with checkpoints, not this.
-                folds.fold(&Record { offset, key: RecordKey::Data(key), header, body, digest });
+                let mut record = Record { offset, key: RecordKey::Data(key.clone()), header, body, digest };
+                if own || judge_record(&mut record).is_none() {
+                    folds.fold(&record);
+                    keys.push(key);
+                }
             }
             origin.log = folds.into_snapshot();
-            origin.intents = IntentLog::from_snapshot(snapshot.intents);
-            origin.size.outdated = true;
-            origin.descriptor = snapshot.descriptor;
+            let intents = snapshot.intents.into_iter().filter(|(_, intent, _)| intent.counter.get() <= HIGHEST_COUNTER);
+            origin.intents = IntentLog::from_snapshot(intents.take(self.bounds.drains));
+            origin.descriptor =
+                snapshot.descriptor.filter(|descriptor| judge_descriptor(descriptor, &self.bounds).is_none());
             if let Some(beat) = snapshot.last_beat {
                 origin.pulse.restore(beat);
             }
-            self.origins.insert(snapshot.origin, origin);
+            let id = snapshot.origin;
+            self.origins.insert(id.clone(), origin);
+            for key in keys {
+                self.changed.note(&key);
+                self.recount(&id, &key);
+            }
         }
         self.choose_intents();
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::federation::damping::HealthMemory;
-use crate::federation::{Federation, Now, Origin, Size};
+use crate::federation::{Federation, Now, Origin};
 use crate::freshness::{Freshness, Verdict};
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
@@ -24,8 +24,7 @@ impl Federation {
     /// The service as it is to be shown now; `None` if no origin has an instance.
     pub fn service(&mut self, key: &ServiceKey) -> Option<FederatedService> {
         let own = self.own_instances(key);
-        let remote =
-            self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.settings.import.has_cluster(id));
+        let remote = self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.is_shown(id));
         let shown = self.settings.import.items.has_service(key);
         let remote =
             remote.filter(|_| shown).filter_map(|(id, origin)| logged_instances(id, origin, key, &self.health));
@@ -41,8 +40,7 @@ impl Federation {
     /// The config item as it is to be shown now; `None` if no origin has it.
     pub fn config(&mut self, key: &ConfigKey) -> Option<FederatedConfig> {
         let own = self.own_config(key);
-        let remote =
-            self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.settings.import.has_cluster(id));
+        let remote = self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.is_shown(id));
         let shown = self.settings.import.items.has_config(key);
         let remote = remote.filter(|_| shown).filter_map(|(id, origin)| logged_config(id, origin, key));
         let mut items: Vec<OriginConfig> = own.into_iter().chain(remote).collect();
@@ -96,7 +94,7 @@ impl Federation {
         let verdict = self.judge_own(now);
         let id = self.settings.identity.cluster.clone();
         let (effective, revision) = self.hear_freshness(now, &id, verdict.freshness);
-        let size = self.own_size();
+        let size = self.size(&id);
         ClusterStatus {
             locality: self.settings.descriptor.locality.clone(),
             advertise: self.settings.descriptor.advertise.clone(),
@@ -145,7 +143,7 @@ impl Federation {
         let verdict =
             origin.pulse.judge(now.mono, now.wall, origin.pulse.data_trouble(now.mono, &origin.log), &settings);
         let (effective, revision) = self.hear_freshness(now, &id, verdict.freshness);
-        let size = self.remote_size(&id);
+        let size = self.size(&id);
         let origin = &self.origins[&id];
         ClusterStatus {
             locality: origin.descriptor.as_ref().map(|descriptor| descriptor.locality.clone()).unwrap_or_default(),
@@ -163,55 +161,6 @@ impl Federation {
             configs: size.configs,
             id,
         }
-    }
-
-    fn own_size(&mut self) -> Size {
-        let id = self.settings.identity.cluster.clone();
-        let Some(origin) = self.origins.get(&id) else { return Size::default() };
-        if !origin.size.outdated {
-            return origin.size;
-        }
-        let mut size = Size::default();
-        for (_, state) in self.local.services().filter(|(_, state)| !state.is_empty()) {
-            size.services += 1;
-            size.instances += state.len();
-        }
-        size.configs = self.local.configs().filter(|(_, state)| state.wanted().is_some()).count();
-        let export = &self.settings.export;
-        for fold in origin.log.folds() {
-            let unlisted = fold.services().filter(|(key, _)| self.local.service(key).is_none());
-            for (_, entries) in unlisted.filter(|(key, _)| export.has_service(key)) {
-                size.services += 1;
-                size.instances += entries.len();
-            }
-            let unknown = fold.configs().filter(|(key, _)| self.local.config(key).is_none());
-            size.configs += unknown.filter(|(key, _)| export.has_config(key)).count();
-        }
-        self.keep_size(&id, size)
-    }
-
-    fn remote_size(&mut self, id: &ClusterId) -> Size {
-        let origin = &self.origins[id];
-        if !origin.size.outdated {
-            return origin.size;
-        }
-        let items = &self.settings.import.items;
-        let mut size = Size::default();
-        for fold in origin.log.folds() {
-            for (_, entries) in fold.services().filter(|(key, _)| items.has_service(key)) {
-                size.services += 1;
-                size.instances += entries.len();
-            }
-            size.configs += fold.configs().filter(|(key, _)| items.has_config(key)).count();
-        }
-        self.keep_size(id, size)
-    }
-
-    fn keep_size(&mut self, id: &ClusterId, size: Size) -> Size {
-        if let Some(origin) = self.origins.get_mut(id) {
-            origin.size = size;
-        }
-        size
     }
 
     /// The effective freshness, and the revision of the last change of either.
@@ -239,15 +188,8 @@ impl Federation {
 
     /// How many removals are held, by reason.
     #[must_use]
-    pub fn removals_held(&self) -> BTreeMap<HoldReason, usize> {
-        let mut held = BTreeMap::new();
-        let of_services = self.local.services().flat_map(|(_, state)| state.held());
-        for reason in
-            of_services.chain(self.local.configs().filter_map(|(_, state)| state.held())).map(|held| held.reason)
-        {
-            *held.entry(reason).or_default() += 1;
-        }
-        held
+    pub fn removals_held(&self) -> &BTreeMap<HoldReason, usize> {
+        self.local.held().total()
     }
 
     /// Since when the service's removals are judged at once; for people.

@@ -22,6 +22,10 @@ use crate::time::{Millis, WallMs};
 /// Counters from here on are nobody's: one absurd record must not make every later order a lower one.
 const COUNTER_LIMIT: u64 = 1 << 63;
 
+/// Counters above are set aside: nobody gives 2⁴⁰ orders for one target, and one absurd record must not make every later order a lower
+/// one.
+pub const HIGHEST_COUNTER: u64 = 1 << 40;
+
 /// Which order for a target is the last: 1 + the highest that was known anywhere when it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Counter(u64);
@@ -42,10 +46,10 @@ impl Counter {
         self.0
     }
 
-    /// The counter of the next order; of the last one itself, after which only the cluster decides.
+    /// The counter of the next order; of [`HIGHEST_COUNTER`] itself, after which only the cluster decides.
     #[must_use]
     pub fn next(self) -> Self {
-        Self::new(self.0 + 1).unwrap_or(self)
+        if self.0 < HIGHEST_COUNTER { Self(self.0 + 1) } else { self }
     }
 }
 

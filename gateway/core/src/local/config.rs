@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::config_item::ConfigItem;
 use crate::federation::input::ConfigReading;
+use crate::local::service::KnownFrom;
 use crate::service::{Held, HoldReason};
 use crate::time::{Millis, Mono};
 
@@ -22,6 +23,12 @@ pub struct LocalConfig {
     held: Option<Held>,
     known: bool,
     next_read: Option<Mono>,
+    /// Its removal was proven on this connection.
+    proven_gone: bool,
+    /// It is held by the word of a snapshot alone.
+    of_snapshot: bool,
+    /// When it stands on the agenda next; that is kept by whoever keeps the agenda.
+    pub(super) scheduled: Mono,
 }
 
 impl LocalConfig {
@@ -60,6 +67,12 @@ impl LocalConfig {
 
     /// A connection was set up: a removal that waits is to be confirmed on this one.
     pub fn connected(&mut self, settled_at: Mono) {
+        self.proven_gone = false;
+        self.unsettle(settled_at);
+    }
+
+    /// No removal is believed before `settled_at`.
+    pub fn unsettle(&mut self, settled_at: Mono) {
         if let Some(held) = &mut self.held {
             held.reason = HoldReason::AfterConnect;
             self.next_read = Some(settled_at);
@@ -67,13 +80,25 @@ impl LocalConfig {
     }
 
     /// The log has this item. If Nacos has none, its removal waits for proof. Returns whether it is newly held.
-    pub fn compare_with_log(&mut self, now: Mono, logged: &Arc<ConfigItem>, settled_at: Mono) -> bool {
-        if !self.known || self.item.is_some() {
+    pub fn compare_with_log(&mut self, now: Mono, logged: &Arc<ConfigItem>, settled_at: Mono, from: KnownFrom) -> bool {
+        self.of_snapshot &= from != KnownFrom::Log;
+        if !self.known || self.item.is_some() || self.proven_gone {
             return false;
         }
         self.item = Some(Arc::clone(logged));
+        self.of_snapshot = from == KnownFrom::Snapshot;
         self.hold(now, settled_at);
         true
+    }
+
+    /// The log was read to its end and does not have it. Returns whether it is not shown any more: only a snapshot had it.
+    pub fn is_not_logged(&mut self) -> bool {
+        self.proven_gone = false;
+        let gone = self.of_snapshot && self.held.is_some();
+        if gone {
+            *self = Self { known: true, ..Self::default() };
+        }
+        gone
     }
 
     /// An answer. Returns whether the wanted value, or the hold, changed. Before `settled_at` no removal is believed.
@@ -81,7 +106,7 @@ impl LocalConfig {
         match reading {
             ConfigReading::Item(item) => {
                 let changed = self.item.as_ref() != Some(&item) || self.held.is_some() || !self.known;
-                *self = Self { item: Some(item), held: None, known: true, next_read: None };
+                *self = Self { item: Some(item), known: true, ..Self::default() };
                 changed
             }
             ConfigReading::Absent => self.read_absent(now, settled_at),
@@ -103,7 +128,7 @@ impl LocalConfig {
             return false;
         };
         if now >= settled_at && now >= held.since + CONFIRM_AFTER {
-            *self = Self { known: true, ..Self::default() };
+            *self = Self { known: true, proven_gone: true, ..Self::default() };
             return true;
         }
         self.next_read = Some(settled_at.max(held.since + CONFIRM_AFTER));

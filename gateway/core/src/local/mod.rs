@@ -3,5 +3,6 @@
 //! Listed, empty, failed and refused are different things from the first line: nothing here removes on silence.
 
 pub mod config;
+pub mod held;
 pub mod observation;
 pub mod service;

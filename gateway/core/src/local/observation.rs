@@ -5,7 +5,7 @@
 //! empty and settled.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -15,7 +15,8 @@ use crate::federation::input::{ConfigReading, Effect, LocalInput, ServiceReading
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::local::config::LocalConfig;
-use crate::local::service::{Ask, LocalService, Patience};
+use crate::local::held::HeldCounts;
+use crate::local::service::{Ask, KnownFrom, LocalService, NEVER, Patience, Unconfirmed};
 use crate::log::key::DataKey;
 use crate::pattern::Selection;
 use crate::time::{Millis, Mono};
@@ -25,6 +26,20 @@ use crate::time::{Millis, Mono};
 const FIRST_SWEEP_WITHIN: Millis = Millis::from_secs(60);
 /// A watched, empty service is given up when this many complete catalogs in a row lack it.
 const CATALOGS_WITHOUT: u8 = 2;
+/// Services of which instances become doubtful in one step at most: after an outage all may be due at once, and the rest are due at the next.
+const DOUBTS_IN_A_STEP: usize = 256;
+
+/// Questions that one tick puts at most; the rest is due at once in the next.
+const ASKED_IN_A_TICK: usize = 500;
+
+/// Whether the whole list of a service is doubted because it lacks what the log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Yes: the log is met for the first time, or taken over. Nacos may not have everybody yet.
+    WholeService,
+    /// No: somebody else wrote this one record.
+    ThisInstance,
+}
 
 /// State of the connection to Nacos.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,14 +59,23 @@ pub struct Local {
     services: HashMap<ServiceKey, Watched, RandomState>,
     configs: HashMap<ConfigKey, LocalConfig, RandomState>,
     agenda: BinaryHeap<Reverse<(Mono, Subject)>>,
+    /// When missing instances of which services become doubtful: each service once, as its `doubt_due` says.
+    doubts: BTreeSet<(Mono, ServiceKey)>,
+    unconfirmed: BTreeMap<ServiceKey, Unconfirmed>,
     connection: Connection,
     heard: Option<Mono>,
     warm: bool,
+    /// Lists are doubted since then, beside the connect: the log was taken over.
+    doubted: Mono,
+    held: HeldCounts,
+    /// Names of catalogs that are to be watched: as long as the longest catalog, and watched slice by slice.
+    found: VecDeque<ServiceKey>,
 }
 
 struct Watched {
     state: LocalService,
     due: Mono,
+    doubt_due: Option<Mono>,
     catalogs_without: u8,
 }
 
@@ -64,6 +88,17 @@ pub enum Subject {
     Config(ConfigKey),
 }
 
+impl Subject {
+    /// What a key of the log is about.
+    #[must_use]
+    pub fn of(key: &DataKey) -> Self {
+        match key {
+            DataKey::Instance(service, _) => Self::Service(service.clone()),
+            DataKey::Config(config) => Self::Config(config.clone()),
+        }
+    }
+}
+
 impl Local {
     /// Nothing is known yet; what `export` names is watched.
     #[must_use]
@@ -74,10 +109,21 @@ impl Local {
             services: HashMap::default(),
             configs: HashMap::default(),
             agenda: BinaryHeap::new(),
+            doubts: BTreeSet::new(),
+            unconfirmed: BTreeMap::new(),
             connection: Connection::Never,
             heard: None,
             warm: false,
+            doubted: Mono(0),
+            held: HeldCounts::default(),
+            found: VecDeque::new(),
         }
+    }
+
+    /// How many removals are held, by reason.
+    #[must_use]
+    pub fn held(&self) -> &HeldCounts {
+        &self.held
     }
 
     /// State of the connection.
@@ -132,8 +178,32 @@ impl Local {
         self.services.len()
     }
 
-    /// Takes in one piece of news. Returns the keys whose wanted value or hold changed.
-    pub fn step(&mut self, now: Mono, input: LocalInput, effects: &mut Vec<Effect>) -> Vec<DataKey> {
+    /// Services with instances that have been missing for too long without a proof, sorted, with since when. Kept as it changes.
+    pub fn unconfirmed(&self) -> impl ExactSizeIterator<Item = (&ServiceKey, &Unconfirmed)> {
+        self.unconfirmed.iter()
+    }
+
+    /// Takes in one piece of news. Returns the keys whose wanted value or hold changed. A service of which `is_logged` says that the own
+    /// log has, or may have, something is not given up: its removals are still to be written.
+    pub fn step(
+        &mut self,
+        now: Mono,
+        input: LocalInput,
+        is_logged: &dyn Fn(&ServiceKey) -> bool,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<DataKey> {
+        let mut changed = self.doubt(now);
+        changed.extend(self.take_in(now, input, is_logged, effects));
+        changed
+    }
+
+    fn take_in(
+        &mut self,
+        now: Mono,
+        input: LocalInput,
+        is_logged: &dyn Fn(&ServiceKey) -> bool,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<DataKey> {
         if !matches!(input, LocalInput::Disconnected { .. } | LocalInput::Discovered(_)) {
             self.heard = Some(now);
         }
@@ -146,7 +216,7 @@ impl Local {
             LocalInput::Heard => {}
             LocalInput::Answered => self.warm = true,
             LocalInput::Discovered(key) => self.watch(now, key, effects),
-            LocalInput::Catalog { namespace, services } => self.catalog(now, &namespace, services, effects),
+            LocalInput::Catalog { namespace, services } => self.catalog(now, &namespace, services, is_logged, effects),
             LocalInput::Listed { service, instances, protected } => {
                 return self.list(now, &service, instances, protected);
             }
@@ -158,8 +228,9 @@ impl Local {
 
     /// Carries out what is due.
     pub fn tick(&mut self, now: Mono, effects: &mut Vec<Effect>) {
-        while let Some(Reverse((due, _))) = self.agenda.peek() {
-            if *due > now {
+        self.watch_found(now, effects);
+        for _ in 0..ASKED_IN_A_TICK {
+            if self.agenda.peek().is_none_or(|Reverse((due, _))| *due > now) {
                 return;
             }
             let Some(Reverse((due, subject))) = self.agenda.pop() else { return };
@@ -173,45 +244,108 @@ impl Local {
     /// When [`Local::tick`] is to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
+        if !self.found.is_empty() {
+            return Some(Mono(0));
+        }
         self.agenda.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// The log has these instances of the service: what Nacos does not list is held. Returns the newly held.
+    /// The log has these instances of the service, all of them if it was read: what Nacos does not list is held. Returns whose hold changed.
     pub fn compare_service(
         &mut self,
         now: Mono,
         key: &ServiceKey,
         logged: &[(InstanceId, Arc<Instance>)],
+        from: KnownFrom,
+        doubt: Doubt,
     ) -> Vec<InstanceId> {
         let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
-        let newly_held =
-            |(id, instance): &&(InstanceId, Arc<Instance>)| watched.state.compare_with_log(now, id, instance);
-        let held: Vec<InstanceId> = logged.iter().filter(newly_held).map(|(id, _)| id.clone()).collect();
+        let mut changed = Vec::new();
+        if from == KnownFrom::Log && doubt == Doubt::WholeService {
+            let ids = logged.iter().map(|(id, _)| id).collect();
+            changed = watched.state.drop_what_only_the_snapshot_had(&ids);
+        }
+        let before = changed.len();
+        for (id, instance) in logged {
+            if watched.state.compare_with_log(now, id, instance, from) {
+                changed.push(id.clone());
+            }
+        }
+        if changed.len() > before && doubt == Doubt::WholeService {
+            watched.state.unsettle(now);
+        }
         self.reschedule(key);
-        held
+        changed
     }
 
-    /// The log has this config item. Returns whether its removal is newly held.
-    pub fn compare_config(&mut self, now: Mono, key: &ConfigKey, logged: &Arc<crate::config_item::ConfigItem>) -> bool {
+    /// The log has this config item, or, if it was read, has none. Returns whether its hold changed.
+    pub fn compare_config(
+        &mut self,
+        now: Mono,
+        key: &ConfigKey,
+        logged: Option<&Arc<crate::config_item::ConfigItem>>,
+        from: KnownFrom,
+    ) -> bool {
         let settled_at = self.settled_at();
         let Some(config) = self.configs.get_mut(key) else { return false };
-        let held = config.compare_with_log(now, logged, settled_at);
+        let changed = match logged {
+            Some(item) => config.compare_with_log(now, item, settled_at, from),
+            None => from == KnownFrom::Log && config.is_not_logged(),
+        };
         self.reschedule_config(key);
-        held
+        changed
+    }
+
+    /// The log is taken over: every list is doubted from now on. Each service is to be unsettled by [`Local::unsettle`].
+    pub fn doubt_lists(&mut self, now: Mono) {
+        self.doubted = now;
+    }
+
+    /// The service's list is doubted since the last [`Local::doubt_lists`].
+    pub fn unsettle(&mut self, now: Mono, subject: &Subject) {
+        match subject {
+            Subject::Service(key) => {
+                if let Some(watched) = self.services.get_mut(key) {
+                    watched.state.unsettle(now);
+                }
+                self.reschedule(key);
+            }
+            Subject::Config(key) => {
+                let settled_at = self.settled_at();
+                if let Some(config) = self.configs.get_mut(key) {
+                    config.unsettle(settled_at);
+                }
+                self.reschedule_config(key);
+            }
+        }
+    }
+
+    /// The own log does not have the instance: whether it was proven gone need not be remembered.
+    pub fn forget_proof(&mut self, service: &ServiceKey, id: &InstanceId) {
+        if let Some(watched) = self.services.get_mut(service) {
+            watched.state.forget_proof(id);
+        }
     }
 
     /// Watches the service if it is exported and not watched yet.
     pub fn watch(&mut self, now: Mono, key: ServiceKey, effects: &mut Vec<Effect>) {
+        let since = if let Connection::Up(since) = self.connection { since.max(self.doubted) } else { now };
+        self.watch_since(now, key, since, effects);
+    }
+
+    /// As [`Local::watch`], a service that the log has and Nacos has not shown yet: its first list is doubted as after a connect.
+    pub fn watch_doubtful(&mut self, now: Mono, key: ServiceKey, effects: &mut Vec<Effect>) {
+        self.watch_since(now, key, now, effects);
+    }
+
+    fn watch_since(&mut self, now: Mono, key: ServiceKey, since: Mono, effects: &mut Vec<Effect>) {
         if self.services.contains_key(&key) || !self.export.has_service(&key) {
             return;
         }
         let within = FIRST_SWEEP_WITHIN.min(self.patience.sweep_interval).0.max(1);
         let spread = Millis(xxh3_64(key.to_string().as_bytes()) % within);
-        let first_sweep = now + Millis::from_secs(5) + spread;
-        let connected_at = if let Connection::Up(since) = self.connection { since } else { now };
-        let state = LocalService::new(connected_at, first_sweep);
-        self.agenda.push(Reverse((first_sweep, Subject::Service(key.clone()))));
-        self.services.insert(key.clone(), Watched { state, due: first_sweep, catalogs_without: 0 });
+        let state = LocalService::new(since, now + Millis::from_secs(5) + spread);
+        self.services.insert(key.clone(), Watched { state, due: NEVER, doubt_due: None, catalogs_without: 0 });
         effects.push(Effect::WatchService(key));
     }
 
@@ -246,18 +380,25 @@ impl Local {
 
     fn settled_at(&self) -> Mono {
         match self.connection {
-            Connection::Up(since) => since + self.patience.removal_hold,
+            Connection::Up(since) => since.max(self.doubted) + self.patience.removal_hold,
             Connection::Never | Connection::Down(..) => Mono(u64::MAX),
         }
     }
 
-    fn catalog(&mut self, now: Mono, namespace: &str, names: Vec<ServiceKey>, effects: &mut Vec<Effect>) {
-        let names: HashSet<ServiceKey, RandomState> = names.into_iter().collect();
+    fn catalog(
+        &mut self,
+        now: Mono,
+        namespace: &str,
+        names: Vec<ServiceKey>,
+        is_logged: &dyn Fn(&ServiceKey) -> bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let named: HashSet<&ServiceKey, RandomState> = names.iter().collect();
         let mut given_up = Vec::new();
         for (key, watched) in self.services.iter_mut().filter(|(key, _)| key.namespace() == namespace) {
-            let unneeded = watched.state.is_empty() && watched.state.is_settled() && !names.contains(key);
-            watched.catalogs_without = if unneeded { watched.catalogs_without + 1 } else { 0 };
-            if watched.catalogs_without >= CATALOGS_WITHOUT {
+            let unneeded = watched.state.is_empty() && watched.state.is_settled() && !named.contains(key);
+            watched.catalogs_without = if unneeded { watched.catalogs_without.saturating_add(1) } else { 0 };
+            if watched.catalogs_without >= CATALOGS_WITHOUT && !is_logged(key) {
                 given_up.push(key.clone());
             }
         }
@@ -265,7 +406,15 @@ impl Local {
             self.services.remove(&key);
             effects.push(Effect::UnwatchService(key));
         }
-        for key in names {
+        self.found.retain(|key| key.namespace() != namespace); // This catalog has them too, or they are gone.
+        self.found.extend(names.into_iter().filter(|key| !self.services.contains_key(key)));
+        self.watch_found(now, effects);
+    }
+
+    /// Watches a slice of what catalogs named.
+    fn watch_found(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        for _ in 0..ASKED_IN_A_TICK {
+            let Some(key) = self.found.pop_front() else { return };
             self.watch(now, key, effects);
         }
     }
@@ -315,7 +464,7 @@ impl Local {
         if watched.due != due {
             return; // An older entry of the agenda.
         }
-        watched.due = Mono(0); // It is not on the agenda now.
+        watched.due = NEVER; // It is not on the agenda now.
         if !up {
             return; // Nothing can be asked: the next connect schedules everything anew.
         }
@@ -326,29 +475,78 @@ impl Local {
     }
 
     fn config_due(&mut self, now: Mono, key: ConfigKey, effects: &mut Vec<Effect>) {
-        if self.configs.get_mut(&key).is_some_and(|config| config.due(now)) {
-            self.reschedule_config(&key);
-            effects.push(Effect::ReadConfig(key));
+        let Some(config) = self.configs.get_mut(&key) else { return };
+        config.scheduled = Mono(0); // It is not on the agenda now.
+        if config.due(now) {
+            effects.push(Effect::ReadConfig(key.clone()));
         }
+        self.reschedule_config(&key);
     }
 
     fn reschedule(&mut self, key: &ServiceKey) {
         self.reschedule_after(key, Mono(0));
     }
 
-    /// Puts the service on the agenda; later than `now`, so that what is due now cannot become due again at once.
-    fn reschedule_after(&mut self, key: &ServiceKey, now: Mono) {
+    /// Missing instances become doubtful. Only while connected: what cannot be asked is no older for it. Whoever is connected hears something
+    /// twice a second.
+    fn doubt(&mut self, now: Mono) -> Vec<DataKey> {
+        let mut changed = Vec::new();
+        if !matches!(self.connection, Connection::Up(_)) {
+            return changed;
+        }
+        for _ in 0..DOUBTS_IN_A_STEP {
+            if self.doubts.first().is_none_or(|(due, _)| *due > now) {
+                break;
+            }
+            let Some((_, key)) = self.doubts.pop_first() else { break };
+            if let Some(watched) = self.services.get_mut(&key) {
+                watched.doubt_due = None;
+                changed.extend(data_keys(&key, watched.state.doubt(now, &self.patience)));
+            }
+            self.note_missing(&key);
+        }
+        changed
+    }
+
+    /// Notes what of the service is doubtful, and when more will be.
+    fn note_missing(&mut self, key: &ServiceKey) {
         let Some(watched) = self.services.get_mut(key) else { return };
+        let due = watched.state.doubt_due(&self.patience);
+        if watched.doubt_due != due {
+            if let Some(before) = watched.doubt_due {
+                self.doubts.remove(&(before, key.clone()));
+            }
+            watched.doubt_due = due;
+            self.doubts.extend(due.map(|due| (due, key.clone())));
+        }
+        match watched.state.unconfirmed() {
+            Some(found) => drop(self.unconfirmed.insert(key.clone(), found)),
+            None if self.unconfirmed.is_empty() => {}
+            None => drop(self.unconfirmed.remove(key)),
+        }
+    }
+
+    /// Puts the service on the agenda; later than `now`, so that what is due now cannot become due again at once. To be called after
+    /// every change of the service.
+    fn reschedule_after(&mut self, key: &ServiceKey, now: Mono) {
+        self.note_missing(key);
+        let Some(watched) = self.services.get_mut(key) else { return };
+        self.held.count_service(key, watched.state.held());
         let next = watched.state.next_deadline(&self.patience).max(now + Millis(1));
         if watched.due != next {
             watched.due = next;
-            self.agenda.push(Reverse((next, Subject::Service(key.clone()))));
+            if next != NEVER {
+                self.agenda.push(Reverse((next, Subject::Service(key.clone()))));
+            }
         }
     }
 
     fn reschedule_config(&mut self, key: &ConfigKey) {
-        let next = self.configs.get(key).and_then(LocalConfig::next_deadline).filter(|next| next.0 < u64::MAX);
+        let Some(config) = self.configs.get_mut(key) else { return };
+        self.held.count_config(key, config.held());
+        let next = config.next_deadline().filter(|next| *next != NEVER && *next != config.scheduled);
         if let Some(next) = next {
+            config.scheduled = next;
             self.agenda.push(Reverse((next, Subject::Config(key.clone()))));
         }
     }
@@ -358,6 +556,8 @@ fn data_keys(service: &ServiceKey, ids: Vec<InstanceId>) -> Vec<DataKey> {
     ids.into_iter().map(|id| DataKey::Instance(service.clone(), id)).collect()
 }
 
+#[cfg(test)]
+mod doubt_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,7 +588,7 @@ mod tests {
                 let service = ServiceKey::new("public", "G", &name.to_string());
                 let listed = LocalInput::Listed { service: service.clone(), instances: Vec::new(), protected: false };
                 for input in [LocalInput::Connected, LocalInput::Discovered(service), listed] {
-                    drop(local.step(at(0), input, &mut Vec::new()));
+                    drop(local.step(at(0), input, &|_| false, &mut Vec::new()));
                 }
                 let reads = reads_until(&mut local, at(latest));
                 assert!(!reads.is_empty(), "service {name}, with a sweep each {interval} s");
@@ -399,7 +599,7 @@ mod tests {
     #[test]
     fn a_service_that_falls_due_while_nacos_is_away_is_asked_for_after() {
         let mut local = Local::new(PATIENCE, Selection::everything());
-        let step = |local: &mut Local, now, input| drop(local.step(now, input, &mut Vec::new()));
+        let step = |local: &mut Local, now, input| drop(local.step(now, input, &|_| false, &mut Vec::new()));
         let service = ServiceKey::new("public", "G", "s");
         step(&mut local, at(0), LocalInput::Connected);
         step(&mut local, at(0), LocalInput::Discovered(service.clone()));

@@ -5,7 +5,7 @@
 //! registered anew. So a missing instance is held until a fresh read, asked after it went missing and after the service
 //! has settled on this connection, does not have it either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::federation::input::ServiceReading;
@@ -21,6 +21,12 @@ const ASK_AGAIN_AFTER: Millis = Millis::from_secs(1);
 /// A list that goes on changing after a connect is believed at the latest after this many holds: registering anew takes
 /// clients seconds, so what still changes a minute later is life, not recovery.
 const MOST_HOLDS: u64 = 4;
+/// How much longer than the hold a missing instance may stay neither confirmed as gone nor found again on one connection, before its health
+/// is no longer known: a minute after it went missing, by default. It stays, because a removal needs proof; callers prefer proven ones.
+const DOUBT_AFTER: Millis = Millis::from_secs(45);
+
+/// Not before somebody says something.
+pub const NEVER: Mono = Mono(u64::MAX);
 
 /// Instances as an answer of Nacos lists them.
 type Listing = BTreeMap<InstanceId, Arc<Instance>>;
@@ -63,12 +69,38 @@ pub struct LocalService {
     /// A read is wanted, not before this time.
     wants_read: Option<Mono>,
     next_sweep: Mono,
+    /// Removals that were proven on this connection and that the log may not have yet: the proof outlives the moment at which the record
+    /// could not be written.
+    proven_gone: BTreeSet<InstanceId>,
 }
 
 #[derive(Clone, Debug)]
 struct Missing {
     last: Arc<Instance>,
     held: Held,
+    known_from: KnownFrom,
+    /// Neither confirmed nor refuted for so long that its health is not known any more.
+    doubted: bool,
+}
+
+/// Who said that a missing instance exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownFrom {
+    /// A list of Nacos, in this process.
+    List,
+    /// The own log, read to its end.
+    Log,
+    /// What an earlier process had read of the log: it counts until the log itself was read.
+    Snapshot,
+}
+
+/// Removals of one service that nothing confirms or refutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// Since when the first of them has been missing.
+    pub since: Mono,
+    /// How many.
+    pub instances: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +128,7 @@ impl LocalService {
             asked: None,
             wants_read: None,
             next_sweep: first_sweep,
+            proven_gone: BTreeSet::new(),
         }
     }
 
@@ -138,23 +171,76 @@ impl LocalService {
         all.into_iter()
     }
 
+    /// Ids of all instances that are shown, held ones included.
+    pub fn ids(&self) -> impl Iterator<Item = &InstanceId> {
+        self.present.keys().chain(self.missing.keys())
+    }
+
     /// The removals that are held.
     pub fn held(&self) -> impl Iterator<Item = &Held> {
         self.missing.values().map(|missing| &missing.held)
+    }
+
+    /// When [`LocalService::doubt`] is to be called; `None` while nothing is missing that is not doubted yet.
+    #[must_use]
+    pub fn doubt_due(&self, patience: &Patience) -> Option<Mono> {
+        let undoubted = self.missing.values().filter(|missing| !missing.doubted);
+        undoubted.map(|missing| self.doubted_from(missing, patience)).min()
+    }
+
+    fn doubted_from(&self, missing: &Missing, patience: &Patience) -> Mono {
+        missing.held.since.max(self.connected_at) + patience.removal_hold + DOUBT_AFTER
+    }
+
+    /// What has been missing for too long is no longer shown as healthy, once. Returns the ids whose wanted value changed.
+    pub fn doubt(&mut self, now: Mono, patience: &Patience) -> Vec<InstanceId> {
+        let is_due = |missing: &Missing| !missing.doubted && now >= self.doubted_from(missing, patience);
+        let due: Vec<InstanceId> =
+            self.missing.iter().filter(|(_, missing)| is_due(missing)).map(|(id, _)| id.clone()).collect();
+        let mut lower = |id: &InstanceId| {
+            let missing = self.missing.get_mut(id).expect("the id was just found");
+            missing.doubted = true;
+            let is_lower = missing.last.health == Health::Healthy;
+            if is_lower {
+                missing.last = Arc::new(Instance { health: Health::Unknown, ..Instance::clone(&missing.last) });
+            }
+            is_lower
+        };
+        due.into_iter().filter(|id| lower(id)).collect()
+    }
+
+    /// The removals that are doubted; `None` if there are none.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Option<Unconfirmed> {
+        let doubted = self.missing.values().filter(|missing| missing.doubted);
+        doubted.map(|missing| Unconfirmed { since: missing.held.since, instances: 1 }).reduce(|one, other| {
+            Unconfirmed { since: one.since.min(other.since), instances: one.instances + other.instances }
+        })
     }
 
     /// A connection was set up after an outage: what is missing, and what will be, is held anew. Clients try ever more slowly
     /// while Nacos is away, so a long outage is followed by a longer hold.
     pub fn connected(&mut self, now: Mono, outage: Millis) {
         self.outage = outage;
-        self.settled = false;
         self.listed_on_this_connection = false;
+        self.asked = None;
+        self.proven_gone.clear();
+        self.unsettle(now);
+    }
+
+    /// Its list is doubted from now on, as after a connect: this process takes the log over, or meets what the log has for the first time.
+    pub fn unsettle(&mut self, now: Mono) {
+        self.settled = false;
         self.connected_at = now;
         self.quiet_since = now;
-        self.asked = None;
         for missing in self.missing.values_mut() {
             missing.held.reason = HoldReason::AfterConnect;
         }
+    }
+
+    /// The log does not have the instance (any more): its removal needs no memory.
+    pub fn forget_proof(&mut self, id: &InstanceId) {
+        self.proven_gone.remove(id);
     }
 
     /// A list of the enabled instances. Returns the ids whose wanted value, or hold, changed.
@@ -173,6 +259,7 @@ impl LocalService {
             instances.into_iter().map(|(id, instance)| (id, Arc::new(shown(instance, protected)))).collect();
         let mut changed = self.miss(now, &listing);
         for (id, instance) in listing {
+            self.proven_gone.remove(&id);
             let was_missing = self.missing.remove(&id).is_some();
             if was_missing || self.present.get(&id) != Some(&instance) {
                 self.present.insert(id.clone(), instance);
@@ -202,27 +289,47 @@ impl LocalService {
         let ids: Vec<InstanceId> = self.present.iter().filter(gone).map(|(id, _)| id.clone()).collect();
         for id in &ids {
             let last = self.present.remove(id).expect("the id was just found");
-            self.hold(now, id.clone(), last);
+            self.hold(now, id.clone(), last, KnownFrom::List);
         }
         ids
     }
 
-    fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>) {
+    fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>, known_from: KnownFrom) {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
-        self.missing.insert(id, Missing { last, held: Held { since: now, reason } });
+        self.missing.insert(id, Missing { last, held: Held { since: now, reason }, known_from, doubted: false });
     }
 
-    /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other. Returns whether
-    /// it is newly held.
-    pub fn compare_with_log(&mut self, now: Mono, id: &InstanceId, logged: &Arc<Instance>) -> bool {
-        if !self.listed || self.wanted(id).is_some() {
+    /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other, unless there is one already.
+    /// Returns whether it is newly held.
+    pub fn compare_with_log(&mut self, now: Mono, id: &InstanceId, logged: &Arc<Instance>, from: KnownFrom) -> bool {
+        if !self.listed || self.proven_gone.contains(id) {
             return false;
         }
-        self.hold(now, id.clone(), Arc::clone(logged));
+        if self.wanted(id).is_some() {
+            if let Some(missing) = self.missing.get_mut(id).filter(|_| from == KnownFrom::Log) {
+                missing.known_from = KnownFrom::Log;
+            }
+            return false;
+        }
+        self.hold(now, id.clone(), Arc::clone(logged), from);
         if self.settled {
             self.want_read(now);
         }
         true
+    }
+
+    /// The log was read to its end, and has these ids: what is held by the word of a snapshot alone, and is not among them, went while
+    /// this process was not there. Returns what is not shown any more.
+    pub fn drop_what_only_the_snapshot_had(&mut self, logged: &BTreeSet<&InstanceId>) -> Vec<InstanceId> {
+        self.proven_gone.retain(|id| logged.contains(id));
+        let gone = |(id, missing): &(&InstanceId, &Missing)| {
+            missing.known_from == KnownFrom::Snapshot && !logged.contains(*id)
+        };
+        let ids: Vec<InstanceId> = self.missing.iter().filter(gone).map(|(id, _)| id.clone()).collect();
+        for id in &ids {
+            self.missing.remove(id);
+        }
+        ids
     }
 
     /// A fresh read. Returns the ids whose wanted value, or hold, changed, and whether the list has to be queried anew.
@@ -308,6 +415,7 @@ impl LocalService {
                 Some(_) => {}
                 None if asked.settled && self.settled && since <= asked.at => {
                     self.missing.remove(&id);
+                    self.proven_gone.insert(id.clone());
                     changed.push(id);
                 }
                 None => {}
@@ -331,6 +439,7 @@ impl LocalService {
             let ids: Vec<InstanceId> = self.present.iter().filter(gone).map(|(id, _)| id.clone()).collect();
             for id in ids {
                 self.present.remove(&id);
+                self.proven_gone.insert(id.clone());
                 changed.push(id);
             }
         }
@@ -344,6 +453,7 @@ impl LocalService {
             self.missing.iter().filter(|(_, missing)| believed(missing)).map(|(id, _)| id.clone()).collect();
         for id in &gone {
             self.missing.remove(id);
+            self.proven_gone.insert(id.clone());
         }
         let mut earliest: Option<Mono> = None;
         for missing in self.missing.values_mut().filter(|_| self.settled) {
@@ -372,9 +482,12 @@ impl LocalService {
         Ask::Read
     }
 
-    /// When [`LocalService::due`] is to be called at the latest.
+    /// When [`LocalService::due`] is to be called at the latest. A service that was never listed has nothing due: its first list will.
     #[must_use]
     pub fn next_deadline(&self, patience: &Patience) -> Mono {
+        if !self.listed {
+            return NEVER;
+        }
         let settling = (!self.settled && self.listed_on_this_connection).then(|| self.settles_at(patience));
         let asking = self.wants_read;
         let first = [settling, asking].into_iter().flatten().fold(self.next_sweep, Mono::min);

@@ -98,6 +98,16 @@ impl IntentLog {
         is_served && drains.get(target) != before.as_ref()
     }
 
+    /// Drops those beyond `most`, the last ones by their targets' order, which is the same for all who read them. Returns how many.
+    pub fn keep_at_most(&mut self, most: usize) -> usize {
+        let drains = self.shadow.as_mut().unwrap_or(&mut self.served);
+        let mut dropped = 0;
+        while drains.len() > most && drains.pop_last().is_some() {
+            dropped += 1;
+        }
+        dropped
+    }
+
     /// All records were folded. Returns whether what is served changed.
     pub fn at_end(&mut self) -> bool {
         let Some(mut fold) = self.shadow.take() else { return false };

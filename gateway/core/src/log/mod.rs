@@ -1,6 +1,8 @@
 //! The federation log as a pure data structure: keys, records, and the fold of a partition.
 
+pub mod bounds;
 pub mod control;
+pub mod ends;
 pub(crate) mod escape;
 pub mod intents;
 pub mod key;

@@ -8,6 +8,7 @@ use crate::instance::Instance;
 use crate::log::key::DataKey;
 use crate::log::partition::{Entry, Fold, Partition, ServiceEntries};
 use crate::log::record::{Epoch, TopicKind};
+use crate::time::Mono;
 
 /// All data partitions of one origin.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +71,18 @@ impl OriginLog {
         !self.instances.is_empty() && self.all().all(|(_, _, partition)| partition.reached_end())
     }
 
+    /// Whether a partition goes on and nothing of that has come for long.
+    #[must_use]
+    pub fn is_behind(&self, now: Mono) -> bool {
+        self.all().any(|(_, _, partition)| partition.is_behind(now))
+    }
+
+    /// Whether a partition is proven not to be all that the origin states to have written.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.all().any(|(_, _, partition)| partition.is_incomplete())
+    }
+
     /// The oldest beat that the last checkpoints of this epoch state; 0 while a partition has none of it.
     #[must_use]
     pub fn oldest_checkpoint(&self, epoch: Epoch) -> u64 {
@@ -85,6 +98,13 @@ impl OriginLog {
     pub fn holder(&self, key: &DataKey) -> Option<&Partition> {
         let partitions = Some(self.partitions()).filter(|count| *count > 0)?;
         self.partition(topic_of(key), key.partition(partitions))
+    }
+
+    /// Whether the log has an instance of the service, or may have one because it was not read to its end.
+    #[must_use]
+    pub fn may_have(&self, key: &ServiceKey) -> bool {
+        let any = DataKey::Instance(key.clone(), crate::id::InstanceId::new("", 0, ""));
+        self.holder(&any).is_none_or(|found| !found.reached_end() || found.image().service(key).is_some())
     }
 
     /// Instances of a service, as served.
@@ -147,11 +167,11 @@ pub enum Image {
 }
 
 impl Image {
-    fn of_instance(entry: &Entry<Instance>) -> Self {
+    pub(crate) fn of_instance(entry: &Entry<Instance>) -> Self {
         entry.value.clone().filter(|_| entry.readable).map_or(Self::Unreadable, Self::Instance)
     }
 
-    fn of_config(entry: &Entry<ConfigItem>) -> Self {
+    pub(crate) fn of_config(entry: &Entry<ConfigItem>) -> Self {
         entry.value.clone().filter(|_| entry.readable).map_or(Self::Unreadable, Self::Config)
     }
 }

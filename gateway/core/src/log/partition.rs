@@ -12,8 +12,10 @@ use foldhash::fast::RandomState;
 use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
+use crate::log::bounds::value_bytes;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::record::{Body, Epoch, Header, Record};
+use crate::time::{Millis, Mono};
 
 /// The last record of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +40,8 @@ pub struct Fold {
     configs: HashMap<ConfigKey, Entry<ConfigItem>, RandomState>,
     count: u64,
     digest: u128,
+    /// Of the values that are kept.
+    bytes: u64,
 }
 
 impl Fold {
@@ -75,6 +79,16 @@ impl Fold {
         self.configs.iter()
     }
 
+    /// All keys, also those whose values cannot be read, in no order.
+    pub fn keys(&self) -> Vec<DataKey> {
+        let of_service = |(service, entries): (&ServiceKey, &ServiceEntries)| {
+            let key = |id: &InstanceId| DataKey::Instance(service.clone(), id.clone());
+            entries.keys().map(key).collect::<Vec<_>>()
+        };
+        let configs = self.configs.keys().map(|key| DataKey::Config(key.clone()));
+        self.services.iter().flat_map(of_service).chain(configs).collect()
+    }
+
     /// Digest of the key's last record, if it is present.
     #[must_use]
     pub fn digest_of(&self, key: &DataKey) -> Option<u128> {
@@ -84,9 +98,19 @@ impl Fold {
         }
     }
 
+    /// Bytes of the value that is kept of a key; `None` if the key is not present.
+    #[must_use]
+    pub fn bytes_of(&self, key: &DataKey) -> Option<u64> {
+        let value = match key {
+            DataKey::Instance(service, id) => self.services.get(service)?.get(id)?.value.clone().map(Body::Instance),
+            DataKey::Config(config) => self.configs.get(config)?.value.clone().map(Body::Config),
+        };
+        Some(value.as_ref().map_or(0, value_bytes))
+    }
+
     /// Applies one record of a fact. Returns whether what a view shows of it changed.
     fn apply(&mut self, key: &DataKey, record: &Record) -> bool {
-        let before = self.digest_of(key);
+        let (before, kept) = (self.digest_of(key), self.bytes_of(key).unwrap_or(0));
         let changed = match key {
             DataKey::Instance(service, id) => self.apply_instance(service, id, record),
             DataKey::Config(config) => self.apply_config(config, record),
@@ -94,6 +118,7 @@ impl Fold {
         let after = (record.body != Body::Tombstone).then_some(record.digest);
         self.digest = self.digest.wrapping_sub(before.unwrap_or(0)).wrapping_add(after.unwrap_or(0));
         self.count = self.count + u64::from(after.is_some()) - u64::from(before.is_some());
+        self.bytes = self.bytes + self.bytes_of(key).unwrap_or(0) - kept;
         changed
     }
 
@@ -181,7 +206,34 @@ pub struct Partition {
     at_end_once: bool,
     highest_term: u32,
     last_checkpoint: Option<(Epoch, u64)>,
+    /// Number of the last checkpoint met, which a repeat does not exceed.
+    last_stated: Option<(Epoch, u64)>,
+    /// When it was last read to its end.
+    last_end: Option<Mono>,
+    /// Since when it is known to end further on than it was read.
+    behind: Option<Mono>,
+    /// Exact comparisons in a row that did not agree (rule R17).
+    mismatches: u32,
+    /// Whether the last checkpoint met while the fold was on its way agreed, and of which beat it was.
+    on_the_way: Option<(Epoch, u64, Agreement)>,
 }
+
+/// Whether a checkpoint is equal to the fold at its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Agreement {
+    Equal,
+    Different,
+}
+
+/// A reader that was at the end within this time has missed no record that compaction could have taken: half of the least
+/// `min.compaction.lag.ms` (rule R17).
+const EXACT_WITHIN: Millis = Millis::from_secs(30);
+/// A checkpoint of a beat that is at most so much older than the newest stands in a part of the log that compaction spares.
+const EXACT_BEATS: u64 = 30;
+/// So many exact comparisons in a row that do not agree prove the fold incomplete: a single one may be a late write of a deposed leader.
+const MISMATCHES_THAT_PROVE: u32 = 2;
+/// A partition that is known to go on and of which nothing comes for this long is not being read.
+const BEHIND_AFTER: Millis = Millis::from_secs(10);
 
 #[derive(Clone, Debug, Default)]
 struct Shadow {
@@ -246,9 +298,68 @@ impl Partition {
         self.last_checkpoint
     }
 
+    /// Where it ends, as its leader told somebody.
+    pub fn end_told(&mut self, now: Mono, end: u64) {
+        self.behind = (end > self.next_offset).then(|| self.behind.unwrap_or(now));
+    }
+
+    /// Whether it goes on and nothing of that has come for long.
+    #[must_use]
+    pub fn is_behind(&self, now: Mono) -> bool {
+        self.behind.is_some_and(|since| now >= since + BEHIND_AFTER)
+    }
+
+    /// Whether what was read is proven not to be all that its origin states to have written (rule R17).
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.mismatches >= MISMATCHES_THAT_PROVE
+    }
+
+    /// Compares a checkpoint that is about to be applied with the fold, where that is exact.
+    pub fn compare(&mut self, now: Mono, record: &Record) {
+        let (Body::Checkpoint(stated), Some(header)) = (&record.body, record.header) else { return };
+        let is_repeat = self.last_stated.is_some_and(|(epoch, seq)| epoch == header.epoch && header.seq <= seq);
+        self.last_stated = Some((header.epoch, header.seq));
+        if is_repeat {
+            return;
+        }
+        let image = self.image();
+        let equal = (stated.count, stated.digest) == (image.count(), image.digest());
+        let agreement = if equal { Agreement::Equal } else { Agreement::Different };
+        if !self.reached_end() {
+            self.on_the_way = Some((header.epoch, stated.beat, agreement));
+        } else if self.last_end.is_some_and(|last| now.since(last) < EXACT_WITHIN) {
+            self.mismatches = if equal { 0 } else { self.mismatches.saturating_add(1) };
+        }
+    }
+
+    /// It was read to its end. `newest` is the origin's newest beat: a checkpoint that was met on the way and is about as young stands in
+    /// a part of the log that nothing was taken from.
+    pub fn was_at_end(&mut self, now: Mono, newest: Option<(Epoch, u64)>) {
+        (self.last_end, self.behind) = (Some(now), None);
+        let Some((epoch, beat, agreement)) = self.on_the_way.take() else { return };
+        if newest.is_some_and(|(of, newest)| of == epoch && newest <= beat.saturating_add(EXACT_BEATS)) {
+            self.mismatches = if agreement == Agreement::Equal { 0 } else { MISMATCHES_THAT_PROVE };
+        }
+    }
+
+    /// How much the log has, as far as it was read: keys, and bytes of values. While it is read anew, the older state is kept beside it.
+    #[must_use]
+    pub fn load(&self) -> (u64, u64) {
+        (self.image().count, self.image().bytes)
+    }
+
+    /// A record that nothing is made of.
+    pub fn pass_over(&mut self, record: &Record) -> Applied {
+        self.next_offset = record.offset.saturating_add(1);
+        self.behind = None;
+        Applied::NotAFact
+    }
+
     /// Folds one record.
     pub fn apply(&mut self, record: &Record) -> Applied {
-        self.next_offset = record.offset + 1;
+        self.next_offset = record.offset.saturating_add(1);
+        self.behind = None; // It moves: whether it gets there is the next answer's to say.
         if let (Body::Checkpoint(stated), Some(header)) = (&record.body, record.header) {
             self.last_checkpoint = Some((header.epoch, stated.beat));
         }
@@ -289,6 +400,7 @@ impl Partition {
     /// The reader begins anew at the partition's start: what was folded goes on serving.
     pub fn restart(&mut self) {
         self.next_offset = 0;
+        (self.last_stated, self.on_the_way, self.behind, self.last_end) = (None, None, None, None);
         self.shadow = Some(Shadow::default());
     }
 

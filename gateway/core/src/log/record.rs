@@ -12,10 +12,14 @@ use crate::time::WallMs;
 /// The schema of records that this version writes; readers accept the next one, too.
 pub const SCHEMA: u16 = 1;
 
+/// Terms above are set aside: at one leadership a second it takes 34 years to get there, so whoever states one has not led. A single
+/// absurd term would else be the highest for good, and nobody could ever claim above it.
+pub const HIGHEST_TERM: u32 = 1 << 30;
+
 /// One leadership of one cluster: the higher (term, nonce) leads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch {
-    /// 1 + the highest term seen when it was claimed; below 2³¹.
+    /// 1 + the highest term seen when it was claimed, at most [`HIGHEST_TERM`].
     pub term: u32,
     /// Random number of the process that leads.
     pub nonce: u32,

@@ -1,6 +1,8 @@
 //! Drains across a federation: ordered anywhere, the same everywhere, whatever dies meanwhile (rule R24).
 
-use federation_core::intents::{Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, Settled, Taken};
+use federation_core::intents::{
+    Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, HIGHEST_COUNTER, Settled, Taken,
+};
 use federation_core::lease::Role;
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::record::{ControlRecord, Epoch, Header};
@@ -296,9 +298,24 @@ fn a_value_that_cannot_be_read_keeps_the_last_one_and_nobody_fights_over_it() {
 }
 
 #[test]
+fn a_counter_that_nobody_can_have_reached_is_set_aside_everywhere() {
+    for absurd in [(1 << 63) - 1, HIGHEST_COUNTER + 1] {
+        let mut world = settled();
+        drain(&mut world, A, 30, 0);
+        world.run(1_000);
+        insert(&mut world, B, Some(ControlValue::Drain(foreign(absurd, 99))));
+        world.run(1_000);
+        assert_eq!(shown_everywhere(&world), is(30, A));
+        drain(&mut world, A, 0, 0);
+        world.run(1_000);
+        assert_eq!(shown_everywhere(&world), is(0, A), "and every order counts as ever");
+    }
+}
+
+#[test]
 fn the_highest_possible_counter_is_overruled_where_it_stands() {
     let mut world = settled();
-    insert(&mut world, B, Some(ControlValue::Drain(foreign((1 << 63) - 1, 99))));
+    insert(&mut world, B, Some(ControlValue::Drain(foreign(HIGHEST_COUNTER, 99))));
     world.run(1_000);
     assert_eq!(shown_everywhere(&world), is(99, B));
     let refused = try_drain(&mut world, A, order(0, 0)).unwrap_err();

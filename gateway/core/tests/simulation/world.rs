@@ -71,6 +71,24 @@ pub(crate) struct Log {
     pub(crate) up: bool,
     /// Takes no record of control, and says nothing of it.
     pub(crate) swallows_control: bool,
+    /// Clusters whose data topics refuse every record, while reading and end offsets work.
+    pub(crate) refuses: BTreeSet<ClusterId>,
+    /// Gateways (by name) whose reader hands over nothing at all.
+    pub(crate) deaf: BTreeSet<ClusterId>,
+    /// Gateways (by name) whose fetches get nothing while questions for ends are answered.
+    pub(crate) no_fetch: BTreeSet<ClusterId>,
+    /// Gateways (by name) that get no end offsets.
+    pub(crate) no_ends: BTreeSet<ClusterId>,
+    /// So many sends of facts are refused next, and do not land.
+    pub(crate) refuse_next: usize,
+    /// Gateways (by name) whose process is paused.
+    pub(crate) paused: BTreeSet<ClusterId>,
+    /// Records below are compacted for whoever reads from the beginning; tombstones among them are gone.
+    pub(crate) compacted: BTreeMap<PartitionId, usize>,
+    /// So many records at the beginning of a data partition are gone: retention, or somebody's delete-records.
+    pub(crate) purged: BTreeMap<PartitionId, usize>,
+    /// Records handed over at once, of a data partition.
+    pub(crate) turn: Option<usize>,
 }
 
 pub(crate) struct Gateway {
@@ -199,6 +217,26 @@ impl World {
         }
     }
 
+    /// The data topics of a cluster were deleted and created again, empty.
+    pub(crate) fn recreate_data(&mut self, of: &str) {
+        for topic in TopicKind::DATA {
+            for partition in 0..PARTITIONS {
+                let place = PartitionId { origin: cluster(of), topic, partition };
+                self.log.data.remove(&place);
+                for name in self.gateways.keys().cloned().collect::<Vec<_>>() {
+                    self.gateways.get_mut(&name).unwrap().cursors.remove(&place);
+                    self.tell(&name, Input::Log(LogInput::Restarted(place.clone())));
+                }
+            }
+        }
+    }
+
+    /// A gateway's reader begins a partition anew.
+    pub(crate) fn begin_anew(&mut self, at: &str, place: &PartitionId) {
+        self.gateways.get_mut(&cluster(at)).unwrap().cursors.remove(place);
+        self.tell(&cluster(at), Input::Log(LogInput::Restarted(place.clone())));
+    }
+
     pub(crate) fn nacos(&mut self, name: &str) -> &mut Nacos {
         &mut self.gateways.get_mut(&cluster(name)).unwrap().nacos
     }
@@ -242,7 +280,9 @@ impl World {
         while self.now < until {
             self.now += STEP;
             for name in self.gateways.keys().cloned().collect::<Vec<_>>() {
-                self.turn(&name);
+                if !self.log.paused.contains(&name) {
+                    self.turn(&name);
+                }
             }
         }
     }
@@ -304,6 +344,9 @@ impl World {
         for outgoing in std::mem::take(&mut self.gateways.get_mut(name).unwrap().limbo) {
             self.append(name, outgoing);
         }
+        if self.log.deaf.contains(name) {
+            return;
+        }
         let members = self.log.control.keys().map(|id| (id.clone(), PARTITIONS)).collect();
         self.tell(name, Input::Log(LogInput::Members(members)));
         for origin in self.log.control.keys().cloned().collect::<Vec<_>>() {
@@ -319,8 +362,22 @@ impl World {
     }
 
     fn hand_over(&mut self, name: &ClusterId, place: PartitionId) {
+        if self.log.no_fetch.contains(name) {
+            let end = if place.topic == TopicKind::Control {
+                self.log.control[&place.origin].len()
+            } else {
+                self.log.data.get(&place).map_or(0, Vec::len)
+            };
+            let end = u64::try_from(end).unwrap();
+            return self.tell(name, Input::Log(LogInput::EndOffset { partition: place, end }));
+        }
+        let turn = self.log.turn;
+        let purged = self.log.purged.get(&place).copied().unwrap_or(0);
         let gateway = self.gateways.get_mut(name).unwrap();
         let cursor = gateway.cursors.entry(place.clone()).or_default();
+        if place.topic != TopicKind::Control {
+            *cursor = purged.max(*cursor);
+        }
         let from = *cursor;
         let mut inputs = Vec::new();
         let end = if place.topic == TopicKind::Control {
@@ -333,15 +390,34 @@ impl World {
             *cursor
         } else {
             let records = self.log.data.get(&place).map_or(&[][..], |records| &records[from..]);
+            let records = &records[..records.len().min(turn.unwrap_or(usize::MAX))];
             *cursor += records.len();
+            let below = if from == 0 { self.log.compacted.get(&place).copied().unwrap_or(0) } else { 0 };
+            let all = self.log.data.get(&place).map_or(&[][..], |records| &records[..]);
+            let last: BTreeMap<String, u64> = if below > 0 {
+                all.iter().map(|it| (format!("{:?}", it.key), it.offset)).collect()
+            } else {
+                BTreeMap::new()
+            };
+            let stays = |it: &&Record| {
+                let low = usize::try_from(it.offset).unwrap() < below;
+                !low || (last[&format!("{:?}", it.key)] == it.offset && it.body != Body::Tombstone)
+            };
+            let records: Vec<Record> = records.iter().filter(stays).cloned().collect();
             if !records.is_empty() {
-                inputs.push(LogInput::Records { partition: place.clone(), records: records.to_vec() });
+                inputs.push(LogInput::Records { partition: place.clone(), records });
             }
             *cursor
         };
         let end = u64::try_from(end).unwrap();
-        inputs.push(LogInput::AtEnd { partition: place.clone(), next_offset: end });
-        inputs.push(LogInput::EndOffset { partition: place, end });
+        let total = self.log.data.get(&place).map_or(0, Vec::len);
+        if place.topic == TopicKind::Control || usize::try_from(end).unwrap() == total {
+            inputs.push(LogInput::AtEnd { partition: place.clone(), next_offset: end });
+        }
+        if !self.log.no_ends.contains(name) {
+            let end = if place.topic == TopicKind::Control { end } else { u64::try_from(total).unwrap() };
+            inputs.push(LogInput::EndOffset { partition: place, end });
+        }
         for input in inputs {
             self.tell(name, Input::Log(input));
         }
@@ -367,6 +443,9 @@ impl World {
             Effect::Checkpoint { topic, partition } => {
                 let Some(stated) = gateway.core.checkpoint(now, topic, partition) else { return };
                 let place = PartitionId { origin: gateway.cluster.clone(), topic, partition };
+                if self.log.refuses.contains(&gateway.cluster) {
+                    return;
+                }
                 let body = Body::Checkpoint(stated.checkpoint);
                 push(&mut self.log, place, RecordKey::Checkpoint, body, stated.header);
             }
@@ -402,6 +481,10 @@ impl World {
         } else {
             (false, true)
         };
+        let refused = self.log.refuses.contains(&self.gateways[name].cluster);
+        let once = self.log.refuse_next > 0;
+        self.log.refuse_next -= usize::from(once);
+        let (fails, lands) = if refused || once { (true, false) } else { (fails, lands) };
         let gateway = self.gateways.get_mut(name).unwrap();
         gateway.data_sends += 1;
         let digest = digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body);

@@ -4,13 +4,13 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 use super::dialect::Dialect;
-use super::page::{Listing, Page};
 use super::{Admin, AdminError, answer, namespace_parameter};
 use crate::client::ConfigName;
+use crate::paging::{self, Page, Turning};
 
 const DIALECTS: [Dialect; 3] = [Dialect::V3, Dialect::V2, Dialect::V1];
-/// Items per page where a listing brings contents along: each may be 10 MiB, though hardly one in a thousand is.
-const PAGE_SIZE: usize = 50;
+/// Small pages where a listing brings contents along: each may be 10 MiB, though hardly one in a thousand is.
+const TURNING: Turning = Turning { page_size: 50, one_page_at_most: 0 };
 
 /// A config item in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,26 +111,26 @@ impl Admin {
         if self.config_keys.last(&DIALECTS) == Dialect::V3 {
             return Ok(Vec::new());
         }
+        let page = |number, size| self.config_keys_apart_page(number, size);
+        let name = |entry: &RawEntry| (entry.group.clone(), entry.group_name.clone(), entry.data_id.clone());
+        let raw = paging::collect(TURNING, page, name).await?.ok_or(AdminError::NotOffered)?;
+        read_entries("v1/cs/configs", raw)
+    }
+
+    async fn config_keys_apart_page(&self, number: u32, size: usize) -> Result<Option<Page<RawEntry>>, AdminError> {
         let path = "v1/cs/configs";
-        let mut listing = Listing::new(path, PAGE_SIZE);
-        for page_no in 1u32.. {
-            let (page_no, page_size) = (page_no.to_string(), PAGE_SIZE.to_string());
-            let query = [
-                ("search", "accurate"),
-                ("tenant", super::DEFAULT_NAMESPACE),
-                ("dataId", ""),
-                ("group", ""),
-                ("pageNo", &page_no),
-                ("pageSize", &page_size),
-            ];
-            let answer = self.get(path, &query).await?.ok_or(AdminError::NotOffered)?;
-            let RawPage { total_count, page_items } = answer::bare(path, &answer)?;
-            let items = page_items.into_iter().map(|entry| entry.read(path)).collect::<Result<Vec<_>, _>>()?;
-            if listing.add(Page { announced: total_count, items }, |entry| entry.name.clone())? {
-                break;
-            }
-        }
-        Ok(listing.into_items())
+        let (number, size) = (number.to_string(), size.to_string());
+        let query = [
+            ("search", "accurate"),
+            ("tenant", super::DEFAULT_NAMESPACE),
+            ("dataId", ""),
+            ("group", ""),
+            ("pageNo", &number),
+            ("pageSize", &size),
+        ];
+        let answer = self.get(path, &query).await?.ok_or(AdminError::NotOffered)?;
+        let RawPage { total_count, page_items } = answer::bare(path, &answer)?;
+        Ok(Some(Page { announced: total_count, items: page_items }))
     }
 
     async fn config_keys_in(&self, dialect: Dialect, namespace: &str) -> Result<Vec<ConfigEntry>, AdminError> {
@@ -145,9 +145,7 @@ impl Admin {
             Dialect::V3 | Dialect::V2 => answer::wrapped(path, &answer)?,
             Dialect::V1 => answer::bare(path, &answer)?,
         };
-        let mut entries = raw.into_iter().map(|entry| entry.read(path)).collect::<Result<Vec<_>, _>>()?;
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(entries)
+        read_entries(path, raw)
     }
 
     /// Everything kept about one config item; `None` if the server says that there is none. `""` means the default namespace; `public`
@@ -192,12 +190,31 @@ impl Admin {
     }
 }
 
+/// The entries of a whole listing. One without a group is left out; a listing of such entries alone is none of config items.
+fn read_entries(path: &'static str, raw: Vec<RawEntry>) -> Result<Vec<ConfigEntry>, AdminError> {
+    let listed = raw.len();
+    let entries: Vec<ConfigEntry> = raw.into_iter().filter_map(RawEntry::read).collect();
+    match entries.is_empty() && listed > 0 {
+        false => Ok(once_each(entries)),
+        true => Err(AdminError::Malformed { path, source: serde_json::Error::missing_field("group") }),
+    }
+}
+
+/// Sorted by name, each name once. Of several entries of one name the one that was changed last counts, in whatever order they came: else
+/// an item that is listed twice would look changed at each listing.
+fn once_each(mut entries: Vec<ConfigEntry>) -> Vec<ConfigEntry> {
+    let rank = |entry: &ConfigEntry| (entry.modified_ms, entry.md5.clone(), entry.content_type.clone());
+    entries.sort_by(|one, other| one.name.cmp(&other.name).then_with(|| rank(other).cmp(&rank(one))));
+    entries.dedup_by(|later, first| later.name == first.name);
+    entries
+}
+
 impl RawEntry {
-    fn read(self, path: &'static str) -> Result<ConfigEntry, AdminError> {
-        let missing = || AdminError::Malformed { path, source: serde_json::Error::missing_field("group") };
-        let group = self.group.or(self.group_name).ok_or_else(missing)?;
+    /// `None` for an entry without a group, which old databases may hold: no call can ask for it, and it hides no other.
+    fn read(self) -> Option<ConfigEntry> {
+        let group = self.group.or(self.group_name)?;
         let namespace = self.tenant.or(self.namespace_id).unwrap_or_default();
-        Ok(ConfigEntry {
+        Some(ConfigEntry {
             name: ConfigName::new(namespace, group, self.data_id),
             content_type: self.kind.unwrap_or_default(),
             app_name: self.app_name.unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! Why an admin call gave no result. None of these says that something is gone.
 
 use crate::cluster::HttpError;
+use crate::paging::Incomplete;
 
 /// An admin call that gave no result.
 #[derive(Debug, thiserror::Error)]
@@ -37,15 +38,19 @@ pub enum AdminError {
         source: serde_json::Error,
     },
     /// A listing that is not whole: its pages do not add up. Try again.
-    #[error("incomplete answer to {path}: {reason}, {received} of {announced}")]
+    #[error("incomplete listing: {reason}, {received} of {announced}")]
     Incomplete {
-        /// The call.
-        path: &'static str,
         /// What does not add up.
         reason: &'static str,
         /// How many the server said there are.
         announced: usize,
-        /// How many different ones it sent.
+        /// How many it sent.
         received: usize,
     },
+}
+
+impl From<Incomplete> for AdminError {
+    fn from(Incomplete { reason, announced, received }: Incomplete) -> Self {
+        Self::Incomplete { reason, announced, received }
+    }
 }

@@ -17,7 +17,6 @@ mod config;
 mod dialect;
 mod error;
 mod naming;
-mod page;
 mod state;
 
 pub use config::{ConfigDetail, ConfigEntry};
@@ -89,7 +88,7 @@ impl Admin {
         query: &[(&str, &str)],
         token: Option<&str>,
     ) -> Result<Option<HttpAnswer>, AdminError> {
-        let request = HttpRequest { method: Method::GET, path, query, form: &[], token };
+        let request = HttpRequest { method: Method::GET, path, query, form: &[], token, within: None };
         answer::sort(self.cluster.http().send(request).await?)
     }
 }

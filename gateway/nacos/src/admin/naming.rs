@@ -1,19 +1,22 @@
 //! All services of a namespace, and all instances of a service.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde::de::Error as _;
+use serde::de::IgnoredAny;
 
 use super::dialect::Dialect;
-use super::page::{Listing, Page};
 use super::{Admin, AdminError, answer};
 use crate::client::ServiceName;
 use crate::message::naming::{GROUP_SEPARATOR, Instance};
+use crate::paging::{self, Page, Turning};
 
-/// Items per page: large, because pages are no snapshot, and nearly every listing fits one of this size.
-const PAGE_SIZE: usize = 10_000;
-const PAGE_SIZE_TEXT: &str = "10000";
+/// Large pages, because pages are no snapshot, and nearly every listing fits one of this size. One page of all is still well below the
+/// largest answer that is taken, at some 200 bytes a service and 400 an instance.
+const TURNING: Turning = Turning { page_size: 10_000, one_page_at_most: 200_000 };
+/// Group of a service that is listed without one.
+const DEFAULT_GROUP: &str = "DEFAULT_GROUP";
 
 /// A service in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +61,7 @@ struct AllNames {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DetailV3 {
-    cluster_map: BTreeMap<String, serde::de::IgnoredAny>,
+    cluster_map: BTreeMap<String, IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +78,20 @@ struct ClusterV1 {
 struct InstancesV1 {
     count: usize,
     list: Vec<Instance>,
+}
+
+/// Instances are read tolerantly: what is no listing of instances would be read as instances without an address. So an answer has to have
+/// that field in each of them, whatever is in it: a client may have registered without one, and that hides no other instance.
+#[derive(Deserialize)]
+struct Address {
+    #[serde(rename = "ip")]
+    _ip: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+struct AddressesV1 {
+    #[serde(rename = "list")]
+    _list: Vec<Address>,
 }
 
 impl Admin {
@@ -94,36 +111,45 @@ impl Admin {
     }
 
     async fn services_in(&self, dialect: Dialect, namespace: &str) -> Result<Vec<ServiceEntry>, AdminError> {
+        let page = |number, size| self.services_page(dialect, namespace, number, size);
+        let name = |service: &RawService| (service.group_name.clone(), service.name.clone());
+        let mut services = paging::collect(TURNING, page, name).await?.ok_or(AdminError::NotOffered)?;
+        services.sort_by_cached_key(name);
+        // A name is one service, however often it is listed.
+        services.dedup_by(|later, first| name(later) == name(first));
+        Ok(services.into_iter().map(|service| service.in_namespace(namespace)).collect())
+    }
+
+    async fn services_page(
+        &self,
+        dialect: Dialect,
+        namespace: &str,
+        number: u32,
+        size: usize,
+    ) -> Result<Option<Page<RawService>>, AdminError> {
         let path = match dialect {
             Dialect::V3 => "v3/admin/ns/service/list",
             Dialect::V2 | Dialect::V1 => "v1/ns/catalog/services",
         };
-        let mut listing = Listing::new(path, PAGE_SIZE);
-        for page_no in 1u32.. {
-            let page_no = page_no.to_string();
-            let query = [
-                ("namespaceId", namespace),
-                ("withInstances", "false"),
-                ("ignoreEmptyService", "false"),
-                ("pageNo", &page_no),
-                ("pageSize", PAGE_SIZE_TEXT),
-            ];
-            let answer = self.get(path, &query).await?.ok_or(AdminError::NotOffered)?;
-            let page = match dialect {
-                Dialect::V3 => {
-                    let page: ServicesV3 = answer::wrapped(path, &answer)?;
-                    Page { announced: page.total_count, items: page.page_items }
-                }
-                Dialect::V2 | Dialect::V1 => {
-                    let page: ServicesV1 = answer::bare(path, &answer)?;
-                    Page { announced: page.count, items: page.service_list }
-                }
-            };
-            if listing.add(page, |service| (service.group_name.clone(), service.name.clone()))? {
-                break;
+        let (number, size) = (number.to_string(), size.to_string());
+        let query = [
+            ("namespaceId", namespace),
+            ("withInstances", "false"),
+            ("ignoreEmptyService", "false"),
+            ("pageNo", &number),
+            ("pageSize", &size),
+        ];
+        let answer = self.get(path, &query).await?.ok_or(AdminError::NotOffered)?;
+        Ok(Some(match dialect {
+            Dialect::V3 => {
+                let page: ServicesV3 = answer::wrapped(path, &answer)?;
+                Page { announced: page.total_count, items: page.page_items }
             }
-        }
-        Ok(listing.into_items().into_iter().map(|service| service.in_namespace(namespace)).collect())
+            Dialect::V2 | Dialect::V1 => {
+                let page: ServicesV1 = answer::bare(path, &answer)?;
+                Page { announced: page.count, items: page.service_list }
+            }
+        }))
     }
 
     /// The services of the namespace `""`.
@@ -132,17 +158,16 @@ impl Admin {
         let answer = self.get(path, &[]).await?.ok_or(AdminError::NotOffered)?;
         let mut all: AllNames = answer::bare(path, &answer)?;
         let names = all.names.remove("").unwrap_or_default();
-        let entry = |name: String| {
-            let malformed =
-                || AdminError::Malformed { path, source: serde_json::Error::custom("a name without group") };
-            let (group, service) = name.split_once(GROUP_SEPARATOR).ok_or_else(malformed)?;
-            Ok(ServiceEntry { name: ServiceName::new("", group, service), instances: None, healthy: None })
+        let entry = |name: &String| {
+            let (group, service) = name.split_once(GROUP_SEPARATOR).unwrap_or((DEFAULT_GROUP, name));
+            ServiceEntry { name: ServiceName::new("", group, service), instances: None, healthy: None }
         };
-        names.into_iter().collect::<BTreeSet<_>>().into_iter().map(entry).collect()
+        Ok(names.into_iter().collect::<BTreeSet<_>>().iter().map(entry).collect())
     }
 
     /// All instances of a service: of all its Nacos clusters, disabled ones too, with the health that the server really sees, sorted by
-    /// Nacos cluster and address. Empty if the server says that there is no such service.
+    /// Nacos cluster and address. Empty if the server says that there is no such service. An address is here as often as clients have
+    /// registered it: which of these counts is the caller's to decide.
     ///
     /// # Errors
     ///
@@ -208,34 +233,42 @@ impl Admin {
             ("clusterName", cluster),
         ];
         let Some(answer) = self.get(path, &query).await? else { return Ok(Vec::new()) };
+        let _: Vec<Address> = answer::wrapped(path, &answer)?;
         let mut instances: Vec<Instance> = answer::wrapped(path, &answer)?;
-        instances.iter().try_for_each(|instance| plausible(path, instance))?;
-        instances.sort_by(|one, other| (&one.ip, one.port).cmp(&(&other.ip, other.port)));
+        instances.sort_by(by_address);
         Ok(instances)
     }
 
     async fn cluster_instances_v1(&self, service: &ServiceName, cluster: &str) -> Result<Vec<Instance>, AdminError> {
+        let page = |number, size| self.cluster_instances_page(service, cluster, number, size);
+        // Two clients may have registered one address: only what is the same in all it says is the same entry.
+        let all_it_says = |instance: &Instance| format!("{instance:?}");
+        let mut instances = paging::collect(TURNING, page, all_it_says).await?.unwrap_or_default();
+        instances.sort_by(by_address);
+        Ok(instances)
+    }
+
+    async fn cluster_instances_page(
+        &self,
+        service: &ServiceName,
+        cluster: &str,
+        number: u32,
+        size: usize,
+    ) -> Result<Option<Page<Instance>>, AdminError> {
         let path = "v1/ns/catalog/instances";
         let grouped = format!("{}{GROUP_SEPARATOR}{}", service.group, service.service);
-        let mut listing = Listing::new(path, PAGE_SIZE);
-        for page_no in 1u32.. {
-            let page_no = page_no.to_string();
-            let query = [
-                ("namespaceId", &*service.namespace),
-                ("serviceName", &grouped),
-                ("clusterName", cluster),
-                ("pageNo", &page_no),
-                ("pageSize", PAGE_SIZE_TEXT),
-            ];
-            let Some(answer) = self.get(path, &query).await? else { return Ok(Vec::new()) };
-            let page: InstancesV1 = answer::bare(path, &answer)?;
-            page.list.iter().try_for_each(|instance| plausible(path, instance))?;
-            let page = Page { announced: page.count, items: page.list };
-            if listing.add(page, |instance| (instance.ip.clone(), instance.port))? {
-                break;
-            }
-        }
-        Ok(listing.into_items())
+        let (number, size) = (number.to_string(), size.to_string());
+        let query = [
+            ("namespaceId", &*service.namespace),
+            ("serviceName", &grouped),
+            ("clusterName", cluster),
+            ("pageNo", &number),
+            ("pageSize", &size),
+        ];
+        let Some(answer) = self.get(path, &query).await? else { return Ok(None) };
+        let _: AddressesV1 = answer::bare(path, &answer)?;
+        let page: InstancesV1 = answer::bare(path, &answer)?;
+        Ok(Some(Page { announced: page.count, items: page.list }))
     }
 }
 
@@ -246,10 +279,6 @@ impl RawService {
     }
 }
 
-/// The messages are read tolerantly; here an instance without an address would hide that the answer is no listing of instances.
-fn plausible(path: &'static str, instance: &Instance) -> Result<(), AdminError> {
-    match instance.ip.is_empty() {
-        false => Ok(()),
-        true => Err(AdminError::Malformed { path, source: serde_json::Error::missing_field("ip") }),
-    }
+fn by_address(one: &Instance, other: &Instance) -> Ordering {
+    (&one.ip, one.port).cmp(&(&other.ip, other.port))
 }

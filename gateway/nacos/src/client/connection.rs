@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Context, OwnerGone};
 use super::link::Link;
 use super::pump::{End, Pump};
+use super::pushes::watch_pushes;
 use super::redo::Redo;
 use super::wire::{self, ConnectError};
-use super::{CallError, Event, with_causes};
+use super::{CallError, Cause, Event, with_causes};
 use crate::cluster::{LoginError, ServerAddress, login_pause};
-use crate::message::internal::{ConnectionSetupRequest, HealthCheckRequest, ServerCheckRequest, ability};
+use crate::message::internal::{ConnectionSetupRequest, ServerCheckRequest, ability};
 use crate::message::naming::ServiceListRequest;
 use crate::payload::Payload;
 
@@ -27,6 +28,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 /// Checks that may fail in a row: a long pause of a server's collector must not cost its clients all they have registered.
 const FAILED_CHECKS: u32 = 2;
+/// After connections that pushed nothing, the next one is trusted twice as long each time, but this often doubled at most: a connect costs
+/// Nacos and us more than late news, where it does not help.
+const MOST_DOUBLINGS: u32 = 5;
 /// Time for a server to say what it can do, once it has announced that it will.
 const SET_UP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages to the server that may wait: acks, mostly.
@@ -82,7 +86,7 @@ impl Connection {
         // Clients of one cluster spread over its servers.
         let mut turn: usize = rand::random_range(0..servers.len());
         let mut named: Option<ServerAddress> = None;
-        let (mut generation, mut failures, mut refused_logins) = (0, 0, 0);
+        let (mut generation, mut failures, mut refused_logins, mut mute) = (0, 0, 0, 0u32);
         loop {
             let server = named.take().unwrap_or_else(|| servers[turn % servers.len()].clone());
             turn += 1;
@@ -99,11 +103,16 @@ impl Connection {
                 Ok(established) => {
                     (generation, refused_logins) = (generation + 1, 0);
                     let since = Instant::now();
-                    let end = self.live(established).await;
+                    let link = Arc::clone(&established.link);
+                    let end = self.live(established, mute).await;
+                    mute = match end {
+                        End::Lost { cause: Cause::NoPushes, .. } if !link.pushes().has_any() => mute + 1,
+                        _ => 0,
+                    };
                     failures = if since.elapsed() < GOOD_LIFE { failures + 1 } else { 1 };
                     match end {
                         End::OwnerGone => return OwnerGone,
-                        End::Lost(_) => pause(failures),
+                        End::Lost { .. } => pause(failures),
                         End::Reset(to) => {
                             named = to;
                             pause(failures)
@@ -133,11 +142,11 @@ impl Connection {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             match driver.await {
-                Ok(()) => End::Lost("the server closed the connection".to_owned()),
-                Err(error) => End::Lost(with_causes(&error)),
+                Ok(()) => End::ended("the server closed the connection"),
+                Err(error) => End::ended(with_causes(&error)),
             }
         });
-        let check = link.call(ServerCheckRequest::default()).await.map_err(|error| check_failed(&link, error))?;
+        let check = link.open_call(ServerCheckRequest::default()).await.map_err(|error| check_failed(&link, error))?;
         let set_up = self.open_stream(&link, &mut tasks);
         let ready = async {
             if check.support_ability_negotiation {
@@ -191,7 +200,7 @@ impl Connection {
             page_size: 1,
             ..ServiceListRequest::default()
         };
-        match link.call(probe).await {
+        match link.open_call(probe).await {
             Err(CallError::Refused { .. }) => Err(EstablishError::Login(error)),
             Err(CallError::NotConnected) => Err(EstablishError::Lost("lost while checking the login".to_owned())),
             _ => {
@@ -201,8 +210,8 @@ impl Connection {
         }
     }
 
-    /// Works on a connection until it ends.
-    async fn live(&self, Established { link, mut tasks }: Established) -> End {
+    /// Works on a connection until it ends; `mute` connections before it pushed nothing.
+    async fn live(&self, Established { link, mut tasks }: Established, mute: u32) -> End {
         let (generation, server) = (link.generation, link.server.to_string());
         let connected = Event::Connected { generation, server, abilities: link.abilities() };
         if let Err(gone) = self.context.tell(connected).await {
@@ -211,22 +220,26 @@ impl Connection {
         self.context.shared.link.send_replace(Some(Arc::clone(&link)));
         let redo = Redo::new(self.context.clone(), Arc::clone(&link));
         tasks.spawn(async move { redo.run().await.into() });
-        let (watched, idle) = (Arc::clone(&link), self.context.shared.options.idle);
+        let options = &self.context.shared.options;
+        let (watched, idle) = (Arc::clone(&link), options.idle);
         tasks.spawn(async move { watch_health(&watched, idle).await });
-        tasks.spawn(async move { End::Lost(link.lost().await) });
+        let (context, watched) = (self.context.clone(), Arc::clone(&link));
+        let quiet_for = options.push_quiet * 2u32.pow(mute.min(MOST_DOUBLINGS));
+        tasks.spawn(async move { watch_pushes(&context, &watched, quiet_for).await });
+        tasks.spawn(async move { End::ended(link.lost().await) });
         let end = match tasks.join_next().await.expect("tasks were spawned above") {
             Ok(end) => end,
-            Err(error) => End::Lost(format!("a task failed: {error}")),
+            Err(error) => End::ended(format!("a task failed: {error}")),
         };
         self.context.shared.link.send_replace(None);
         tasks.shutdown().await;
         self.context.shared.memory().disconnected();
-        let reason = match &end {
-            End::Lost(reason) => reason.clone(),
-            End::Reset(_) => "the server asked to connect again".to_owned(),
+        let (reason, cause) = match &end {
+            End::Lost { reason, cause } => (reason.clone(), *cause),
+            End::Reset(_) => ("the server asked to connect again".to_owned(), Cause::Ended),
             End::OwnerGone => return end,
         };
-        match self.context.tell(Event::Disconnected { generation, reason }).await {
+        match self.context.tell(Event::Disconnected { generation, reason, cause }).await {
             Ok(()) => end,
             Err(gone) => gone.into(),
         }
@@ -262,16 +275,19 @@ async fn watch_health(link: &Link, idle: Duration) -> End {
             tokio::time::sleep(idle - silence).await;
             continue;
         }
-        match link.call(HealthCheckRequest::default()).await {
-            Ok(_) => failed = 0,
-            Err(CallError::NotConnected) => return End::Lost(link.lost().await),
+        match link.check().await {
+            Ok(()) => failed = 0,
+            Err(CallError::NotConnected) => {
+                link.lose("the server does not know this connection any more");
+                return End::ended(link.lost().await);
+            }
             Err(error) => {
                 tracing::debug!(%error, "health check failed");
                 failed += 1;
             }
         }
     }
-    End::Lost("the server does not answer".to_owned())
+    End::Lost { reason: "the server does not answer".to_owned(), cause: Cause::NoAnswer }
 }
 
 fn pause(failures: u32) -> Duration {
@@ -281,7 +297,7 @@ fn pause(failures: u32) -> Duration {
 
 fn reason(ended: &Result<End, tokio::task::JoinError>) -> String {
     match ended {
-        Ok(End::Lost(reason)) => reason.clone(),
+        Ok(End::Lost { reason, .. }) => reason.clone(),
         Ok(End::Reset(_)) => "the server asked to connect again".to_owned(),
         Ok(End::OwnerGone) => "stopped".to_owned(),
         Err(error) => error.to_string(),

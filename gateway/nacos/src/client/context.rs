@@ -6,6 +6,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::link::Link;
 use super::memory::Memory;
+use super::pushes::Echoes;
 use super::{ClientOptions, Event, ServiceName, ServiceSource};
 use crate::cluster::Cluster;
 use crate::message::naming::ServiceInfo;
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     memory: Mutex<Memory>,
     /// Rung after each new wish.
     pub(super) wake: Notify,
+    /// Whether the cluster's servers push.
+    pub(super) echoes: Echoes,
     /// The live connection, if there is one.
     pub(super) link: watch::Sender<Option<Arc<Link>>>,
 }
@@ -29,7 +32,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(cluster: Arc<Cluster>, options: ClientOptions) -> Arc<Self> {
         let (memory, wake) = (Mutex::default(), Notify::new());
-        Arc::new(Self { cluster, options, memory, wake, link: watch::Sender::new(None) })
+        Arc::new(Self { cluster, options, memory, wake, echoes: Echoes::default(), link: watch::Sender::new(None) })
     }
 
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {

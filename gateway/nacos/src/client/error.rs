@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::paging;
 use crate::payload::DecodeError;
 
 /// A call that gave no result.
@@ -41,11 +42,13 @@ pub enum CallError {
     #[error("malformed answer")]
     Malformed(#[source] Arc<DecodeError>),
     /// A paged listing that changed while it was read, or that the server did not give whole.
-    #[error("incomplete listing: {received} of {announced}")]
+    #[error("incomplete listing: {reason}, {received} of {announced}")]
     Incomplete {
+        /// What does not add up.
+        reason: &'static str,
         /// How many the server said there are.
         announced: usize,
-        /// How many different ones it sent.
+        /// How many it sent.
         received: usize,
     },
 }
@@ -53,5 +56,11 @@ pub enum CallError {
 impl From<DecodeError> for CallError {
     fn from(error: DecodeError) -> Self {
         Self::Malformed(Arc::new(error))
+    }
+}
+
+impl From<paging::Incomplete> for CallError {
+    fn from(paging::Incomplete { reason, announced, received }: paging::Incomplete) -> Self {
+        Self::Incomplete { reason, announced, received }
     }
 }

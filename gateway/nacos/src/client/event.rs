@@ -26,6 +26,8 @@ pub enum Event {
         generation: u64,
         /// For people.
         reason: String,
+        /// What it was given up for.
+        cause: Cause,
     },
     /// An attempt to connect failed; the next follows by itself.
     ConnectFailed {
@@ -79,14 +81,21 @@ pub enum Event {
         /// The server's words.
         message: String,
     },
-    /// Something that is wanted was refused, or failed at the server. Tried again slowly.
+    /// Something that is wanted was refused, failed at the server, or is not answered again and again. Tried again slowly.
     CallRefused {
         /// What was tried.
         call: Call,
-        /// On what, for people.
+        /// On what: a service or a namespace, as text.
         subject: String,
         /// Why.
         refusal: Refusal,
+    },
+    /// What was told as refused has been answered since, or is not wanted any more.
+    CallAnswered {
+        /// What was tried.
+        call: Call,
+        /// On what: a service or a namespace, as text.
+        subject: String,
     },
     /// A push could not be read: what it said is lost, and only asking shows it.
     Malformed {
@@ -100,6 +109,17 @@ pub enum Event {
         /// Of the connection.
         generation: u64,
     },
+}
+
+/// Why a connection is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It broke, or the server ended it or forgot it.
+    Ended,
+    /// The server answered nothing for so long that it was given up.
+    NoAnswer,
+    /// The server answered, and pushed nothing although it had to: the connection was given up.
+    NoPushes,
 }
 
 /// Why a [`Event::Service`] came.
@@ -137,6 +157,11 @@ pub enum Refusal {
     NoRight(String),
     /// The server is over a limit.
     Overloaded(String),
+    /// No answer came, several times in a row; other calls may be answered.
+    Unanswered {
+        /// How many times in a row.
+        times: u32,
+    },
     /// The server failed or calls the request wrong.
     Failed {
         /// One of [`crate::message::error_code`].

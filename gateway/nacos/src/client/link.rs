@@ -10,12 +10,17 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::codegen::http::Uri;
 
+use super::pushes::Pushes;
 use super::wire::Wire;
 use super::{CallError, ServerAbilities};
 use crate::cluster::{Cluster, ServerAddress};
 use crate::message::internal::{ErrorResponse, HealthCheckRequest, ability};
 use crate::message::{Message, Outcome, Request, Response, error_code};
 use crate::payload::{BiRequestStreamClient, DecodeError, MAX_INBOUND_BYTES, Payload, RequestClient};
+
+/// Time for a call that costs a server nothing, such as a health check, however long others may take: the bound of its silence follows from
+/// it.
+const OPEN_CALL_WITHIN: Duration = Duration::from_secs(3);
 
 /// A connection to one server.
 pub(super) struct Link {
@@ -28,6 +33,7 @@ pub(super) struct Link {
     request_ids: AtomicU64,
     /// When the server was last heard. Held for one read or write.
     heard: Mutex<Instant>,
+    pushes: Pushes,
     lost: CancellationToken,
     reason: OnceLock<String>,
 }
@@ -49,6 +55,7 @@ impl Link {
             abilities: OnceLock::new(),
             request_ids: AtomicU64::new(1),
             heard: Mutex::new(Instant::now()),
+            pushes: Pushes::new(),
             lost: CancellationToken::new(),
             reason: OnceLock::new(),
         })
@@ -66,7 +73,12 @@ impl Link {
         let _ = self.abilities.set(ServerAbilities { persistent_instances, fuzzy_watch: can(ability::FUZZY_WATCH) });
     }
 
-    /// Sends a request and waits for its answer, for as long as the cluster's options say.
+    /// What was pushed on it, and what has to be.
+    pub(super) fn pushes(&self) -> &Pushes {
+        &self.pushes
+    }
+
+    /// Sends a request and waits for its answer, for as long as the cluster's options say, and for the login before it if there is no token.
     pub(super) async fn call<R: Request>(&self, request: R) -> Result<R::Response, CallError> {
         let after = self.cluster.options().request_timeout;
         let response = self.answer(request, after).await?;
@@ -86,9 +98,16 @@ impl Link {
         result
     }
 
-    /// Is the connection registered? Unlike with a call, a "no" does not give it up: it may be registered in a moment.
+    /// As [`Link::call`], for what every server answers to everybody: without a token, so that a login that hangs cannot hold it up. A
+    /// "not registered" does not give the connection up: it may be registered in a moment.
+    pub(super) async fn open_call<R: Request>(&self, request: R) -> Result<R::Response, CallError> {
+        let after = self.cluster.options().request_timeout.min(OPEN_CALL_WITHIN);
+        super::succeeded(self.attempt(request, None, after).await?)
+    }
+
+    /// Is the connection registered?
     pub(super) async fn check(&self) -> Result<(), CallError> {
-        self.attempt(HealthCheckRequest::default(), None, self.cluster.options().request_timeout).await.map(drop)
+        self.open_call(HealthCheckRequest::default()).await.map(drop)
     }
 
     async fn attempt_twice<R: Request>(&self, request: R, after: Duration) -> Result<R::Response, CallError> {

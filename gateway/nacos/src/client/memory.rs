@@ -1,10 +1,10 @@
 //! What the owner wants: it outlives connections, and each new connection is brought to it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tokio::sync::oneshot;
 
-use super::{CallError, ConfigName, ServiceName};
+use super::{Call, CallError, ConfigName, ServiceName};
 use crate::message::naming::{GROUP_SEPARATOR, Instance, ServiceInfo};
 
 /// Something that may have to be brought in line with what is wanted.
@@ -12,14 +12,27 @@ use crate::message::naming::{GROUP_SEPARATOR, Instance, ServiceInfo};
 pub(super) enum Subject {
     /// Own registrations of one service.
     Registration(ServiceName),
-    /// All listened config items that wait.
-    Configs,
+    /// The listened config items of one namespace that wait. Rights are given by namespace: one that is refused holds up no other.
+    Configs(String),
     /// The fuzzy watch of one namespace.
     Pattern(String),
     /// The subscription of one service.
     Subscription(ServiceName),
     /// A service that must be read.
     Read(ServiceName),
+}
+
+impl Subject {
+    /// What it is in events.
+    pub(super) fn told(&self) -> (Call, String) {
+        match self {
+            Self::Registration(service) => (Call::Register, service.to_string()),
+            Self::Configs(namespace) => (Call::Listen, namespace.clone()),
+            Self::Pattern(namespace) => (Call::FuzzyWatch, namespace.clone()),
+            Self::Subscription(service) => (Call::Subscribe, service.to_string()),
+            Self::Read(service) => (Call::Read, service.to_string()),
+        }
+    }
 }
 
 /// Own instances of one service.
@@ -52,6 +65,10 @@ pub(super) struct Memory {
     pub(super) configs: BTreeMap<ConfigName, String>,
     pub(super) registrations: BTreeMap<ServiceName, Registration>,
     pub(super) patterns: BTreeMap<String, Pattern>,
+    /// Subscriptions to be ended and made anew on this connection.
+    renewals: HashSet<ServiceName>,
+    /// What was told as refused or unanswered, and not as answered since. At most what is wanted, and what was until a moment ago.
+    refused: HashSet<Subject>,
     inbox: Vec<Subject>,
     config_inbox: Vec<ConfigName>,
 }
@@ -108,6 +125,30 @@ impl Memory {
         }
     }
 
+    /// Has the subscription of some service ended and made anew, if there is one: `pick` chooses among them.
+    pub(super) fn renew_one(&mut self, pick: usize) -> Option<ServiceName> {
+        let count = self.subscriptions.len();
+        let service = self.subscriptions.keys().nth(pick.checked_rem(count)?)?.clone();
+        self.renewals.insert(service.clone());
+        self.inbox.push(Subject::Subscription(service.clone()));
+        Some(service)
+    }
+
+    /// Whether the subscription is to be made anew; asked once.
+    pub(super) fn take_renewal(&mut self, service: &ServiceName) -> bool {
+        self.renewals.remove(service)
+    }
+
+    /// An attempt was refused, or not answered again and again.
+    pub(super) fn note_refused(&mut self, subject: Subject) {
+        self.refused.insert(subject);
+    }
+
+    /// An attempt succeeded. Whether it was refused before.
+    pub(super) fn note_answered(&mut self, subject: &Subject) -> bool {
+        !self.refused.is_empty() && self.refused.remove(subject)
+    }
+
     /// Asks for services to be read.
     pub(super) fn read(&mut self, services: Vec<ServiceName>) {
         self.inbox.extend(services.into_iter().map(Subject::Read));
@@ -115,15 +156,15 @@ impl Memory {
 
     pub(super) fn listen(&mut self, config: ConfigName, md5: String) {
         if self.configs.insert(config.clone(), md5).is_none() {
+            self.inbox.push(Subject::Configs(config.namespace.clone()));
             self.config_inbox.push(config);
-            self.inbox.push(Subject::Configs);
         }
     }
 
     pub(super) fn unlisten(&mut self, config: &ConfigName) {
         if self.configs.remove(config).is_some() {
             self.config_inbox.push(config.clone());
-            self.inbox.push(Subject::Configs);
+            self.inbox.push(Subject::Configs(config.namespace.clone()));
         }
     }
 
@@ -182,6 +223,7 @@ impl Memory {
     pub(super) fn disconnected(&mut self) {
         self.inbox.clear();
         self.config_inbox.clear();
+        self.renewals.clear();
         self.registrations.retain(|_, registration| {
             for waiting in registration.waiting.drain(..) {
                 let _ = waiting.send(Err(CallError::NotConnected));
@@ -197,7 +239,8 @@ impl Memory {
         self.subscriptions.values_mut().for_each(|newest| *newest = i64::MIN);
         self.patterns.values_mut().for_each(|pattern| pattern.ready = false);
         let registrations = self.registrations.keys().cloned().map(Subject::Registration);
-        let configs = (!self.configs.is_empty()).then_some(Subject::Configs);
+        let configs: BTreeSet<String> = self.configs.keys().map(|config| config.namespace.clone()).collect();
+        let configs = configs.into_iter().map(Subject::Configs);
         let patterns = self.patterns.keys().cloned().map(Subject::Pattern);
         let subscriptions = self.subscriptions.keys().cloned().map(Subject::Subscription);
         registrations.chain(configs).chain(patterns).chain(subscriptions).collect()

@@ -6,7 +6,7 @@
 //! Pushes of Nacos name group and service but no namespace. A client that subscribes the same group and service in several namespaces
 //! reads them again after each push; where that is common, use one client per namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +14,13 @@ use tokio::sync::mpsc;
 
 use crate::cluster::Cluster;
 use crate::message::naming::{
-    Instance, PersistentInstanceRequest, ServiceInfo, ServiceListRequest, ServiceQueryRequest, instance_operation,
+    GROUP_SEPARATOR, Instance, PersistentInstanceRequest, ServiceInfo, ServiceListRequest, ServiceQueryRequest,
+    instance_operation,
 };
 use crate::message::{Outcome, Request, Response};
+use crate::paging::{self, Page, Turning};
 
+mod attempt;
 mod config;
 mod connection;
 mod context;
@@ -28,6 +31,7 @@ mod link;
 mod memory;
 mod name;
 mod pump;
+mod pushes;
 mod redo;
 mod wire;
 mod worklist;
@@ -35,14 +39,14 @@ mod worklist;
 pub use config::{ConfigContent, ConfigWrite};
 pub use connection::Connection;
 pub use error::CallError;
-pub use event::{Call, Event, Events, Refusal, ServerAbilities, ServiceSource};
+pub use event::{Call, Cause, Event, Events, Refusal, ServerAbilities, ServiceSource};
 pub use name::{ConfigName, ServiceName};
 
 use context::{Context, Shared};
 use link::Link;
 
-/// Names per page when a group is listed.
-const LIST_PAGE: i32 = 10_000;
+/// When a group is listed. One page of all is still below the 10 MiB of a message, at some 60 bytes a name.
+const TURNING: Turning = Turning { page_size: 10_000, one_page_at_most: 100_000 };
 
 /// What a client says of itself, and its bounds.
 #[derive(Clone, Debug)]
@@ -59,8 +63,12 @@ pub struct ClientOptions {
     /// Calls in flight while everything is asked for again: enough to be quick, few enough not to press a server that just started.
     pub calls_in_flight: usize,
     /// A server that has been silent for this long is asked whether it is there.
-    /// Two checks without an answer end the connection.
+    /// Two checks without an answer, of at most 3 s each, end the connection.
     pub idle: Duration,
+    /// A server that has pushed nothing for this long is asked to push something, where a service is subscribed to.
+    pub push_quiet: Duration,
+    /// Time for that push, ten times what a server takes by default. Two that do not come end the connection.
+    pub echo_within: Duration,
 }
 
 impl Default for ClientOptions {
@@ -72,6 +80,8 @@ impl Default for ClientOptions {
             event_capacity: 1024,
             calls_in_flight: 32,
             idle: Duration::from_secs(5),
+            push_quiet: Duration::from_secs(10),
+            echo_within: Duration::from_secs(5),
         }
     }
 }
@@ -140,29 +150,29 @@ impl Client {
     ///
     /// [`CallError::Incomplete`] if the pages do not add up, because services came or went meanwhile: try again. Else any [`CallError`].
     pub async fn list_services(&self, namespace: &str, group: &str) -> Result<Vec<String>, CallError> {
-        let mut names = std::collections::BTreeSet::new();
-        let mut page_no = 1;
-        loop {
-            let request = ServiceListRequest {
-                namespace: namespace.to_owned(),
-                group_name: group.to_owned(),
-                page_no,
-                page_size: LIST_PAGE,
-                ..ServiceListRequest::default()
-            };
-            let page = self.call(request).await?;
-            let announced = usize::try_from(page.count).unwrap_or(0);
-            let (before, last) = (names.len(), page.service_names.is_empty());
-            let prefix = format!("{group}@@");
-            names.extend(page.service_names.iter().map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_owned()));
-            if names.len() == announced {
-                return Ok(names.into_iter().collect());
-            }
-            if last || names.len() > announced || names.len() == before {
-                return Err(CallError::Incomplete { announced, received: names.len() });
-            }
-            page_no += 1;
-        }
+        let page = |number, size| self.list_page(namespace, group, number, size);
+        let names = paging::collect(TURNING, page, String::clone).await?.unwrap_or_default();
+        let prefix = format!("{group}{GROUP_SEPARATOR}");
+        let plain = |name: String| name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
+        Ok(names.into_iter().map(plain).collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    async fn list_page(
+        &self,
+        namespace: &str,
+        group: &str,
+        number: u32,
+        size: usize,
+    ) -> Result<Option<Page<String>>, CallError> {
+        let request = ServiceListRequest {
+            namespace: namespace.to_owned(),
+            group_name: group.to_owned(),
+            page_no: i32::try_from(number).unwrap_or(i32::MAX),
+            page_size: i32::try_from(size).unwrap_or(i32::MAX),
+            ..ServiceListRequest::default()
+        };
+        let page = self.call(request).await?;
+        Ok(Some(Page { announced: usize::try_from(page.count).unwrap_or(0), items: page.service_names }))
     }
 
     /// Registers exactly these ephemeral instances of a service, in place of those that this client had registered for it. They stay wanted
@@ -239,6 +249,11 @@ impl Client {
     /// How long the connected server has been silent; `None` without a connection.
     pub fn silence(&self) -> Option<Duration> {
         self.shared.link.borrow().as_ref().map(|link| link.silence())
+    }
+
+    /// How long pushes that are due have not come, over connections, although calls are answered; `None` if none is missing.
+    pub fn pushes_missing_for(&self) -> Option<Duration> {
+        self.shared.echoes.missing_since().map(|since| since.elapsed())
     }
 
     async fn call<R: Request>(&self, request: R) -> Result<R::Response, CallError> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Status, Streaming};
 
 use super::context::{Context, OwnerGone};
 use super::link::Link;
-use super::{ConfigName, Event, ServiceSource, fuzzy};
+use super::{Cause, ConfigName, Event, ServiceSource, fuzzy};
 use crate::cluster::ServerAddress;
 use crate::message::config::ConfigChangeNotifyRequest;
 use crate::message::internal::{
@@ -24,15 +25,30 @@ use crate::payload::{DecodeError, Payload};
 /// Between the answer to a reset and the end of the connection, so that the answer is sent.
 const RESET_GRACE: Duration = Duration::from_millis(50);
 
+/// Time for the server to read what waits for it on the stream: a server that never does would never be answered, and never heard, again.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum End {
     /// It is gone, or of no use.
-    Lost(String),
+    Lost {
+        /// For people.
+        reason: String,
+        /// Why.
+        cause: Cause,
+    },
     /// The server wants us to connect again, perhaps to another one.
     Reset(Option<ServerAddress>),
     /// Nobody receives events any more.
     OwnerGone,
+}
+
+impl End {
+    /// It broke, or the server ended it.
+    pub(super) fn ended(reason: impl Into<String>) -> Self {
+        Self::Lost { reason: reason.into(), cause: Cause::Ended }
+    }
 }
 
 impl From<OwnerGone> for End {
@@ -59,18 +75,20 @@ impl Pump {
     pub(super) async fn run(mut self, opening: Opening) -> End {
         let mut stream = match opening.await {
             Ok(stream) => stream,
-            Err(status) => return End::Lost(format!("stream refused: {}", super::with_causes(&status))),
+            Err(status) => return End::ended(format!("stream refused: {}", super::with_causes(&status))),
         };
         loop {
             match stream.message().await {
                 Ok(Some(payload)) => {
                     self.link.touch();
+                    self.link.pushes().set_busy(true);
                     if let Err(end) = self.take(&payload).await {
                         return end;
                     }
+                    self.link.pushes().set_busy(false);
                 }
-                Ok(None) => return End::Lost("the server ended the stream".to_owned()),
-                Err(status) => return End::Lost(format!("stream failed: {}", super::with_causes(&status))),
+                Ok(None) => return End::ended("the server ended the stream"),
+                Err(status) => return End::ended(format!("stream failed: {}", super::with_causes(&status))),
             }
         }
     }
@@ -129,16 +147,28 @@ impl Pump {
 
     async fn send<A: Response>(&self, response: &A, request_id: &str) -> Result<(), End> {
         let payload = Payload::of(&response.clone().answering(request_id));
-        let sent = self.outbound.send(payload).await;
-        sent.map_err(|_| End::Lost("the stream to the server is closed".to_owned()))
+        match self.outbound.send_timeout(payload, READ_WITHIN).await {
+            Ok(()) => Ok(()),
+            Err(SendTimeoutError::Closed(_)) => Err(End::ended("the stream to the server is closed")),
+            Err(SendTimeoutError::Timeout(_)) => Err(End::Lost {
+                reason: "the server does not read what it is sent on the stream".to_owned(),
+                cause: Cause::NoAnswer,
+            }),
+        }
     }
 
     async fn service_pushed(&self, payload: &Payload) -> Result<(), End> {
+        let shared = &self.context.shared;
+        self.link.pushes().pushed();
+        shared.echoes.heard();
         let Some(info) = self.acked::<NotifySubscriberRequest>(payload).await?.and_then(|push| push.service_info)
         else {
             return Ok(());
         };
-        let mut services = self.context.shared.memory().pushed(&info);
+        let mut services = shared.memory().pushed(&info);
+        if self.link.pushes().is_echo(&services, shared.options.echo_within) {
+            shared.echoes.learn();
+        }
         match services.len() {
             0 => {} // Unsubscribed a moment ago.
             1 => {
@@ -146,8 +176,8 @@ impl Pump {
                 self.context.tell_service(self.link.generation, service, info, ServiceSource::Push).await?;
             }
             _ => {
-                self.context.shared.memory().read(services);
-                self.context.shared.wake.notify_one();
+                shared.memory().read(services);
+                shared.wake.notify_one();
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! Input: [`Memory`] and its inbox. Output: calls (bounded in flight), and events for their answers. Invariant: per subject one call at a
 //! time, so that the last wish is the last call.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,44 +11,21 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
+use super::attempt::{self, Change, Finished, fuzzy_watch_request, nothing};
 use super::context::{Context, OwnerGone};
 use super::link::Link;
 use super::memory::{Memory, Subject};
 use super::worklist::{Attempt, Worklist};
-use super::{Call, CallError, ConfigName, Event, Refusal, ServiceName, ServiceSource};
+use super::{ConfigName, Event, Refusal, ServiceName};
 use crate::message::config::ConfigBatchListenRequest;
-use crate::message::error_code;
-use crate::message::naming::{
-    BatchInstanceRequest, Instance, InstanceRequest, NamingFuzzyWatchRequest, ServiceQueryRequest,
-    SubscribeServiceRequest, instance_operation, watch_type,
-};
+use crate::message::naming::watch_type;
 
 /// Keys in one listen call, the bound of the Java client.
 const LISTEN_BATCH: usize = 3000;
-/// Time for one listen call: a server compares every md5 before it answers.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// So many attempts in a row without an answer are told: about 5 s after the first.
+const UNANSWERED_TOLD: u32 = 3;
 /// How often md5s and fuzzy watches are compared in full: a lost push stays unseen no longer than this.
 const RECHECK: Duration = Duration::from_secs(180);
-
-/// What one attempt changed on this connection.
-enum Change {
-    Nothing,
-    Subscribed(ServiceName),
-    Unsubscribed(ServiceName),
-    Registered(ServiceName, u64),
-    Deregistered(ServiceName),
-    Listening(Vec<ConfigName>),
-    NotListening(Vec<ConfigName>),
-    NotListened(Vec<ConfigName>),
-    Watching(String),
-    NotWatching(String),
-}
-
-struct Finished {
-    subject: Subject,
-    attempt: Attempt,
-    change: Change,
-}
 
 type InFlight = FuturesUnordered<BoxFuture<'static, Result<Finished, OwnerGone>>>;
 
@@ -64,7 +41,8 @@ pub(super) struct Redo {
     registered: HashMap<ServiceName, u64>,
     listening: HashSet<ConfigName>,
     watching: HashSet<String>,
-    configs_waiting: BTreeSet<ConfigName>,
+    /// By namespace.
+    configs_waiting: BTreeMap<String, BTreeSet<ConfigName>>,
 }
 
 impl Redo {
@@ -79,7 +57,7 @@ impl Redo {
             registered: HashMap::new(),
             listening: HashSet::new(),
             watching: HashSet::new(),
-            configs_waiting: BTreeSet::new(),
+            configs_waiting: BTreeMap::new(),
         }
     }
 
@@ -100,10 +78,15 @@ impl Redo {
             // All arms are cancel-safe: a stored wake-up, a stream that keeps its futures, timers.
             tokio::select! {
                 () = context.shared.wake.notified() => {}
-                Some(finished) = self.in_flight.next() => match finished {
-                    Ok(finished) => self.finish(finished),
-                    Err(gone) => return gone,
-                },
+                Some(finished) = self.in_flight.next() => {
+                    let told = match finished {
+                        Ok(finished) => self.finish(finished),
+                        Err(gone) => return gone,
+                    };
+                    if let Some(event) = told && let Err(gone) = context.tell(event).await {
+                        return gone;
+                    }
+                }
                 () = tokio::time::sleep_until(retry.unwrap_or_else(tokio::time::Instant::now)), if retry.is_some() => {}
                 _ = recheck.tick() => self.recheck(),
             }
@@ -115,8 +98,14 @@ impl Redo {
             let mut memory = self.context.shared.memory();
             (memory.take_inbox(), memory.take_config_inbox())
         };
-        self.configs_waiting.extend(configs);
+        self.have_configs_wait(configs);
         subjects.into_iter().for_each(|subject| self.list.push(subject));
+    }
+
+    fn have_configs_wait(&mut self, configs: impl IntoIterator<Item = ConfigName>) {
+        for config in configs {
+            self.configs_waiting.entry(config.namespace.clone()).or_default().insert(config);
+        }
     }
 
     fn start_attempts(&mut self) {
@@ -131,17 +120,19 @@ impl Redo {
     fn attempt(&mut self, subject: Subject) -> BoxFuture<'static, Result<Finished, OwnerGone>> {
         let (context, link) = (self.context.clone(), Arc::clone(&self.link));
         let shared = Arc::clone(&self.context.shared);
-        let memory = shared.memory();
+        let mut memory = shared.memory();
         match subject.clone() {
             Subject::Subscription(service) => {
+                let renewal = memory.take_renewal(&service);
                 match (memory.is_subscribed(&service), self.subscribed.contains(&service)) {
-                    (true, false) => Box::pin(subscribe(context, link, service)),
-                    (false, true) => Box::pin(unsubscribe(context, link, service)),
+                    (true, true) if renewal => Box::pin(attempt::renew(context, link, service)),
+                    (true, false) => Box::pin(attempt::subscribe(context, link, service)),
+                    (false, true) => Box::pin(attempt::unsubscribe(context, link, service)),
                     _ => nothing(subject),
                 }
             }
             Subject::Read(service) => match memory.is_subscribed(&service) {
-                true => Box::pin(read(context, link, service)),
+                true => Box::pin(attempt::read(context, link, service)),
                 false => nothing(subject),
             },
             Subject::Registration(service) => match memory.registrations.get(&service) {
@@ -149,63 +140,90 @@ impl Redo {
                 Some(wanted) if self.registered.get(&service) == Some(&wanted.version) => nothing(subject),
                 Some(wanted) => {
                     let (instances, version) = (wanted.instances.clone(), wanted.version);
-                    Box::pin(register(context, link, service, instances, version))
+                    Box::pin(attempt::register(context, link, service, instances, version))
                 }
             },
             Subject::Pattern(namespace) => match memory.patterns.get(&namespace) {
                 Some(wanted) if link.abilities().fuzzy_watch && !self.watching.contains(&namespace) => {
                     let known = wanted.known.iter().cloned().collect();
                     let request = fuzzy_watch_request(&namespace, known, watch_type::WATCH, !wanted.ready);
-                    Box::pin(watch(context, link, namespace, request))
+                    Box::pin(attempt::watch(context, link, namespace, request))
                 }
                 None if self.watching.contains(&namespace) => {
                     let request = fuzzy_watch_request(&namespace, Vec::new(), watch_type::CANCEL, false);
-                    Box::pin(watch(context, link, namespace, request))
+                    Box::pin(attempt::watch(context, link, namespace, request))
                 }
                 _ => nothing(subject),
             },
-            Subject::Configs => self.attempt_configs(&memory, context, link),
+            Subject::Configs(namespace) => self.attempt_configs(namespace, &memory, context, link),
         }
     }
 
     fn attempt_configs(
         &mut self,
+        namespace: String,
         memory: &Memory,
         context: Context,
         link: Arc<Link>,
     ) -> BoxFuture<'static, Result<Finished, OwnerGone>> {
+        let Some(waiting) = self.configs_waiting.get_mut(&namespace) else {
+            return nothing(Subject::Configs(namespace));
+        };
         let listening = &self.listening;
         let wanted = |config: &ConfigName| memory.configs.contains_key(config);
-        self.configs_waiting.retain(|config| wanted(config) != listening.contains(config));
-        let Some(listen) = self.configs_waiting.first().map(wanted) else { return nothing(Subject::Configs) };
+        waiting.retain(|config| wanted(config) != listening.contains(config));
+        let Some(listen) = waiting.first().map(wanted) else {
+            self.configs_waiting.remove(&namespace);
+            return nothing(Subject::Configs(namespace));
+        };
         let batch: Vec<_> =
-            self.configs_waiting.iter().filter(|config| wanted(config) == listen).take(LISTEN_BATCH).cloned().collect();
+            waiting.iter().filter(|config| wanted(config) == listen).take(LISTEN_BATCH).cloned().collect();
         let md5_of = |config: &ConfigName| memory.configs.get(config).map_or("", String::as_str).to_owned();
         let contexts = batch.iter().map(|config| config.listen_context(&md5_of(config))).collect();
         for config in &batch {
-            self.configs_waiting.remove(config);
+            waiting.remove(config);
         }
         let request = ConfigBatchListenRequest {
             listen,
             config_listen_contexts: contexts,
             ..ConfigBatchListenRequest::default()
         };
-        Box::pin(listen_configs(context, link, batch, request))
+        Box::pin(attempt::listen_configs(context, link, batch, request))
     }
 
-    fn finish(&mut self, finished: Finished) {
-        self.note(finished.change);
-        let more_configs = finished.subject == Subject::Configs
-            && finished.attempt == Attempt::Done
-            && !self.configs_waiting.is_empty();
+    /// Notes what an attempt came to. Returns what is to be told of it beside its own events.
+    fn finish(&mut self, finished: Finished) -> Option<Event> {
+        let Finished { subject, attempt, change } = finished;
+        self.note(change);
+        let more_configs = match &subject {
+            Subject::Configs(namespace) if attempt == Attempt::Done => {
+                self.configs_waiting.get(namespace).is_some_and(|waiting| !waiting.is_empty())
+            }
+            _ => false,
+        };
         if more_configs {
-            self.list.push(Subject::Configs); // Under way until the next line, so this means: once more.
-        } else if finished.attempt != Attempt::Unanswered
+            self.list.push(subject.clone()); // Under way until below, so this means: once more.
+        } else if attempt != Attempt::Unanswered
             && let Some(round) = &mut self.first_round
         {
-            round.remove(&finished.subject);
+            round.remove(&subject);
         }
-        self.list.finish(finished.subject, finished.attempt, Instant::now(), rand::random());
+        let unanswered = self.list.finish(subject.clone(), attempt, Instant::now(), rand::random());
+        let (call, about) = subject.told();
+        let mut memory = self.context.shared.memory();
+        match attempt {
+            Attempt::Done => memory.note_answered(&subject).then_some(Event::CallAnswered { call, subject: about }),
+            Attempt::Refused => {
+                memory.note_refused(subject);
+                None
+            }
+            Attempt::Unanswered if unanswered >= UNANSWERED_TOLD => {
+                memory.note_refused(subject);
+                let refusal = Refusal::Unanswered { times: unanswered };
+                Some(Event::CallRefused { call, subject: about, refusal })
+            }
+            Attempt::Unanswered => None,
+        }
     }
 
     fn note(&mut self, change: Change) {
@@ -225,7 +243,7 @@ impl Redo {
             }
             Change::Listening(configs) => self.listening.extend(configs),
             Change::NotListening(configs) => self.listening.retain(|config| !configs.contains(config)),
-            Change::NotListened(configs) => self.configs_waiting.extend(configs),
+            Change::NotListened(configs) => self.have_configs_wait(configs),
             Change::Watching(namespace) => {
                 self.watching.insert(namespace);
             }
@@ -245,199 +263,12 @@ impl Redo {
 
     /// Asks for everything that is compared rather than pushed.
     fn recheck(&mut self) {
-        self.configs_waiting.extend(std::mem::take(&mut self.listening));
-        self.list.push(Subject::Configs);
+        let listening = std::mem::take(&mut self.listening);
+        let namespaces: BTreeSet<String> = listening.iter().map(|config| config.namespace.clone()).collect();
+        self.have_configs_wait(listening);
+        namespaces.into_iter().for_each(|namespace| self.list.push(Subject::Configs(namespace)));
         for namespace in std::mem::take(&mut self.watching) {
             self.list.push(Subject::Pattern(namespace));
-        }
-    }
-}
-
-fn nothing(subject: Subject) -> BoxFuture<'static, Result<Finished, OwnerGone>> {
-    Box::pin(std::future::ready(Ok(Finished { subject, attempt: Attempt::Done, change: Change::Nothing })))
-}
-
-/// Tells a refusal, and says when to try again.
-async fn failed(context: &Context, call: Call, subject: String, error: &CallError) -> Result<Attempt, OwnerGone> {
-    let Some(refusal) = Refusal::of(error) else { return Ok(Attempt::Unanswered) };
-    context.tell(Event::CallRefused { call, subject, refusal }).await?;
-    Ok(Attempt::Refused)
-}
-
-fn subscription(service: &ServiceName, subscribe: bool) -> SubscribeServiceRequest {
-    SubscribeServiceRequest {
-        namespace: service.namespace.clone(),
-        service_name: service.service.clone(),
-        group_name: service.group.clone(),
-        subscribe,
-        ..SubscribeServiceRequest::default()
-    }
-}
-
-async fn subscribe(context: Context, link: Arc<Link>, service: ServiceName) -> Result<Finished, OwnerGone> {
-    let subject = Subject::Subscription(service.clone());
-    match link.call(subscription(&service, true)).await {
-        Ok(response) => {
-            if let Some(info) = response.service_info {
-                context.tell_service(link.generation, service.clone(), info, ServiceSource::Subscribed).await?;
-            }
-            Ok(Finished { subject, attempt: Attempt::Done, change: Change::Subscribed(service) })
-        }
-        Err(error) => {
-            let attempt = failed(&context, Call::Subscribe, service.to_string(), &error).await?;
-            Ok(Finished { subject, attempt, change: Change::Nothing })
-        }
-    }
-}
-
-async fn unsubscribe(context: Context, link: Arc<Link>, service: ServiceName) -> Result<Finished, OwnerGone> {
-    let subject = Subject::Subscription(service.clone());
-    match link.call(subscription(&service, false)).await {
-        Ok(_) => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Unsubscribed(service) }),
-        Err(error) => {
-            let attempt = failed(&context, Call::Unsubscribe, service.to_string(), &error).await?;
-            Ok(Finished { subject, attempt, change: Change::Nothing })
-        }
-    }
-}
-
-async fn read(context: Context, link: Arc<Link>, service: ServiceName) -> Result<Finished, OwnerGone> {
-    let request = ServiceQueryRequest {
-        namespace: service.namespace.clone(),
-        service_name: service.service.clone(),
-        group_name: service.group.clone(),
-        ..ServiceQueryRequest::default()
-    };
-    let subject = Subject::Read(service.clone());
-    let attempt = match link.call(request).await {
-        Ok(response) => {
-            if let Some(info) = response.service_info {
-                context.tell_service(link.generation, service, info, ServiceSource::Read).await?;
-            }
-            Attempt::Done
-        }
-        Err(error) => failed(&context, Call::Read, service.to_string(), &error).await?,
-    };
-    Ok(Finished { subject, attempt, change: Change::Nothing })
-}
-
-async fn register(
-    context: Context,
-    link: Arc<Link>,
-    service: ServiceName,
-    instances: Vec<Instance>,
-    version: u64,
-) -> Result<Finished, OwnerGone> {
-    let deregister = instances.is_empty();
-    let result = send_registration(&link, &service, instances).await;
-    context.shared.memory().registration_ended(&service, version, &result);
-    let subject = Subject::Registration(service.clone());
-    match result {
-        Ok(()) if deregister => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Deregistered(service) }),
-        Ok(()) => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Registered(service, version) }),
-        Err(error) => {
-            let attempt = failed(&context, Call::Register, service.to_string(), &error).await?;
-            Ok(Finished { subject, attempt, change: Change::Nothing })
-        }
-    }
-}
-
-async fn send_registration(link: &Link, service: &ServiceName, mut instances: Vec<Instance>) -> Result<(), CallError> {
-    let ServiceName { namespace, group, service } = service.clone();
-    if instances.len() > 1 {
-        let request = BatchInstanceRequest {
-            namespace,
-            service_name: service,
-            group_name: group,
-            operation: instance_operation::BATCH_REGISTER.to_owned(),
-            instances,
-            ..BatchInstanceRequest::default()
-        };
-        return link.call(request).await.map(drop);
-    }
-    let instance = instances.pop();
-    let operation = if instance.is_some() { instance_operation::REGISTER } else { instance_operation::DEREGISTER };
-    // A deregistration drops all that this connection has for the service; the servers only want some address to be there.
-    let nobody = || Instance { ip: "0.0.0.0".to_owned(), port: 1, ..Instance::default() };
-    let request = InstanceRequest {
-        namespace,
-        service_name: service,
-        group_name: group,
-        operation: operation.to_owned(),
-        instance: instance.unwrap_or_else(nobody),
-        ..InstanceRequest::default()
-    };
-    link.call(request).await.map(drop)
-}
-
-async fn listen_configs(
-    context: Context,
-    link: Arc<Link>,
-    batch: Vec<ConfigName>,
-    request: ConfigBatchListenRequest,
-) -> Result<Finished, OwnerGone> {
-    let (subject, listen) = (Subject::Configs, request.listen);
-    let response = link.answer(request, LISTEN_TIMEOUT).await.and_then(super::succeeded);
-    match response {
-        Ok(response) if listen => {
-            for changed in response.changed_configs {
-                let listened = context.shared.memory().listened(changed.into());
-                if let Some(config) = listened {
-                    context.tell(Event::ConfigChanged { config }).await?;
-                }
-            }
-            Ok(Finished { subject, attempt: Attempt::Done, change: Change::Listening(batch) })
-        }
-        Ok(_) => Ok(Finished { subject, attempt: Attempt::Done, change: Change::NotListening(batch) }),
-        Err(error) => {
-            let about = format!("{} config items", batch.len());
-            let attempt = failed(&context, Call::Listen, about, &error).await?;
-            Ok(Finished { subject, attempt, change: Change::NotListened(batch) })
-        }
-    }
-}
-
-fn fuzzy_watch_request(
-    namespace: &str,
-    received_group_keys: Vec<String>,
-    watch_type: &str,
-    initializing: bool,
-) -> NamingFuzzyWatchRequest {
-    NamingFuzzyWatchRequest {
-        namespace: namespace.to_owned(),
-        group_key_pattern: super::fuzzy::pattern_of(namespace),
-        received_group_keys,
-        watch_type: watch_type.to_owned(),
-        initializing,
-        ..NamingFuzzyWatchRequest::default()
-    }
-}
-
-async fn watch(
-    context: Context,
-    link: Arc<Link>,
-    namespace: String,
-    request: NamingFuzzyWatchRequest,
-) -> Result<Finished, OwnerGone> {
-    let subject = Subject::Pattern(namespace.clone());
-    let cancel = request.watch_type == watch_type::CANCEL;
-    match link.call(request).await {
-        Ok(_) if cancel => Ok(Finished { subject, attempt: Attempt::Done, change: Change::NotWatching(namespace) }),
-        Ok(_) => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Watching(namespace) }),
-        Err(CallError::Server { code, message })
-            if [error_code::FUZZY_PATTERNS_OVER_LIMIT, error_code::FUZZY_KEYS_OVER_LIMIT].contains(&code) =>
-        {
-            context.tell(Event::FuzzyWatchLimited { namespace: namespace.clone(), message }).await?;
-            // With too many keys the watch stands, cut off; with too many patterns it does not.
-            let (attempt, change) = match code {
-                error_code::FUZZY_KEYS_OVER_LIMIT => (Attempt::Done, Change::Watching(namespace)),
-                _ => (Attempt::Refused, Change::Nothing),
-            };
-            Ok(Finished { subject, attempt, change })
-        }
-        Err(error) => {
-            let attempt = failed(&context, Call::FuzzyWatch, namespace, &error).await?;
-            Ok(Finished { subject, attempt, change: Change::Nothing })
         }
     }
 }

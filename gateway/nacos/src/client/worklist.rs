@@ -68,19 +68,24 @@ impl<T: Clone + Eq + Hash> Worklist<T> {
         Some(subject)
     }
 
-    /// Says how a subject ended. `jitter` is 0 to 1 and spreads the retries of many clients.
-    pub(super) fn finish(&mut self, subject: T, attempt: Attempt, now: Instant, jitter: f64) {
+    /// Says how a subject ended, and tells how many attempts in a row were not answered. `jitter` is 0 to 1 and spreads the retries of many
+    /// clients.
+    pub(super) fn finish(&mut self, subject: T, attempt: Attempt, now: Instant, jitter: f64) -> u32 {
         self.under_way.remove(&subject);
-        let delay = match attempt {
-            Attempt::Done => {
-                self.unanswered.remove(&subject);
-                None
-            }
+        let unanswered = match attempt {
             Attempt::Unanswered => {
                 let count = self.unanswered.entry(subject.clone()).or_default();
-                *count += 1;
-                Some(AT_MOST.min(SOON * 2u32.saturating_pow(*count - 1)))
+                *count = count.saturating_add(1);
+                *count
             }
+            Attempt::Done | Attempt::Refused => {
+                self.unanswered.remove(&subject);
+                0
+            }
+        };
+        let delay = match attempt {
+            Attempt::Done => None,
+            Attempt::Unanswered => Some(AT_MOST.min(SOON * 2u32.saturating_pow((unanswered - 1).min(16)))),
             Attempt::Refused => Some(SLOWLY),
         };
         if self.again.remove(&subject) {
@@ -90,6 +95,7 @@ impl<T: Clone + Eq + Hash> Worklist<T> {
             self.later_number += 1;
             self.later.insert((now + delay.mul_f64(0.75 + jitter / 2.0), number), subject);
         }
+        unanswered
     }
 
     /// When the next retry is due.

@@ -88,6 +88,8 @@ pub(crate) struct HttpRequest<'a> {
     pub(crate) form: &'a [(&'a str, &'a str)],
     /// Sent as header `accessToken`.
     pub(crate) token: Option<&'a str>,
+    /// Time at each server, if that is to be less than for others.
+    pub(crate) within: Option<Duration>,
 }
 
 /// The HTTP side of one cluster.
@@ -107,10 +109,12 @@ impl Http {
             .connect_timeout(options.connect_timeout)
             .timeout(options.http_timeout)
             .redirect(reqwest::redirect::Policy::none())
+            // A request that times out takes its connection with it. Over HTTP/2 the dead connection would stay, for all that follow.
+            .http1_only()
             .pool_idle_timeout(Duration::from_secs(30))
             .no_proxy();
         let builder = match &options.http_tls {
-            Some(tls) => builder.tls_backend_preconfigured(tls.configure(&[b"h2", b"http/1.1"])?),
+            Some(tls) => builder.tls_backend_preconfigured(tls.configure(&[b"http/1.1"])?),
             // Without https no certificate is ever read, and none must be needed to start.
             None => builder.tls_backend_preconfigured(unused_tls()),
         };
@@ -145,16 +149,17 @@ impl Http {
     }
 
     async fn send_to(&self, server: &ServerAddress, request: &HttpRequest<'_>) -> Result<HttpAnswer, HttpError> {
+        let after = request.within.map_or(self.timeout, |within| within.min(self.timeout));
         let failed = |source: reqwest::Error| {
             let server = server.to_string();
             match source.is_timeout() && !source.is_connect() {
-                true => HttpError::Timeout { server, after: self.timeout },
+                true => HttpError::Timeout { server, after },
                 false if source.is_connect() => HttpError::Unreachable { server, source: source.without_url() },
                 false => HttpError::Broken { server, source: source.without_url() },
             }
         };
         let url = format!("{}://{server}{}{}", self.scheme, self.prefix, request.path);
-        let mut builder = self.client.request(request.method.clone(), url).query(request.query);
+        let mut builder = self.client.request(request.method.clone(), url).timeout(after).query(request.query);
         if !request.form.is_empty() {
             builder = builder.form(request.form);
         }

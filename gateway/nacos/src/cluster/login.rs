@@ -1,6 +1,8 @@
 //! Logging in: a user and a password become a token, which is renewed before its end.
 //!
-//! Invariants: at most one login is under way at a time; a refused token leads to one login, not to one per refused call.
+//! Invariants: at most one login is under way at a time; a refused token leads to one login, not to one per refused call. A login that hangs
+//! delays one caller while there is a token that holds, and each caller once while there is none: whoever waited for another's login takes its
+//! result, good or bad.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -16,6 +18,9 @@ const PATHS: [&str; 2] = ["v3/auth/user/login", "v1/auth/users/login"];
 
 /// A token that was got this short a time ago is not replaced because a call was refused: the account lacks the right then.
 const TRUSTED: Duration = Duration::from_secs(10);
+
+/// Time for one login at one server, however long other HTTP calls may take: everything that needs a token waits for it.
+const LOGIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Pause after a login that was answered without a token, doubled each time: a wrong password must not hammer the server, but servers that
 /// just started refuse right ones too, for some seconds.
@@ -105,13 +110,13 @@ pub(super) struct Login {
     token: Mutex<Option<Token>>,
     /// What the last logins were refused with; repeated as the answer until its pause has passed.
     refusal: Mutex<Option<Refusal>>,
-    /// Held during a login.
-    turn: tokio::sync::Mutex<()>,
+    /// Held during a login; when the last one that failed ended, and how.
+    turn: tokio::sync::Mutex<Option<(Instant, LoginError)>>,
 }
 
 impl Login {
     pub(super) fn new(credentials: Option<Credentials>) -> Self {
-        Self { credentials, token: Mutex::new(None), refusal: Mutex::new(None), turn: tokio::sync::Mutex::new(()) }
+        Self { credentials, token: Mutex::new(None), refusal: Mutex::new(None), turn: tokio::sync::Mutex::new(None) }
     }
 
     /// The token to use now.
@@ -120,17 +125,40 @@ impl Login {
         if let Some(token) = self.usable(Instant::now()) {
             return Ok(Some(token));
         }
-        let _turn = self.turn.lock().await;
+        let asked = Instant::now();
+        let mut failed = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => match self.held(asked) {
+                Some(token) => return Ok(Some(token)), // Somebody renews it; until its end it is as good.
+                None => self.turn.lock().await,
+            },
+        };
         if let Some(token) = self.usable(Instant::now()) {
             return Ok(Some(token));
+        }
+        if let Some((_, error)) = failed.as_ref().filter(|(ended, _)| *ended >= asked) {
+            return Err(error.clone());
         }
         if let Some(error) = self.recent_refusal() {
             return Err(error);
         }
         match log_in(http, credentials).await {
-            Ok(answer) => Ok(Some(self.keep(answer, Instant::now()))),
-            Err(error) => self.fall_back(error, Instant::now()).map(Some),
+            Ok(answer) => {
+                *failed = None;
+                Ok(Some(self.keep(answer, Instant::now())))
+            }
+            Err(error) => {
+                *failed = Some((Instant::now(), error.clone()));
+                self.fall_back(error, Instant::now()).map(Some)
+            }
         }
+    }
+
+    /// A token that may be due for renewal, but holds.
+    fn held(&self, now: Instant) -> Option<Arc<str>> {
+        let held = self.lock();
+        let token = held.as_ref().filter(|token| now < token.ends_at && !token.refused)?;
+        Some(Arc::clone(&token.text))
     }
 
     fn keep(&self, answer: LoginAnswer, now: Instant) -> Arc<str> {
@@ -200,7 +228,14 @@ async fn log_in(http: &Http, credentials: &Credentials) -> Result<LoginAnswer, L
     let form = [("username", &*credentials.username), ("password", &*credentials.password)];
     let mut answer = None;
     for path in PATHS {
-        let request = HttpRequest { method: Method::POST, path, query: &[], form: &form, token: None };
+        let request = HttpRequest {
+            method: Method::POST,
+            path,
+            query: &[],
+            form: &form,
+            token: None,
+            within: Some(LOGIN_WITHIN),
+        };
         let given = http.send(request).await.map_err(|error| LoginError::Unanswered(Arc::new(error)))?;
         let not_offered = [StatusCode::NOT_FOUND, StatusCode::GONE, StatusCode::NOT_IMPLEMENTED];
         let next = not_offered.contains(&given.status);
@@ -222,5 +257,61 @@ fn read(answer: &HttpAnswer) -> Result<LoginAnswer, LoginError> {
         },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(LoginError::Refused { status, message: message() }),
         _ => Err(LoginError::Failed { status, message: message() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::FutureExt;
+    use tokio::net::TcpListener;
+    use tokio::task::JoinSet;
+
+    use super::super::ClusterOptions;
+    use super::*;
+
+    /// A server that accepts and never answers, and how often it was connected to.
+    async fn mute() -> (Http, Arc<AtomicUsize>, JoinSet<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let count = Arc::new(AtomicUsize::new(0));
+        let (counted, mut tasks) = (Arc::clone(&count), JoinSet::new());
+        tasks.spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                kept.push(stream);
+            }
+        });
+        let mut options = ClusterOptions::new(vec![address.parse().expect("an address")]);
+        options.http_timeout = Duration::from_millis(300);
+        (Http::new(&options).expect("good options"), count, tasks)
+    }
+
+    fn login() -> Login {
+        Login::new(Some(Credentials { username: "u".to_owned(), password: "p".to_owned() }))
+    }
+
+    #[tokio::test]
+    async fn while_a_renewal_hangs_the_token_in_hand_serves_everybody_else() {
+        let (http, _, _tasks) = mute().await;
+        let login = login();
+        login.keep(LoginAnswer { access_token: "t".to_owned(), token_ttl: 100 }, Instant::now());
+        login.lock().as_mut().expect("just kept").renew_at = Instant::now();
+        let mut renewing = std::pin::pin!(login.token(&http));
+        assert!((&mut renewing).now_or_never().is_none(), "it waits for the server");
+        let token = login.token(&http).now_or_never().expect("at once");
+        assert_eq!(token.expect("it holds").as_deref(), Some("t"));
+        assert_eq!(renewing.await.expect("it holds").as_deref(), Some("t"), "until its end");
+    }
+
+    #[tokio::test]
+    async fn a_login_that_hangs_is_waited_for_once_by_all() {
+        let (http, connections, _tasks) = mute().await;
+        let login = login();
+        let all = futures::future::join_all((0..10).map(|_| login.token(&http)));
+        assert!(all.await.iter().all(|result| matches!(result, Err(LoginError::Unanswered(_)))));
+        assert_eq!(connections.load(Ordering::Relaxed), 1);
     }
 }

@@ -1,17 +1,27 @@
 //! A TCP connection with an identity: in this protocol the connection is the client.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::server::Connected;
+use bounded_listener::limits::REQUEST_SIZE;
+use bounded_listener::{Connection, Face, Refusal, RequestBody, Rule, Service, Shape, Wanted};
+use http::request::Parts;
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower::Service as _;
+
+use super::MAX_REQUEST_BYTES;
+use super::sessions::Sessions;
+
+/// The path of the call that opens a stream.
+const STREAM: &str = "/BiRequestStream/requestBiStream";
+/// What a message has before it.
+const PREFIX: usize = 5;
 
 /// Name of a TCP connection: `<wall ms>_<remote ip>_<remote port>`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,78 +61,74 @@ impl fmt::Debug for ConnectionId {
 pub(super) struct Identity {
     pub(super) id: ConnectionId,
     pub(super) remote: SocketAddr,
-    /// Cancelled when the TCP connection is gone.
-    pub(super) closed: CancellationToken,
-    /// Cancel to cut the TCP connection.
-    pub(super) cut: CancellationToken,
+    connection: Arc<Connection>,
 }
 
-/// A TCP stream that tells its end, and that can be cut.
-pub(super) struct Tracked {
-    io: TcpStream,
-    identity: Arc<Identity>,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl Tracked {
-    /// Gives an accepted stream its identity. It is cut when `cut_all` is cancelled, or by its identity alone.
-    pub(super) fn new(io: TcpStream, cut_all: &CancellationToken) -> io::Result<Self> {
-        io.set_nodelay(true)?;
-        let remote = io.peer_addr()?;
+impl Identity {
+    fn new(connection: &Arc<Connection>) -> Self {
+        let remote = connection.peer();
         // A wall clock before 1970 still gives unique names: address and port tell open connections apart.
-        let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
         let id = ConnectionId::new(&format!("{ms}_{}_{}", remote.ip(), remote.port()));
-        let cut = cut_all.child_token();
-        let identity = Arc::new(Identity { id, remote, closed: CancellationToken::new(), cut: cut.clone() });
-        Ok(Self { io, identity, cut: Box::pin(cut.cancelled_owned()) })
+        Self { id, remote, connection: Arc::clone(connection) }
+    }
+
+    /// Waits until the TCP connection is gone.
+    pub(super) async fn closed(&self) {
+        self.connection.closed().await;
+    }
+
+    /// Cuts the TCP connection.
+    pub(super) fn cut(&self) {
+        self.connection.cut();
     }
 }
 
-impl Drop for Tracked {
-    fn drop(&mut self) {
-        self.identity.closed.cancel();
+/// The protocol behind its socket.
+pub(super) struct Calls {
+    pub(super) routes: Routes,
+    pub(super) sessions: Sessions,
+}
+
+impl Face for Calls {
+    type Service = CallsOfOne;
+
+    fn connected(&self, connection: &Arc<Connection>) -> CallsOfOne {
+        let identity = Arc::new(Identity::new(connection));
+        CallsOfOne { routes: self.routes.clone(), sessions: self.sessions.clone(), identity }
     }
 }
 
-impl Connected for Tracked {
-    type ConnectInfo = Arc<Identity>;
-
-    fn connect_info(&self) -> Arc<Identity> {
-        self.identity.clone()
-    }
+/// The calls of one connection.
+#[derive(Clone)]
+pub(super) struct CallsOfOne {
+    routes: Routes,
+    sessions: Sessions,
+    identity: Arc<Identity>,
 }
 
-impl AsyncRead for Tracked {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.cut.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+impl Service for CallsOfOne {
+    type Body = Body;
+
+    fn rule(&self, head: &Parts) -> Rule {
+        if head.uri.path() == STREAM {
+            // A set-up, then acknowledgements; the session probes a client that is silent.
+            let request = Wanted::Messages { largest: REQUEST_SIZE, idle: None };
+            return Rule { request, answer: Shape::Endless };
         }
-        Pin::new(&mut self.io).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Tracked {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        // Before the set-up there is only the check; large requests are those of known clients.
+        let is_known = self.sessions.get(&self.identity.id).is_some();
+        Rule::call(PREFIX + if is_known { MAX_REQUEST_BYTES } else { REQUEST_SIZE })
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+    async fn answer(&self, mut request: Request<RequestBody>) -> Response<Body> {
+        request.extensions_mut().insert(Arc::clone(&self.identity));
+        let answered: Result<_, Infallible> = self.routes.clone().call(request).await;
+        let Ok(response) = answered;
+        response
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, buffers)
+    fn refuse(&self, refusal: Refusal) -> Response<Body> {
+        Status::new(Code::from_i32(refusal.grpc_code().into()), refusal.to_string()).into_http()
     }
 }

@@ -19,13 +19,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use bounded_listener::limits::REQUEST_SIZE;
+use bounded_listener::{Gate, Limits, Listener};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
+use tonic::service::Routes;
 
 pub use backend::{
     Backend, Caller, ConfigChange, ConfigName, ConfigPublication, DEFAULT_GROUP, FuzzyWatch, ListenContext, Page, Peer,
@@ -36,7 +36,7 @@ pub use outbox::{PushBody, PushKey};
 pub use sessions::Sessions;
 
 use crate::payload::{BiRequestStreamServer, RequestServer};
-use connection::{Identity, Tracked};
+use connection::{Calls, Identity};
 use dispatch::Endpoint;
 use session::{Opened, Session};
 
@@ -76,9 +76,6 @@ impl Default for ServerOptions {
 /// Why a server ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The transport failed.
-    #[error("nacos protocol server ended")]
-    Transport(#[from] tonic::transport::Error),
     /// A session panicked: what it owned in the backend may be left over.
     #[error("session of the nacos protocol server panicked")]
     Panicked(#[from] tokio::task::JoinError),
@@ -87,27 +84,25 @@ pub enum ServeError {
 /// A bound, not yet serving server of the Nacos protocol.
 #[derive(Debug)]
 pub struct NacosServer {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
     sessions: Sessions,
     options: ServerOptions,
 }
 
 impl NacosServer {
-    /// Binds the gRPC port. Clients compute it as their HTTP port plus 1000.
+    /// Binds the gRPC port, at this gate and by this name. Clients compute it as their HTTP port plus 1000.
     ///
     /// # Errors
     ///
     /// The address is in use or not of this machine.
-    pub async fn bind(address: SocketAddr, options: ServerOptions) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        Ok(Self { listener, address, sessions: Sessions::default(), options })
+    pub fn bind(gate: &Gate, name: &'static str, address: SocketAddr, options: ServerOptions) -> std::io::Result<Self> {
+        let listener = Listener::bind(gate, name, Limits::with_large(MAX_REQUEST_BYTES), address)?;
+        Ok(Self { listener, sessions: Sessions::default(), options })
     }
 
     /// The address that was bound, with its real port.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// The way to push to connected clients.
@@ -119,40 +114,26 @@ impl NacosServer {
     ///
     /// # Errors
     ///
-    /// The transport failed or a session panicked; the server is stopped then.
+    /// The transport or a session panicked; the server is stopped then.
     pub async fn run<B: Backend>(self, backend: Arc<B>, stop: CancellationToken) -> Result<(), ServeError> {
         let stop = stop.child_token();
-        let cut = CancellationToken::new();
         let (opened, incoming_streams) = mpsc::channel(OPENED_QUEUE);
         let endpoint = Endpoint::new(backend.clone(), self.sessions.clone(), opened);
-        let cut_each = cut.clone();
-        let connections = TcpListenerStream::new(self.listener)
-            .map(move |accepted: std::io::Result<TcpStream>| accepted.and_then(|io| Tracked::new(io, &cut_each)));
-        let transport = Server::builder()
-            .add_service(RequestServer::new(endpoint.clone()).max_decoding_message_size(MAX_REQUEST_BYTES))
-            .add_service(BiRequestStreamServer::new(endpoint).max_decoding_message_size(MAX_REQUEST_BYTES))
-            .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
-        tokio::pin!(transport);
-
-        let mut owner = SessionOwner { backend, sessions: self.sessions, options: self.options, stop: stop.clone() };
-        let owned = owner.run(incoming_streams);
-        tokio::pin!(owned);
-        // Either end stops the other: without sessions calls are useless, without a transport sessions are over.
-        let (served, ended) = tokio::select! {
-            served = &mut transport => {
-                stop.cancel();
-                (Some(served), owned.await)
-            }
-            ended = &mut owned => {
-                stop.cancel();
-                (tokio::time::timeout(STOP_GRACE, &mut transport).await.ok(), ended)
-            }
+        let routes = Routes::new(RequestServer::new(endpoint.clone()).max_decoding_message_size(MAX_REQUEST_BYTES))
+            .add_service(BiRequestStreamServer::new(endpoint).max_decoding_message_size(REQUEST_SIZE))
+            .prepare();
+        let calls = Calls { routes, sessions: self.sessions.clone() };
+        let transport = async {
+            self.listener.run(calls, stop.clone(), STOP_GRACE).await;
+            stop.cancel(); // Without a transport sessions are over.
         };
-        cut.cancel();
-        match served {
-            Some(served) => served?,
-            None => transport.await?,
-        }
+        let mut owner = SessionOwner { backend, sessions: self.sessions, options: self.options, stop: stop.clone() };
+        let sessions = async {
+            let ended = owner.run(incoming_streams).await;
+            stop.cancel(); // Without sessions calls are useless.
+            ended
+        };
+        let ((), ended) = tokio::join!(transport, sessions);
         ended
     }
 }

@@ -22,8 +22,9 @@ use crate::message::RESULT_OK;
 use crate::message::internal::{ClientDetectionRequest, ConnectionSetupRequest, SetupAckRequest, ability};
 use crate::payload::Payload;
 
-/// Payloads handed to the transport and not yet written; more wait in the outbox, where newer ones replace them.
-pub(super) const OUTBOUND_QUEUE: usize = 16;
+/// Payloads handed to the transport and not yet written; more wait in the outbox, where newer ones replace them and all clients share
+/// the bytes. Each here is a copy, of megabytes for a large service, and a client that does not read holds all of them.
+pub(super) const OUTBOUND_QUEUE: usize = 2;
 
 /// How long a stream may stay without its set-up.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -89,7 +90,7 @@ impl Session {
         let identity = opened.identity.clone();
         let setup = tokio::select! {
             () = stop.cancelled() => None,
-            () = identity.closed.cancelled() => None,
+            () = identity.closed() => None,
             setup = tokio::time::timeout(SETUP_TIMEOUT, opened.inbound.message()) => decode_setup(setup.ok()),
         };
         let Some(setup) = setup.filter(|_| sessions.get(&identity.id).is_none()) else {
@@ -108,7 +109,7 @@ impl Session {
         let ended = session.live(&mut opened, options, stop).await;
         sessions.remove(&identity.id);
         if matches!(ended, Ended::Silent | Ended::Blocked) {
-            identity.cut.cancel();
+            identity.cut();
         }
         backend.disconnected(&identity.id).await;
         tracing::debug!(connection = %identity.id, ?ended, "nacos session ended");
@@ -141,7 +142,7 @@ impl Session {
             // Every arm is cancel-safe: a message stays in the stream, a permit in the channel, a notification in its cell.
             tokio::select! {
                 () = stop.cancelled() => return Ended::Stopping,
-                () = identity.closed.cancelled() => return Ended::ByClient,
+                () = identity.closed() => return Ended::ByClient,
                 message = inbound.message() => match message {
                     Ok(Some(payload)) => self.hear(&payload),
                     Ok(None) | Err(_) => return Ended::ByClient,

@@ -101,7 +101,7 @@ struct Running {
 }
 
 async fn start(backend: Fake, options: ServerOptions) -> Running {
-    let server = NacosServer::bind("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
+    let server = NacosServer::bind(&Gate::default(), "test", "127.0.0.1:0".parse().unwrap(), options).unwrap();
     let (address, sessions, stop, backend) =
         (server.local_addr(), server.sessions(), CancellationToken::new(), Arc::new(backend));
     let mut tasks = JoinSet::new();
@@ -291,6 +291,20 @@ async fn what_cannot_be_handled_is_told_by_its_code() {
     }
     let with_token = Payload::of(&ServiceListRequest::default()).with_header("accessToken", "t");
     assert_eq!(client.raw(with_token).await.decode::<ServiceListResponse>().unwrap().count, 3);
+}
+
+#[tokio::test]
+async fn large_requests_are_those_of_clients_that_have_set_up_and_have_an_end_too() {
+    let running = start(Fake::default(), ServerOptions::default()).await;
+    let mut client = Client::connect(running.address).await;
+    let publish = |bytes: usize| ConfigPublishRequest { content: "x".repeat(bytes), ..Default::default() };
+    let strange = client.calls.request(Payload::of(&publish(100_000))).await.unwrap_err();
+    assert_eq!(strange.code(), tonic::Code::ResourceExhausted, "{strange}");
+    let _stream = client.open(setup("c", None)).await;
+    assert_eq!(client.ask(publish(9 << 20)).await.message.as_deref(), Some("read only"), "the backend was asked");
+    let too_large = client.calls.request(Payload::of(&publish(11 << 20))).await.unwrap_err();
+    assert_eq!(too_large.code(), tonic::Code::ResourceExhausted, "{too_large}");
+    assert_eq!(client.ask(ServiceListRequest::default()).await.count, 3, "the connection goes on");
 }
 
 #[tokio::test]

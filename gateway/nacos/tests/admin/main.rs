@@ -63,7 +63,12 @@ async fn a_listing_is_whole_or_an_error() {
             vec![ok(&page_v1(10_001, 0, 10_000)), ok(&page_v1(10_001, 0, 10_001))],
             "incomplete",
         ),
-        ("the count is over the items", vec![ok(&page_v1(2, 0, 1))], "incomplete"),
+        ("the count is over the items", vec![ok(&page_v1(2, 0, 1)), ok(&page_v1(2, 0, 0))], "incomplete"),
+        (
+            "the count is over the items, and all come again",
+            vec![ok(&page_v1(2, 0, 1)), ok(&page_v1(2, 0, 1))],
+            "incomplete",
+        ),
         ("the count is under the items", vec![ok(&page_v1(1, 0, 2))], "incomplete"),
         ("no count", vec![ok(r#"{"serviceList":[]}"#)], "malformed"),
         ("no list", vec![ok(r#"{"count":0}"#)], "malformed"),
@@ -215,16 +220,90 @@ async fn instances_of_all_clusters_are_read_or_none() {
     }
 }
 
+/// A page of the instances that a 2.x server lists for a Nacos cluster.
+fn instances_v1(count: usize, hosts: &[String]) -> String {
+    format!(r#"{{"count":{count},"list":[{}]}}"#, hosts.join(","))
+}
+
+fn host(ip: &str, more: &str) -> String {
+    format!(r#"{{"ip":"{ip}","port":80,"clusterName":"DEFAULT"{more}}}"#)
+}
+
+/// A 2.x server with one service of one Nacos cluster, whose instances it lists in these pages.
+async fn catalog_v1(pages: Vec<String>) -> Scripted {
+    Scripted::start(move |asked| match &*asked.path {
+        "v1/ns/catalog/service" => ok(r#"{"clusters":[{"name":"DEFAULT"}]}"#),
+        "v1/ns/catalog/instances" => match pages.get(asked.parameter("pageNo").parse::<usize>().unwrap() - 1) {
+            Some(page) => ok(page),
+            None => Reply::Say(500, "no such page".into()),
+        },
+        _ => unknown_path(),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_address_that_two_clients_registered_hides_no_other_instance() {
+    let hosts = [host("10.0.0.2", ""), host("10.0.0.1", r#","metadata":{"a":"1"}"#), host("10.0.0.1", "")];
+    let same = [host("10.0.0.1", ""), host("10.0.0.1", ""), host("10.0.0.2", "")];
+    for hosts in [hosts, same] {
+        let server = catalog_v1(vec![instances_v1(3, &hosts)]).await;
+        let listed = server.admin().instances(&ServiceName::new("public", "G", "s")).await.unwrap();
+        let ips: Vec<&str> = listed.iter().map(|instance| &*instance.ip).collect();
+        assert_eq!(ips, ["10.0.0.1", "10.0.0.1", "10.0.0.2"]);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_without_an_address_hides_no_other() {
+    let server = catalog_v1(vec![instances_v1(2, &[host("", ""), host("10.0.0.2", "")])]).await;
+    let listed = server.admin().instances(&ServiceName::new("public", "G", "s")).await.unwrap();
+    assert_eq!(listed.len(), 2);
+    let server = catalog_v1(vec![instances_v1(1, &[r#"{"name":"no instance"}"#.to_owned()])]).await;
+    let no_listing = server.admin().instances(&ServiceName::new("public", "G", "s")).await;
+    assert_eq!(word(&no_listing), "malformed");
+}
+
+#[tokio::test]
+async fn doubles_over_many_pages_are_read_and_a_page_that_comes_again_is_refused() {
+    let many = |from: usize, to: usize| (from..to).map(|n| host(&format!("10.0.{}.{}", n / 256, n % 256), ""));
+    let double = host("10.0.0.0", r#","weight":2.0"#);
+    let first: Vec<String> = many(0, 10_000).collect();
+    let second: Vec<String> = std::iter::once(double).chain(many(10_000, 10_004)).collect();
+    let server = catalog_v1(vec![instances_v1(10_005, &first), instances_v1(10_005, &second)]).await;
+    let service = ServiceName::new("public", "G", "s");
+    assert_eq!(server.admin().instances(&service).await.unwrap().len(), 10_005);
+    let again = catalog_v1(vec![instances_v1(20_000, &first), instances_v1(20_000, &first)]).await;
+    assert_eq!(word(&again.admin().instances(&service).await), "incomplete");
+}
+
+#[tokio::test]
+async fn a_config_item_that_is_listed_twice_is_the_one_that_was_changed_last() {
+    let entry = |md5: &str, at: u32| {
+        format!(r#"{{"dataId":"x","groupName":"G","namespaceId":"public","md5":"{md5}","modifyTime":{at}}}"#)
+    };
+    let no_group = r#"{"dataId":"y","groupName":null,"namespaceId":"public"}"#;
+    for items in [[entry("old", 1), entry("new", 2)], [entry("new", 2), entry("old", 1)]] {
+        let body = format!(r#"{{"code":0,"data":[{},{no_group},{}]}}"#, items[0], items[1]);
+        let server = Scripted::start(move |_| ok(&body)).await;
+        let entries = server.admin().config_keys("public").await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.md5.as_deref()).collect::<Vec<_>>(), [Some("new")]);
+    }
+    let of_none = Scripted::start(move |_| ok(&format!(r#"{{"code":0,"data":[{no_group}]}}"#))).await;
+    assert_eq!(word(&of_none.admin().config_keys("public").await), "malformed");
+}
+
 #[tokio::test]
 async fn the_nameless_namespace_is_never_taken_for_public() {
     let server = Scripted::start(|asked| match &*asked.path {
-        "v1/ns/service/names" => ok(r#"{"META-INF/services":{"public":["G@@a"],"":["G@@b"]},"count":2}"#),
+        "v1/ns/service/names" => ok(r#"{"META-INF/services":{"public":["G@@a"],"":["G@@b","c"]},"count":3}"#),
         _ => ok(&page_v3(1, 0, 1)),
     })
     .await;
     let admin = server.admin();
     let services = admin.services("").await.unwrap();
-    assert_eq!(services.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>(), [ServiceName::new("", "G", "b")]);
+    let names: Vec<_> = services.into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, [ServiceName::new("", "G", "b"), ServiceName::new("", "DEFAULT_GROUP", "c")]);
     assert_eq!(word(&admin.instances(&ServiceName::new("", "G", "b")).await), "not offered");
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use bounded_listener::{Capacity, Gate};
 use federation_core::federation::input::ReplicaIdentity;
-use federation_core::federation::{Federation, Import, Settings};
+use federation_core::federation::{Federation, Import, OriginSnapshot, Settings};
 use federation_core::freshness::FreshnessSettings;
 use federation_core::id::ClusterId;
 use federation_core::local::service::Patience;
@@ -15,10 +16,14 @@ use federation_core::time::Millis;
 use tokio::sync::{mpsc, watch};
 
 use super::Gateway;
+use super::data_folders::{self, DataFolders};
+use super::reception::Reception;
+use super::snapshots::SnapshotKeeper;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
-use crate::engine::{self, Clock, Engine};
+use crate::engine::{self, Clock, Engine, Pace, Watchdog};
+use crate::exclusions::Exclusions;
 use crate::kafka;
 use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use crate::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
@@ -28,6 +33,7 @@ use crate::ports::{INBOX_CAPACITY, OwnItem};
 use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
 use crate::resolve::{self, OwnPlace, Resolver};
 use crate::snapshot_file;
+use crate::storage::Place;
 use crate::trouble::TroubleBoard;
 use crate::view::{self, ViewReader};
 
@@ -41,57 +47,77 @@ pub enum LogTopics {
 }
 
 impl Gateway {
-    /// Puts a gateway together and binds its addresses. Kafka and Nacos need not be there.
+    /// Puts a gateway together and binds its addresses. Kafka and Nacos need not be there. Before anything else, its data directory is
+    /// claimed.
     ///
     /// # Errors
-    /// An address in use, or a property that a client refuses.
+    /// A [`ClaimRefused`](crate::storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
     pub async fn assemble(config: Config, topics: LogTopics) -> anyhow::Result<Self> {
-        let listeners = Listeners::bind(config.listen.http, config.listen.grpc).await?;
-        let registry = start_registry(&config).await?;
+        let folders = data_folders::claim(&config).await?;
         let clock = Clock::start();
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
         let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
         let troubles = TroubleBoard::new(metrics.troubles.clone());
+        let watchdog = Watchdog::new(view_writer.monitor(), troubles.clone());
+        let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
+        let gate = Gate::new(Capacity::claim(), bounded_listener::Patience::default(), reception);
+        let listeners = Listeners::bind(&gate, config.listen.http, config.listen.grpc)?;
+        let registry = start_registry(&config, &folders, &troubles, gate).await?;
+        let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
         let (commands, command_queue) = engine::commands();
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
 
         let (kafka_log, kafka_tasks) = kafka::connect(
-            kafka_options(&config, topics),
+            kafka_options(&config, topics, exclusions.clone()),
             inbox_sender.clone(),
             metrics.log.clone(),
             troubles.clone(),
         )?;
+        let nacos_settings = registry_settings(&config, registry.as_ref())?;
         let (nacos_handle, nacos_tasks) =
-            nacos::connect(registry_settings(&config, registry.as_ref())?, inbox_sender, metrics.nacos.clone())?;
+            nacos::connect(nacos_settings, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
         let (policy_keeper, policy) =
-            open_policy(&config, nacos_handle.own_item(), metrics.policy.clone(), clock).await?;
+            open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let mut core = Federation::new(settings(&config, listeners.http_address().to_string()));
-        if let Some(origins) = snapshot_file::read(&config.data_dir) {
+        if let Some(origins) = read_snapshot(folders.own.clone()).await? {
             core.restore(origins);
         }
+        core.exclude(exclusions.clusters());
+        let snapshots = SnapshotKeeper::new(folders.own, troubles.clone(), snapshots);
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
         let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
-        let api =
-            ApiState::new(identity(&config), view_reader, commands, policy.clone(), resolver, shown, troubles, started);
+        let api = ApiState::new(
+            identity(&config),
+            view_reader,
+            commands,
+            policy.clone(),
+            resolver,
+            shown,
+            troubles.clone(),
+            exclusions,
+            started,
+        );
         let flusher = kafka_log.flusher();
         let engine = Engine {
             core,
             clock,
+            pace: Pace::default(),
             log: Box::new(kafka_log),
             facts: vec![Box::new(nacos_handle.status()), Box::new(kafka_tasks.topics_health()), Box::new(policy)],
             nacos: Box::new(nacos_handle),
             view: view_writer,
             metrics: metrics.engine.clone(),
+            troubles,
             snapshots: snapshot_sender,
             commands: command_queue,
+            fault: None,
         };
-        let data_dir = config.data_dir;
         Ok(Self {
             engine,
+            watchdog,
             inbox,
             snapshots,
-            data_dir,
             kafka: kafka_tasks,
             flusher,
             nacos: nacos_tasks,
@@ -112,15 +138,22 @@ fn identity(config: &Config) -> Identity {
     }
 }
 
+/// Reads what was last known, away from the tasks that serve.
+async fn read_snapshot(place: Place) -> anyhow::Result<Option<Vec<OriginSnapshot>>> {
+    tokio::task::spawn_blocking(move || snapshot_file::read(&place)).await.context("reading the snapshot panicked")
+}
+
 /// Reads what was kept and what the file says, away from the tasks that serve.
 async fn open_policy(
     config: &Config,
+    folders: &DataFolders,
     item: watch::Receiver<OwnItem>,
+    troubles: &TroubleBoard,
     metrics: PolicyMetrics,
     clock: Clock,
 ) -> anyhow::Result<(PolicyKeeper, PolicyReader)> {
-    let (sources, data_dir) = (config.routing.policy.clone(), config.data_dir.clone());
-    let options = KeeperOptions { sources, item, data_dir, metrics, clock };
+    let (sources, kept_in, troubles) = (config.routing.policy.clone(), folders.own.clone(), troubles.clone());
+    let options = KeeperOptions { sources, item, kept_in, troubles, metrics, clock };
     let opened = tokio::task::spawn_blocking(move || PolicyKeeper::open(options)).await;
     opened.context("reading the policy panicked")
 }
@@ -133,11 +166,18 @@ fn resolver(config: &Config, view: ViewReader, policy: &PolicyReader, metrics: R
 }
 
 /// Starts the embedded registry if the cluster has no Nacos.
-async fn start_registry(config: &Config) -> anyhow::Result<Option<EmbeddedRegistry>> {
+async fn start_registry(
+    config: &Config,
+    folders: &DataFolders,
+    troubles: &TroubleBoard,
+    gate: Gate,
+) -> anyhow::Result<Option<EmbeddedRegistry>> {
     let Registry::Embedded(embedded) = &config.nacos.registry else { return Ok(None) };
     let options = EmbeddedOptions {
         grpc: Some(embedded.grpc),
-        config_folder: Some(embedded.data_dir.clone().unwrap_or_else(|| config.data_dir.join("registry"))),
+        config_folder: Some(folders.registry.clone()),
+        troubles: troubles.clone(),
+        gate,
         ..EmbeddedOptions::at(embedded.http)
     };
     EmbeddedRegistry::start(options).await.context("the embedded registry cannot start").map(Some)
@@ -151,7 +191,13 @@ fn registry_settings(config: &Config, embedded: Option<&EmbeddedRegistry>) -> an
     settings.context("the embedded registry's gRPC port must lie above its HTTP port")
 }
 
-fn kafka_options(config: &Config, topics: LogTopics) -> KafkaOptions {
+/// Reads which clusters an operator excluded, away from the tasks that serve.
+async fn open_exclusions(place: Place, troubles: TroubleBoard) -> anyhow::Result<Exclusions> {
+    let opened = tokio::task::spawn_blocking(move || Exclusions::open(place, troubles)).await;
+    opened.context("reading what is excluded panicked")
+}
+
+fn kafka_options(config: &Config, topics: LogTopics, exclusions: Exclusions) -> KafkaOptions {
     let imports = config.import.clone();
     let kafka = &config.kafka;
     let times = |compaction: &Compaction| CompactionTimes {
@@ -177,7 +223,7 @@ fn kafka_options(config: &Config, topics: LogTopics) -> KafkaOptions {
             delete_retention: kafka.topics.delete_retention,
             max_message_bytes: kafka.topics.max_message_bytes.0,
         },
-        imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id)),
+        imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
     }
 }
 

@@ -63,9 +63,9 @@ impl Registry {
     /// Listens on `http` and, for gRPC, 1000 ports above. Config items are kept in `config_folder`, instances in memory.
     ///
     /// # Errors
-    /// A port is taken, or the folder cannot be used.
+    /// A port is taken.
     pub async fn start(http: SocketAddr, config_folder: PathBuf) -> anyhow::Result<Self> {
-        let options = EmbeddedOptions { config_folder: Some(config_folder), ..EmbeddedOptions::at(http) };
+        let options = EmbeddedOptions { config_folder: Some(config_folder.into()), ..EmbeddedOptions::at(http) };
         EmbeddedRegistry::start(options).await.map(Self).context("the embedded registry cannot start")
     }
 

@@ -1,11 +1,16 @@
 //! The arguments of `nacos-fed`.
 
+mod orders;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
+pub(super) use self::orders::{
+    ClearDrains, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, Include, Undrain,
+};
 use super::exit::Failure;
 use super::output::Format;
 use crate::app::demo::ports::CONTROL_PORT;
@@ -190,8 +195,35 @@ The pattern has to be the one that was drained: `nacos-fed drains` shows it. The
   nacos-fed drains --all                  (also what was undone, and by whom)
   nacos-fed drains --format json | jq '.drains[] | select(.percent > 0)'
 
+  nacos-fed drains clear --origin zanzibar      (undoes every drain that was taken in zanzibar)
+
 `12, void for 3`: traffic moves for 12 services of the cluster; for 3 it does not, because nothing healthy would be left.")]
+    #[command(args_conflicts_with_subcommands = true)]
     Drains(Drains),
+
+    /// Let nothing of a cluster count at this gateway, whatever it writes; it overrules everything
+    #[command(after_help = "Examples:
+  nacos-fed exclude zanzibar --reason 'writes garbage'
+  nacos-fed include zanzibar
+  nacos-fed excluded
+  for gateway in a b c; do nacos-fed exclude zanzibar --server http://$gateway:7070; done
+
+It counts at once at the gateway that is asked, and after its restart, and needs no log: none of the cluster's instances is shown or
+routed to there, none of its drains is in force. Every gateway has to be told by itself. The exit code is 1 if it is not kept over a restart.")]
+    Exclude(Exclude),
+
+    /// Let an excluded cluster count again at this gateway
+    #[command(after_help = "Examples:
+  nacos-fed include zanzibar
+
+The exit code is 4 if it was not excluded.")]
+    Include(Include),
+
+    /// Clusters of which nothing counts at this gateway, by whose order and why
+    #[command(after_help = "Examples:
+  nacos-fed excluded
+  nacos-fed excluded --format json")]
+    Excluded,
 
     /// What callers in every region would get if clusters were lost, drained, or a place were unhealthy
     #[command(after_help = "Examples:
@@ -352,72 +384,6 @@ pub(super) struct ConfigItem {
     /// Print nothing but the content, byte for byte; needs one origin
     #[arg(long)]
     pub(super) content: bool,
-}
-
-/// Arguments of `drain`.
-#[derive(Args, Debug)]
-pub(super) struct Drain {
-    #[command(flatten)]
-    pub(super) target: DrainTarget,
-    /// How much of the traffic is taken away, 0 to 100
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
-    pub(super) percent: u8,
-    #[command(flatten)]
-    pub(super) terms: DrainTerms,
-    /// Drain also services that would be left without a healthy instance
-    #[arg(long)]
-    pub(super) force: bool,
-    /// Leave such services alone, and drain the others
-    #[arg(long, conflicts_with = "force")]
-    pub(super) leave_last: bool,
-    /// Order nothing; show what would change for callers in every cluster
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Most services that a dry run shows
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(super) limit: u32,
-}
-
-/// Arguments of `undrain`.
-#[derive(Args, Debug)]
-pub(super) struct Undrain {
-    #[command(flatten)]
-    pub(super) target: DrainTarget,
-    #[command(flatten)]
-    pub(super) terms: DrainTerms,
-}
-
-/// What is drained.
-#[derive(Args, Debug)]
-pub(super) struct DrainTarget {
-    /// The cluster whose instances lose traffic
-    #[arg(value_name = "CLUSTER")]
-    pub(super) cluster: String,
-    /// Only services that match: NAME or GROUP@@NAME, with * and ?; --namespace and --group are patterns here, too
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) service: Option<String>,
-}
-
-/// How a drain comes, and who says so.
-#[derive(Args, Debug)]
-pub(super) struct DrainTerms {
-    /// Go there in steps of 1 % within this time, at most 24h: 90s, 10m
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(super) over: Option<Duration>,
-    /// Why, for whoever asks `drains`
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-    /// Who orders it; without it, user@host
-    #[arg(long, value_name = "NAME")]
-    pub(super) who: Option<String>,
-}
-
-/// Arguments of `drains`.
-#[derive(Args, Debug)]
-pub(super) struct Drains {
-    /// Also drains that were undone
-    #[arg(long)]
-    pub(super) all: bool,
 }
 
 /// Arguments of `what-if`.

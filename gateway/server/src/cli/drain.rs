@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::age::age;
-use super::args::{Drain, DrainTarget, DrainTerms, Drains, Global, Undrain};
+use super::args::{ClearDrains, Drain, DrainTarget, DrainTerms, Drains, Global, Undrain};
 use super::client::Client;
 use super::clusters::{items, text};
 use super::comparison;
@@ -12,6 +12,7 @@ use super::output::{Format, Output, printable};
 use super::table::{Table, left, right};
 
 const PATH: &str = "/v1/drains";
+const WITHOUT_EFFECTS: [(&str, Option<&str>); 1] = [("effects", Some("false"))];
 
 /// Drains, or shows what that would change.
 pub(super) async fn order(
@@ -76,7 +77,7 @@ pub(super) async fn undo(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let order = body(&args.target, 0, &args.terms, global)?;
-    let drains = client.get(PATH, &[]).await?;
+    let drains = client.get(PATH, &WITHOUT_EFFECTS).await?; // Whoever undoes something does not wait for others' questions.
     if !items(&drains, "drains").iter().any(|drain| is_of(drain, &order) && is_drained(drain)) {
         let others: Vec<String> =
             items(&drains, "drains").iter().filter(|it| is_drained(it)).map(|it| text(it, "target")).collect();
@@ -106,9 +107,53 @@ fn is_drained(drain: &Value) -> bool {
     drain["percent"] != 0 || drain["goalPercent"] != 0
 }
 
+/// Undoes every drain that was taken in one cluster, whoever can take orders there.
+pub(super) async fn clear(args: &ClearDrains, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let origin = args.origin.as_str();
+    let drains = client.get(PATH, &WITHOUT_EFFECTS).await?;
+    let taken_there: Vec<&Value> =
+        items(&drains, "drains").iter().filter(|it| is_drained(it) && it["takenIn"] == origin).collect();
+    let (mut undone, mut refused) = (Vec::new(), Vec::new());
+    for drain in &taken_there {
+        let mut order = json!({"cluster": drain["cluster"], "percent": 0, "who": user_and_host()});
+        order["reason"] = format!("all drains that were taken in {origin} are undone").into();
+        if !drain["services"].is_null() {
+            order["services"] = drain["services"].clone();
+        }
+        match client.post(PATH, &[], &order).await {
+            Ok(_) => undone.push(text(drain, "target")),
+            Err(failure @ Failure::Problem(_)) => refused.push((text(drain, "target"), failure)),
+            Err(failure) => return Err(failure),
+        }
+    }
+    match output.format {
+        Format::Json => {
+            let refused: Vec<&String> = refused.iter().map(|(target, _)| target).collect();
+            output.document(&json!({"undone": undone, "refused": refused}))?;
+        }
+        Format::Table => {
+            let mut lines: Vec<String> = undone.iter().map(|it| format!("{} undone", printable(it))).collect();
+            lines.extend(refused.iter().map(|(target, why)| format!("{} NOT undone: {why}", printable(target))));
+            if lines.is_empty() {
+                lines.push(format!("no drain that was taken in {} is in force", printable(origin)));
+            }
+            output.text(&lines.join("\n"))?;
+        }
+    }
+    Ok(match (refused.is_empty(), undone.is_empty()) {
+        (false, _) => Exit::Refused,
+        (true, true) => Exit::NotFound,
+        (true, false) => Exit::Ok,
+    })
+}
+
 /// Lists drains.
 pub(super) async fn list(args: &Drains, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let document = client.get(PATH, &[]).await?;
+    // What drains do is left out where too many ask: that they are in force is what matters then.
+    let document = match client.get(PATH, &[]).await {
+        Err(Failure::Problem(problem)) if problem.status == 429 => client.get(PATH, &WITHOUT_EFFECTS).await?,
+        answered => answered?,
+    };
     match output.format {
         Format::Json => output.document(&document)?,
         Format::Table => {
@@ -147,6 +192,9 @@ fn percentage(drain: &Value) -> String {
 fn effect(drain: &Value) -> String {
     if drain["percent"] == 0 {
         return String::new();
+    }
+    if drain["effect"].is_null() {
+        return "not counted now".to_owned();
     }
     let count = |name: &str| drain["effect"][name].as_u64().unwrap_or(0);
     let mut text = (count("inForce") + count("forced")).to_string();
@@ -217,7 +265,7 @@ fn services(target: &DrainTarget, global: &Global) -> Result<Option<Value>, Fail
     Ok((!given.is_empty()).then_some(Value::Object(given)))
 }
 
-fn user_and_host() -> String {
+pub(super) fn user_and_host() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
     format!("{user}@{}", crate::config::Surroundings::of_process().host)
 }

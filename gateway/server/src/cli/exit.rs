@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::output::printable;
 use crate::config::Mistakes;
+use crate::storage::ClaimRefused;
 
 /// Exit codes; scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,9 @@ pub(super) enum Failure {
     /// The gateway answered with a problem.
     #[error("{}", .0.text())]
     Problem(Problem),
+    /// The data directory is not this gateway's: as wrong as the configuration that names it.
+    #[error(transparent)]
+    DataDir(#[from] ClaimRefused),
     /// What the gateway was doing ended by an error.
     #[error(transparent)]
     Failed(anyhow::Error),
@@ -130,12 +134,13 @@ impl Failure {
     /// The code that tells it.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Arguments(_) | Self::Config(_) => Exit::WrongInput,
+            Self::Arguments(_) | Self::Config(_) | Self::DataDir(_) => Exit::WrongInput,
             Self::Unreachable { .. } | Self::NotAGateway { .. } => Exit::Unreachable,
             Self::Problem(problem) if problem.is_finding() => Exit::Negative,
             Self::Problem(Problem { status, .. }) => match status {
                 404 | 410 => Exit::NotFound,
-                401 | 403 | 405 | 409 | 412 | 429 | 501 => Exit::Refused,
+                401 | 403 | 405 | 409 | 412 | 501 => Exit::Refused,
+                429 => Exit::Unreachable, // It would answer, but not now.
                 400..=499 => Exit::WrongInput,
                 _ => Exit::Unreachable,
             },

@@ -12,6 +12,7 @@ mod comparison;
 mod configs;
 mod demo;
 mod drain;
+mod exclude;
 mod exit;
 mod output;
 mod plan;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::args::{Cli, Command, Global, Policy};
+use self::args::{Cli, Command, DrainsAction, Global, Policy};
 use self::client::Client;
 use self::exit::{Exit, Failure};
 use self::output::Output;
@@ -84,7 +85,13 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         Command::Config(item) => configs::show(item, global, &client, output).await,
         Command::Drain(args) => drain::order(args, global, &client, output).await,
         Command::Undrain(args) => drain::undo(args, global, &client, output).await,
-        Command::Drains(args) => drain::list(args, &client, output).await,
+        Command::Drains(args) => match &args.action {
+            Some(DrainsAction::Clear(clear)) => drain::clear(clear, &client, output).await,
+            None => drain::list(args, &client, output).await,
+        },
+        Command::Exclude(args) => exclude::exclude(args, &client, output).await,
+        Command::Include(args) => exclude::include(args, &client, output).await,
+        Command::Excluded => exclude::list(&client, output).await,
         Command::WhatIf(args) => what_if::run(args, &client, output).await,
         Command::Watch(name) => watch::run(name, global, &client, output).await,
         Command::Resolve(ask) => plan::resolve(ask, global, &client, output).await,

@@ -1,5 +1,6 @@
 //! Commands against a gateway that answers from canned documents.
 
+mod exclude;
 mod plan;
 mod policy;
 
@@ -93,7 +94,9 @@ async fn status_is_good_only_if_the_gateway_is_ready_and_all_are_live() {
 #[tokio::test]
 async fn status_is_not_good_while_a_trouble_stands() {
     let live = || cluster("a", true, "live", Value::Null);
-    for (troubles, want) in [(json!([]), Exit::Ok), (json!([{"kind": "storage", "about": "", "text": "disk full"}]), Exit::Negative)] {
+    for (troubles, want) in
+        [(json!([]), Exit::Ok), (json!([{"kind": "storage", "about": "", "text": "disk full"}]), Exit::Negative)]
+    {
         let status = json!({"ready": true, "reasons": [], "troubles": troubles});
         let canned = Canned::start(
             json_at("/v1/status", status)
@@ -437,6 +440,30 @@ frankfurt  10 % to 30 % in 6m 40s  12, void for 3  ann@desk  kernel\\u{1b}update
     assert_eq!(canned.run(&["drains", "--all"]).await.1.lines().count(), 3);
     let none = Canned::start(drains(json!([]))).await;
     assert_eq!(none.run(&["drains"]).await.1, "nothing is drained\n");
+}
+
+/// A gateway of which too many ask what drains do.
+fn crowded(list: Value) -> Router {
+    let listed = json!({"drains": list});
+    let list = move |RawQuery(query): RawQuery| {
+        std::future::ready(match query.as_deref() {
+            Some("effects=false") => axum::Json(listed.clone()).into_response(),
+            _ => problem(StatusCode::TOO_MANY_REQUESTS, &json!({"title": "Too many such questions wait"})),
+        })
+    };
+    let order = |axum::Json(_): axum::Json<Value>| std::future::ready(axum::Json(drain("x", 0, 0, None, Value::Null)));
+    let what_if = || std::future::ready(problem(StatusCode::TOO_MANY_REQUESTS, &json!({"title": "Too many"})));
+    Router::new().route("/v1/drains", get(list).post(order)).route("/v1/what-if", get(what_if))
+}
+
+#[tokio::test]
+async fn drains_are_shown_and_undone_while_too_many_ask_what_they_do() {
+    let canned = Canned::start(crowded(json!([drain("x", 10, 10, None, Value::Null)]))).await;
+    let (exit, out, _) = canned.run(&["drains"]).await;
+    assert!(exit == Exit::Ok && out.contains("not counted now"), "{out}");
+    assert_eq!(canned.run(&["undrain", "x"]).await.0, Exit::Ok);
+    let (exit, _, err) = canned.run(&["what-if", "--lost", "x"]).await;
+    assert!(exit == Exit::Unreachable && err.contains("Too many"), "{err}");
 }
 
 #[tokio::test]

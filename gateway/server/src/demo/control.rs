@@ -12,14 +12,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bounded_listener::{Listener, Refusal as Unread, Routed, Rule};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::ports::local;
 use super::target::{NoTarget, Target};
 
+/// Orders are all in the query.
+const LARGEST_BODY: usize = 1 << 10;
 /// Longer than an orderly stop of a gateway takes.
 const DONE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -100,24 +102,15 @@ pub enum ControlError {
 }
 
 /// Takes orders until `stop`.
-///
-/// # Errors
-/// The socket failed.
-pub(super) async fn serve(
-    listener: TcpListener,
-    orders: mpsc::Sender<Order>,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
+pub(super) async fn serve(listener: Listener, orders: mpsc::Sender<Order>, stop: CancellationToken) {
     let router = Router::new()
         .route("/v1/targets", get(|State(orders)| ask(orders, What::List)))
         .route("/v1/stop", post(|state, headers, target| change(state, headers, target, What::Stop)))
         .route("/v1/start", post(|state, headers, target| change(state, headers, target, What::Start)))
         .with_state(orders);
+    let refuse = |refusal: Unread| (refusal.status(), refusal.to_string()).into_response();
     // Not waited for: an order that is under way has nobody left to carry it out.
-    tokio::select! {
-        served = axum::serve(listener, router) => served,
-        () = stop.cancelled() => Ok(()),
-    }
+    listener.run(Routed { router, rule: |_| Rule::call(LARGEST_BODY), refuse }, stop, Duration::ZERO).await;
 }
 
 #[derive(Deserialize)]

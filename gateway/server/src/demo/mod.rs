@@ -40,7 +40,7 @@ mod tenant;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use bounded_listener::{Gate, Limits, Listener};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -116,7 +116,7 @@ pub async fn run(options: Options) -> Result<Report, DemoError> {
     let (ordered, orders) = mpsc::channel(ORDERS);
     let mut helpers = JoinSet::new();
     helpers.spawn(look_again(director.looker.clone(), looked, stop.clone()));
-    helpers.spawn(control_ended(control, ordered, stop.clone()));
+    helpers.spawn(control::serve(control, ordered, stop.clone()));
     let mut inputs = Inputs { looks, orders, keys, signals };
     let report = director.run(&mut inputs).await;
     let Inputs { looks, orders, keys, mut signals } = inputs;
@@ -129,13 +129,14 @@ pub async fn run(options: Options) -> Result<Report, DemoError> {
 }
 
 /// Sets the stage and says how.
-async fn open(options: Options, mut console: Console, started: Instant) -> Result<(Director, TcpListener), DemoError> {
+async fn open(options: Options, mut console: Console, started: Instant) -> Result<(Director, Listener), DemoError> {
     console
         .say(&[Line::of(Tone::Strong, "Three regions in this process; everything is in memory and on loopback.")])?;
     let ports = Ports::choose(options.control_port).context("no ports").map_err(DemoError::Part)?;
     let moved: Vec<Line> = ports.moved.iter().map(|moved| Line::of(Tone::Warn, format!("  {moved}"))).collect();
     console.say(&moved)?;
-    let control = TcpListener::bind(ports.control).await.context("no orders can be taken").map_err(DemoError::Part)?;
+    let control = Listener::bind(&Gate::default(), "demo", Limits::small(), ports.control);
+    let control = control.context("no orders can be taken").map_err(DemoError::Part)?;
     let looker = Looker::new(ports.clone()).context("nothing can be asked").map_err(DemoError::Part)?;
     let shop = Shop::open(SEED);
     let mut stage = Stage::set(ports.clone(), &shop).map_err(DemoError::Part)?;
@@ -188,12 +189,5 @@ async fn look_again(looker: Looker, looked: watch::Sender<Look>, stop: Cancellat
     tokio::select! {
         () = looking => {}
         () = stop.cancelled() => {}
-    }
-}
-
-/// Takes orders; a demo goes on without them.
-async fn control_ended(listener: TcpListener, ordered: mpsc::Sender<control::Order>, stop: CancellationToken) {
-    if let Err(error) = control::serve(listener, ordered, stop).await {
-        tracing::error!(%error, "no orders are taken any more");
     }
 }

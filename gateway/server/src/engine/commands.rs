@@ -1,7 +1,10 @@
 //! What people tell the engine to do, through the API: a bounded queue beside the news, each entry with its answer.
 
+use std::collections::BTreeSet;
+
 use federation_core::federation::input::Effect;
 use federation_core::federation::{Federation, Now};
+use federation_core::id::ClusterId;
 use federation_core::intents::{DrainOrder, DrainRefused, Taken};
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +27,7 @@ pub struct CommandQueue {
 #[derive(Debug)]
 pub(super) enum Command {
     OrderDrain { order: DrainOrder, answer: oneshot::Sender<Result<Taken, DrainRefused>> },
+    Exclude { clusters: BTreeSet<ClusterId>, done: oneshot::Sender<()> },
 }
 
 /// Why a command was not carried out.
@@ -49,17 +53,31 @@ pub fn commands() -> (EngineCommands, CommandQueue) {
 
 impl EngineCommands {
     /// Orders a drain. An order that was taken is on its way to the log, not in force yet: see
-    /// [`crate::view::ViewReader::settled`]. An order whose caller stops waiting here may be taken all the same.
+    /// [`crate::view::ViewReader::settled`]. An order whose caller stops waiting before the engine has come to it is not taken.
     ///
     /// # Errors
     /// Nothing was written then.
     pub async fn order_drain(&self, order: DrainOrder) -> Result<Taken, CommandError> {
         let (answer, told) = oneshot::channel();
-        self.queue.try_send(Command::OrderDrain { order, answer }).map_err(|error| match error {
+        self.give(Command::OrderDrain { order, answer })?;
+        told.await.map_err(|_| CommandError::Gone)?.map_err(CommandError::Refused)
+    }
+
+    /// From now on nothing of these clusters counts. Waits until the engine has taken it in; what is shown changes at once after.
+    ///
+    /// # Errors
+    /// The engine did not take it, and will not.
+    pub async fn exclude(&self, clusters: BTreeSet<ClusterId>) -> Result<(), CommandError> {
+        let (done, told) = oneshot::channel();
+        self.give(Command::Exclude { clusters, done })?;
+        told.await.map_err(|_| CommandError::Gone)
+    }
+
+    fn give(&self, command: Command) -> Result<(), CommandError> {
+        self.queue.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CommandError::Busy,
             mpsc::error::TrySendError::Closed(_) => CommandError::Gone,
-        })?;
-        told.await.map_err(|_| CommandError::Gone)?.map_err(CommandError::Refused)
+        })
     }
 }
 
@@ -71,9 +89,21 @@ impl CommandQueue {
 }
 
 impl Command {
-    /// Carries the command out and answers it. Returns what is to be done for it.
+    /// Carries the command out and answers it. Returns what is to be done for it: nothing for one whose caller has gone, because the
+    /// engine was busy for longer than anybody waits.
     pub(super) fn run(self, now: Now, core: &mut Federation) -> Option<Effect> {
-        let Self::OrderDrain { order, answer } = self;
+        let (order, answer) = match self {
+            Self::OrderDrain { order, answer } => (order, answer),
+            Self::Exclude { clusters, done } => {
+                core.exclude(clusters);
+                let _ = done.send(()); // Whoever ordered it may have gone: it counts.
+                return None;
+            }
+        };
+        if answer.is_closed() {
+            tracing::warn!(drain = %order.target, who = %order.who, "a drain is not ordered, whoever ordered it has gone");
+            return None;
+        }
         let (told, effect) = match core.order_drain(now, order) {
             Ok((taken, effect)) => (Ok(taken), Some(effect)),
             Err(refused) => (Err(refused), None),

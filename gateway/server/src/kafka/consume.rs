@@ -355,7 +355,7 @@ impl Reading<'_> {
         }
         let is_told = partition.topic == TopicKind::Control || partition.origin == self.reader.options.cluster;
         if !is_told && self.slots[index].place.behind_for(LAGGING, now).is_some() {
-            self.tell(LogInput::EndOffset { partition, end })?;
+            self.hand_over(News::answer(Input::Log(LogInput::EndOffset { partition, end }), asked))?;
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::kafka::inspector::{Edge, Inspector, Places};
 use crate::kafka::lookout::Lookout;
 use crate::kafka::membership::Member;
 use crate::metrics::TroubleKind;
-use crate::ports::Inbox;
+use crate::ports::{Inbox, News};
 use crate::trouble::TroubleBoard;
 
 /// How often every partition's end is asked for.
@@ -105,7 +105,7 @@ impl EndReader {
         for (partition, end) in self.inspector.places(Edge::End, &partitions).answered {
             self.signal(Signal::End { partition: partition.clone(), end, asked });
             // Fails only when the engine is gone, which the loop sees.
-            let _ = self.inbox.blocking_send(Input::Log(LogInput::EndOffset { partition, end }).into());
+            let _ = self.inbox.blocking_send(News::answer(Input::Log(LogInput::EndOffset { partition, end }), asked));
         }
     }
 
@@ -127,7 +127,8 @@ impl EndReader {
             let is_control = partition.topic == TopicKind::Control;
             self.signal(Signal::End { partition: partition.clone(), end, asked });
             if is_control {
-                let _ = self.inbox.blocking_send(Input::Log(LogInput::EndOffset { partition, end }).into());
+                let _ =
+                    self.inbox.blocking_send(News::answer(Input::Log(LogInput::EndOffset { partition, end }), asked));
             }
         }
     }

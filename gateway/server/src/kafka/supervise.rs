@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use federation_core::federation::input::{Input, LogInput};
 use federation_core::log::record::TopicKind;
+use federation_core::publish::Failure;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -69,8 +70,12 @@ impl Supervisor {
             if judge && self.judge(Instant::now()).await.is_err() {
                 return;
             }
-            for id in failed {
-                if self.tell(LogInput::SendFailed(id)).await.is_err() {
+            for (id, failure) in failed {
+                let told = match failure {
+                    Failure::Unsure => LogInput::SendFailed(id),
+                    Failure::Refused => LogInput::SendRefused(id),
+                };
+                if self.tell(told).await.is_err() {
                     return;
                 }
             }

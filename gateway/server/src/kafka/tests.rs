@@ -106,7 +106,7 @@ impl Member {
 
     async fn find_failure(&mut self) -> SendId {
         self.find("a failed send", |news| match news.input {
-            Input::Log(LogInput::SendFailed(id)) => Some(id),
+            Input::Log(LogInput::SendFailed(id) | LogInput::SendRefused(id)) => Some(id),
             _ => None,
         })
         .await

@@ -26,14 +26,14 @@ pub(super) struct Turn {
 impl Turn {
     /// Adds a record of a data topic. A batch has one trace or none, so that its news can name it.
     pub(super) fn data(&mut self, partition: &PartitionId, record: Record, traceparent: Option<String>) {
-        if let Some(News { input: Input::Log(LogInput::Records { records, .. }), traceparent: last }) =
+        if let Some(News { input: Input::Log(LogInput::Records { records, .. }), traceparent: last, .. }) =
             self.news.last_mut()
             && *last == traceparent
         {
             return records.push(record);
         }
         let news = LogInput::Records { partition: partition.clone(), records: vec![record] };
-        self.news.push(News { input: Input::Log(news), traceparent });
+        self.news.push(News { traceparent, ..Input::Log(news).into() });
     }
 
     /// Adds a record of a control topic.

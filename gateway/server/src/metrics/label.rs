@@ -264,6 +264,8 @@ label!(
         Explain = "/v1/explain",
         /// Drains and orders.
         Drains = "/v1/drains",
+        /// Clusters of which nothing counts.
+        Excluded = "/v1/excluded",
         /// What would be.
         WhatIf = "/v1/what-if",
         /// The gateway's own state.

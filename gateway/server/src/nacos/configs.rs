@@ -21,6 +21,7 @@ use nacos_protocol::client::{CallError, ConfigContent, ConfigName};
 use nacos_protocol::message::error_code;
 use tokio_util::sync::CancellationToken;
 
+use super::about::About;
 use super::calls::{ApiCall, Trouble};
 use super::names::PUBLIC;
 use super::pace::Pace;
@@ -152,9 +153,12 @@ impl Configs {
     fn take(&mut self, outcome: Outcome) -> Result<(), EngineGone> {
         match outcome {
             Outcome::Listed { namespace, entries, took } => {
-                if let Some(watched) = self.namespaces.get_mut(&namespace) {
-                    watched.busy = false;
-                    watched.pace.ended(Instant::now(), took);
+                match self.namespaces.get_mut(&namespace) {
+                    Some(watched) => {
+                        watched.busy = false;
+                        watched.pace.ended(Instant::now(), took);
+                    }
+                    None => self.shared.calls.forget(About::Namespace(&namespace)), // Left meanwhile.
                 }
                 if let Some(entries) = entries {
                     self.take_list(&namespace, entries);
@@ -230,12 +234,12 @@ async fn list(shared: Context, namespace: String) -> Outcome {
     let began = Instant::now();
     let call = ApiCall::ListConfigs;
     let by_rules = || shared.names.literal_configs_in(&namespace).into_iter().map(unstamped).collect();
-    let entries = if shared.calls.is_barred(call, &namespace, began) {
+    let entries = if shared.calls.is_barred(call, About::Namespace(&namespace), began) {
         Some(by_rules())
     } else {
         match shared.admin.config_keys(&namespace).await {
             Ok(mut entries) => {
-                shared.calls.worked(call, &namespace);
+                shared.calls.worked(call, About::Namespace(&namespace));
                 if namespace == PUBLIC {
                     entries.extend(list_apart(&shared, began).await);
                 }
@@ -244,7 +248,7 @@ async fn list(shared: Context, namespace: String) -> Outcome {
             Err(error) => {
                 let trouble = Trouble::from(&error);
                 let is_final = trouble.is_final();
-                shared.calls.failed(call, &namespace, trouble, Instant::now());
+                shared.calls.failed(call, About::Namespace(&namespace), trouble, Instant::now());
                 is_final.then(by_rules)
             }
         }
@@ -254,7 +258,7 @@ async fn list(shared: Context, namespace: String) -> Outcome {
 
 /// Lists what 2.x keeps apart; nothing where that fails or is refused: an item that a list lacks is asked for, not removed.
 async fn list_apart(shared: &Context, now: Instant) -> Vec<ConfigEntry> {
-    let (call, about) = (ApiCall::ListConfigs, "what is written under \"public\"");
+    let (call, about) = (ApiCall::ListConfigs, About::ItemsApart);
     if shared.calls.is_barred(call, about, now) {
         return Vec::new();
     }
@@ -296,7 +300,7 @@ async fn read_item(shared: &Context, name: &ConfigName) -> ConfigReading {
         let content = match shared.client.query_config(name).await {
             Ok(Some(content)) => content,
             Ok(None) => {
-                shared.calls.worked(ApiCall::ReadConfig, &group_of(name));
+                shared.calls.worked(ApiCall::ReadConfig, About::Config(name));
                 return ConfigReading::Absent;
             }
             Err(CallError::Server { code: error_code::BAD_PARAMETER, .. }) if !is_last => {
@@ -304,11 +308,11 @@ async fn read_item(shared: &Context, name: &ConfigName) -> ConfigReading {
                 continue;
             }
             Err(error) => {
-                shared.calls.failed(ApiCall::ReadConfig, &group_of(name), Trouble::from(&error), Instant::now());
+                shared.calls.failed(ApiCall::ReadConfig, About::Config(name), Trouble::from(&error), Instant::now());
                 return ConfigReading::Failed;
             }
         };
-        shared.calls.worked(ApiCall::ReadConfig, &group_of(name));
+        shared.calls.worked(ApiCall::ReadConfig, About::Config(name));
         let md5 = md5_of(&content.content);
         let detail = match read_detail(shared, name).await {
             Detail::Unreadable => return ConfigReading::Failed,
@@ -337,20 +341,20 @@ enum Detail {
 }
 
 async fn read_detail(shared: &Context, name: &ConfigName) -> Detail {
-    let (call, about) = (ApiCall::ReadConfigDetail, group_of(name));
-    if shared.calls.is_barred(call, &about, Instant::now()) {
+    let (call, about) = (ApiCall::ReadConfigDetail, About::Config(name));
+    if shared.calls.is_barred(call, about, Instant::now()) {
         return Detail::NotForUs;
     }
     match shared.admin.config_detail(name).await {
         Ok(Some(detail)) => {
-            shared.calls.worked(call, &about);
+            shared.calls.worked(call, about);
             Detail::Read(detail)
         }
         Ok(None) => Detail::Unreadable,
         Err(error) => {
             let trouble = Trouble::from(&error);
             let is_final = trouble.is_final();
-            shared.calls.failed(call, &about, trouble, Instant::now());
+            shared.calls.failed(call, about, trouble, Instant::now());
             if is_final { Detail::NotForUs } else { Detail::Unreadable }
         }
     }
@@ -378,12 +382,6 @@ pub(super) fn md5_of(content: &str) -> String {
         write!(text, "{byte:02x}").expect("writing to a string never fails");
     }
     text
-}
-
-/// What calls about single items are counted under: rights are given to groups, and items are too many.
-pub(super) fn group_of(name: &ConfigName) -> String {
-    let namespace = if name.namespace.is_empty() { PUBLIC } else { &name.namespace };
-    format!("{namespace}/{}", name.group)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use nacos_protocol::admin::{AdminError, Namespace, ServiceEntry};
 use nacos_protocol::client::{CallError, ServiceName};
 use tokio_util::sync::CancellationToken;
 
+use super::about::About;
 use super::calls::{ApiCall, Trouble};
 use super::names::{Meeting, PUBLIC};
 use super::pace::Pace;
@@ -277,6 +278,8 @@ impl Discovery {
             if !keep {
                 tracing::debug!(namespace = id, "namespace is gone");
                 shared.client.cancel_fuzzy_watch(id);
+                shared.calls.forget(About::Namespace(id));
+                forget_groups(shared, id, &BTreeSet::new());
                 shared.namespaces.send_if_modified(|known| known.remove(id));
             }
             keep
@@ -368,18 +371,18 @@ fn candidates(listed: Vec<Namespace>, complete: bool) -> BTreeMap<String, Option
 async fn list_namespaces(shared: Context) -> Outcome {
     let began = Instant::now();
     let call = ApiCall::ListNamespaces;
-    let found = if shared.calls.is_barred(call, "", began) {
+    let found = if shared.calls.is_barred(call, About::Everything, began) {
         Found::ByRules
     } else {
         match shared.admin.namespaces().await {
             Ok(namespaces) => {
-                shared.calls.worked(call, "");
+                shared.calls.worked(call, About::Everything);
                 Found::All(namespaces)
             }
             Err(error) => {
                 let trouble = Trouble::from(&error);
                 let is_final = trouble.is_final();
-                shared.calls.failed(call, "", trouble, Instant::now());
+                shared.calls.failed(call, About::Everything, trouble, Instant::now());
                 if is_final { Found::ByRules } else { Found::Nothing }
             }
         }
@@ -398,20 +401,21 @@ async fn list_services(shared: Context, namespace: String, further_groups: BTree
 
 /// Lists all services of a namespace; `None` where that may not be done.
 async fn list_all_services(shared: &Context, namespace: &str) -> Option<Listing> {
-    let call = ApiCall::ListServices;
-    if shared.calls.is_barred(call, namespace, Instant::now()) {
+    let (call, about) = (ApiCall::ListServices, About::Namespace(namespace));
+    if shared.calls.is_barred(call, about, Instant::now()) {
         return None;
     }
     let result: Result<Vec<ServiceEntry>, AdminError> = shared.admin.services(namespace).await;
     match result {
         Ok(entries) => {
-            shared.calls.worked(call, namespace);
+            shared.calls.worked(call, about);
+            forget_groups(shared, namespace, &BTreeSet::new());
             Some(Listing::Complete(entries.into_iter().map(|entry| entry.name).collect()))
         }
         Err(error) => {
             let trouble = Trouble::from(&error);
             let is_final = trouble.is_final();
-            shared.calls.failed(call, namespace, trouble, Instant::now());
+            shared.calls.failed(call, about, trouble, Instant::now());
             (!is_final).then_some(Listing::Nothing)
         }
     }
@@ -421,18 +425,27 @@ async fn list_all_services(shared: &Context, namespace: &str) -> Option<Listing>
 async fn list_groups(shared: &Context, namespace: &str, mut groups: BTreeSet<String>) -> Listing {
     groups.extend(shared.names.groups_in(namespace));
     let mut names = Vec::new();
+    forget_groups(shared, namespace, &groups);
     for group in groups {
+        let (call, about) = (ApiCall::ListGroup, About::Group(namespace, &group));
         match list_group(shared, namespace, &group).await {
             Ok(services) => {
-                shared.calls.worked(ApiCall::ListGroup, namespace);
+                shared.calls.worked(call, about);
                 names.extend(services.into_iter().map(|service| ServiceName::new(namespace, &*group, service)));
             }
             Err(error) => {
-                shared.calls.failed(ApiCall::ListGroup, namespace, Trouble::from(&error), Instant::now());
+                shared.calls.failed(call, about, Trouble::from(&error), Instant::now());
             }
         }
     }
     Listing::Partial(names)
+}
+
+/// Other groups of this namespace are not asked for any more.
+fn forget_groups(shared: &Context, namespace: &str, asked: &BTreeSet<String>) {
+    let prefix = About::Group(namespace, "").to_string();
+    let keep = |concern: &str| concern.strip_prefix(&prefix).is_none_or(|group| asked.contains(group));
+    shared.calls.keep_only(ApiCall::ListGroup, keep);
 }
 
 async fn list_group(shared: &Context, namespace: &str, group: &str) -> Result<Vec<String>, CallError> {

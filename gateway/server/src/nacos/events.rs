@@ -3,15 +3,21 @@
 use std::time::Duration;
 
 use federation_core::federation::input::LocalInput;
-use nacos_protocol::client::{Call, Event, Events, Refusal, ServerAbilities, ServiceName, ServiceSource};
+use nacos_protocol::client::{Call, Cause, Event, Events, Refusal, ServerAbilities, ServiceName, ServiceSource};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::about::About;
 use super::calls::{ApiCall, Trouble};
+use super::names::PUBLIC;
 use super::shared::{Context, EngineGone, Link, ListSource};
 
 /// How often the engine is told at most that Nacos was heard. A word that is late by this much makes no fact look stale.
 const HEARD_EVERY: Duration = Duration::from_millis(500);
+
+/// A service that was not answered so often in a row, for about a minute, holds back no longer the word that all has answered: what it is
+/// stays unknown, as with one that is refused.
+const UNANSWERED_GIVEN_UP: u32 = 8;
 
 /// The reader of the client's events.
 pub(super) struct EventReader {
@@ -47,13 +53,13 @@ impl EventReader {
     async fn take(&mut self, event: Event) -> Result<(), EngineGone> {
         match event {
             Event::Connected { generation, server, abilities } => self.connected(generation, server, abilities).await,
-            Event::Disconnected { reason, .. } => self.disconnected(reason).await,
+            Event::Disconnected { reason, cause, .. } => self.disconnected(reason, cause).await,
             Event::ConnectFailed { server, reason } => {
                 self.not_connected(format!("{server}: {reason}"));
                 Ok(())
             }
             Event::LoginFailed { reason } => {
-                self.failed(ApiCall::Login, "", Trouble::Refused(reason.clone()));
+                self.failed(ApiCall::Login, About::Everything, Trouble::Refused(reason.clone()));
                 self.not_connected(reason);
                 Ok(())
             }
@@ -61,7 +67,8 @@ impl EventReader {
                 if source == ServiceSource::Push {
                     self.shared.metrics.pushes.inc();
                 }
-                self.shared.calls.worked(ApiCall::Subscribe, &group_of(&service));
+                let call = if source == ServiceSource::Read { ApiCall::QueryService } else { ApiCall::Subscribe };
+                self.shared.calls.worked(call, About::Service(&service));
                 self.shared.tell_list(generation, &service, info, ListSource::Stream).await?;
                 self.answered(&service).await
             }
@@ -76,12 +83,18 @@ impl EventReader {
             // Existence only: what is gone is seen in the service's own list.
             Event::ServiceDisappeared { .. } => Ok(()),
             Event::FuzzyWatchReady { namespace, .. } => {
-                self.shared.calls.worked(ApiCall::FuzzyWatch, &namespace);
+                self.shared.calls.worked(ApiCall::FuzzyWatch, About::Namespace(&namespace));
                 self.shared.change_gate(|gate| gate.fuzzy_done(&namespace));
                 Ok(())
             }
             Event::FuzzyWatchLimited { namespace, message } => self.limited(namespace, message),
             Event::CallRefused { call, subject, refusal } => self.refused(call, &subject, &refusal).await,
+            Event::CallAnswered { call, subject } => {
+                if let Some((call, concern)) = Concern::of(call, subject) {
+                    self.shared.calls.worked(call, concern.about());
+                }
+                Ok(())
+            }
             Event::Malformed { message, reason } => {
                 // What it said is lost; the sweep finds it.
                 tracing::warn!(message, reason, "a message of nacos cannot be read");
@@ -105,7 +118,10 @@ impl EventReader {
         let shared = &self.shared;
         shared.metrics.connected.set(1);
         shared.metrics.connects.inc();
-        shared.calls.worked(ApiCall::Login, "");
+        shared.calls.worked(ApiCall::Login, About::Everything);
+        if !abilities.fuzzy_watch {
+            shared.calls.keep_only(ApiCall::FuzzyWatch, |_| false);
+        }
         shared.connected(generation);
         shared.tell(LocalInput::Connected).await?;
         let ServerAbilities { fuzzy_watch, persistent_instances } = abilities;
@@ -113,9 +129,14 @@ impl EventReader {
         Ok(())
     }
 
-    async fn disconnected(&mut self, reason: String) -> Result<(), EngineGone> {
+    async fn disconnected(&mut self, reason: String, cause: Cause) -> Result<(), EngineGone> {
         tracing::warn!(reason, "connection to nacos lost");
         self.shared.metrics.connected.set(0);
+        match cause {
+            Cause::Ended => {}
+            Cause::NoAnswer => drop(self.shared.metrics.given_up("no_answer").inc()),
+            Cause::NoPushes => drop(self.shared.metrics.given_up("no_pushes").inc()),
+        }
         self.shared.disconnected(&reason);
         self.shared.tell(LocalInput::Disconnected { reason: reason.into() }).await
     }
@@ -147,25 +168,27 @@ impl EventReader {
     }
 
     async fn refused(&mut self, call: Call, subject: &str, refusal: &Refusal) -> Result<(), EngineGone> {
-        let trouble = Trouble::from(refusal);
-        match call {
-            Call::Subscribe => {
-                let Some(service) = service_named(subject) else { return Ok(()) };
-                self.failed(ApiCall::Subscribe, &group_of(&service), trouble);
-                self.answered(&service).await?;
+        let Some((api_call, concern)) = Concern::of(call, subject.to_owned()) else {
+            tracing::debug!(?call, subject, ?refusal, "a call was refused");
+            return Ok(());
+        };
+        let outstanding = matches!(refusal, Refusal::Unanswered { times } if *times < UNANSWERED_GIVEN_UP);
+        self.failed(api_call, concern.about(), Trouble::from(refusal));
+        match (call, &concern) {
+            (Call::Subscribe, Concern::Service(service)) => {
+                if !self.shared.is_watched(service) {
+                    self.shared.calls.forget(About::Service(service));
+                } else if !outstanding {
+                    self.answered(service).await?;
+                }
             }
-            Call::FuzzyWatch => {
-                self.failed(ApiCall::FuzzyWatch, subject, trouble);
-                self.shared.change_gate(|gate| gate.fuzzy_done(subject));
-            }
-            Call::Read => self.failed(ApiCall::QueryService, subject, trouble),
-            Call::Listen => self.failed(ApiCall::ListenConfigs, "", trouble),
-            Call::Unsubscribe | Call::Register => tracing::debug!(?call, subject, ?trouble, "a call was refused"),
+            (Call::FuzzyWatch, _) if !outstanding => self.shared.change_gate(|gate| gate.fuzzy_done(subject)),
+            _ => {}
         }
         Ok(())
     }
 
-    fn failed(&self, call: ApiCall, about: &str, trouble: Trouble) {
+    fn failed(&self, call: ApiCall, about: About<'_>, trouble: Trouble) {
         self.shared.calls.failed(call, about, trouble, std::time::Instant::now());
     }
 
@@ -189,9 +212,34 @@ impl EventReader {
     }
 }
 
-/// What calls about single services are counted under: rights are given to groups, and services are too many.
-pub(super) fn group_of(service: &ServiceName) -> String {
-    format!("{}/{}", service.namespace, service.group)
+/// What a call of the client was about.
+enum Concern {
+    Service(ServiceName),
+    Namespace(String),
+    ItemsApart,
+}
+
+impl Concern {
+    /// `None` for calls that nobody is told of.
+    fn of(call: Call, subject: String) -> Option<(ApiCall, Self)> {
+        match call {
+            Call::Subscribe => Some((ApiCall::Subscribe, Self::Service(service_named(&subject)?))),
+            Call::Read => Some((ApiCall::QueryService, Self::Service(service_named(&subject)?))),
+            Call::FuzzyWatch => Some((ApiCall::FuzzyWatch, Self::Namespace(subject))),
+            Call::Listen if subject == PUBLIC => Some((ApiCall::ListenConfigs, Self::ItemsApart)),
+            Call::Listen if subject.is_empty() => Some((ApiCall::ListenConfigs, Self::Namespace(PUBLIC.to_owned()))),
+            Call::Listen => Some((ApiCall::ListenConfigs, Self::Namespace(subject))),
+            Call::Unsubscribe | Call::Register => None,
+        }
+    }
+
+    fn about(&self) -> About<'_> {
+        match self {
+            Self::Service(service) => About::Service(service),
+            Self::Namespace(namespace) => About::Namespace(namespace),
+            Self::ItemsApart => About::ItemsApart,
+        }
+    }
 }
 
 /// Reads `namespace/group@@service`.

@@ -1,9 +1,16 @@
 //! Instances as Nacos sends them, read into the federation's own values.
 //!
-//! Input: a host list of Nacos. Output: each id once, and what was left out and why. Invariant: an instance that another federating
-//! tool wrote is never passed on, whatever else it says.
+//! Input: a host list of Nacos. Output: each id once, and what was left out and why. Invariants: an instance that another federating
+//! tool wrote is never passed on, whatever else it says; the order of the list means nothing.
+//!
+//! **Doubles.** Two clients may register one address in one Nacos cluster, and Nacos lists it twice. It is one place to send a request to,
+//! so it is one instance: an enabled entry counts before a disabled one; of equals the one with the greater weight is shown, then the one
+//! with the greater metadata (any order would do, if it is always the same); and it is healthy if one of them is. So a pushed list, in which
+//! disabled entries are missing and protected ones are all called healthy, and a complete read come to the same entry.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use federation_core::id::InstanceId;
@@ -26,6 +33,8 @@ pub(super) struct Skipped {
     pub(super) unusable: usize,
     /// Passed on with weight 0: theirs was negative or not finite.
     pub(super) weightless: usize,
+    /// Made one with another entry of the same address.
+    pub(super) doubled: usize,
 }
 
 impl Skipped {
@@ -35,6 +44,7 @@ impl Skipped {
             marked: self.marked + other.marked,
             unusable: self.unusable + other.unusable,
             weightless: self.weightless + other.weightless,
+            doubled: self.doubled + other.doubled,
         }
     }
 }
@@ -42,7 +52,7 @@ impl Skipped {
 /// What a host list says.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct HostList {
-    /// Sorted by id, each once; of doubles the last counts.
+    /// Sorted by id, each once.
     pub(super) instances: Vec<(InstanceId, Instance)>,
     /// What is not in it as it was sent.
     pub(super) skipped: Skipped,
@@ -65,7 +75,13 @@ pub(super) fn read(hosts: Vec<naming::Instance>) -> HostList {
             skipped.weightless += 1;
             no_traffic()
         });
-        instances.insert(id, instance_of(host, weight));
+        match instances.entry(id) {
+            Entry::Vacant(place) => drop(place.insert(instance_of(host, weight))),
+            Entry::Occupied(mut place) => {
+                skipped.doubled += 1;
+                merge(place.get_mut(), instance_of(host, weight));
+            }
+        }
     }
     HostList { instances: instances.into_iter().collect(), skipped }
 }
@@ -92,6 +108,28 @@ fn instance_of(host: naming::Instance, weight: Weight) -> Instance {
             .map(|(key, value)| (Arc::from(key), Arc::from(value)))
             .collect::<Metadata>(),
     }
+}
+
+/// Makes two entries of one address one; see the module's words on doubles.
+fn merge(shown: &mut Instance, other: Instance) {
+    let healthy = |instance: &Instance| instance.health == Health::Healthy;
+    match shown.enabled.cmp(&other.enabled) {
+        Ordering::Greater => {}
+        Ordering::Less => *shown = other,
+        Ordering::Equal => {
+            let health = if healthy(shown) || healthy(&other) { Health::Healthy } else { Health::Unhealthy };
+            if rank(shown, &other) == Ordering::Less {
+                *shown = other;
+            }
+            shown.health = health;
+        }
+    }
+}
+
+fn rank(one: &Instance, other: &Instance) -> Ordering {
+    let weight = one.weight.get().total_cmp(&other.weight.get());
+    let metadata = || one.metadata.iter().cmp(other.metadata.iter());
+    weight.then_with(metadata).then_with(|| one.ephemeral.cmp(&other.ephemeral))
 }
 
 /// What is not a weight gets no traffic: the instance stays visible, and nobody is sent to it by a number that means nothing.
@@ -145,6 +183,54 @@ mod tests {
         let read = read(vec![in_cluster("", 1.0), in_cluster("b", 1.0), in_cluster("DEFAULT", 2.0)]);
         let shown: Vec<_> = read.instances.iter().map(|(id, found)| (id.to_string(), found.weight.get())).collect();
         assert_eq!(shown, [("10.0.0.1:80@DEFAULT".to_owned(), 2.0), ("10.0.0.1:80@b".to_owned(), 1.0)]);
+        assert_eq!(read.skipped, Skipped { doubled: 1, ..Skipped::default() });
+    }
+
+    /// An entry of one address: (enabled, healthy, weight, a value of its metadata).
+    fn double((enabled, healthy, weight, word): (bool, bool, u8, &str)) -> naming::Instance {
+        let metadata = BTreeMap::from([("k".to_owned(), word.to_owned())]);
+        naming::Instance { enabled, healthy, weight: f64::from(weight), metadata, ..host("10.0.0.1", 80) }
+    }
+
+    fn shown(hosts: Vec<naming::Instance>) -> (bool, bool, f64, String) {
+        let read = read(hosts);
+        let [(_, one)] = &read.instances[..] else { panic!("{:?}", read.instances) };
+        (one.enabled, one.health == Health::Healthy, one.weight.get(), one.metadata.get("k").unwrap().to_owned())
+    }
+
+    #[test]
+    fn of_two_entries_of_an_address_the_enabled_one_counts_and_it_is_healthy_if_one_is() {
+        for (entries, want) in [
+            ([(true, false, 1, "a"), (false, true, 9, "z")], (true, false, 1.0, "a")),
+            ([(true, false, 9, "a"), (true, true, 1, "z")], (true, true, 9.0, "a")),
+            ([(true, true, 1, "a"), (true, true, 1, "z")], (true, true, 1.0, "z")),
+            ([(false, false, 1, "a"), (false, false, 2, "z")], (false, false, 2.0, "z")),
+        ] {
+            let (enabled, healthy, weight, word) = want;
+            assert_eq!(shown(entries.map(double).into()), (enabled, healthy, weight, word.to_owned()), "{entries:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_pushed_list_and_a_read_come_to_the_same_entry_in_any_order(
+            entries in proptest::collection::vec((proptest::bool::ANY, proptest::bool::ANY, 0..3u8, "[ab]"), 1..5),
+            turn in 0..5usize,
+        ) {
+            let entries: Vec<_> = entries.iter().map(|(a, b, c, d)| (*a, *b, *c, &**d)).collect();
+            let mut turned = entries.clone();
+            turned.rotate_left(turn % entries.len());
+            let complete = shown(entries.iter().copied().map(double).collect());
+            proptest::prop_assert_eq!(&complete, &shown(turned.iter().copied().map(double).collect()));
+            // A push lacks disabled entries, and under protection calls all the others healthy.
+            let enabled: Vec<_> = entries.into_iter().filter(|entry| entry.0).collect();
+            if !enabled.is_empty() {
+                proptest::prop_assert_eq!(&complete, &shown(enabled.iter().copied().map(double).collect()));
+                let protected = enabled.into_iter().map(|(enabled, _, weight, word)| double((enabled, true, weight, word)));
+                let protected = shown(protected.collect());
+                proptest::prop_assert_eq!((complete.2, complete.3), (protected.2, protected.3));
+            }
+        }
     }
 
     #[test]
@@ -158,7 +244,7 @@ mod tests {
     fn an_impossible_port_is_left_out_and_an_impossible_weight_is_no_weight() {
         let negative = naming::Instance { weight: -1.0, ..host("10.0.0.1", 0) };
         let read = read(vec![host("10.0.0.1", 65_536), host("10.0.0.1", -1), host("", 1), negative]);
-        assert_eq!(read.skipped, Skipped { unusable: 3, weightless: 1, marked: 0 });
+        assert_eq!(read.skipped, Skipped { unusable: 3, weightless: 1, ..Skipped::default() });
         assert_eq!(read.instances.len(), 1);
         assert_eq!((read.instances[0].0.port, read.instances[0].1.weight.get()), (0, 0.0));
     }

@@ -12,6 +12,7 @@
 //!
 //! [`LocalInput`]: federation_core::federation::input::LocalInput
 
+mod about;
 mod calls;
 mod configs;
 mod discovery;
@@ -48,6 +49,7 @@ use self::shared::{Context, EngineGone, Question, Shared};
 pub use self::status::NacosStatus;
 use crate::metrics::NacosMetrics;
 use crate::ports::{Inbox, LocalNacos, OwnItem};
+use crate::trouble::TroubleBoard;
 
 /// A Nacos that has been silent this long is asked whether it is there: its answer keeps what it said before young. Well below the age
 /// from which a cluster counts as stale.
@@ -67,7 +69,7 @@ pub enum NacosTasksError {
     },
 }
 
-/// Makes the adapter; it connects when its tasks run. News go to `inbox`.
+/// Makes the adapter; it connects when its tasks run. News go to `inbox`, what is wrong and lasts to `troubles`.
 ///
 /// # Errors
 /// The options cannot work, for example because a TLS file is unusable; a person must change them. A Nacos that cannot be reached is no error.
@@ -75,13 +77,15 @@ pub fn connect(
     settings: Settings,
     inbox: Inbox,
     metrics: NacosMetrics,
+    troubles: TroubleBoard,
 ) -> Result<(NacosHandle, NacosTasks), ClusterError> {
     let Settings { cluster, export, namespaces, own_item, namespace_poll, service_poll } = settings;
     let cluster = Cluster::new(cluster)?;
     let options = ClientOptions { app_name: "nacos-fed".to_owned(), idle: IDLE, ..ClientOptions::default() };
     let (client, events, connection) = Client::new(Arc::clone(&cluster), options);
     let names = Names::new(export, namespaces);
-    let shared = Arc::new(Shared::new(client, Admin::new(cluster), names, OwnItemCell::new(own_item), inbox, metrics));
+    let shared =
+        Arc::new(Shared::new(client, Admin::new(cluster), names, OwnItemCell::new(own_item), inbox, metrics, troubles));
     let handle = NacosHandle { shared: Arc::clone(&shared) };
     Ok((handle, NacosTasks { shared, events, connection, namespace_poll, service_poll }))
 }

@@ -12,8 +12,9 @@ use nacos_protocol::message::error_code;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::about::About;
 use super::calls::{ApiCall, Trouble};
-use super::configs::{SETTLE, group_of, md5_of};
+use super::configs::{SETTLE, md5_of};
 use super::names::PUBLIC;
 use super::shared::{Context, EngineGone};
 use crate::ports::OwnItem;
@@ -160,7 +161,7 @@ async fn read(shared: &Context, found_under: Option<usize>) -> Reading {
 }
 
 async fn read_one(shared: &Context, name: &ConfigName) -> Result<Option<String>, Trouble> {
-    let (call, about) = (ApiCall::ReadConfig, group_of(name));
+    let (call, about) = (ApiCall::ReadConfig, About::Config(name));
     let mut answer = shared.client.query_config(name).await;
     if matches!(answer, Err(CallError::Server { code: error_code::BAD_PARAMETER, .. })) {
         tokio::time::sleep(SETTLE).await; // It is being modified.
@@ -168,12 +169,12 @@ async fn read_one(shared: &Context, name: &ConfigName) -> Result<Option<String>,
     }
     match answer {
         Ok(content) => {
-            shared.calls.worked(call, &about);
+            shared.calls.worked(call, about);
             Ok(content.map(|content| content.content))
         }
         Err(error) => {
             let trouble = Trouble::from(&error);
-            shared.calls.failed(call, &about, trouble.clone(), Instant::now());
+            shared.calls.failed(call, about, trouble.clone(), Instant::now());
             Err(trouble)
         }
     }

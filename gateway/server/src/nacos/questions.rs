@@ -10,8 +10,8 @@ use nacos_protocol::client::ServiceName;
 use nacos_protocol::message::naming::ServiceInfo;
 use tokio_util::sync::CancellationToken;
 
+use super::about::About;
 use super::calls::{ApiCall, Trouble};
-use super::events::group_of;
 use super::instance;
 use super::queue::Finish;
 use super::shared::{Context, EngineGone, ListSource, Question, Told};
@@ -62,6 +62,9 @@ async fn answer(shared: Context, question: Question) -> Result<(), EngineGone> {
         }
         _ => None,
     };
+    if let Some((name, _)) = found.as_ref().filter(|(name, _)| !shared.is_watched(name)) {
+        shared.calls.forget(About::Service(name)); // Given up meanwhile.
+    }
     if shared.questions.finish(&question) == Finish::WantedAgain {
         return Ok(()); // Asked anew while this was under way: the engine takes what comes for the answer to its last question.
     }
@@ -99,20 +102,20 @@ async fn ask_read(shared: &Context, name: &ServiceName, generation: u64) -> Answ
     if name.namespace.is_empty() {
         return ask(shared, name, generation).await;
     }
-    let (call, about) = (ApiCall::ReadInstances, group_of(name));
-    if shared.calls.is_barred(call, &about, Instant::now()) {
+    let (call, about) = (ApiCall::ReadInstances, About::Service(name));
+    if shared.calls.is_barred(call, about, Instant::now()) {
         return ask(shared, name, generation).await;
     }
     let trouble = match tokio::time::timeout(READ_WITHIN, shared.admin.instances(name)).await {
         Ok(Ok(instances)) => {
-            shared.calls.worked(call, &about);
+            shared.calls.worked(call, about);
             return Answer::Reading(ServiceReading::All(instance::read(instances).instances));
         }
         Ok(Err(error)) => Trouble::from(&error),
         Err(_) => Trouble::Failed(format!("no answer within {READ_WITHIN:?}")),
     };
     let is_final = trouble.is_final();
-    shared.calls.failed(call, &about, trouble, Instant::now());
+    shared.calls.failed(call, about, trouble, Instant::now());
     if is_final { ask(shared, name, generation).await } else { Answer::Reading(ServiceReading::Failed) }
 }
 
@@ -129,14 +132,14 @@ async fn ask_patiently(shared: &Context, name: &ServiceName, generation: u64) ->
 
 /// Queries the enabled instances.
 async fn ask(shared: &Context, name: &ServiceName, generation: u64) -> Answer {
-    let about = group_of(name);
+    let about = About::Service(name);
     match shared.client.query(name).await {
         Ok(info) => {
-            shared.calls.worked(ApiCall::QueryService, &about);
+            shared.calls.worked(ApiCall::QueryService, about);
             Answer::List(generation, info)
         }
         Err(error) => {
-            shared.calls.failed(ApiCall::QueryService, &about, Trouble::from(&error), Instant::now());
+            shared.calls.failed(ApiCall::QueryService, about, Trouble::from(&error), Instant::now());
             Answer::Reading(ServiceReading::Failed)
         }
     }

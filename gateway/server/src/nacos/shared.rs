@@ -12,6 +12,7 @@ use nacos_protocol::client::{Client, ServiceName};
 use nacos_protocol::message::naming::ServiceInfo;
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::about::About;
 use super::calls::Calls;
 use super::gate::Gate;
 use super::instance::{self, Skipped};
@@ -20,6 +21,7 @@ use super::own_item::OwnItemCell;
 use super::queue::Queue;
 use crate::metrics::NacosMetrics;
 use crate::ports::{Inbox, News};
+use crate::trouble::TroubleBoard;
 
 /// Nobody takes in news any more: the process is about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,12 +142,13 @@ impl Shared {
         own_item: OwnItemCell,
         inbox: Inbox,
         metrics: NacosMetrics,
+        troubles: TroubleBoard,
     ) -> Self {
         Self {
             client,
             admin,
             names,
-            calls: Calls::new(metrics.clone()),
+            calls: Calls::new(metrics.clone(), troubles),
             metrics,
             questions: Queue::new(),
             configs: Queue::new(),
@@ -254,8 +257,14 @@ impl Shared {
             watches.services.len()
         };
         self.client.unsubscribe(&name);
+        self.calls.forget(About::Service(&name));
         self.count_subscriptions(count);
         self.gate_changed.notify_one();
+    }
+
+    /// Whether the service is subscribed to, or is to be.
+    pub(super) fn is_watched(&self, name: &ServiceName) -> bool {
+        self.watches().services.contains_key(name)
     }
 
     /// A namespace was met: services that waited for it can be subscribed to.
@@ -344,8 +353,8 @@ type Listed = (federation_core::id::InstanceId, federation_core::instance::Insta
 impl Watch {
     fn note_skipped(&mut self, skipped: Skipped) {
         if skipped != self.skipped {
-            let Skipped { marked, unusable, weightless } = skipped;
-            tracing::info!(service = %self.key, marked, unusable, weightless, "instances left out or changed");
+            let Skipped { marked, unusable, weightless, doubled } = skipped;
+            tracing::info!(service = %self.key, marked, unusable, weightless, doubled, "instances left out or changed");
             self.skipped = skipped;
         }
     }

@@ -110,6 +110,7 @@ fn left_out(watched: &Watched) -> Vec<String> {
         (skipped.marked, "written by a federating tool"),
         (skipped.unusable, "without a usable address"),
         (skipped.weightless, "with an impossible weight, taken as 0"),
+        (skipped.doubled, "under an address that another client has registered too, shown once"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)

@@ -1,7 +1,6 @@
 //! The task that keeps the policies up to date: hears the sources, has documents read, publishes what is in force, and keeps on disk what
-//! was good.
+//! was good. What the disk does not take is in force all the same; it is a trouble, and tried again until the disk takes it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -15,15 +14,20 @@ use super::store::{PolicyReader, PolicySource, PolicyWriter, line};
 use super::{document, kept, store};
 use crate::config::{Mistakes, PolicyItem, PolicySources};
 use crate::engine::Clock;
-use crate::metrics::{PolicyLoad, PolicyMetrics};
+use crate::metrics::{PolicyLoad, PolicyMetrics, TroubleKind};
 use crate::ports::OwnItem;
+use crate::storage::{Place, StorageError, TRY_AGAIN};
+use crate::trouble::TroubleBoard;
 
 /// What keeps the policies up to date. It does nothing until it is run; what was kept is in force from the start.
 pub struct PolicyKeeper {
     ledger: Ledger,
     writer: PolicyWriter,
     metrics: PolicyMetrics,
-    data_dir: Arc<PathBuf>,
+    kept_in: Place,
+    troubles: TroubleBoard,
+    /// Sources of which the disk has something else than what is good; at most one of each kind.
+    unkept: Vec<PolicySource>,
     file: Option<FileWatch>,
     item: Option<(PolicyItem, watch::Receiver<OwnItem>)>,
     clock: Clock,
@@ -41,7 +45,9 @@ pub struct KeeperOptions {
     /// What the local Nacos says of the config item.
     pub item: watch::Receiver<OwnItem>,
     /// Where good documents are kept.
-    pub data_dir: PathBuf,
+    pub kept_in: Place,
+    /// Where a disk that does not take them is told.
+    pub troubles: TroubleBoard,
     /// What is counted.
     pub metrics: PolicyMetrics,
     /// When something came into force is told by it.
@@ -53,23 +59,27 @@ impl PolicyKeeper {
     /// reads them.
     #[must_use]
     pub fn open(options: KeeperOptions) -> (Self, PolicyReader) {
-        let KeeperOptions { sources, item, data_dir, metrics, clock } = options;
+        let KeeperOptions { sources, item, kept_in, troubles, metrics, clock } = options;
         let item = sources.item.map(|name| (name, item));
         let file = sources.file.map(FileWatch::new);
         let of_item = item.iter().map(|(name, _)| PolicySource::ConfigItem(name.clone()));
         let of_file = file.iter().map(|file| PolicySource::File(file.path().clone()));
         let kept = |source: PolicySource| {
-            let good = kept::read(&data_dir, &source);
+            let good = kept::read(&kept_in, &source);
             (source, good)
         };
         let ledger = Ledger::new(of_item.chain(of_file).map(kept).collect(), clock.now().wall);
         let (writer, reader) = store::new();
-        let mut keeper = Self { ledger, writer, metrics, data_dir: Arc::new(data_dir), file, item, clock };
+        let unkept = Vec::new();
+        let mut keeper = Self { ledger, writer, metrics, kept_in, troubles, unkept, file, item, clock };
         if let Some(path) = keeper.file.as_ref().map(|file| file.path().clone()) {
             let (source, said) = (PolicySource::File(path.clone()), look(&path));
             let read = read(&source, &said);
             let outcome = keeper.note(&source, said, read);
-            log_failure(keep(&keeper.data_dir, &source, outcome, keeper.ledger.good_of(&source)));
+            if outcome.changes_what_is_kept() {
+                let kept = keep(&keeper.kept_in, &source, keeper.ledger.good_of(&source));
+                keeper.tell(source, kept);
+            }
         }
         keeper.publish();
         (keeper, reader)
@@ -81,7 +91,9 @@ impl PolicyKeeper {
     /// If a document makes its reader panic.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), KeeperPanicked> {
         let mut looks = tokio::time::interval(LOOK_EVERY);
+        let mut retries = tokio::time::interval(TRY_AGAIN);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        retries.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.hear_item().await?;
         loop {
             let item = self.item.as_mut().map(|(_, item)| item);
@@ -89,6 +101,7 @@ impl PolicyKeeper {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 _ = looks.tick(), if self.file.is_some() => self.look_at_file().await?,
+                _ = retries.tick(), if !self.unkept.is_empty() => self.keep_again().await?,
                 () = changed(item) => self.hear_item().await?,
             }
         }
@@ -131,7 +144,7 @@ impl PolicyKeeper {
         .await?;
         let outcome = self.note(&source, said, read);
         self.publish();
-        self.keep(source, outcome).await
+        if outcome.changes_what_is_kept() { self.keep(source).await } else { Ok(()) }
     }
 
     fn note(&mut self, source: &PolicySource, said: Said, read: Read) -> Outcome {
@@ -180,31 +193,46 @@ impl PolicyKeeper {
         self.writer.publish(in_force);
     }
 
-    async fn keep(&self, source: PolicySource, outcome: Outcome) -> Result<(), KeeperPanicked> {
-        let directory = Arc::clone(&self.data_dir);
-        let good = self.ledger.good_of(&source).cloned();
-        log_failure(spawn_blocking(move || keep(&directory, &source, outcome, good.as_ref())).await?);
+    async fn keep_again(&mut self) -> Result<(), KeeperPanicked> {
+        for source in std::mem::take(&mut self.unkept) {
+            self.keep(source).await?;
+        }
         Ok(())
     }
-}
 
-fn keep(
-    directory: &std::path::Path,
-    source: &PolicySource,
-    outcome: Outcome,
-    good: Option<&Good>,
-) -> Result<(), kept::KeepError> {
-    match (outcome, good) {
-        (Outcome::Accepted, Some(good)) => kept::write(directory, source, good),
-        (Outcome::Removed, _) => kept::remove(directory, source),
-        _ => Ok(()),
+    async fn keep(&mut self, source: PolicySource) -> Result<(), KeeperPanicked> {
+        let (place, good) = (self.kept_in.clone(), self.ledger.good_of(&source).cloned());
+        let (source, kept) = spawn_blocking(move || {
+            let kept = keep(&place, &source, good.as_ref());
+            (source, kept)
+        })
+        .await?;
+        self.tell(source, kept);
+        Ok(())
+    }
+
+    /// A document that cannot be kept is in force all the same.
+    fn tell(&mut self, source: PolicySource, kept: Result<(), StorageError>) {
+        let about = kept::path_of(&self.kept_in, &source);
+        self.unkept.retain(|unkept| *unkept != source);
+        let text = kept.err().map(|error| {
+            format!(
+                "the policy in {source} is not kept for a restart, at which the one before would count: {}",
+                error.told()
+            )
+        });
+        if text.is_some() {
+            self.unkept.push(source);
+        }
+        self.troubles.set(TroubleKind::Storage, &about, text);
     }
 }
 
-/// A document that cannot be kept is in force all the same.
-fn log_failure(kept: Result<(), kept::KeepError>) {
-    if let Err(error) = kept {
-        tracing::warn!(error = &error as &dyn std::error::Error, "policy document not kept for a restart");
+/// Has the disk hold what is good of a source.
+fn keep(place: &Place, source: &PolicySource, good: Option<&Good>) -> Result<(), StorageError> {
+    match good {
+        Some(good) => kept::write(place, source, good),
+        None => kept::remove(place, source),
     }
 }
 

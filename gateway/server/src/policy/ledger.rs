@@ -37,6 +37,13 @@ pub(super) enum Outcome {
     Removed,
 }
 
+impl Outcome {
+    /// Whether another document is good now than before, or none.
+    pub(super) fn changes_what_is_kept(self) -> bool {
+        matches!(self, Self::Accepted | Self::Removed)
+    }
+}
+
 /// A good document.
 #[derive(Clone, Debug)]
 pub(super) struct Good {

@@ -11,9 +11,10 @@ use nacos_protocol::server::{
 };
 
 use super::access::Access;
-use super::configs::{Expect, PublishError, config_key};
+use super::configs::{PublishError, Unreadable, config_key};
 use super::fuzzy::{Name, WatchError};
 use super::instance::{Illegal, Instance};
+use super::keeping::Order;
 use super::naming::{Publisher, Selection};
 use super::owner::{Handle, Stopped};
 use super::store::Store;
@@ -156,27 +157,22 @@ impl Backend for Protocol {
     ) -> Result<Option<ConfigQueryResponse>, Refusal> {
         // There are no variants by tag here: everybody gets the item itself, as Nacos answers where no variant exists.
         let key = config_key(&name.namespace, &name.group, &name.data_id);
-        Ok(self.handle.ask(move |store, _| store.configs.get(&key).map(wire::encode_config)).await?)
+        let found = self.handle.ask(move |store, _| store.configs.look(&key).map(|item| item.map(wire::encode_config)));
+        Ok(found.await??)
     }
 
     async fn change_config(&self, _caller: &Caller<'_>, name: ConfigName, change: ConfigChange) -> Result<(), Refusal> {
         let key = config_key(&name.namespace, &name.group, &name.data_id);
         match change {
             ConfigChange::Remove { tag: Some(_) } => Err(no_variants()),
-            ConfigChange::Remove { tag: None } => {
-                Ok(self.handle.ask(move |store, _| store.configs.remove(&key)).await?)
-            }
+            ConfigChange::Remove { tag: None } => Ok(self.handle.change(key, Order::Remove).await??),
             ConfigChange::Publish(ConfigPublication { content, cas_md5, additions }) => {
                 let variant = |key| additions.get(key).is_some_and(|value| !value.is_empty());
                 if variant(addition::TAG) || variant(addition::BETA_IPS) {
                     return Err(no_variants());
                 }
                 let labels = wire::decode_labels(&additions);
-                let asked = self.handle.ask(move |store, now| {
-                    let expect = cas_md5.as_deref().map_or(Expect::Anything, Expect::Md5);
-                    store.configs.publish(&key, &content, labels, expect, now.wall)
-                });
-                Ok(asked.await??)
+                Ok(self.handle.change(key, Order::Publish { content, labels, cas_md5 }).await??)
             }
         }
     }
@@ -218,7 +214,10 @@ impl Backend for Protocol {
                     let published = |key: &&_| store.naming.is_published(key);
                     store.naming.list(namespace).filter(published).map(Name::from).collect()
                 }
-                Watching::Configs => store.configs.list(namespace).map(|(key, _)| Name::from(key)).collect(),
+                Watching::Configs => {
+                    store.configs.all_readable()?;
+                    store.configs.list(namespace).map(|(key, _)| Name::from(key)).collect()
+                }
             };
             let difference = store.fuzzy.watch(connection, watching, &pattern, received, existing.into_iter())?;
             // Queued by the owner itself, so that no notice of a later change overtakes the state.
@@ -261,8 +260,18 @@ impl From<PublishError> for Refusal {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Illegal(illegal) => illegal.into(),
-            PublishError::Conflict => Self::failed(error.to_string()),
+            PublishError::Conflict
+            | PublishError::Unreadable(_)
+            | PublishError::NotKept(_)
+            | PublishError::Unanswered
+            | PublishError::TooManyWait => Self::failed(error.to_string()),
         }
+    }
+}
+
+impl From<Unreadable> for Refusal {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::failed(unreadable.to_string())
     }
 }
 

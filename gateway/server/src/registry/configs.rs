@@ -1,6 +1,11 @@
 //! Config items and who listens to them, with the rules of Nacos, as plain data.
 //!
-//! Input: publications, removals and listen requests. Output: items, and the items that changed since that was last asked.
+//! Input: publications, removals and listen requests. Output: items, and the items that changed since that was last asked. An item that
+//! is known to have been published and cannot be read is neither there nor absent: whoever asks for it is told so.
+//!
+//! A change is made in two steps, so that whoever keeps items on disk can do so in between: [`ConfigStore::prepare`] says what the item would
+//! be, [`ConfigStore::put`] makes it so.
+//!
 //! The namespaces `""` and `public` are one here; a listener is told of a change by the name it used itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -58,7 +63,12 @@ pub enum Expect<'a> {
     Md5(&'a str),
 }
 
-/// Why a publication was refused.
+/// An item, or all of them, cannot be read; which is not the same as that there is none.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the config item cannot be read: {0}")]
+pub struct Unreadable(pub Arc<str>);
+
+/// Why a publication or a removal was refused. The former value stays.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PublishError {
     /// The name or the content is not legal.
@@ -67,6 +77,18 @@ pub enum PublishError {
     /// Somebody published in between, or the item does not exist.
     #[error("cas publish fail, server md5 may have changed")]
     Conflict,
+    /// What it would replace is not known.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The disk does not take it.
+    #[error("the change is not made, for it cannot be kept: {0}")]
+    NotKept(String),
+    /// Nobody knows: the disk takes too long.
+    #[error("the disk has not answered in time; whether the change was made is not known")]
+    Unanswered,
+    /// The disk is slower than changes come.
+    #[error("the change is not made: too many wait for the disk")]
+    TooManyWait,
 }
 
 /// All config items of one registry.
@@ -77,7 +99,16 @@ pub struct ConfigStore {
     listeners: HashMap<ConfigKey, BTreeMap<Arc<str>, Arc<str>>>,
     listened_by: HashMap<Arc<str>, BTreeSet<ConfigKey>>,
     changed: BTreeSet<ConfigKey>,
-    written: BTreeSet<ConfigKey>,
+    unreadable: Unread,
+}
+
+/// What cannot be read.
+#[derive(Debug, Default)]
+struct Unread {
+    /// Why nothing can.
+    all: Option<Arc<str>>,
+    /// Why single items cannot, by the names of their files: a damaged file does not tell its item.
+    files: BTreeMap<String, Arc<str>>,
 }
 
 /// A key with the default namespace by its id.
@@ -87,58 +118,102 @@ pub fn config_key(namespace: &str, group: &str, data_id: &str) -> ConfigKey {
 }
 
 impl ConfigStore {
-    /// Puts an item in place of what was there.
+    /// What the item would be once this publication counts; nothing changes yet.
     ///
     /// # Errors
-    /// Refuses what Nacos refuses, and an item that is not as expected; then nothing changed.
-    pub fn publish(
-        &mut self,
+    /// Refuses what Nacos refuses, and an item that is not as expected.
+    pub fn prepare(
+        &self,
         key: &ConfigKey,
         content: &str,
         labels: ConfigLabels,
         expect: Expect<'_>,
         now: WallMs,
-    ) -> Result<(), PublishError> {
+    ) -> Result<ConfigItem, PublishError> {
         check(key, content)?;
+        self.all_readable()?;
         let before = self.items.get(key);
         if let Expect::Md5(md5) = expect
-            && before.is_none_or(|item| &*item.md5 != md5)
+            && self.look(key)?.is_none_or(|item| &*item.md5 != md5)
         {
             return Err(PublishError::Conflict);
         }
-        let created_ms = before.map_or(now.0, |item| item.created_ms);
-        let item = ConfigItem {
+        Ok(ConfigItem {
             content: content.into(),
             md5: md5_hex(content).into(),
-            created_ms,
+            created_ms: before.map_or(now.0, |item| item.created_ms),
             modified_ms: now.0,
             labels,
+        })
+    }
+
+    /// Puts an item in place of what was there, or `None` for none.
+    pub fn put(&mut self, key: &ConfigKey, item: Option<ConfigItem>) {
+        if !self.unreadable.files.is_empty() {
+            self.unreadable.files.remove(&file_name(key));
+        }
+        let md5 = item.as_ref().map(|item| Arc::clone(&item.md5));
+        let before = match item {
+            Some(item) => self.items.insert(key.clone(), item),
+            None => self.items.remove(key),
         };
-        if before.is_none_or(|before| before.md5 != item.md5) {
+        if before.map(|item| item.md5) != md5 {
             self.changed.insert(key.clone());
         }
-        self.items.insert(key.clone(), item);
-        self.written.insert(key.clone());
-        Ok(())
     }
 
-    /// Puts an item back as it was stored; nobody is told.
-    pub fn restore(&mut self, key: ConfigKey, item: ConfigItem) {
-        self.items.insert(key, item);
-    }
-
-    /// Removes an item; one that does not exist is no error.
-    pub fn remove(&mut self, key: &ConfigKey) {
-        if self.items.remove(key).is_some() {
-            self.changed.insert(key.clone());
-            self.written.insert(key.clone());
+    /// Puts an item back as it was stored, unless there is a newer one.
+    pub fn restore(&mut self, key: &ConfigKey, item: ConfigItem) {
+        if !self.items.contains_key(key) && self.look(key).is_err() {
+            self.put(key, Some(item));
         }
+    }
+
+    /// Nothing can be read, for this reason; `None`: all can, but for single items.
+    pub fn set_all_unreadable(&mut self, reason: Option<Arc<str>>) {
+        self.unreadable.all = reason;
+    }
+
+    /// The items in these files, by name, cannot be read, and no others; items that are there are not affected.
+    pub fn set_unreadable(&mut self, files: BTreeMap<String, Arc<str>>) {
+        self.unreadable.files = files;
+    }
+
+    /// Whether something is known to be there that cannot be read.
+    #[must_use]
+    pub fn has_unreadable(&self, key: &ConfigKey) -> bool {
+        self.look(key).is_err()
+    }
+
+    /// Whether listings are whole, but for single items.
+    ///
+    /// # Errors
+    /// Why they are not.
+    pub fn all_readable(&self) -> Result<(), Unreadable> {
+        self.unreadable.all.clone().map_or(Ok(()), |reason| Err(Unreadable(reason)))
     }
 
     /// The item, if it exists.
-    #[must_use]
-    pub fn get(&self, key: &ConfigKey) -> Option<&ConfigItem> {
-        self.items.get(key)
+    ///
+    /// # Errors
+    /// It may exist, and cannot be read.
+    pub fn look(&self, key: &ConfigKey) -> Result<Option<&ConfigItem>, Unreadable> {
+        if let Some(item) = self.items.get(key) {
+            return Ok(Some(item));
+        }
+        self.all_readable()?;
+        if self.unreadable.files.is_empty() {
+            return Ok(None);
+        }
+        match self.unreadable.files.get(&file_name(key)) {
+            Some(reason) => Err(Unreadable(Arc::clone(reason))),
+            None => Ok(None),
+        }
+    }
+
+    /// All items.
+    pub fn all(&self) -> impl Iterator<Item = (&ConfigKey, &ConfigItem)> {
+        self.items.iter()
     }
 
     /// Items of a namespace by group and data id.
@@ -153,7 +228,8 @@ impl ConfigStore {
     pub fn listen(&mut self, key: &ConfigKey, connection: &Arc<str>, namespace: &str, md5: &str) -> bool {
         self.listeners.entry(key.clone()).or_default().insert(connection.clone(), namespace.into());
         self.listened_by.entry(connection.clone()).or_default().insert(key.clone());
-        self.items.get(key).map_or("", |item| &*item.md5) != md5
+        // Of an item that cannot be read there is nothing to hear.
+        self.look(key).is_ok_and(|item| item.map_or("", |item| &*item.md5) != md5)
     }
 
     /// Ends a listener.
@@ -181,11 +257,6 @@ impl ConfigStore {
         std::mem::take(&mut self.changed)
     }
 
-    /// Items that a copy on disk has to follow, since this was last asked; more than those that listeners hear of.
-    pub fn take_written(&mut self) -> BTreeSet<ConfigKey> {
-        std::mem::take(&mut self.written)
-    }
-
     fn forget_listener(&mut self, key: &ConfigKey, connection: &Arc<str>) {
         if let Some(listeners) = self.listeners.get_mut(key) {
             listeners.remove(connection);
@@ -200,6 +271,16 @@ impl ConfigStore {
 #[must_use]
 pub fn md5_hex(content: &str) -> String {
     Md5::digest(content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The name of the file of an item: a hash of its key.
+#[must_use]
+pub fn file_name(key: &ConfigKey) -> String {
+    let mut hash = blake3::Hasher::new();
+    for part in [key.namespace(), key.group(), key.data_id()] {
+        hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
+    format!("{}.json", &hash.finalize().to_hex()[..32])
 }
 
 fn check(key: &ConfigKey, content: &str) -> Result<(), Illegal> {

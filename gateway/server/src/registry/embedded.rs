@@ -1,22 +1,23 @@
 //! The embedded registry as a running thing: one task that owns the store, a gRPC port and an HTTP port.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bounded_listener::{Gate, Limits, Listener, Routed};
 use nacos_protocol::server::{NacosServer, ServeError, ServerOptions, Sessions};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 pub use super::access::Credentials;
 use super::backend::Protocol;
-use super::disk::{ConfigDisk, DiskError};
-use super::http::{Api, router};
+use super::http::{Api, MAX_REQUEST_BYTES, refuse, router, rule};
+use super::keeping::Keeping;
 use super::owner::{Handle, Owner};
 use super::store::Store;
+use crate::storage::Place;
+use crate::trouble::TroubleBoard;
 
 /// Clients compute the gRPC port as the HTTP port plus this.
 pub const GRPC_OFFSET: u16 = 1000;
@@ -36,9 +37,13 @@ pub struct EmbeddedOptions {
     /// Who may use it; `None` is everybody.
     pub credentials: Option<Credentials>,
     /// Where config items are kept over a restart; `None` is nowhere.
-    pub config_folder: Option<PathBuf>,
+    pub config_folder: Option<Place>,
+    /// Where a folder that cannot be read or written is told.
+    pub troubles: TroubleBoard,
     /// Times of the protocol.
     pub protocol: ServerOptions,
+    /// Where its connections and bytes count.
+    pub gate: Gate,
 }
 
 impl EmbeddedOptions {
@@ -51,7 +56,9 @@ impl EmbeddedOptions {
             push_delay: Duration::from_millis(50),
             credentials: None,
             config_folder: None,
+            troubles: TroubleBoard::default(),
             protocol: ServerOptions::default(),
+            gate: Gate::default(),
         }
     }
 }
@@ -71,15 +78,9 @@ pub enum EmbeddedError {
     /// The HTTP port leaves no room for the gRPC port.
     #[error("http port {0} of the embedded registry leaves no port 1000 above it for grpc")]
     NoGrpcPort(u16),
-    /// The folder of the config items cannot be used.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
     /// The gRPC server failed.
     #[error(transparent)]
     Protocol(#[from] ServeError),
-    /// The HTTP server failed.
-    #[error("embedded registry's http server ended")]
-    Http(#[source] std::io::Error),
     /// One of its tasks panicked.
     #[error("embedded registry panicked")]
     Panicked(#[from] tokio::task::JoinError),
@@ -88,8 +89,7 @@ pub enum EmbeddedError {
 /// A registry that is bound and not yet served.
 #[derive(Debug)]
 pub struct EmbeddedRegistry {
-    http: TcpListener,
-    http_address: SocketAddr,
+    http: Listener,
     protocol: NacosServer,
     owner: Owner,
     handle: Handle,
@@ -97,37 +97,36 @@ pub struct EmbeddedRegistry {
 }
 
 impl EmbeddedRegistry {
-    /// Binds both ports and reads the kept config items.
+    /// Binds both ports and reads the kept config items. A folder that cannot be used is a trouble, no error: until it can, changes of config
+    /// items are refused, and items that cannot be read are neither there nor absent.
     ///
     /// # Errors
-    /// A port is taken, or the folder cannot be used.
+    /// A port is taken.
     pub async fn start(options: EmbeddedOptions) -> Result<Self, EmbeddedError> {
         let failed = |address| move |source| EmbeddedError::Bind { address, source };
-        let http = TcpListener::bind(options.http).await.map_err(failed(options.http))?;
-        let http_address = http.local_addr().map_err(failed(options.http))?;
+        let limits = Limits::with_large(MAX_REQUEST_BYTES);
+        let http =
+            Listener::bind(&options.gate, "registry_http", limits, options.http).map_err(failed(options.http))?;
         let grpc = match options.grpc {
             Some(address) => address,
-            None => above(http_address)?,
+            None => above(http.address())?,
         };
-        let protocol = NacosServer::bind(grpc, options.protocol).await.map_err(failed(grpc))?;
+        let protocol =
+            NacosServer::bind(&options.gate, "registry_grpc", grpc, options.protocol).map_err(failed(grpc))?;
         let mut store = Store::default();
-        let disk = match &options.config_folder {
-            Some(folder) => {
-                let (disk, items) = ConfigDisk::open(folder).await?;
-                items.into_iter().for_each(|(key, item)| store.configs.restore(key, item));
-                Some(disk)
-            }
-            None => None,
+        let keeping = match options.config_folder {
+            Some(folder) => Keeping::open(folder, options.troubles, &mut store.configs).await,
+            None => Keeping::nowhere(),
         };
-        let (owner, handle) = Owner::new(store, protocol.sessions(), options.push_delay, disk);
+        let (owner, handle) = Owner::new(store, protocol.sessions(), options.push_delay, keeping);
         let access = Arc::new(Access::new(options.credentials, rand::random()));
-        Ok(Self { http, http_address, protocol, owner, handle, access })
+        Ok(Self { http, protocol, owner, handle, access })
     }
 
     /// Where HTTP is served.
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
-        self.http_address
+        self.http.address()
     }
 
     /// Where gRPC is served.
@@ -152,7 +151,12 @@ impl EmbeddedRegistry {
         let backend = Arc::new(Protocol::new(self.handle.clone(), self.access.clone(), self.protocol.sessions()));
         let grpc = self.protocol.run(backend, stop.clone());
         servers.spawn(async move { grpc.await.map_err(EmbeddedError::from) });
-        servers.spawn(serve_http(self.http, Api { handle: self.handle, access: self.access }, stop.clone()));
+        let router = router(Api { handle: self.handle, access: self.access });
+        let http = self.http.run(Routed { router, rule, refuse }, stop.clone(), STOP_GRACE);
+        servers.spawn(async move {
+            http.await;
+            Ok(())
+        });
         let servers_ended = CancellationToken::new();
         let mut owners = JoinSet::new();
         owners.spawn(self.owner.run(servers_ended.clone()));
@@ -180,18 +184,7 @@ fn above(http: SocketAddr) -> Result<SocketAddr, EmbeddedError> {
     Ok(SocketAddr::new(http.ip(), port))
 }
 
-async fn serve_http(listener: TcpListener, api: Api, stop: CancellationToken) -> Result<(), EmbeddedError> {
-    let serving = axum::serve(listener, router(api)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let serving = std::future::IntoFuture::into_future(serving);
-    tokio::pin!(serving);
-    tokio::select! {
-        served = &mut serving => served.map_err(EmbeddedError::Http),
-        () = stop.cancelled() => match tokio::time::timeout(STOP_GRACE, &mut serving).await {
-            Ok(served) => served.map_err(EmbeddedError::Http),
-            Err(_) => Ok(()), // A client that still sends or reads after the grace is not waited for.
-        },
-    }
-}
-
+#[cfg(test)]
+mod strangers;
 #[cfg(test)]
 mod tests;

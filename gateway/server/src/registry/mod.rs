@@ -3,7 +3,8 @@
 //! - [`instance`], [`naming`], [`configs`], [`fuzzy`], [`store`]: what Nacos keeps, with its rules, as plain data;
 //! - [`embedded`]: the registry as it runs, over gRPC for SDKs and over HTTP for scripts and admin calls.
 //!
-//! State is in memory and goes with the process, but for config items if they have a folder.
+//! State is in memory and goes with the process, but for config items if they have a folder: `disk` has its form, `keeping` the way of a
+//! change to it.
 
 mod access;
 mod backend;
@@ -13,11 +14,12 @@ pub mod embedded;
 pub mod fuzzy;
 mod http;
 pub mod instance;
+mod keeping;
 pub mod naming;
 mod owner;
 pub mod store;
 mod wire;
 
 pub use access::Credentials;
-pub use disk::DiskError;
+pub use disk::kept_items;
 pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedRegistry};

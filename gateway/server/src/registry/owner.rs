@@ -6,18 +6,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use federation_core::id::ServiceKey;
+use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::time::{Mono, WallMs};
 use nacos_protocol::server::{ConnectionId, PushBody, PushKey, Sessions, Watching};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::disk::ConfigDisk;
+use super::configs::PublishError;
 use super::fuzzy::{Name, wire_key};
+use super::keeping::{Change, Keeping, Order, Reply};
 use super::naming::{Now, Selection};
 use super::store::Store;
 use super::wire;
+use crate::storage::ANSWERS_WITHIN;
 
 /// Questions that wait for the owner; askers wait when it is full.
 const QUESTIONS: usize = 256;
@@ -25,8 +27,16 @@ const QUESTIONS: usize = 256;
 /// How often time passes: the precision of beats and of what is forgotten.
 const TICK: Duration = Duration::from_millis(500);
 
-type Reply = Box<dyn FnOnce() + Send>;
-type Question = Box<dyn FnOnce(&mut Store, Now) -> Reply + Send>;
+type Answer = Box<dyn FnOnce() + Send>;
+type Question = Box<dyn FnOnce(&mut Store, Now) -> Answer + Send>;
+
+/// What is asked of the owner.
+enum Asked {
+    /// Answered at once.
+    Question(Question),
+    /// Answered once it is on disk, while other questions are.
+    Change(Change),
+}
 
 /// The registry has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,12 +46,11 @@ pub struct Stopped;
 /// Asks the owner of the store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Handle {
-    questions: mpsc::Sender<Question>,
+    questions: mpsc::Sender<Asked>,
 }
 
 impl Handle {
-    /// Runs `question` on the store, between those of others; it must be quick. Whoever must hear of a config change has it queued before
-    /// the answer is given.
+    /// Runs `question` on the store, between those of others; it must be quick, and must not change config items.
     ///
     /// # Errors
     /// [`Stopped`] when there is no owner any more.
@@ -55,8 +64,22 @@ impl Handle {
             // An asker that has gone away needs no answer.
             Box::new(move || drop(tell.send(answer)))
         });
-        self.questions.send(question).await.map_err(|_| Stopped)?;
+        self.questions.send(Asked::Question(question)).await.map_err(|_| Stopped)?;
         told.await.map_err(|_| Stopped)
+    }
+
+    /// Publishes or removes a config item. When the answer is given, the change is on disk and whoever must hear of it has it queued.
+    ///
+    /// # Errors
+    /// [`Stopped`] when there is no owner any more. Within: why the change was not made; only where the disk did not answer in time may
+    /// it have been.
+    pub(super) async fn change(&self, key: ConfigKey, order: Order) -> Result<Result<(), PublishError>, Stopped> {
+        let (reply, told) = oneshot::channel();
+        self.questions.send(Asked::Change(Change { key, order, reply })).await.map_err(|_| Stopped)?;
+        match tokio::time::timeout(ANSWERS_WITHIN, told).await {
+            Ok(told) => told.map_err(|_| Stopped),
+            Err(_) => Ok(Err(PublishError::Unanswered)),
+        }
     }
 }
 
@@ -65,9 +88,9 @@ impl Handle {
 pub(super) struct Owner {
     store: Store,
     sessions: Sessions,
-    questions: mpsc::Receiver<Question>,
+    questions: mpsc::Receiver<Asked>,
     push_delay: Duration,
-    disk: Option<ConfigDisk>,
+    keeping: Keeping,
     started: Instant,
     /// When the changed services are pushed; `None` while none changed.
     push_at: Option<Instant>,
@@ -75,30 +98,41 @@ pub(super) struct Owner {
 
 impl Owner {
     /// An owner of `store`, and the way to ask it.
-    pub(super) fn new(
-        store: Store,
-        sessions: Sessions,
-        push_delay: Duration,
-        disk: Option<ConfigDisk>,
-    ) -> (Self, Handle) {
+    pub(super) fn new(store: Store, sessions: Sessions, push_delay: Duration, keeping: Keeping) -> (Self, Handle) {
         let (asked, questions) = mpsc::channel(QUESTIONS);
-        let owner = Self { store, sessions, questions, push_delay, disk, started: Instant::now(), push_at: None };
+        let owner = Self { store, sessions, questions, push_delay, keeping, started: Instant::now(), push_at: None };
         (owner, Handle { questions: asked })
     }
 
-    /// Runs until `stop`, or until nobody can ask any more.
+    /// Runs until `stop`, or until nobody can ask any more; what is being written then is waited for.
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        self.serve(stop).await;
+        let replies = self.keeping.finish(&mut self.store.configs).await;
+        self.tell(replies);
+    }
+
+    async fn serve(&mut self, stop: CancellationToken) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let push_at = self.push_at;
-            // Every arm is cancel-safe: a question stays in the channel, a tick in the interval.
+            // Every arm is cancel-safe: a question stays in the channel, a tick in the interval, a job's outcome in its set.
             tokio::select! {
                 () = stop.cancelled() => return,
                 question = self.questions.recv() => match question {
-                    Some(question) => self.answer(question).await,
+                    Some(Asked::Question(question)) => self.answer(question),
+                    Some(Asked::Change(change)) => {
+                        let now = self.now().wall;
+                        let replies = self.keeping.take(change, &mut self.store.configs, now);
+                        self.tell(replies);
+                    }
                     None => return,
                 },
+                woken = self.keeping.woken() => {
+                    let now = self.now().wall;
+                    let replies = self.keeping.advance(woken, &mut self.store.configs, now);
+                    self.tell(replies);
+                }
                 () = async { tokio::time::sleep_until(push_at.unwrap_or(self.started)).await }, if push_at.is_some() => {
                     self.push_services();
                 }
@@ -111,13 +145,17 @@ impl Owner {
         }
     }
 
-    async fn answer(&mut self, question: Question) {
+    fn answer(&mut self, question: Question) {
         let now = self.now();
-        let reply = question(&mut self.store, now);
-        self.push_configs();
-        self.save_configs().await;
+        let answer = question(&mut self.store, now);
         self.plan_push();
-        reply();
+        answer();
+    }
+
+    /// Tells listeners of config items that changed, then those who asked for the changes.
+    fn tell(&mut self, replies: Vec<Reply>) {
+        self.push_configs();
+        replies.into_iter().for_each(Reply::send);
     }
 
     fn plan_push(&mut self) {
@@ -149,7 +187,7 @@ impl Owner {
 
     fn push_configs(&mut self) {
         for key in self.store.configs.take_changed() {
-            let exists = self.store.configs.get(&key).is_some();
+            let exists = self.store.configs.look(&key).is_ok_and(|item| item.is_some());
             self.push_existence(Watching::Configs, (&key).into(), exists);
             for (connection, namespace) in self.store.configs.listeners(&key) {
                 let (push, body) = wire::config_push(&key, namespace);
@@ -162,16 +200,6 @@ impl Owner {
         for connection in self.store.fuzzy.note(watching, name, exists) {
             let (push, body) = wire::fuzzy_push(watching, wire_key(watching, name), exists);
             self.sessions.push(&ConnectionId::from(connection), push, body);
-        }
-    }
-
-    async fn save_configs(&mut self) {
-        let written = self.store.configs.take_written();
-        let Some(disk) = &self.disk else { return };
-        for key in written {
-            if let Err(error) = disk.save(&key, self.store.configs.get(&key)).await {
-                tracing::warn!(%error, "config item of the embedded registry is not saved and would be lost by a restart");
-            }
         }
     }
 

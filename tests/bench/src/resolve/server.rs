@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use bounded_listener::Gate;
 use federation_core::routing::PlaceRules;
 use federation_core::service::FederatedService;
 use federation_core::time::{Mono, WallMs};
 use federation_gateway::api::serve::{self, Listeners, ServeError};
 use federation_gateway::api::{ApiState, Identity};
 use federation_gateway::engine;
+use federation_gateway::exclusions::Exclusions;
 use federation_gateway::metrics::Metrics;
 use federation_gateway::policy::PolicyReader;
 use federation_gateway::resolve::{OwnPlace, Resolver, kept_bytes};
@@ -44,7 +46,7 @@ impl Server {
             Builder::new_multi_thread().worker_threads(threads).thread_name(SERVER_THREADS).enable_all().build()?;
         let (writer, state) = gateway(services);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listeners = runtime.block_on(Listeners::bind(any, any))?;
+        let listeners = runtime.block_on(async { Listeners::bind(&Gate::default(), any, any) })?;
         let (http, grpc) = (listeners.http_address(), listeners.grpc_address());
         let (bare, stop, mut tasks) = (Arc::new(Bare::default()), CancellationToken::new(), JoinSet::new());
         let serving = serve::run_beside(listeners, state.clone(), Bare::routes(&bare), stop.clone());
@@ -150,5 +152,19 @@ fn gateway(services: Vec<FederatedService>) -> (ViewWriter, ApiState) {
         metrics.resolve.clone(),
     );
     let (commands, _) = engine::commands();
-    (writer, ApiState::new(identity, reader, commands, policy, resolver, metrics, TroubleBoard::default(), WallMs(1)))
+    let exclusions = Exclusions::none(std::env::temp_dir().as_path().into());
+    (
+        writer,
+        ApiState::new(
+            identity,
+            reader,
+            commands,
+            policy,
+            resolver,
+            metrics,
+            TroubleBoard::default(),
+            exclusions,
+            WallMs(1),
+        ),
+    )
 }

@@ -10,6 +10,7 @@ use federation_core::time::Mono;
 use federation_gateway::metrics::NacosMetrics;
 use federation_gateway::nacos::{NacosHandle, NacosStatus, NacosTasksError, Settings, connect};
 use federation_gateway::ports::{LocalNacos, News, OwnItem};
+use federation_gateway::trouble::TroubleBoard;
 use nacos_protocol::client::{ConfigName, ServiceName};
 use nacos_protocol::message::naming::Instance;
 use tokio::sync::mpsc;
@@ -48,6 +49,10 @@ pub(crate) fn has(content: &str) -> impl Fn(&Gateway) -> bool {
 pub(crate) struct Gateway {
     /// Asks beside the engine.
     pub(crate) handle: Asker,
+    /// What the adapter counts.
+    pub(crate) metrics: NacosMetrics,
+    /// What the adapter says is wrong.
+    pub(crate) troubles: TroubleBoard,
     /// What is observed.
     pub(crate) local: Local,
     /// Everything that the engine was told.
@@ -83,12 +88,15 @@ impl Gateway {
     pub(crate) fn start(settings: Settings, patience: Patience) -> Self {
         let export = settings.export.clone();
         let (sender, inbox) = mpsc::channel(64);
-        let (handle, tasks) = connect(settings, sender, NacosMetrics::default()).expect("good options");
+        let (metrics, troubles) = (NacosMetrics::default(), TroubleBoard::default());
+        let (handle, tasks) = connect(settings, sender, metrics.clone(), troubles.clone()).expect("good options");
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
         running.spawn(tasks.run(stop.clone()));
         Self {
             handle: Asker(handle),
+            metrics,
+            troubles,
             local: Local::new(patience, export),
             told: Vec::new(),
             inbox,
@@ -119,7 +127,7 @@ impl Gateway {
         if let Ok(news) = news {
             let Input::Local(input) = news.expect("the adapter runs").input else { panic!("news of the log") };
             self.told.push(input.clone());
-            self.local.step(now, input, &mut effects);
+            self.local.step(now, input, &|_| false, &mut effects);
         }
         self.local.tick(now, &mut effects);
         for effect in effects {

@@ -53,12 +53,12 @@ fn every_module_says_what_it_is() {
 }
 
 #[test]
-fn the_core_and_the_records_know_no_other_package() {
-    let names: Vec<String> = ["gateway/core", "gateway/nacos", "gateway/server", "proto", "tests/harness"]
-        .map(|folder| source::package_name(&read(&workspace().join(folder).join("Cargo.toml"))))
-        .into();
+fn the_core_the_records_and_the_listener_know_no_other_package() {
+    let folders = ["gateway/core", "gateway/listener", "gateway/nacos", "gateway/server", "proto", "tests/harness"];
+    let names: Vec<String> =
+        folders.map(|folder| source::package_name(&read(&workspace().join(folder).join("Cargo.toml")))).into();
     let mut found = Vec::new();
-    for folder in ["gateway/core", "proto"] {
+    for folder in ["gateway/core", "gateway/listener", "proto"] {
         let manifest = read(&workspace().join(folder).join("Cargo.toml"));
         for dependency in source::dependencies(&manifest).intersection(&names.iter().cloned().collect()) {
             found.push(format!("{folder}/Cargo.toml: depends on {dependency}"));
@@ -102,6 +102,20 @@ fn adapters_do_not_know_each_other() {
         }
     }
     none(&found);
+}
+
+#[test]
+fn strangers_are_let_in_at_one_place() {
+    let may = |name: &str| name.ends_with("gateway/server/src/demo/ports.rs"); // Looks for free ports.
+    let mut sources = source::under("gateway/nacos/src");
+    sources.extend(source::under("gateway/server/src"));
+    sources.retain(|source| !source.is_test() && !may(&source.name) && !source.name.ends_with("/hostile.rs"));
+    none(&findings(sources, |source| {
+        let code = source.code();
+        let made = ["TcpListener", "axum::serve", "serve_with_incoming", "UnixListener"];
+        let found = made.iter().filter(|word| code.contains(**word));
+        found.map(|word| format!("{}: has {word}; use bounded_listener::Listener", source.name)).collect()
+    }));
 }
 
 #[test]

@@ -7,10 +7,17 @@ mod plan_wire;
 mod routing;
 mod wire;
 
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use axum::response::Response;
 use axum::routing::post_service;
+use bounded_listener::limits::REQUEST_SIZE;
+use bounded_listener::{Refusal, Rule, Shape, Wanted};
 use federation_proto::federation::v1::discovery_server::DiscoveryServer;
 use federation_proto::federation::v1::routing_server::RoutingServer;
 use tonic::service::Routes;
+use tonic::{Code, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -22,6 +29,29 @@ use super::ApiState;
 
 /// What health is asked about by name; the empty name is the whole server.
 const HEALTH_NAMES: [&str; 3] = ["", "federation.v1.Discovery", "federation.v1.Routing"];
+
+/// A message with its prefix, as the body of a call has it.
+const CALL_SIZE: usize = REQUEST_SIZE + 5;
+/// How long a client that asks for descriptions may be silent between two questions. Tools ask for all they need at once.
+const QUESTIONS_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a call may carry: names and a few parameters. Descriptions are asked for by a stream of questions; watches do not end.
+pub(super) fn rule(head: &Parts) -> Rule {
+    match head.uri.path() {
+        events::PATH | routing::WATCH_RESOLVE | "/grpc.health.v1.Health/Watch" => Rule::watch(CALL_SIZE),
+        path if path.starts_with("/grpc.reflection.") => Rule {
+            request: Wanted::Messages { largest: REQUEST_SIZE, idle: Some(QUESTIONS_WITHIN) },
+            answer: Shape::Endless,
+        },
+        _ => Rule::call(CALL_SIZE),
+    }
+}
+
+/// A call whose message did not come, or whose answer has no room.
+pub(super) fn refuse(refusal: Refusal) -> Response {
+    let code = Code::from_i32(refusal.grpc_code().into());
+    Status::new(code, refusal.to_string()).into_http::<axum::body::Body>()
+}
 
 /// All gRPC services, and the handle that [`report_readiness`] needs.
 #[must_use]

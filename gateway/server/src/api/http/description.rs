@@ -9,7 +9,9 @@ use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{clusters, comparison, configs, drains, events, operations, plans, policy, problem, services, what_if};
+use super::{
+    clusters, comparison, configs, drains, events, excluded, operations, plans, policy, problem, services, what_if,
+};
 use crate::api::ApiState;
 
 #[derive(OpenApi)]
@@ -36,6 +38,8 @@ use crate::api::ApiState;
         drains::list,
         drains::order,
         what_if::compare,
+        excluded::list,
+        excluded::order,
         operations::status,
         operations::livez,
         operations::readyz,

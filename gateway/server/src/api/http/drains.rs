@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
+use federation_core::id::ServiceKey;
 use federation_core::intents::{DrainInForce, DrainOrder, DrainRefused, DrainTarget, Settled};
 use federation_core::pattern::{Glob, ServicePattern};
 use federation_core::routing::{DrainGuard, Hypothesis, Percent, SupposedDrain};
@@ -19,11 +20,10 @@ use super::comparison::{ComparisonDocument, ServiceNameDocument};
 use super::drain_document::{DrainDocument, DrainsDocument};
 use super::problem::{Problem, ProblemDocument};
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
-use super::{params, reply};
+use super::{body, reply};
 use crate::api::ApiState;
 use crate::engine::CommandError;
-use crate::view::ClusterTable;
-use crate::what_if::Survey;
+use crate::view::{ClusterTable, stuck_reason};
 
 /// An order that was not read back within this time is answered with 504. The log takes some ten milliseconds.
 const IN_FORCE_WITHIN: Duration = Duration::from_secs(3);
@@ -31,8 +31,6 @@ const IN_FORCE_WITHIN: Duration = Duration::from_secs(3);
 const LONGEST_RAMP_MS: u64 = 24 * 3_600_000;
 /// Services that a refusal names.
 const NAMED: usize = 100;
-/// Bytes of an order: some texts of at most 1 KiB, escaped.
-const LARGEST_BODY: usize = 64 << 10;
 
 /// An order to drain, or with 0 % to undo.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -80,17 +78,25 @@ pub(super) struct PatternBody {
     get,
     path = "/v1/drains",
     tag = "routing",
+    params(("effects" = Option<bool>, Query, description = "false: without what each drain does, which is the part that takes long; never 429 then")),
     responses(
         (status = 200, body = DrainsDocument, description = "all drains, whichever cluster's gateway took them"),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "an unknown parameter"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
+        (status = 429, body = ProblemDocument, content_type = "application/problem+json", description = "too many questions that take long wait already; Retry-After says when to ask again"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "it takes too long"),
     ),
 )]
 pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    params::none(query.as_deref())?;
-    let (table, effects) = state.drain_effects().await;
+    let (table, effects) = if effects_wanted(query.as_deref())? {
+        let (table, effects) = state.drain_effects().await?;
+        (table, Some(effects))
+    } else {
+        (state.view().intents(), None)
+    };
     let document = |drain: &DrainInForce| {
-        let effect = effects.get(drain.target.to_string().as_str()).copied().unwrap_or_default();
-        DrainDocument::of(drain, state.wall_now()).with_effect(effect)
+        let document = DrainDocument::of(drain, state.wall_now());
+        let Some(effects) = &effects else { return document };
+        document.with_effect(effects.get(drain.target.to_string().as_str()).copied().unwrap_or_default())
     };
     Ok(reply::json(&DrainsDocument { drains: table.iter().map(document).collect() }))
 }
@@ -109,6 +115,7 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
         (status = 409, body = ProblemDocument, content_type = "application/problem+json", description = "services would be left without a healthy instance, which are named; or another order for the same target came between"),
         (status = 413, body = ProblemDocument, content_type = "application/problem+json", description = "the body is too large"),
         (status = 415, body = ProblemDocument, content_type = "application/problem+json", description = "the body is not said to be application/json"),
+        (status = 429, body = ProblemDocument, content_type = "application/problem+json", description = "of a dry run: too many questions that take long wait already; Retry-After says when to ask again"),
         (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "the log cannot be reached; nothing was ordered"),
         (status = 504, body = ProblemDocument, content_type = "application/problem+json", description = "the order was not read back in time; it may still come into force"),
     ),
@@ -122,13 +129,17 @@ pub(super) async fn order(
     let limit = limit(query.as_deref())?;
     let Order { order, last_ones, dry_run } = parse(&headers, body, &state.view().clusters())?;
     if dry_run {
-        let survey = state.survey(hypothesis(&order), limit).await;
+        let hypothesis = Hypothesis { drains: vec![supposed(&order)], ..Hypothesis::default() };
+        let survey = state.survey(hypothesis, limit).await?;
         return Ok(reply::json(&ComparisonDocument::of(&survey)));
     }
+    if let Some(silence) = state.view().engine_stuck() {
+        return Err(Problem::not_ordered(&stuck_reason(silence))); // Nobody wants an order to be taken when it turns again.
+    }
     if last_ones == LastOnes::Refuse && takes_more(&state, &order) {
-        let survey = state.survey(hypothesis(&order), 1).await;
-        if !survey.refused.is_empty() {
-            return Err(refusal(&order, &survey));
+        let refused = state.left_without(supposed(&order)).await.map_err(|busy| Problem::not_ordered(&busy))?;
+        if !refused.is_empty() {
+            return Err(refusal(&order, &refused));
         }
     }
     let target = order.target.clone();
@@ -166,13 +177,7 @@ fn limit(query: Option<&str>) -> Result<usize, Problem> {
 }
 
 fn parse(headers: &HeaderMap, body: Result<Bytes, BytesRejection>, clusters: &ClusterTable) -> Result<Order, Problem> {
-    // A page of another site can make a browser send text, but not this type.
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    if !content_type.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
-        return Err(Problem::not_json(content_type));
-    }
-    let body = body.ok().filter(|body| body.len() <= LARGEST_BODY).ok_or_else(|| Problem::too_large(LARGEST_BODY))?;
-    let body: OrderBody = serde_json::from_slice(&body).map_err(|error| Problem::bad_body(&error))?;
+    let body: OrderBody = body::json(headers, body)?;
     body.understand(clusters)
 }
 
@@ -223,9 +228,24 @@ impl PatternBody {
     }
 }
 
-fn hypothesis(order: &DrainOrder) -> Hypothesis {
-    let drain = SupposedDrain { target: order.target.clone(), percent: order.percent, guard: order.guard };
-    Hypothesis { drains: vec![drain], ..Hypothesis::default() }
+fn supposed(order: &DrainOrder) -> SupposedDrain {
+    SupposedDrain { target: order.target.clone(), percent: order.percent, guard: order.guard }
+}
+
+/// Whether the effects of drains are wanted in a list of them.
+fn effects_wanted(query: Option<&str>) -> Result<bool, Problem> {
+    let mut wanted = None;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
+        let bad = |detail: &str| Problem::bad_parameter("effects", Some(&value), &detail);
+        match (&*name, &*value, wanted) {
+            ("effects", _, Some(_)) => return Err(bad("it is given twice")),
+            ("effects", "true", None) => wanted = Some(true),
+            ("effects", "false", None) => wanted = Some(false),
+            ("effects", _, None) => return Err(bad("true or false is needed")),
+            _ => return Err(Problem::unknown_parameter(&name, &value, &["effects"])),
+        }
+    }
+    Ok(wanted.unwrap_or(true))
 }
 
 /// An order that undoes, or lowers what is in force, leaves nobody with less.
@@ -234,15 +254,15 @@ fn takes_more(state: &ApiState, order: &DrainOrder) -> bool {
     order.percent > Percent::default() && order.percent >= in_force
 }
 
-fn refusal(order: &DrainOrder, survey: &Survey) -> Problem {
-    let total = survey.refused.len();
+fn refusal(order: &DrainOrder, refused: &[ServiceKey]) -> Problem {
+    let total = refused.len();
     let services = if total == 1 { "1 service".to_owned() } else { format!("{total} services") };
     let detail = format!(
         "{services} would be left without a healthy instance if {} were drained; leaveLast leaves them \
          alone and drains the others, force drains them all the same",
         order.target
     );
-    let named = survey.refused.iter().take(NAMED).map(ServiceNameDocument::of).collect();
+    let named = refused.iter().take(NAMED).map(ServiceNameDocument::of).collect();
     Problem::drain_refused(detail, named, total)
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP face: JSON documents, server-sent events, health, metrics and the description of itself.
 
+mod body;
 mod clusters;
 mod comparison;
 mod configs;
@@ -8,6 +9,7 @@ mod document;
 mod drain_document;
 mod drains;
 pub(super) mod events;
+mod excluded;
 mod observe;
 mod operations;
 mod params;
@@ -21,9 +23,13 @@ mod spliced;
 mod what_if;
 
 use axum::Router;
+use axum::http::request::Parts;
 use axum::http::{Method, Uri};
 use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bounded_listener::limits::REQUEST_SIZE;
+use bounded_listener::{Refusal, Rule};
 
 use self::problem::Problem;
 use super::ApiState;
@@ -46,6 +52,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .route("/v1/resolve", get(plans::resolve))
         .route("/v1/explain", get(plans::explain))
         .route("/v1/drains", get(drains::list).post(drains::order))
+        .route("/v1/excluded", get(excluded::list).post(excluded::order))
         .route("/v1/what-if", get(what_if::compare))
         .route("/v1/status", get(operations::status))
         .route("/livez", get(operations::livez))
@@ -58,6 +65,19 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(state.clone(), observe::observe))
         .with_state(state)
+}
+
+/// What a request may carry: an order has some texts, all others nothing. A watch is the one answer that does not end.
+pub(super) fn rule(head: &Parts) -> Rule {
+    match head.uri.path() {
+        "/v1/watch" => Rule::watch(REQUEST_SIZE),
+        _ => Rule::call(REQUEST_SIZE),
+    }
+}
+
+/// A request whose body did not come, or whose answer has no room.
+pub(super) fn refuse(refusal: Refusal) -> Response {
+    Problem::refused(refusal).into_response()
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -3,9 +3,11 @@
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bounded_listener::Refusal;
 use bytes::Bytes;
 use federation_core::id::ClusterId;
 use federation_core::intents::{DrainInForce, DrainTarget};
+use federation_core::time::Millis;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +17,8 @@ use super::plan_document::UnusedDocument;
 use crate::api::ask::{BadField, Origins};
 use crate::api::select::Moment;
 use crate::resolve::Unused;
+use crate::view::stuck_reason;
+use crate::what_if::Unanswered;
 
 /// Instances that a problem lists; how many there are is in its detail.
 const LISTED: usize = 100;
@@ -33,10 +37,15 @@ enum Kind {
     BadBody,
     NotJson,
     TooLarge,
+    TooSlow,
+    Busy,
     DrainRefused,
     DrainOverruled,
     DrainNotOrdered,
     DrainNotInForceYet,
+    Crowded,
+    TookTooLong,
+    EngineStuck,
 }
 
 impl Kind {
@@ -74,6 +83,10 @@ impl Kind {
             Self::TooLarge => {
                 ("urn:federation:problem:too-large", "The body is too large", StatusCode::PAYLOAD_TOO_LARGE)
             }
+            Self::TooSlow => {
+                ("urn:federation:problem:too-slow", "The body did not come in time", StatusCode::REQUEST_TIMEOUT)
+            }
+            Self::Busy => ("urn:federation:problem:busy", "There is no room now", StatusCode::SERVICE_UNAVAILABLE),
             Self::DrainRefused => {
                 ("urn:federation:problem:drain-refused", "Services would be left without", StatusCode::CONFLICT)
             }
@@ -87,6 +100,17 @@ impl Kind {
             Self::DrainNotInForceYet => {
                 let title = "The order is not in force yet";
                 ("urn:federation:problem:drain-not-in-force-yet", title, StatusCode::GATEWAY_TIMEOUT)
+            }
+            Self::Crowded => {
+                let title = "Too many such questions wait";
+                ("urn:federation:problem:crowded", title, StatusCode::TOO_MANY_REQUESTS)
+            }
+            Self::TookTooLong => {
+                ("urn:federation:problem:took-too-long", "It took too long", StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::EngineStuck => {
+                let title = "The gateway does nothing any more";
+                ("urn:federation:problem:engine-stuck", title, StatusCode::SERVICE_UNAVAILABLE)
             }
         }
     }
@@ -129,6 +153,9 @@ pub(super) struct ProblemDocument {
     /// How many there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<usize>,
+    /// After how many seconds it is worth another try: the header of that name.
+    #[serde(skip)]
+    retry_after_s: Option<u64>,
 }
 
 impl Problem {
@@ -148,6 +175,7 @@ impl Problem {
             left_out,
             services,
             total,
+            retry_after_s: None,
         }))
     }
 
@@ -209,6 +237,17 @@ impl Problem {
         Self::new(Kind::TooLarge, format!("an order has at most {limit} bytes"))
     }
 
+    /// A request that nobody has looked at: its body did not come as it should, or there is no room for its answer.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::TooLarge(_) => Kind::TooLarge,
+            Refusal::TooSlow(_) => Kind::TooSlow,
+            Refusal::Busy | Refusal::Unread => Kind::Busy,
+            Refusal::Broken => Kind::BadBody,
+        };
+        Self::new(kind, refusal.to_string())
+    }
+
     /// Services would be left without a healthy instance: `services` of `total`.
     pub(super) fn drain_refused(detail: String, services: Vec<ServiceNameDocument>, total: usize) -> Self {
         let mut problem = Self::new(Kind::DrainRefused, detail);
@@ -247,6 +286,11 @@ impl Problem {
         problem
     }
 
+    /// The process answers, and the part that everything else comes from has not turned for long.
+    pub(super) fn engine_stuck(silence: Millis) -> Self {
+        Self::new(Kind::EngineStuck, format!("{}: restart it", stuck_reason(silence)))
+    }
+
     /// The service exists, and none of its instances can be used.
     pub(super) fn nothing_usable(detail: String, unused: Vec<Unused>) -> Self {
         let mut problem = Self::new(Kind::NothingUsable, detail);
@@ -277,13 +321,33 @@ impl From<BadField> for Problem {
     }
 }
 
+impl From<Unanswered> for Problem {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Crowded { retry_after_s } => {
+                let mut problem = Self::new(Kind::Crowded, unanswered.to_string());
+                problem.0.retry_after_s = Some(retry_after_s);
+                problem
+            }
+            Unanswered::TooLong => Self::new(
+                Kind::TookTooLong,
+                format!("{unanswered}: suppose less, or ask a gateway that has less to do"),
+            ),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let retry_after = self.0.retry_after_s.map(HeaderValue::from);
         let status = StatusCode::from_u16(self.0.status).expect("the status comes from a constant");
         let mut response = (status, Json(self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds);
+        }
         response
     }
 }

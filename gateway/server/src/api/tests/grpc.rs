@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use bounded_listener::Gate;
 use federation_proto::federation::v1 as pb;
 use federation_proto::federation::v1::discovery_client::DiscoveryClient;
 use federation_proto::federation::v1::watch_service_response::Event;
@@ -19,18 +20,26 @@ use crate::api::serve::{self, Listeners};
 /// A served gateway; stops when it is dropped.
 pub(super) struct Served {
     pub(super) channel: Channel,
+    url: String,
     _tasks: JoinSet<Result<(), serve::ServeError>>,
     pub(super) _stop: DropGuard,
 }
 
 pub(super) async fn served(gateway: &Gateway) -> Served {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let listeners = Listeners::bind(any, any).await.unwrap();
+    let listeners = Listeners::bind(&Gate::default(), any, any).unwrap();
     let url = format!("http://{}", listeners.grpc_address());
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     tasks.spawn(serve::run(listeners, gateway.state.clone(), stop.clone()));
-    let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
-    Served { channel, _tasks: tasks, _stop: stop.drop_guard() }
+    let channel = Channel::from_shared(url.clone()).unwrap().connect().await.unwrap();
+    Served { channel, url, _tasks: tasks, _stop: stop.drop_guard() }
+}
+
+impl Served {
+    /// Another connection: one carries a hundred calls at a time.
+    pub(super) async fn another_channel(&self) -> Channel {
+        Channel::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
+    }
 }
 
 fn get(name: &str) -> pb::GetServiceRequest {
@@ -103,7 +112,10 @@ async fn watchers_of_one_service_are_told_every_change_in_bytes_encoded_once() {
     let mut client = DiscoveryClient::new(served.channel.clone());
     let request = pb::WatchServiceRequest { service_name: "orders".to_owned(), ..Default::default() };
     let mut watches = Vec::new();
-    for _ in 0..300 {
+    for number in 0..300 {
+        if number % 90 == 0 {
+            client = DiscoveryClient::new(served.another_channel().await);
+        }
         let mut watch = client.watch_service(request.clone()).await.unwrap().into_inner();
         let Some(Event::Absent(absent)) = watch.message().await.unwrap().unwrap().event else { panic!("not absent") };
         assert_eq!((absent.service_name.as_str(), absent.clusters.len()), ("orders", 2));
@@ -148,6 +160,11 @@ async fn health_follows_readiness() {
     };
     wait_for(ServingStatus::Serving).await;
     gateway.set_gateway(GatewayStatus::default());
+    wait_for(ServingStatus::NotServing).await;
+    gateway.set_gateway(GatewayStatus { ready: true, ..GatewayStatus::default() });
+    wait_for(ServingStatus::Serving).await;
+    gateway.writer.turned();
+    gateway.writer.monitor().show_stuck(Millis(6_000));
     wait_for(ServingStatus::NotServing).await;
     gateway.set_gateway(GatewayStatus { ready: true, ..GatewayStatus::default() });
     wait_for(ServingStatus::Serving).await;

@@ -1,11 +1,15 @@
 //! A gateway of two clusters whose view is written by hand, and its answers.
 
 mod drains;
+mod excluded;
 mod grpc;
 mod http;
+mod lanes;
 mod plan_calls;
 mod plans;
 mod serve;
+mod strangers;
+mod stuck;
 mod watch;
 
 use std::sync::Arc;
@@ -32,6 +36,7 @@ use tower::ServiceExt;
 
 use super::{ApiState, Identity};
 use crate::engine::EngineCommands;
+use crate::exclusions::Exclusions;
 use crate::metrics::Metrics;
 use crate::policy::{InForce, PolicyReader, PolicySource};
 use crate::resolve::{KEPT_BYTES, OwnPlace, Resolver};
@@ -45,6 +50,7 @@ struct Gateway {
     writer: ViewWriter,
     policies: tokio::sync::watch::Sender<Arc<InForce>>,
     clock: Arc<AtomicU64>,
+    troubles: TroubleBoard,
     state: ApiState,
 }
 
@@ -77,9 +83,12 @@ impl Gateway {
         let own = OwnPlace { cluster: identity.cluster.clone(), locality: shanghai };
         let rules = PlaceRules::default();
         let resolver = Resolver::new(reader.clone(), policy, rules, own, KEPT_BYTES, metrics.resolve.clone());
+        let exclusions = Exclusions::none("/nowhere/at/all".to_owned().into());
+        let (board, defaults) = (TroubleBoard::default(), PolicyReader::of_defaults());
+        let troubles = board.clone();
         let state =
-            ApiState::new(identity, reader, commands, PolicyReader::of_defaults(), resolver, metrics, TroubleBoard::default(), WallMs(1));
-        Self { writer, policies, clock, state }
+            ApiState::new(identity, reader, commands, defaults, resolver, metrics, board, exclusions, WallMs(1));
+        Self { writer, policies, clock, troubles, state }
     }
 
     fn pass(&self, millis: u64) {

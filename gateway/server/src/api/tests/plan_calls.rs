@@ -230,7 +230,10 @@ async fn watchers_of_one_plan_share_one_encoding_and_leave_nothing_behind() {
     let served = served(&gateway).await;
     let mut client = RoutingClient::new(served.channel.clone());
     let mut watchers = Vec::new();
-    for _ in 0..300 {
+    for number in 0..300 {
+        if number % 90 == 0 {
+            client = RoutingClient::new(served.another_channel().await);
+        }
         let mut plans = Plans(client.watch_resolve(watch("pair")).await.unwrap().into_inner());
         assert_eq!(plans.shares().await, [1_000_000, 0]);
         watchers.push(plans);

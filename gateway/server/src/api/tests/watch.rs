@@ -70,6 +70,28 @@ async fn a_watch_tells_what_there_is_and_then_every_change() {
 }
 
 #[tokio::test]
+async fn who_watches_is_told_that_the_engine_is_stuck_and_that_it_turns_again() {
+    let mut gateway = Gateway::new();
+    gateway.put(orders(7));
+    let mut events = Events::open(&gateway, "serviceName=orders", None).await;
+    let (_, first, data) = events.next().await;
+    assert_eq!(data["instances"][2]["freshness"], "live");
+    gateway.writer.monitor().show_stuck(Millis(6_000));
+    let (_, stuck, data) = events.next().await;
+    for instance in data["instances"].as_array().unwrap() {
+        assert_eq!(instance["freshness"], "isolated", "{instance}");
+    }
+    gateway.writer.monitor().show_stuck(Millis(7_000));
+    assert!(events.is_silent().await, "that it is stuck still is no news");
+    let mut back = Events::open(&gateway, "serviceName=orders", first).await;
+    assert_eq!(back.next().await.1, stuck, "news for one who knows what was before");
+    gateway.writer.apply(ViewChange::default());
+    let (_, well, data) = events.next().await;
+    assert_eq!(data["instances"][2]["freshness"], "live");
+    assert!(first < stuck && stuck < well, "{first:?} {stuck:?} {well:?}");
+}
+
+#[tokio::test]
 async fn a_client_that_comes_back_is_told_only_what_it_does_not_know() {
     let mut gateway = Gateway::new();
     gateway.put(orders(7));

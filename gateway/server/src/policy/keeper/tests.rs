@@ -22,6 +22,7 @@ struct Running {
     reader: PolicyReader,
     item: watch::Sender<OwnItem>,
     metrics: PolicyMetrics,
+    troubles: TroubleBoard,
     stop: CancellationToken,
     tasks: JoinSet<Result<(), KeeperPanicked>>,
 }
@@ -31,12 +32,19 @@ fn start(folder: &TempDir, file: Option<&Path>) -> Running {
     let sources =
         PolicySources { file: file.map(Path::to_owned), item: Some(PolicyItem { namespace, group, data_id }) };
     let (item, heard) = watch::channel(OwnItem::NotHeard);
-    let (metrics, data_dir) = (PolicyMetrics::default(), folder.path().join("data"));
-    let options = KeeperOptions { sources, item: heard, data_dir, metrics: metrics.clone(), clock: Clock::start() };
+    let (metrics, troubles) = (PolicyMetrics::default(), TroubleBoard::default());
+    let options = KeeperOptions {
+        sources,
+        item: heard,
+        kept_in: folder.path().join("data").into(),
+        troubles: troubles.clone(),
+        metrics: metrics.clone(),
+        clock: Clock::start(),
+    };
     let (keeper, reader) = PolicyKeeper::open(options);
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     tasks.spawn(keeper.run(stop.clone()));
-    Running { reader, item, metrics, stop, tasks }
+    Running { reader, item, metrics, troubles, stop, tasks }
 }
 
 impl Running {
@@ -153,4 +161,35 @@ async fn a_restart_keeps_what_was_good_while_its_source_is_silent_or_wrong() {
     let running = start(&folder, Some(&file));
     assert_eq!(running.reader.in_force().source.kind(), "file", "what is gone was not kept");
     running.end().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_the_disk_does_not_take_is_in_force_told_and_kept_once_there_is_a_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::write(&data, "a file where the folder should be").unwrap();
+    let running = start(&folder, None);
+    running.says(GOOD);
+    running.in_force("config_item", |_| true).await;
+    let told = async || {
+        while running.troubles.all().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        running.troubles.all()
+    };
+    let told = tokio::time::timeout(PATIENCE, told()).await.expect("the trouble is told");
+    let about = data.join("policy-config_item.json").display().to_string();
+    assert_eq!((told.len(), told[0].kind, &told[0].about), (1, TroubleKind::Storage, &about));
+    assert!(told[0].text.contains("a file is where a folder should be"), "{}", told[0].text);
+    std::fs::remove_file(&data).unwrap();
+    let healed = async || {
+        while !running.troubles.all().is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(2 * TRY_AGAIN, healed()).await.expect("it is tried again without a new document");
+    running.end().await;
+    let again = start(&folder, None);
+    assert_eq!(again.reader.in_force().source.kind(), "config_item");
+    again.end().await;
 }

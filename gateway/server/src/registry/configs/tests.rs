@@ -5,7 +5,9 @@ fn key() -> ConfigKey {
 }
 
 fn publish(store: &mut ConfigStore, content: &str, expect: Expect<'_>) -> Result<(), PublishError> {
-    store.publish(&key(), content, ConfigLabels::default(), expect, WallMs(7))
+    let item = store.prepare(&key(), content, ConfigLabels::default(), expect, WallMs(7))?;
+    store.put(&key(), Some(item));
+    Ok(())
 }
 
 #[test]
@@ -23,7 +25,7 @@ fn a_publication_with_an_expectation_needs_the_item_as_expected() {
             publish(&mut store, content, Expect::Anything).unwrap();
         }
         assert_eq!(publish(&mut store, "3", expect), want, "{name}");
-        let content = store.get(&key()).map(|item| item.content.to_string());
+        let content = store.look(&key()).unwrap().map(|item| item.content.to_string());
         assert_eq!(content.as_deref(), if want.is_ok() { Some("3") } else { before }, "{name}");
     }
 }
@@ -35,8 +37,8 @@ fn the_same_content_again_is_no_change() {
         publish(&mut store, content, Expect::Anything).unwrap();
         assert_eq!(store.take_changed().len(), changes, "{content}");
     }
-    store.remove(&key());
-    store.remove(&key());
+    store.put(&key(), None);
+    store.put(&key(), None);
     assert_eq!(store.take_changed().len(), 1);
 }
 
@@ -81,9 +83,47 @@ fn items_that_nacos_refuses_are_refused() {
         ("app.yaml", "", false),
         ("app.yaml", " \n", false),
     ] {
-        let mut store = ConfigStore::default();
+        let store = ConfigStore::default();
         let key = config_key("", "g", data_id);
-        let outcome = store.publish(&key, content, ConfigLabels::default(), Expect::Anything, WallMs(1));
+        let outcome = store.prepare(&key, content, ConfigLabels::default(), Expect::Anything, WallMs(1));
         assert_eq!(outcome.is_ok(), legal, "{data_id} {content:?}");
     }
+}
+
+#[test]
+fn what_cannot_be_read_is_neither_there_nor_absent_and_nobody_hears_that_it_went() {
+    let (other, one) = (config_key("", "g", "other"), md5_hex("1"));
+    for all in [true, false] {
+        let mut store = ConfigStore::default();
+        match all {
+            true => store.set_all_unreadable(Some("no disk".into())),
+            false => store.set_unreadable([(file_name(&key()), "damaged".into())].into()),
+        }
+        let reason = if all { "no disk" } else { "damaged" };
+        assert_eq!(store.look(&key()), Err(Unreadable(reason.into())));
+        assert!(!store.listen(&key(), &"a".into(), "", &one));
+        assert_eq!((store.look(&other).is_err(), store.all_readable().is_err()), (all, all));
+        let expected = publish(&mut store, "2", Expect::Md5(&one)).unwrap_err();
+        assert_eq!(expected, PublishError::Unreadable(Unreadable(reason.into())), "what it expects cannot be compared");
+        assert_eq!(publish(&mut store, "2", Expect::Anything).is_ok(), !all, "a single one can be published anew");
+        store.set_all_unreadable(None);
+        store.put(&key(), None);
+        assert_eq!(store.look(&key()), Ok(None), "and removed");
+    }
+}
+
+#[test]
+fn what_is_restored_late_replaces_nothing_that_was_published() {
+    let item = |content: &str| {
+        let store = ConfigStore::default();
+        store.prepare(&key(), content, ConfigLabels::default(), Expect::Anything, WallMs(1)).unwrap()
+    };
+    let mut store = ConfigStore::default();
+    store.restore(&key(), item("of nobody"));
+    assert_eq!(store.look(&key()), Ok(None), "it was removed, or never published");
+    store.set_all_unreadable(Some("no disk".into()));
+    store.restore(&key(), item("1"));
+    store.restore(&key(), item("2"));
+    assert_eq!(store.look(&key()).unwrap().unwrap().content, "1".into());
+    assert_eq!(store.take_changed().len(), 1, "listeners hear of it");
 }

@@ -385,6 +385,70 @@ async fn with_credentials_only_who_logged_in_may_call() {
 }
 
 #[tokio::test]
+async fn a_change_that_the_disk_does_not_take_is_refused_at_every_door_and_the_former_value_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let (folder, away) = (root.path().join("registry"), root.path().join("away"));
+    let options = EmbeddedOptions { config_folder: Some(folder.clone().into()), ..anywhere() };
+    let mut running = start(options).await;
+    let mut peer = running.client().await;
+    let config = ConfigName::new("public", "G", "app.yaml");
+    let write = |content: &str| ConfigWrite { content: content.into(), ..ConfigWrite::default() };
+    peer.client.publish_config(&config, write("1")).await.unwrap();
+    peer.client.register(&orders(), vec![instance("10.0.0.1")]).await.unwrap();
+    std::fs::rename(&folder, &away).unwrap();
+    std::fs::write(&folder, "a file where the folder should be").unwrap();
+
+    let item = "groupName=G&group=G&dataId=app.yaml";
+    for (method, path) in [("POST", "v1/cs/configs"), ("DELETE", "v1/cs/configs")] {
+        let (status, said) = running.call(method, &format!("{path}?{item}&content=2")).await;
+        assert!(status == 500 && said.as_str().unwrap().contains("cannot be kept"), "{method} {path}: {status} {said}");
+    }
+    for method in ["POST", "PUT", "DELETE"] {
+        let (status, said) = running.call(method, &format!("v3/admin/cs/config?{item}&content=2")).await;
+        let reason = said["data"].as_str().unwrap_or_default();
+        assert_eq!((status, &said["code"], reason.contains("cannot be kept")), (500, &json!(30000), true), "{method}");
+    }
+    let refused = [peer.client.publish_config(&config, write("2")).await, peer.client.remove_config(&config).await];
+    for refused in refused {
+        assert!(matches!(&refused, Err(CallError::Server { code: 500, .. })), "{refused:?}");
+    }
+    assert_eq!(peer.client.query_config(&config).await.unwrap().unwrap().content, "1");
+    peer.client.subscribe(&orders());
+    peer.sees(&orders(), &["10.0.0.1"]).await; // Instances need no disk.
+
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&away, &folder).unwrap();
+    peer.client.publish_config(&config, write("3")).await.unwrap();
+    assert_eq!(running.call("GET", &format!("v1/cs/configs?{item}")).await, (200, json!(3)));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn items_that_cannot_be_read_are_an_error_at_every_door_and_never_absent() {
+    let root = tempfile::tempdir().unwrap();
+    let (folder, away) = (root.path().join("registry"), root.path().join("away"));
+    let options = || EmbeddedOptions { config_folder: Some(folder.clone().into()), ..anywhere() };
+    let running = start(options()).await;
+    let item = "groupName=G&group=G&dataId=app.yaml";
+    assert_eq!(running.call("POST", &format!("v1/cs/configs?{item}&content=1")).await.0, 200);
+    running.end().await;
+    std::fs::rename(&folder, &away).unwrap();
+    std::fs::write(&folder, "a file where the folder should be").unwrap();
+    let mut running = start(options()).await;
+    for path in ["v1/cs/configs", "v3/client/cs/config", "v3/admin/cs/config", "v3/admin/cs/config/list"] {
+        assert_eq!(running.call("GET", &format!("{path}?{item}")).await.0, 500, "{path}");
+    }
+    let peer = running.client().await;
+    let refused = peer.client.query_config(&ConfigName::new("public", "G", "app.yaml")).await;
+    assert!(matches!(refused, Err(CallError::Server { code: 500, .. })), "{refused:?}");
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&away, &folder).unwrap();
+    assert_eq!(running.call("POST", "v1/cs/configs?group=G&dataId=other&content=2").await.0, 200);
+    assert_eq!(running.call("GET", &format!("v1/cs/configs?{item}")).await, (200, json!(1)));
+    running.end().await;
+}
+
+#[tokio::test]
 async fn a_restart_keeps_config_items_and_clients_come_back_with_theirs() {
     let folder = tempfile::tempdir().unwrap();
     let options = EmbeddedOptions { config_folder: Some(folder.path().into()), ..anywhere() };

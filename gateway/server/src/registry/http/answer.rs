@@ -45,6 +45,7 @@ impl Failure {
             Self::Missing(_) | Self::Malformed(_) | Self::Illegal(_) => StatusCode::BAD_REQUEST,
             Self::Publish(PublishError::Illegal(_)) => StatusCode::BAD_REQUEST,
             Self::Publish(PublishError::Conflict) => StatusCode::CONFLICT,
+            Self::Publish(_) => StatusCode::INTERNAL_SERVER_ERROR, // The disk.
             Self::NoService(_) | Self::NoDetail(_) | Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Stopped(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -55,11 +56,11 @@ impl Failure {
         match self {
             Self::Missing(_) => (10_000, "parameter missing"),
             Self::Malformed(_) | Self::Publish(PublishError::Illegal(_)) => (10_002, "parameter validate error"),
-            Self::NoService(_) | Self::Stopped(_) => (30_000, "server error"),
             Self::NoDetail(_) => (21_008, "service not exist"),
             Self::NotFound(_) => (20_004, "resource not found"),
             Self::Illegal(_) => (21_004, "instance error"),
             Self::Publish(PublishError::Conflict) => (20_005, "resource conflict"),
+            Self::NoService(_) | Self::Stopped(_) | Self::Publish(_) => (30_000, "server error"),
         }
     }
 

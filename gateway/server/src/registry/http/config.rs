@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::Api;
 use super::answer::{Failure, page, success};
 use super::params::Params;
-use crate::registry::configs::{ConfigItem, ConfigLabels, Expect};
+use crate::registry::configs::{ConfigItem, ConfigLabels, PublishError};
+use crate::registry::keeping::Order;
 
 /// GET of version 1: the content itself.
 pub(super) async fn read_v1(State(api): State<Api>, params: Params) -> Response {
@@ -66,24 +67,27 @@ pub(super) async fn list_v3(State(api): State<Api>, params: Params) -> Result<Re
     let pattern = |name: &str| params.get(name).unwrap_or_default().trim_matches('*').to_owned();
     let (group, data_id, namespace) = (pattern("groupName"), pattern("dataId"), params.namespace().to_owned());
     let asked = api.handle.ask(move |store, _| {
+        store.configs.all_readable()?;
         let fits = |pattern: &str, text: &str| match accurate {
             true => pattern.is_empty() || pattern == text,
             false => text.contains(pattern),
         };
         let fitting = |(key, _): &(&ConfigKey, _)| fits(&group, key.group()) && fits(&data_id, key.data_id());
         let items: Vec<_> = store.configs.list(&namespace).filter(fitting).collect();
-        page(&items, at, |(key, item)| basics(key, item))
+        Ok::<_, PublishError>(page(&items, at, |(key, item)| basics(key, item)))
     });
-    Ok(success(asked.await?))
+    Ok(success(asked.await??))
 }
 
 /// All items of a namespace with their times, unpaged.
 pub(super) async fn all_v3(State(api): State<Api>, params: Params) -> Result<Response, Failure> {
     let namespace = params.namespace().to_owned();
-    let asked = api
-        .handle
-        .ask(move |store, _| store.configs.list(&namespace).map(|(key, item)| basics(key, item)).collect::<Vec<_>>());
-    Ok(success(asked.await?))
+    let asked = api.handle.ask(move |store, _| {
+        store.configs.all_readable()?;
+        let items: Vec<_> = store.configs.list(&namespace).map(|(key, item)| basics(key, item)).collect();
+        Ok::<_, PublishError>(items)
+    });
+    Ok(success(asked.await??))
 }
 
 /// POST of version 1.
@@ -108,8 +112,11 @@ pub(super) async fn remove_v3(State(api): State<Api>, params: Params) -> Result<
 
 async fn read(api: &Api, params: &Params) -> Result<Option<(ConfigKey, ConfigItem)>, Failure> {
     let key = params.config()?;
-    let asked = api.handle.ask(move |store, _| store.configs.get(&key).cloned().map(|item| (key, item)));
-    Ok(asked.await?)
+    let asked = api.handle.ask(move |store, _| {
+        let item = store.configs.look(&key)?.cloned();
+        Ok::<_, PublishError>(item.map(|item| (key, item)))
+    });
+    Ok(asked.await??)
 }
 
 async fn publish(api: &Api, params: &Params) -> Result<(), Failure> {
@@ -124,16 +131,12 @@ async fn publish(api: &Api, params: &Params) -> Result<(), Failure> {
         tags: params.get("configTags").or_else(|| params.get("config_tags")).unwrap_or_default().to_owned(),
     };
     let cas_md5 = params.get("casMd5").map(str::to_owned);
-    let asked = api.handle.ask(move |store, now| {
-        let expect = cas_md5.as_deref().map_or(Expect::Anything, Expect::Md5);
-        store.configs.publish(&key, &content, labels, expect, now.wall)
-    });
-    Ok(asked.await??)
+    Ok(api.handle.change(key, Order::Publish { content, labels, cas_md5 }).await??)
 }
 
 async fn remove(api: &Api, params: &Params) -> Result<(), Failure> {
     let key = params.config()?;
-    Ok(api.handle.ask(move |store, _| store.configs.remove(&key)).await?)
+    Ok(api.handle.change(key, Order::Remove).await??)
 }
 
 fn basics(key: &ConfigKey, item: &ConfigItem) -> Value {

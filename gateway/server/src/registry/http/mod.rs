@@ -13,10 +13,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use bounded_listener::limits::REQUEST_SIZE;
+use bounded_listener::{Refusal, Rule};
 use serde_json::json;
 
 use super::access::Access;
@@ -27,6 +30,22 @@ use params::{Params, token_in_form, token_of};
 
 /// How long clients may use a token, in seconds, as Nacos says it.
 const TOKEN_TTL_SECONDS: u32 = 18_000;
+
+/// Largest request: a config item, whose content percent-encoding triples at worst, and the rest of its form.
+pub(super) const MAX_REQUEST_BYTES: usize = 3 * CONTENT_MAX_BYTES + REQUEST_SIZE;
+
+/// What a request may carry: publications of config items are large, all others are names and some metadata.
+pub(super) fn rule(head: &Parts) -> Rule {
+    let of_config = ["/cs/config", "/cs/configs"].iter().any(|end| head.uri.path().ends_with(end));
+    let publishes = of_config && matches!(head.method, Method::POST | Method::PUT);
+    Rule::call(if publishes { MAX_REQUEST_BYTES } else { REQUEST_SIZE })
+}
+
+/// A request whose body did not come, or whose answer has no room.
+pub(super) fn refuse(refusal: Refusal) -> Response {
+    let body = json!({"code": 30_000, "message": "server error", "data": refusal.to_string()});
+    (refusal.status(), axum::Json(body)).into_response()
+}
 
 /// What the routes need.
 #[derive(Clone)]
@@ -82,7 +101,7 @@ pub(super) fn router(api: Api) -> Router {
     Router::new()
         .nest("/nacos", guarded.merge(open))
         .fallback(|| async { (StatusCode::NOT_FOUND, axum::Json(json!({"status": 404, "error": "Not Found"}))) })
-        .layer(DefaultBodyLimit::max(3 * CONTENT_MAX_BYTES + 64 * 1024)) // Percent-encoding triples a content at worst.
+        .layer(DefaultBodyLimit::disable()) // The listener has received the body within the limit of `rule`.
         .with_state(api)
 }
 

@@ -1,0 +1,177 @@
+//! What of an origin's records counts: each is judged before anything is made of it, and what the origin has in all is bounded.
+//!
+//! Input: records as they were decoded. Output: what they do to the origin, and what of them is set aside, by key, until the next record of
+//! that key is in bounds. Invariant: whatever one origin writes, in any number, memory and the work for one record stay within
+//! [`Bounds`], and nothing of any other origin changes.
+
+use std::collections::BTreeMap;
+
+use crate::federation::{Now, Origin};
+use crate::intents::DrainTarget;
+use crate::log::bounds::{Bounds, OutOfBounds, judge_control, judge_record, value_bytes};
+use crate::log::control::ControlKey;
+use crate::log::intents::DrainRecord;
+use crate::log::key::RecordKey;
+use crate::log::partition::{Applied, Partition};
+use crate::log::record::{Body, ControlRecord, PartitionId, Record};
+
+/// Keys that are remembered one by one; of more it is only known that there are.
+const MOST_REMEMBERED: usize = 64;
+
+/// What of an origin is set aside now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetAside {
+    keys: BTreeMap<String, OutOfBounds>,
+    /// More than are remembered, or not of one key.
+    others: BTreeMap<OutOfBounds, u64>,
+    /// Records in all, since this process started.
+    records: u64,
+}
+
+impl SetAside {
+    /// Whether everything counts.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.others.is_empty()
+    }
+
+    /// Records in all since this process started; a record that is read again counts again.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Why anything is set aside, each reason once.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<OutOfBounds> {
+        let mut reasons: Vec<OutOfBounds> = self.keys.values().chain(self.others.keys()).copied().collect();
+        reasons.sort();
+        reasons.dedup();
+        reasons
+    }
+
+    fn note(&mut self, key: impl FnOnce() -> String, found: Option<OutOfBounds>) {
+        let Some(why) = found else {
+            if !self.keys.is_empty() {
+                self.keys.remove(&key());
+            }
+            return;
+        };
+        self.records += 1;
+        let key = key();
+        if self.keys.len() < MOST_REMEMBERED || self.keys.contains_key(&key) {
+            self.keys.insert(key, why);
+        } else {
+            *self.others.entry(why).or_default() += 1;
+        }
+    }
+
+    fn note_other(&mut self, why: OutOfBounds) {
+        self.records += 1;
+        *self.others.entry(why).or_default() += 1;
+    }
+}
+
+/// How much is kept of an origin's facts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    keys: u64,
+    bytes: u64,
+}
+
+impl Load {
+    fn has_room(self, partition: &Partition, record: &Record, bounds: &Bounds) -> bool {
+        let RecordKey::Data(key) = &record.key else { return true };
+        let kept = partition.image().bytes_of(key);
+        let bytes = self.bytes.saturating_sub(kept.unwrap_or(0)).saturating_add(value_bytes(&record.body));
+        let grows = kept.is_none() && record.body != Body::Tombstone;
+        !(grows && self.keys >= bounds.facts) && (bytes <= bounds.bytes || bytes <= self.bytes)
+    }
+}
+
+impl Origin {
+    /// What of the origin is set aside.
+    pub(super) fn set_aside(&self) -> &SetAside {
+        &self.aside
+    }
+
+    pub(super) fn judge_control(&mut self, record: &mut ControlRecord, bounds: &Bounds) {
+        let found = judge_control(record, bounds);
+        if found.is_some() || !self.aside.keys.is_empty() {
+            let key = control_key_text(&record.key);
+            self.aside.note(|| key, found);
+        }
+    }
+
+    /// Judges and folds one record of a data topic. `None` if the origin has no such partition.
+    pub(super) fn fold(
+        &mut self,
+        now: Now,
+        place: &PartitionId,
+        record: &mut Record,
+        own: bool,
+        bounds: &Bounds,
+    ) -> Option<Applied> {
+        let found = if own { None } else { judge_record(record) };
+        if found.is_some() || !self.aside.keys.is_empty() {
+            self.aside.note(|| data_key_text(record), found);
+        }
+        let partition = self.log.partition(place.topic, place.partition)?;
+        let has_room = own || self.load.has_room(partition, record, bounds);
+        if !has_room {
+            self.aside.note_other(OutOfBounds::Facts);
+            return self.change(place, |partition| partition.pass_over(record));
+        }
+        let applied = self.change(place, |partition| {
+            partition.compare(now.mono, record);
+            partition.apply(record)
+        })?;
+        self.counts.note(&applied);
+        Some(applied)
+    }
+
+    /// Changes a partition, and keeps count of how much it has.
+    pub(super) fn change<R>(&mut self, place: &PartitionId, change: impl FnOnce(&mut Partition) -> R) -> Option<R> {
+        let partition = self.log.partition_mut(place.topic, place.partition)?;
+        let before = partition.load();
+        let result = change(partition);
+        let after = partition.load();
+        self.load.keys = (self.load.keys + after.0).saturating_sub(before.0);
+        self.load.bytes = (self.load.bytes + after.1).saturating_sub(before.1);
+        Some(result)
+    }
+
+    /// The log of the origin is another one.
+    pub(super) fn weigh(&mut self) {
+        self.load = self
+            .log
+            .all()
+            .map(|(_, _, partition)| partition.load())
+            .fold(Load::default(), |sum, it| Load { keys: sum.keys + it.0, bytes: sum.bytes + it.1 });
+    }
+
+    /// Folds one record of a drain. Returns whether what is served changed.
+    pub(super) fn fold_drain(&mut self, target: &DrainTarget, record: DrainRecord<'_>, most: usize) -> bool {
+        let changed = self.intents.fold(target, record);
+        let dropped = self.intents.keep_at_most(most);
+        if dropped > 0 {
+            self.aside.note_other(OutOfBounds::Drains);
+        }
+        changed || dropped > 0
+    }
+}
+
+fn control_key_text(key: &ControlKey) -> String {
+    match key.encode() {
+        Some(text) => text.chars().take(200).collect(),
+        None => "a key of another version".to_owned(),
+    }
+}
+
+fn data_key_text(record: &Record) -> String {
+    match &record.key {
+        RecordKey::Data(key) => key.encode().chars().take(200).collect(),
+        RecordKey::Checkpoint => "checkpoint".to_owned(),
+        RecordKey::Other | RecordKey::Malformed => "a key of another kind".to_owned(),
+    }
+}

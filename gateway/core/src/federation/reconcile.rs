@@ -1,0 +1,216 @@
+//! Comparing the own log with what Nacos says, name by name.
+//!
+//! It is due when an own partition was read to its end, when the log is taken over, and at the first answer for a name. What the log has and
+//! Nacos lacks becomes a removal that waits for proof; what the log has is watched, whether Nacos names it or not. A whole partition is
+//! compared in slices, one a step: the invariant is that a step compares a bounded number of names, and that each name that waits is
+//! compared once.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::federation::input::Effect;
+use crate::federation::{Federation, Now};
+use crate::id::{InstanceId, ServiceKey};
+use crate::local::observation::{Doubt, Subject};
+use crate::local::service::KnownFrom;
+use crate::log::key::DataKey;
+use crate::log::origin::Image;
+use crate::log::partition::Fold;
+use crate::log::record::TopicKind;
+use crate::publish::OwnPartition;
+
+/// Names that one step compares at most: some milliseconds.
+const COMPARED_IN_A_STEP: usize = 500;
+
+/// Names that wait to be compared, by their partitions.
+#[derive(Debug, Default)]
+pub(super) struct Reconciling(BTreeMap<OwnPartition, Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    names: VecDeque<Subject>,
+    occasion: Occasion,
+}
+
+/// Why a partition is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Occasion {
+    /// It was read.
+    Read,
+    /// It is taken over: every list is doubted, whether it lacks something or not.
+    TakenOver,
+}
+
+impl Reconciling {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all names of the partition were compared.
+    pub(super) fn is_done(&self, place: OwnPartition) -> bool {
+        !self.0.contains_key(&place)
+    }
+
+    fn next(&mut self) -> Option<(Subject, Occasion)> {
+        loop {
+            let mut first = self.0.first_entry()?;
+            let waiting = first.get_mut();
+            match waiting.names.pop_front() {
+                Some(subject) => return Some((subject, waiting.occasion)),
+                None => drop(first.remove()),
+            }
+        }
+    }
+
+    /// Partitions of which no name waits are done.
+    fn tidy(&mut self) {
+        self.0.retain(|_, waiting| !waiting.names.is_empty());
+    }
+}
+
+impl Federation {
+    /// The partition is to be compared, from the next slice on; `differing` are further keys that changed by reading it.
+    pub(super) fn reconcile(&mut self, place: OwnPartition, occasion: Occasion, differing: &[DataKey]) {
+        let mut names: BTreeSet<Subject> = self.logged_names(place);
+        names.extend(differing.iter().map(Subject::of));
+        if occasion == Occasion::TakenOver || self.leadership.drives(place) {
+            names.extend(self.local_names(place));
+        }
+        let before = self.reconciling.0.get(&place).map(|waiting| waiting.occasion);
+        let occasion = before.map_or(occasion, |before| before.max(occasion));
+        self.reconciling.0.insert(place, Waiting { names: names.into_iter().collect(), occasion });
+    }
+
+    /// Compares a slice of what waits.
+    pub(super) fn reconcile_slice(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        for _ in 0..COMPARED_IN_A_STEP {
+            let Some((subject, occasion)) = self.reconciling.next() else { return };
+            if occasion == Occasion::TakenOver {
+                self.local.unsettle(now.mono, &subject);
+            }
+            self.compare(now, &subject, Doubt::WholeService, effects);
+            self.consider_subject(now, &subject);
+        }
+        self.reconciling.tidy();
+    }
+
+    fn logged_names(&self, place: OwnPartition) -> BTreeSet<Subject> {
+        let Some(fold) = self.own_log(place).map(|found| found.image()) else { return BTreeSet::new() };
+        let services = fold.services().map(|(key, _)| Subject::Service(key.clone()));
+        services.chain(fold.configs().map(|(key, _)| Subject::Config(key.clone()))).collect()
+    }
+
+    fn local_names(&self, (topic, partition): OwnPartition) -> Vec<Subject> {
+        let count = self.origins.get(self.cluster()).map_or(0, |own| own.log.partitions());
+        let here = |subject: &Subject| count > 0 && any_key(subject).partition(count) == partition;
+        match topic {
+            TopicKind::Instances => {
+                self.local.services().map(|(key, _)| Subject::Service(key.clone())).filter(here).collect()
+            }
+            TopicKind::Configs => {
+                self.local.configs().map(|(key, _)| Subject::Config(key.clone())).filter(here).collect()
+            }
+            TopicKind::Control => Vec::new(),
+        }
+    }
+
+    /// What the log has is watched in Nacos, whether Nacos names it or not: else nobody would ever find it gone. What it has and Nacos
+    /// lacks becomes a removal that waits for proof, on a list that has to settle first if `doubt` says so.
+    pub(super) fn compare(&mut self, now: Now, subject: &Subject, doubt: Doubt, effects: &mut Vec<Effect>) {
+        let (from, logged) = self.logged_of(subject);
+        let changed = match subject {
+            Subject::Service(service) => {
+                if !logged.is_empty() {
+                    self.local.watch_doubtful(now.mono, service.clone(), effects);
+                }
+                let instances = logged.into_iter().filter_map(|(key, image)| match (key, image) {
+                    (DataKey::Instance(_, id), Image::Instance(instance)) => Some((id, instance)),
+                    _ => None,
+                });
+                let instances: Vec<_> = instances.collect();
+                let changed = self.local.compare_service(now.mono, service, &instances, from, doubt);
+                changed.into_iter().map(|id| DataKey::Instance(service.clone(), id)).collect()
+            }
+            Subject::Config(config) => {
+                if !logged.is_empty() {
+                    self.local.watch_config(config, effects);
+                }
+                let item = logged
+                    .iter()
+                    .find_map(|(_, image)| if let Image::Config(item) = image { Some(item) } else { None });
+                let unreadable = item.is_none() && !logged.is_empty();
+                let changed = !unreadable && self.local.compare_config(now.mono, config, item, from);
+                if changed { vec![DataKey::Config(config.clone())] } else { Vec::new() }
+            }
+        };
+        for key in changed {
+            self.note_own_change(now, &key);
+        }
+    }
+
+    /// The first answer for a service or config item after the start may lack what the log has, or, before that could be read, what the
+    /// snapshot has. Only the first: later, what Nacos lacks was decided on, and the log is merely behind.
+    pub(super) fn compare_first_answer(&mut self, now: Now, subject: &Subject, effects: &mut Vec<Effect>) {
+        self.compare(now, subject, Doubt::WholeService, effects);
+    }
+
+    /// What the own log has under a name; before it was read to its end, what was known before it is read anew. A fold on its way says
+    /// nothing: what it has so far may have been removed further on.
+    fn logged_of(&self, subject: &Subject) -> (KnownFrom, Vec<(DataKey, Image)>) {
+        let own = self.origins.get(self.cluster());
+        let Some(partition) = own.and_then(|origin| origin.log.holder(&any_key(subject))) else {
+            return (KnownFrom::Snapshot, Vec::new());
+        };
+        let (from, fold) = match () {
+            () if partition.reached_end() => (KnownFrom::Log, partition.image()),
+            () if partition.is_shadowed() => (KnownFrom::Snapshot, partition.served()),
+            () => return (KnownFrom::Snapshot, Vec::new()),
+        };
+        (from, entries_of(fold, subject))
+    }
+}
+
+fn entries_of(fold: &Fold, subject: &Subject) -> Vec<(DataKey, Image)> {
+    match subject {
+        Subject::Service(service) => {
+            let entries = fold.service(service).into_iter().flatten();
+            entries
+                .map(|(id, entry)| (DataKey::Instance(service.clone(), id.clone()), Image::of_instance(entry)))
+                .collect()
+        }
+        Subject::Config(config) => fold
+            .config(config)
+            .into_iter()
+            .map(|entry| (DataKey::Config(config.clone()), Image::of_config(entry)))
+            .collect(),
+    }
+}
+
+impl Federation {
+    /// Marks what differs under a name that the log or Nacos has.
+    fn consider_subject(&mut self, now: Now, subject: &Subject) {
+        let mut keys: BTreeSet<DataKey> = self.logged_of(subject).1.into_iter().map(|(key, _)| key).collect();
+        match subject {
+            Subject::Service(service) => {
+                let ids = self.local.service(service).into_iter().flat_map(|state| state.ids());
+                keys.extend(ids.map(|id| DataKey::Instance(service.clone(), id.clone())));
+            }
+            Subject::Config(config) => drop(keys.insert(DataKey::Config(config.clone()))),
+        }
+        for key in keys {
+            self.consider(now, key);
+        }
+    }
+}
+
+/// A key that stands in the partition of the name.
+fn any_key(subject: &Subject) -> DataKey {
+    match subject {
+        Subject::Config(config) => DataKey::Config(config.clone()),
+        Subject::Service(service) => any_instance(service),
+    }
+}
+
+/// All instances of a service share one partition, whatever their ids.
+fn any_instance(service: &ServiceKey) -> DataKey {
+    DataKey::Instance(service.clone(), InstanceId::new("", 0, ""))
+}

@@ -1,0 +1,168 @@
+//! Taking over the own log (rule R12).
+//!
+//! Whoever begins to lead reads each own data partition to an end that was asked for after its claim came back, and only then drives it.
+//! It defends against a removal that nobody proved: the new leader's Nacos may not show yet what the former leader's did, and what only
+//! the former leader saw would stay for ever. So every service is unsettled at a takeover, also one that this process never watched: what
+//! the log has and Nacos has not shown is held, watched and read, as after a connect.
+//!
+//! ```text
+//! Reading(question) ──read up to the answer, permitted──▶ Comparing ──every name compared──▶ Taken
+//!     ▲ no answer, or the reader begins anew: asked anew
+//! ```
+//!
+//! Invariant: nothing is marked or stated of a partition before it is read.
+
+use std::collections::BTreeMap;
+
+use crate::federation::input::Effect;
+use crate::federation::reconcile::Occasion;
+use crate::federation::{Federation, Now};
+use crate::lease::Role;
+use crate::log::ends::EndQuestion;
+use crate::log::key::DataKey;
+use crate::log::origin::topic_of;
+use crate::publish::OwnPartition;
+use crate::time::{Millis, Mono};
+
+/// A checkpoint follows a change of its partition within this time (rule R16).
+const CHECKPOINT_AFTER_CHANGE: Millis = Millis::from_secs(10);
+/// How far the own log was taken over since leadership began.
+#[derive(Debug, Default)]
+pub struct Leadership {
+    partitions: BTreeMap<OwnPartition, Takeover>,
+    /// Partitions of each own data topic.
+    pub(super) count: u32,
+}
+
+#[derive(Debug)]
+struct Takeover {
+    state: TakeoverState,
+    checkpoint_due: Mono,
+    changed: bool,
+}
+
+#[derive(Debug)]
+enum TakeoverState {
+    /// Asked where it ends.
+    Reading(EndQuestion),
+    /// Driven; its names are being compared with what Nacos says.
+    Comparing,
+    /// Driven, and compared.
+    Taken,
+}
+
+impl Leadership {
+    /// Whether the key's partition is driven by this process.
+    #[must_use]
+    pub fn has_taken(&self, key: &DataKey) -> bool {
+        self.count > 0 && self.drives((topic_of(key), key.partition(self.count)))
+    }
+
+    pub(super) fn drives(&self, partition: OwnPartition) -> bool {
+        let takeover = self.partitions.get(&partition);
+        takeover.is_some_and(|takeover| !matches!(takeover.state, TakeoverState::Reading(_)))
+    }
+
+    fn is_complete(&self) -> bool {
+        self.partitions.values().all(|takeover| matches!(takeover.state, TakeoverState::Taken))
+    }
+
+    /// The partition's leader said where it ends, asked at `asked`.
+    pub(super) fn end_offset(&mut self, partition: OwnPartition, end: u64, asked: Mono) {
+        if let Some(Takeover { state: TakeoverState::Reading(question), .. }) = self.partitions.get_mut(&partition) {
+            question.answer(end, asked);
+        }
+    }
+
+    /// The partition's reader begins anew.
+    pub(super) fn restarted(&mut self, now: Mono, partition: OwnPartition) {
+        if let Some(Takeover { state: TakeoverState::Reading(question), .. }) = self.partitions.get_mut(&partition) {
+            question.begin_anew(now);
+        }
+    }
+
+    /// A record of the partition is about to be sent.
+    pub(super) fn note_change(&mut self, now: Mono, partition: OwnPartition) {
+        if let Some(takeover) = self.partitions.get_mut(&partition).filter(|takeover| !takeover.changed) {
+            takeover.changed = true;
+            takeover.checkpoint_due = takeover.checkpoint_due.min(now + CHECKPOINT_AFTER_CHANGE);
+        }
+    }
+
+    /// A checkpoint is to be stated by then, if one can be.
+    pub(super) fn want_checkpoint(&mut self, partition: OwnPartition, by: Mono) {
+        if let Some(takeover) = self.partitions.get_mut(&partition) {
+            takeover.checkpoint_due = takeover.checkpoint_due.min(by);
+        }
+    }
+
+    /// A checkpoint was stated; the next one is due then unless something changes.
+    pub(super) fn stated(&mut self, partition: OwnPartition, next: Mono) {
+        if let Some(takeover) = self.partitions.get_mut(&partition) {
+            (takeover.changed, takeover.checkpoint_due) = (false, next);
+        }
+    }
+
+    /// Partitions of which a checkpoint is due; they are due again at `again` if none can be stated.
+    pub(super) fn checkpoints_due(&mut self, now: Mono, again: Mono) -> Vec<OwnPartition> {
+        let mut due = Vec::new();
+        for (partition, takeover) in &mut self.partitions {
+            if matches!(takeover.state, TakeoverState::Taken) && now >= takeover.checkpoint_due {
+                takeover.checkpoint_due = again;
+                due.push(*partition);
+            }
+        }
+        due
+    }
+}
+
+impl Federation {
+    /// Whether everything that was asked at the takeover was read and compared, so that publishing is complete.
+    #[must_use]
+    pub fn has_taken_over(&self) -> bool {
+        self.lease.role() == Role::Leading && self.leadership.is_complete()
+    }
+
+    /// Rule R12: read each own partition to an end asked for after the claim was read back.
+    pub(super) fn leadership_began(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.publisher.reset();
+        self.local.doubt_lists(now.mono);
+        let Some(origin) = self.origins.get(self.cluster()) else { return };
+        self.leadership = Leadership { partitions: BTreeMap::new(), count: origin.log.partitions() };
+        for (topic, partition, _) in origin.log.all() {
+            let state = TakeoverState::Reading(EndQuestion::put(now.mono));
+            let takeover = Takeover { state, checkpoint_due: now.mono, changed: false };
+            self.leadership.partitions.insert((topic, partition), takeover);
+            effects.push(Effect::AskEnd(self.own_partition(topic, partition)));
+        }
+    }
+
+    /// What is due of the takeover.
+    pub(super) fn take_over(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let unfinished = |takeover: &Takeover| !matches!(takeover.state, TakeoverState::Taken);
+        let places: Vec<OwnPartition> =
+            self.leadership.partitions.iter().filter(|(_, it)| unfinished(it)).map(|(place, _)| *place).collect();
+        for place in places {
+            self.take_over_read(now, place, effects);
+            let compared = self.reconciling.is_done(place);
+            let takeover = self.leadership.partitions.get_mut(&place);
+            if let Some(takeover) = takeover.filter(|it| compared && matches!(it.state, TakeoverState::Comparing)) {
+                (takeover.state, takeover.checkpoint_due) = (TakeoverState::Taken, now.mono);
+            }
+        }
+    }
+
+    fn take_over_read(&mut self, now: Now, place: OwnPartition, effects: &mut Vec<Effect>) {
+        let read = self.own_log(place).filter(|read| read.reached_end()).map(|read| read.next_offset());
+        let may_write = self.lease.may_write(now.mono);
+        let Some(takeover) = self.leadership.partitions.get_mut(&place) else { return };
+        let TakeoverState::Reading(question) = &mut takeover.state else { return };
+        if read.is_some_and(|read| question.is_reached(read)) && may_write {
+            takeover.state = TakeoverState::Comparing;
+            self.reconcile(place, Occasion::TakenOver, &[]);
+        } else if question.is_overdue(now.mono) {
+            question.put_anew(now.mono);
+            effects.push(Effect::AskEnd(self.own_partition(place.0, place.1)));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! How many removals are held, by reason: kept as they change, so that telling costs nothing however large the registry is.
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+
+use crate::id::{ConfigKey, ServiceKey};
+use crate::service::{Held, HoldReason};
+
+/// Counts of one service, or of all.
+type ByReason = BTreeMap<HoldReason, usize>;
+
+/// Removals that are held now.
+#[derive(Debug, Default)]
+pub struct HeldCounts {
+    total: ByReason,
+    /// Only those that have one.
+    services: HashMap<ServiceKey, ByReason, RandomState>,
+    configs: HashMap<ConfigKey, HoldReason, RandomState>,
+}
+
+impl HeldCounts {
+    /// How many are held for this reason.
+    #[must_use]
+    pub fn of(&self, reason: HoldReason) -> usize {
+        self.total.get(&reason).copied().unwrap_or(0)
+    }
+
+    /// All reasons with a removal, and how many.
+    #[must_use]
+    pub fn total(&self) -> &BTreeMap<HoldReason, usize> {
+        &self.total
+    }
+
+    pub(super) fn count_service<'a>(&mut self, key: &ServiceKey, held: impl Iterator<Item = &'a Held>) {
+        let mut now = ByReason::new();
+        for held in held {
+            *now.entry(held.reason).or_default() += 1;
+        }
+        let before =
+            if now.is_empty() { self.services.remove(key) } else { self.services.insert(key.clone(), now.clone()) };
+        self.replace(&before.unwrap_or_default(), &now);
+    }
+
+    pub(super) fn count_config(&mut self, key: &ConfigKey, held: Option<&Held>) {
+        let before = match held {
+            Some(held) => self.configs.insert(key.clone(), held.reason),
+            None => self.configs.remove(key),
+        };
+        let one = |reason: Option<HoldReason>| reason.into_iter().map(|reason| (reason, 1)).collect();
+        self.replace(&one(before), &one(held.map(|held| held.reason)));
+    }
+
+    fn replace(&mut self, before: &ByReason, now: &ByReason) {
+        for (reason, count) in now {
+            *self.total.entry(*reason).or_default() += count;
+        }
+        for (reason, count) in before {
+            let left = self.total.get(reason).map_or(0, |total| total.saturating_sub(*count));
+            if left == 0 {
+                self.total.remove(reason);
+            } else {
+                self.total.insert(*reason, left);
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What a record may contain: the one place where a record of the log is judged, own or foreign, read or from a snapshot.
+//!
+//! A record of another cluster is input from strangers. No number in it may allocate, loop, wrap or reign, so each has a bound here; what
+//! is beyond it is *set aside*: it counts as a value that cannot be read (rule R3: it still is its key's last record), and it is shown. The
+//! bounds on what an origin has in all are kept by whoever folds, by [`Bounds`].
+//!
+//! Invariant: whether a single record is set aside depends on nothing but the record and the bounds, so that all gateways agree.
+
+use std::sync::Arc;
+
+use crate::intents::{DrainIntent, HIGHEST_COUNTER, LONGEST_TEXT_BYTES};
+use crate::log::control::{ControlKey, ControlValue, Descriptor, Replica};
+use crate::log::key::{DataKey, RecordKey};
+use crate::log::record::{Body, ControlRecord, HIGHEST_TERM, Record};
+use crate::time::Millis;
+
+/// Texts for people, names of servers, parts of a locality.
+const TEXT_BYTES: usize = LONGEST_TEXT_BYTES;
+/// Servers, advertised addresses, complaints.
+const LIST_ITEMS: usize = 256;
+/// Parts of a key: Nacos allows 512 characters at most.
+const NAME_BYTES: usize = 4 << 10;
+/// Metadata of one instance: Nacos allows 1,024 characters unless it is set otherwise.
+const INSTANCE_BYTES: usize = 1 << 20;
+/// Content and attributes of a config item: Nacos allows 10 MiB of content.
+const CONFIG_BYTES: usize = 12 << 20;
+/// Ages are at most this: ten years.
+const LONGEST_AGE: Millis = Millis::from_secs(10 * 366 * 86_400);
+
+/// What one origin may put upon those who read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Partitions of each data topic.
+    pub partitions: u32,
+    /// Drains, those of 0 % too.
+    pub drains: usize,
+    /// Instances and config items.
+    pub facts: u64,
+    /// Bytes of their values, as kept.
+    pub bytes: u64,
+}
+
+impl Default for Bounds {
+    /// Ten times what the largest known deployments have, and some GiB at the worst.
+    fn default() -> Self {
+        Self { partitions: 1_024, drains: 1_000, facts: 2_000_000, bytes: 2 << 30 }
+    }
+}
+
+/// Why a record, or a part of one, is set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OutOfBounds {
+    /// A term that nobody can have reached.
+    Term,
+    /// A counter that nobody can have reached.
+    Counter,
+    /// No partitions, or more than are read.
+    Partitions,
+    /// A text or list that is longer than any true one.
+    Length,
+    /// A value larger than Nacos can have.
+    Size,
+    /// More drains than are kept of one origin.
+    Drains,
+    /// More instances and config items, or more bytes of them, than are kept of one origin.
+    Facts,
+}
+
+impl OutOfBounds {
+    /// For people, after "records of … are set aside: ".
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Term => "a term that nobody can have reached",
+            Self::Counter => "a drain's counter that nobody can have reached",
+            Self::Partitions => "a number of partitions that is not read",
+            Self::Length => "a text or list that is too long",
+            Self::Size => "a value that is larger than nacos can have",
+            Self::Drains => "more drains than are kept of one cluster",
+            Self::Facts => "more instances and config items than are kept of one cluster",
+        }
+    }
+}
+
+/// Judges a record of a control topic; what is out of bounds becomes unreadable. Ages saturate.
+pub fn judge_control(record: &mut ControlRecord, bounds: &Bounds) -> Option<OutOfBounds> {
+    if record.header.is_some_and(|header| header.epoch.term > HIGHEST_TERM) {
+        record.header = None;
+    }
+    let found = match record.value.as_mut()? {
+        ControlValue::Replica(replica) => judge_replica(replica, bounds),
+        ControlValue::Descriptor(descriptor) => judge_descriptor(descriptor, bounds),
+        ControlValue::Drain(intent) => judge_drain(&record.key, intent),
+        ControlValue::Unreadable => None,
+    };
+    if found.is_some() {
+        record.value = Some(ControlValue::Unreadable);
+    }
+    found
+}
+
+/// Judges a record of a data topic; a value that is out of bounds becomes unreadable, a key malformed.
+pub fn judge_record(record: &mut Record) -> Option<OutOfBounds> {
+    let key = match &record.key {
+        RecordKey::Data(key) => key,
+        RecordKey::Checkpoint | RecordKey::Other | RecordKey::Malformed => return judge_header(record),
+    };
+    if !is_key_in_bounds(key) {
+        record.key = RecordKey::Malformed;
+        return Some(OutOfBounds::Length);
+    }
+    let limit = if matches!(key, DataKey::Instance(..)) { INSTANCE_BYTES } else { CONFIG_BYTES };
+    if value_bytes(&record.body) > limit as u64 {
+        record.body = Body::Unreadable;
+        return Some(OutOfBounds::Size);
+    }
+    judge_header(record)
+}
+
+/// An absurd term in a header makes nobody a leader: the header counts as missing.
+fn judge_header(record: &mut Record) -> Option<OutOfBounds> {
+    let absurd = record.header.is_some_and(|header| header.epoch.term > HIGHEST_TERM);
+    if absurd {
+        record.header = None;
+    }
+    absurd.then_some(OutOfBounds::Term)
+}
+
+fn is_key_in_bounds(key: &DataKey) -> bool {
+    let parts = match key {
+        DataKey::Instance(service, id) => {
+            [service.namespace(), service.group(), service.service(), &id.ip, &id.nacos_cluster]
+        }
+        DataKey::Config(config) => [config.namespace(), config.group(), config.data_id(), "", ""],
+    };
+    parts.into_iter().all(|part| part.len() <= NAME_BYTES)
+}
+
+/// Bytes of a value, as they are kept.
+#[must_use]
+pub fn value_bytes(body: &Body) -> u64 {
+    let bytes = match body {
+        Body::Instance(instance) => instance.metadata.iter().map(|(key, value)| key.len() + value.len()).sum(),
+        Body::Config(item) => {
+            let texts = [&item.content, &item.encrypted_data_key, &item.description, &item.tags, &item.application];
+            texts.into_iter().map(|text| text.len()).sum()
+        }
+        Body::Tombstone | Body::Unreadable | Body::Checkpoint(_) => 0,
+    };
+    bytes as u64
+}
+
+fn judge_replica(replica: &mut Replica, bounds: &Bounds) -> Option<OutOfBounds> {
+    replica.nacos_age = replica.nacos_age.map(|age| age.min(LONGEST_AGE));
+    replica.unpublished_age = replica.unpublished_age.min(LONGEST_AGE);
+    if replica.epoch.term > HIGHEST_TERM {
+        return Some(OutOfBounds::Term);
+    }
+    let texts = [&replica.name, &replica.advertised].into_iter().chain(&replica.complaints);
+    if replica.complaints.len() > LIST_ITEMS || texts.into_iter().any(is_too_long) {
+        return Some(OutOfBounds::Length);
+    }
+    // A standby that knows nothing yet may describe nothing.
+    let described = replica.descriptor != Descriptor::default();
+    described.then(|| judge_descriptor(&replica.descriptor, bounds)).flatten()
+}
+
+/// Judges what a cluster says that it is.
+#[must_use]
+pub fn judge_descriptor(descriptor: &Descriptor, bounds: &Bounds) -> Option<OutOfBounds> {
+    if !(1..=bounds.partitions).contains(&descriptor.partitions) {
+        return Some(OutOfBounds::Partitions);
+    }
+    let place = &descriptor.locality;
+    let places = [&place.region, &place.zone, &place.sub_zone, &place.network].into_iter().flatten();
+    let addresses = descriptor.advertise.iter().flat_map(|(network, address)| [network, address]);
+    let too_long = places.chain(&descriptor.nacos_servers).chain(addresses).any(is_too_long);
+    let too_many = descriptor.nacos_servers.len() > LIST_ITEMS || descriptor.advertise.len() > LIST_ITEMS;
+    (too_long || too_many).then_some(OutOfBounds::Length)
+}
+
+fn judge_drain(key: &ControlKey, intent: &DrainIntent) -> Option<OutOfBounds> {
+    if intent.counter.get() > HIGHEST_COUNTER {
+        return Some(OutOfBounds::Counter);
+    }
+    let target = if let ControlKey::Drain(target) = key { target.to_string().len() } else { 0 };
+    (target > 2 * NAME_BYTES || is_too_long(&intent.who) || is_too_long(&intent.why)).then_some(OutOfBounds::Length)
+}
+
+fn is_too_long(text: &Arc<str>) -> bool {
+    text.len() > TEXT_BYTES
+}

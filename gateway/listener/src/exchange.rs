@@ -1,0 +1,151 @@
+//! One request and its answer, between the connection and the face that answers.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::answer::{Answer, Shape};
+use crate::connection::{Connection, Turn};
+use crate::gate::Told;
+use crate::limits::Patience;
+use crate::purse::{Charge, Ledger, ListenerBudgets};
+use crate::receive::{self, Messages, RequestBody, Wanted};
+use crate::refusal::Refusal;
+
+/// What is behind a listener.
+pub trait Face: Send + Sync + 'static {
+    /// What answers the requests of one connection.
+    type Service: Service;
+
+    /// A peer has connected. The connection tells when it is gone.
+    fn connected(&self, connection: &Arc<Connection>) -> Self::Service;
+}
+
+/// Answers requests. Cloned for each.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// Body of an answer.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + Unpin>
+        + Send
+        + Unpin
+        + 'static;
+
+    /// What this request may carry, and what its answer is like. Asked before the body is received.
+    fn rule(&self, head: &Parts) -> Rule;
+
+    /// The answer. Dropped when the peer does not want it any more.
+    fn answer(&self, request: Request<RequestBody>) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// A request that is not carried out, in the words of this face.
+    fn refuse(&self, refusal: Refusal) -> Response<Self::Body>;
+}
+
+/// What a request may carry, and what its answer is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The request's body.
+    pub request: Wanted,
+    /// The answer.
+    pub answer: Shape,
+}
+
+impl Rule {
+    /// A request of at most `largest` bytes with one answer.
+    #[must_use]
+    pub const fn call(largest: usize) -> Self {
+        Self { request: Wanted::Whole(largest), answer: Shape::Whole }
+    }
+
+    /// A request of at most `largest` bytes whose answer does not end.
+    #[must_use]
+    pub const fn watch(largest: usize) -> Self {
+        Self { request: Wanted::Whole(largest), answer: Shape::Endless }
+    }
+}
+
+/// What all exchanges of a listener share.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) patience: Patience,
+    pub(crate) budgets: ListenerBudgets,
+    pub(crate) answers: Arc<Ledger>,
+    pub(crate) told: Told,
+}
+
+/// The service of one connection, as hyper calls it.
+pub(crate) struct Exchange<S> {
+    pub(crate) service: S,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) terms: Arc<Terms>,
+}
+
+impl<S: Service> hyper::service::Service<Request<Incoming>> for Exchange<S> {
+    type Response = Response<Answer<S::Body>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let turn = self.connection.begin();
+        let (service, terms) = (self.service.clone(), Arc::clone(&self.terms));
+        Box::pin(async move { Ok(exchange(&service, &terms, turn, request).await) })
+    }
+}
+
+async fn exchange<S: Service>(
+    service: &S,
+    terms: &Terms,
+    turn: Turn,
+    request: Request<Incoming>,
+) -> Response<Answer<S::Body>> {
+    let (head, body) = request.into_parts();
+    let (rule, version) = (service.rule(&head), head.version);
+    let mut charge = Charge::new(turn.connection().budget(), &terms.budgets);
+    let body = match rule.request {
+        Wanted::Whole(largest) => {
+            receive::whole(body, largest, &mut charge, &terms.patience).await.map(RequestBody::Whole)
+        }
+        Wanted::Messages { largest, idle } => {
+            let charge = Charge::new(turn.connection().budget(), &terms.budgets);
+            Ok(RequestBody::Messages(Box::new(Messages::new(body, largest, idle, charge, &terms.patience))))
+        }
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(refusal) => return refused(service, terms, turn, version, refusal),
+    };
+    let response = service.answer(Request::from_parts(head, body)).await;
+    drop(charge); // Until here the request's bytes were held.
+    if rule.answer == Shape::Endless {
+        return Answer::plain(response, turn);
+    }
+    match Answer::whole(response, turn, &terms.answers, &terms.patience).await {
+        Ok(response) => response,
+        Err((refusal, turn)) => refused(service, terms, turn, version, refusal),
+    }
+}
+
+fn refused<S: Service>(
+    service: &S,
+    terms: &Terms,
+    turn: Turn,
+    version: Version,
+    refusal: Refusal,
+) -> Response<Answer<S::Body>> {
+    tracing::debug!(peer = %turn.connection().peer(), %refusal, "request refused");
+    terms.told.refused(refusal);
+    let mut response = service.refuse(refusal);
+    let headers = response.headers_mut();
+    if refusal.is_for_others() {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    } else if version < Version::HTTP_2 {
+        headers.insert(CONNECTION, HeaderValue::from_static("close")); // The rest of the body is not read.
+    }
+    Answer::plain(response, turn)
+}

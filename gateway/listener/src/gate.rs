@@ -1,0 +1,335 @@
+//! What all listeners of a process share: how many connections and bytes there may be in all, and who is told what is turned away.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::connection::{Clock, Moment};
+use crate::descriptors;
+use crate::limits::{ANSWER_BYTES, LISTENERS, Patience, REQUEST_BYTES};
+use crate::purse::SharedBudgets;
+use crate::refusal::Refusal;
+
+/// Why something is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// The listener, or all together, have as many connections as they may have.
+    Full,
+    /// One peer has.
+    Peer,
+    /// The system has no more descriptors or memory for sockets.
+    System,
+    /// A body was too large.
+    TooLarge,
+    /// A body did not come in time.
+    TooSlow,
+    /// Too many bytes of requests or answers were held at the time.
+    NoRoom,
+    /// A peer let us wait too long, and its connection was ended.
+    Impatience,
+}
+
+impl Reason {
+    /// Every one.
+    pub const ALL: [Self; 7] =
+        [Self::Full, Self::Peer, Self::System, Self::TooLarge, Self::TooSlow, Self::NoRoom, Self::Impatience];
+
+    /// The word that metrics use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Peer => "peer",
+            Self::System => "system",
+            Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
+            Self::NoRoom => "no_room",
+            Self::Impatience => "impatience",
+        }
+    }
+
+    fn index(self) -> usize {
+        Self::ALL.iter().position(|other| *other == self).expect("all are listed")
+    }
+
+    /// What is wrong while this goes on, for people; `None` where only the peer has a problem.
+    fn trouble(self, most: &Most) -> Option<String> {
+        match self {
+            Self::Full => Some(format!(
+                "as many connections are open as may be ({} here, {} in all), new ones are closed at once",
+                most.listener, most.all
+            )),
+            Self::Peer => {
+                Some(format!("one address has {} connections open, further ones are closed at once", most.peer))
+            }
+            Self::System => {
+                Some("the system refuses new connections (too few descriptors?), clients have to wait".to_owned())
+            }
+            Self::NoRoom => {
+                Some("too many bytes of requests or unread answers are held, requests are refused".to_owned())
+            }
+            Self::TooLarge | Self::TooSlow | Self::Impatience => None,
+        }
+    }
+}
+
+/// Is told what listeners do. Called often; must not wait.
+pub trait Observer: Send + Sync {
+    /// So many connections are open at a listener.
+    fn open(&self, listener: &'static str, connections: usize);
+    /// A connection or request was turned away.
+    fn turned_away(&self, listener: &'static str, reason: Reason);
+    /// What is wrong at a listener now, when that has changed; `None` when it is over.
+    fn trouble(&self, listener: &'static str, trouble: Option<String>);
+}
+
+/// Tells nobody.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn open(&self, _: &'static str, _: usize) {}
+    fn turned_away(&self, _: &'static str, _: Reason) {}
+    fn trouble(&self, _: &'static str, _: Option<String>) {}
+}
+
+/// How much all listeners of a process may take together.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Open connections.
+    pub connections: usize,
+    /// Bytes of requests under way.
+    pub request_bytes: usize,
+    /// Bytes of answers that wait to be read.
+    pub answer_bytes: usize,
+}
+
+impl Capacity {
+    /// What this process may have: its limit of descriptors is raised as far as it may be, and some are kept for itself.
+    #[must_use]
+    pub fn claim() -> Self {
+        let connections = descriptors::connections_for(descriptors::raise());
+        Self { connections, request_bytes: REQUEST_BYTES, answer_bytes: ANSWER_BYTES }
+    }
+}
+
+/// Cheap to clone; all clones are one gate.
+#[derive(Clone)]
+pub struct Gate(Arc<Shared>);
+
+struct Shared {
+    observer: Box<dyn Observer>,
+    capacity: Capacity,
+    patience: Patience,
+    budgets: SharedBudgets,
+    /// Connections that no listener is assured of: how many there may be, and are.
+    common: usize,
+    common_open: AtomicUsize,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("capacity", &self.0.capacity).finish_non_exhaustive()
+    }
+}
+
+impl Default for Gate {
+    /// Of all that the process may have; nobody is told.
+    fn default() -> Self {
+        Self::new(Capacity::claim(), Patience::default(), Nobody)
+    }
+}
+
+impl Gate {
+    /// A gate of this capacity that tells `observer`.
+    #[must_use]
+    pub fn new(capacity: Capacity, patience: Patience, observer: impl Observer + 'static) -> Self {
+        let budgets = SharedBudgets::new(capacity.request_bytes, capacity.answer_bytes);
+        let common = capacity.connections - LISTENERS * assured(&capacity);
+        let observer = Box::new(observer);
+        Self(Arc::new(Shared { observer, capacity, patience, budgets, common, common_open: AtomicUsize::new(0) }))
+    }
+
+    /// How long peers may let listeners wait.
+    #[must_use]
+    pub fn patience(&self) -> &Patience {
+        &self.0.patience
+    }
+
+    /// Bytes of requests that are held now.
+    #[must_use]
+    pub fn request_bytes(&self) -> usize {
+        self.0.budgets.requests.taken()
+    }
+
+    /// Bytes of answers that wait to be read now.
+    #[must_use]
+    pub fn answer_bytes(&self) -> usize {
+        self.0.budgets.answers.held()
+    }
+
+    pub(crate) fn budgets(&self) -> &SharedBudgets {
+        &self.0.budgets
+    }
+
+    pub(crate) fn door(&self, listener: &'static str, clock: Clock) -> Door {
+        let all = self.0.capacity.connections;
+        // Three quarters of all for one listener, and of these seven eighths for one address: behind an address may be a proxy with
+        // thousands of clients, and some others have to get in beside it.
+        let listener_most = (all - all / 4).max(1);
+        let most = Most { all, listener: listener_most, peer: (listener_most - listener_most / 8).max(1) };
+        let told = Told(Arc::new(Telling { gate: self.clone(), listener, clock, most, last: Default::default() }));
+        Door { told, open: Arc::default() }
+    }
+}
+
+/// Connections that each listener can have whatever the others do.
+fn assured(capacity: &Capacity) -> usize {
+    capacity.connections / 4 / LISTENERS
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    all: usize,
+    listener: usize,
+    peer: usize,
+}
+
+/// Lets peers in at one listener, and counts them.
+pub(crate) struct Door {
+    told: Told,
+    open: Arc<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    assured: AtomicUsize,
+    /// Connections of each address. Locked for single operations only.
+    peers: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Open {
+    fn peers(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Door {
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// A place for a peer that has connected.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn enter(&self, peer: IpAddr, open_here: usize) -> Result<Ticket, Reason> {
+        let Most { listener, peer: of_peer, .. } = self.told.0.most;
+        let peer = who(peer);
+        if open_here >= listener {
+            return Err(Reason::Full);
+        }
+        if self.open.peers().get(&peer).is_some_and(|open| *open >= of_peer) {
+            return Err(Reason::Peer);
+        }
+        let shared = &self.told.0.gate.0;
+        let below = |most: usize| move |open: usize| (open < most).then_some(open + 1);
+        let take = |of: &AtomicUsize, most| of.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below(most)).is_ok();
+        let is_common = !take(&self.open.assured, assured(&shared.capacity));
+        if is_common && !take(&shared.common_open, shared.common) {
+            return Err(Reason::Full);
+        }
+        *self.open.peers().entry(peer).or_default() += 1;
+        let common = is_common.then(|| self.told.0.gate.clone());
+        Ok(Ticket { open: Arc::clone(&self.open), peer, common })
+    }
+}
+
+/// A place that is given back when this is dropped.
+pub(crate) struct Ticket {
+    open: Arc<Open>,
+    peer: IpAddr,
+    /// Where the place is from, if not from those that the listener is assured of.
+    common: Option<Gate>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        match &self.common {
+            Some(gate) => gate.0.common_open.fetch_sub(1, Ordering::Relaxed),
+            None => self.open.assured.fetch_sub(1, Ordering::Relaxed),
+        };
+        let mut peers = self.open.peers();
+        if let Some(open) = peers.get_mut(&self.peer) {
+            *open -= 1;
+            if *open == 0 {
+                peers.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// Whom an address stands for: whoever has one of IPv6 has all of its /64.
+fn who(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
+    }
+}
+
+/// Tells the observer what happens at one listener. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Told(Arc<Telling>);
+
+struct Telling {
+    gate: Gate,
+    listener: &'static str,
+    clock: Clock,
+    most: Most,
+    /// When something was last turned away, for each reason.
+    last: [AtomicU64; Reason::ALL.len()],
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Told").field(&self.0.listener).finish()
+    }
+}
+
+impl Told {
+    pub(crate) fn turned_away(&self, reason: Reason) {
+        self.0.last[reason.index()].store(self.0.clock.now(), Ordering::Relaxed);
+        self.0.gate.0.observer.turned_away(self.0.listener, reason);
+    }
+
+    pub(crate) fn refused(&self, refusal: Refusal) {
+        match refusal {
+            Refusal::TooLarge(_) => self.turned_away(Reason::TooLarge),
+            Refusal::TooSlow(_) => self.turned_away(Reason::TooSlow),
+            Refusal::Busy | Refusal::Unread => self.turned_away(Reason::NoRoom),
+            Refusal::Broken => {}
+        }
+    }
+
+    pub(crate) fn open(&self, connections: usize) {
+        self.0.gate.0.observer.open(self.0.listener, connections);
+    }
+
+    /// What is wrong here now.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let calm = u64::try_from(self.0.gate.0.patience.calm.as_millis()).unwrap_or(u64::MAX);
+        let now = self.0.clock.now();
+        let is_recent = |last: Moment| last != 0 && now.saturating_sub(last) < calm;
+        let recent = Reason::ALL.iter().filter(|reason| is_recent(self.0.last[reason.index()].load(Ordering::Relaxed)));
+        let texts: Vec<String> = recent.filter_map(|reason| reason.trouble(&self.0.most)).collect();
+        (!texts.is_empty()).then(|| format!("connections at {}: {}", self.0.listener, texts.join("; ")))
+    }
+
+    pub(crate) fn tell_trouble(&self, trouble: Option<String>) {
+        self.0.gate.0.observer.trouble(self.0.listener, trouble);
+    }
+}

@@ -1,0 +1,113 @@
+//! A TCP stream that tells its connection what goes over it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::connection::{Connection, Order, Spoken};
+
+/// With what every client of HTTP/2 begins (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// After so much silence the system asks whether the peer's machine is still there, again each tenth of it. A watch over HTTP/1 has no
+/// pings of its own, and a machine that lost its power says no good-bye.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    /// Bytes of the preface that have come.
+    preface: usize,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%error, "a socket does not take its options"); // It is closed already, mostly.
+        }
+        Self { stream, connection, preface: 0 }
+    }
+
+    fn heard(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.connection.spoken() == Spoken::Nothing {
+            let rest = &PREFACE[self.preface..];
+            let compared = rest.len().min(bytes.len());
+            self.preface += compared;
+            if rest[..compared] != bytes[..compared] {
+                self.connection.speaks(Spoken::Http1);
+            } else if self.preface == PREFACE.len() {
+                self.connection.speaks(Spoken::Http2);
+            }
+        }
+        self.connection.heard();
+    }
+
+    fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.connection.wrote(result.is_pending());
+        result
+    }
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 10);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.connection.order() == Order::Cut {
+            // What is left would be sent for minutes to somebody who does not read.
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        this.heard(&buffer.filled()[before..]);
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        self.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,71 @@
+//! More connections than there may be.
+
+use bounded_listener::{Limits, Reason};
+use tokio::io::AsyncReadExt;
+
+use crate::stage::*;
+
+/// Opens `count` connections, and returns those that are not closed at once.
+async fn open(running: &Running, count: usize) -> Vec<Raw> {
+    let turned_away = || [Reason::Full, Reason::Peer].map(|reason| running.heard.count(reason)).iter().sum::<usize>();
+    let before = turned_away();
+    let mut raws = Vec::new();
+    for _ in 0..count {
+        raws.push(running.connect().await);
+    }
+    // Those that were let in are asked for an answer: then all have been looked at.
+    let mut kept = Vec::new();
+    for mut raw in raws {
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut raw.0, b"GET /answer/1 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut answer = [0; 1024];
+        if let Ok(1..) = raw.0.read(&mut answer).await {
+            kept.push(raw);
+        }
+    }
+    until("all were judged", || turned_away() - before + kept.len() == count).await;
+    kept
+}
+
+#[tokio::test]
+async fn beyond_the_limit_new_connections_are_closed_and_another_listener_still_lets_in() {
+    // 75 for one listener, of these 66 for one address; 6 are assured to each.
+    let running = Running::with(capacity(100), Limits::small(), calm()).await;
+    let beside = Running::at(running.gate.clone(), Heard::default(), Limits::small()).await;
+    let kept = open(&running, 1000).await;
+    assert_eq!((kept.len(), running.heard.count(Reason::Peer)), (66, 934));
+    let trouble = running.heard.trouble().expect("it is said");
+    assert!(trouble.starts_with("connections at test: one address has 66 connections"), "{trouble}");
+    assert_eq!(open(&beside, 6).await.len(), 6);
+    drop(kept);
+    until("it is said that it is over", || running.heard.trouble().is_none()).await;
+    assert_eq!(open(&running, 66).await.len(), 66);
+    running.stop().await;
+    beside.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_listener_is_assured_of_is_left_by_all_others() {
+    // 25 are assured, 6 for each of four; 76 are common.
+    let running = Running::with(capacity(100), Limits::small(), calm()).await;
+    let others = [
+        Running::at(running.gate.clone(), running.heard.clone(), Limits::small()).await,
+        Running::at(running.gate.clone(), running.heard.clone(), Limits::small()).await,
+    ];
+    let mut kept = Vec::new();
+    for other in &others {
+        kept.extend(open(other, 66).await);
+    }
+    assert_eq!(kept.len(), 76 + 2 * 6);
+    assert_eq!(open(&running, 20).await.len(), 6, "and no more");
+}
+
+#[tokio::test]
+async fn a_stop_ends_idle_connections_at_once_and_silent_ones() {
+    let running = Running::start(calm()).await;
+    let (mut idle, mut silent) = (running.connect().await, running.connect().await);
+    idle.send("GET /answer/1 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(idle.0.read(&mut [0; 1024]).await.unwrap() > 0);
+    until("both are in", || running.heard.0.lock().unwrap().open == 2).await;
+    running.stop().await;
+    assert!(idle.rest().await.is_empty() && silent.rest().await.is_empty());
+}

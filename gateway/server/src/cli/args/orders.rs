@@ -1,0 +1,117 @@
+//! Arguments of orders: drains, and what is excluded.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::duration;
+
+/// Arguments of `exclude`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Exclude {
+    /// The cluster of which nothing is to count; it need not be known
+    #[arg(value_name = "CLUSTER")]
+    pub(in crate::cli) cluster: String,
+    /// Why, for people
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
+    /// Who orders it, for people; USER@HOST if left out
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) who: Option<String>,
+}
+
+/// Arguments of `include`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Include {
+    /// The cluster that is to count again
+    #[arg(value_name = "CLUSTER")]
+    pub(in crate::cli) cluster: String,
+}
+
+/// Arguments of `drain`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Drain {
+    #[command(flatten)]
+    pub(in crate::cli) target: DrainTarget,
+    /// How much of the traffic is taken away, 0 to 100
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(in crate::cli) percent: u8,
+    #[command(flatten)]
+    pub(in crate::cli) terms: DrainTerms,
+    /// Drain also services that would be left without a healthy instance
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// Leave such services alone, and drain the others
+    #[arg(long, conflicts_with = "force")]
+    pub(in crate::cli) leave_last: bool,
+    /// Order nothing; show what would change for callers in every cluster
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    /// Most services that a dry run shows
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(in crate::cli) limit: u32,
+}
+
+/// Arguments of `undrain`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Undrain {
+    #[command(flatten)]
+    pub(in crate::cli) target: DrainTarget,
+    #[command(flatten)]
+    pub(in crate::cli) terms: DrainTerms,
+}
+
+/// What is drained.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct DrainTarget {
+    /// The cluster whose instances lose traffic
+    #[arg(value_name = "CLUSTER")]
+    pub(in crate::cli) cluster: String,
+    /// Only services that match: NAME or GROUP@@NAME, with * and ?; --namespace and --group are patterns here, too
+    #[arg(long, value_name = "PATTERN")]
+    pub(in crate::cli) service: Option<String>,
+}
+
+/// How a drain comes, and who says so.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct DrainTerms {
+    /// Go there in steps of 1 % within this time, at most 24h: 90s, 10m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) over: Option<Duration>,
+    /// Why, for whoever asks `drains`
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
+    /// Who orders it; without it, user@host
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) who: Option<String>,
+}
+
+/// Arguments of `drains`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Drains {
+    /// Also drains that were undone
+    #[arg(long)]
+    pub(in crate::cli) all: bool,
+    #[command(subcommand)]
+    pub(in crate::cli) action: Option<DrainsAction>,
+}
+
+/// What to do with all of them.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum DrainsAction {
+    /// Undo every drain that was taken in one cluster
+    #[command(after_help = "Examples:
+  nacos-fed drains clear --origin zanzibar
+
+Each is undone by an order of 0 % at the gateway that is asked, which counts everywhere. The exit code is 4 if there was nothing to undo,
+5 if one of them could not be undone; what nobody can undo, `nacos-fed exclude` overrules at each gateway.")]
+    Clear(ClearDrains),
+}
+
+/// Arguments of `drains clear`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ClearDrains {
+    /// The cluster in which they were taken
+    #[arg(long, value_name = "CLUSTER")]
+    pub(in crate::cli) origin: String,
+}

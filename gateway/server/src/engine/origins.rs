@@ -1,0 +1,37 @@
+//! Tells the board which clusters' records do not count, or are not all there.
+
+use federation_core::federation::Federation;
+
+use crate::metrics::TroubleKind;
+use crate::trouble::TroubleBoard;
+
+/// Makes the board's troubles of these kinds those of now. The cost grows with the number of clusters.
+pub(super) fn tell_origins(board: &TroubleBoard, core: &Federation) {
+    let aside: Vec<(String, String)> = core
+        .set_aside()
+        .map(|(origin, aside)| {
+            let reasons: Vec<&str> = aside.reasons().into_iter().map(|reason| reason.as_str()).collect();
+            let text = format!("records of {origin} are set aside: {}", reasons.join("; "));
+            (origin.to_string(), text)
+        })
+        .collect();
+    replace(board, TroubleKind::OriginSetAside, aside);
+    let incomplete: Vec<(String, String)> = core
+        .incomplete()
+        .map(|origin| {
+            let text = format!(
+                "{origin} is incomplete here: what was read of its log is not what it states to have written, so instances or config items \
+                 of it may be missing"
+            );
+            (origin.to_string(), text)
+        })
+        .collect();
+    replace(board, TroubleKind::OriginIncomplete, incomplete);
+}
+
+/// Nearly always there is nothing to tell, and nothing told.
+fn replace(board: &TroubleBoard, kind: TroubleKind, told: Vec<(String, String)>) {
+    if !told.is_empty() || board.has(kind) {
+        board.replace(kind, told);
+    }
+}
