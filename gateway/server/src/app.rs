@@ -47,6 +47,9 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// What is left of it for the log's adapter and the snapshots once the records have left.
 const LAST_OF_ALL: Duration = Duration::from_millis(500);
 
+/// How long the end of Kafka's clients is waited for at the very last: none of their threads should run into the end of the process.
+const CLIENTS_WITHIN: Duration = Duration::from_secs(1);
+
 /// A gateway that is put together and bound to its addresses, not running yet.
 pub struct Gateway {
     engine: Engine,
@@ -179,6 +182,7 @@ impl Parts {
         };
         stop.cancel();
         let left = self.stop_in_order(engine_runs).await;
+        self.flusher.end(CLIENTS_WITHIN).await;
         if left.is_empty() {
             return outcome;
         }

@@ -33,7 +33,7 @@ pub struct GatewayOptions {
     pub nacos: Option<String>,
     /// The user at its Nacos.
     pub user: Option<Credentials>,
-    /// `host:port` of Kafka.
+    /// `host:port` of Kafka; of several brokers with commas between.
     pub kafka: String,
     /// Further YAML, appended to the file: whole top-level sections other than the above.
     pub further: String,
@@ -83,6 +83,7 @@ impl GatewayOptions {
         }
         nacos.extend(self.nacos_further.iter().cloned());
         let (http, grpc, nacos) = (ports.main(), ports.main() + 1, nacos.join("\n  "));
+        let kafka = kafka.replace(',', "\", \"");
         format!(
             "federation: {federation}\ncluster: {cluster}\nlocality: {{region: {region}}}\nnacos:\n  {nacos}\n\
              kafka: {{brokers: [\"{kafka}\"]}}\nexport: {{configs: [{{data_id: \"*\"}}]}}\n\

@@ -56,13 +56,15 @@ impl Cause {
     /// Of a line of the library's log: the words are all there is.
     pub(super) fn read(reason: &str) -> Self {
         let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+        // Closed as soon as it spoke: the library suspects the same, and does not say it in all cases.
+        let closed_at_once = says(&["isconnected"]) && (says(&["state APIVERSION_QUERY"]) || is_of_a_moment(reason));
         if says(&["SASL", "authenticat"]) && !says(&["might require SASL"]) {
             Self::Authentication
         } else if says(&["SSL handshake", "certificate", "SSL routines"]) {
             Self::Tls
         } else if says(&["Failed to resolve"]) {
             Self::Resolve
-        } else if says(&["security.protocol"]) {
+        } else if says(&["security.protocol"]) || closed_at_once {
             Self::Protocol
         } else if says(&["refused"]) {
             Self::Refused
@@ -78,13 +80,22 @@ impl Cause {
             Self::Authentication => "authentication failed",
             Self::Tls => "no secure connection (TLS)",
             Self::Resolve => "a host name cannot be resolved",
-            Self::Protocol => "the listener speaks another protocol (security.protocol)",
+            Self::Protocol => {
+                "connections are closed as soon as they are made (is security.protocol that of the listener?)"
+            }
             Self::Refused => "connection refused",
             Self::TimedOut => "no answer in time",
             Self::Lost => "connection lost",
             Self::AllDown => "no broker can be reached",
         }
     }
+}
+
+/// Whether a connection was closed within a moment of being up: `(after 12ms in state UP…)`.
+fn is_of_a_moment(reason: &str) -> bool {
+    const MOMENT_MS: u32 = 1_000;
+    let after = reason.rsplit_once("(after ").and_then(|(_, rest)| rest.split_once("ms in state UP"));
+    after.and_then(|(millis, _)| millis.parse().ok()).is_some_and(|millis: u32| millis < MOMENT_MS)
 }
 
 /// Complaints of one client.
@@ -214,6 +225,12 @@ mod tests {
                 Some(Cause::Protocol),
             ),
             (Code::BrokerTransportFailure, "a:1/1: Disconnected", Some(Cause::Lost)),
+            (Code::BrokerTransportFailure, "a:1/1: Disconnected (after 61000ms in state UP)", Some(Cause::Lost)),
+            (
+                Code::BrokerTransportFailure,
+                "a:1/1: Disconnected (after 0ms in state UP, 1 more)",
+                Some(Cause::Protocol),
+            ),
             (Code::OperationTimedOut, "a:1/1: 1 request(s) timed out: disconnect", Some(Cause::TimedOut)),
             (Code::AllBrokersDown, "1/1 brokers are down", Some(Cause::AllDown)),
             (Code::PartitionEOF, "", None),

@@ -9,7 +9,7 @@
 //! The client may fall silent for good without an error ([`crate::kafka::life`]), so it is believed only while records or ends come where
 //! they must ([`Hearing`]); else another one reads on from the same places.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,6 +50,8 @@ const TROUBLE_INTERVAL: Duration = Duration::from_secs(5);
 const STOOD_STILL: Duration = Duration::from_secs(2);
 /// From when on the engine is told that a partition holds more than was handed over.
 const LAGGING: Duration = Duration::from_millis(1500);
+/// How often another number of partitions is believed of one cluster: each time all of its data is read anew.
+const LEARN_INTERVAL: Duration = Duration::from_secs(60);
 /// Signals that wait at most; each partition has few, and a lost one is made good by the next sweep or survey.
 pub(super) const CAPACITY: usize = 8192;
 /// What troubles of this thread concern.
@@ -110,6 +112,9 @@ struct Reading<'a> {
     by_id: HashMap<PartitionId, usize>,
     /// Partitions that keys are hashed over.
     partitions: HashMap<ClusterId, u32>,
+    /// What descriptors say that is not applied yet, and when it last was.
+    described: BTreeMap<ClusterId, u32>,
+    learned: BTreeMap<ClusterId, Instant>,
     interner: Interner,
     ready: VecDeque<usize>,
     hearing: Hearing,
@@ -130,6 +135,8 @@ impl Reader {
             names: TopicNames::new(&self.options.topic_prefix, &self.options.federation),
             by_id: HashMap::new(),
             partitions: HashMap::new(),
+            described: BTreeMap::new(),
+            learned: BTreeMap::new(),
             interner: Interner::default(),
             ready: VecDeque::new(),
             hearing: Hearing::new(now),
@@ -278,12 +285,14 @@ impl Reading<'_> {
             }
             self.mark_ready(index);
         }
+        self.apply_described(now)?;
         self.supervise(now)
     }
 
     /// Judges the client by what it should have brought.
     fn supervise(&mut self, now: Instant) -> Result<(), EngineGone> {
-        if !self.slots.is_empty() {
+        // Where the account may read nothing, silence is no wonder.
+        if self.slots.iter().any(|slot| !slot.refused) {
             match self.hearing.judge(now, self.reader.lookout.steady_since(now)) {
                 Remedy::Wait => {}
                 Remedy::Probe => self.probe(),
@@ -293,12 +302,27 @@ impl Reading<'_> {
         self.reader.metrics.readable.set(i64::from(self.hearing.is_well(now)));
         let deaf = self.hearing.is_deaf().then(|| self.told_deaf(now));
         self.reader.troubles.set(TroubleKind::LogSilent, ABOUT, deaf.clone());
-        deaf.map_or(Ok(()), |reason| self.tell_trouble(reason.into()))
+        match deaf {
+            Some(reason) if self.is_cut_off() => self.tell_trouble(reason.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether so little is heard that the engine cannot rely on the log: not where one of many partitions is silent.
+    fn is_cut_off(&self) -> bool {
+        let own_control = |index: usize| {
+            self.slots.get(index).is_some_and(|slot| {
+                slot.id.topic == TopicKind::Control && slot.id.origin == self.reader.options.cluster
+            })
+        };
+        self.hearing.is_all_deaf() || self.hearing.deaf_slots().any(own_control)
     }
 
     /// Asks for a sign of life.
     fn probe(&mut self) {
-        if let Some(slot) = self.slots.iter().find(|slot| slot.queue.is_some() && slot.place.is_at_end()) {
+        if let Some(slot) =
+            self.slots.iter().find(|slot| slot.queue.is_some() && slot.place.is_at_end() && !slot.refused)
+        {
             self.fetcher.read_on(slot);
         }
     }
@@ -396,7 +420,8 @@ impl Reading<'_> {
             self.hand_over(news)?;
         }
         if let Some(partitions) = descriptor {
-            self.learn_partitions(index, partitions)?;
+            self.learn_partitions(index, partitions);
+            self.apply_described(Instant::now())?;
         }
         match stopped_by {
             StoppedBy::Empty => {}
@@ -460,18 +485,32 @@ impl Reading<'_> {
         }
     }
 
-    /// Other partitions than the topic was thought to have: what was taken for misplaced may not be.
-    fn learn_partitions(&mut self, index: usize, partitions: u32) -> Result<(), EngineGone> {
+    /// Other partitions than the topic was thought to have: what was taken for misplaced may not be, so all is read anew. Whoever says
+    /// something else each time is believed once in a while.
+    fn learn_partitions(&mut self, index: usize, partitions: u32) {
         let origin = self.slots[index].id.origin.clone();
-        let known = self.partitions.insert(origin.clone(), partitions);
-        if known == Some(partitions) {
-            return Ok(());
+        if self.partitions.get(&origin) == Some(&partitions) {
+            self.described.remove(&origin);
+        } else {
+            self.described.insert(origin, partitions);
         }
-        tracing::error!(%origin, partitions, topics = ?known, "descriptor names another number of partitions than the topics have");
-        for other in 0..self.slots.len() {
-            let id = &self.slots[other].id;
-            if id.origin == origin && id.topic != TopicKind::Control {
-                self.restart(other)?;
+    }
+
+    /// Applies what descriptors say of partitions.
+    fn apply_described(&mut self, now: Instant) -> Result<(), EngineGone> {
+        let is_due = |learned: Option<&Instant>| learned.is_none_or(|at| now.duration_since(*at) >= LEARN_INTERVAL);
+        let due: Vec<ClusterId> =
+            self.described.keys().filter(|origin| is_due(self.learned.get(*origin))).cloned().collect();
+        for origin in due {
+            let Some(partitions) = self.described.remove(&origin) else { continue };
+            let known = self.partitions.insert(origin.clone(), partitions);
+            tracing::error!(%origin, partitions, topics = ?known, "descriptor names another number of partitions than the topics have");
+            self.learned.insert(origin.clone(), now);
+            for other in 0..self.slots.len() {
+                let id = &self.slots[other].id;
+                if id.origin == origin && id.topic != TopicKind::Control {
+                    self.restart(other)?;
+                }
             }
         }
         Ok(())

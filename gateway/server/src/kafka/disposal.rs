@@ -4,10 +4,14 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Clients that may be ending at the same time. One that works ends within a second or two and replacements are seconds apart, so more
 /// are on their way only if the library never ends them; each such client costs a few threads.
 const MOST_ENDING: usize = 16;
+
+/// How often it is looked whether all have ended.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Where clients end. Cheap to clone; all clones are one place.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +23,20 @@ impl Disposal {
     /// Whether there is room for one more: a client may be replaced only then.
     pub(super) fn has_room(&self) -> bool {
         self.ending.load(Ordering::Acquire) < MOST_ENDING
+    }
+
+    /// Waits until all that are ending have ended, at most for `limit`: a process that goes before them takes the ground from under their
+    /// threads.
+    pub(super) async fn ended(&self, limit: Duration) {
+        let ended = async {
+            while self.ending.load(Ordering::Acquire) > 0 {
+                // Their ends tell nobody; it is the very last thing that a process waits for.
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        if tokio::time::timeout(limit, ended).await.is_err() {
+            tracing::warn!("kafka clients have not ended, they are left behind");
+        }
     }
 
     /// Ends a client without waiting for that.

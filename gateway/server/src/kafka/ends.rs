@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use federation_core::federation::input::{Input, LogInput};
 use federation_core::id::ClusterId;
 use federation_core::log::record::{PartitionId, TopicKind};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::kafka::consume::{Signal, Signals};
@@ -147,7 +148,9 @@ impl EndReader {
     }
 
     fn tell(&self, debts: &mut Debts, now: Instant, places: &Places) {
-        let troubles = debts.troubles(now, places, |broker| self.inspector.trouble_of(broker));
+        // A client that was made since knows brokers by their addresses only.
+        let explain = |broker| self.inspector.trouble_of(broker).or_else(|| self.inspector.trouble());
+        let troubles = debts.troubles(now, places, explain);
         let told: BTreeSet<String> = troubles.iter().map(|(about, _)| about.clone()).collect();
         debts.told.difference(&told).for_each(|about| self.troubles.heal(TroubleKind::LogUnreachable, about));
         for (about, text) in troubles {
@@ -178,7 +181,7 @@ impl Debts {
             let (count, named) = (debt.partitions.len(), format!("{}{more}", named.join(", ")));
             troubles.push(match debt.leader {
                 Some(broker) => {
-                    let why = explain(broker).unwrap_or_else(|| debt.error.to_string().into());
+                    let why = explain(broker).unwrap_or_else(|| told(&debt.error));
                     let text = format!("kafka broker {broker} does not answer ({count} partitions: {named}): {why}");
                     (format!("broker {broker}"), text)
                 }
@@ -189,14 +192,22 @@ impl Debts {
     }
 }
 
+/// What the client says of a question that failed, where nothing more is known.
+fn told(error: &KafkaError) -> Arc<str> {
+    use RDKafkaErrorCode::{AllBrokersDown, OperationTimedOut, RequestTimedOut, TimedOutQueue};
+    match error.rdkafka_error_code() {
+        Some(AllBrokersDown | OperationTimedOut | RequestTimedOut | TimedOutQueue) => "no answer in time".into(),
+        Some(code) => code.to_string().into(),
+        None => error.to_string().into(),
+    }
+}
+
 fn name(partition: &PartitionId) -> String {
     format!("{}.{}-{}", partition.origin, partition.topic.as_str(), partition.partition)
 }
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-
     use super::*;
     use crate::kafka::inspector::Unanswered;
 

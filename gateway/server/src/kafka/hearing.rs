@@ -117,6 +117,11 @@ impl Hearing {
         now.duration_since(self.sign)
     }
 
+    /// Whether nothing at all is heard.
+    pub(super) fn is_all_deaf(&self) -> bool {
+        self.all_deaf
+    }
+
     /// Slots that miss something.
     pub(super) fn deaf_slots(&self) -> impl Iterator<Item = usize> {
         self.deaf.iter().copied()

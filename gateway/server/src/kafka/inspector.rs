@@ -161,14 +161,17 @@ impl Inspector {
     }
 
     /// Edges of those partitions whose leaders answered. Leaders are asked one after the other, each for all of its
-    /// partitions, so that a silent one costs one time-out and hides nobody else; partitions without a leader come last.
+    /// partitions, so that a silent one costs one time-out and hides nobody else; partitions without a leader come last. Those that the
+    /// last survey did not list are not asked about: their topics are gone.
     pub(super) fn places(&self, edge: Edge, partitions: &[PartitionId]) -> Places {
         let client = self.client();
         let mut by_leader: BTreeMap<i32, Vec<PartitionId>> = BTreeMap::new();
         {
             let leaders = self.leaders();
             for partition in partitions {
-                by_leader.entry(leaders.get(partition).copied().unwrap_or(-1)).or_default().push(partition.clone());
+                if let Some(&leader) = leaders.get(partition) {
+                    by_leader.entry(leader).or_default().push(partition.clone());
+                }
             }
         }
         let mut places = Places::default();
@@ -275,8 +278,8 @@ impl Inspector {
 }
 
 impl Places {
-    /// Whether every broker that leads something answered.
+    /// Whether every broker that leads something answered, and there is one.
     pub(super) fn all_answered(&self) -> bool {
-        self.unanswered.iter().all(|unanswered| unanswered.leader.is_none())
+        !self.answered.is_empty() && self.unanswered.iter().all(|unanswered| unanswered.leader.is_none())
     }
 }

@@ -173,6 +173,16 @@ impl Line {
     }
 }
 
+impl Flusher {
+    /// Lets go of the clients and waits for the end of all of this adapter's, at most for `limit`. For the very end of a process, after
+    /// everybody else has let go of them.
+    pub async fn end(self, limit: Duration) {
+        let disposal = self.producers.parts.disposal.clone();
+        drop(self.producers);
+        disposal.ended(limit).await;
+    }
+}
+
 impl Producers {
     /// Two clients; they reach nobody yet.
     pub(super) fn new(
