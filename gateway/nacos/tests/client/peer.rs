@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use nacos_protocol::client::{Client, ClientOptions, Event, Events};
-use nacos_protocol::cluster::{Cluster, ClusterOptions};
+use nacos_protocol::cluster::{Cluster, ClusterOptions, Credentials};
 use nacos_protocol::message::config::{ConfigBatchListenRequest, ConfigChangeBatchListenResponse};
 use nacos_protocol::message::internal::{
     ConnectionSetupRequest, ErrorResponse, HealthCheckRequest, HealthCheckResponse, ServerCheckRequest,
@@ -98,6 +98,19 @@ impl Peer {
     pub(crate) fn client(&self, change: impl FnOnce(&mut ClientOptions)) -> TestClient {
         let mut options = ClusterOptions::new(vec![self.address.to_string().parse().expect("an address")]);
         options.grpc_offset = 0;
+        Self::client_with(options, change)
+    }
+
+    /// A client with credentials, whose logins go to `http`, a port of this machine below the peer's.
+    pub(crate) fn client_that_logs_in_at(&self, http: u16, change: impl FnOnce(&mut ClientOptions)) -> TestClient {
+        let mut options = ClusterOptions::new(vec![format!("127.0.0.1:{http}").parse().expect("an address")]);
+        options.grpc_offset = self.address.port() - http;
+        options.http_timeout = PATIENCE * 10;
+        options.credentials = Some(Credentials { username: "u".to_owned(), password: "p".to_owned() });
+        Self::client_with(options, change)
+    }
+
+    fn client_with(mut options: ClusterOptions, change: impl FnOnce(&mut ClientOptions)) -> TestClient {
         options.request_timeout = Duration::from_millis(500);
         let mut client_options = ClientOptions::default();
         change(&mut client_options);

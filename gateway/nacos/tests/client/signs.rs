@@ -147,3 +147,22 @@ async fn a_refused_subscription_that_is_allowed_on_the_next_connection_is_told_a
     let answered = |event: &Event| matches!(event, Event::CallAnswered { call: Call::Subscribe, .. }).then_some(());
     client.until(answered).await;
 }
+
+/// A server that takes connections and says nothing, on a port below `below`.
+fn mute_server(below: u16) -> (std::net::TcpListener, u16) {
+    let ports = (1024..below).rev();
+    let mut free = ports.filter_map(|port| Some((std::net::TcpListener::bind(("127.0.0.1", port)).ok()?, port)));
+    free.next().expect("a free port")
+}
+
+#[tokio::test]
+async fn a_login_that_hangs_hides_no_silent_server() {
+    let mute = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&mute);
+    let peer = Peer::start(move |_| if heard.load(Ordering::Relaxed) { Answer::Silence } else { Answer::Usual }).await;
+    let (_login, port) = mute_server(peer.address.port());
+    let mut client = peer.client_that_logs_in_at(port, |options| options.idle = Duration::from_millis(20));
+    client.until(|event| matches!(event, Event::Connected { .. }).then_some(())).await;
+    mute.store(true, Ordering::Relaxed);
+    assert_eq!(client.until(cause).await, Cause::NoAnswer);
+}

@@ -90,6 +90,9 @@ impl EventReader {
             Event::FuzzyWatchLimited { namespace, message } => self.limited(namespace, message),
             Event::CallRefused { call, subject, refusal } => self.refused(call, &subject, &refusal).await,
             Event::CallAnswered { call, subject } => {
+                if call == Call::FuzzyWatch {
+                    self.shared.note(|notes| drop(notes.limited.remove(&subject))); // It was one pattern too many.
+                }
                 if let Some((call, concern)) = Concern::of(call, subject) {
                     self.shared.calls.worked(call, concern.about());
                 }

@@ -2,6 +2,7 @@
 
 mod observer;
 mod rehearsal;
+mod told;
 mod troubles;
 
 use std::time::{Duration, Instant};

@@ -124,14 +124,18 @@ impl Rehearsal {
         self.call("POST", &format!("v3/admin/core/namespace?namespaceId={id}&namespaceName={id}")).await;
     }
 
+    /// Where a gateway reaches the registry, through the proxy if there is one.
+    pub(crate) fn address(&self) -> String {
+        self.front.as_ref().map_or_else(|| self.http.to_string(), FaultProxy::address)
+    }
+
     pub(crate) fn gateway(&self) -> Gateway {
         self.gateway_exporting(Selection::everything())
     }
 
     pub(crate) fn gateway_exporting(&self, export: Selection) -> Gateway {
-        let address = self.front.as_ref().map_or_else(|| self.http.to_string(), FaultProxy::address);
         let settings = Settings {
-            cluster: ClusterOptions::new(vec![address.parse().expect("an address")]),
+            cluster: ClusterOptions::new(vec![self.address().parse().expect("an address")]),
             export,
             namespaces: Namespaces::default(),
             own_item: Some(own_item("public")),
