@@ -10,7 +10,8 @@ use std::sync::Arc;
 use federation_core::id::ConfigKey;
 use serde::{Deserialize, Serialize};
 
-use super::configs::{CONTENT_MAX_BYTES, ConfigItem, file_name, md5_hex};
+use super::check::CONTENT_MAX_BYTES;
+use super::configs::{ConfigItem, file_name, md5_hex};
 use crate::storage::sealed::{self, Unsealed};
 use crate::storage::{Aside, Folder, FolderId, Place, StorageError};
 

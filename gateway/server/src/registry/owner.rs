@@ -194,7 +194,8 @@ impl Owner {
                 let (push, body) = wire::config_push(&key, namespace);
                 self.sessions.push(&connection.clone().into(), push, body);
             }
-            let md5 = self.store.configs.get(&key).map_or("", |item| &*item.md5);
+            let Ok(found) = self.store.configs.look(&key) else { continue }; // Neither there nor absent: nobody is told.
+            let md5 = found.map_or("", |item| &*item.md5);
             for (waiting, changed) in self.store.polls.changed(&key, md5) {
                 // Who has gone meanwhile needs no answer.
                 let _ = waiting.send(changed);

@@ -94,7 +94,8 @@ fn wait(text: &str) -> Result<Duration, Failure> {
 }
 
 fn differs(store: &Store, item: &Known) -> bool {
-    store.configs.get(&item.key).map_or("", |item| &*item.md5) != item.md5
+    // What cannot be read is neither there nor absent: nothing is known to have changed.
+    store.configs.look(&item.key).is_ok_and(|found| found.map_or("", |found| &*found.md5) != item.md5)
 }
 
 /// What cannot be read as a list of items.
@@ -170,6 +171,7 @@ mod tests {
 
     use super::*;
     use crate::registry::access::Access;
+    use crate::registry::keeping::Keeping;
     use crate::registry::owner::Owner;
     use crate::registry::polls::MOST_POLLS;
 
@@ -185,7 +187,7 @@ mod tests {
 
     fn open() -> Api {
         let store = Store::default();
-        let (owner, handle) = Owner::new(store, Sessions::default(), Duration::ZERO, None);
+        let (owner, handle) = Owner::new(store, Sessions::default(), Duration::ZERO, Keeping::nowhere());
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(owner.run(tokio_util::sync::CancellationToken::new()));
         tasks.detach_all(); // It ends when nobody can ask it any more.
