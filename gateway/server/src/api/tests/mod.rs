@@ -83,7 +83,7 @@ impl Gateway {
         let own = OwnPlace { cluster: identity.cluster.clone(), locality: shanghai };
         let rules = PlaceRules::default();
         let resolver = Resolver::new(reader.clone(), policy, rules, own, KEPT_BYTES, metrics.resolve.clone());
-        let exclusions = Exclusions::none("/nowhere/at/all".to_owned().into());
+        let exclusions = Exclusions::none("/proc/nowhere/at/all".to_owned().into());
         let (board, defaults) = (TroubleBoard::default(), PolicyReader::of_defaults());
         let troubles = board.clone();
         let state =
