@@ -56,8 +56,12 @@ impl Gateway {
         let (commands, command_queue) = engine::commands();
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
 
-        let (kafka_log, kafka_tasks) =
-            kafka::connect(kafka_options(&config, topics), inbox_sender.clone(), metrics.log.clone())?;
+        let (kafka_log, kafka_tasks) = kafka::connect(
+            kafka_options(&config, topics),
+            inbox_sender.clone(),
+            metrics.log.clone(),
+            troubles.clone(),
+        )?;
         let (nacos_handle, nacos_tasks) =
             nacos::connect(registry_settings(&config, registry.as_ref())?, inbox_sender, metrics.nacos.clone())?;
         let (policy_keeper, policy) =

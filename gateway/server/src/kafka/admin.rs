@@ -95,7 +95,7 @@ impl<'a> Admin<'a> {
 
     /// What the topics are like; an error if something required is not so.
     pub(super) async fn verify(&self, seen: &Survey) -> Result<Verified, TopicError> {
-        let (mut findings, mut limits) = (Vec::new(), Vec::new());
+        let (mut findings, mut limits, mut seen_settings) = (Vec::new(), Vec::new(), Settings::Seen);
         for kind in TopicKind::ALL {
             let topic = self.names.of(&self.options.cluster, kind);
             let Some(state) = seen.topics.get(&topic) else { return Err(TopicError::NotVisible { topic }) };
@@ -106,13 +106,15 @@ impl<'a> Admin<'a> {
                 limits.extend(limit.map(|limit| (kind, limit)));
                 findings
                     .extend(verify(&topic, &wanted, |name| resource.get(name).and_then(|entry| entry.value.clone())));
+            } else {
+                seen_settings = Settings::Unseen;
             }
         }
         if findings.iter().any(|finding| finding.grade == Grade::Required) {
             findings.retain(|finding| finding.grade == Grade::Required);
             return Err(TopicError::Unsuitable(findings));
         }
-        Ok(Verified { advice: findings, limits })
+        Ok(Verified { findings, limits, settings: seen_settings })
     }
 
     async fn create(&self, kind: TopicKind, topic: &str, copies: Option<u16>) -> Result<(), TopicError> {
@@ -140,10 +142,7 @@ impl<'a> Admin<'a> {
         let answers = self.client.describe_configs([&ResourceSpecifier::Topic(topic)], &self.calls).await?;
         match answers.into_iter().next() {
             Some(Ok(resource)) => Ok(Some(resource)),
-            Some(Err(code)) if is_denial(code) => {
-                tracing::warn!(topic, "account may not describe the topic's settings, they are not verified");
-                Ok(None)
-            }
+            Some(Err(code)) if is_denial(code) => Ok(None),
             Some(Err(code)) => Err(TopicError::Unanswered(KafkaError::AdminOp(code))),
             None => Ok(None),
         }
@@ -166,9 +165,20 @@ impl<'a> Admin<'a> {
 #[derive(Debug)]
 pub(super) struct Verified {
     /// What would be better otherwise.
-    pub(super) advice: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
     /// The largest batch in bytes that each topic takes, where Kafka tells.
     pub(super) limits: Vec<(TopicKind, u64)>,
+    /// Whether all settings could be looked at.
+    pub(super) settings: Settings,
+}
+
+/// Whether the account may see what topics are set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settings {
+    /// They were looked at.
+    Seen,
+    /// Some could not be, and are taken to be right.
+    Unseen,
 }
 
 /// Whether something was created.

@@ -1,9 +1,13 @@
 //! Reads every partition of every member from its beginning, on a thread of its own and without a consumer group. Input:
-//! signals (who takes part, where partitions end, what was re-created). Output: decoded records to the engine, in the order
-//! of each partition. Invariant: what is handed over after [`LogInput::Restarted`] comes from the partition's beginning.
+//! signals (who takes part, where partitions begin and end, what was re-created). Output: decoded records to the engine, in the order
+//! of each partition. Invariant: what is handed over after [`LogInput::Restarted`] comes from the partition's beginning, and without it
+//! from where the last record was; whichever client reads it.
 //!
 //! Each partition has a queue of its own, because the library tells errors and ends without naming the topic, and so that
 //! partitions take turns: one origin's flood delays no other.
+//!
+//! The client may fall silent for good without an error ([`crate::kafka::life`]), so it is believed only while records or ends come where
+//! they must ([`Hearing`]); else another one reads on from the same places.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -12,24 +16,26 @@ use std::time::{Duration, Instant};
 
 use federation_core::federation::input::{Input, LogInput};
 use federation_core::id::ClusterId;
-use federation_core::log::control::{ControlKey, ControlValue};
-use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::{Offset, TopicPartitionList};
+use federation_core::log::record::{PartitionId, TopicKind};
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
 use tokio_util::sync::CancellationToken;
 
 use crate::kafka::client::Context;
+use crate::kafka::disposal::Disposal;
+use crate::kafka::fetcher::Fetcher;
+use crate::kafka::hearing::{Hearing, Remedy};
 use crate::kafka::intern::Interner;
+use crate::kafka::lookout::Lookout;
 use crate::kafka::membership::Member;
 use crate::kafka::options::KafkaOptions;
-use crate::kafka::slot::{Place, Slot, Turn, Verdict};
+use crate::kafka::slot::{Place, Slot, Verdict};
 use crate::kafka::topics::TopicNames;
-use crate::kafka::wire::{HEADER, RawRecord, TRACEPARENT, decode_control, decode_record, home_partition};
-use crate::metrics::LogMetrics;
+use crate::kafka::turn::{StoppedBy, Turn, described_partitions};
+use crate::metrics::{Component, LogMetrics, TroubleKind};
 use crate::ports::{Inbox, News};
+use crate::trouble::TroubleBoard;
 
 /// How long a stop may go unnoticed.
 const NOTICE: Duration = Duration::from_millis(100);
@@ -38,10 +44,18 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// A partition's turn ends after this many records or bytes, so that others have theirs.
 const TURN_RECORDS: usize = 500;
 const TURN_BYTES: usize = 1 << 20;
-/// People are told of trouble at most this often.
+/// The engine is told of trouble at most this often.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(5);
+/// A thread that did not come round for so long was kept by the engine, or by the machine: its client is not to blame for that time.
+const STOOD_STILL: Duration = Duration::from_secs(2);
+/// From when on the engine is told that a partition holds more than was handed over.
+const LAGGING: Duration = Duration::from_millis(1500);
 /// Signals that wait at most; each partition has few, and a lost one is made good by the next sweep or survey.
 pub(super) const CAPACITY: usize = 8192;
+/// What troubles of this thread concern.
+const ABOUT: &str = "reader";
+/// Partitions that a trouble names.
+const NAMED: usize = 3;
 
 /// What the reader is told.
 #[derive(Debug)]
@@ -50,29 +64,26 @@ pub(super) enum Signal {
     Ready(usize),
     /// Whose topics to read: all of them.
     Members(Vec<Member>),
-    /// This topic was deleted and created again.
-    Recreated(String),
+    /// This topic was away, and is there again.
+    Reappeared(String),
     /// This partition is not the one that was read.
     Lost(PartitionId),
     /// The leader was asked at `asked` where this partition ends.
     End { partition: PartitionId, end: u64, asked: Instant },
+    /// The leader said where this partition begins.
+    Begin { partition: PartitionId, begin: u64 },
 }
 
 /// Where signals go.
 pub(super) type Signals = SyncSender<Signal>;
 
-/// Why reading ended.
+/// The first client could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the reader of the log failed")]
+#[error("the client that reads the log cannot be made")]
 pub(super) struct ReadError(#[from] KafkaError);
 
-/// Why a step did not go on.
-enum Halt {
-    /// Nobody listens any more.
-    EngineGone,
-    /// A new client is needed.
-    Failed(ReadError),
-}
+/// Nobody listens any more.
+struct EngineGone;
 
 /// The thread's work.
 #[derive(Clone)]
@@ -80,17 +91,20 @@ pub(super) struct Reader {
     pub(super) options: Arc<KafkaOptions>,
     pub(super) inbox: Inbox,
     pub(super) metrics: LogMetrics,
+    pub(super) troubles: TroubleBoard,
+    pub(super) lookout: Arc<Lookout>,
+    pub(super) disposal: Disposal,
     pub(super) signals: Signals,
     /// Locked by the one running thread for as long as it runs.
     pub(super) signalled: Arc<Mutex<Receiver<Signal>>>,
-    /// All partitions that were ever read: a thread that follows another starts them anew.
+    /// All partitions that were ever read: a thread that follows one that panicked starts them anew.
     pub(super) begun: Arc<Mutex<BTreeSet<PartitionId>>>,
 }
 
-/// One run of the thread, with one client. Slots come first: their queues must go before the client.
+/// One run of the thread. Slots come first: their queues must go before the client.
 struct Reading<'a> {
     slots: Vec<Slot>,
-    consumer: Arc<BaseConsumer<Context>>,
+    fetcher: Fetcher,
     reader: &'a Reader,
     names: TopicNames,
     by_id: HashMap<PartitionId, usize>,
@@ -98,6 +112,9 @@ struct Reading<'a> {
     partitions: HashMap<ClusterId, u32>,
     interner: Interner,
     ready: VecDeque<usize>,
+    hearing: Hearing,
+    /// When the loop last came round.
+    turned: Instant,
     trouble_told: Option<Instant>,
 }
 
@@ -105,29 +122,31 @@ impl Reader {
     /// Reads until stopped, or until nobody listens.
     pub(super) fn run(&self, stop: &CancellationToken) -> Result<(), ReadError> {
         let signalled = self.signalled.lock().unwrap_or_else(PoisonError::into_inner);
-        let consumer = self.options.consumer().create_with_context(Context::default())?;
+        let now = Instant::now();
         let mut reading = Reading {
             slots: Vec::new(),
-            consumer: Arc::new(consumer),
+            fetcher: Fetcher::new(&self.options, &self.signals, &self.disposal)?,
             reader: self,
             names: TopicNames::new(&self.options.topic_prefix, &self.options.federation),
             by_id: HashMap::new(),
             partitions: HashMap::new(),
             interner: Interner::default(),
             ready: VecDeque::new(),
+            hearing: Hearing::new(now),
+            turned: now,
             trouble_told: None,
         };
-        match reading.run(&signalled, stop) {
-            Ok(()) | Err(Halt::EngineGone) => Ok(()),
-            Err(Halt::Failed(error)) => Err(error),
-        }
+        // That nobody listens any more is an end like another.
+        let _ = reading.run(&signalled, stop);
+        Ok(())
     }
 }
 
 impl Reading<'_> {
-    fn run(&mut self, signalled: &Receiver<Signal>, stop: &CancellationToken) -> Result<(), Halt> {
+    fn run(&mut self, signalled: &Receiver<Signal>, stop: &CancellationToken) -> Result<(), EngineGone> {
         let mut next_sweep = Instant::now() + SWEEP_INTERVAL;
         while !stop.is_cancelled() && !self.reader.inbox.is_closed() {
+            self.excuse_standing_still();
             let patience = if self.ready.is_empty() { NOTICE } else { Duration::ZERO };
             match signalled.recv_timeout(patience) {
                 Ok(signal) => self.obey(signal)?,
@@ -150,17 +169,29 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn obey(&mut self, signal: Signal) -> Result<(), Halt> {
+    fn excuse_standing_still(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.turned) > STOOD_STILL {
+            self.hearing.excuse(now);
+            self.slots.iter_mut().for_each(|slot| slot.place.excuse(now));
+        }
+        self.turned = now;
+    }
+
+    fn obey(&mut self, signal: Signal) -> Result<(), EngineGone> {
         match signal {
             Signal::Ready(index) => self.mark_ready(index),
             Signal::Members(members) => self.add_members(&members)?,
-            Signal::Recreated(topic) => self.restart_topic(&topic)?,
+            // Where the brokers tell ids, these show whether it is the same topic: an answer that left it out made nothing anew.
+            Signal::Reappeared(topic) if self.fetcher.context().knows_id(&topic) => {}
+            Signal::Reappeared(topic) => self.restart_topic(&topic)?,
             Signal::Lost(partition) => {
                 if let Some(&index) = self.by_id.get(&partition) {
-                    self.restart(index)?;
+                    self.restart_another(index)?;
                 }
             }
-            Signal::End { partition, end, asked } => self.compare_end(&partition, end, asked)?,
+            Signal::End { partition, end, asked } => self.compare_end(partition, end, asked)?,
+            Signal::Begin { partition, begin } => self.compare_begin(&partition, begin)?,
         }
         Ok(())
     }
@@ -171,13 +202,10 @@ impl Reading<'_> {
         }
     }
 
-    fn add_members(&mut self, members: &[Member]) -> Result<(), Halt> {
+    fn add_members(&mut self, members: &[Member]) -> Result<(), EngineGone> {
         for member in members {
             self.partitions.entry(member.cluster.clone()).or_insert(member.partitions);
-            let control = std::iter::once((TopicKind::Control, 0));
-            let data = TopicKind::DATA.into_iter().flat_map(|kind| (0..member.partitions).map(move |n| (kind, n)));
-            for (topic, partition) in control.chain(data) {
-                let id = PartitionId { origin: member.cluster.clone(), topic, partition };
+            for id in member.partitions() {
                 if !self.by_id.contains_key(&id) {
                     self.add(id)?;
                 }
@@ -186,7 +214,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn add(&mut self, id: PartitionId) -> Result<(), Halt> {
+    fn add(&mut self, id: PartitionId) -> Result<(), EngineGone> {
         let begun_before = {
             let mut begun = self.reader.begun.lock().unwrap_or_else(PoisonError::into_inner);
             !begun.insert(id.clone())
@@ -197,98 +225,163 @@ impl Reading<'_> {
         let index = self.slots.len();
         let topic = self.names.of(&id.origin, id.topic);
         self.by_id.insert(id.clone(), index);
-        self.slots.push(Slot { id, topic, queue: None, place: Place::start(Instant::now()) });
+        self.slots.push(Slot::new(id, topic, Instant::now()));
         self.attach(index);
         Ok(())
     }
 
-    /// Starts to read a slot's partition from its beginning; a failure is made good by the next sweep.
+    /// Starts to read a slot's partition from where it is; a failure is made good by the next sweep.
     fn attach(&mut self, index: usize) {
-        let slot = &mut self.slots[index];
-        // Split before the partition is assigned: afterwards its first records could go to the common queue.
-        let queue = self.consumer.split_partition_queue(&slot.topic, partition_number(&slot.id));
-        let Some(mut queue) = queue else { return };
-        let signals = self.reader.signals.clone();
-        queue.set_nonempty_callback(move || {
-            let _ = signals.try_send(Signal::Ready(index));
-        });
-        let assigned = place_list(slot, Offset::Beginning).and_then(|list| self.consumer.incremental_assign(&list));
-        match assigned {
-            Ok(()) => slot.queue = Some(queue),
-            Err(error) => tracing::debug!(%error, topic = slot.topic, "partition could not be assigned"),
-        }
+        self.fetcher.attach(index, &mut self.slots[index]);
         self.mark_ready(index);
     }
 
-    fn detach(&mut self, index: usize) {
-        let slot = &mut self.slots[index];
-        slot.queue = None;
-        let gone = place_list(slot, Offset::Invalid).and_then(|list| self.consumer.incremental_unassign(&list));
-        if let Err(error) = gone {
-            tracing::debug!(%error, topic = slot.topic, "partition was not assigned");
-        }
-    }
-
     /// Reads a partition anew from its beginning, and says so.
-    fn restart(&mut self, index: usize) -> Result<(), Halt> {
-        let Slot { id, topic, place, .. } = &mut self.slots[index];
-        tracing::warn!(topic, partition = id.partition, next = ?place.next(), "lost its place, reading anew");
-        *place = Place::start(Instant::now());
-        let restarted = LogInput::Restarted(id.clone());
+    fn restart(&mut self, index: usize) -> Result<(), EngineGone> {
+        let slot = &mut self.slots[index];
+        tracing::warn!(topic = slot.topic, partition = slot.id.partition, next = ?slot.place.next(), "reading a partition anew");
+        slot.place = Place::start(Instant::now());
+        let id = slot.id.clone();
         self.reader.metrics.partition_restarts(&id.origin).inc();
-        self.detach(index);
-        self.tell(restarted)?;
+        self.fetcher.detach(slot);
+        self.tell(LogInput::Restarted(id))?;
         self.attach(index);
         Ok(())
     }
 
-    fn restart_topic(&mut self, topic: &str) -> Result<(), Halt> {
+    /// Reads a partition anew that is another one under its name.
+    fn restart_another(&mut self, index: usize) -> Result<(), EngineGone> {
+        self.slots[index].beginning.forget();
+        self.restart(index)
+    }
+
+    fn restart_topic(&mut self, topic: &str) -> Result<(), EngineGone> {
         for index in 0..self.slots.len() {
             if self.slots[index].topic == topic {
-                self.restart(index)?;
+                self.restart_another(index)?;
             }
         }
         Ok(())
     }
 
-    fn sweep(&mut self) -> Result<(), Halt> {
+    fn sweep(&mut self) -> Result<(), EngineGone> {
         let now = Instant::now();
         for index in 0..self.slots.len() {
-            if self.slots[index].queue.is_none() {
-                self.attach(index);
-            } else if self.slots[index].place.start_verifying(now) {
-                self.read_on_from(index)?;
+            let slot = &mut self.slots[index];
+            if slot.queue.is_none() {
+                self.fetcher.attach(index, slot);
+            } else if slot.place.start_verifying(now) {
+                self.fetcher.read_on(slot);
+            }
+            if slot.beginning.heals(now) {
+                self.reader.troubles.heal(TroubleKind::LogBeginningLost, &slot.name());
             }
             self.mark_ready(index);
         }
-        Ok(())
+        self.supervise(now)
     }
 
-    /// Moves to where the slot is already, so that the end of the partition is told once more.
-    fn read_on_from(&mut self, index: usize) -> Result<(), Halt> {
-        let slot = &self.slots[index];
-        let number = partition_number(&slot.id);
-        let place = match slot.place.next() {
-            Some(next) => Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX)),
-            None => Offset::Beginning,
+    /// Judges the client by what it should have brought.
+    fn supervise(&mut self, now: Instant) -> Result<(), EngineGone> {
+        if !self.slots.is_empty() {
+            match self.hearing.judge(now, self.reader.lookout.steady_since(now)) {
+                Remedy::Wait => {}
+                Remedy::Probe => self.probe(),
+                Remedy::Replace => self.replace_client(now),
+            }
+        }
+        self.reader.metrics.readable.set(i64::from(self.hearing.is_well(now)));
+        let deaf = self.hearing.is_deaf().then(|| self.told_deaf(now));
+        self.reader.troubles.set(TroubleKind::LogSilent, ABOUT, deaf.clone());
+        deaf.map_or(Ok(()), |reason| self.tell_trouble(reason.into()))
+    }
+
+    /// Asks for a sign of life.
+    fn probe(&mut self) {
+        if let Some(slot) = self.slots.iter().find(|slot| slot.queue.is_some() && slot.place.is_at_end()) {
+            self.fetcher.read_on(slot);
+        }
+    }
+
+    /// Puts another client in the place of the one that is silent. It reads on from the same places.
+    fn replace_client(&mut self, now: Instant) {
+        if !self.fetcher.can_be_replaced() {
+            tracing::error!("too many kafka clients never end, the reader's is not replaced");
+            return;
+        }
+        let another = match self.fetcher.another(&self.reader.options) {
+            Ok(another) => another,
+            Err(error) => return tracing::error!(%error, "the reader's client could not be replaced"),
         };
-        if let Err(error) = self.consumer.seek(&slot.topic, number, place, Duration::ZERO) {
-            tracing::debug!(%error, topic = slot.topic, "could not seek");
-            return self.restart(index);
+        tracing::warn!(
+            reason = self.told_deaf(now),
+            "the client that reads the log is silent, another takes its place"
+        );
+        self.reader.metrics.restarts(Component::Consumer).inc();
+        let queues = self.slots.iter_mut().filter_map(|slot| slot.queue.take()).collect();
+        std::mem::replace(&mut self.fetcher, another).end(queues);
+        for index in 0..self.slots.len() {
+            self.slots[index].place.excuse(now);
+            self.attach(index);
+        }
+    }
+
+    /// What is not heard, for people.
+    fn told_deaf(&self, now: Instant) -> String {
+        let missed: Vec<String> = self.hearing.deaf_slots().filter_map(|index| self.told_missed(index, now)).collect();
+        let because = self.fetcher.context().trouble().map_or(String::new(), |trouble| format!(": {trouble}"));
+        if missed.is_empty() {
+            let quiet = self.hearing.quiet_for(now).as_secs();
+            return format!(
+                "the reader of the log has had no answer for {quiet} s while kafka answers others{because}"
+            );
+        }
+        let (count, named) = (missed.len(), missed[..missed.len().min(NAMED)].join(", "));
+        format!("the reader of the log gets nothing of {count} partitions that have grown ({named}){because}")
+    }
+
+    fn told_missed(&self, index: usize, now: Instant) -> Option<String> {
+        let slot = self.slots.get(index)?;
+        let end = slot.place.behind_for(Duration::ZERO, now).map_or("further".to_owned(), |end| format!("to {end}"));
+        Some(format!("{}: read to {}, reaches {end}", slot.name(), slot.place.next().unwrap_or(0)))
+    }
+
+    fn compare_end(&mut self, partition: PartitionId, end: u64, asked: Instant) -> Result<(), EngineGone> {
+        let Some(&index) = self.by_id.get(&partition) else { return Ok(()) };
+        let now = Instant::now();
+        match self.slots[index].place.end_told(end, asked, now) {
+            Verdict::Plausible => {}
+            Verdict::Lost => return self.restart_another(index),
+        }
+        let is_told = partition.topic == TopicKind::Control || partition.origin == self.reader.options.cluster;
+        if !is_told && self.slots[index].place.behind_for(LAGGING, now).is_some() {
+            self.tell(LogInput::EndOffset { partition, end })?;
         }
         Ok(())
     }
 
-    fn compare_end(&mut self, partition: &PartitionId, end: u64, asked: Instant) -> Result<(), Halt> {
+    fn compare_begin(&mut self, partition: &PartitionId, begin: u64) -> Result<(), EngineGone> {
         let Some(&index) = self.by_id.get(partition) else { return Ok(()) };
-        match self.slots[index].place.end_told(end, asked, Instant::now()) {
-            Verdict::Plausible => Ok(()),
-            Verdict::Lost => self.restart(index),
+        let slot = &mut self.slots[index];
+        if !slot.beginning.told(begin) {
+            return Ok(());
         }
+        let name = slot.name();
+        if partition.origin != self.reader.options.cluster {
+            tracing::warn!(partition = name, begin, "records at the beginning of another cluster's log are gone");
+            return Ok(());
+        }
+        slot.beginning.lost();
+        let text = format!(
+            "records of the own log before offset {begin} of {name} are gone: deleted by somebody, or by a retention time; \
+             what is missing is stated again"
+        );
+        self.reader.troubles.raise(TroubleKind::LogBeginningLost, &name, text);
+        self.restart(index)
     }
 
     /// Reads what waits in one slot's queue, up to a turn's worth, and hands it over.
-    fn take_turn(&mut self, index: usize) -> Result<(), Halt> {
+    fn take_turn(&mut self, index: usize) -> Result<(), EngineGone> {
         let Some(queue) = self.slots[index].queue.take() else { return Ok(()) };
         let (turn, stopped_by) = self.read_turn(index, &queue);
         self.slots[index].queue = Some(queue);
@@ -296,10 +389,8 @@ impl Reading<'_> {
         if self.serve_client()?.contains(&self.slots[index].topic) {
             return Ok(()); // Restarted already; what this turn read is void.
         }
+        self.note_signs(index, &turn, &stopped_by);
         self.count(index, &turn);
-        if !turn.news.is_empty() {
-            self.reader.metrics.readable.set(1); // A record or an end: both answer a fetch.
-        }
         let descriptor = turn.news.iter().rev().find_map(|news| described_partitions(&news.input));
         for news in turn.news {
             self.hand_over(news)?;
@@ -310,16 +401,12 @@ impl Reading<'_> {
         match stopped_by {
             StoppedBy::Empty => {}
             StoppedBy::Limit => self.ready.push_back(index),
-            StoppedBy::Error(error) => self.face(index, error)?,
+            StoppedBy::Error(error) => self.face(index, &error)?,
         }
         Ok(())
     }
 
-    fn read_turn(
-        &mut self,
-        index: usize,
-        queue: &rdkafka::consumer::base_consumer::PartitionQueue<Context>,
-    ) -> (Turn, StoppedBy) {
+    fn read_turn(&mut self, index: usize, queue: &PartitionQueue<Context>) -> (Turn, StoppedBy) {
         let slot = &mut self.slots[index];
         let partitions = self.partitions.get(&slot.id.origin).copied().unwrap_or(1);
         let mut turn = Turn::default();
@@ -329,16 +416,33 @@ impl Reading<'_> {
                 Some(Ok(message)) => {
                     let offset = u64::try_from(message.offset()).unwrap_or(0);
                     slot.place.advance(offset + 1, Instant::now());
-                    take_message(&mut turn, slot, &message, partitions, &mut self.interner);
+                    slot.beginning.read(offset);
+                    turn.take(&slot.id, &message, partitions, &mut self.interner);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     let next = slot.place.reached_end();
+                    slot.beginning.reached_end(Instant::now());
                     turn.at_end(&slot.id, next);
                 }
                 Some(Err(error)) => return (turn, StoppedBy::Error(error)),
             }
         }
         (turn, StoppedBy::Limit)
+    }
+
+    /// A record or an end answers a fetch; an empty queue is judged by what the leader said that there is.
+    fn note_signs(&mut self, index: usize, turn: &Turn, stopped_by: &StoppedBy) {
+        let now = Instant::now();
+        let slot = &mut self.slots[index];
+        if turn.records > 0 || !turn.news.is_empty() {
+            self.hearing.heard(index, now);
+            self.reader.lookout.heard(now);
+            if std::mem::take(&mut slot.refused) {
+                self.reader.troubles.heal(TroubleKind::LogUnreachable, &slot.topic);
+            }
+        } else if matches!(stopped_by, StoppedBy::Empty) && !slot.refused && slot.place.is_deaf(now).is_some() {
+            self.hearing.misses(index);
+        }
     }
 
     fn count(&self, index: usize, turn: &Turn) {
@@ -357,7 +461,7 @@ impl Reading<'_> {
     }
 
     /// Other partitions than the topic was thought to have: what was taken for misplaced may not be.
-    fn learn_partitions(&mut self, index: usize, partitions: u32) -> Result<(), Halt> {
+    fn learn_partitions(&mut self, index: usize, partitions: u32) -> Result<(), EngineGone> {
         let origin = self.slots[index].id.origin.clone();
         let known = self.partitions.insert(origin.clone(), partitions);
         if known == Some(partitions) {
@@ -374,164 +478,68 @@ impl Reading<'_> {
     }
 
     /// An error that one partition's reading met.
-    fn face(&mut self, index: usize, error: KafkaError) -> Result<(), Halt> {
+    fn face(&mut self, index: usize, error: &KafkaError) -> Result<(), EngineGone> {
         use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange, TopicAuthorizationFailed};
         self.mark_ready(index);
         if let KafkaError::MessageConsumptionFatal(_) = error {
-            return Err(Halt::Failed(error.into()));
+            self.hearing.broken();
+            return Ok(());
         }
-        let topic = &self.slots[index].topic;
+        let slot = &mut self.slots[index];
         match error.rdkafka_error_code() {
             Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.restart(index),
             Some(TopicAuthorizationFailed) => {
-                let reason = format!("kafka does not let this account read topic {topic}");
+                slot.refused = true;
+                let reason = format!("kafka does not let this account read topic {}", slot.topic);
+                self.reader.troubles.raise(TroubleKind::LogUnreachable, &slot.topic, reason.clone());
                 self.tell_trouble(reason.into())
             }
             _ => {
-                tracing::debug!(%error, topic, "a partition cannot be read for now");
+                tracing::debug!(%error, topic = slot.topic, "a partition cannot be read for now");
                 Ok(())
             }
         }
     }
 
     /// Serves the client's log and errors; restarts topics that turn out to be re-created, and gives their names.
-    fn serve_client(&mut self) -> Result<BTreeSet<String>, Halt> {
-        let consumer = Arc::clone(&self.consumer);
-        while let Some(event) = consumer.poll(Duration::ZERO) {
-            match event {
-                Ok(message) => self.face_stray(&message)?,
-                Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(Halt::Failed(error.into())),
-                Err(error) => self.face_client_error(&error)?,
-            }
+    fn serve_client(&mut self) -> Result<BTreeSet<String>, EngineGone> {
+        let findings = self.fetcher.serve();
+        if let Some(error) = findings.broken {
+            tracing::error!(%error, "the client that reads the log cannot go on");
+            self.hearing.broken();
         }
-        let recreated = consumer.context().take_recreated();
-        for topic in &recreated {
+        for (topic, partition) in findings.strayed {
+            self.face_stray(&topic, partition)?;
+        }
+        for topic in &findings.recreated {
             self.restart_topic(topic)?;
         }
-        Ok(recreated)
+        Ok(findings.recreated)
     }
 
     /// A record outside of its partition's queue has lost its order.
-    fn face_stray(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Halt> {
-        let Some((origin, topic)) = self.names.parse(message.topic()) else { return Ok(()) };
-        let Ok(partition) = u32::try_from(message.partition()) else { return Ok(()) };
+    fn face_stray(&mut self, topic: &str, partition: i32) -> Result<(), EngineGone> {
+        let Some((origin, topic)) = self.names.parse(topic) else { return Ok(()) };
+        let Ok(partition) = u32::try_from(partition) else { return Ok(()) };
         match self.by_id.get(&PartitionId { origin, topic, partition }) {
             Some(&index) => self.restart(index),
             None => Ok(()),
         }
     }
 
-    fn face_client_error(&mut self, error: &KafkaError) -> Result<(), Halt> {
-        use RDKafkaErrorCode::{AllBrokersDown, Authentication, SSL};
-        match error.rdkafka_error_code() {
-            Some(AllBrokersDown | Authentication | SSL) => {
-                let reason = self.consumer.context().take_trouble();
-                self.tell_trouble(reason.unwrap_or_else(|| error.to_string().into()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn tell_trouble(&mut self, reason: Arc<str>) -> Result<(), Halt> {
+    fn tell_trouble(&mut self, reason: Arc<str>) -> Result<(), EngineGone> {
         if self.trouble_told.is_some_and(|told| told.elapsed() < TROUBLE_INTERVAL) {
             return Ok(());
         }
         self.trouble_told = Some(Instant::now());
-        self.reader.metrics.readable.set(0);
         self.tell(LogInput::Unreachable { reason })
     }
 
-    fn tell(&self, news: LogInput) -> Result<(), Halt> {
+    fn tell(&self, news: LogInput) -> Result<(), EngineGone> {
         self.hand_over(Input::Log(news).into())
     }
 
-    fn hand_over(&self, news: News) -> Result<(), Halt> {
-        self.reader.inbox.blocking_send(news).map_err(|_| Halt::EngineGone)
+    fn hand_over(&self, news: News) -> Result<(), EngineGone> {
+        self.reader.inbox.blocking_send(news).map_err(|_| EngineGone)
     }
-}
-
-/// Why a turn ended.
-enum StoppedBy {
-    Empty,
-    Limit,
-    Error(KafkaError),
-}
-
-fn take_message(turn: &mut Turn, slot: &Slot, message: &BorrowedMessage<'_>, partitions: u32, interner: &mut Interner) {
-    let (header, traceparent) = headers(message);
-    let raw = RawRecord {
-        offset: u64::try_from(message.offset()).unwrap_or(0),
-        key: message.key().unwrap_or_default(),
-        value: message.payload(),
-        header,
-    };
-    turn.records += 1;
-    turn.bytes += raw.key.len() + raw.value.map_or(0, <[u8]>::len);
-    let unreadable = if slot.id.topic == TopicKind::Control {
-        let record = decode_control(&raw, interner);
-        let unreadable = is_unreadable_control(&record);
-        turn.control(&slot.id, record);
-        unreadable
-    } else {
-        let record = decode_record(&raw, interner);
-        if !belongs(&record.key, raw.key, &slot.id, partitions) {
-            turn.misplaced += 1;
-            return;
-        }
-        let unreadable = is_unreadable(&record);
-        turn.data(&slot.id, record, traceparent);
-        unreadable
-    };
-    turn.unreadable += usize::from(unreadable);
-}
-
-/// Header `f` and, if it can be one, the trace.
-fn headers<'m>(message: &'m BorrowedMessage<'_>) -> (Option<&'m [u8]>, Option<String>) {
-    let Some(headers) = message.headers() else { return (None, None) };
-    let find = |name| headers.iter().find(|header| header.key == name).and_then(|header| header.value);
-    let traceparent = find(TRACEPARENT)
-        .filter(|value| value.len() <= 128)
-        .and_then(|value| std::str::from_utf8(value).ok())
-        .map(str::to_owned);
-    (find(HEADER), traceparent)
-}
-
-/// Whether a record stands in the topic and partition where its key belongs (rule R23).
-fn belongs(key: &RecordKey, bytes: &[u8], partition: &PartitionId, partitions: u32) -> bool {
-    let topic = match key {
-        RecordKey::Data(DataKey::Instance(..)) => TopicKind::Instances,
-        RecordKey::Data(DataKey::Config(_)) => TopicKind::Configs,
-        RecordKey::Checkpoint | RecordKey::Other | RecordKey::Malformed => return true,
-    };
-    topic == partition.topic && home_partition(bytes, partitions) == partition.partition
-}
-
-fn is_unreadable(record: &Record) -> bool {
-    let known = matches!(record.key, RecordKey::Data(_) | RecordKey::Checkpoint);
-    (known && record.body == Body::Unreadable) || record.key == RecordKey::Malformed
-}
-
-fn is_unreadable_control(record: &ControlRecord) -> bool {
-    record.key != ControlKey::Other && record.value == Some(ControlValue::Unreadable)
-}
-
-/// The number of partitions that a batch of control records describes last.
-fn described_partitions(input: &Input) -> Option<u32> {
-    let Input::Log(LogInput::Control { records, .. }) = input else { return None };
-    records.iter().rev().find_map(|record| match (&record.key, &record.value) {
-        (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => {
-            (descriptor.partitions > 0).then_some(descriptor.partitions)
-        }
-        _ => None,
-    })
-}
-
-fn partition_number(id: &PartitionId) -> i32 {
-    i32::try_from(id.partition).unwrap_or(i32::MAX)
-}
-
-fn place_list(slot: &Slot, offset: Offset) -> KafkaResult<TopicPartitionList> {
-    let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(&slot.topic, partition_number(&slot.id), offset)?;
-    Ok(list)
 }

@@ -3,36 +3,44 @@
 //! from an origin the engine has not heard of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use federation_core::federation::input::{Input, LogInput};
 use federation_core::id::ClusterId;
-use federation_core::log::record::TopicKind;
+use federation_core::log::record::{PartitionId, TopicKind};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::kafka::admin::{Admin, Created, TopicError, check_partitions};
+use crate::kafka::admin::{Admin, Created, Settings, TopicError, check_partitions};
 use crate::kafka::consume::{Signal, Signals};
 use crate::kafka::ends::Question;
-use crate::kafka::inspector::{Inspector, Survey};
+use crate::kafka::inspector::{Inspector, Survey, SurveyError};
 use crate::kafka::options::{KafkaOptions, TopicCreation};
 use crate::kafka::produce::Limits;
-use crate::kafka::topics::TopicNames;
-use crate::metrics::LogMetrics;
+use crate::kafka::topics::{Finding, Grade, TopicNames};
+use crate::metrics::{LogMetrics, TroubleKind};
 use crate::ports::Inbox;
+use crate::trouble::TroubleBoard;
 
 /// How often all topics are listed: a new cluster is to be seen within 10 s.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// How soon again after a failure, or while the own topics come into being.
 const SOON: Duration = Duration::from_millis(500);
-/// How often the own topics' settings are verified.
-const VERIFY_INTERVAL: Duration = Duration::from_secs(300);
+/// How often the own topics' settings are verified: what turns dangerous is to be told within 30 s.
+const VERIFY_INTERVAL: Duration = Duration::from_secs(20);
 /// How soon a refused topic is looked at again.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(10);
+/// How soon topics that are missing, or not visible yet, are looked after again.
+const MISSING_INTERVAL: Duration = Duration::from_secs(2);
+/// How long own topics may be missing, or nobody answer about them, before that is trouble.
+const MISSING_AFTER: Duration = Duration::from_secs(10);
+/// Surveys that fail in a row before that is trouble; each takes up to two seconds.
+const FAILED_SURVEYS: u32 = 2;
+/// What troubles with all brokers concern.
+const ABOUT: &str = "kafka";
 
 /// A cluster whose topics exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +48,15 @@ pub(super) struct Member {
     pub(super) cluster: ClusterId,
     /// Partitions of each data topic.
     pub(super) partitions: u32,
+}
+
+impl Member {
+    /// Everything of it that is read.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        let control = std::iter::once((TopicKind::Control, 0));
+        let data = TopicKind::DATA.into_iter().flat_map(|kind| (0..self.partitions).map(move |number| (kind, number)));
+        control.chain(data).map(|(topic, partition)| PartitionId { origin: self.cluster.clone(), topic, partition })
+    }
 }
 
 /// State of the own topics, for people.
@@ -68,13 +85,19 @@ pub(super) struct Membership {
     told: Vec<Member>,
     seen: BTreeSet<String>,
     gone: BTreeSet<String>,
+    /// Surveys that failed in a row.
+    failed: u32,
+    /// Since when the own topics are not ready.
+    unready: Option<Instant>,
+    /// The account may not see the settings: said once.
+    unseen: bool,
 }
 
 /// What is known of the own topics.
 #[derive(Clone, Copy, Debug)]
 enum OwnTopics {
     Unusable { again: Instant },
-    Usable { verify: Instant },
+    Usable { verify: Instant, again: Instant },
 }
 
 /// Whether the engine still listens.
@@ -93,6 +116,7 @@ pub(super) struct Surroundings {
     pub(super) health: Arc<watch::Sender<TopicsHealth>>,
     pub(super) limits: Arc<Limits>,
     pub(super) metrics: LogMetrics,
+    pub(super) troubles: TroubleBoard,
 }
 
 impl Membership {
@@ -104,6 +128,9 @@ impl Membership {
             told: Vec::new(),
             seen: BTreeSet::new(),
             gone: BTreeSet::new(),
+            failed: 0,
+            unready: None,
+            unseen: false,
         }
     }
 
@@ -129,37 +156,46 @@ impl Membership {
         let survey = spawn_blocking(move || inspector.survey()).await.expect("a survey does not panic");
         let survey = match survey {
             Ok(survey) => survey,
-            Err(error) => {
-                let trouble = self.around.inspector.trouble().unwrap_or_else(|| error.to_string().into());
-                tracing::debug!(%error, reason = %trouble, "kafka does not answer");
-                self.around.metrics.readable.set(0);
-                self.tell(LogInput::Unreachable { reason: trouble }).await?;
-                return Ok(SOON);
-            }
+            Err(error) => return self.unanswered(&error).await,
         };
+        self.failed = 0;
+        self.around.troubles.heal(TroubleKind::LogUnreachable, ABOUT);
         let own = self.own_topics(&survey).await?;
         self.announce(&survey).await?;
         self.notice_reappeared(&survey);
         Ok(own)
     }
 
+    async fn unanswered(&mut self, error: &SurveyError) -> Result<Duration, EngineGone> {
+        let why = self.around.inspector.trouble().unwrap_or_else(|| chain(error).into());
+        tracing::debug!(%error, reason = %why, "kafka does not answer");
+        self.failed += 1;
+        if self.failed >= FAILED_SURVEYS {
+            self.around.troubles.raise(TroubleKind::LogUnreachable, ABOUT, format!("kafka cannot be reached: {why}"));
+        }
+        self.tell(LogInput::Unreachable { reason: why }).await?;
+        Ok(SOON)
+    }
+
     /// Looks after the own topics; tells when to look again.
     async fn own_topics(&mut self, survey: &Survey) -> Result<Duration, EngineGone> {
         let missing = TopicKind::ALL.iter().any(|&kind| !survey.topics.contains_key(&self.own_name(kind)));
+        let now = Instant::now();
         let due = match self.own {
-            OwnTopics::Unusable { again } => Instant::now() >= again,
-            OwnTopics::Usable { verify } => missing || Instant::now() >= verify,
+            OwnTopics::Unusable { again } => now >= again,
+            OwnTopics::Usable { verify, again } => (missing && now >= again) || now >= verify,
         };
         if !due {
-            return Ok(INTERVAL);
+            return Ok(if missing { SOON } else { INTERVAL });
         }
         match self.prepare(survey).await {
-            Ok(advice) => {
-                self.usable(advice);
+            Ok(findings) => {
+                self.usable(&findings);
                 Ok(INTERVAL)
             }
             Err(error @ (TopicError::NotVisible { .. } | TopicError::Unanswered(_))) => {
                 tracing::debug!(%error, "own topics are not ready yet");
+                self.unready(now, &error);
                 Ok(SOON)
             }
             Err(error) => {
@@ -169,7 +205,7 @@ impl Membership {
         }
     }
 
-    async fn prepare(&self, survey: &Survey) -> Result<Vec<String>, TopicError> {
+    async fn prepare(&mut self, survey: &Survey) -> Result<Vec<Finding>, TopicError> {
         if self.around.options.topics.creation == TopicCreation::External {
             return self.check_external(survey).map(|()| Vec::new());
         }
@@ -181,7 +217,12 @@ impl Membership {
         for (kind, limit) in verified.limits {
             self.around.limits.set(kind, limit);
         }
-        Ok(verified.advice.iter().map(ToString::to_string).collect())
+        let unseen = verified.settings == Settings::Unseen;
+        if unseen && !self.unseen {
+            tracing::warn!("account may not describe the own topics' settings, they are not verified");
+        }
+        self.unseen = unseen;
+        Ok(verified.findings)
     }
 
     fn check_external(&self, survey: &Survey) -> Result<(), TopicError> {
@@ -194,8 +235,12 @@ impl Membership {
         Ok(())
     }
 
-    fn usable(&mut self, advice: Vec<String>) {
-        self.around.metrics.topic_findings.set(i64::try_from(advice.len()).unwrap_or(i64::MAX));
+    fn usable(&mut self, findings: &[Finding]) {
+        self.around.metrics.topic_findings.set(i64::try_from(findings.len()).unwrap_or(i64::MAX));
+        let risky = findings.iter().filter(|finding| finding.grade == Grade::Risky);
+        self.around.troubles.replace(TroubleKind::LogTopics, by_topic(risky));
+        self.unready = None;
+        let advice: Vec<String> = findings.iter().map(ToString::to_string).collect();
         let health = TopicsHealth::Ready { advice };
         if *self.around.health.borrow() != health {
             if let TopicsHealth::Ready { advice } = &health {
@@ -203,22 +248,54 @@ impl Membership {
             }
             self.around.health.send_replace(health);
         }
-        self.own = OwnTopics::Usable { verify: Instant::now() + VERIFY_INTERVAL };
+        let now = Instant::now();
+        self.own = OwnTopics::Usable { verify: now + VERIFY_INTERVAL, again: now };
+    }
+
+    /// Topics that are made, or asked about, take their moment.
+    fn unready(&mut self, now: Instant, error: &TopicError) {
+        match &mut self.own {
+            OwnTopics::Unusable { again } | OwnTopics::Usable { again, .. } => *again = now + MISSING_INTERVAL,
+        }
+        let since = *self.unready.get_or_insert(now);
+        if now.duration_since(since) >= MISSING_AFTER {
+            let about = match error {
+                TopicError::NotVisible { topic } => topic.clone(),
+                _ => "own topics".to_owned(),
+            };
+            self.around.troubles.replace(TroubleKind::LogTopics, [(about, chain(error))]);
+        }
     }
 
     async fn refused(&mut self, error: &TopicError) -> Listening {
         let reason = chain(error);
         let health = TopicsHealth::Refused { reason: reason.clone() };
+        let was_used = matches!(self.own, OwnTopics::Usable { .. }) || self.is_member();
         if *self.around.health.borrow() != health {
-            tracing::error!(reason, "own topics cannot be used, nothing is published");
+            let follows = if was_used { "content of the log may get lost" } else { "nothing is published" };
+            tracing::error!(reason, "own topics are not as they must be: {follows}");
             self.around.health.send_replace(health);
         }
-        if let TopicError::Unsuitable(findings) = error {
-            self.around.metrics.topic_findings.set(i64::try_from(findings.len()).unwrap_or(i64::MAX));
-        }
+        let troubles = match error {
+            TopicError::Unsuitable(findings) => {
+                self.around.metrics.topic_findings.set(i64::try_from(findings.len()).unwrap_or(i64::MAX));
+                by_topic(findings.iter())
+            }
+            TopicError::TooFewPartitions { topic, .. }
+            | TopicError::Denied { topic, .. }
+            | TopicError::NotCreated { topic, .. }
+            | TopicError::NotVisible { topic } => BTreeMap::from([(topic.clone(), reason.clone())]),
+            TopicError::Unanswered(_) => BTreeMap::from([("own topics".to_owned(), reason.clone())]),
+        };
+        self.around.troubles.replace(TroubleKind::LogTopics, troubles);
         // Once it could be used, it stays a member: the engine's state of it does not go away.
         self.own = OwnTopics::Unusable { again: Instant::now() + REFUSED_INTERVAL };
         self.tell(LogInput::Unreachable { reason: reason.into() }).await
+    }
+
+    /// Whether the engine was told that the own topics can be used.
+    fn is_member(&self) -> bool {
+        self.told.iter().any(|member| member.cluster == self.around.options.cluster)
     }
 
     /// Tells the engine of new members, then the reader of all.
@@ -263,13 +340,13 @@ impl Membership {
         by_cluster.into_iter().filter_map(member).collect()
     }
 
-    /// A topic that was away is another one, even if its offsets happen to fit.
+    /// A topic that was away may be another one, even if its offsets happen to fit.
     fn notice_reappeared(&mut self, survey: &Survey) {
         let present: BTreeSet<String> = survey.topics.keys().cloned().collect();
         self.gone.extend(self.seen.difference(&present).cloned());
         for topic in self.gone.intersection(&present) {
-            tracing::warn!(topic, "topic was deleted and is back, reading it anew");
-            let _ = self.around.signals.try_send(Signal::Recreated(topic.clone()));
+            tracing::info!(topic, "topic was not listed for a while and is back");
+            let _ = self.around.signals.try_send(Signal::Reappeared(topic.clone()));
         }
         self.gone.retain(|topic| !present.contains(topic));
         self.seen = present;
@@ -284,8 +361,21 @@ impl Membership {
     }
 }
 
+/// Findings of each topic in one sentence.
+fn by_topic<'a>(findings: impl Iterator<Item = &'a Finding>) -> BTreeMap<String, String> {
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for finding in findings {
+        let text = texts.entry(finding.topic.clone()).or_default();
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(&finding.to_string());
+    }
+    texts
+}
+
 /// An error with its sources in one line.
-fn chain(error: &TopicError) -> String {
+fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -7,40 +7,53 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{Input, LogInput};
 use rdkafka::error::KafkaError;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use crate::kafka::consume::{Reader, Signals};
+use crate::kafka::consume::Reader;
+use crate::kafka::disposal::Disposal;
 use crate::kafka::ends::{EndReader, Question};
 use crate::kafka::inspector::Inspector;
+use crate::kafka::lookout::Lookout;
 use crate::kafka::membership::{Membership, Surroundings};
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::produce::{KafkaLog, Producers};
+use crate::kafka::supervise::Supervisor;
 use crate::metrics::{Component, LogMetrics};
 use crate::ports::Inbox;
+use crate::trouble::TroubleBoard;
 
 pub use membership::TopicsHealth;
 
 mod admin;
 mod client;
+mod complaint;
 mod consume;
+mod delivery;
+mod disposal;
 pub mod embedded;
 mod ends;
+mod fetcher;
+mod hearing;
 mod inspector;
 pub mod intern;
+mod life;
+mod lookout;
 mod membership;
 pub mod options;
 pub mod produce;
+mod refusals;
 mod slot;
+mod supervise;
 pub mod topics;
+mod turn;
 pub mod wire;
 
 /// How soon a part that ended without being told is started again, at first and at most.
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
 
 /// The clients could not be made: a property that librdkafka refuses. Whether Kafka can be reached shows later.
 #[derive(Debug, thiserror::Error)]
@@ -57,14 +70,13 @@ pub struct KafkaTasks {
     membership: Membership,
     reader: Reader,
     ends: EndReader,
-    producers: Arc<Producers>,
-    signals: Signals,
+    supervisor: Supervisor,
     inbox: Inbox,
     metrics: LogMetrics,
     health: Arc<watch::Sender<TopicsHealth>>,
 }
 
-/// Makes the clients. Nothing is read before [`KafkaTasks::run`], and Kafka need not be there.
+/// Makes the clients. Nothing is read before [`KafkaTasks::run`], and Kafka need not be there. What is wrong and lasts is told on the board.
 ///
 /// # Errors
 /// If librdkafka refuses a property.
@@ -72,12 +84,14 @@ pub fn connect(
     options: KafkaOptions,
     inbox: Inbox,
     metrics: LogMetrics,
+    troubles: TroubleBoard,
 ) -> Result<(KafkaLog, KafkaTasks), ConnectError> {
     let options = Arc::new(options);
     let (signals, signalled) = sync_channel(consume::CAPACITY);
     let (questions, asked) = sync_channel::<Question>(ends::CAPACITY);
-    let inspector = Arc::new(Inspector::new(&options)?);
-    let producers = Arc::new(Producers::new(&options, &metrics, &signals)?);
+    let (lookout, disposal) = (Arc::new(Lookout::default()), Disposal::default());
+    let inspector = Arc::new(Inspector::new(&options, &lookout, &disposal, &metrics)?);
+    let producers = Arc::new(Producers::new(&options, &metrics, &signals, &lookout, &disposal)?);
     options.consumer().create_native_config()?;
     let health = Arc::new(watch::Sender::new(TopicsHealth::default()));
     let tasks = KafkaTasks {
@@ -90,23 +104,29 @@ pub fn connect(
             health: Arc::clone(&health),
             limits: producers.limits(),
             metrics: metrics.clone(),
+            troubles: troubles.clone(),
         }),
+        ends: EndReader {
+            own: options.cluster.clone(),
+            inspector,
+            lookout: Arc::clone(&lookout),
+            inbox: inbox.clone(),
+            signals: signals.clone(),
+            troubles: troubles.clone(),
+            questions: Arc::new(Mutex::new(asked)),
+        },
         reader: Reader {
             options,
             inbox: inbox.clone(),
             metrics: metrics.clone(),
-            signals: signals.clone(),
+            troubles: troubles.clone(),
+            lookout,
+            disposal,
+            signals,
             signalled: Arc::new(Mutex::new(signalled)),
             begun: Arc::default(),
         },
-        ends: EndReader {
-            inspector,
-            inbox: inbox.clone(),
-            signals: signals.clone(),
-            questions: Arc::new(Mutex::new(asked)),
-        },
-        producers: Arc::clone(&producers),
-        signals,
+        supervisor: Supervisor::new(Arc::clone(&producers), inbox.clone(), troubles),
         inbox,
         metrics,
         health,
@@ -129,7 +149,7 @@ impl KafkaTasks {
         let stop = stop.child_token();
         let mut parts = JoinSet::new();
         parts.spawn(self.membership.run(stop.clone()));
-        parts.spawn(report(self.producers, self.signals, self.inbox.clone(), stop.clone()));
+        parts.spawn(self.supervisor.run(stop.clone()));
         let (reader, ends, metrics) = (self.reader, self.ends, self.metrics);
         parts.spawn(keep(
             Restarts { metrics: metrics.clone(), component: Component::Consumer },
@@ -137,7 +157,10 @@ impl KafkaTasks {
             stop.clone(),
             move |stop| {
                 if let Err(error) = reader.run(stop) {
-                    tracing::warn!(%error, "reader of the log failed, starting it again");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "reader of the log failed, starting it again"
+                    );
                 }
             },
         ));
@@ -188,33 +211,6 @@ where
             () = tokio::time::sleep(backoff) => {}
         }
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
-    }
-}
-
-/// Tells the engine what producers' callbacks found out, and replaces broken producers.
-async fn report(producers: Arc<Producers>, signals: Signals, inbox: Inbox, stop: CancellationToken) {
-    let reports = producers.reports();
-    loop {
-        let report = tokio::select! {
-            () = stop.cancelled() => return,
-            report = reports.next() => report,
-        };
-        if report.broken && producers.is_broken() {
-            // First, so that the next sends are of a new epoch: those of the old producer may still land.
-            if inbox.send(Input::Log(LogInput::ProducerReplaced).into()).await.is_err() {
-                return;
-            }
-            if let Err(error) = producers.rebuild(&signals).await {
-                tracing::error!(%error, "producer could not be rebuilt");
-                tokio::time::sleep(FIRST_BACKOFF).await;
-                reports.break_down();
-            }
-        }
-        for id in report.failed {
-            if inbox.send(Input::Log(LogInput::SendFailed(id)).into()).await.is_err() {
-                return;
-            }
-        }
     }
 }
 

@@ -70,7 +70,7 @@ pub struct TopicSettings {
 /// Who makes the own topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopicCreation {
-    /// This adapter: created where missing, verified at start and each five minutes.
+    /// This adapter: created where missing, verified at start and each 20 s.
     Managed,
     /// Somebody else, before; nothing is verified but that they exist. For the embedded broker, which has no admin calls.
     External,
@@ -125,8 +125,13 @@ const COMMON: Properties = &[
     ("broker.address.ttl", "5000"),
     // A re-created topic, and a new leader of an idle partition, are seen within this time (the default is five minutes).
     ("topic.metadata.refresh.interval.ms", "5000"),
+    // A client that hears nothing of any broker it knows begins with the configured ones again, not only after five minutes.
+    ("metadata.recovery.rebootstrap.trigger.ms", "10000"),
     ("log.connection.close", "false"),
 ];
+
+/// Of the client that asks questions; may be overridden. Why a connection was closed may be all there is to explain why nobody answers.
+const INSPECTOR: Properties = &[("log.connection.close", "true")];
 
 /// Of the consumer; may be overridden.
 const CONSUMER: Properties = &[
@@ -155,6 +160,9 @@ const CONSUMER_FIXED: Properties = &[
 /// Of both producers (rule R5); may be overridden.
 const PRODUCER: Properties = &[
     ("request.timeout.ms", "2500"),
+    // Fewer than fit in a record's life, so that one that is refused until its end, as for too few replicas, fails with the brokers'
+    // word and not as if nobody had answered. What nobody answers to is not counted.
+    ("retries", "4"),
     // Zstandard is both smaller and quick enough: one gateway writes for one cluster.
     ("compression.codec", "zstd"),
 ];
@@ -188,7 +196,9 @@ impl KafkaOptions {
 
     /// Properties of a client that asks for metadata and offsets.
     pub(super) fn inspector(&self) -> ClientConfig {
-        self.client(&[COMMON], &[])
+        let mut config = self.client(&[COMMON, INSPECTOR], &[]);
+        config.set_log_level(RDKafkaLogLevel::Info);
+        config
     }
 
     /// Properties of the producer of data records.

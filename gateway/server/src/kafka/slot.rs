@@ -1,16 +1,23 @@
-//! One partition as its reader sees it: where it stands, and whether its place can be true. No I/O but its queue.
+//! One partition as its reader sees it: where it stands, whether its place can be true, and whether what it was read from still
+//! exists. No I/O but its queue.
 
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{Input, LogInput};
-use federation_core::log::record::{ControlRecord, PartitionId, Record};
+use federation_core::log::record::PartitionId;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 
 use crate::kafka::client::Context;
-use crate::ports::News;
 
 /// How long a partition may seem read to the end while its leader says that there is more.
 const DOUBT: Duration = Duration::from_secs(1);
+/// How long a place may stand still before the end that was told, once it has been at the end: what is missing is then new, and a
+/// question for the end after [`DOUBT`] was not answered either.
+const DEAF_AT_END: Duration = Duration::from_secs(4);
+/// The same for a place that has a way to go yet: a large record takes its time on a slow line.
+const DEAF_ON_THE_WAY: Duration = Duration::from_secs(8);
+/// How long what was lost at a partition's beginning is told after all of it was read anew: the owner's writer states again what is
+/// missing meanwhile.
+const RESTATED_WITHIN: Duration = Duration::from_secs(15);
 
 /// One partition that is read.
 pub(super) struct Slot {
@@ -19,6 +26,21 @@ pub(super) struct Slot {
     /// `None` until it can be attached.
     pub(super) queue: Option<PartitionQueue<Context>>,
     pub(super) place: Place,
+    pub(super) beginning: Beginning,
+    /// The account may not read it: silence is no wonder.
+    pub(super) refused: bool,
+}
+
+impl Slot {
+    pub(super) fn new(id: PartitionId, topic: String, now: Instant) -> Self {
+        let beginning = Beginning::default();
+        Self { id, topic, queue: None, place: Place::start(now), beginning, refused: false }
+    }
+
+    /// Its name for people.
+    pub(super) fn name(&self) -> String {
+        format!("{}-{}", self.topic, self.id.partition)
+    }
 }
 
 /// Where a reader stands in its partition.
@@ -30,6 +52,8 @@ pub(super) struct Place {
     moved: Instant,
     /// Whether the partition held no more when it was last asked.
     at_end: bool,
+    /// The end that its leader told lies beyond this place, and since when nothing came.
+    behind: Option<(u64, Instant)>,
     /// Its leader said that it ends later than here, and since when.
     doubt: Option<(u64, Instant)>,
     /// Read to the end once more, to learn whether what is missing was compacted away: this end was told before.
@@ -47,7 +71,7 @@ pub(super) enum Verdict {
 
 impl Place {
     pub(super) fn start(now: Instant) -> Self {
-        Self { next: None, moved: now, at_end: false, doubt: None, verifying: None }
+        Self { next: None, moved: now, at_end: false, behind: None, doubt: None, verifying: None }
     }
 
     /// Offset after the last record read.
@@ -58,12 +82,13 @@ impl Place {
     /// All below `next` has been read.
     pub(super) fn advance(&mut self, next: u64, now: Instant) {
         (self.next, self.moved, self.at_end, self.doubt) = (Some(next), now, false, None);
+        self.behind = None;
     }
 
     /// The partition held no more; gives the offset after its last record.
     pub(super) fn reached_end(&mut self) -> u64 {
         let verified = self.verifying.take();
-        self.at_end = true;
+        (self.at_end, self.behind) = (true, None);
         let next = self.next.max(verified).unwrap_or(0);
         self.next = Some(next);
         next
@@ -75,6 +100,8 @@ impl Place {
         if next > end {
             return if self.moved < asked { Verdict::Lost } else { Verdict::Plausible };
         }
+        let since = self.behind.map_or(now, |(_, since)| since);
+        self.behind = (next < end).then_some((end, since));
         self.doubt = match self.doubt {
             _ if next == end || !self.at_end => None,
             Some((_, since)) => Some((end, since)),
@@ -93,53 +120,86 @@ impl Place {
             _ => false,
         }
     }
+
+    /// Whether the partition held no more when it was last asked.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// The end that its leader told, if that is beyond this place for at least `length` and nothing came since.
+    pub(super) fn behind_for(&self, length: Duration, now: Instant) -> Option<u64> {
+        self.behind.filter(|(_, since)| now.duration_since(*since) >= length).map(|(end, _)| end)
+    }
+
+    /// Whether its reader should have got something long ago; gives the end that it should have come to.
+    pub(super) fn is_deaf(&self, now: Instant) -> Option<u64> {
+        self.behind_for(if self.at_end { DEAF_AT_END } else { DEAF_ON_THE_WAY }, now)
+    }
+
+    /// The reader itself stood still until now, or reads on from here with another client: it has all its time again.
+    pub(super) fn excuse(&mut self, now: Instant) {
+        self.behind = self.behind.map(|(end, _)| (end, now));
+        self.doubt = self.doubt.map(|(end, _)| (end, now));
+    }
 }
 
-/// What one turn of reading found, in order, ready to be handed over.
+/// What is known of the beginning of a partition. Compaction leaves it where it is; only the deletion of records, by an order or a
+/// retention time, moves it: then readers to come will not find what this one has folded.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
-    pub(super) news: Vec<News>,
-    pub(super) records: usize,
-    pub(super) bytes: usize,
-    /// Records that this version cannot read.
-    pub(super) unreadable: usize,
-    /// Records that do not stand where their key belongs: not among the news.
-    pub(super) misplaced: usize,
+pub(super) struct Beginning {
+    /// Where it was when it was last told, or the first record that was read.
+    known: Option<u64>,
+    /// It moved, and is told of until what is missing is stated again.
+    loss: Option<Loss>,
 }
 
-impl Turn {
-    /// Adds a record of a data topic. A batch has one trace or none, so that its news can name it.
-    pub(super) fn data(&mut self, partition: &PartitionId, record: Record, traceparent: Option<String>) {
-        if let Some(News { input: Input::Log(LogInput::Records { records, .. }), traceparent: last }) =
-            self.news.last_mut()
-            && *last == traceparent
-        {
-            return records.push(record);
-        }
-        let news = LogInput::Records { partition: partition.clone(), records: vec![record] };
-        self.news.push(News { input: Input::Log(news), traceparent });
+#[derive(Debug)]
+struct Loss {
+    /// When the partition had been read to its end again.
+    read: Option<Instant>,
+}
+
+impl Beginning {
+    /// A record was read; only the first one counts.
+    pub(super) fn read(&mut self, offset: u64) {
+        self.known.get_or_insert(offset);
     }
 
-    /// Adds a record of a control topic.
-    pub(super) fn control(&mut self, partition: &PartitionId, record: ControlRecord) {
-        if let Some(News { input: Input::Log(LogInput::Control { records, .. }), .. }) = self.news.last_mut() {
-            return records.push(record);
-        }
-        let news = LogInput::Control { origin: partition.origin.clone(), records: vec![record] };
-        self.news.push(Input::Log(news).into());
+    /// The partition is another one under its name.
+    pub(super) fn forget(&mut self) {
+        self.known = None;
     }
 
-    /// Adds the end of the partition.
-    pub(super) fn at_end(&mut self, partition: &PartitionId, next_offset: u64) {
-        self.news.push(Input::Log(LogInput::AtEnd { partition: partition.clone(), next_offset }).into());
+    /// Its leader said that the partition begins at `begin`. Whether records that were read are gone.
+    pub(super) fn told(&mut self, begin: u64) -> bool {
+        self.known.replace(begin).is_some_and(|known| begin > known)
+    }
+
+    /// Records of an own partition are gone: it is read anew.
+    pub(super) fn lost(&mut self) {
+        self.loss = Some(Loss { read: None });
+    }
+
+    /// The partition was read to its end.
+    pub(super) fn reached_end(&mut self, now: Instant) {
+        if let Some(loss) = &mut self.loss {
+            loss.read.get_or_insert(now);
+        }
+    }
+
+    /// Whether a loss is made good by now; says so once.
+    pub(super) fn heals(&mut self, now: Instant) -> bool {
+        let read = self.loss.as_ref().and_then(|loss| loss.read);
+        let healed = read.is_some_and(|read| now.duration_since(read) >= RESTATED_WITHIN);
+        if healed {
+            self.loss = None;
+        }
+        healed
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use federation_core::log::key::RecordKey;
-    use federation_core::log::record::{Body, TopicKind};
-
     use super::*;
 
     fn later(start: Instant, millis: u64) -> Instant {
@@ -189,21 +249,59 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_ends_where_the_trace_changes() {
-        let partition = PartitionId { origin: "a".parse().unwrap(), topic: TopicKind::Instances, partition: 0 };
-        let record = |offset| Record { offset, key: RecordKey::Other, header: None, body: Body::Tombstone, digest: 0 };
-        let mut turn = Turn::default();
-        for (offset, trace) in [(0, None), (1, None), (2, Some("t1")), (3, Some("t1")), (4, Some("t2")), (5, None)] {
-            turn.data(&partition, record(offset), trace.map(str::to_owned));
-        }
-        let batches: Vec<_> = turn
-            .news
-            .iter()
-            .map(|news| match &news.input {
-                Input::Log(LogInput::Records { records, .. }) => (records.len(), news.traceparent.as_deref()),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(batches, [(2, None), (2, Some("t1")), (1, Some("t2")), (1, None)]);
+    fn a_place_that_stands_still_before_the_end_is_deaf_after_a_while() {
+        let start = Instant::now();
+        let mut place = Place::start(start);
+        place.advance(10, start);
+        place.end_told(10, start, start);
+        assert_eq!(place.is_deaf(later(start, 60_000)), None, "there is nothing to be heard");
+        place.reached_end();
+        place.end_told(11, later(start, 1_000), later(start, 1_000));
+        place.end_told(13, later(start, 3_000), later(start, 3_000));
+        assert_eq!(place.is_deaf(later(start, 4_999)), None);
+        assert_eq!(place.is_deaf(later(start, 5_000)), Some(13), "counted from when it was first known");
+        place.excuse(later(start, 5_000));
+        assert_eq!(place.is_deaf(later(start, 8_999)), None);
+        place.advance(11, later(start, 9_000));
+        assert_eq!(place.is_deaf(later(start, 60_000)), None, "it moves");
+        place.end_told(13, later(start, 60_000), later(start, 60_000));
+        assert_eq!(place.is_deaf(later(start, 67_999)), None, "it has a way to go");
+        assert_eq!(place.is_deaf(later(start, 68_000)), Some(13));
+    }
+
+    #[test]
+    fn an_end_that_is_told_again_is_a_sign() {
+        let start = Instant::now();
+        let mut place = Place::start(start);
+        place.reached_end();
+        place.end_told(2, start, start);
+        place.reached_end();
+        assert_eq!(place.is_deaf(later(start, 60_000)), None);
+    }
+
+    #[test]
+    fn a_beginning_that_moved_is_a_loss_and_healed_a_while_after_all_was_read_anew() {
+        let start = Instant::now();
+        let mut beginning = Beginning::default();
+        assert!(!beginning.told(0), "the first word of it");
+        assert!(!beginning.told(0));
+        assert!(beginning.told(5));
+        beginning.lost();
+        assert!(!beginning.told(5), "known by now");
+        assert!(!beginning.heals(later(start, 60_000)), "not read anew yet");
+        beginning.reached_end(later(start, 60_000));
+        assert!(!beginning.heals(later(start, 74_999)));
+        assert!(beginning.heals(later(start, 75_000)));
+        assert!(!beginning.heals(later(start, 76_000)), "said once");
+    }
+
+    #[test]
+    fn records_that_were_read_and_are_gone_before_the_beginning_was_ever_told_are_missed_too() {
+        let mut beginning = Beginning::default();
+        beginning.read(3);
+        beginning.read(4);
+        assert!(beginning.told(4));
+        beginning.forget();
+        assert!(!beginning.told(1), "another partition under the same name");
     }
 }

@@ -21,6 +21,7 @@ use super::options::{TopicCreation, TopicSettings};
 use super::topics::TopicNames;
 use super::*;
 use crate::ports::{EncodedRecord, Log, News};
+use federation_core::federation::input::{Input, LogInput};
 
 const PARTITIONS: u32 = 2;
 /// Longer than any step takes on a loaded machine.
@@ -64,7 +65,7 @@ impl Member {
     fn start(options: KafkaOptions) -> Self {
         let (inbox, news) = mpsc::channel(crate::ports::INBOX_CAPACITY);
         let metrics = LogMetrics::default();
-        let (log, tasks) = connect(options, inbox, metrics.clone()).unwrap();
+        let (log, tasks) = connect(options, inbox, metrics.clone(), TroubleBoard::default()).unwrap();
         let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
         parts.spawn(tasks.run(stop.clone()));
         Self { log, news, parts, stop, metrics }
@@ -386,7 +387,7 @@ async fn too_few_partitions_are_refused_with_what_to_do() {
     let topics = TopicSettings { partitions: 4, ..options("", "a").topics };
     let options = KafkaOptions { topics, ..options(broker.bootstrap(), "a") };
     let (inbox, mut news) = mpsc::channel(16);
-    let (_log, tasks) = connect(options, inbox, LogMetrics::default()).unwrap();
+    let (_log, tasks) = connect(options, inbox, LogMetrics::default(), TroubleBoard::default()).unwrap();
     let mut health = tasks.topics_health();
     let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
     parts.spawn(tasks.run(stop.clone()));
@@ -447,5 +448,6 @@ async fn a_record_that_cannot_be_read_is_handed_over_and_counted() {
 fn a_property_that_kafka_does_not_know_is_an_error_at_once() {
     let properties = BTreeMap::from([("no.such.property".to_owned(), "1".to_owned())]);
     let (inbox, _news) = mpsc::channel(1);
-    assert!(connect(KafkaOptions { properties, ..options("x:1", "a") }, inbox, LogMetrics::default()).is_err());
+    let options = KafkaOptions { properties, ..options("x:1", "a") };
+    assert!(connect(options, inbox, LogMetrics::default(), TroubleBoard::default()).is_err());
 }

@@ -58,6 +58,8 @@ pub struct Setting {
     pub required: Option<Accepted>,
     /// What it had better have.
     pub advised: Option<Accepted>,
+    /// How bad it is not to have that.
+    pub otherwise: Grade,
 }
 
 /// Values that are accepted of a setting.
@@ -76,7 +78,9 @@ pub enum Accepted {
 pub enum Grade {
     /// Content would be lost or wrong: nothing is written to such a topic.
     Required,
-    /// Slower, larger or less safe than intended: said, and lived with.
+    /// What was acknowledged can get lost with a broker: said as trouble, and lived with.
+    Risky,
+    /// Slower or larger than intended: said, and lived with.
     Advised,
 }
 
@@ -126,12 +130,26 @@ impl Accepted {
 #[must_use]
 pub fn settings(topics: &TopicSettings, kind: TopicKind, copies: Option<u16>) -> Vec<Setting> {
     let times = if kind == TopicKind::Control { topics.control } else { topics.data };
-    let advised = |name, value: String, accepted| Setting { name, value, required: None, advised: Some(accepted) };
+    let wished = |name, value: String, accepted, otherwise| Setting {
+        name,
+        value,
+        required: None,
+        advised: Some(accepted),
+        otherwise,
+    };
+    let advised = |name, value: String, accepted| wished(name, value, accepted, Grade::Advised);
     let at_least = |name, number: u64| advised(name, number.to_string(), Accepted::AtLeast(number));
     let at_most = |name, number: u64| advised(name, number.to_string(), Accepted::AtMost(number));
-    let required = |name, value: String, accepted| Setting { name, value, required: Some(accepted), advised: None };
+    let required = |name, value: String, accepted| Setting {
+        name,
+        value,
+        required: Some(accepted),
+        advised: None,
+        otherwise: Grade::Required,
+    };
+    let exactly = |value: &str| Accepted::Exactly(value.to_owned());
     let mut settings = vec![
-        required("cleanup.policy", "compact".to_owned(), Accepted::Exactly("compact".to_owned())),
+        required("cleanup.policy", "compact".to_owned(), exactly("compact")),
         required(
             "delete.retention.ms",
             millis(topics.delete_retention).to_string(),
@@ -144,10 +162,12 @@ pub fn settings(topics: &TopicSettings, kind: TopicKind, copies: Option<u16>) ->
         at_least("min.compaction.lag.ms", millis(topics.min_compaction_lag)),
         at_most("max.compaction.lag.ms", millis(times.max_compaction_lag)),
         at_most("segment.ms", millis(times.segment)),
-        advised("unclean.leader.election.enable", "false".to_owned(), Accepted::Exactly("false".to_owned())),
+        wished("unclean.leader.election.enable", "false".to_owned(), exactly("false"), Grade::Risky),
+        // The broker's clock counts, not the gateway's: see `NO_TIMESTAMP`.
+        advised("message.timestamp.type", "LogAppendTime".to_owned(), exactly("LogAppendTime")),
     ];
     if copies.is_some_and(|copies| copies >= 3) {
-        settings.push(at_least("min.insync.replicas", 2));
+        settings.push(Setting { otherwise: Grade::Risky, ..at_least("min.insync.replicas", 2) });
     }
     settings
 }
@@ -156,7 +176,7 @@ pub fn settings(topics: &TopicSettings, kind: TopicKind, copies: Option<u16>) ->
 pub fn verify(topic: &str, wanted: &[Setting], value_of: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
     let differs = |setting: &Setting| {
         let value = value_of(setting.name).unwrap_or_default();
-        let checks = [(&setting.required, Grade::Required), (&setting.advised, Grade::Advised)];
+        let checks = [(&setting.required, Grade::Required), (&setting.advised, setting.otherwise)];
         let failed = |(accepted, grade): (&Option<Accepted>, Grade)| {
             accepted.as_ref().filter(|accepted| !accepted.takes(&value)).map(|accepted| (accepted.clone(), grade))
         };
@@ -224,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_loses_content_is_required_and_others_are_advised() {
+    fn a_setting_that_loses_content_is_required_or_a_risk_and_others_are_advised() {
         let cases = [
             ("cleanup.policy", "delete", Some(Grade::Required)),
             ("cleanup.policy", "compact,delete", Some(Grade::Required)),
@@ -236,8 +256,9 @@ mod tests {
             ("segment.ms", "1000", None),
             ("max.message.bytes", "1048588", Some(Grade::Advised)),
             ("max.message.bytes", "1048575", Some(Grade::Required)),
-            ("unclean.leader.election.enable", "true", Some(Grade::Advised)),
-            ("min.insync.replicas", "1", Some(Grade::Advised)),
+            ("unclean.leader.election.enable", "true", Some(Grade::Risky)),
+            ("min.insync.replicas", "1", Some(Grade::Risky)),
+            ("message.timestamp.type", "CreateTime", Some(Grade::Advised)),
         ];
         for (name, value, want) in cases {
             let found: Vec<Grade> =

@@ -121,6 +121,8 @@ label!(
         Topics = "topics",
         /// Asks where partitions end.
         Ends = "ends",
+        /// The client that asks for topics and places, and tells whether brokers answer.
+        Inspector = "inspector",
     }
 );
 
@@ -170,6 +172,26 @@ label!(
         QueueFull = "queue_full",
         /// Taken back before it was sent.
         Purged = "purged",
+        /// Fewer replicas are in sync than the topic asks for.
+        NotEnoughReplicas = "not_enough_replicas",
+        /// Its time is outside of what the topic takes.
+        InvalidTimestamp = "invalid_timestamp",
+        /// The brokers' validation refuses what it holds.
+        InvalidRecord = "invalid_record",
+        /// A policy of the brokers refuses it.
+        PolicyViolation = "policy_violation",
+        /// The account may not write there.
+        NotAuthorized = "not_authorized",
+        /// There is no such topic or partition.
+        UnknownTopic = "unknown_topic",
+        /// The partition has no leader.
+        NoLeader = "no_leader",
+        /// The broker cannot write to its disk.
+        Storage = "storage",
+        /// The connection broke, or could not be made.
+        Connection = "connection",
+        /// The producer's identity or order of records is not what the brokers know.
+        Producer = "producer",
         /// Anything else.
         Other = "other",
     }
