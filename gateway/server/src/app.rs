@@ -1,9 +1,12 @@
 //! Puts a gateway together: the one place where adapters meet, and where tasks are begun and their ends are given a meaning.
 //!
-//! Fatal tasks are the engine, the watch of the local registry, the keeper of the policy, the embedded registry and the servers: a
-//! gateway without one of them would misroute, so the process ends. The adapter of Kafka restarts by itself and is shown.
+//! Fatal tasks are the engine and its watchdog, the watch of the local registry, the keeper of the policy, the embedded registry and the
+//! servers: a gateway without one of them would misroute, so the process ends. The adapter of Kafka restarts by itself and is shown.
+//!
+//! A stop is orderly and has a deadline, whatever its parts do: what has not ended by then is named, and left behind.
 
 mod assembly;
+mod group;
 pub mod stand_in;
 #[cfg(test)]
 mod tests;
@@ -15,12 +18,13 @@ use std::time::Duration;
 use anyhow::Context;
 use federation_core::federation::OriginSnapshot;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::config::Config;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineEnded, EngineThread, Watchdog};
+use crate::fault::Faults;
 use crate::kafka;
 use crate::nacos;
 use crate::policy;
@@ -28,15 +32,23 @@ use crate::ports::News;
 use crate::registry;
 use crate::snapshot_file;
 
+use self::group::Group;
+
 pub use crate::demo; // For the command line.
 pub use assembly::LogTopics;
 
 /// How long an orderly stop waits for the last records to leave.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
+/// How long an orderly stop takes at most. Answers under way may take [`api::serve::DRAIN`] of it and the last records [`FLUSH_WITHIN`];
+/// all else ends within milliseconds, or is stuck. Supervisors kill later: Kubernetes after 30 s, systemd after 90 s.
+pub const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// What is left of it for the log's adapter and the snapshots once the records have left.
+const LAST_OF_ALL: Duration = Duration::from_millis(500);
 
 /// A gateway that is put together and bound to its addresses, not running yet.
 pub struct Gateway {
     engine: Engine,
+    watchdog: Watchdog,
     inbox: mpsc::Receiver<News>,
     snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
     data_dir: std::path::PathBuf,
@@ -53,8 +65,9 @@ pub struct Gateway {
 ///
 /// # Errors
 /// What keeps it from starting (an address in use, a property that Kafka's client refuses), or what ended a fatal task.
-pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    let gateway = Gateway::assemble(config, LogTopics::Managed).await?;
+pub async fn serve(config: Config, faults: Faults, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut gateway = Gateway::assemble(config, LogTopics::Managed).await?;
+    gateway.engine.fault = faults.engine_stuck;
     tracing::info!(http = %gateway.http(), grpc = %gateway.grpc(), "gateway listens");
     gateway.run(stop).await
 }
@@ -72,12 +85,13 @@ impl Gateway {
         self.listeners.grpc_address()
     }
 
-    /// Runs until `stop`, then stops in order: unready, answers drained, the local watch, a last word in the log, the log.
+    /// Runs until `stop`, then stops in order: unready, answers drained, the local watch, a last word in the log, the log. That takes
+    /// [`STOP_WITHIN`] at most; what is stuck then goes on until the process ends.
     ///
     /// # Errors
-    /// What ended a fatal task.
+    /// What ended a fatal task, or what has not ended in time.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let parts = Parts::begin(self, &stop);
+        let parts = Parts::begin(self, &stop)?;
         parts.run(stop).await
     }
 }
@@ -85,82 +99,122 @@ impl Gateway {
 /// The running tasks, in the groups that end one after the other.
 struct Parts {
     /// Servers, the local watch and the keeper of the policy: fatal, told to stop first.
-    outer: JoinSet<anyhow::Result<()>>,
+    outer: Group,
     /// The engine: fatal, told to stop when the outer ones have ended.
-    engine: JoinSet<()>,
+    engine: EngineThread,
     engine_stop: CancellationToken,
     /// The log and the snapshots: told to stop last.
-    inner: JoinSet<()>,
+    inner: Group,
     inner_stop: CancellationToken,
     flusher: kafka::produce::Flusher,
 }
 
 impl Parts {
-    fn begin(gateway: Gateway, stop: &CancellationToken) -> Self {
+    fn begin(gateway: Gateway, stop: &CancellationToken) -> anyhow::Result<Self> {
         let (engine_stop, inner_stop) = (CancellationToken::new(), CancellationToken::new());
-        let mut outer = JoinSet::new();
+        let engine =
+            gateway.engine.start(gateway.inbox, engine_stop.clone()).context("the engine cannot be started")?;
+        let mut outer = Group::default();
         let (listeners, api, token) = (gateway.listeners, gateway.api, stop.clone());
-        outer.spawn(async move { api::serve::run(listeners, api, token).await.context("the servers ended") });
+        outer.spawn(
+            "the servers",
+            async move { api::serve::run(listeners, api, token).await.context("the servers ended") },
+        );
         let (nacos, token) = (gateway.nacos, stop.clone());
-        outer.spawn(async move { nacos.run(token).await.context("the watch of the local registry ended") });
+        outer.spawn("the watch of the local registry", async move {
+            nacos.run(token).await.context("the watch of the local registry ended")
+        });
         let (policy, token) = (gateway.policy, stop.clone());
-        outer.spawn(async move { policy.run(token).await.context("the keeper of the policy ended") });
+        outer.spawn("the keeper of the policy", async move {
+            policy.run(token).await.context("the keeper of the policy ended")
+        });
         if let Some(registry) = gateway.registry {
             let token = engine_stop.clone(); // Until the last record has left: its clients are those of the gateway.
-            outer.spawn(async move { registry.run(token).await.context("the embedded registry ended") });
+            outer.spawn("the embedded registry", async move {
+                registry.run(token).await.context("the embedded registry ended")
+            });
         }
-        let mut engine = JoinSet::new();
-        engine.spawn(gateway.engine.run(gateway.inbox, engine_stop.clone()));
-        let mut inner = JoinSet::new();
-        inner.spawn(keep_snapshots(gateway.data_dir, gateway.snapshots));
+        let (watchdog, token) = (gateway.watchdog, stop.clone());
+        outer.spawn("the engine's watchdog", async move {
+            watchdog.run(token).await;
+            Ok(())
+        });
+        let mut inner = Group::default();
+        let (data_dir, snapshots, token) = (gateway.data_dir, gateway.snapshots, inner_stop.clone());
+        inner.spawn("the snapshots", async move {
+            keep_snapshots(data_dir, snapshots, token).await;
+            Ok(())
+        });
         let (kafka, token) = (gateway.kafka, inner_stop.clone());
-        inner.spawn(async move {
+        inner.spawn("the log's adapter", async move {
             if let Err(error) = kafka.run(token).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "the log is neither read nor written any more"
                 );
             }
+            Ok(())
         });
-        Self { outer, engine, engine_stop, inner, inner_stop, flusher: gateway.flusher }
+        Ok(Self { outer, engine, engine_stop, inner, inner_stop, flusher: gateway.flusher })
     }
 
     async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut engine_runs = true;
         let outcome = tokio::select! {
             biased; // A part that ends because it was told to has not ended by itself.
             () = stop.cancelled() => Ok(()),
-            ended = self.outer.join_next() => fatal(ended),
-            _ = self.engine.join_next() => Err(anyhow::anyhow!("the engine ended")),
+            (_, ended) = self.outer.ended() => ended.and_then(|()| anyhow::bail!("a part of the gateway ended by itself")),
+            ended = self.engine.ended() => {
+                engine_runs = false;
+                Err(anyhow::anyhow!(if ended == EngineEnded::Panicked { "the engine panicked" } else { "the engine ended" }))
+            }
         };
         stop.cancel();
-        self.engine_stop.cancel();
-        while let Some(ended) = self.outer.join_next().await {
-            if let Err(error) = ended.unwrap_or_else(|panicked| Err(panicked.into())) {
-                tracing::warn!(%error, "a part ended badly while stopping");
-            }
+        let left = self.stop_in_order(engine_runs).await;
+        if left.is_empty() {
+            return outcome;
         }
-        while self.engine.join_next().await.is_some() {}
-        if let Err(error) = self.flusher.flush(FLUSH_WITHIN).await {
-            tracing::warn!(%error, "not every record left before the end");
+        let (left, within) = (left.join(", "), STOP_WITHIN.as_secs());
+        tracing::error!(left, within_s = within, "the gateway did not stop in time");
+        outcome.and(Err(anyhow::anyhow!("not everything ended within {within} s of the stop: {left}")))
+    }
+
+    /// Returns what has not ended in time. Each phase leaves those after it their time: records that were handed over before the
+    /// engine got stuck leave all the same.
+    async fn stop_in_order(&mut self, engine_runs: bool) -> Vec<&'static str> {
+        let deadline = Instant::now() + STOP_WITHIN;
+        let engine_deadline = deadline - FLUSH_WITHIN - LAST_OF_ALL;
+        self.engine_stop.cancel();
+        let mut left = self.outer.end_before(engine_deadline).await;
+        if engine_runs && tokio::time::timeout_at(engine_deadline, self.engine.ended()).await.is_err() {
+            left.push("the engine");
+        }
+        match tokio::time::timeout_at(deadline - LAST_OF_ALL, self.flusher.flush(FLUSH_WITHIN)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "not every record left before the end"),
+            Err(_) => left.push("the last records"),
         }
         self.inner_stop.cancel();
-        while self.inner.join_next().await.is_some() {}
-        outcome
+        left.extend(self.inner.end_before(deadline).await);
+        left
     }
 }
 
-fn fatal(ended: Option<Result<anyhow::Result<()>, tokio::task::JoinError>>) -> anyhow::Result<()> {
-    match ended {
-        Some(Ok(Ok(()))) | None => anyhow::bail!("a part of the gateway ended by itself"),
-        Some(Ok(Err(error))) => Err(error),
-        Some(Err(panicked)) => Err(panicked.into()),
-    }
-}
-
-/// Writes each snapshot that the engine hands over. Ends when the engine has.
-async fn keep_snapshots(data_dir: std::path::PathBuf, mut snapshots: mpsc::Receiver<Vec<OriginSnapshot>>) {
+/// Writes each snapshot that the engine hands over. Ends when the engine has, or at `stop`, which comes after the engine's end unless
+/// that is stuck.
+async fn keep_snapshots(
+    data_dir: std::path::PathBuf,
+    mut snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
+    stop: CancellationToken,
+) {
     let data_dir = Arc::new(data_dir);
-    while let Some(origins) = snapshots.recv().await {
+    loop {
+        let handed_over = tokio::select! {
+            biased; // Cancel-safe both; what was handed over is written first.
+            handed_over = snapshots.recv() => handed_over,
+            () = stop.cancelled() => None,
+        };
+        let Some(origins) = handed_over else { return };
         let directory = Arc::clone(&data_dir);
         let written = tokio::task::spawn_blocking(move || snapshot_file::write(&directory, &origins)).await;
         match written {

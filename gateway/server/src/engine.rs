@@ -1,22 +1,35 @@
-//! The one task that owns the state: takes news in, steps the core, carries out its effects, and puts what changed into the view.
+//! The owner of the state: takes news in, steps the core, carries out its effects, and puts what changed into the view.
 //!
-//! It never waits for Kafka or Nacos. News is taken in batches, so that a burst of records costs one change of the view.
-//! Its end is fatal: nobody else may write the view.
+//! It runs on a thread of its own, so that it and those who answer do not wait for each other: whom it wakes runs at once, however
+//! long its own work goes on. It never waits for Kafka or Nacos. Its end is fatal: nobody else may write the view.
+//!
+//! A *turn* takes in what waits, for a bounded time and a bounded number of inputs, and shows what changed, for a bounded time; then the
+//! next begins. So a burst of records costs few changes of the view, and none has to wait for the end of the burst. Before each turn
+//! come, in this order: the stop, what people order, what is left to be shown, and only then news. News stay in the order in which they
+//! came, control records too: an origin's beat vouches for what was read before it, and overtaking that it would call a backlog young.
+//!
+//! Each turn, each step and each value that is shown is stamped in the view ([`ViewWriter::turned`]); the [`Watchdog`] looks at that.
 
 mod commands;
 mod effects;
 mod read_back;
 mod status;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use federation_core::federation::input::Input;
-use federation_core::federation::{Federation, Now, OriginSnapshot};
+use federation_core::federation::{Changed, Federation, Now, OriginSnapshot};
+use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::time::{Millis, Mono, WallMs};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::fault::EngineStuck;
 use crate::metrics::EngineMetrics;
 use crate::ports::{INBOX_CAPACITY, LocalNacos, Log, News};
 use crate::telemetry;
@@ -27,6 +40,8 @@ pub use self::commands::{CommandError, CommandQueue, EngineCommands, commands};
 use self::read_back::ReadBack;
 use self::status::Startup;
 pub use self::status::{FactSource, Facts};
+pub use self::thread::{EngineEnded, EngineThread};
+pub use self::watchdog::{DEAD_AFTER, STUCK_AFTER, Watchdog};
 
 /// How much news is taken in before the view is changed. A larger batch makes a replay cheaper, a smaller one a change
 /// younger.
@@ -35,9 +50,28 @@ const BATCH: usize = 256;
 const TELL_EVERY: Millis = Millis(500);
 /// A snapshot is kept this often, and at an orderly stop.
 const KEEP_EVERY: Millis = Millis::from_secs(30);
-
+/// The engine rests so long before it turns only because time has passed. What is due is late by so much at most, which nothing
+/// notices; and a state machine that calls itself due at once, for ever, costs a small part of a core and not all of it.
+const REST: Millis = Millis(5);
 /// A new drain is kept this soon: a restart without the log must know of it. A ramp's steps wait for the next snapshot.
 const KEEP_ORDERS_WITHIN: Millis = Millis::from_secs(2);
+
+/// How long a turn goes on beginning things.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// No further news is taken in after so long.
+    take_in: Millis,
+    /// No further value is built for the view after so long: the rest is the next turn's, before any news.
+    show: Millis,
+}
+
+impl Default for Pace {
+    /// A fiftieth of a second each: a person or a health check sees nothing of it, and it is long against what a turn costs beside
+    /// its work (some 10 µs), so that a backlog is worked off as fast as without a bound.
+    fn default() -> Self {
+        Self { take_in: Millis(20), show: Millis(20) }
+    }
+}
 
 /// Whether other drains are in force than before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +117,8 @@ pub struct Engine {
     pub core: Federation,
     /// What it reads time from.
     pub clock: Clock,
+    /// How long its turns are.
+    pub pace: Pace,
     /// Where it writes facts.
     pub log: Box<dyn Log>,
     /// What it asks about the local registry.
@@ -97,52 +133,142 @@ pub struct Engine {
     pub snapshots: mpsc::Sender<Vec<OriginSnapshot>>,
     /// What people want done.
     pub commands: CommandQueue,
+    /// A fault that a test asked for.
+    pub fault: Option<EngineStuck>,
+}
+
+/// Why a turn begins.
+enum Occasion {
+    /// Somebody ordered something.
+    Order(Command),
+    /// The first of the news that wait.
+    News(News),
+    /// Time passed, or something is left to be shown.
+    Due,
+}
+
+/// What one turn leaves to the next.
+struct Course {
+    startup: Startup,
+    read_back: ReadBack,
+    tell_at: Mono,
+    keep_at: Mono,
+    left: Left,
+}
+
+/// What changed and is not shown yet.
+#[derive(Default)]
+struct Left {
+    services: Vec<ServiceKey>,
+    configs: Vec<ConfigKey>,
+}
+
+impl Left {
+    fn add(&mut self, changed: Changed) {
+        self.services.extend(changed.services);
+        self.configs.extend(changed.configs);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.configs.is_empty()
+    }
 }
 
 impl Engine {
-    /// Runs until `stop`, then says so in the log. Ends early only if nobody can send news any more.
-    pub async fn run(mut self, mut inbox: mpsc::Receiver<News>, stop: CancellationToken) {
-        let mut startup = Startup::default();
-        let mut read_back = ReadBack::new(self.core.identity(), self.metrics.published.clone());
-        let mut tell_at = Mono(0);
-        let mut keep_at = self.clock.mono() + KEEP_EVERY;
-        let mut batch = Vec::with_capacity(BATCH);
-        loop {
-            let deadline = self.core.next_deadline(self.clock.mono()).min(tell_at);
-            // `recv_many` is cancel-safe: news that was not handed over stays queued.
-            tokio::select! {
-                () = stop.cancelled() => break,
-                received = inbox.recv_many(&mut batch, BATCH) => if received == 0 { break },
-                Some(command) = self.commands.next() => self.obey(command),
-                () = tokio::time::sleep_until(self.clock.instant(deadline)) => batch.push(Input::Tick.into()),
-            }
-            self.metrics.queue_depth.set(i64::try_from(INBOX_CAPACITY - inbox_room(&inbox)).unwrap_or(i64::MAX));
-            let mut traces = Vec::new();
-            for news in batch.drain(..) {
-                read_back.note(&news.input);
-                traces.extend(self.take_in(news));
-            }
-            let now = self.clock.now();
-            let told = now.mono >= tell_at;
-            if told {
-                tell_at = now.mono + TELL_EVERY;
-            }
-            if self.show(now, told, &mut startup) == Orders::Changed {
-                keep_at = keep_at.min(now.mono + KEEP_ORDERS_WITHIN);
-            }
-            drop(traces); // Their spans end when the change can be answered from.
-            if now.mono >= keep_at {
-                keep_at = now.mono + KEEP_EVERY;
-                self.keep();
-            }
+    /// Runs until `stop`, then says so in the log. Ends early only if nobody can send news any more. Blocks its thread for as long as
+    /// its work takes: see [`Engine::start`].
+    async fn run(mut self, mut inbox: mpsc::Receiver<News>, stop: CancellationToken) {
+        let mut course = Course {
+            startup: Startup::default(),
+            read_back: ReadBack::new(self.core.identity(), self.metrics.published.clone()),
+            tell_at: Mono(0),
+            keep_at: self.clock.mono() + KEEP_EVERY,
+            left: Left::default(),
+        };
+        self.view.turned();
+        while let Some(occasion) = self.await_occasion(&mut inbox, &stop, &course).await {
+            self.turn(occasion, &mut inbox, &mut course);
         }
         self.step(Input::Stop, None);
         self.keep();
     }
 
+    /// `None`: it is over.
+    async fn await_occasion(
+        &mut self,
+        inbox: &mut mpsc::Receiver<News>,
+        stop: &CancellationToken,
+        course: &Course,
+    ) -> Option<Occasion> {
+        let (now, all_shown) = (self.clock.mono(), course.left.is_empty());
+        let deadline = match all_shown {
+            true => self.core.next_deadline(now).min(course.tell_at).max(now + REST),
+            false => now,
+        };
+        // All are cancel-safe: what was not handed over stays queued.
+        tokio::select! {
+            biased; // What people order goes before a backlog of news, and what is known is shown before more is learnt.
+            () = stop.cancelled() => None,
+            Some(command) = self.commands.next() => Some(Occasion::Order(command)),
+            received = inbox.recv(), if all_shown => received.map(Occasion::News),
+            () = tokio::time::sleep_until(self.clock.instant(deadline)) => Some(Occasion::Due),
+        }
+    }
+
+    fn turn(&mut self, occasion: Occasion, inbox: &mut mpsc::Receiver<News>, course: &mut Course) {
+        self.view.turned();
+        if let Some(fault) = &mut self.fault {
+            fault.strike(self.clock.mono());
+        }
+        self.metrics.turns.inc();
+        self.metrics.queue_depth.set(i64::try_from(INBOX_CAPACITY - inbox_room(inbox)).unwrap_or(i64::MAX));
+        let mut traces = Vec::new();
+        match occasion {
+            Occasion::Order(command) => self.obey(command),
+            Occasion::Due => self.step(Input::Tick, None),
+            Occasion::News(first) => self.take_in_what_waits(first, inbox, &mut course.read_back, &mut traces),
+        }
+        let now = self.clock.now();
+        let told = now.mono >= course.tell_at;
+        if told {
+            course.tell_at = now.mono + TELL_EVERY;
+        }
+        if self.show(now, told, course) == Orders::Changed {
+            course.keep_at = course.keep_at.min(now.mono + KEEP_ORDERS_WITHIN);
+        }
+        drop(traces); // Their spans end when the change can be answered from.
+        if now.mono >= course.keep_at {
+            course.keep_at = now.mono + KEEP_EVERY;
+            self.keep();
+        }
+    }
+
+    /// Up to a batch of news, as long as the turn's pace allows another.
+    fn take_in_what_waits(
+        &mut self,
+        first: News,
+        inbox: &mut mpsc::Receiver<News>,
+        read_back: &mut ReadBack,
+        traces: &mut Vec<tracing::Span>,
+    ) {
+        let until = self.clock.mono() + self.pace.take_in;
+        let mut next = Some(first);
+        for _ in 0..BATCH {
+            let Some(news) = next.take() else { return };
+            read_back.note(&news.input);
+            traces.extend(self.take_in(news));
+            if self.clock.mono() >= until {
+                return;
+            }
+            next = inbox.try_recv().ok(); // Closed: the next turn is told.
+        }
+    }
+
     fn keep(&self) {
-        if self.snapshots.try_send(self.core.snapshot()).is_err() {
-            tracing::debug!("the last snapshot is still being written, this one is skipped");
+        // A place first: there is no sense in a snapshot that nobody takes.
+        match self.snapshots.try_reserve() {
+            Ok(place) => place.send(self.core.snapshot()),
+            Err(_) => tracing::debug!("the last snapshot is still being written, this one is skipped"),
         }
     }
 
@@ -164,6 +290,7 @@ impl Engine {
             let (role, epoch) = (status::role_name(self.core.role()), self.core.lease().epoch());
             tracing::info!(role, term = epoch.term, "role changed");
         }
+        self.view.turned();
     }
 
     fn obey(&mut self, command: Command) {
@@ -173,29 +300,45 @@ impl Engine {
         }
     }
 
-    /// Puts what changed into the view; `tell` adds what changes with time alone.
-    fn show(&mut self, now: Now, tell: bool, startup: &mut Startup) -> Orders {
+    /// Puts what changed into the view, as much of it as the pace allows; `tell` adds what changes with time alone.
+    fn show(&mut self, now: Now, tell: bool, course: &mut Course) -> Orders {
         let changed = self.core.take_changed();
-        if changed.is_empty() && !tell {
+        let intents_changed = changed.intents;
+        course.left.add(changed);
+        if course.left.is_empty() && !intents_changed && !tell {
             return Orders::Same;
         }
-        self.metrics.view_changes.inc_by(u64::try_from(changed.services.len() + changed.configs.len()).unwrap_or(0));
-        let mut change = ViewChange::default();
-        for key in changed.services {
-            let service = self.core.service(&key).map(Arc::new);
-            change.services.push((key, service));
-        }
-        for key in changed.configs {
-            let config = self.core.config(&key).map(Arc::new);
-            change.configs.push((key, config));
-        }
-        let orders = if changed.intents { self.show_intents(&mut change) } else { Orders::Same };
+        let mut change = self.build(&mut course.left);
+        let orders = if intents_changed { self.show_intents(&mut change) } else { Orders::Same };
         change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters(now) }));
         if tell {
-            change.gateway = Some(Arc::new(self.status(now, startup)));
+            change.gateway = Some(Arc::new(self.status(now, &mut course.startup)));
         }
         self.view.apply(change);
+        self.view.turned();
         orders
+    }
+
+    /// The values of what is left, at least one.
+    fn build(&mut self, left: &mut Left) -> ViewChange {
+        let until = self.clock.mono() + self.pace.show;
+        let mut change = ViewChange::default();
+        while !left.is_empty() {
+            if let Some(key) = left.services.pop() {
+                let service = self.core.service(&key).map(Arc::new);
+                change.services.push((key, service));
+            } else if let Some(key) = left.configs.pop() {
+                let config = self.core.config(&key).map(Arc::new);
+                change.configs.push((key, config));
+            }
+            self.view.turned();
+            if self.clock.mono() >= until {
+                break;
+            }
+        }
+        let shown = u64::try_from(change.services.len() + change.configs.len()).unwrap_or(u64::MAX);
+        self.metrics.view_changes.inc_by(shown);
+        change
     }
 
     fn show_intents(&self, change: &mut ViewChange) -> Orders {

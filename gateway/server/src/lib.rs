@@ -1,4 +1,4 @@
-//! The federation gateway: adapters around the pure core, and the one task that owns its state.
+//! The federation gateway: adapters around the pure core, and the one thread that owns its state.
 
 pub mod api;
 pub mod app;
@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod engine;
+pub mod fault;
 pub mod kafka;
 pub mod metrics;
 pub mod nacos;

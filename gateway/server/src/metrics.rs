@@ -147,6 +147,8 @@ impl PublishMetrics {
 pub struct EngineMetrics {
     /// Inputs that were taken, one step each.
     pub steps: Counter,
+    /// Turns: after each, what changed is shown.
+    pub turns: Counter,
     /// Inputs that wait.
     pub queue_depth: Gauge,
     /// 1 while this replica leads its cluster.
@@ -163,6 +165,8 @@ impl EngineMetrics {
     fn register(catalog: &mut Catalog) -> Self {
         let new = Self::default();
         catalog.counter("federation_engine_steps_total", "", "inputs that the engine took", &new.steps);
+        let help = "turns of the engine: what waits is taken in, what changed is shown";
+        catalog.counter("federation_engine_turns_total", "", help, &new.turns);
         catalog.gauge("federation_engine_queue_depth", "", "inputs that wait for the engine", &new.queue_depth);
         catalog.gauge("federation_leader", "", "1 while this replica leads its cluster, else 0", &new.leader);
         catalog.counter("federation_view_changes_total", "", "changes written to the view", &new.view_changes);

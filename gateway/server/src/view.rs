@@ -2,18 +2,28 @@
 //!
 //! One writer, the engine; any number of readers. Readers get `Arc`s, never a guard of the map. An ordered index beside
 //! the map serves lists and pages; it changes only when a service appears or vanishes. What readers derive from a service
-//! hangs on that value of it and goes with it.
+//! hangs on that value of it and goes with it. The writer also stamps its turns: see [`turns`].
+
+mod clusters;
+#[cfg(test)]
+mod tests;
+mod turns;
 
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::intents::{IntentTable, Settled, Taken};
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
+use federation_core::time::Millis;
 use tokio::sync::watch;
+
+use self::clusters::ShownClusters;
+pub use self::turns::EngineMonitor;
+use self::turns::Turns;
+pub(crate) use self::turns::reason as stuck_reason;
 
 /// What changed at one step of the engine.
 #[derive(Debug, Default)]
@@ -113,11 +123,12 @@ struct Shared {
     configs: DashMap<ConfigKey, Arc<FederatedConfig>, foldhash::fast::RandomState>,
     service_index: Index<ServiceKey>,
     config_index: Index<ConfigKey>,
-    clusters: ArcSwap<ClusterTable>,
+    clusters: ShownClusters,
     gateway: watch::Sender<Arc<GatewayStatus>>,
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
-    clusters_changed: watch::Sender<Revision>,
     intents: watch::Sender<Arc<IntentTable>>,
+    turns: Turns,
+    now: Now,
 }
 
 /// The only way to change the view. Deliberately not `Clone`: two writers would overwrite each other.
@@ -129,7 +140,6 @@ pub struct ViewWriter {
 #[derive(Clone)]
 pub struct ViewReader {
     shared: Arc<Shared>,
-    now: Now,
 }
 
 /// An empty view, to be written by one and read by many. `now` is the clock that cluster ages are told by.
@@ -140,13 +150,14 @@ pub fn new(now: Now) -> (ViewWriter, ViewReader) {
         configs: DashMap::default(),
         service_index: Index::default(),
         config_index: Index::default(),
-        clusters: ArcSwap::default(),
+        clusters: ShownClusters::default(),
         gateway: watch::Sender::default(),
         watched: DashMap::default(),
-        clusters_changed: watch::Sender::default(),
         intents: watch::Sender::default(),
+        turns: Turns::default(),
+        now,
     });
-    (ViewWriter { shared: Arc::clone(&shared) }, ViewReader { shared, now })
+    (ViewWriter { shared: Arc::clone(&shared) }, ViewReader { shared })
 }
 
 impl ViewWriter {
@@ -155,8 +166,20 @@ impl ViewWriter {
         Arc::clone(&self.shared.intents.borrow())
     }
 
-    /// Puts the change in place, then wakes whoever watches what changed.
-    pub fn apply(&mut self, change: ViewChange) {
+    /// The engine turns: says so to whoever asks whether it does.
+    pub(crate) fn turned(&self) {
+        self.shared.turns.turned((self.shared.now)());
+    }
+
+    /// For whoever looks after the engine from outside.
+    #[must_use]
+    pub fn monitor(&self) -> EngineMonitor {
+        EngineMonitor::new(&self.shared)
+    }
+
+    /// Puts the change in place, then wakes whoever watches what changed. Whoever writes is not stuck.
+    pub fn apply(&mut self, mut change: ViewChange) {
+        self.shared.clusters.number(&mut change);
         self.index_services(&change);
         self.index_configs(&change);
         for (key, service) in &change.services {
@@ -175,20 +198,15 @@ impl ViewWriter {
             self.shared.gateway.send_replace(gateway);
         }
         if let Some(clusters) = change.clusters {
-            self.replace_clusters(clusters);
+            self.shared.clusters.replace(clusters);
         }
+        self.shared.turns.set_stuck(false);
         if let Some(intents) = change.intents {
             self.shared.intents.send_replace(intents);
         }
         for (key, _) in &change.services {
             self.wake(key);
         }
-    }
-
-    fn replace_clusters(&self, clusters: Arc<ClusterTable>) {
-        let newest = clusters.clusters.iter().map(|cluster| cluster.freshness_revision).max().unwrap_or_default();
-        self.shared.clusters.store(clusters);
-        self.shared.clusters_changed.send_if_modified(|seen| std::mem::replace(seen, newest) != newest);
     }
 
     fn wake(&self, key: &ServiceKey) {
@@ -255,10 +273,10 @@ impl ViewReader {
         self.shared.config_index.snapshot()
     }
 
-    /// All clusters.
+    /// All clusters; all of them isolated while the engine is stuck.
     #[must_use]
     pub fn clusters(&self) -> Arc<ClusterTable> {
-        self.shared.clusters.load_full()
+        self.shared.clusters.table()
     }
 
     /// The drains in force.
@@ -302,7 +320,25 @@ impl ViewReader {
     /// The clock that [`ClusterStatus::as_of`] is told by.
     #[must_use]
     pub fn now(&self) -> federation_core::time::Mono {
-        (self.now)()
+        (self.shared.now)()
+    }
+
+    /// For how long the engine has not turned, while that is too long.
+    #[must_use]
+    pub fn engine_stuck(&self) -> Option<Millis> {
+        self.shared.turns.stuck_for(self.now())
+    }
+
+    /// Since the engine last turned; `None` before it began.
+    #[must_use]
+    pub fn engine_silence(&self) -> Option<Millis> {
+        self.shared.turns.silence(self.now())
+    }
+
+    /// Whether answers can be relied on: the engine said so, and still turns.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.gateway().ready && self.engine_stuck().is_none()
     }
 
     /// Tells whenever the service changes, appears or vanishes.
@@ -315,7 +351,7 @@ impl ViewReader {
     /// Changes whenever the freshness of a cluster changes.
     #[must_use]
     pub fn watch_clusters(&self) -> watch::Receiver<Revision> {
-        self.shared.clusters_changed.subscribe()
+        self.shared.clusters.watch()
     }
 }
 
@@ -344,46 +380,5 @@ impl Drop for ServiceWatch {
     fn drop(&mut self) {
         drop(self.changes.take());
         self.shared.watched.remove_if(&self.key, |_, sender| sender.receiver_count() == 0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use federation_core::time::Mono;
-
-    use super::*;
-
-    fn empty() -> (ViewWriter, ViewReader) {
-        new(Arc::new(|| Mono(0)))
-    }
-
-    fn service(name: &str) -> (ServiceKey, Option<Arc<FederatedService>>) {
-        let key = ServiceKey::new("public", "g", name);
-        let service = FederatedService { key: key.clone(), revision: Revision(1), origins: vec![] };
-        (key, Some(Arc::new(service)))
-    }
-
-    #[test]
-    fn a_list_that_is_being_read_does_not_change_under_its_reader() {
-        let (mut writer, reader) = empty();
-        writer.apply(ViewChange { services: vec![service("a")], ..ViewChange::default() });
-        let before = reader.service_names();
-        let gone = (service("a").0, None);
-        writer.apply(ViewChange { services: vec![service("b"), gone], ..ViewChange::default() });
-        let names = |set: &BTreeSet<ServiceKey>| set.iter().map(|key| key.service().to_owned()).collect::<Vec<_>>();
-        assert_eq!((names(&before), names(&reader.service_names())), (vec!["a".to_owned()], vec!["b".to_owned()]));
-    }
-
-    #[tokio::test]
-    async fn a_watch_tells_of_its_service_only_and_leaves_nothing_behind() {
-        let (mut writer, reader) = empty();
-        let mut watch = reader.watch_service(&service("a").0);
-        writer.apply(ViewChange { services: vec![service("b")], ..ViewChange::default() });
-        assert!(futures::poll!(std::pin::pin!(watch.changed())).is_pending());
-        writer.apply(ViewChange { services: vec![service("a"), service("a")], ..ViewChange::default() });
-        watch.changed().await;
-        assert!(futures::poll!(std::pin::pin!(watch.changed())).is_pending());
-        drop(watch);
-        assert!(reader.shared.watched.is_empty());
     }
 }

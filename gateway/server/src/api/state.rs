@@ -1,14 +1,12 @@
 //! What every answer needs: the view, who answers, and whether the gateway is stopping.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use federation_core::id::{ClusterId, FederationId};
+use federation_core::id::{ClusterId, FederationId, ServiceKey};
 use federation_core::intents::IntentTable;
-use federation_core::routing::Hypothesis;
+use federation_core::routing::{Hypothesis, Percent, SupposedDrain};
 use federation_core::service::Revision;
 use federation_core::time::{Millis, Mono, WallMs};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
@@ -19,7 +17,7 @@ use crate::policy::PolicyReader;
 use crate::resolve::Resolver;
 use crate::trouble::{Trouble, TroubleBoard};
 use crate::view::ViewReader;
-use crate::what_if::{self, Effect, Survey};
+use crate::what_if::{self, Effects, Lanes, Survey, TooManyOrders, Unanswered};
 
 /// The reason that a stopping gateway gives for not being ready.
 const STOPPING: &str = "the gateway is stopping";
@@ -55,8 +53,7 @@ struct Inner {
     started: Mono,
     draining: CancellationToken,
     started_wall: WallMs,
-    /// One survey at a time: each takes the time of some cores.
-    surveys: Arc<Semaphore>,
+    lanes: Lanes,
 }
 
 impl ApiState {
@@ -79,7 +76,7 @@ impl ApiState {
         // 1,024 versions for each millisecond of life: more than an engine makes, and below 2^53 (JSON) until 2248.
         let first_version = started.0 << 10;
         let (now, draining) = (view.now(), CancellationToken::new());
-        let (started_wall, surveys) = (started, Arc::new(Semaphore::new(1)));
+        let (started_wall, lanes) = (started, Lanes::default());
         Self(Arc::new(Inner {
             identity,
             view,
@@ -94,7 +91,7 @@ impl ApiState {
             started: now,
             draining,
             started_wall,
-            surveys,
+            lanes,
         }))
     }
 
@@ -164,32 +161,47 @@ impl ApiState {
         WallMs(self.0.started_wall.0.saturating_add(self.uptime().0))
     }
 
-    /// What becomes of all services under a hypothesis; the `limit` most serious. Takes up to seconds, on threads of its own.
-    pub(crate) async fn survey(&self, hypothesis: Hypothesis, limit: usize) -> Survey {
-        self.compute(move |moment, _| what_if::survey(moment, &hypothesis, limit)).await
+    /// What becomes of all services under a hypothesis; the `limit` most serious. Takes up to seconds.
+    ///
+    /// # Errors
+    /// Too many such questions wait, or it takes too long.
+    pub(crate) async fn survey(&self, hypothesis: Hypothesis, limit: usize) -> Result<Survey, Unanswered> {
+        let turn = self.0.lanes.question().await?;
+        what_if::survey(&self.moment(), hypothesis, limit, turn).await
     }
 
-    /// The drains in force, and what each does to services in the eyes of this cluster. Takes up to seconds.
-    pub(crate) async fn drain_effects(&self) -> (Arc<IntentTable>, BTreeMap<Arc<str>, Effect>) {
-        let effects = |moment: &what_if::Moment, own: &ClusterId| (moment.intents(), what_if::effects(moment, own));
-        self.compute(effects).await
+    /// The drains in force, and what each does to services, in the eyes of this cluster. Takes up to seconds if there are any.
+    ///
+    /// # Errors
+    /// As [`ApiState::survey`].
+    pub(crate) async fn drain_effects(&self) -> Result<(Arc<IntentTable>, Effects), Unanswered> {
+        let none = |table: &IntentTable| table.iter().all(|drain| drain.intent.percent == Percent::default());
+        let table = self.0.view.intents();
+        if none(&table) {
+            return Ok((table, Effects::new()));
+        }
+        let turn = self.0.lanes.question().await?;
+        let moment = self.moment();
+        let effects = what_if::effects(&moment, &self.0.identity.cluster, turn).await?;
+        Ok((moment.intents(), effects))
     }
 
-    /// Runs `work` on a thread of its own when nothing of this kind runs, also when whoever asked has gone meanwhile.
-    async fn compute<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&what_if::Moment, &ClusterId) -> T + Send + 'static,
-    ) -> T {
-        let turn = Arc::clone(&self.0.surveys).acquire_owned().await.expect("the semaphore is never closed");
-        let state = self.clone();
-        let computed = tokio::task::spawn_blocking(move || {
-            let inner = &state.0;
-            let moment = what_if::Moment::of(&inner.view, &inner.resolver);
-            let done = work(&moment, &inner.identity.cluster);
-            drop(turn);
-            done
-        });
-        computed.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    /// The services that a drain would leave without a healthy instance, for somebody who orders it: never behind questions.
+    ///
+    /// # Errors
+    /// Too many orders at once.
+    pub(crate) async fn left_without(&self, drain: SupposedDrain) -> Result<Vec<ServiceKey>, TooManyOrders> {
+        let turn = self.0.lanes.order().await?;
+        Ok(what_if::left_without(&self.moment(), drain, turn).await)
+    }
+
+    fn moment(&self) -> Arc<what_if::Moment> {
+        Arc::new(what_if::Moment::of(&self.0.view, &self.0.resolver))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.0.lanes
     }
 
     /// Whether answers can be relied on, and why not or in which way only.
@@ -200,7 +212,7 @@ impl ApiState {
         if self.0.draining.is_cancelled() {
             reasons.push(STOPPING.to_owned());
         }
-        (gateway.ready && !self.0.draining.is_cancelled(), reasons)
+        (self.0.view.is_ready() && !self.0.draining.is_cancelled(), reasons)
     }
 
     /// What is wrong with the gateway now; read from the board itself, so that it is true also while the engine is stuck.

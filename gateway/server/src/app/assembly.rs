@@ -18,7 +18,7 @@ use super::Gateway;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
-use crate::engine::{self, Clock, Engine};
+use crate::engine::{self, Clock, Engine, Pace, Watchdog};
 use crate::kafka;
 use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use crate::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
@@ -52,6 +52,7 @@ impl Gateway {
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
         let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
         let troubles = TroubleBoard::new(metrics.troubles.clone());
+        let watchdog = Watchdog::new(view_writer.monitor(), troubles.clone());
         let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
         let (commands, command_queue) = engine::commands();
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
@@ -78,6 +79,7 @@ impl Gateway {
         let engine = Engine {
             core,
             clock,
+            pace: Pace::default(),
             log: Box::new(kafka_log),
             facts: vec![Box::new(nacos_handle.status()), Box::new(kafka_tasks.topics_health()), Box::new(policy)],
             nacos: Box::new(nacos_handle),
@@ -85,10 +87,12 @@ impl Gateway {
             metrics: metrics.engine.clone(),
             snapshots: snapshot_sender,
             commands: command_queue,
+            fault: None,
         };
         let data_dir = config.data_dir;
         Ok(Self {
             engine,
+            watchdog,
             inbox,
             snapshots,
             data_dir,

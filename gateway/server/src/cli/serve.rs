@@ -1,4 +1,7 @@
-//! `serve`: a gateway in this process, from its configuration to an orderly stop.
+//! `serve`: a gateway in this process, from its configuration to an orderly stop, and the end of the process whatever becomes of that.
+
+use std::sync::mpsc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -6,41 +9,66 @@ use super::args::{Global, Serve};
 use super::exit::{Exit, Failure};
 use crate::app;
 use crate::config::{self, Config, Surroundings};
+use crate::fault::{self, Faults};
 use crate::telemetry;
+
+/// What the runtime's threads get to end after the gateway: those that write files. One that hangs on a disk would take for ever.
+const THREADS_WITHIN: Duration = Duration::from_secs(1);
+/// How long the process may take to end once the gateway has.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+/// How long after the first signal the process ends by force: longer than the orderly stop and its threads take, and the last traces.
+const FORCED_AFTER: Duration = Duration::from_secs(app::STOP_WITHIN.as_secs() + ENDS_WITHIN.as_secs());
 
 /// Runs a gateway until a signal or an error ends it.
 pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
-    let mut config = config::load(&args.config, &Surroundings::of_process())?.config;
+    let surroundings = Surroundings::of_process();
+    let mut config = config::load(&args.config, &surroundings)?.config;
     if let Some(format) = global.log_format {
         config.log.format = format;
     }
     if let Some(level) = &global.log_level {
         config.log.level = level.clone();
     }
+    let fault = surroundings.variables.get(fault::VARIABLE).map(String::as_str);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     let served = runtime.block_on(async {
         let _telemetry = telemetry::init(config.log.format, &config.log.level, Some(&config.telemetry))?;
-        serve_until_stopped(config).await
+        serve_until_stopped(config, Faults::of(fault)?).await
     });
+    end_by_force_after(ENDS_WITHIN).map_err(Failure::failed)?;
+    runtime.shutdown_timeout(THREADS_WITHIN);
     served.map_err(Failure::Failed)?;
     Ok(Exit::Ok)
 }
 
 /// The first signal asks for an orderly stop, the second does not wait for it.
-async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
+async fn serve_until_stopped(config: Config, faults: Faults) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut signals = Signals::listen()?;
-    let gateway = app::serve(config, stop.clone());
+    let gateway = app::serve(config, faults, stop.clone());
     tokio::pin!(gateway);
     tokio::select! {
         ended = &mut gateway => return ended,
         name = signals.next() => tracing::info!(signal = name, "stopping"),
     }
+    end_by_force_after(FORCED_AFTER)?;
     stop.cancel();
     tokio::select! {
         ended = gateway => ended,
         name = signals.next() => anyhow::bail!("stopped at once by {name} before the orderly stop was done"),
     }
+}
+
+/// Ends the process after this time if nothing else has: the orderly stop has a deadline of its own, but waits for whoever does not let
+/// go of its thread, a start that is not done yet, or a library's destructor.
+fn end_by_force_after(limit: Duration) -> std::io::Result<()> {
+    let watch = move || {
+        let (_held, nothing) = mpsc::sync_channel::<()>(0); // Nobody sends: it waits for all of its time, or until the process ends.
+        let _ = nothing.recv_timeout(limit);
+        tracing::error!(after_s = limit.as_secs(), "the process did not end in time and is ended by force");
+        std::process::exit(Exit::Negative as i32);
+    };
+    std::thread::Builder::new().name("stop-deadline".to_owned()).spawn(watch).map(drop)
 }
 
 struct Signals {

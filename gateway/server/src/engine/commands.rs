@@ -49,7 +49,7 @@ pub fn commands() -> (EngineCommands, CommandQueue) {
 
 impl EngineCommands {
     /// Orders a drain. An order that was taken is on its way to the log, not in force yet: see
-    /// [`crate::view::ViewReader::settled`]. An order whose caller stops waiting here may be taken all the same.
+    /// [`crate::view::ViewReader::settled`]. An order whose caller stops waiting before the engine has come to it is not taken.
     ///
     /// # Errors
     /// Nothing was written then.
@@ -71,9 +71,14 @@ impl CommandQueue {
 }
 
 impl Command {
-    /// Carries the command out and answers it. Returns what is to be done for it.
+    /// Carries the command out and answers it. Returns what is to be done for it: nothing for one whose caller has gone, because the
+    /// engine was busy for longer than anybody waits.
     pub(super) fn run(self, now: Now, core: &mut Federation) -> Option<Effect> {
         let Self::OrderDrain { order, answer } = self;
+        if answer.is_closed() {
+            tracing::warn!(drain = %order.target, who = %order.who, "a drain is not ordered, whoever ordered it has gone");
+            return None;
+        }
         let (told, effect) = match core.order_drain(now, order) {
             Ok((taken, effect)) => (Ok(taken), Some(effect)),
             Err(refused) => (Err(refused), None),

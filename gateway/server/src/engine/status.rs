@@ -1,5 +1,7 @@
 //! What the gateway says of itself: whether its answers can be relied on, and the facts behind that.
 
+use std::collections::BTreeMap;
+
 use federation_core::federation::{Federation, Now, PartitionMismatch};
 use federation_core::lease::Role;
 use federation_core::service::HoldReason;
@@ -75,8 +77,9 @@ impl Startup {
 impl Engine {
     pub(super) fn status(&mut self, now: Now, startup: &mut Startup) -> GatewayStatus {
         startup.observe(now.mono, &self.core);
-        self.measure();
-        let mut facts = self.core_facts(now.mono);
+        let held = self.core.removals_held(); // Once for both: it may be counted anew each time.
+        self.measure(&held);
+        let mut facts = self.core_facts(now.mono, held.values().sum());
         facts.extend(self.facts.iter().flat_map(|source| source.facts()));
         GatewayStatus { ready: startup.is_ready(now.mono), reasons: self.reasons(startup), facts }
     }
@@ -107,7 +110,7 @@ impl Engine {
         reasons
     }
 
-    fn core_facts(&self, now: Mono) -> Facts {
+    fn core_facts(&self, now: Mono, held: usize) -> Facts {
         let core = &self.core;
         let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let epoch = core.lease().epoch();
@@ -125,13 +128,12 @@ impl Engine {
             ("nacosAgeMs", core.local().age(now).map_or_else(|| "unknown".to_owned(), |age| age.0.to_string())),
             ("servicesWatched", core.local().watched().to_string()),
             ("partitionMismatches", core.partition_mismatches().len().to_string()),
-            ("removalsHeld", core.removals_held().values().sum::<usize>().to_string()),
+            ("removalsHeld", held.to_string()),
         ]
     }
 
-    fn measure(&self) {
+    fn measure(&self, held: &BTreeMap<HoldReason, usize>) {
         self.metrics.leader.set(i64::from(self.core.role() == Role::Leading));
-        let held = self.core.removals_held();
         for reason in HoldReason::ALL {
             let count = held.get(&reason).copied().unwrap_or(0);
             self.metrics.removals_held(reason).set(i64::try_from(count).unwrap_or(i64::MAX));

@@ -21,6 +21,7 @@ const INSTANCES: Listed = gauge("federation_instances", "origin");
 const CONFIGS: Listed = gauge("federation_configs", "origin");
 const DRAINS: Listed = gauge("federation_drains", "");
 const READY: Listed = gauge("federation_ready", "");
+const SILENCE: Listed = gauge("federation_engine_silence_seconds", "");
 const BUILD: Listed = Listed { name: "federation_build_info", kind: Kind::Info, labels: "version" };
 
 const fn gauge(name: &'static str, labels: &'static str) -> Listed {
@@ -39,7 +40,7 @@ struct FreshnessLabels {
 }
 
 pub(super) fn register(catalog: &mut Catalog, view: ViewReader, version: &'static str) {
-    let listed = [BUILD, READY, SERVICES, CONFIG_NAMES, AGE, FRESHNESS, INSTANCES, CONFIGS, DRAINS];
+    let listed = [BUILD, READY, SILENCE, SERVICES, CONFIG_NAMES, AGE, FRESHNESS, INSTANCES, CONFIGS, DRAINS];
     catalog.collector(FromView { view, version }, &listed);
 }
 
@@ -58,8 +59,13 @@ impl Collector for FromView {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let mut build = encoder.encode_descriptor("federation_build", "the program", None, MetricType::Info)?;
         build.encode_info(&[("version", self.version)])?;
-        let ready = i64::from(self.view.gateway().ready);
+        let ready = i64::from(self.view.is_ready());
         single(&mut encoder, READY.name, "1 while answers can be relied on, else 0", ready)?;
+        if let Some(silence) = self.view.engine_silence() {
+            let help = "since the engine last turned; at most a fraction of a second while it is well";
+            let metric = encoder.encode_descriptor(SILENCE.name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(silence.0 as f64 / 1000.0).encode(metric)?;
+        }
         single(
             &mut encoder,
             SERVICES.name,

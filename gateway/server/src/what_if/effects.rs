@@ -1,12 +1,14 @@
 //! What the drains in force do: for how many services each moves traffic, and for how many it is void.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use federation_core::id::ClusterId;
 use federation_core::routing::{Caller, Hypothesis, Ruling};
+use federation_core::service::FederatedService;
 
-use super::{Moment, in_parallel};
+use super::walk::{Visitor, walk};
+use super::{Moment, Question, Unanswered};
 
 /// How many services of its cluster a drain counts for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,34 +23,40 @@ pub(crate) struct Effect {
     pub(crate) excess: usize,
 }
 
-/// The effect of every drain above 0 %, by its target, for callers in the place of cluster `own`. Blocks its thread.
-pub(crate) fn effects(moment: &Moment, own: &ClusterId) -> BTreeMap<Arc<str>, Effect> {
-    let drained: Vec<&ClusterId> = (moment.inputs.intents.iter())
-        .filter(|drain| drain.intent.percent.get() > 0)
-        .map(|drain| drain.target.cluster())
-        .collect();
-    if drained.is_empty() {
-        return BTreeMap::new();
-    }
-    let caller = caller_in(moment, own);
-    let parts = in_parallel(moment, |services| {
-        let mut effects: BTreeMap<Arc<str>, Effect> = BTreeMap::new();
-        for service in services.filter(|it| it.origins.iter().any(|origin| drained.contains(&&origin.origin))) {
-            let outcomes = moment.scene().outcomes(&service, &caller, &Hypothesis::default());
-            for verdict in outcomes.iter().flat_map(|outcome| &outcome.drains) {
-                let is_there = service.origins.iter().any(|it| it.origin.as_str() == verdict.drain.cluster.as_str());
-                if is_there {
-                    effects.entry(Arc::clone(&verdict.drain.target)).or_default().count(verdict.ruling);
-                }
+/// What drains do, by their targets.
+pub(crate) type Effects = BTreeMap<Arc<str>, Effect>;
+
+/// The effect of every drain above 0 %, by its target, for callers in the place of cluster `own`.
+///
+/// # Errors
+/// It takes too long.
+pub(crate) async fn effects(moment: &Arc<Moment>, own: &ClusterId, turn: Question) -> Result<Effects, Unanswered> {
+    let drains = moment.inputs.intents.iter().filter(|drain| drain.intent.percent.get() > 0);
+    let drained = drains.map(|drain| drain.target.cluster().clone()).collect();
+    let judge = Judge { drained, caller: caller_in(moment, own), effects: Effects::new() };
+    Ok(walk(moment, judge, turn).await?.effects)
+}
+
+/// Counts what becomes of drains, service by service.
+struct Judge {
+    drained: BTreeSet<ClusterId>,
+    caller: [Caller; 1],
+    effects: Effects,
+}
+
+impl Visitor for Judge {
+    fn visit(&mut self, moment: &Moment, service: &FederatedService) {
+        if !service.origins.iter().any(|origin| self.drained.contains(&origin.origin)) {
+            return;
+        }
+        let outcomes = moment.scene().outcomes(service, &self.caller, &Hypothesis::default());
+        for verdict in outcomes.iter().flat_map(|outcome| &outcome.drains) {
+            let is_there = service.origins.iter().any(|it| it.origin.as_str() == verdict.drain.cluster.as_str());
+            if is_there {
+                self.effects.entry(Arc::clone(&verdict.drain.target)).or_default().count(verdict.ruling);
             }
         }
-        effects
-    });
-    let mut all: BTreeMap<Arc<str>, Effect> = BTreeMap::new();
-    for (target, effect) in parts.into_iter().flatten() {
-        all.entry(target).or_default().add(effect);
     }
-    all
 }
 
 fn caller_in(moment: &Moment, own: &ClusterId) -> [Caller; 1] {
@@ -65,12 +73,5 @@ impl Effect {
             Ruling::Excess => self.excess += 1,
             Ruling::Idle => {}
         }
-    }
-
-    fn add(&mut self, other: Self) {
-        self.in_force += other.in_force;
-        self.forced += other.forced;
-        self.void += other.void;
-        self.excess += other.excess;
     }
 }

@@ -1,29 +1,38 @@
 //! What if: all services of the view beside what they would be under a hypothesis.
 //!
 //! Input: the view, the policies in force and a [`Hypothesis`]. Output: a [`Survey`], the most serious outcomes first, for
-//! one caller in the place of each cluster. A drain's dry run, and the check before one is ordered, are surveys too, so what
-//! was shown is what comes. Everything here computes and nothing waits: up to seconds for 100,000 services, so callers give it
-//! a thread of its own.
+//! one caller in the place of each cluster. A drain's dry run is a survey, too, so what was shown is what comes; the check before it is
+//! ordered asks for the refused services of one only, which is cheap.
+//!
+//! All of it looks at all services, in slices ([`walk`]) and in one of two [`lanes`]: orders never wait for questions.
 
 mod effects;
+mod lanes;
+mod last_ones;
+#[cfg(test)]
+mod tests;
+mod walk;
 
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread;
 
 use federation_core::id::ServiceKey;
 use federation_core::intents::IntentTable;
-use federation_core::routing::{Caller, Hypothesis, Impact, MAX_DRAINS, Outcome, PlaceRules, Ruling, Scene};
+use federation_core::routing::{
+    Caller, Hypothesis, Impact, MAX_DRAINS, Outcome, PlaceRules, Ruling, Scene, SupposedDrain,
+};
 use federation_core::service::FederatedService;
 
-pub(crate) use self::effects::{Effect, effects};
+pub(crate) use self::effects::{Effect, Effects, effects};
+#[cfg(test)]
+pub(crate) use self::lanes::WAITING;
+pub(crate) use self::lanes::{Lanes, OrderTurn, Question, TooManyOrders, Unanswered};
+use self::last_ones::LastOnes;
+use self::walk::{Visitor, walk};
 use crate::resolve::{Inputs, Resolver};
 use crate::view::ViewReader;
 
-/// Threads of one survey at most: a gateway that is asked goes on answering others.
-const MOST_THREADS: usize = 4;
-/// Services that a thread takes at a time.
-const CHUNK: usize = 512;
+/// Services that are kept beyond those wanted, before the less serious ones are let go of.
+const SLACK: usize = 512;
 
 /// One moment's values, of which all plans of a survey are made.
 pub(crate) struct Moment {
@@ -139,52 +148,60 @@ impl Tally {
         } += 1;
     }
 
-    fn add(&mut self, other: Self) {
-        self.left_without += other.left_without;
-        self.refused += other.refused;
-        self.partly_served += other.partly_served;
-        self.nothing_healthy += other.nothing_healthy;
-        self.moved += other.moved;
-    }
-
     /// All services that anything changes for.
     pub(crate) fn total(self) -> usize {
         self.left_without + self.refused + self.partly_served + self.nothing_healthy + self.moved
     }
 }
 
-/// Compares all services that the hypothesis may mean; keeps the `limit` most serious. Blocks its thread.
-pub(crate) fn survey(moment: &Moment, hypothesis: &Hypothesis, limit: usize) -> Survey {
-    let callers = moment.scene().callers();
-    let parts = in_parallel(moment, |services| {
-        let mut part = Survey::default();
-        for service in services {
-            part.look_at(moment, &service, &callers, hypothesis);
-            if part.services.len() >= CHUNK.max(2 * limit) {
-                part.keep(limit);
-            }
-        }
-        part
-    });
-    let mut survey = Survey { callers, ..Survey::default() };
-    for part in parts {
-        survey.examined += part.examined;
-        survey.tally.add(part.tally);
-        survey.services.extend(part.services);
-        survey.refused.extend(part.refused);
-    }
+/// Compares all services that the hypothesis may mean; keeps the `limit` most serious.
+///
+/// # Errors
+/// It takes too long.
+pub(crate) async fn survey(
+    moment: &Arc<Moment>,
+    hypothesis: Hypothesis,
+    limit: usize,
+    turn: Question,
+) -> Result<Survey, Unanswered> {
+    let survey = Survey { callers: moment.scene().callers(), ..Survey::default() };
+    let surveyor = walk(moment, Surveyor { hypothesis, limit, survey }, turn).await?;
+    let mut survey = surveyor.survey;
     survey.keep(limit);
     survey.refused.sort();
-    survey
+    Ok(survey)
+}
+
+/// The services for which an ordered drain would leave nothing healthy, by name: those that a [`survey`] calls refused.
+pub(crate) async fn left_without(moment: &Arc<Moment>, drain: SupposedDrain, turn: OrderTurn) -> Vec<ServiceKey> {
+    let Ok(found) = walk(moment, LastOnes::new(moment, drain), turn).await;
+    found.refused
+}
+
+/// Compares services one after the other.
+struct Surveyor {
+    hypothesis: Hypothesis,
+    limit: usize,
+    survey: Survey,
+}
+
+impl Visitor for Surveyor {
+    fn visit(&mut self, moment: &Moment, service: &FederatedService) {
+        let Self { hypothesis, limit, survey } = self;
+        survey.look_at(moment, service, hypothesis);
+        if survey.services.len() >= SLACK.max(2 * *limit) {
+            survey.keep(*limit);
+        }
+    }
 }
 
 impl Survey {
-    fn look_at(&mut self, moment: &Moment, service: &FederatedService, callers: &[Caller], hypothesis: &Hypothesis) {
+    fn look_at(&mut self, moment: &Moment, service: &FederatedService, hypothesis: &Hypothesis) {
         if !may_mean(moment, hypothesis, service) {
             return;
         }
         self.examined += 1;
-        let outcomes = moment.scene().outcomes(service, callers, hypothesis);
+        let outcomes = moment.scene().outcomes(service, &self.callers, hypothesis);
         let Some(concern) = Concern::of(&outcomes) else { return };
         self.tally.count(concern);
         if outcomes.iter().any(|outcome| !outcome.refused.is_empty()) {
@@ -211,42 +228,6 @@ fn may_mean(moment: &Moment, hypothesis: &Hypothesis, service: &FederatedService
             .drains
             .iter()
             .any(|drain| drain.target.covers(&service.key) && (has(drain.target.cluster()) || are_many()))
-}
-
-/// Runs `work` on all services of the view, divided among a few threads.
-fn in_parallel<T: Send>(moment: &Moment, work: impl Fn(ServicesOf<'_>) -> T + Sync) -> Vec<T> {
-    let names = moment.view.service_names();
-    let keys: Vec<&ServiceKey> = names.iter().collect();
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = keys.len().div_ceil(CHUNK).clamp(1, cores.min(MOST_THREADS));
-    let parts = keys.chunks(keys.len().div_ceil(threads).max(1));
-    thread::scope(|scope| {
-        let work = &work;
-        let of = |keys| ServicesOf { view: &moment.view, keys };
-        let handles: Vec<_> = parts.map(|keys| scope.spawn(move || work(of(keys)))).collect();
-        let ended = handles.into_iter().map(|handle| handle.join().unwrap_or_else(|it| std::panic::resume_unwind(it)));
-        ended.collect()
-    })
-}
-
-/// The services with these names, as far as they still exist.
-struct ServicesOf<'a> {
-    view: &'a ViewReader,
-    keys: &'a [&'a ServiceKey],
-}
-
-impl Iterator for ServicesOf<'_> {
-    type Item = Arc<FederatedService>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (first, rest) = self.keys.split_first()?;
-            self.keys = rest;
-            if let Some(service) = self.view.service(first) {
-                return Some(service);
-            }
-        }
-    }
 }
 
 /// Why a drain would be void for a service, for people.

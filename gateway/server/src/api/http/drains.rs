@@ -7,6 +7,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
+use federation_core::id::ServiceKey;
 use federation_core::intents::{DrainInForce, DrainOrder, DrainRefused, DrainTarget, Settled};
 use federation_core::pattern::{Glob, ServicePattern};
 use federation_core::routing::{DrainGuard, Hypothesis, Percent, SupposedDrain};
@@ -18,12 +19,11 @@ use utoipa::ToSchema;
 use super::comparison::{ComparisonDocument, ServiceNameDocument};
 use super::drain_document::{DrainDocument, DrainsDocument};
 use super::problem::{Problem, ProblemDocument};
+use super::reply;
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
-use super::{params, reply};
 use crate::api::ApiState;
 use crate::engine::CommandError;
-use crate::view::ClusterTable;
-use crate::what_if::Survey;
+use crate::view::{ClusterTable, stuck_reason};
 
 /// An order that was not read back within this time is answered with 504. The log takes some ten milliseconds.
 const IN_FORCE_WITHIN: Duration = Duration::from_secs(3);
@@ -80,17 +80,25 @@ pub(super) struct PatternBody {
     get,
     path = "/v1/drains",
     tag = "routing",
+    params(("effects" = Option<bool>, Query, description = "false: without what each drain does, which is the part that takes long; never 429 then")),
     responses(
         (status = 200, body = DrainsDocument, description = "all drains, whichever cluster's gateway took them"),
-        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "an unknown parameter"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
+        (status = 429, body = ProblemDocument, content_type = "application/problem+json", description = "too many questions that take long wait already; Retry-After says when to ask again"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "it takes too long"),
     ),
 )]
 pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    params::none(query.as_deref())?;
-    let (table, effects) = state.drain_effects().await;
+    let (table, effects) = if effects_wanted(query.as_deref())? {
+        let (table, effects) = state.drain_effects().await?;
+        (table, Some(effects))
+    } else {
+        (state.view().intents(), None)
+    };
     let document = |drain: &DrainInForce| {
-        let effect = effects.get(drain.target.to_string().as_str()).copied().unwrap_or_default();
-        DrainDocument::of(drain, state.wall_now()).with_effect(effect)
+        let document = DrainDocument::of(drain, state.wall_now());
+        let Some(effects) = &effects else { return document };
+        document.with_effect(effects.get(drain.target.to_string().as_str()).copied().unwrap_or_default())
     };
     Ok(reply::json(&DrainsDocument { drains: table.iter().map(document).collect() }))
 }
@@ -109,6 +117,7 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
         (status = 409, body = ProblemDocument, content_type = "application/problem+json", description = "services would be left without a healthy instance, which are named; or another order for the same target came between"),
         (status = 413, body = ProblemDocument, content_type = "application/problem+json", description = "the body is too large"),
         (status = 415, body = ProblemDocument, content_type = "application/problem+json", description = "the body is not said to be application/json"),
+        (status = 429, body = ProblemDocument, content_type = "application/problem+json", description = "of a dry run: too many questions that take long wait already; Retry-After says when to ask again"),
         (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "the log cannot be reached; nothing was ordered"),
         (status = 504, body = ProblemDocument, content_type = "application/problem+json", description = "the order was not read back in time; it may still come into force"),
     ),
@@ -122,13 +131,17 @@ pub(super) async fn order(
     let limit = limit(query.as_deref())?;
     let Order { order, last_ones, dry_run } = parse(&headers, body, &state.view().clusters())?;
     if dry_run {
-        let survey = state.survey(hypothesis(&order), limit).await;
+        let hypothesis = Hypothesis { drains: vec![supposed(&order)], ..Hypothesis::default() };
+        let survey = state.survey(hypothesis, limit).await?;
         return Ok(reply::json(&ComparisonDocument::of(&survey)));
     }
+    if let Some(silence) = state.view().engine_stuck() {
+        return Err(Problem::not_ordered(&stuck_reason(silence))); // Nobody wants an order to be taken when it turns again.
+    }
     if last_ones == LastOnes::Refuse && takes_more(&state, &order) {
-        let survey = state.survey(hypothesis(&order), 1).await;
-        if !survey.refused.is_empty() {
-            return Err(refusal(&order, &survey));
+        let refused = state.left_without(supposed(&order)).await.map_err(|busy| Problem::not_ordered(&busy))?;
+        if !refused.is_empty() {
+            return Err(refusal(&order, &refused));
         }
     }
     let target = order.target.clone();
@@ -223,9 +236,24 @@ impl PatternBody {
     }
 }
 
-fn hypothesis(order: &DrainOrder) -> Hypothesis {
-    let drain = SupposedDrain { target: order.target.clone(), percent: order.percent, guard: order.guard };
-    Hypothesis { drains: vec![drain], ..Hypothesis::default() }
+fn supposed(order: &DrainOrder) -> SupposedDrain {
+    SupposedDrain { target: order.target.clone(), percent: order.percent, guard: order.guard }
+}
+
+/// Whether the effects of drains are wanted in a list of them.
+fn effects_wanted(query: Option<&str>) -> Result<bool, Problem> {
+    let mut wanted = None;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
+        let bad = |detail: &str| Problem::bad_parameter("effects", Some(&value), &detail);
+        match (&*name, &*value, wanted) {
+            ("effects", _, Some(_)) => return Err(bad("it is given twice")),
+            ("effects", "true", None) => wanted = Some(true),
+            ("effects", "false", None) => wanted = Some(false),
+            ("effects", _, None) => return Err(bad("true or false is needed")),
+            _ => return Err(Problem::unknown_parameter(&name, &value, &["effects"])),
+        }
+    }
+    Ok(wanted.unwrap_or(true))
 }
 
 /// An order that undoes, or lowers what is in force, leaves nobody with less.
@@ -234,15 +262,15 @@ fn takes_more(state: &ApiState, order: &DrainOrder) -> bool {
     order.percent > Percent::default() && order.percent >= in_force
 }
 
-fn refusal(order: &DrainOrder, survey: &Survey) -> Problem {
-    let total = survey.refused.len();
+fn refusal(order: &DrainOrder, refused: &[ServiceKey]) -> Problem {
+    let total = refused.len();
     let services = if total == 1 { "1 service".to_owned() } else { format!("{total} services") };
     let detail = format!(
         "{services} would be left without a healthy instance if {} were drained; leaveLast leaves them \
          alone and drains the others, force drains them all the same",
         order.target
     );
-    let named = survey.refused.iter().take(NAMED).map(ServiceNameDocument::of).collect();
+    let named = refused.iter().take(NAMED).map(ServiceNameDocument::of).collect();
     Problem::drain_refused(detail, named, total)
 }
 

@@ -9,6 +9,7 @@ use super::problem::{Problem, ProblemDocument};
 use super::{params, reply};
 use crate::api::ApiState;
 use crate::api::select::Moment;
+use crate::engine::DEAD_AFTER;
 
 /// What the gateway says of itself and of all clusters.
 #[utoipa::path(
@@ -35,19 +36,25 @@ pub(super) async fn status(State(state): State<ApiState>, RawQuery(query): RawQu
     }))
 }
 
-/// Whether the process lives and answers.
+/// Whether the process lives and works: not only answers, but takes anything in.
 #[utoipa::path(
     get,
     path = "/livez",
     tag = "operations",
-    responses((status = 200, body = String, description = "`ok`")),
+    responses(
+        (status = 200, body = String, description = "`ok`"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "its engine has not turned for a minute: a restart is better"),
+    ),
 )]
-pub(super) async fn livez() -> &'static str {
-    "ok\n"
+pub(super) async fn livez(State(state): State<ApiState>) -> Result<&'static str, Problem> {
+    match state.view().engine_stuck() {
+        Some(silence) if silence >= DEAD_AFTER => Err(Problem::engine_stuck(silence)),
+        _ => Ok("ok\n"),
+    }
 }
 
 /// Whether answers can be relied on: the own Nacos read once, and the log read to the end that was seen at the start, or
-/// the deadline for that passed, which the reasons then say.
+/// the deadline for that passed, which the reasons then say; and the engine turns.
 #[utoipa::path(
     get,
     path = "/readyz",

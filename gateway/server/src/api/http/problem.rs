@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use federation_core::id::ClusterId;
 use federation_core::intents::{DrainInForce, DrainTarget};
+use federation_core::time::Millis;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +16,8 @@ use super::plan_document::UnusedDocument;
 use crate::api::ask::{BadField, Origins};
 use crate::api::select::Moment;
 use crate::resolve::Unused;
+use crate::view::stuck_reason;
+use crate::what_if::Unanswered;
 
 /// Instances that a problem lists; how many there are is in its detail.
 const LISTED: usize = 100;
@@ -37,6 +40,9 @@ enum Kind {
     DrainOverruled,
     DrainNotOrdered,
     DrainNotInForceYet,
+    Crowded,
+    TookTooLong,
+    EngineStuck,
 }
 
 impl Kind {
@@ -88,6 +94,17 @@ impl Kind {
                 let title = "The order is not in force yet";
                 ("urn:federation:problem:drain-not-in-force-yet", title, StatusCode::GATEWAY_TIMEOUT)
             }
+            Self::Crowded => {
+                let title = "Too many such questions wait";
+                ("urn:federation:problem:crowded", title, StatusCode::TOO_MANY_REQUESTS)
+            }
+            Self::TookTooLong => {
+                ("urn:federation:problem:took-too-long", "It took too long", StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::EngineStuck => {
+                let title = "The gateway does nothing any more";
+                ("urn:federation:problem:engine-stuck", title, StatusCode::SERVICE_UNAVAILABLE)
+            }
         }
     }
 }
@@ -129,6 +146,9 @@ pub(super) struct ProblemDocument {
     /// How many there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<usize>,
+    /// After how many seconds it is worth another try: the header of that name.
+    #[serde(skip)]
+    retry_after_s: Option<u64>,
 }
 
 impl Problem {
@@ -148,6 +168,7 @@ impl Problem {
             left_out,
             services,
             total,
+            retry_after_s: None,
         }))
     }
 
@@ -247,6 +268,11 @@ impl Problem {
         problem
     }
 
+    /// The process answers, and the part that everything else comes from has not turned for long.
+    pub(super) fn engine_stuck(silence: Millis) -> Self {
+        Self::new(Kind::EngineStuck, format!("{}: restart it", stuck_reason(silence)))
+    }
+
     /// The service exists, and none of its instances can be used.
     pub(super) fn nothing_usable(detail: String, unused: Vec<Unused>) -> Self {
         let mut problem = Self::new(Kind::NothingUsable, detail);
@@ -277,13 +303,33 @@ impl From<BadField> for Problem {
     }
 }
 
+impl From<Unanswered> for Problem {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Crowded { retry_after_s } => {
+                let mut problem = Self::new(Kind::Crowded, unanswered.to_string());
+                problem.0.retry_after_s = Some(retry_after_s);
+                problem
+            }
+            Unanswered::TooLong => Self::new(
+                Kind::TookTooLong,
+                format!("{unanswered}: suppose less, or ask a gateway that has less to do"),
+            ),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let retry_after = self.0.retry_after_s.map(HeaderValue::from);
         let status = StatusCode::from_u16(self.0.status).expect("the status comes from a constant");
         let mut response = (status, Json(self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds);
+        }
         response
     }
 }

@@ -35,11 +35,13 @@ const MOST: usize = 100;
     responses(
         (status = 200, body = ComparisonDocument, description = "services that anything changes for, those left without anything first"),
         (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
+        (status = 429, body = ProblemDocument, content_type = "application/problem+json", description = "too many questions that take long wait already; Retry-After says when to ask again"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "it takes too long"),
     ),
 )]
 pub(super) async fn compare(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let (hypothesis, limit) = parse(query.as_deref(), &state.view().clusters())?;
-    let survey = state.survey(hypothesis, limit).await;
+    let survey = state.survey(hypothesis, limit).await?;
     Ok(reply::json(&ComparisonDocument::of(&survey)))
 }
 

@@ -3,9 +3,11 @@
 mod drains;
 mod grpc;
 mod http;
+mod lanes;
 mod plan_calls;
 mod plans;
 mod serve;
+mod stuck;
 mod watch;
 
 use std::sync::Arc;
@@ -45,6 +47,7 @@ struct Gateway {
     writer: ViewWriter,
     policies: tokio::sync::watch::Sender<Arc<InForce>>,
     clock: Arc<AtomicU64>,
+    troubles: TroubleBoard,
     state: ApiState,
 }
 
@@ -77,17 +80,10 @@ impl Gateway {
         let own = OwnPlace { cluster: identity.cluster.clone(), locality: shanghai };
         let rules = PlaceRules::default();
         let resolver = Resolver::new(reader.clone(), policy, rules, own, KEPT_BYTES, metrics.resolve.clone());
-        let state = ApiState::new(
-            identity,
-            reader,
-            commands,
-            PolicyReader::of_defaults(),
-            resolver,
-            metrics,
-            TroubleBoard::default(),
-            WallMs(1),
-        );
-        Self { writer, policies, clock, state }
+        let (board, defaults) = (TroubleBoard::default(), PolicyReader::of_defaults());
+        let troubles = board.clone();
+        let state = ApiState::new(identity, reader, commands, defaults, resolver, metrics, board, WallMs(1));
+        Self { writer, policies, clock, troubles, state }
     }
 
     fn pass(&self, millis: u64) {
