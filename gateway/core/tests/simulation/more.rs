@@ -56,8 +56,7 @@ fn a_reader_that_gets_nothing_while_others_are_answered_is_isolated_and_demotes_
 fn a_data_partition_that_does_not_come_makes_its_origin_stale() {
     let mut world = settled_pair();
     let key = DataKey::Instance(service("orders"), id(20));
-    let place =
-        PartitionId { origin: cluster(S), topic: TopicKind::Instances, partition: key.partition(PARTITIONS) };
+    let place = PartitionId { origin: cluster(S), topic: TopicKind::Instances, partition: key.partition(PARTITIONS) };
     for round in 0..15 {
         let end = 1_000 + round; // More and more, of which nothing comes.
         world.tell(&cluster(F), Input::Log(LogInput::EndOffset { partition: place.clone(), end }));
@@ -168,10 +167,7 @@ fn a_start_with_many_services_takes_a_bounded_number_of_steps_and_each_asks_for_
     let mut now = 0;
     let at = |now: u64| federation_core::federation::Now { mono: Mono(now), wall: WallMs(now) };
     let names: Vec<_> = (0..SERVICES).map(|number| service(&format!("s{number}"))).collect();
-    let told = [
-        LocalInput::Connected,
-        LocalInput::Catalog { namespace: "public".into(), services: names.clone() },
-    ];
+    let told = [LocalInput::Connected, LocalInput::Catalog { namespace: "public".into(), services: names.clone() }];
     for input in told {
         drop(core.step(at(now), Input::Local(input)));
     }

@@ -119,8 +119,12 @@ fn fact(dice: &mut Dice, offset: u64) -> Record {
     let place = InstanceId::new(&format!("10.{}.0.{}", dice.roll(200), dice.roll(250)), 80, "DEFAULT");
     let (key, body) = match dice.roll(5) {
         0 => {
-            let stated =
-                Checkpoint { count: number(dice), digest: u128::from(number(dice)), beat: number(dice), partitions: small(dice) };
+            let stated = Checkpoint {
+                count: number(dice),
+                digest: u128::from(number(dice)),
+                beat: number(dice),
+                partitions: small(dice),
+            };
             (RecordKey::Checkpoint, Body::Checkpoint(stated))
         }
         1 => {
@@ -243,14 +247,22 @@ fn a_cluster_that_is_described_anew_all_the_time_is_read_anew_seldom() {
     let at = cluster("frankfurt");
     world.tell(&at, Input::Log(LogInput::Members(vec![(cluster(STRANGER), PARTITIONS)])));
     let spread = |world: &World| {
-        world.gateways[&cluster("frankfurt")].core.digests().filter(|(place, ..)| place.origin == cluster(STRANGER)).count()
+        world.gateways[&cluster("frankfurt")]
+            .core
+            .digests()
+            .filter(|(place, ..)| place.origin == cluster(STRANGER))
+            .count()
     };
     let mut changes = 0;
     let mut last = spread(&world);
     for offset in 0..1_000u64 {
         let value = Descriptor { partitions: u32::try_from(1 + offset % 7).unwrap(), ..Descriptor::default() };
-        let record =
-            ControlRecord { offset, key: ControlKey::Descriptor, header: None, value: Some(ControlValue::Descriptor(value)) };
+        let record = ControlRecord {
+            offset,
+            key: ControlKey::Descriptor,
+            header: None,
+            value: Some(ControlValue::Descriptor(value)),
+        };
         world.tell(&at, Input::Log(LogInput::Control { origin: cluster(STRANGER), records: vec![record] }));
         changes += usize::from(spread(&world) != last);
         last = spread(&world);

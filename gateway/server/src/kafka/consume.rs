@@ -4,12 +4,12 @@
 //! from where the last record was; whichever client reads it.
 //!
 //! Each partition has a queue of its own, because the library tells errors and ends without naming the topic, and so that
-//! partitions take turns: one origin's flood delays no other.
+//! origins take turns ([`Turns`]): one origin's flood delays no other.
 //!
 //! The client may fall silent for good without an error ([`crate::kafka::life`]), so it is believed only while records or ends come where
 //! they must ([`Hearing`]); else another one reads on from the same places.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,13 +24,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kafka::client::Context;
 use crate::kafka::disposal::Disposal;
+use crate::kafka::fairness::{Next, Turns};
 use crate::kafka::fetcher::Fetcher;
 use crate::kafka::hearing::{Hearing, Remedy};
-use crate::kafka::intern::Interner;
 use crate::kafka::lookout::Lookout;
 use crate::kafka::membership::Member;
 use crate::kafka::options::KafkaOptions;
-use crate::kafka::slot::{Place, Slot, Verdict};
+use crate::kafka::slot::{Hindrance, Place, Slot, Verdict};
+use crate::kafka::source::Sources;
 use crate::kafka::topics::TopicNames;
 use crate::kafka::turn::{StoppedBy, Turn, described_partitions};
 use crate::metrics::{Component, LogMetrics, TroubleKind};
@@ -41,9 +42,12 @@ use crate::trouble::TroubleBoard;
 const NOTICE: Duration = Duration::from_millis(100);
 /// How often every queue is looked at, signal or not, and what could not be attached is tried again.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// A partition's turn ends after this many records or bytes, so that others have theirs.
+/// A partition's turn ends after this many records or bytes, or so long, so that others have theirs.
 const TURN_RECORDS: usize = 500;
 const TURN_BYTES: usize = 1 << 20;
+const TURN_LENGTH: Duration = Duration::from_millis(5);
+/// How long the thread waits for the engine to take something in.
+const BUSY: Duration = Duration::from_millis(1);
 /// The engine is told of trouble at most this often.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(5);
 /// A thread that did not come round for so long was kept by the engine, or by the machine: its client is not to blame for that time.
@@ -108,10 +112,8 @@ struct Reading<'a> {
     reader: &'a Reader,
     names: TopicNames,
     by_id: HashMap<PartitionId, usize>,
-    /// Partitions that keys are hashed over.
-    partitions: HashMap<ClusterId, u32>,
-    interner: Interner,
-    ready: VecDeque<usize>,
+    sources: Sources,
+    turns: Turns,
     hearing: Hearing,
     /// When the loop last came round.
     turned: Instant,
@@ -129,9 +131,8 @@ impl Reader {
             reader: self,
             names: TopicNames::new(&self.options.topic_prefix, &self.options.federation),
             by_id: HashMap::new(),
-            partitions: HashMap::new(),
-            interner: Interner::default(),
-            ready: VecDeque::new(),
+            sources: Sources::default(),
+            turns: Turns::default(),
             hearing: Hearing::new(now),
             turned: now,
             trouble_told: None,
@@ -147,8 +148,7 @@ impl Reading<'_> {
         let mut next_sweep = Instant::now() + SWEEP_INTERVAL;
         while !stop.is_cancelled() && !self.reader.inbox.is_closed() {
             self.excuse_standing_still();
-            let patience = if self.ready.is_empty() { NOTICE } else { Duration::ZERO };
-            match signalled.recv_timeout(patience) {
+            match signalled.recv_timeout(self.patience()) {
                 Ok(signal) => self.obey(signal)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -161,12 +161,26 @@ impl Reading<'_> {
                 next_sweep = Instant::now() + SWEEP_INTERVAL;
                 self.sweep()?;
             }
-            for _ in 0..self.ready.len() {
-                let Some(index) = self.ready.pop_front() else { break };
+            // One at a time: what is quiet may have got something meanwhile.
+            if let Next::Read(index) = self.turns.next(Instant::now(), self.news_waiting()) {
                 self.take_turn(index)?;
             }
         }
         Ok(())
+    }
+
+    /// How long signals may be waited for.
+    fn patience(&self) -> Duration {
+        match self.turns.outlook(Instant::now(), self.news_waiting()) {
+            Next::Read(_) => Duration::ZERO,
+            Next::Wait => BUSY,
+            Next::Nothing => NOTICE,
+        }
+    }
+
+    /// How many news the engine has not taken in yet, whoever they are of.
+    fn news_waiting(&self) -> usize {
+        self.reader.inbox.max_capacity() - self.reader.inbox.capacity()
     }
 
     fn excuse_standing_still(&mut self) {
@@ -180,7 +194,7 @@ impl Reading<'_> {
 
     fn obey(&mut self, signal: Signal) -> Result<(), EngineGone> {
         match signal {
-            Signal::Ready(index) => self.mark_ready(index),
+            Signal::Ready(index) => self.turns.ready(index),
             Signal::Members(members) => self.add_members(&members)?,
             // Where the brokers tell ids, these show whether it is the same topic: an answer that left it out made nothing anew.
             Signal::Reappeared(topic) if self.fetcher.context().knows_id(&topic) => {}
@@ -196,15 +210,9 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn mark_ready(&mut self, index: usize) {
-        if index < self.slots.len() && !self.ready.contains(&index) {
-            self.ready.push_back(index);
-        }
-    }
-
     fn add_members(&mut self, members: &[Member]) -> Result<(), EngineGone> {
         for member in members {
-            self.partitions.entry(member.cluster.clone()).or_insert(member.partitions);
+            self.sources.add(&member.cluster, member.partitions);
             for id in member.partitions() {
                 if !self.by_id.contains_key(&id) {
                     self.add(id)?;
@@ -225,6 +233,7 @@ impl Reading<'_> {
         let index = self.slots.len();
         let topic = self.names.of(&id.origin, id.topic);
         self.by_id.insert(id.clone(), index);
+        self.turns.add_slot(&id.origin);
         self.slots.push(Slot::new(id, topic, Instant::now()));
         self.attach(index);
         Ok(())
@@ -233,7 +242,7 @@ impl Reading<'_> {
     /// Starts to read a slot's partition from where it is; a failure is made good by the next sweep.
     fn attach(&mut self, index: usize) {
         self.fetcher.attach(index, &mut self.slots[index]);
-        self.mark_ready(index);
+        self.turns.ready(index);
     }
 
     /// Reads a partition anew from its beginning, and says so.
@@ -276,7 +285,10 @@ impl Reading<'_> {
             if slot.beginning.heals(now) {
                 self.reader.troubles.heal(TroubleKind::LogBeginningLost, &slot.name());
             }
-            self.mark_ready(index);
+            self.turns.ready(index);
+        }
+        for (origin, partitions) in self.sources.due(now) {
+            self.spread_anew(&origin, partitions)?;
         }
         self.supervise(now)
     }
@@ -389,6 +401,7 @@ impl Reading<'_> {
         if self.serve_client()?.contains(&self.slots[index].topic) {
             return Ok(()); // Restarted already; what this turn read is void.
         }
+        self.turns.done(index, turn.work(), Instant::now());
         self.note_signs(index, &turn, &stopped_by);
         self.count(index, &turn);
         let descriptor = turn.news.iter().rev().find_map(|news| described_partitions(&news.input));
@@ -400,24 +413,24 @@ impl Reading<'_> {
         }
         match stopped_by {
             StoppedBy::Empty => {}
-            StoppedBy::Limit => self.ready.push_back(index),
+            StoppedBy::Limit => self.turns.ready(index),
             StoppedBy::Error(error) => self.face(index, &error)?,
         }
         Ok(())
     }
 
     fn read_turn(&mut self, index: usize, queue: &PartitionQueue<Context>) -> (Turn, StoppedBy) {
-        let slot = &mut self.slots[index];
-        let partitions = self.partitions.get(&slot.id.origin).copied().unwrap_or(1);
-        let mut turn = Turn::default();
-        while turn.records < TURN_RECORDS && turn.bytes < TURN_BYTES {
+        let (slot, mut turn) = (&mut self.slots[index], Turn::default());
+        let source = self.sources.of(&slot.id.origin);
+        let (partitions, begun) = (source.partitions(), Instant::now());
+        while turn.records < TURN_RECORDS && turn.bytes < TURN_BYTES && begun.elapsed() < TURN_LENGTH {
             match queue.poll(Duration::ZERO) {
                 None => return (turn, StoppedBy::Empty),
                 Some(Ok(message)) => {
                     let offset = u64::try_from(message.offset()).unwrap_or(0);
                     slot.place.advance(offset + 1, Instant::now());
                     slot.beginning.read(offset);
-                    turn.take(&slot.id, &message, partitions, &mut self.interner);
+                    turn.take(&slot.id, &message, partitions, &mut source.interner);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     let next = slot.place.reached_end();
@@ -437,10 +450,13 @@ impl Reading<'_> {
         if turn.records > 0 || !turn.news.is_empty() {
             self.hearing.heard(index, now);
             self.reader.lookout.heard(now);
-            if std::mem::take(&mut slot.refused) {
-                self.reader.troubles.heal(TroubleKind::LogUnreachable, &slot.topic);
+            if let Some(Hindrance { kind, about }) = slot.hindrance.take() {
+                self.reader.troubles.heal(kind, &about);
             }
-        } else if matches!(stopped_by, StoppedBy::Empty) && !slot.refused && slot.place.is_deaf(now).is_some() {
+        } else if matches!(stopped_by, StoppedBy::Empty)
+            && slot.hindrance.is_none()
+            && slot.place.is_deaf(now).is_some()
+        {
             self.hearing.misses(index);
         }
     }
@@ -460,17 +476,19 @@ impl Reading<'_> {
         }
     }
 
-    /// Other partitions than the topic was thought to have: what was taken for misplaced may not be.
+    /// A descriptor was read.
     fn learn_partitions(&mut self, index: usize, partitions: u32) -> Result<(), EngineGone> {
         let origin = self.slots[index].id.origin.clone();
-        let known = self.partitions.insert(origin.clone(), partitions);
-        if known == Some(partitions) {
-            return Ok(());
-        }
-        tracing::error!(%origin, partitions, topics = ?known, "descriptor names another number of partitions than the topics have");
+        let now_over = self.sources.described(&origin, partitions, Instant::now());
+        now_over.map_or(Ok(()), |partitions| self.spread_anew(&origin, partitions))
+    }
+
+    /// Other partitions than the topic was thought to have: what was taken for misplaced may not be.
+    fn spread_anew(&mut self, origin: &ClusterId, partitions: u32) -> Result<(), EngineGone> {
+        tracing::error!(%origin, partitions, "descriptor names another number of partitions than the topics have");
         for other in 0..self.slots.len() {
             let id = &self.slots[other].id;
-            if id.origin == origin && id.topic != TopicKind::Control {
+            if id.origin == *origin && id.topic != TopicKind::Control {
                 self.restart(other)?;
             }
         }
@@ -479,8 +497,11 @@ impl Reading<'_> {
 
     /// An error that one partition's reading met.
     fn face(&mut self, index: usize, error: &KafkaError) -> Result<(), EngineGone> {
-        use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange, TopicAuthorizationFailed};
-        self.mark_ready(index);
+        use RDKafkaErrorCode::{
+            AutoOffsetReset, BadCompression, BadMessage, LogTruncation, NotImplemented, OffsetOutOfRange,
+            TopicAuthorizationFailed,
+        };
+        self.turns.ready(index);
         if let KafkaError::MessageConsumptionFatal(_) = error {
             self.hearing.broken();
             return Ok(());
@@ -489,16 +510,30 @@ impl Reading<'_> {
         match error.rdkafka_error_code() {
             Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.restart(index),
             Some(TopicAuthorizationFailed) => {
-                slot.refused = true;
                 let reason = format!("kafka does not let this account read topic {}", slot.topic);
-                self.reader.troubles.raise(TroubleKind::LogUnreachable, &slot.topic, reason.clone());
+                let about = slot.topic.clone();
+                self.hinder(index, TroubleKind::LogUnreachable, about, &reason);
                 self.tell_trouble(reason.into())
+            }
+            // The client is well, and so are all other partitions.
+            Some(BadCompression | BadMessage | NotImplemented) => {
+                let (name, next) = (slot.name(), slot.place.next().unwrap_or(0));
+                let reason = format!(
+                    "a batch of {name} from offset {next} on cannot be unpacked, nothing after it is read: {error}"
+                );
+                self.hinder(index, TroubleKind::LogUnreadable, name, &reason);
+                Ok(())
             }
             _ => {
                 tracing::debug!(%error, topic = slot.topic, "a partition cannot be read for now");
                 Ok(())
             }
         }
+    }
+
+    fn hinder(&mut self, index: usize, kind: TroubleKind, about: String, reason: &str) {
+        self.reader.troubles.raise(kind, &about, reason);
+        self.slots[index].hindrance = Some(Hindrance { kind, about });
     }
 
     /// Serves the client's log and errors; restarts topics that turn out to be re-created, and gives their names.
