@@ -22,6 +22,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use tokio_util::sync::CancellationToken;
 
+use crate::kafka::chores::{Chore, Chores};
 use crate::kafka::client::Context;
 use crate::kafka::disposal::Disposal;
 use crate::kafka::fairness::{Next, Turns};
@@ -114,6 +115,7 @@ struct Reading<'a> {
     by_id: HashMap<PartitionId, usize>,
     sources: Sources,
     turns: Turns,
+    chores: Chores,
     hearing: Hearing,
     /// When the loop last came round.
     turned: Instant,
@@ -133,6 +135,7 @@ impl Reader {
             by_id: HashMap::new(),
             sources: Sources::default(),
             turns: Turns::default(),
+            chores: Chores::default(),
             hearing: Hearing::new(now),
             turned: now,
             trouble_told: None,
@@ -161,6 +164,7 @@ impl Reading<'_> {
                 next_sweep = Instant::now() + SWEEP_INTERVAL;
                 self.sweep()?;
             }
+            self.do_chores()?;
             // One at a time: what is quiet may have got something meanwhile.
             if let Next::Read(index) = self.turns.next(Instant::now(), self.news_waiting()) {
                 self.take_turn(index)?;
@@ -171,6 +175,9 @@ impl Reading<'_> {
 
     /// How long signals may be waited for.
     fn patience(&self) -> Duration {
+        if !self.chores.is_empty() {
+            return Duration::ZERO;
+        }
         match self.turns.outlook(Instant::now(), self.news_waiting()) {
             Next::Read(_) => Duration::ZERO,
             Next::Wait => BUSY,
@@ -235,7 +242,18 @@ impl Reading<'_> {
         self.by_id.insert(id.clone(), index);
         self.turns.add_slot(&id.origin);
         self.slots.push(Slot::new(id, topic, Instant::now()));
-        self.attach(index);
+        self.chores.add([Chore::Attach(index)]);
+        Ok(())
+    }
+
+    fn do_chores(&mut self) -> Result<(), EngineGone> {
+        for chore in self.chores.take() {
+            match chore {
+                Chore::Attach(index) if self.slots[index].queue.is_none() => self.attach(index),
+                Chore::Attach(_) => {}
+                Chore::Restart(index) => self.restart(index)?,
+            }
+        }
         Ok(())
     }
 
@@ -274,11 +292,11 @@ impl Reading<'_> {
     }
 
     fn sweep(&mut self) -> Result<(), EngineGone> {
-        let now = Instant::now();
+        let (now, all_done) = (Instant::now(), self.chores.is_empty());
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
             if slot.queue.is_none() {
-                self.fetcher.attach(index, slot);
+                self.chores.add(all_done.then_some(Chore::Attach(index)));
             } else if slot.place.start_verifying(now) {
                 self.fetcher.read_on(slot);
             }
@@ -288,7 +306,7 @@ impl Reading<'_> {
             self.turns.ready(index);
         }
         for (origin, partitions) in self.sources.due(now) {
-            self.spread_anew(&origin, partitions)?;
+            self.spread_anew(&origin, partitions);
         }
         self.supervise(now)
     }
@@ -409,7 +427,7 @@ impl Reading<'_> {
             self.hand_over(news)?;
         }
         if let Some(partitions) = descriptor {
-            self.learn_partitions(index, partitions)?;
+            self.learn_partitions(index, partitions);
         }
         match stopped_by {
             StoppedBy::Empty => {}
@@ -477,22 +495,19 @@ impl Reading<'_> {
     }
 
     /// A descriptor was read.
-    fn learn_partitions(&mut self, index: usize, partitions: u32) -> Result<(), EngineGone> {
+    fn learn_partitions(&mut self, index: usize, partitions: u32) {
         let origin = self.slots[index].id.origin.clone();
-        let now_over = self.sources.described(&origin, partitions, Instant::now());
-        now_over.map_or(Ok(()), |partitions| self.spread_anew(&origin, partitions))
+        if let Some(partitions) = self.sources.described(&origin, partitions, Instant::now()) {
+            self.spread_anew(&origin, partitions);
+        }
     }
 
     /// Other partitions than the topic was thought to have: what was taken for misplaced may not be.
-    fn spread_anew(&mut self, origin: &ClusterId, partitions: u32) -> Result<(), EngineGone> {
+    fn spread_anew(&mut self, origin: &ClusterId, partitions: u32) {
         tracing::error!(%origin, partitions, "descriptor names another number of partitions than the topics have");
-        for other in 0..self.slots.len() {
-            let id = &self.slots[other].id;
-            if id.origin == *origin && id.topic != TopicKind::Control {
-                self.restart(other)?;
-            }
-        }
-        Ok(())
+        let is_data = |slot: &Slot| slot.id.origin == *origin && slot.id.topic != TopicKind::Control;
+        let data = self.slots.iter().enumerate().filter(|(_, slot)| is_data(slot));
+        self.chores.add(data.map(|(index, _)| Chore::Restart(index)));
     }
 
     /// An error that one partition's reading met.

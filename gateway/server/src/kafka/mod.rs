@@ -28,6 +28,7 @@ use crate::trouble::TroubleBoard;
 pub use membership::TopicsHealth;
 
 mod admin;
+mod chores;
 mod client;
 mod complaint;
 mod consume;
