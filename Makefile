@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain fmt
+.PHONY: help demo test stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ bench-resolve: ## what answers and watches cost next to fixed bytes from the sam
 
 bench-drain: ## how long an order takes while 40 clients ask what if, with 20,000 services; 2 minutes
 	cargo run --release --quiet --bin bench-drain -- --strict
+
+bench-stranger: ## changes of one region while another cluster floods its own topics with anything, on real parts; 3 minutes
+	cargo build --release --bin nacos-fed --bin bench-stranger
+	NACOS_FED_BIN=$$(cargo build --release --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo run --release --quiet --bin bench-stranger
 
 fmt: ## format all Rust code
 	cargo fmt --all

@@ -51,7 +51,7 @@ impl Federation {
 
 /// A cluster that says again and again that it writes to another number of partitions is read over another one this often at most: each
 /// time all that is known of it moves.
-const REFIT_EVERY: Millis = Millis::from_secs(10);
+const REFIT_EVERY: Millis = Millis::from_secs(60);
 
 impl Federation {
     /// Its descriptor was read: at once if that is rare, else later.

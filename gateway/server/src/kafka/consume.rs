@@ -4,12 +4,12 @@
 //! from where the last record was; whichever client reads it.
 //!
 //! Each partition has a queue of its own, because the library tells errors and ends without naming the topic, and so that
-//! partitions take turns: one origin's flood delays no other.
+//! origins take turns ([`Turns`]): one origin's flood delays no other.
 //!
 //! The client may fall silent for good without an error ([`crate::kafka::life`]), so it is believed only while records or ends come where
 //! they must ([`Hearing`]); else another one reads on from the same places.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,15 +22,17 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use tokio_util::sync::CancellationToken;
 
+use crate::kafka::chores::{Chore, Chores};
 use crate::kafka::client::Context;
 use crate::kafka::disposal::Disposal;
+use crate::kafka::fairness::{Next, Turns};
 use crate::kafka::fetcher::Fetcher;
 use crate::kafka::hearing::{Hearing, Remedy};
-use crate::kafka::intern::Interner;
 use crate::kafka::lookout::Lookout;
 use crate::kafka::membership::Member;
 use crate::kafka::options::KafkaOptions;
-use crate::kafka::slot::{Place, Slot, Verdict};
+use crate::kafka::slot::{Hindrance, Place, Slot, Verdict};
+use crate::kafka::source::Sources;
 use crate::kafka::topics::TopicNames;
 use crate::kafka::turn::{StoppedBy, Turn, described_partitions};
 use crate::metrics::{Component, LogMetrics, TroubleKind};
@@ -41,9 +43,12 @@ use crate::trouble::TroubleBoard;
 const NOTICE: Duration = Duration::from_millis(100);
 /// How often every queue is looked at, signal or not, and what could not be attached is tried again.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// A partition's turn ends after this many records or bytes, so that others have theirs.
+/// A partition's turn ends after this many records or bytes, or so long, so that others have theirs.
 const TURN_RECORDS: usize = 500;
 const TURN_BYTES: usize = 1 << 20;
+const TURN_LENGTH: Duration = Duration::from_millis(5);
+/// How long the thread waits for the engine to take something in.
+const BUSY: Duration = Duration::from_millis(1);
 /// The engine is told of trouble at most this often.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(5);
 /// A thread that did not come round for so long was kept by the engine, or by the machine: its client is not to blame for that time.
@@ -110,13 +115,9 @@ struct Reading<'a> {
     reader: &'a Reader,
     names: TopicNames,
     by_id: HashMap<PartitionId, usize>,
-    /// Partitions that keys are hashed over.
-    partitions: HashMap<ClusterId, u32>,
-    /// What descriptors say that is not applied yet, and when it last was.
-    described: BTreeMap<ClusterId, u32>,
-    learned: BTreeMap<ClusterId, Instant>,
-    interner: Interner,
-    ready: VecDeque<usize>,
+    sources: Sources,
+    turns: Turns,
+    chores: Chores,
     hearing: Hearing,
     /// When the loop last came round.
     turned: Instant,
@@ -134,11 +135,9 @@ impl Reader {
             reader: self,
             names: TopicNames::new(&self.options.topic_prefix, &self.options.federation),
             by_id: HashMap::new(),
-            partitions: HashMap::new(),
-            described: BTreeMap::new(),
-            learned: BTreeMap::new(),
-            interner: Interner::default(),
-            ready: VecDeque::new(),
+            sources: Sources::default(),
+            turns: Turns::default(),
+            chores: Chores::default(),
             hearing: Hearing::new(now),
             turned: now,
             trouble_told: None,
@@ -154,8 +153,7 @@ impl Reading<'_> {
         let mut next_sweep = Instant::now() + SWEEP_INTERVAL;
         while !stop.is_cancelled() && !self.reader.inbox.is_closed() {
             self.excuse_standing_still();
-            let patience = if self.ready.is_empty() { NOTICE } else { Duration::ZERO };
-            match signalled.recv_timeout(patience) {
+            match signalled.recv_timeout(self.patience()) {
                 Ok(signal) => self.obey(signal)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -168,12 +166,30 @@ impl Reading<'_> {
                 next_sweep = Instant::now() + SWEEP_INTERVAL;
                 self.sweep()?;
             }
-            for _ in 0..self.ready.len() {
-                let Some(index) = self.ready.pop_front() else { break };
+            self.do_chores()?;
+            // One at a time: what is quiet may have got something meanwhile.
+            if let Next::Read(index) = self.turns.next(Instant::now(), self.news_waiting()) {
                 self.take_turn(index)?;
             }
         }
         Ok(())
+    }
+
+    /// How long signals may be waited for.
+    fn patience(&self) -> Duration {
+        if !self.chores.is_empty() {
+            return Duration::ZERO;
+        }
+        match self.turns.outlook(Instant::now(), self.news_waiting()) {
+            Next::Read(_) => Duration::ZERO,
+            Next::Wait => BUSY,
+            Next::Nothing => NOTICE,
+        }
+    }
+
+    /// How many news the engine has not taken in yet, whoever they are of.
+    fn news_waiting(&self) -> usize {
+        self.reader.inbox.max_capacity() - self.reader.inbox.capacity()
     }
 
     fn excuse_standing_still(&mut self) {
@@ -187,7 +203,7 @@ impl Reading<'_> {
 
     fn obey(&mut self, signal: Signal) -> Result<(), EngineGone> {
         match signal {
-            Signal::Ready(index) => self.mark_ready(index),
+            Signal::Ready(index) => self.turns.ready(index),
             Signal::Members(members) => self.add_members(&members)?,
             // Where the brokers tell ids, these show whether it is the same topic: an answer that left it out made nothing anew.
             Signal::Reappeared(topic) if self.fetcher.context().knows_id(&topic) => {}
@@ -203,15 +219,9 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn mark_ready(&mut self, index: usize) {
-        if index < self.slots.len() && !self.ready.contains(&index) {
-            self.ready.push_back(index);
-        }
-    }
-
     fn add_members(&mut self, members: &[Member]) -> Result<(), EngineGone> {
         for member in members {
-            self.partitions.entry(member.cluster.clone()).or_insert(member.partitions);
+            self.sources.add(&member.cluster, member.partitions);
             for id in member.partitions() {
                 if !self.by_id.contains_key(&id) {
                     self.add(id)?;
@@ -232,15 +242,27 @@ impl Reading<'_> {
         let index = self.slots.len();
         let topic = self.names.of(&id.origin, id.topic);
         self.by_id.insert(id.clone(), index);
+        self.turns.add_slot(&id.origin);
         self.slots.push(Slot::new(id, topic, Instant::now()));
-        self.attach(index);
+        self.chores.add([Chore::Attach(index)]);
+        Ok(())
+    }
+
+    fn do_chores(&mut self) -> Result<(), EngineGone> {
+        for chore in self.chores.take() {
+            match chore {
+                Chore::Attach(index) if self.slots[index].queue.is_none() => self.attach(index),
+                Chore::Attach(_) => {}
+                Chore::Restart(index) => self.restart(index)?,
+            }
+        }
         Ok(())
     }
 
     /// Starts to read a slot's partition from where it is; a failure is made good by the next sweep.
     fn attach(&mut self, index: usize) {
         self.fetcher.attach(index, &mut self.slots[index]);
-        self.mark_ready(index);
+        self.turns.ready(index);
     }
 
     /// Reads a partition anew from its beginning, and says so.
@@ -272,18 +294,21 @@ impl Reading<'_> {
     }
 
     fn sweep(&mut self) -> Result<(), EngineGone> {
-        let now = Instant::now();
+        let (now, all_done) = (Instant::now(), self.chores.is_empty());
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
             if slot.queue.is_none() {
-                self.fetcher.attach(index, slot);
+                self.chores.add(all_done.then_some(Chore::Attach(index)));
             } else if slot.place.start_verifying(now) {
                 self.fetcher.read_on(slot);
             }
             if slot.beginning.heals(now) {
                 self.reader.troubles.heal(TroubleKind::LogBeginningLost, &slot.name());
             }
-            self.mark_ready(index);
+            self.turns.ready(index);
+        }
+        for (origin, partitions) in self.sources.due(now) {
+            self.spread_anew(&origin, partitions);
         }
         self.apply_described(now)?;
         self.supervise(now)
@@ -413,6 +438,7 @@ impl Reading<'_> {
         if self.serve_client()?.contains(&self.slots[index].topic) {
             return Ok(()); // Restarted already; what this turn read is void.
         }
+        self.turns.done(index, turn.work(), Instant::now());
         self.note_signs(index, &turn, &stopped_by);
         self.count(index, &turn);
         let descriptor = turn.news.iter().rev().find_map(|news| described_partitions(&news.input));
@@ -421,28 +447,27 @@ impl Reading<'_> {
         }
         if let Some(partitions) = descriptor {
             self.learn_partitions(index, partitions);
-            self.apply_described(Instant::now())?;
         }
         match stopped_by {
             StoppedBy::Empty => {}
-            StoppedBy::Limit => self.ready.push_back(index),
+            StoppedBy::Limit => self.turns.ready(index),
             StoppedBy::Error(error) => self.face(index, &error)?,
         }
         Ok(())
     }
 
     fn read_turn(&mut self, index: usize, queue: &PartitionQueue<Context>) -> (Turn, StoppedBy) {
-        let slot = &mut self.slots[index];
-        let partitions = self.partitions.get(&slot.id.origin).copied().unwrap_or(1);
-        let mut turn = Turn::default();
-        while turn.records < TURN_RECORDS && turn.bytes < TURN_BYTES {
+        let (slot, mut turn) = (&mut self.slots[index], Turn::default());
+        let source = self.sources.of(&slot.id.origin);
+        let (partitions, begun) = (source.partitions(), Instant::now());
+        while turn.records < TURN_RECORDS && turn.bytes < TURN_BYTES && begun.elapsed() < TURN_LENGTH {
             match queue.poll(Duration::ZERO) {
                 None => return (turn, StoppedBy::Empty),
                 Some(Ok(message)) => {
                     let offset = u64::try_from(message.offset()).unwrap_or(0);
                     slot.place.advance(offset + 1, Instant::now());
                     slot.beginning.read(offset);
-                    turn.take(&slot.id, &message, partitions, &mut self.interner);
+                    turn.take(&slot.id, &message, partitions, &mut source.interner);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     let next = slot.place.reached_end();
@@ -462,10 +487,13 @@ impl Reading<'_> {
         if turn.records > 0 || !turn.news.is_empty() {
             self.hearing.heard(index, now);
             self.reader.lookout.heard(now);
-            if std::mem::take(&mut slot.refused) {
-                self.reader.troubles.heal(TroubleKind::LogUnreachable, &slot.topic);
+            if let Some(Hindrance { kind, about }) = slot.hindrance.take() {
+                self.reader.troubles.heal(kind, &about);
             }
-        } else if matches!(stopped_by, StoppedBy::Empty) && !slot.refused && slot.place.is_deaf(now).is_some() {
+        } else if matches!(stopped_by, StoppedBy::Empty)
+            && slot.hindrance.is_none()
+            && slot.place.is_deaf(now).is_some()
+        {
             self.hearing.misses(index);
         }
     }
@@ -485,41 +513,29 @@ impl Reading<'_> {
         }
     }
 
-    /// Other partitions than the topic was thought to have: what was taken for misplaced may not be, so all is read anew. Whoever says
-    /// something else each time is believed once in a while.
+    /// A descriptor was read.
     fn learn_partitions(&mut self, index: usize, partitions: u32) {
         let origin = self.slots[index].id.origin.clone();
-        if self.partitions.get(&origin) == Some(&partitions) {
-            self.described.remove(&origin);
-        } else {
-            self.described.insert(origin, partitions);
+        if let Some(partitions) = self.sources.described(&origin, partitions, Instant::now()) {
+            self.spread_anew(&origin, partitions);
         }
     }
 
-    /// Applies what descriptors say of partitions.
-    fn apply_described(&mut self, now: Instant) -> Result<(), EngineGone> {
-        let is_due = |learned: Option<&Instant>| learned.is_none_or(|at| now.duration_since(*at) >= LEARN_INTERVAL);
-        let due: Vec<ClusterId> =
-            self.described.keys().filter(|origin| is_due(self.learned.get(*origin))).cloned().collect();
-        for origin in due {
-            let Some(partitions) = self.described.remove(&origin) else { continue };
-            let known = self.partitions.insert(origin.clone(), partitions);
-            tracing::error!(%origin, partitions, topics = ?known, "descriptor names another number of partitions than the topics have");
-            self.learned.insert(origin.clone(), now);
-            for other in 0..self.slots.len() {
-                let id = &self.slots[other].id;
-                if id.origin == origin && id.topic != TopicKind::Control {
-                    self.restart(other)?;
-                }
-            }
-        }
-        Ok(())
+    /// Other partitions than the topic was thought to have: what was taken for misplaced may not be.
+    fn spread_anew(&mut self, origin: &ClusterId, partitions: u32) {
+        tracing::error!(%origin, partitions, "descriptor names another number of partitions than the topics have");
+        let is_data = |slot: &Slot| slot.id.origin == *origin && slot.id.topic != TopicKind::Control;
+        let data = self.slots.iter().enumerate().filter(|(_, slot)| is_data(slot));
+        self.chores.add(data.map(|(index, _)| Chore::Restart(index)));
     }
 
     /// An error that one partition's reading met.
     fn face(&mut self, index: usize, error: &KafkaError) -> Result<(), EngineGone> {
-        use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange, TopicAuthorizationFailed};
-        self.mark_ready(index);
+        use RDKafkaErrorCode::{
+            AutoOffsetReset, BadCompression, BadMessage, LogTruncation, NotImplemented, OffsetOutOfRange,
+            TopicAuthorizationFailed,
+        };
+        self.turns.ready(index);
         if let KafkaError::MessageConsumptionFatal(_) = error {
             self.hearing.broken();
             return Ok(());
@@ -528,16 +544,30 @@ impl Reading<'_> {
         match error.rdkafka_error_code() {
             Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.restart(index),
             Some(TopicAuthorizationFailed) => {
-                slot.refused = true;
                 let reason = format!("kafka does not let this account read topic {}", slot.topic);
-                self.reader.troubles.raise(TroubleKind::LogUnreachable, &slot.topic, reason.clone());
+                let about = slot.topic.clone();
+                self.hinder(index, TroubleKind::LogUnreachable, about, &reason);
                 self.tell_trouble(reason.into())
+            }
+            // The client is well, and so are all other partitions.
+            Some(BadCompression | BadMessage | NotImplemented) => {
+                let (name, next) = (slot.name(), slot.place.next().unwrap_or(0));
+                let reason = format!(
+                    "a batch of {name} from offset {next} on cannot be unpacked, nothing after it is read: {error}"
+                );
+                self.hinder(index, TroubleKind::LogUnreadable, name, &reason);
+                Ok(())
             }
             _ => {
                 tracing::debug!(%error, topic = slot.topic, "a partition cannot be read for now");
                 Ok(())
             }
         }
+    }
+
+    fn hinder(&mut self, index: usize, kind: TroubleKind, about: String, reason: &str) {
+        self.reader.troubles.raise(kind, &about, reason);
+        self.slots[index].hindrance = Some(Hindrance { kind, about });
     }
 
     /// Serves the client's log and errors; restarts topics that turn out to be re-created, and gives their names.

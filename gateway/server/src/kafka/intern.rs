@@ -1,5 +1,6 @@
 //! Shares texts and service keys that repeat from record to record, so that half a million instances of a few thousand
-//! services hold each name once. Bounded: when full it forgets all, which costs memory for a while and nothing else.
+//! services hold each name once. Bounded in number and in length, so in bytes: when full it forgets all, which costs memory for a while and
+//! nothing else. Each origin has one of its own: who writes new names all the time makes no other forget.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use foldhash::fast::RandomState;
 const CAPACITY: usize = 100_000;
 /// Longer texts are seldom repeated.
 const LONGEST_TEXT: usize = 64;
+/// Service keys with longer names, of all three parts together, are seldom true.
+const LONGEST_KEY: usize = 512;
 
 /// One decoder's memory of texts and keys.
 #[derive(Debug, Default)]
@@ -38,6 +41,9 @@ impl Interner {
 
     /// An equal key, the same allocation as before where one is remembered.
     pub fn service(&mut self, key: ServiceKey) -> ServiceKey {
+        if key.namespace().len() + key.group().len() + key.service().len() > LONGEST_KEY {
+            return key;
+        }
         if let Some(known) = self.services.get(&key) {
             return known.clone();
         }
@@ -68,9 +74,12 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_not_remembered() {
+    fn long_texts_and_keys_are_not_remembered() {
         let mut interner = Interner::default();
         interner.text(&"x".repeat(LONGEST_TEXT + 1));
-        assert!(interner.texts.is_empty());
+        interner.service(ServiceKey::new("", "g", &"x".repeat(LONGEST_KEY)));
+        assert!(interner.texts.is_empty() && interner.services.is_empty());
+        interner.service(ServiceKey::new("", "g", &"x".repeat(LONGEST_KEY - 1)));
+        assert_eq!(interner.services.len(), 1);
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use federation_core::federation::input::{Input, LogInput};
 use federation_core::id::ClusterId;
+use federation_core::log::bounds::Bounds;
 use federation_core::log::record::{PartitionId, TopicKind};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -333,6 +334,7 @@ impl Membership {
                 (self.around.options.imports)(&cluster)
             };
             let partitions = TopicKind::DATA.into_iter().filter_map(|kind| topics.get(&kind)).min().copied()?;
+            let partitions = partitions.min(Bounds::default().partitions); // Each costs a queue, also one that nothing is ever in.
             let partitions =
                 if cluster == self.around.options.cluster { self.around.options.topics.partitions } else { partitions };
             (wanted && topics.len() == TopicKind::ALL.len()).then_some(Member { cluster, partitions })

@@ -142,6 +142,9 @@ const CONSUMER: Properties = &[
     ("queued.max.messages.kbytes", "1024"),
     ("queued.min.messages", "10000"),
     ("fetch.queue.backoff.ms", "10"),
+    // More than any broker takes at once (100 MiB): an answer that is larger breaks the connection, for all partitions of the broker, again
+    // and again. Also what a packed batch may unpack to, where the library asks.
+    ("receive.message.max.bytes", "134217728"),
     // Tells when a topic's id changes, which the library itself answers with reading on at the old offset.
     ("debug", "topic"),
 ];

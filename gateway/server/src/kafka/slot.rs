@@ -7,6 +7,7 @@ use federation_core::log::record::PartitionId;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 
 use crate::kafka::client::Context;
+use crate::metrics::TroubleKind;
 
 /// How long a partition may seem read to the end while its leader says that there is more.
 const DOUBT: Duration = Duration::from_secs(1);
@@ -27,14 +28,21 @@ pub(super) struct Slot {
     pub(super) queue: Option<PartitionQueue<Context>>,
     pub(super) place: Place,
     pub(super) beginning: Beginning,
-    /// The account may not read it: silence is no wonder.
-    pub(super) refused: bool,
+    /// What keeps it from being read, as it stands on the board: silence is no wonder.
+    pub(super) hindrance: Option<Hindrance>,
+}
+
+/// Why a partition is not read, although its client works.
+#[derive(Debug)]
+pub(super) struct Hindrance {
+    pub(super) kind: TroubleKind,
+    pub(super) about: String,
 }
 
 impl Slot {
     pub(super) fn new(id: PartitionId, topic: String, now: Instant) -> Self {
         let beginning = Beginning::default();
-        Self { id, topic, queue: None, place: Place::start(now), beginning, refused: false }
+        Self { id, topic, queue: None, place: Place::start(now), beginning, hindrance: None }
     }
 
     /// Its name for people.

@@ -1,5 +1,7 @@
 //! Members that exchange records over the embedded broker: no network but the loopback, seconds in all.
 
+mod stranger;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,16 +61,17 @@ struct Member {
     parts: JoinSet<Result<(), PartPanicked>>,
     stop: CancellationToken,
     metrics: LogMetrics,
+    troubles: TroubleBoard,
 }
 
 impl Member {
     fn start(options: KafkaOptions) -> Self {
         let (inbox, news) = mpsc::channel(crate::ports::INBOX_CAPACITY);
-        let metrics = LogMetrics::default();
-        let (log, tasks) = connect(options, inbox, metrics.clone(), TroubleBoard::default()).unwrap();
+        let (metrics, troubles) = (LogMetrics::default(), TroubleBoard::default());
+        let (log, tasks) = connect(options, inbox, metrics.clone(), troubles.clone()).unwrap();
         let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());
         parts.spawn(tasks.run(stop.clone()));
-        Self { log, news, parts, stop, metrics }
+        Self { log, news, parts, stop, metrics, troubles }
     }
 
     /// The first thing found in the news; what is passed over is gone.

@@ -1,15 +1,22 @@
 //! One turn of reading a partition: records decoded and put into batches, in their order, ready to be handed over. Free of I/O.
 
 use federation_core::federation::input::{Input, LogInput};
+use federation_core::log::bounds::{Bounds, judge_descriptor};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
 
+use crate::kafka::fairness::RECORD_WORK;
 use crate::kafka::intern::Interner;
 use crate::kafka::wire::{HEADER, RawRecord, TRACEPARENT, decode_control, decode_record, home_partition};
 use crate::ports::News;
+
+/// Headers of a record that are looked at; a record that has more has none.
+const MOST_HEADERS: usize = 64;
+/// What a header costs, in bytes: the library makes a list of them.
+const HEADER_BYTES: usize = 64;
 
 /// What one turn of reading found, in order, ready to be handed over.
 #[derive(Debug, Default)]
@@ -21,9 +28,16 @@ pub(super) struct Turn {
     pub(super) unreadable: usize,
     /// Records that do not stand where their key belongs: not among the news.
     pub(super) misplaced: usize,
+    /// Headers, for what they cost.
+    headers: usize,
 }
 
 impl Turn {
+    /// What the turn was worth, as [`crate::kafka::fairness`] counts; never nothing.
+    pub(super) fn work(&self) -> u64 {
+        (self.bytes + HEADER_BYTES * self.headers) as u64 + RECORD_WORK * self.records.max(1) as u64
+    }
+
     /// Adds a record of a data topic. A batch has one trace or none, so that its news can name it.
     pub(super) fn data(&mut self, partition: &PartitionId, record: Record, traceparent: Option<String>) {
         if let Some(News { input: Input::Log(LogInput::Records { records, .. }), traceparent: last, .. }) =
@@ -58,7 +72,9 @@ impl Turn {
         partitions: u32,
         interner: &mut Interner,
     ) {
-        let (header, traceparent) = headers(message);
+        let headers = message.headers();
+        self.headers += headers.map_or(0, Headers::count);
+        let (header, traceparent) = headers.filter(|them| them.count() <= MOST_HEADERS).map_or((None, None), known);
         let raw = RawRecord {
             offset: u64::try_from(message.offset()).unwrap_or(0),
             key: message.key().unwrap_or_default(),
@@ -94,8 +110,7 @@ pub(super) enum StoppedBy {
 }
 
 /// Header `f` and, if it can be one, the trace.
-fn headers<'m>(message: &'m BorrowedMessage<'_>) -> (Option<&'m [u8]>, Option<String>) {
-    let Some(headers) = message.headers() else { return (None, None) };
+fn known(headers: &BorrowedHeaders) -> (Option<&[u8]>, Option<String>) {
     let find = |name| headers.iter().find(|header| header.key == name).and_then(|header| header.value);
     let traceparent = find(TRACEPARENT)
         .filter(|value| value.len() <= 128)
@@ -123,12 +138,12 @@ fn is_unreadable_control(record: &ControlRecord) -> bool {
     record.key != ControlKey::Other && record.value == Some(ControlValue::Unreadable)
 }
 
-/// The number of partitions that a batch of control records describes last.
+/// The number of partitions that a batch of control records describes last. A descriptor that is out of bounds describes nothing.
 pub(super) fn described_partitions(input: &Input) -> Option<u32> {
     let Input::Log(LogInput::Control { records, .. }) = input else { return None };
     records.iter().rev().find_map(|record| match (&record.key, &record.value) {
         (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => {
-            (descriptor.partitions > 0).then_some(descriptor.partitions)
+            judge_descriptor(descriptor, &Bounds::default()).is_none().then_some(descriptor.partitions)
         }
         _ => None,
     })

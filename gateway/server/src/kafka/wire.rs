@@ -1,6 +1,7 @@
 //! Records as bytes: keys, values, the header and digests (rules R2 to R4 and R15). Free functions; nothing here fails:
 //! what cannot be read becomes [`Body::Unreadable`], because it still is its key's last record.
 
+mod bounds;
 mod intents;
 
 use std::sync::Arc;
@@ -159,7 +160,8 @@ pub fn home_partition(key: &[u8], partitions: u32) -> u32 {
 /// Reads a record of a data topic.
 #[must_use]
 pub fn decode_record(raw: &RawRecord<'_>, interner: &mut Interner) -> Record {
-    let key = share_key(RecordKey::parse(raw.key), interner);
+    let key = if bounds::is_key(raw.key) { RecordKey::parse(raw.key) } else { RecordKey::Malformed };
+    let key = share_key(key, interner);
     let header = raw.header.and_then(decode_header);
     let digest = match (&key, raw.value) {
         (RecordKey::Data(_), Some(value)) => digest(raw.key, value),
@@ -167,7 +169,9 @@ pub fn decode_record(raw: &RawRecord<'_>, interner: &mut Interner) -> Record {
     };
     let body = match raw.value {
         None => Body::Tombstone,
-        Some(value) if is_readable(header) => decode_body(&key, value, interner).unwrap_or(Body::Unreadable),
+        Some(value) if is_readable(header) && bounds::is_value(&key, value) => {
+            decode_body(&key, value, interner).unwrap_or(Body::Unreadable)
+        }
         Some(_) => Body::Unreadable,
     };
     Record { offset: raw.offset, key, header, body, digest }
@@ -176,10 +180,11 @@ pub fn decode_record(raw: &RawRecord<'_>, interner: &mut Interner) -> Record {
 /// Reads a record of a control topic.
 #[must_use]
 pub fn decode_control(raw: &RawRecord<'_>, interner: &mut Interner) -> ControlRecord {
-    let key = ControlKey::parse(raw.key);
+    let key = if bounds::is_key(raw.key) { ControlKey::parse(raw.key) } else { ControlKey::Other };
     let header = raw.header.and_then(decode_header);
     let value = raw.value.map(|value| {
-        let readable = is_readable(header).then(|| decode_control_value(&key, value, interner)).flatten();
+        let is_readable = is_readable(header) && bounds::is_control_value(&key, value);
+        let readable = is_readable.then(|| decode_control_value(&key, value, interner)).flatten();
         readable.unwrap_or(ControlValue::Unreadable)
     });
     ControlRecord { offset: raw.offset, key, header, value }

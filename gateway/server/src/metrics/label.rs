@@ -132,6 +132,8 @@ label!(
     TroubleKind {
         /// The brokers cannot be reached, or refuse this account.
         LogUnreachable = "log_unreachable",
+        /// A part of the log cannot be unpacked: what follows it is not read.
+        LogUnreadable = "log_unreadable",
         /// A client of the log gets nothing although there is something, and raises no error.
         LogSilent = "log_silent",
         /// The brokers refuse what this gateway writes.
