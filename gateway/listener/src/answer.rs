@@ -97,7 +97,11 @@ impl<B: Body<Data = Bytes, Error: Unpin> + Unpin> Answer<B> {
         let mut answer = Self::plain(response, turn);
         let body = answer.body_mut();
         // What is encoded only when it is asked for, has its size only then.
-        std::future::poll_fn(|cx| Poll::Ready(body.take(cx))).await;
+        std::future::poll_fn(|cx| {
+            body.take(cx);
+            Poll::Ready(())
+        })
+        .await;
         let bytes = body.data.len();
         if bytes == 0 {
             return Ok(answer);

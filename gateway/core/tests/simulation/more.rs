@@ -113,9 +113,7 @@ fn what_a_snapshot_had_and_the_log_lost_is_not_written_again() {
     let nacos = std::mem::take(world.nacos(S));
     world.kill(S);
     world.run(60_000); // The standby leads.
-    for at in ["standby"] {
-        world.set(at, &service("orders"), &id(20), None);
-    }
+    world.set("standby", &service("orders"), &id(20), None);
     world.run(5_000);
     assert_eq!(count(&mut world, F, S), 2, "removed while the other process was away");
     world.start_replica(&cluster(S), &cluster(S), Nacos { services: BTreeMap::new(), ..nacos });

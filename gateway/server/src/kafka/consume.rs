@@ -9,6 +9,8 @@
 //! The client may fall silent for good without an error ([`crate::kafka::life`]), so it is believed only while records or ends come where
 //! they must ([`Hearing`]); else another one reads on from the same places.
 
+mod told;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,8 +57,6 @@ const TROUBLE_INTERVAL: Duration = Duration::from_secs(5);
 const STOOD_STILL: Duration = Duration::from_secs(2);
 /// From when on the engine is told that a partition holds more than was handed over.
 const LAGGING: Duration = Duration::from_millis(1500);
-/// How often another number of partitions is believed of one cluster: each time all of its data is read anew.
-const LEARN_INTERVAL: Duration = Duration::from_secs(60);
 /// Signals that wait at most; each partition has few, and a lost one is made good by the next sweep or survey.
 pub(super) const CAPACITY: usize = 8192;
 /// What troubles of this thread concern.
@@ -310,14 +310,13 @@ impl Reading<'_> {
         for (origin, partitions) in self.sources.due(now) {
             self.spread_anew(&origin, partitions);
         }
-        self.apply_described(now)?;
         self.supervise(now)
     }
 
     /// Judges the client by what it should have brought.
     fn supervise(&mut self, now: Instant) -> Result<(), EngineGone> {
         // Where the account may read nothing, silence is no wonder.
-        if self.slots.iter().any(|slot| !slot.refused) {
+        if self.slots.iter().any(|slot| slot.hindrance.is_none()) {
             match self.hearing.judge(now, self.reader.lookout.steady_since(now)) {
                 Remedy::Wait => {}
                 Remedy::Probe => self.probe(),
@@ -346,7 +345,7 @@ impl Reading<'_> {
     /// Asks for a sign of life.
     fn probe(&mut self) {
         if let Some(slot) =
-            self.slots.iter().find(|slot| slot.queue.is_some() && slot.place.is_at_end() && !slot.refused)
+            self.slots.iter().find(|slot| slot.queue.is_some() && slot.place.is_at_end() && slot.hindrance.is_none())
         {
             self.fetcher.read_on(slot);
         }
@@ -373,26 +372,6 @@ impl Reading<'_> {
             self.slots[index].place.excuse(now);
             self.attach(index);
         }
-    }
-
-    /// What is not heard, for people.
-    fn told_deaf(&self, now: Instant) -> String {
-        let missed: Vec<String> = self.hearing.deaf_slots().filter_map(|index| self.told_missed(index, now)).collect();
-        let because = self.fetcher.context().trouble().map_or(String::new(), |trouble| format!(": {trouble}"));
-        if missed.is_empty() {
-            let quiet = self.hearing.quiet_for(now).as_secs();
-            return format!(
-                "the reader of the log has had no answer for {quiet} s while kafka answers others{because}"
-            );
-        }
-        let (count, named) = (missed.len(), missed[..missed.len().min(NAMED)].join(", "));
-        format!("the reader of the log gets nothing of {count} partitions that have grown ({named}){because}")
-    }
-
-    fn told_missed(&self, index: usize, now: Instant) -> Option<String> {
-        let slot = self.slots.get(index)?;
-        let end = slot.place.behind_for(Duration::ZERO, now).map_or("further".to_owned(), |end| format!("to {end}"));
-        Some(format!("{}: read to {}, reaches {end}", slot.name(), slot.place.next().unwrap_or(0)))
     }
 
     fn compare_end(&mut self, partition: PartitionId, end: u64, asked: Instant) -> Result<(), EngineGone> {
