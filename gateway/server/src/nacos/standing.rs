@@ -21,11 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SILENT_AFTER: Duration = Duration::from_secs(10);
 
 /// Looks until `stop`. A rule that names something may match nothing for `unmatched_after`.
-pub(super) async fn run(
-    shared: Context,
-    unmatched_after: Duration,
-    stop: CancellationToken,
-) -> Result<(), EngineGone> {
+pub(super) async fn run(shared: Context, unmatched_after: Duration, stop: CancellationToken) -> Result<(), EngineGone> {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut silence = Raised::new(shared.troubles.clone(), TroubleKind::NacosSilent);
