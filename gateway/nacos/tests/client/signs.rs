@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nacos_protocol::client::{Call, Cause, ConfigName, Event, Refusal, ServiceSource};
 use nacos_protocol::message::config::{ConfigBatchListenRequest, ConfigChangeBatchListenResponse};
@@ -164,5 +164,7 @@ async fn a_login_that_hangs_hides_no_silent_server() {
     let mut client = peer.client_that_logs_in_at(port, |options| options.idle = Duration::from_millis(20));
     client.until(|event| matches!(event, Event::Connected { .. }).then_some(())).await;
     mute.store(true, Ordering::Relaxed);
+    let began = Instant::now();
     assert_eq!(client.until(cause).await, Cause::NoAnswer);
+    assert!(began.elapsed() < Duration::from_secs(4), "two checks of 500 ms, and no login of 5 s");
 }

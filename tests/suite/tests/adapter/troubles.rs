@@ -1,5 +1,7 @@
 //! What is wrong and lasts: told by what it concerns, until that very thing is healed.
 
+use std::time::Instant;
+
 use federation_core::federation::input::{LocalInput, ServiceReading};
 use federation_core::id::{ConfigKey, InstanceId};
 use federation_core::pattern::{ConfigPattern, Selection, ServicePattern};
@@ -7,7 +9,7 @@ use federation_gateway::metrics::TroubleKind;
 use federation_harness::{Fault, Link};
 use nacos_protocol::client::{ConfigName, ConfigWrite};
 
-use crate::observer::{Gateway, instance, key, name};
+use crate::observer::{Gateway, PATIENCE, instance, key, name};
 use crate::rehearsal::Rehearsal;
 
 fn of_namespace(namespace: &str) -> ServicePattern {
@@ -72,7 +74,9 @@ async fn a_read_that_fails_for_one_service_is_told_until_that_one_is_read() {
     let concern = "read_instances of public/G@@orders";
     let told = |seen: &Gateway| seen.troubles(TroubleKind::NacosCall);
     let read = |input: &LocalInput| matches!(input, LocalInput::Read { service, reading: ServiceReading::All(_) } if *service == key(&fine));
+    let began = Instant::now();
     while told(&gateway) != [concern] {
+        assert!(began.elapsed() < PATIENCE, "it was never told");
         let before = gateway.told.len();
         gateway.handle.read(&fine);
         gateway.until("another service is read", |seen| seen.told[before..].iter().any(read)).await;
