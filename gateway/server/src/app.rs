@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::api;
 use crate::config::Config;
@@ -113,6 +113,8 @@ struct Parts {
     inner: Group,
     inner_stop: CancellationToken,
     flusher: kafka::produce::Flusher,
+    /// Tell the engine's thread and the log's adapter to end also where nobody waits for it, since the future was dropped.
+    _ends: [DropGuard; 2],
 }
 
 impl Parts {
@@ -166,7 +168,8 @@ impl Parts {
             }
             Ok(())
         });
-        Ok(Self { outer, engine, engine_stop, inner, inner_stop, flusher: gateway.flusher })
+        let ends = [engine_stop.clone().drop_guard(), inner_stop.clone().drop_guard()];
+        Ok(Self { outer, engine, engine_stop, inner, inner_stop, flusher: gateway.flusher, _ends: ends })
     }
 
     async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {

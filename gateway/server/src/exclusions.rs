@@ -54,11 +54,8 @@ impl Exclusions {
     #[must_use]
     pub fn open(place: Place, troubles: TroubleBoard) -> Self {
         let kept = read(&place).unwrap_or_else(|error| {
-            troubles.raise(
-                TroubleKind::Storage,
-                FILE,
-                format!("which clusters are excluded is not known, none is: {}", error.told()),
-            );
+            // No trouble of its own: that the folder cannot be used is told by what is kept there all the time, and heals there.
+            tracing::error!(error = %error.told(), "which clusters are excluded is not known, none is");
             Excluded::new()
         });
         for (cluster, exclusion) in &kept {

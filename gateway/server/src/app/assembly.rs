@@ -36,7 +36,7 @@ use crate::snapshot_file;
 use crate::storage::Place;
 use crate::trouble::TroubleBoard;
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
-use crate::view::{self, ViewReader};
+use crate::view::{self, ViewReader, ViewWriter};
 
 /// Who makes the own topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,58 +55,41 @@ impl Gateway {
     /// A [`ClaimRefused`](crate::storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
     pub async fn assemble(config: Config, topics: LogTopics) -> anyhow::Result<Self> {
         let folders = data_folders::claim(&config).await?;
-        let clock = Clock::start();
-        let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
-        let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
-        let troubles = TroubleBoard::new(metrics.troubles.clone());
-        let watchdog = Watchdog::new(view_writer.monitor(), troubles.clone());
-        let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
-        let gate = Gate::new(Capacity::claim(), bounded_listener::Patience::default(), reception);
+        let Ground { clock, view_writer, view_reader, metrics, troubles, watchdog, gate } = Ground::lay();
         let listeners = Listeners::bind(&gate, config.listen.http, config.listen.grpc)?;
         let registry = start_registry(&config, &folders, &troubles, gate).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
-        let (inbox_sender, inbox) = mpsc::channel(INBOX_CAPACITY);
-        let (commands, command_queue) = engine::commands();
+        let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), engine::commands());
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
 
-        let (kafka_log, kafka_tasks) = kafka::connect(
-            kafka_options(&config, topics, exclusions.clone()),
-            inbox_sender.clone(),
-            metrics.log.clone(),
-            troubles.clone(),
-        )?;
-        let nacos_settings = registry_settings(&config, registry.as_ref())?;
-        let (nacos_handle, nacos_tasks) =
-            nacos::connect(nacos_settings, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
+        let log_options = kafka_options(&config, topics, exclusions.clone());
+        let (log, kafka) = kafka::connect(log_options, inbox_sender.clone(), metrics.log.clone(), troubles.clone())?;
+        let watched = registry_settings(&config, registry.as_ref())?;
+        let (nacos_handle, nacos) = nacos::connect(watched, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
-        let mut core = Federation::new(settings(&config, listeners.http_address().to_string()));
-        if let Some(origins) = read_snapshot(folders.own.clone()).await? {
-            core.restore(origins);
-        }
-        core.exclude(exclusions.clusters());
+        let core = restored_core(&config, &listeners, &folders, &exclusions).await?;
         let snapshots = SnapshotKeeper::new(folders.own, troubles.clone(), snapshots);
         let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
         let elsewhere = UnmatchedNames::new(&config, view_reader.clone(), policy.clone(), troubles.clone());
-        let (shown, started) = (Arc::clone(&metrics), clock.now().wall);
         let api = ApiState::new(
             identity(&config),
             view_reader,
             commands,
             policy.clone(),
             resolver,
-            shown,
+            Arc::clone(&metrics),
             troubles.clone(),
             exclusions,
-            started,
+            clock.now().wall,
         );
-        let flusher = kafka_log.flusher();
+        let flusher = log.flusher();
         let engine = Engine {
             core,
             clock,
             pace: Pace::default(),
-            log: Box::new(kafka_log),
-            facts: fact_sources(nacos_handle.status(), kafka_tasks.topics_health(), policy, elsewhere.facts()),
+            log: Box::new(log),
+            facts: fact_sources(nacos_handle.status(), kafka.topics_health(), policy, elsewhere.facts()),
             nacos: Box::new(nacos_handle),
             view: view_writer,
             metrics: metrics.engine.clone(),
@@ -120,9 +103,9 @@ impl Gateway {
             watchdog,
             inbox,
             snapshots,
-            kafka: kafka_tasks,
+            kafka,
             flusher,
-            nacos: nacos_tasks,
+            nacos,
             policy: policy_keeper,
             elsewhere,
             registry,
@@ -130,6 +113,45 @@ impl Gateway {
             api,
         })
     }
+}
+
+/// What all parts stand on.
+struct Ground {
+    clock: Clock,
+    view_writer: ViewWriter,
+    view_reader: ViewReader,
+    metrics: Arc<Metrics>,
+    troubles: TroubleBoard,
+    watchdog: Watchdog,
+    gate: Gate,
+}
+
+impl Ground {
+    fn lay() -> Self {
+        let clock = Clock::start();
+        let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
+        let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
+        let troubles = TroubleBoard::new(metrics.troubles.clone());
+        let watchdog = Watchdog::new(view_writer.monitor(), troubles.clone());
+        let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
+        let gate = Gate::new(Capacity::claim(), bounded_listener::Patience::default(), reception);
+        Self { clock, view_writer, view_reader, metrics, troubles, watchdog, gate }
+    }
+}
+
+/// The decisions, with what was known when the gateway last ran.
+async fn restored_core(
+    config: &Config,
+    listeners: &Listeners,
+    folders: &DataFolders,
+    exclusions: &Exclusions,
+) -> anyhow::Result<Federation> {
+    let mut core = Federation::new(settings(config, listeners.http_address().to_string()));
+    if let Some(origins) = read_snapshot(folders.own.clone()).await? {
+        core.restore(origins);
+    }
+    core.exclude(exclusions.clusters());
+    Ok(core)
 }
 
 /// In the order in which `status` shows them.

@@ -104,21 +104,21 @@ mod tests {
         assert_eq!(spread.described(8, start), None);
         assert_eq!(spread.described(16, start), Some(16));
         assert_eq!(spread.in_use, 16);
-        assert_eq!(spread.described(16, later(start, 20_000)), None);
-        assert_eq!(spread.described(8, later(start, 20_000)), Some(8));
+        assert_eq!(spread.described(16, later(start, 120_000)), None);
+        assert_eq!(spread.described(8, later(start, 120_000)), Some(8));
     }
 
     #[test]
-    fn a_number_that_changes_all_the_time_costs_one_reading_in_ten_seconds() {
+    fn a_number_that_changes_all_the_time_costs_one_reading_in_a_minute() {
         let start = Instant::now();
         let mut spread = Spread::over(8);
         let mut followed = Vec::new();
-        for millis in (0..35_000).step_by(500) {
+        for millis in (0..200_000).step_by(500) {
             let now = later(start, millis);
             followed.extend(spread.described(1 + u32::try_from(millis % 997).unwrap(), now).map(|_| millis));
             assert_eq!(spread.due(now), None);
         }
-        assert_eq!(followed, [0, 10_000, 20_000, 30_000]);
+        assert_eq!(followed, [0, 60_000, 120_000, 180_000]);
     }
 
     #[test]
@@ -128,11 +128,11 @@ mod tests {
         assert_eq!(spread.described(9, start), Some(9));
         assert_eq!(spread.described(10, later(start, 1)), None);
         assert_eq!(spread.described(11, later(start, 2)), None);
-        assert_eq!(spread.due(later(start, 9_999)), None);
+        assert_eq!(spread.due(later(start, 59_999)), None);
         assert_eq!(spread.in_use, 9);
-        assert_eq!(spread.due(later(start, 10_000)), Some(11));
-        assert_eq!(spread.described(12, later(start, 10_001)), None);
-        assert_eq!(spread.described(11, later(start, 10_002)), None, "it came back by itself");
-        assert_eq!(spread.due(later(start, 60_000)), None);
+        assert_eq!(spread.due(later(start, 60_000)), Some(11));
+        assert_eq!(spread.described(12, later(start, 60_001)), None);
+        assert_eq!(spread.described(11, later(start, 60_002)), None, "it came back by itself");
+        assert_eq!(spread.due(later(start, 180_000)), None);
     }
 }

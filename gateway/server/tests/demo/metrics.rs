@@ -120,7 +120,7 @@ fn every_documented_metric_moves() {
     shanghai.until("what was sent is read back", |seen| {
         seen.value(sent) > 0.0 && seen.value(sent) == seen.value(read_back)
     });
-    assert_eq!(shanghai.value(readable), 1.0);
+    shanghai.until("fetches are answered", |seen| seen.value(readable) == 1.0);
 
     for _ in 0..2 {
         let plan = get(&shanghai.address, "/v1/resolve?serviceName=cart");

@@ -49,69 +49,73 @@ enum Kind {
 }
 
 impl Kind {
-    /// Type, title and status.
-    fn meaning(self) -> (&'static str, &'static str, StatusCode) {
+    fn urn(self) -> &'static str {
         match self {
-            Self::BadParameter => {
-                ("urn:federation:problem:bad-parameter", "A parameter cannot be used", StatusCode::BAD_REQUEST)
-            }
-            Self::UnknownParameter => {
-                ("urn:federation:problem:unknown-parameter", "A parameter is not known", StatusCode::BAD_REQUEST)
-            }
-            Self::ServiceNotFound => {
-                ("urn:federation:problem:service-not-found", "There is no such service", StatusCode::NOT_FOUND)
-            }
-            Self::ConfigNotFound => {
-                ("urn:federation:problem:config-not-found", "There is no such config item", StatusCode::NOT_FOUND)
-            }
-            Self::NoSuchPath => ("urn:federation:problem:no-such-path", "There is no such path", StatusCode::NOT_FOUND),
-            Self::NoSuchMethod => {
-                ("urn:federation:problem:no-such-method", "The path has no such method", StatusCode::METHOD_NOT_ALLOWED)
-            }
-            Self::NotReady => {
-                ("urn:federation:problem:not-ready", "The gateway is not ready", StatusCode::SERVICE_UNAVAILABLE)
-            }
-            Self::NothingUsable => {
-                ("urn:federation:problem:nothing-usable", "No instance can be used", StatusCode::SERVICE_UNAVAILABLE)
-            }
-            Self::BadBody => {
-                ("urn:federation:problem:bad-body", "The body of the request cannot be used", StatusCode::BAD_REQUEST)
-            }
-            Self::NotJson => {
-                ("urn:federation:problem:not-json", "The body is not JSON", StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            }
-            Self::TooLarge => {
-                ("urn:federation:problem:too-large", "The body is too large", StatusCode::PAYLOAD_TOO_LARGE)
-            }
-            Self::TooSlow => {
-                ("urn:federation:problem:too-slow", "The body did not come in time", StatusCode::REQUEST_TIMEOUT)
-            }
-            Self::Busy => ("urn:federation:problem:busy", "There is no room now", StatusCode::SERVICE_UNAVAILABLE),
-            Self::DrainRefused => {
-                ("urn:federation:problem:drain-refused", "Services would be left without", StatusCode::CONFLICT)
-            }
-            Self::DrainOverruled => {
-                ("urn:federation:problem:drain-overruled", "Another order came between", StatusCode::CONFLICT)
-            }
-            Self::DrainNotOrdered => {
-                let title = "Nothing was ordered";
-                ("urn:federation:problem:drain-not-ordered", title, StatusCode::SERVICE_UNAVAILABLE)
-            }
-            Self::DrainNotInForceYet => {
-                let title = "The order is not in force yet";
-                ("urn:federation:problem:drain-not-in-force-yet", title, StatusCode::GATEWAY_TIMEOUT)
-            }
-            Self::Crowded => {
-                let title = "Too many such questions wait";
-                ("urn:federation:problem:crowded", title, StatusCode::TOO_MANY_REQUESTS)
-            }
-            Self::TookTooLong => {
-                ("urn:federation:problem:took-too-long", "It took too long", StatusCode::SERVICE_UNAVAILABLE)
-            }
-            Self::EngineStuck => {
-                let title = "The gateway does nothing any more";
-                ("urn:federation:problem:engine-stuck", title, StatusCode::SERVICE_UNAVAILABLE)
-            }
+            Self::BadParameter => "urn:federation:problem:bad-parameter",
+            Self::UnknownParameter => "urn:federation:problem:unknown-parameter",
+            Self::ServiceNotFound => "urn:federation:problem:service-not-found",
+            Self::ConfigNotFound => "urn:federation:problem:config-not-found",
+            Self::NoSuchPath => "urn:federation:problem:no-such-path",
+            Self::NoSuchMethod => "urn:federation:problem:no-such-method",
+            Self::NotReady => "urn:federation:problem:not-ready",
+            Self::NothingUsable => "urn:federation:problem:nothing-usable",
+            Self::BadBody => "urn:federation:problem:bad-body",
+            Self::NotJson => "urn:federation:problem:not-json",
+            Self::TooLarge => "urn:federation:problem:too-large",
+            Self::TooSlow => "urn:federation:problem:too-slow",
+            Self::Busy => "urn:federation:problem:busy",
+            Self::DrainRefused => "urn:federation:problem:drain-refused",
+            Self::DrainOverruled => "urn:federation:problem:drain-overruled",
+            Self::DrainNotOrdered => "urn:federation:problem:drain-not-ordered",
+            Self::DrainNotInForceYet => "urn:federation:problem:drain-not-in-force-yet",
+            Self::Crowded => "urn:federation:problem:crowded",
+            Self::TookTooLong => "urn:federation:problem:took-too-long",
+            Self::EngineStuck => "urn:federation:problem:engine-stuck",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::BadParameter => "A parameter cannot be used",
+            Self::UnknownParameter => "A parameter is not known",
+            Self::ServiceNotFound => "There is no such service",
+            Self::ConfigNotFound => "There is no such config item",
+            Self::NoSuchPath => "There is no such path",
+            Self::NoSuchMethod => "The path has no such method",
+            Self::NotReady => "The gateway is not ready",
+            Self::NothingUsable => "No instance can be used",
+            Self::BadBody => "The body of the request cannot be used",
+            Self::NotJson => "The body is not JSON",
+            Self::TooLarge => "The body is too large",
+            Self::TooSlow => "The body did not come in time",
+            Self::Busy => "There is no room now",
+            Self::DrainRefused => "Services would be left without",
+            Self::DrainOverruled => "Another order came between",
+            Self::DrainNotOrdered => "Nothing was ordered",
+            Self::DrainNotInForceYet => "The order is not in force yet",
+            Self::Crowded => "Too many such questions wait",
+            Self::TookTooLong => "It took too long",
+            Self::EngineStuck => "The gateway does nothing any more",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::BadParameter | Self::UnknownParameter | Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::ServiceNotFound | Self::ConfigNotFound | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotReady
+            | Self::NothingUsable
+            | Self::Busy
+            | Self::DrainNotOrdered
+            | Self::TookTooLong
+            | Self::EngineStuck => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::DrainRefused | Self::DrainOverruled => StatusCode::CONFLICT,
+            Self::DrainNotInForceYet => StatusCode::GATEWAY_TIMEOUT,
+            Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 }
@@ -160,8 +164,7 @@ pub(super) struct ProblemDocument {
 
 impl Problem {
     fn new(kind: Kind, detail: String) -> Self {
-        let (r#type, title, status) = kind.meaning();
-        let status = status.as_u16();
+        let (r#type, title, status) = (kind.urn(), kind.title(), kind.status().as_u16());
         let (field, value, clusters, reasons, left_out, services, total) = (None, None, None, None, None, None, None);
         Self(Box::new(ProblemDocument {
             r#type,

@@ -117,9 +117,11 @@ impl Failure {
             Self::NotFound(_) => (20_004, "resource not found"),
             Self::NoDetail { .. } => (21_008, "service not exist"),
             Self::Publish(PublishError::Conflict) => (20_005, "resource conflict"),
-            Self::NoInstances(_) | Self::HealthIsChecked { .. } | Self::Stopped(_) | Self::TooMany(_) => {
-                (30_000, "server error")
-            }
+            Self::NoInstances(_)
+            | Self::HealthIsChecked { .. }
+            | Self::Stopped(_)
+            | Self::TooMany(_)
+            | Self::Publish(_) => (30_000, "server error"), // Of publications, what the disk does not take.
             _ => (20_002, "parameter validate error"),
         }
     }

@@ -1,0 +1,55 @@
+use super::*;
+
+const PATIENCE: Patience = Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(300) };
+
+fn at(seconds: u64) -> Mono {
+    Mono(seconds * 1000)
+}
+
+/// Carries out what is due until `end`, and answers no question. Returns when reads were asked for.
+fn reads_until(local: &mut Local, end: Mono) -> Vec<Mono> {
+    let mut reads = Vec::new();
+    while let Some(now) = local.next_deadline().filter(|due| *due <= end) {
+        let mut effects = Vec::new();
+        local.tick(now, &mut effects);
+        reads.extend(effects.iter().filter(|it| matches!(it, Effect::ReadService(_))).map(|_| now));
+    }
+    reads
+}
+
+#[test]
+fn the_first_sweep_is_not_later_than_a_sweep_is_due() {
+    for (interval, latest) in [(10, 15), (300, 65)] {
+        for name in 0..20 {
+            let patience = Patience { sweep_interval: Millis::from_secs(interval), ..PATIENCE };
+            let mut local = Local::new(patience, Selection::everything());
+            let service = ServiceKey::new("public", "G", &name.to_string());
+            let listed = LocalInput::Listed { service: service.clone(), instances: Vec::new(), protected: false };
+            for input in [LocalInput::Connected, LocalInput::Discovered(service), listed] {
+                drop(local.step(at(0), input, &|_| false, &mut Vec::new()));
+            }
+            let reads = reads_until(&mut local, at(latest));
+            assert!(!reads.is_empty(), "service {name}, with a sweep each {interval} s");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_falls_due_while_nacos_is_away_is_asked_for_after() {
+    let mut local = Local::new(PATIENCE, Selection::everything());
+    let step = |local: &mut Local, now, input| drop(local.step(now, input, &|_| false, &mut Vec::new()));
+    let service = ServiceKey::new("public", "G", "s");
+    step(&mut local, at(0), LocalInput::Connected);
+    step(&mut local, at(0), LocalInput::Discovered(service.clone()));
+    let listed = || LocalInput::Listed { service: service.clone(), instances: Vec::new(), protected: false };
+    step(&mut local, at(0), listed());
+    let first = *reads_until(&mut local, at(65)).first().expect("the first sweep comes within 65 s");
+    let reading = ServiceReading::All(Vec::new());
+    step(&mut local, first, LocalInput::Read { service: service.clone(), reading });
+    step(&mut local, at(100), LocalInput::Disconnected { reason: "gone".into() });
+    assert_eq!(reads_until(&mut local, at(500)), [], "nothing is asked of nobody");
+    step(&mut local, at(500), LocalInput::Connected);
+    step(&mut local, at(501), listed());
+    let reads = reads_until(&mut local, at(520));
+    assert!(!reads.is_empty(), "the second sweep fell due meanwhile, and it is not scheduled any more");
+}
