@@ -24,3 +24,22 @@ impl Observer for Reception {
         self.troubles.set(TroubleKind::Connections, listener, trouble);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_listeners_tell_is_counted_and_shown_until_it_is_well() {
+        let reception = Reception { troubles: TroubleBoard::default(), metrics: ConnectionMetrics::default() };
+        reception.open("http", 3);
+        reception.turned_away("http", Reason::Full);
+        reception.trouble("http", Some("it is full".to_owned()));
+        assert_eq!(reception.metrics.open("http").get(), 3);
+        assert_eq!(reception.metrics.turned_away("http", Reason::Full).get(), 1);
+        assert_eq!(reception.metrics.turned_away("grpc", Reason::Full).get(), 0);
+        assert!(reception.troubles.has(TroubleKind::Connections));
+        reception.trouble("http", None);
+        assert!(!reception.troubles.has(TroubleKind::Connections));
+    }
+}

@@ -11,7 +11,7 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 15] = [
+const ELSEWHERE: [(&str, &str); 17] = [
     ("federation_policy_version", "src/policy/keeper/tests.rs"),
     ("federation_policy_refused", "src/policy/keeper/tests.rs"),
     ("federation_policy_loads_total", "src/policy/keeper/tests.rs"),
@@ -24,6 +24,11 @@ const ELSEWHERE: [(&str, &str); 15] = [
     ("federation_log_topic_findings", "tests/suite/tests/contract_kafka/topics.rs"),
     ("federation_nacos_calls_refused_total", "src/nacos/calls.rs"),
     ("federation_nacos_calls_failed_total", "src/nacos/calls.rs"),
+    (
+        "federation_nacos_connections_given_up_total",
+        "nowhere: an embedded registry answers for as long as its connections stand",
+    ),
+    ("federation_turned_away_total", "src/app/reception.rs"),
     ("federation_grpc_requests_total", "src/api/tests/grpc.rs"),
     ("federation_watchers", "src/api/tests/watch.rs"),
     ("federation_watch_encodings_total", "src/api/tests/watch.rs"),
@@ -134,6 +139,9 @@ fn every_documented_metric_moves() {
     };
     shanghai.until("what was sent to nobody has failed", failed);
     shanghai.until("nobody answers fetches", |seen| seen.value(readable) == 0.0);
+    shanghai.until("that is told as a trouble", |seen| {
+        seen.last.iter().any(|(name, value)| name.starts_with("federation_troubles") && *value > 0.0)
+    });
     order("start", "kafka");
     let (sent_before, bytes) = (shanghai.value(sent), shanghai.value("federation_log_consumed_bytes_total"));
     shanghai.until("fetches are answered again", |seen| seen.value(readable) == 1.0);

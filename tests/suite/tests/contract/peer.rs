@@ -132,7 +132,7 @@ impl Peer {
             .await;
     }
 
-    /// Reads a config item until it has this content: servers answer "none" or the old for a moment after a publish.
+    /// Reads a config item until it has this content: servers answer "none", the old, or "being modified" for a moment after a publish.
     pub(crate) async fn reads(&self, name: &ConfigName, content: Option<&str>) {
         eventually(&format!("{name} is {content:?}"), async || {
             let read = self.client.query_config(name).await.ok()?;
