@@ -134,22 +134,22 @@ async fn a_record_over_the_brokers_limit_fails_alone() {
     let noise: String =
         (0..3_000_000u32).map(|n| char::from(b' ' + (n.wrapping_mul(2_654_435_761) >> 25) as u8 % 90)).collect();
     a.log.send(record(&config_key("large"), config(&noise), 1));
-    let mut failed = Vec::new();
+    let mut refused = Vec::new();
     for number in 2..=40 {
         let key = config_key(&format!("c{number}"));
         a.log.send(record(&key, config("small"), number));
     }
     let mut read = 0;
-    a.find("all small ones, and the failure of the large one", |news| {
+    a.find("all small ones, and the refusal of the large one", |news| {
         match news {
-            LogInput::SendFailed(id) => failed.push(*id),
+            LogInput::SendRefused(id) => refused.push(*id),
             LogInput::Records { records, .. } => read += records.len(),
             _ => {}
         }
-        (read == 39 && !failed.is_empty()).then_some(())
+        (read == 39 && !refused.is_empty()).then_some(())
     })
     .await;
-    assert_eq!(failed, [SendId(1)]);
+    assert_eq!(refused, [SendId(1)]);
     a.end().await;
 }
 
