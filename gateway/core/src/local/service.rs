@@ -21,6 +21,11 @@ const ASK_AGAIN_AFTER: Millis = Millis::from_secs(1);
 /// A list that goes on changing after a connect is believed at the latest after this many holds: registering anew takes
 /// clients seconds, so what still changes a minute later is life, not recovery.
 const MOST_HOLDS: u64 = 4;
+/// How much longer than the hold a client is waited for that was there before an outage of Nacos: this many times the outage, and at most
+/// this many holds. While Nacos is away its clients try ever more seldom, and one that meets it while it starts tries again late: a Python
+/// client (nacos-sdk-python 3.2.0) was seen to register anew 57 s after a Nacos that had been away for 15 s was back.
+const RETURN_OUTAGES: u64 = 4;
+const RETURN_HOLDS: u64 = 5;
 /// How much longer than the hold a missing instance may stay neither confirmed as gone nor found again on one connection, before its health
 /// is no longer known: a minute after it went missing, by default. It stays, because a removal needs proof; callers prefer proven ones.
 const DOUBT_AFTER: Millis = Millis::from_secs(45);
@@ -60,8 +65,8 @@ pub struct LocalService {
     listed_on_this_connection: bool,
     settled: bool,
     connected_at: Mono,
-    /// How much longer than the hold the list has to rest on this connection.
-    outage: Millis,
+    /// How long Nacos was away before this connection, which stands since then.
+    outage: Outage,
     quiet_since: Mono,
     /// Health of the last list was not true, and no read has told the truth since.
     protected: bool,
@@ -81,6 +86,30 @@ struct Missing {
     known_from: KnownFrom,
     /// Neither confirmed nor refuted for so long that its health is not known any more.
     doubted: bool,
+    /// Not listed on this connection yet: if Nacos was away, its client may still be on its way back.
+    may_return: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Outage {
+    ended: Mono,
+    length: Millis,
+}
+
+impl Outage {
+    /// How much longer than the hold the list has to rest on this connection.
+    fn extends_hold(self, patience: &Patience) -> Millis {
+        self.length.min(patience.removal_hold)
+    }
+
+    /// Until when a client is waited for that was there before.
+    fn returned_by(self, patience: &Patience) -> Mono {
+        if self.length == Millis(0) {
+            return self.ended;
+        }
+        let longer = (self.length.0 * RETURN_OUTAGES).min(patience.removal_hold.0 * RETURN_HOLDS);
+        self.ended + Millis(patience.removal_hold.0 + longer)
+    }
 }
 
 /// Who said that a missing instance exists.
@@ -122,7 +151,7 @@ impl LocalService {
             listed_on_this_connection: false,
             settled: false,
             connected_at,
-            outage: Millis(0),
+            outage: Outage { ended: connected_at, length: Millis(0) },
             quiet_since: connected_at,
             protected: false,
             asked: None,
@@ -221,7 +250,10 @@ impl LocalService {
     /// A connection was set up after an outage: what is missing, and what will be, is held anew. Clients try ever more slowly
     /// while Nacos is away, so a long outage is followed by a longer hold.
     pub fn connected(&mut self, now: Mono, outage: Millis) {
-        self.outage = outage;
+        self.outage = Outage { ended: now, length: outage };
+        for missing in self.missing.values_mut() {
+            missing.may_return = true;
+        }
         self.listed_on_this_connection = false;
         self.asked = None;
         self.proven_gone.clear();
@@ -294,9 +326,20 @@ impl LocalService {
         ids
     }
 
+    /// Until when a missing instance is waited for, whatever reads say.
+    fn waited_for_until(&self, missing: &Missing, patience: &Patience) -> Mono {
+        if missing.may_return { self.outage.returned_by(patience) } else { missing.held.since }
+    }
+
+    /// When the hold alone proves that it is gone.
+    fn believed_at(&self, missing: &Missing, patience: &Patience) -> Mono {
+        (missing.held.since + patience.removal_hold).max(self.waited_for_until(missing, patience))
+    }
+
     fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>, known_from: KnownFrom) {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
-        self.missing.insert(id, Missing { last, held: Held { since: now, reason }, known_from, doubted: false });
+        let may_return = known_from != KnownFrom::List || !self.listed_on_this_connection;
+        self.missing.insert(id, Missing { last, held: Held { since: now, reason }, known_from, doubted: false, may_return });
     }
 
     /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other, unless there is one already.
@@ -340,7 +383,7 @@ impl LocalService {
         match reading {
             ServiceReading::All(instances) => {
                 let listing = instances.into_iter().map(|(id, instance)| (id, Arc::new(instance))).collect();
-                self.judge(now, &asked, &listing)
+                self.judge(now, &asked, &listing, patience)
             }
             ServiceReading::EnabledOnly { instances, protected } => {
                 let mut changed = self.list(now, instances, protected, patience);
@@ -356,15 +399,20 @@ impl LocalService {
     }
 
     /// Judges by a complete read: what is missing and not in it is gone, if the read was asked late enough.
-    fn judge(&mut self, now: Mono, asked: &Asked, read: &Listing) -> (Vec<InstanceId>, Ask) {
-        let mut changed = self.judge_missing(asked, read);
+    fn judge(&mut self, now: Mono, asked: &Asked, read: &Listing, patience: &Patience) -> (Vec<InstanceId>, Ask) {
+        let mut changed = self.judge_missing(asked, read, patience);
         changed.extend(self.judge_disabled(asked, read));
         if self.protected && !asked.lists_seen {
             changed.extend(self.believe_health(read));
         }
         let health_unknown = self.protected && asked.lists_seen;
-        if health_unknown || (self.settled && !self.missing.is_empty()) {
-            self.want_read(now + ASK_AGAIN_AFTER);
+        let again = now + ASK_AGAIN_AFTER;
+        if health_unknown {
+            self.want_read(again);
+        }
+        let decided_at = self.missing.values().map(|missing| self.waited_for_until(missing, patience)).min();
+        if let Some(decided_at) = decided_at.filter(|_| self.settled) {
+            self.want_read(decided_at.max(again));
         }
         (changed, if self.agrees_with(read) { Ask::Nothing } else { Ask::Query })
     }
@@ -400,11 +448,12 @@ impl LocalService {
         known == enabled
     }
 
-    fn judge_missing(&mut self, asked: &Asked, read: &Listing) -> Vec<InstanceId> {
+    fn judge_missing(&mut self, asked: &Asked, read: &Listing, patience: &Patience) -> Vec<InstanceId> {
         let ids: Vec<InstanceId> = self.missing.keys().cloned().collect();
         let mut changed = Vec::new();
         for id in ids {
-            let since = self.missing[&id].held.since;
+            let missing = &self.missing[&id];
+            let since = missing.held.since.max(self.waited_for_until(missing, patience));
             match read.get(&id) {
                 Some(instance) if !instance.enabled => {
                     self.missing.remove(&id);
@@ -448,20 +497,18 @@ impl LocalService {
 
     /// Where disabled cannot be told from gone, an instance that stayed missing for the whole hold is gone.
     fn believe_the_hold(&mut self, now: Mono, asked: &Asked, patience: &Patience) -> Vec<InstanceId> {
-        let believed = |missing: &Missing| asked.settled && asked.at >= missing.held.since + patience.removal_hold;
+        let believed = |missing: &Missing| asked.settled && asked.at >= self.believed_at(missing, patience);
         let gone: Vec<InstanceId> =
             self.missing.iter().filter(|(_, missing)| believed(missing)).map(|(id, _)| id.clone()).collect();
         for id in &gone {
             self.missing.remove(id);
             self.proven_gone.insert(id.clone());
         }
-        let mut earliest: Option<Mono> = None;
+        let earliest = self.missing.values().map(|missing| self.believed_at(missing, patience)).min();
         for missing in self.missing.values_mut().filter(|_| self.settled) {
             missing.held.reason = HoldReason::MayNotRead;
-            let due = missing.held.since + patience.removal_hold;
-            earliest = Some(earliest.map_or(due, |found| found.min(due)));
         }
-        if let Some(due) = earliest {
+        if let Some(due) = earliest.filter(|_| self.settled) {
             self.want_read(due.max(now + ASK_AGAIN_AFTER));
         }
         gone
@@ -495,7 +542,7 @@ impl LocalService {
     }
 
     fn settles_at(&self, patience: &Patience) -> Mono {
-        let hold = Millis(patience.removal_hold.0 + self.outage.0.min(patience.removal_hold.0));
+        let hold = Millis(patience.removal_hold.0 + self.outage.extends_hold(patience).0);
         (self.quiet_since + hold).min(self.connected_at + Millis(hold.0 * MOST_HOLDS))
     }
 

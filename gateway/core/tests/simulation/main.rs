@@ -167,6 +167,27 @@ fn after_a_long_outage_slow_clients_are_waited_for_longer() {
 }
 
 #[test]
+fn one_client_that_comes_back_a_minute_after_all_others_is_waited_for() {
+    let mut world = settled_pair();
+    world.cut_nacos("shanghai");
+    world.restart_nacos("shanghai");
+    world.run(20_000);
+    world.nacos("shanghai").up = true;
+    world.clients_register_anew("shanghai");
+    let late = world.nacos("shanghai").services.get_mut(&service("orders")).unwrap().remove(&id(20));
+    for turn in 0..1_150 {
+        world.run(world::STEP);
+        assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3, "turn {turn}");
+    }
+    world.set("shanghai", &service("orders"), &id(20), late);
+    world.run(60_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+    world.set("shanghai", &service("orders"), &id(20), None);
+    world.run(3_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 2, "once it was back, it goes like any other");
+}
+
+#[test]
 fn an_instance_that_never_comes_back_after_a_restart_leaves_after_the_hold() {
     let mut world = settled_pair();
     world.restart_nacos("shanghai");
