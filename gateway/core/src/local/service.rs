@@ -339,7 +339,8 @@ impl LocalService {
     fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>, known_from: KnownFrom) {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
         let may_return = known_from != KnownFrom::List || !self.listed_on_this_connection;
-        self.missing.insert(id, Missing { last, held: Held { since: now, reason }, known_from, doubted: false, may_return });
+        self.missing
+            .insert(id, Missing { last, held: Held { since: now, reason }, known_from, doubted: false, may_return });
     }
 
     /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other, unless there is one already.

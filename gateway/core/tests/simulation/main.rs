@@ -184,7 +184,11 @@ fn one_client_that_comes_back_a_minute_after_all_others_is_waited_for() {
     assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
     world.set("shanghai", &service("orders"), &id(20), None);
     world.run(3_000);
-    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 2, "once it was back, it goes like any other");
+    assert_eq!(
+        world.shown("frankfurt", "shanghai", &service("orders")).len(),
+        2,
+        "once it was back, it goes like any other"
+    );
 }
 
 #[test]
