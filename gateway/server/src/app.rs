@@ -69,7 +69,7 @@ pub struct Gateway {
 /// Runs a gateway from its configuration until `stop`, then stops it in order.
 ///
 /// # Errors
-/// What keeps it from starting (an address in use, a property that Kafka's client refuses, a [`ClaimRefused`](crate::storage::ClaimRefused)
+/// What keeps it from starting (an address in use, a property that Kafka's client refuses, a [`ClaimRefused`](federation_storage::ClaimRefused)
 /// of its data directory), or what ended a fatal task.
 pub async fn serve(config: Config, faults: Faults, stop: CancellationToken) -> anyhow::Result<()> {
     let mut gateway = Gateway::assemble(config, LogTopics::Managed).await?;

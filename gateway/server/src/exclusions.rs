@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::metrics::TroubleKind;
-use crate::storage::sealed;
-use crate::storage::{Aside, Place, StorageError};
+use federation_storage::sealed;
+use federation_storage::{Aside, Place, StorageError};
 use crate::trouble::TroubleBoard;
 
 /// The file in the data directory.

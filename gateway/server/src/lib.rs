@@ -19,7 +19,6 @@ pub mod registry;
 pub mod resolve;
 pub mod scenario;
 pub mod snapshot_file;
-pub mod storage;
 pub mod telemetry;
 pub mod trouble;
 pub mod unmatched;

@@ -17,7 +17,7 @@ use prost::Message;
 
 use crate::kafka::intern::Interner;
 use crate::kafka::wire::{self, RawRecord};
-use crate::storage::{Aside, Folder, Owner, Place, StorageError};
+use federation_storage::{Aside, Folder, Owner, Place, StorageError};
 
 /// Before the version, in a line of its own.
 const BEGINNING: &[u8] = b"nacos-fed snapshot ";
@@ -274,7 +274,7 @@ mod tests {
     use federation_core::routing::{DrainGuard, Percent};
 
     use super::*;
-    use crate::storage::{Claim, Evidence};
+    use federation_storage::{Claim, Evidence};
 
     fn snapshot(weight: f64) -> Vec<OriginSnapshot> {
         let instance = Instance {

@@ -33,7 +33,7 @@ use crate::ports::{INBOX_CAPACITY, OwnItem};
 use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
 use crate::resolve::{self, OwnPlace, Resolver};
 use crate::snapshot_file;
-use crate::storage::Place;
+use federation_storage::Place;
 use crate::trouble::TroubleBoard;
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
 use crate::view::{self, ViewReader, ViewWriter};
@@ -52,7 +52,7 @@ impl Gateway {
     /// claimed.
     ///
     /// # Errors
-    /// A [`ClaimRefused`](crate::storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
+    /// A [`ClaimRefused`](federation_storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
     pub async fn assemble(config: Config, topics: LogTopics) -> anyhow::Result<Self> {
         let folders = data_folders::claim(&config).await?;
         let Ground { clock, view_writer, view_reader, metrics, troubles, watchdog, gate } = Ground::lay();

@@ -15,7 +15,7 @@ use federation_core::log::record::Body;
 use crate::config::{Config, Registry};
 use crate::registry::kept_items;
 use crate::snapshot_file;
-use crate::storage::{Claim, Evidence, Folder, Owner, Place, Standing, StorageError};
+use federation_storage::{Claim, Evidence, Folder, Owner, Place, Standing, StorageError};
 
 /// The folder of config items within the data directory.
 const REGISTRY: &str = "registry";
@@ -32,7 +32,7 @@ pub(super) struct DataFolders {
 /// Claims the folders. Those that cannot be used now are no error.
 ///
 /// # Errors
-/// A [`ClaimRefused`](crate::storage::ClaimRefused): they are another cluster's, or in use.
+/// A [`ClaimRefused`](federation_storage::ClaimRefused): they are another cluster's, or in use.
 pub(super) async fn claim(config: &Config) -> anyhow::Result<DataFolders> {
     let owner = Owner { federation: config.federation.clone(), cluster: config.cluster.clone() };
     let own = config.data_dir.clone();
@@ -47,7 +47,7 @@ fn claim_all(
     own: PathBuf,
     of_registry: Option<PathBuf>,
     owner: Owner,
-) -> Result<DataFolders, crate::storage::ClaimRefused> {
+) -> Result<DataFolders, federation_storage::ClaimRefused> {
     let judge = {
         let owner = owner.clone();
         move |folder: &Folder| judge(folder, &owner)

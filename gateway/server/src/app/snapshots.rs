@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::metrics::TroubleKind;
 use crate::snapshot_file::{self, NEWEST};
-use crate::storage::{ANSWERS_WITHIN, Place, StorageError, TRY_AGAIN};
+use federation_storage::{ANSWERS_WITHIN, Place, StorageError, TRY_AGAIN};
 use crate::trouble::TroubleBoard;
 
 /// How long an orderly stop waits for the last snapshot: half a million instances take a second or two.

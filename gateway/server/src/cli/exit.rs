@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::output::printable;
 use crate::config::Mistakes;
-use crate::storage::ClaimRefused;
+use federation_storage::ClaimRefused;
 
 /// Exit codes; scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use crate::app;
 use crate::config::{self, Config, Surroundings};
 use crate::fault::{self, Faults};
-use crate::storage::ClaimRefused;
+use federation_storage::ClaimRefused;
 use crate::telemetry;
 
 /// What the runtime's threads get to end after the gateway: those that write files. One that hangs on a disk would take for ever.

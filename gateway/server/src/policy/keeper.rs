@@ -16,7 +16,7 @@ use crate::config::{Mistakes, PolicyItem, PolicySources};
 use crate::engine::Clock;
 use crate::metrics::{PolicyLoad, PolicyMetrics, TroubleKind};
 use crate::ports::OwnItem;
-use crate::storage::{Place, StorageError, TRY_AGAIN};
+use federation_storage::{Place, StorageError, TRY_AGAIN};
 use crate::trouble::TroubleBoard;
 
 /// What keeps the policies up to date. It does nothing until it is run; what was kept is in force from the start.

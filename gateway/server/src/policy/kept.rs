@@ -1,7 +1,7 @@
 //! The last good document of each source, in the gateway's data directory: so that a restart while Nacos is away, or while the newest
 //! document is wrong, changes nothing.
 //!
-//! Form: a sealed document (see [`sealed`](crate::storage::sealed)) for each kind of source, in two generations. What was kept of another
+//! Form: a sealed document (see [`sealed`](federation_storage::sealed)) for each kind of source, in two generations. What was kept of another
 //! file or config item is passed over; what is damaged, or of another cluster, is set aside for the generation before.
 
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::document;
 use super::ledger::Good;
 use super::store::PolicySource;
-use crate::storage::sealed::{self, Unsealed};
-use crate::storage::{Aside, Folder, Place, StorageError};
+use federation_storage::sealed::{self, Unsealed};
+use federation_storage::{Aside, Folder, Place, StorageError};
 
 /// A document has at most 1 MiB; JSON makes six bytes of one at worst.
 const MOST_BYTES: u64 = 8 << 20;
@@ -168,7 +168,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::storage::{Claim, Evidence, Owner};
+    use federation_storage::{Claim, Evidence, Owner};
 
     fn good(text: &str) -> Good {
         let policies = Arc::new(document::from_text("p", text).unwrap());

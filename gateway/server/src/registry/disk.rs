@@ -1,4 +1,4 @@
-//! The config items in a folder: one sealed document (see [`sealed`](crate::storage::sealed)) for each item, named by a hash of its key.
+//! The config items in a folder: one sealed document (see [`sealed`](federation_storage::sealed)) for each item, named by a hash of its key.
 //!
 //! What cannot be taken for the item that its name stands for (cut off, empty, of another version, somebody else's, a link) is set aside and
 //! told as lost: the item is known to have been there. Its copy that was set aside counts as lost after the next start too, until the item is
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::check::CONTENT_MAX_BYTES;
 use super::configs::{ConfigItem, file_name, md5_hex};
-use crate::storage::sealed::{self, Unsealed};
-use crate::storage::{Aside, Folder, FolderId, Place, StorageError};
+use federation_storage::sealed::{self, Unsealed};
+use federation_storage::{Aside, Folder, FolderId, Place, StorageError};
 
 /// JSON makes six bytes of one at worst; labels are short beside contents.
 const MOST_BYTES: u64 = 8 * CONTENT_MAX_BYTES as u64;

@@ -16,7 +16,7 @@ use super::http::{Api, MAX_REQUEST_BYTES, refuse, router, rule};
 use super::keeping::Keeping;
 use super::owner::{Handle, Owner};
 use super::store::Store;
-use crate::storage::Place;
+use federation_storage::Place;
 use crate::trouble::TroubleBoard;
 
 /// Clients compute the gRPC port as the HTTP port plus this.

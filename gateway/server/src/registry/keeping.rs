@@ -31,7 +31,7 @@ use tokio::time::Instant;
 use super::configs::{ConfigLabels, ConfigStore, Expect, PublishError, Unreadable, file_name};
 use super::disk::{ConfigDisk, Loaded, Wanted, Written};
 use crate::metrics::TroubleKind;
-use crate::storage::{ANSWERS_WITHIN, FolderId, Place, StorageError, TRY_AGAIN};
+use federation_storage::{ANSWERS_WITHIN, FolderId, Place, StorageError, TRY_AGAIN};
 use crate::trouble::TroubleBoard;
 
 /// Changes of one batch: enough to share the sync of a folder, few enough to be done soon.

@@ -19,7 +19,7 @@ use super::keeping::{Change, Keeping, Order, Reply};
 use super::naming::{Now, Selection};
 use super::store::Store;
 use super::wire;
-use crate::storage::ANSWERS_WITHIN;
+use federation_storage::ANSWERS_WITHIN;
 
 /// Questions that wait for the owner; askers wait when it is full.
 const QUESTIONS: usize = 256;

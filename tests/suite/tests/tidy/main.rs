@@ -54,7 +54,7 @@ fn every_module_says_what_it_is() {
 
 #[test]
 fn the_core_the_records_and_the_listener_know_no_other_package() {
-    let folders = ["gateway/core", "gateway/listener", "gateway/nacos", "gateway/server", "proto", "tests/harness"];
+    let folders = ["gateway/core", "gateway/listener", "gateway/nacos-protocol", "gateway/server", "proto", "tests/harness"];
     let names: Vec<String> =
         folders.map(|folder| source::package_name(&read(&workspace().join(folder).join("Cargo.toml")))).into();
     let mut found = Vec::new();
@@ -107,7 +107,7 @@ fn adapters_do_not_know_each_other() {
 #[test]
 fn strangers_are_let_in_at_one_place() {
     let may = |name: &str| name.ends_with("gateway/server/src/demo/ports.rs"); // Looks for free ports.
-    let mut sources = source::under("gateway/nacos/src");
+    let mut sources = source::under("gateway/nacos-protocol/src");
     sources.extend(source::under("gateway/server/src"));
     sources.retain(|source| !source.is_test() && !may(&source.name) && !source.name.ends_with("/hostile.rs"));
     none(&findings(sources, |source| {
@@ -122,7 +122,7 @@ fn strangers_are_let_in_at_one_place() {
 fn errors_have_types_below_the_command_line() {
     let may = |name: &str| ["main.rs", "app.rs", "/app/", "/cli/", "/demo/"].iter().any(|place| name.contains(place));
     let mut sources = source::under("gateway/core/src");
-    sources.extend(source::under("gateway/nacos/src"));
+    sources.extend(source::under("gateway/nacos-protocol/src"));
     sources.extend(
         source::under("gateway/server/src").into_iter().filter(|source| !may(&source.name) && !source.is_test()),
     );

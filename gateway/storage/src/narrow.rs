@@ -13,7 +13,7 @@ const STICKY: u32 = 0o1000;
 impl Folder {
     /// Narrows the files of these names and, if nothing but what `is_ours` names is in the folder, the folder. Somebody who names a folder
     /// that others use too is warned instead of locking them out. What cannot be narrowed is told and used all the same.
-    pub(crate) fn narrow(&self, is_ours: impl Fn(&str) -> bool) {
+    pub fn narrow(&self, is_ours: impl Fn(&str) -> bool) {
         let Ok(names) = self.names() else { return };
         for name in names.iter().filter(|name| is_ours(name)) {
             self.narrow_file(name);
