@@ -24,14 +24,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::api;
 use crate::config::Config;
-use crate::engine::{Engine, EngineEnded, EngineThread, Watchdog};
-use crate::fault::Faults;
+use crate::engine::{Engine, EngineEnded, EngineThread};
 use crate::kafka;
 use crate::nacos;
 use crate::policy;
-use crate::ports::News;
 use crate::registry;
 use crate::unmatched::UnmatchedNames;
+use federation_ports::fault::Faults;
+use federation_ports::inbox::News;
+use federation_view::watchdog::Watchdog;
 
 use self::group::Group;
 use self::snapshots::SnapshotKeeper;

@@ -19,32 +19,29 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod thread;
-mod watchdog;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use federation_core::federation::input::{Input, LogInput};
 use federation_core::federation::{Changed, Federation, Now, OriginSnapshot};
 use federation_core::id::{ConfigKey, ServiceKey};
-use federation_core::time::{Millis, Mono, WallMs};
+use federation_core::time::{Millis, Mono};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::fault::EngineStuck;
-use crate::metrics::EngineMetrics;
-use crate::ports::{INBOX_CAPACITY, LocalNacos, Log, News};
-use crate::telemetry;
-use crate::trouble::TroubleBoard;
-use crate::view::{ClusterTable, ViewChange, ViewWriter};
+use federation_ports::fault::EngineStuck;
+use federation_ports::inbox::{INBOX_CAPACITY, LocalNacos, Log, News};
+use federation_ports::metrics::EngineMetrics;
+use federation_ports::trouble::TroubleBoard;
+use federation_view::view::{ClusterTable, ViewChange, ViewWriter};
 
-use self::commands::Command;
-pub use self::commands::{CommandError, CommandQueue, EngineCommands, commands};
 use self::read_back::ReadBack;
 use self::status::Startup;
-pub use self::status::{FactSource, Facts};
 pub use self::thread::{EngineEnded, EngineThread};
-pub use self::watchdog::{DEAD_AFTER, STUCK_AFTER, Watchdog};
+use federation_ports::clock::Clock;
+use federation_ports::commands::{Command, CommandQueue};
+use federation_ports::facts::FactSource;
+use federation_ports::trace;
 
 /// How much news is taken in before the view is changed. A larger batch makes a replay cheaper, a smaller one a change
 /// younger.
@@ -81,44 +78,6 @@ impl Default for Pace {
 enum Orders {
     Same,
     Changed,
-}
-
-/// This process's clocks. One per process: cluster ages are told by it.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    started: Instant,
-}
-
-impl Clock {
-    /// A clock whose monotonic time is zero now.
-    #[must_use]
-    pub fn start() -> Self {
-        Self { started: Instant::now() }
-    }
-
-    /// Monotonic time since the start.
-    #[must_use]
-    pub fn mono(&self) -> Mono {
-        Mono(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// The monotonic time of a moment in this process; zero if that was before the start.
-    #[must_use]
-    pub fn mono_at(&self, moment: Instant) -> Mono {
-        let since = moment.saturating_duration_since(self.started);
-        Mono(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// Both clocks. A wall clock before 1970 counts as 1970.
-    #[must_use]
-    pub fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        Now { mono: self.mono(), wall: WallMs(u64::try_from(wall).unwrap_or(u64::MAX)) }
-    }
-
-    fn instant(&self, mono: Mono) -> tokio::time::Instant {
-        (self.started + std::time::Duration::from_millis(mono.0)).into()
-    }
 }
 
 /// The engine and what it acts through.
@@ -285,8 +244,8 @@ impl Engine {
     }
 
     fn take_in(&mut self, news: News) -> Option<tracing::Span> {
-        let span = telemetry::span_of(&news.input, news.traceparent.as_deref());
-        let traceparent = span.as_ref().and_then(telemetry::traceparent);
+        let span = trace::span_of(&news.input, news.traceparent.as_deref());
+        let traceparent = span.as_ref().and_then(trace::traceparent);
         let input = match (news.input, news.asked) {
             (Input::Log(LogInput::EndOffset { partition, end }), Some(asked)) => {
                 Input::Log(LogInput::EndAnswer { partition, end, asked: self.clock.mono_at(asked) })
@@ -313,7 +272,7 @@ impl Engine {
 
     fn obey(&mut self, command: Command) {
         let now = self.clock.now();
-        if let Some(effect) = command.run(now, &mut self.core) {
+        if let Some(effect) = commands::run(command, now, &mut self.core) {
             self.act(now, effect, None);
         }
     }

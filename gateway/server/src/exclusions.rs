@@ -12,10 +12,10 @@ use federation_core::id::ClusterId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::metrics::TroubleKind;
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::TroubleBoard;
 use federation_storage::sealed;
 use federation_storage::{Aside, Place, StorageError};
-use crate::trouble::TroubleBoard;
 
 /// The file in the data directory.
 const FILE: &str = "excluded.json";

@@ -15,12 +15,12 @@ use federation_core::pattern::{ConfigPattern, Glob, ServicePattern};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Import};
-use crate::engine::{FactSource, Facts};
-use crate::metrics::TroubleKind;
 use crate::policy::PolicyReader;
-use crate::trouble::lasting::{Finding, Known, Lasting};
-use crate::trouble::{Raised, TroubleBoard};
-use crate::view::{ClusterTable, ViewReader};
+use federation_ports::facts::{FactSource, Facts};
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::lasting::{Finding, Known, Lasting};
+use federation_ports::trouble::{Raised, TroubleBoard};
+use federation_view::view::{ClusterTable, ViewReader};
 
 /// Least time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -178,7 +178,7 @@ mod tests {
     use federation_core::time::Mono;
 
     use super::*;
-    use crate::view::{self, ViewChange};
+    use federation_view::view::{self, ViewChange};
 
     fn import(clusters: &[&str], services: &[&str]) -> Import {
         let rule = |service: &&str| ServicePattern { service: service.parse().unwrap(), ..ServicePattern::any() };

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::ask::ServiceAsk;
 use super::select::Moment;
-use crate::metrics::{ApiMetrics, WatchFace};
-use crate::view::{ServiceWatch, ViewReader};
+use federation_ports::metrics::{ApiMetrics, WatchFace};
+use federation_view::view::{ServiceWatch, ViewReader};
 
 /// Bytes older than this are made anew for somebody who begins to watch, because of the ages in them; so a topic is encoded
 /// at most once a second for newcomers.

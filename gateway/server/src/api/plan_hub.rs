@@ -16,10 +16,10 @@ use tokio::sync::watch;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ApiState;
-use crate::metrics::WatchFace;
 use crate::policy::InForce;
 use crate::resolve::{CallerAsk, Encoded, Face, Inputs, Planned};
-use crate::view::ServiceWatch;
+use federation_ports::metrics::WatchFace;
+use federation_view::view::ServiceWatch;
 
 /// As in the hub of services.
 const OLD_FOR_A_NEWCOMER: Millis = Millis::from_secs(1);

@@ -16,7 +16,7 @@ use federation_core::service::{
 use federation_core::time::{Millis, Mono};
 
 use super::ask::{Filter, ListAsk, Origins};
-use crate::view::{ClusterTable, ViewReader};
+use federation_view::view::{ClusterTable, ViewReader};
 
 /// What is said of a cluster that has facts in the view but no status, which is so only for a moment.
 const UNHEARD: &str = "nothing was heard of this cluster yet";

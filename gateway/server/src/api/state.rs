@@ -11,14 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
 use super::plan_hub::PlanHub;
-use crate::engine::EngineCommands;
 use crate::exclusions::Exclusions;
-use crate::metrics::{ApiMetrics, Metrics};
 use crate::policy::PolicyReader;
 use crate::resolve::Resolver;
-use crate::trouble::{Trouble, TroubleBoard};
-use crate::view::ViewReader;
 use crate::what_if::{self, Effects, Lanes, Survey, TooManyOrders, Unanswered};
+use federation_ports::commands::EngineCommands;
+use federation_ports::metrics::{ApiMetrics, Metrics};
+use federation_ports::trouble::{Trouble, TroubleBoard};
+use federation_view::view::ViewReader;
 
 /// The reason that a stopping gateway gives for not being ready.
 const STOPPING: &str = "the gateway is stopping";

@@ -22,21 +22,24 @@ use super::snapshots::SnapshotKeeper;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
-use crate::engine::{self, Clock, Engine, FactSource, Pace, Watchdog};
+use crate::engine::{Engine, Pace};
 use crate::exclusions::Exclusions;
 use crate::kafka;
 use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
-use crate::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
 use crate::nacos;
 use crate::policy::{KeeperOptions, PolicyKeeper, PolicyReader};
-use crate::ports::{INBOX_CAPACITY, OwnItem};
 use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
 use crate::resolve::{self, OwnPlace, Resolver};
 use crate::snapshot_file;
-use federation_storage::Place;
-use crate::trouble::TroubleBoard;
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
-use crate::view::{self, ViewReader, ViewWriter};
+use federation_ports::clock::Clock;
+use federation_ports::facts::FactSource;
+use federation_ports::inbox::{INBOX_CAPACITY, OwnItem};
+use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
+use federation_ports::trouble::TroubleBoard;
+use federation_storage::Place;
+use federation_view::view::{self, ViewReader, ViewWriter};
+use federation_view::watchdog::Watchdog;
 
 /// Who makes the own topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +62,8 @@ impl Gateway {
         let listeners = Listeners::bind(&gate, config.listen.http, config.listen.grpc)?;
         let registry = start_registry(&config, &folders, &troubles, gate).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
-        let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), engine::commands());
+        let ((inbox_sender, inbox), (commands, command_queue)) =
+            (mpsc::channel(INBOX_CAPACITY), federation_ports::commands::commands());
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
 
         let log_options = kafka_options(&config, topics, exclusions.clone());
@@ -130,7 +134,7 @@ impl Ground {
     fn lay() -> Self {
         let clock = Clock::start();
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
-        let metrics = Arc::new(Metrics::new(view_reader.clone(), env!("CARGO_PKG_VERSION")));
+        let metrics = Arc::new(federation_view::metrics::with_view(view_reader.clone(), env!("CARGO_PKG_VERSION")));
         let troubles = TroubleBoard::new(metrics.troubles.clone());
         let watchdog = Watchdog::new(view_writer.monitor(), troubles.clone());
         let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
@@ -161,7 +165,7 @@ fn fact_sources(
     policy: PolicyReader,
     elsewhere: UnmatchedFacts,
 ) -> Vec<Box<dyn FactSource>> {
-    vec![Box::new(nacos), Box::new(topics), Box::new(policy), Box::new(elsewhere)]
+    vec![Box::new(nacos), Box::new(kafka::TopicFacts(topics)), Box::new(policy), Box::new(elsewhere)]
 }
 
 fn identity(config: &Config) -> Identity {

@@ -2,8 +2,8 @@
 
 use bounded_listener::{Observer, Reason};
 
-use crate::metrics::{ConnectionMetrics, TroubleKind};
-use crate::trouble::TroubleBoard;
+use federation_ports::metrics::{ConnectionMetrics, TroubleKind};
+use federation_ports::trouble::TroubleBoard;
 
 /// See the module.
 pub(super) struct Reception {

@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::metrics::TroubleKind;
 use crate::snapshot_file::{self, NEWEST};
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::TroubleBoard;
 use federation_storage::{ANSWERS_WITHIN, Place, StorageError, TRY_AGAIN};
-use crate::trouble::TroubleBoard;
 
 /// How long an orderly stop waits for the last snapshot: half a million instances take a second or two.
 const STOP_WITHIN: Duration = Duration::from_secs(5);

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::stand_in::Broker;
 use super::{Gateway, LogTopics};
 use crate::config::{self, Config, Surroundings};
-use crate::engine::{CommandError, EngineCommands};
-use crate::view::ViewReader;
+use federation_ports::commands::{CommandError, EngineCommands};
+use federation_view::view::ViewReader;
 
 /// Far longer than anything here takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);

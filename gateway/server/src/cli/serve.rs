@@ -10,9 +10,9 @@ use super::args::{Global, Serve};
 use super::exit::{Exit, Failure};
 use crate::app;
 use crate::config::{self, Config, Surroundings};
-use crate::fault::{self, Faults};
-use federation_storage::ClaimRefused;
 use crate::telemetry;
+use federation_ports::fault::{self, Faults};
+use federation_storage::ClaimRefused;
 
 /// What the runtime's threads get to end after the gateway: those that write files. One that hangs on a disk would take for ever.
 const THREADS_WITHIN: Duration = Duration::from_secs(1);

@@ -2,8 +2,8 @@
 
 use federation_core::federation::Federation;
 
-use crate::metrics::TroubleKind;
-use crate::trouble::TroubleBoard;
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::TroubleBoard;
 
 /// Makes the board's troubles of these kinds those of now. The cost grows with the number of clusters.
 pub(super) fn tell_origins(board: &TroubleBoard, core: &Federation) {

@@ -6,7 +6,7 @@ use federation_core::federation::input::{Input, LogInput, ReplicaIdentity};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::record::{ControlRecord, Header, TopicKind};
 
-use crate::metrics::{PublishMetrics, PublishResult};
+use federation_ports::metrics::{PublishMetrics, PublishResult};
 
 pub(super) struct ReadBack {
     identity: ReplicaIdentity,

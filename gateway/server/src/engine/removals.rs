@@ -2,8 +2,8 @@
 
 use federation_core::local::observation::Local;
 
-use crate::metrics::TroubleKind;
-use crate::trouble::TroubleBoard;
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::TroubleBoard;
 
 /// Services that are told one by one at most: the board keeps fewer, and a Nacos that answers no read at all must not make this slow.
 const MOST_TOLD: usize = 1000;

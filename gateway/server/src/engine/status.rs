@@ -7,29 +7,13 @@ use federation_core::lease::Role;
 use federation_core::service::HoldReason;
 use federation_core::time::{Millis, Mono};
 
-use tokio::sync::watch;
-
 use super::{Engine, origins, removals};
-use crate::kafka::TopicsHealth;
-use crate::metrics::DeltaResult;
-use crate::view::GatewayStatus;
+use federation_ports::facts::Facts;
+use federation_ports::metrics::DeltaResult;
+use federation_view::view::GatewayStatus;
 
 /// After this long the gateway answers even if its Nacos or the log has not been read, and says so.
 const START_DEADLINE: Millis = Millis::from_secs(20);
-
-/// Named facts, in a fixed order.
-pub type Facts = Vec<(&'static str, String)>;
-
-/// An adapter that has something to tell about itself.
-pub trait FactSource: Send {
-    /// What it has to tell now.
-    fn facts(&self) -> Facts;
-
-    /// What is limited, for people, in whole sentences; nothing by default.
-    fn limits(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
 
 /// What was achieved since the start; never taken back.
 #[derive(Debug, Default)]
@@ -37,28 +21,6 @@ pub(super) struct Startup {
     nacos_read: bool,
     log_read: bool,
     since: Option<Mono>,
-}
-
-impl FactSource for crate::nacos::NacosStatus {
-    fn facts(&self) -> Facts {
-        self.facts()
-    }
-
-    fn limits(&self) -> Vec<String> {
-        self.limits()
-    }
-}
-
-impl FactSource for watch::Receiver<TopicsHealth> {
-    fn facts(&self) -> Facts {
-        let told = match &*self.borrow() {
-            TopicsHealth::Unknown => "unknown: kafka has not been reached yet".to_owned(),
-            TopicsHealth::Ready { advice } if advice.is_empty() => "ready".to_owned(),
-            TopicsHealth::Ready { advice } => format!("ready; {}", advice.join("; ")),
-            TopicsHealth::Refused { reason } => format!("refused: {reason}"),
-        };
-        vec![("ownTopics", told)]
-    }
 }
 
 impl Startup {

@@ -17,9 +17,9 @@ use federation_core::pattern::Selection;
 use federation_core::routing::{Damping, DrainGuard, Percent};
 
 use super::*;
-use crate::ports::EncodedRecord;
-use crate::trouble::TroubleBoard;
-use crate::view::{self, ViewReader};
+use federation_ports::inbox::EncodedRecord;
+use federation_ports::trouble::TroubleBoard;
+use federation_view::view::{self, ViewReader};
 
 /// Far longer than anything here takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -83,7 +83,7 @@ struct Stage {
     view: ViewReader,
     inbox: mpsc::Sender<News>,
     news: mpsc::Receiver<News>,
-    commands: EngineCommands,
+    commands: federation_ports::commands::EngineCommands,
     asked: Asked,
     metrics: EngineMetrics,
     blocked: Receiver<()>,
@@ -110,7 +110,7 @@ impl Stage {
         let (asked, metrics, clock) = (Asked::default(), EngineMetrics::default(), Clock::start());
         let (writer, view) = view::new(Arc::new(move || clock.mono()));
         let (inbox, news) = mpsc::channel(INBOX_CAPACITY);
-        let (commands, queue) = commands();
+        let (commands, queue) = federation_ports::commands::commands();
         let (snapshots, _snapshots) = mpsc::channel(1);
         let ((told_blocked, blocked), (let_go, waits)) = (sync_channel(1), sync_channel(1));
         let engine = Engine {
@@ -256,7 +256,7 @@ async fn an_order_whose_caller_has_gone_is_not_taken() {
     drop(gone);
     let command = stage.engine.commands.next().await.unwrap();
     let now = stage.engine.clock.now();
-    assert!(command.run(now, &mut stage.engine.core).is_none());
+    assert!(commands::run(command, now, &mut stage.engine.core).is_none());
     let taken: Result<_, DrainRefused> = stage.engine.core.order_drain(now, order());
     assert_eq!(taken.unwrap().0.intent.counter.get(), 1, "the first that was taken");
 }

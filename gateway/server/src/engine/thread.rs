@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use crate::ports::News;
+use federation_ports::inbox::News;
 
 /// The running engine. Dropped, it goes on by itself.
 #[derive(Debug)]

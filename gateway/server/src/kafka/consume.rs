@@ -37,9 +37,9 @@ use crate::kafka::slot::{Hindrance, Place, Slot, Verdict};
 use crate::kafka::source::Sources;
 use crate::kafka::topics::TopicNames;
 use crate::kafka::turn::{StoppedBy, Turn, described_partitions};
-use crate::metrics::{Component, LogMetrics, TroubleKind};
-use crate::ports::{Inbox, News};
-use crate::trouble::TroubleBoard;
+use federation_ports::inbox::{Inbox, News};
+use federation_ports::metrics::{Component, LogMetrics, TroubleKind};
+use federation_ports::trouble::TroubleBoard;
 
 /// How long a stop may go unnoticed.
 const NOTICE: Duration = Duration::from_millis(100);

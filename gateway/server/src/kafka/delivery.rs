@@ -24,7 +24,7 @@ use crate::kafka::lookout::Lookout;
 use crate::kafka::produce::Line;
 use crate::kafka::refusals::{self, Refusals};
 use crate::kafka::topics::TopicNames;
-use crate::metrics::{LogMetrics, PublishResult, SendFailure};
+use federation_ports::metrics::{LogMetrics, PublishResult, SendFailure};
 
 /// Opaque value of a record without an id.
 pub(super) const NO_ID: usize = usize::MAX;

@@ -19,9 +19,9 @@ use crate::kafka::consume::{Signal, Signals};
 use crate::kafka::inspector::{Edge, Inspector, Places};
 use crate::kafka::lookout::Lookout;
 use crate::kafka::membership::Member;
-use crate::metrics::TroubleKind;
-use crate::ports::{Inbox, News};
-use crate::trouble::TroubleBoard;
+use federation_ports::inbox::{Inbox, News};
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::TroubleBoard;
 
 /// How often every partition's end is asked for.
 const INTERVAL: Duration = Duration::from_secs(2);

@@ -21,7 +21,7 @@ use crate::kafka::life::Questions;
 use crate::kafka::lookout::Lookout;
 use crate::kafka::options::{KafkaOptions, QUESTION_TIMEOUT};
 use crate::kafka::topics::TopicNames;
-use crate::metrics::{Component, LogMetrics};
+use federation_ports::metrics::{Component, LogMetrics};
 
 type Client = Disposable<BaseConsumer<Context>>;
 

@@ -22,9 +22,10 @@ use crate::kafka::inspector::{Inspector, Survey, SurveyError};
 use crate::kafka::options::{KafkaOptions, TopicCreation};
 use crate::kafka::produce::Limits;
 use crate::kafka::topics::{Finding, Grade, TopicNames};
-use crate::metrics::{LogMetrics, TroubleKind};
-use crate::ports::Inbox;
-use crate::trouble::TroubleBoard;
+use federation_ports::facts::{FactSource, Facts};
+use federation_ports::inbox::Inbox;
+use federation_ports::metrics::{LogMetrics, TroubleKind};
+use federation_ports::trouble::TroubleBoard;
 
 /// How often all topics are listed: a new cluster is to be seen within 10 s.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -76,6 +77,22 @@ pub enum TopicsHealth {
         /// Why, and what to do.
         reason: String,
     },
+}
+
+/// Tells the state of the own topics.
+#[derive(Debug)]
+pub struct TopicFacts(pub watch::Receiver<TopicsHealth>);
+
+impl FactSource for TopicFacts {
+    fn facts(&self) -> Facts {
+        let told = match &*self.0.borrow() {
+            TopicsHealth::Unknown => "unknown: kafka has not been reached yet".to_owned(),
+            TopicsHealth::Ready { advice } if advice.is_empty() => "ready".to_owned(),
+            TopicsHealth::Ready { advice } => format!("ready; {}", advice.join("; ")),
+            TopicsHealth::Refused { reason } => format!("refused: {reason}"),
+        };
+        vec![("ownTopics", told)]
+    }
 }
 
 /// The task.

@@ -21,11 +21,11 @@ use crate::kafka::membership::{Membership, Surroundings};
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::produce::{KafkaLog, Producers};
 use crate::kafka::supervise::Supervisor;
-use crate::metrics::{Component, LogMetrics};
-use crate::ports::Inbox;
-use crate::trouble::TroubleBoard;
+use federation_ports::inbox::Inbox;
+use federation_ports::metrics::{Component, LogMetrics};
+use federation_ports::trouble::TroubleBoard;
 
-pub use membership::TopicsHealth;
+pub use membership::{TopicFacts, TopicsHealth};
 
 mod admin;
 mod chores;

@@ -24,8 +24,8 @@ use crate::kafka::lookout::Lookout;
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::topics::TopicNames;
 use crate::kafka::wire::{HEADER, TRACEPARENT};
-use crate::metrics::{Component, LogMetrics, PublishResult};
-use crate::ports::{EncodedRecord, Log};
+use federation_ports::inbox::{EncodedRecord, Log};
+use federation_ports::metrics::{Component, LogMetrics, PublishResult};
 
 /// What Kafka reads as a record without a time of its own.
 ///

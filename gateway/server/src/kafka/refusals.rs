@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::metrics::SendFailure;
+use federation_ports::metrics::SendFailure;
 
 /// Refused records that are remembered of a topic at most; beyond, they are counted only while they are tried.
 const MOST_RECORDS: usize = 1_000;

@@ -7,7 +7,7 @@ use federation_core::log::record::PartitionId;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 
 use crate::kafka::client::Context;
-use crate::metrics::TroubleKind;
+use federation_ports::metrics::TroubleKind;
 
 /// How long a partition may seem read to the end while its leader says that there is more.
 const DOUBT: Duration = Duration::from_secs(1);

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kafka::life::Replacements;
 use crate::kafka::produce::{Line, Producers};
-use crate::metrics::TroubleKind;
-use crate::ports::Inbox;
-use crate::trouble::TroubleBoard;
+use federation_ports::inbox::Inbox;
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::TroubleBoard;
 
 /// How often producers are judged.
 const INTERVAL: Duration = Duration::from_millis(500);

@@ -22,8 +22,8 @@ use super::embedded::EmbeddedKafka;
 use super::options::{TopicCreation, TopicSettings};
 use super::topics::TopicNames;
 use super::*;
-use crate::ports::{EncodedRecord, Log, News};
 use federation_core::federation::input::{Input, LogInput};
+use federation_ports::inbox::{EncodedRecord, Log, News};
 
 const PARTITIONS: u32 = 2;
 /// Longer than any step takes on a loaded machine.
@@ -66,7 +66,7 @@ struct Member {
 
 impl Member {
     fn start(options: KafkaOptions) -> Self {
-        let (inbox, news) = mpsc::channel(crate::ports::INBOX_CAPACITY);
+        let (inbox, news) = mpsc::channel(federation_ports::inbox::INBOX_CAPACITY);
         let (metrics, troubles) = (LogMetrics::default(), TroubleBoard::default());
         let (log, tasks) = connect(options, inbox, metrics.clone(), troubles.clone()).unwrap();
         let (mut parts, stop) = (JoinSet::new(), CancellationToken::new());

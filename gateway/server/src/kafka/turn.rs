@@ -11,7 +11,7 @@ use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
 use crate::kafka::fairness::RECORD_WORK;
 use crate::kafka::intern::Interner;
 use crate::kafka::wire::{HEADER, RawRecord, TRACEPARENT, decode_control, decode_record, home_partition};
-use crate::ports::News;
+use federation_ports::inbox::News;
 
 /// Headers of a record that are looked at; a record that has more has none.
 const MOST_HEADERS: usize = 64;

@@ -19,7 +19,7 @@ use federation_proto::federation::log::v1 as proto;
 use prost::Message;
 
 use crate::kafka::intern::Interner;
-use crate::ports::EncodedRecord;
+use federation_ports::inbox::EncodedRecord;
 
 /// Name of the header that every record has.
 pub const HEADER: &str = "f";

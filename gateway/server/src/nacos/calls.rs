@@ -17,8 +17,8 @@ use nacos_protocol::admin::AdminError;
 use nacos_protocol::client::{CallError, Refusal};
 
 use super::about::About;
-use crate::metrics::{NacosMetrics, TroubleKind};
-use crate::trouble::TroubleBoard;
+use federation_ports::metrics::{NacosMetrics, TroubleKind};
+use federation_ports::trouble::TroubleBoard;
 
 /// A refused call is tried again after this: a right may have been granted. Nacos itself takes up to 15 s to notice that.
 const RETRY_REFUSED: Duration = Duration::from_secs(60);

@@ -50,9 +50,9 @@ use self::own_item::OwnItemCell;
 pub use self::settings::{Settings, federated_selection};
 use self::shared::{Context, EngineGone, Question, Shared};
 pub use self::status::NacosStatus;
-use crate::metrics::NacosMetrics;
-use crate::ports::{Inbox, LocalNacos, OwnItem};
-use crate::trouble::TroubleBoard;
+use federation_ports::inbox::{Inbox, LocalNacos, OwnItem};
+use federation_ports::metrics::NacosMetrics;
+use federation_ports::trouble::TroubleBoard;
 
 /// A Nacos that has been silent this long is asked whether it is there: its answer keeps what it said before young. Well below the age
 /// from which a cluster counts as stale.

@@ -17,7 +17,7 @@ use super::calls::{ApiCall, Trouble};
 use super::configs::{SETTLE, md5_of};
 use super::names::PUBLIC;
 use super::shared::{Context, EngineGone};
-use crate::ports::OwnItem;
+use federation_ports::inbox::OwnItem;
 
 /// The item is read this often even if no bell rang: a bell can be lost on a living connection.
 const LOOK_EVERY: Duration = Duration::from_secs(10);

@@ -20,9 +20,9 @@ use super::names::Names;
 use super::own_item::OwnItemCell;
 use super::queue::Queue;
 use super::rules::Rules;
-use crate::metrics::NacosMetrics;
-use crate::ports::{Inbox, News};
-use crate::trouble::TroubleBoard;
+use federation_ports::inbox::{Inbox, News};
+use federation_ports::metrics::NacosMetrics;
+use federation_ports::trouble::TroubleBoard;
 
 /// Nobody takes in news any more: the process is about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

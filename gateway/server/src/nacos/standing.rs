@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::calls::ApiCall;
 use super::rules::{Of, Unmatched};
 use super::shared::{Context, EngineGone};
-use crate::metrics::TroubleKind;
-use crate::trouble::Raised;
-use crate::trouble::lasting::{Finding, Known, Lasting};
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::Raised;
+use federation_ports::trouble::lasting::{Finding, Known, Lasting};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A Nacos that was not heard for this long is a trouble. A paused server is given up after 8 s, and a restarted one takes longer.

@@ -1,5 +1,7 @@
 //! What the adapter says of itself, for `status` and for readiness.
 
+use federation_ports::facts::{FactSource, Facts};
+
 use super::calls::ApiCall;
 use super::shared::{Context, Notes, Watched};
 
@@ -14,9 +16,31 @@ impl NacosStatus {
         Self { shared }
     }
 
-    /// Named facts, in a fixed order.
+    /// Whether everything watched has answered since the connection was set up.
     #[must_use]
-    pub fn facts(&self) -> Vec<(&'static str, String)> {
+    pub fn has_answered(&self) -> bool {
+        self.shared.watched().answered
+    }
+
+    fn connection(&self, notes: &Notes) -> String {
+        match (&*self.shared.link.borrow(), &notes.disconnected) {
+            (Some(link), _) => {
+                let abilities = match (link.fuzzy_watch, link.persistent_instances) {
+                    (true, true) => "fuzzy watch, persistent instances",
+                    (true, false) => "fuzzy watch",
+                    (false, true) => "persistent instances",
+                    (false, false) => "none announced",
+                };
+                format!("connected to {}, connection {}, abilities: {abilities}", link.server, link.generation)
+            }
+            (None, Some(reason)) => format!("not connected: {reason}"),
+            (None, None) => "connecting".to_owned(),
+        }
+    }
+}
+
+impl FactSource for NacosStatus {
+    fn facts(&self) -> Facts {
         let shared = &self.shared;
         let notes = shared.note(|notes| notes.clone());
         let watched = shared.watched();
@@ -41,9 +65,7 @@ impl NacosStatus {
         facts
     }
 
-    /// What is limited although all works as far as it may, for people.
-    #[must_use]
-    pub fn limits(&self) -> Vec<String> {
+    fn limits(&self) -> Vec<String> {
         let calls = &self.shared.calls;
         let limit = |call, text: &str| calls.is_refused_anywhere(call).then(|| text.to_owned());
         [
@@ -66,28 +88,6 @@ impl NacosStatus {
         .into_iter()
         .flatten()
         .collect()
-    }
-
-    /// Whether everything watched has answered since the connection was set up.
-    #[must_use]
-    pub fn has_answered(&self) -> bool {
-        self.shared.watched().answered
-    }
-
-    fn connection(&self, notes: &Notes) -> String {
-        match (&*self.shared.link.borrow(), &notes.disconnected) {
-            (Some(link), _) => {
-                let abilities = match (link.fuzzy_watch, link.persistent_instances) {
-                    (true, true) => "fuzzy watch, persistent instances",
-                    (true, false) => "fuzzy watch",
-                    (false, true) => "persistent instances",
-                    (false, false) => "none announced",
-                };
-                format!("connected to {}, connection {}, abilities: {abilities}", link.server, link.generation)
-            }
-            (None, Some(reason)) => format!("not connected: {reason}"),
-            (None, None) => "connecting".to_owned(),
-        }
     }
 }
 

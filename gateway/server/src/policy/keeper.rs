@@ -13,11 +13,11 @@ use super::ledger::{Good, Ledger, Outcome, Said};
 use super::store::{PolicyReader, PolicySource, PolicyWriter, line};
 use super::{document, kept, store};
 use crate::config::{Mistakes, PolicyItem, PolicySources};
-use crate::engine::Clock;
-use crate::metrics::{PolicyLoad, PolicyMetrics, TroubleKind};
-use crate::ports::OwnItem;
+use federation_ports::clock::Clock;
+use federation_ports::inbox::OwnItem;
+use federation_ports::metrics::{PolicyLoad, PolicyMetrics, TroubleKind};
+use federation_ports::trouble::TroubleBoard;
 use federation_storage::{Place, StorageError, TRY_AGAIN};
-use crate::trouble::TroubleBoard;
 
 /// What keeps the policies up to date. It does nothing until it is run; what was kept is in force from the start.
 pub struct PolicyKeeper {

@@ -11,8 +11,8 @@ use federation_core::time::WallMs;
 use tokio::sync::watch;
 
 use crate::config::{Mistake, PolicyItem};
-use crate::engine::{FactSource, Facts};
-use crate::metrics::PolicyOrigin;
+use federation_ports::facts::{FactSource, Facts};
+use federation_ports::metrics::PolicyOrigin;
 
 /// Mistakes that `status` repeats; `GET /v1/policy` has all of them.
 const MISTAKES_IN_STATUS: usize = 3;

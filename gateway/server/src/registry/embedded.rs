@@ -16,8 +16,8 @@ use super::http::{Api, MAX_REQUEST_BYTES, refuse, router, rule};
 use super::keeping::Keeping;
 use super::owner::{Handle, Owner};
 use super::store::Store;
+use federation_ports::trouble::TroubleBoard;
 use federation_storage::Place;
-use crate::trouble::TroubleBoard;
 
 /// Clients compute the gRPC port as the HTTP port plus this.
 pub const GRPC_OFFSET: u16 = 1000;

@@ -30,9 +30,9 @@ use tokio::time::Instant;
 
 use super::configs::{ConfigLabels, ConfigStore, Expect, PublishError, Unreadable, file_name};
 use super::disk::{ConfigDisk, Loaded, Wanted, Written};
-use crate::metrics::TroubleKind;
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::TroubleBoard;
 use federation_storage::{ANSWERS_WITHIN, FolderId, Place, StorageError, TRY_AGAIN};
-use crate::trouble::TroubleBoard;
 
 /// Changes of one batch: enough to share the sync of a folder, few enough to be done soon.
 const BATCH: usize = 64;

@@ -9,7 +9,7 @@ use federation_core::id::ClusterId;
 use federation_core::locality::Locality;
 use federation_core::routing::Caller;
 
-use crate::view::ClusterTable;
+use federation_view::view::ClusterTable;
 
 /// What somebody said of a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use federation_core::service::{ClusterStatus, FederatedService, Revision};
 use federation_core::time::{Millis, Mono};
 
 use crate::policy::InForce;
-use crate::view::ClusterTable;
+use federation_view::view::ClusterTable;
 
 /// One moment's values. Each carries its own version; they need not have changed together.
 #[derive(Clone, Debug)]

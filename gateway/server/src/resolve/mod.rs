@@ -30,9 +30,9 @@ pub(crate) use self::encoded::{Depth, Encoded, Excerpt, Pieces, Unusable};
 pub(crate) use self::inputs::{Inputs, OriginState, origin_states};
 pub(crate) use self::planned::{Planned, Unused};
 pub use self::room::kept_bytes;
-use crate::metrics::ResolveMetrics;
 use crate::policy::InForce;
-use crate::view::ViewReader;
+use federation_ports::metrics::ResolveMetrics;
+use federation_view::view::ViewReader;
 
 /// More than any test keeps.
 #[cfg(test)]

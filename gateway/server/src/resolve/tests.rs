@@ -13,8 +13,8 @@ use federation_core::time::{Mono, WallMs};
 
 use super::cache::MOST_CLASSES;
 use super::*;
-use crate::metrics::Metrics;
-use crate::view::{self, ClusterTable, ViewChange, ViewWriter};
+use federation_ports::metrics::Metrics;
+use federation_view::view::{self, ClusterTable, ViewChange, ViewWriter};
 
 /// Two clusters in regions of their names, and a resolver beside the first.
 struct World {
@@ -29,7 +29,7 @@ impl World {
     fn new(kept_bytes: usize) -> Self {
         let (writer, reader) = view::new(Arc::new(|| Mono(0)));
         let (policies, policy) = watch::channel(Arc::default());
-        let metrics = Metrics::new(reader.clone(), "0").resolve;
+        let metrics = federation_view::metrics::with_view(reader.clone(), "0").resolve;
         let own = OwnPlace { cluster: "a".parse().unwrap(), locality: locality("ra/z1", "na") };
         let rules = PlaceRules::default();
         let resolver = Resolver::new(reader, policy, rules, own, kept_bytes, metrics.clone());

@@ -29,7 +29,7 @@ pub(crate) use self::lanes::{Lanes, OrderTurn, Question, TooManyOrders, Unanswer
 use self::last_ones::LastOnes;
 use self::walk::{Visitor, walk};
 use crate::resolve::{Inputs, Resolver};
-use crate::view::ViewReader;
+use federation_view::view::ViewReader;
 
 /// Services that are kept beyond those wanted, before the less serious ones are let go of.
 const SLACK: usize = 512;

@@ -16,10 +16,10 @@ use proptest::prelude::*;
 
 use super::walk::{SLICE_SERVICES, Turn};
 use super::*;
-use crate::metrics::Metrics;
 use crate::policy::InForce;
 use crate::resolve::{KEPT_BYTES, OwnPlace};
-use crate::view::{self, ClusterTable, ViewChange};
+use federation_ports::metrics::Metrics;
+use federation_view::view::{self, ClusterTable, ViewChange};
 
 const CLUSTERS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -65,7 +65,7 @@ fn moment(
     });
     let policies = Arc::new(Policies::new(Arc::new(policy), Vec::new()).unwrap());
     let in_force = tokio::sync::watch::channel(Arc::new(InForce { policies, ..InForce::default() })).1;
-    let metrics = Metrics::new(reader.clone(), "0.0.0");
+    let metrics = federation_view::metrics::with_view(reader.clone(), "0.0.0");
     let own = OwnPlace { cluster: "a".parse().unwrap(), locality: Locality::default() };
     let resolver =
         Resolver::new(reader.clone(), in_force, PlaceRules::default(), own, KEPT_BYTES, metrics.resolve.clone());

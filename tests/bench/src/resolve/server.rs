@@ -13,11 +13,11 @@ use federation_gateway::api::serve::{self, Listeners, ServeError};
 use federation_gateway::api::{ApiState, Identity};
 use federation_gateway::engine;
 use federation_gateway::exclusions::Exclusions;
-use federation_gateway::metrics::Metrics;
 use federation_gateway::policy::PolicyReader;
 use federation_gateway::resolve::{OwnPlace, Resolver, kept_bytes};
-use federation_gateway::trouble::TroubleBoard;
-use federation_gateway::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
+use federation_ports::metrics::Metrics;
+use federation_ports::trouble::TroubleBoard;
+use federation_view::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -140,7 +140,7 @@ fn gateway(services: Vec<FederatedService>) -> (ViewWriter, ApiState) {
         replica: "bench-0".to_owned(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let metrics = Arc::new(Metrics::new(reader.clone(), identity.version));
+    let metrics = Arc::new(federation_view::metrics::with_view(reader.clone(), identity.version));
     let own = OwnPlace { cluster: identity.cluster.clone(), locality: fixture::locality(0) };
     let policy = PolicyReader::of_defaults();
     let resolver = Resolver::new(
@@ -151,7 +151,7 @@ fn gateway(services: Vec<FederatedService>) -> (ViewWriter, ApiState) {
         kept_bytes(),
         metrics.resolve.clone(),
     );
-    let (commands, _) = engine::commands();
+    let (commands, _) = federation_ports::commands::commands();
     let exclusions = Exclusions::none(std::env::temp_dir().as_path().into());
     (
         writer,

@@ -11,7 +11,8 @@ use federation_core::federation::input::{ConfigReading, LocalInput, ServiceReadi
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::Health;
 use federation_core::pattern::{Selection, ServicePattern};
-use federation_gateway::ports::OwnItem;
+use federation_ports::facts::FactSource;
+use federation_ports::inbox::OwnItem;
 use nacos_protocol::client::{ConfigName, ConfigWrite, ServiceName};
 
 use federation_harness::Fault;

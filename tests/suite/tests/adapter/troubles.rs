@@ -5,8 +5,8 @@ use std::time::Instant;
 use federation_core::federation::input::{LocalInput, ServiceReading};
 use federation_core::id::{ConfigKey, InstanceId};
 use federation_core::pattern::{ConfigPattern, Selection, ServicePattern};
-use federation_gateway::metrics::TroubleKind;
 use federation_harness::{Fault, Link};
+use federation_ports::metrics::TroubleKind;
 use nacos_protocol::client::{ConfigName, ConfigWrite};
 
 use crate::observer::{Gateway, PATIENCE, instance, key, name};

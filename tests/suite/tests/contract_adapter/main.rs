@@ -11,8 +11,9 @@ use federation_core::federation::input::LocalInput;
 use federation_core::id::{ConfigKey, InstanceId};
 use federation_core::instance::Health;
 use federation_core::pattern::{ConfigPattern, Selection, ServicePattern};
-use federation_gateway::ports::OwnItem;
 use federation_harness::{Access, Line, Parts};
+use federation_ports::facts::FactSource;
+use federation_ports::inbox::OwnItem;
 use nacos_protocol::client::{ConfigName, ConfigWrite, ServiceName};
 use nacos_protocol::message::naming::Instance;
 

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use federation_core::federation::input::LogInput;
 use federation_gateway::kafka::options::KafkaOptions;
-use federation_gateway::metrics::TroubleKind;
 use federation_harness::home::Home;
 use federation_harness::{Kafka, Part, Parts};
+use federation_ports::metrics::TroubleKind;
 
 use crate::member::{Member, options};
 

@@ -2,7 +2,7 @@
 
 use federation_core::federation::input::LogInput;
 use federation_core::log::record::{PartitionId, TopicKind};
-use federation_gateway::metrics::TroubleKind;
+use federation_ports::metrics::TroubleKind;
 use rdkafka::admin::{AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::{Offset, TopicPartitionList};
 

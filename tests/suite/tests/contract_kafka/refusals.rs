@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use federation_core::log::record::TopicKind;
-use federation_gateway::metrics::{SendFailure, TroubleKind};
-use federation_gateway::ports::Log;
 use federation_harness::{Kafka, KafkaOptions, Part, Parts};
+use federation_ports::inbox::Log;
+use federation_ports::metrics::{SendFailure, TroubleKind};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};

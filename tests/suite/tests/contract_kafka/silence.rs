@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use federation_core::federation::input::LogInput;
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_gateway::metrics::{Component, TroubleKind};
-use federation_gateway::ports::{EncodedRecord, Log};
 use federation_harness::{Answer, Emptiness, Kafka, KafkaOptions, KafkaProxy, Part, Parts, Spoil, Which};
+use federation_ports::inbox::{EncodedRecord, Log};
+use federation_ports::metrics::{Component, TroubleKind};
 
 use crate::member::{Member, instance_key, options, record};
 use crate::{beat, instance};

@@ -54,7 +54,8 @@ fn every_module_says_what_it_is() {
 
 #[test]
 fn the_core_the_records_and_the_listener_know_no_other_package() {
-    let folders = ["gateway/core", "gateway/listener", "gateway/nacos-protocol", "gateway/server", "proto", "tests/harness"];
+    let folders =
+        ["gateway/core", "gateway/listener", "gateway/nacos-protocol", "gateway/server", "proto", "tests/harness"];
     let names: Vec<String> =
         folders.map(|folder| source::package_name(&read(&workspace().join(folder).join("Cargo.toml")))).into();
     let mut found = Vec::new();

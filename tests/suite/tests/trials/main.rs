@@ -48,7 +48,9 @@ async fn tried(brokers: usize) -> Result<()> {
                 }
                 match outcome {
                     Ok(seen) if seen.back > BACK_WITHIN => failures.push(format!("{what}: {:?}", seen.back)),
-                    Ok(seen) if seen.said.len() < 2 => failures.push(format!("{what}: not both said what is wrong")),
+                    Ok(seen) if seen.said.len() < 2 && has_to_be_said(brokers, fault) => {
+                        failures.push(format!("{what}: not both said what is wrong"));
+                    }
                     Ok(_) => {}
                     Err(error) => failures.push(format!("{what}: {error:#}")),
                 }
@@ -58,6 +60,12 @@ async fn tried(brokers: usize) -> Result<()> {
     crew.end().await?;
     ensure!(failures.is_empty(), "\n{}", failures.join("\n"));
     Ok(())
+}
+
+/// Whether every gateway has to name it. Where others are left, a broker that ends hands its partitions over in a moment: nothing is wrong
+/// then with a gateway that had nothing to ask of it.
+fn has_to_be_said(brokers: usize, fault: Fault) -> bool {
+    brokers == 1 || !matches!(fault, Fault::Restart | Fault::Kill)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use super::encoded_once::EncodedOnce;
 use super::{discovery, wire};
 use crate::api::ApiState;
 use crate::api::hub::{Encode, Shown, Watcher};
-use crate::metrics::WatchFace;
+use federation_ports::metrics::WatchFace;
 
 /// The path of the call.
 pub(super) const PATH: &str = "/federation.v1.Discovery/WatchService";

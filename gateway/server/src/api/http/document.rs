@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::api::ask::{Origins, Page, ServiceAsk};
 use crate::api::select::{Counts, Listed, Moment, Origin};
-use crate::trouble::Trouble;
+use federation_ports::trouble::Trouble;
 
 /// Place of a cluster; a part that is not known is null.
 #[derive(Serialize, ToSchema)]

@@ -22,8 +22,8 @@ use super::problem::{Problem, ProblemDocument};
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
 use super::{body, reply};
 use crate::api::ApiState;
-use crate::engine::CommandError;
-use crate::view::{ClusterTable, stuck_reason};
+use federation_ports::commands::CommandError;
+use federation_view::view::{ClusterTable, stuck_reason};
 
 /// An order that was not read back within this time is answered with 504. The log takes some ten milliseconds.
 const IN_FORCE_WITHIN: Duration = Duration::from_secs(3);

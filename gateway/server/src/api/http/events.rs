@@ -20,7 +20,7 @@ use crate::api::ApiState;
 use crate::api::ask::{Origins, ServiceAsk};
 use crate::api::hub::{Encode, Shown, Watcher};
 use crate::api::select::Moment;
-use crate::metrics::WatchFace;
+use federation_ports::metrics::WatchFace;
 
 /// How often a comment is sent, so that nobody on the way takes an idle connection for a dead one.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);

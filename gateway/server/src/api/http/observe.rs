@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::api::ApiState;
-use crate::metrics::Route;
+use federation_ports::metrics::Route;
 
 /// The label is the route's pattern, never the path that somebody made up.
 pub(super) async fn observe(State(state): State<ApiState>, request: Request, next: Next) -> Response {

@@ -9,7 +9,7 @@ use super::problem::{Problem, ProblemDocument};
 use super::{params, reply};
 use crate::api::ApiState;
 use crate::api::select::Moment;
-use crate::engine::DEAD_AFTER;
+use federation_view::watchdog::DEAD_AFTER;
 
 /// What the gateway says of itself and of all clusters.
 #[utoipa::path(

@@ -17,8 +17,8 @@ use super::plan_document::UnusedDocument;
 use crate::api::ask::{BadField, Origins};
 use crate::api::select::Moment;
 use crate::resolve::Unused;
-use crate::view::stuck_reason;
 use crate::what_if::Unanswered;
+use federation_view::view::stuck_reason;
 
 /// Instances that a problem lists; how many there are is in its detail.
 const LISTED: usize = 100;

@@ -11,7 +11,7 @@ use super::comparison::ComparisonDocument;
 use super::problem::{Problem, ProblemDocument};
 use super::reply;
 use crate::api::ApiState;
-use crate::view::ClusterTable;
+use federation_view::view::ClusterTable;
 
 const PARAMETERS: &[&str] = &["lost", "drain", "unhealthy", "limit"];
 /// Services of an answer when no number is given.

@@ -193,7 +193,7 @@ async fn a_wrong_order_is_refused_with_the_field() {
 
 #[tokio::test]
 async fn an_order_that_is_not_read_back_in_time_may_still_come() {
-    let (commands, _queue) = crate::engine::commands();
+    let (commands, _queue) = federation_ports::commands::commands();
     let gateway = filled(Gateway::with(commands));
     let answer = gateway.order(json!({"cluster": "frankfurt", "percent": 0})).await;
     assert_eq!(answer.status, StatusCode::GATEWAY_TIMEOUT);

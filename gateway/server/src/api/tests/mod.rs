@@ -35,13 +35,13 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::{ApiState, Identity};
-use crate::engine::EngineCommands;
 use crate::exclusions::Exclusions;
-use crate::metrics::Metrics;
 use crate::policy::{InForce, PolicyReader, PolicySource};
 use crate::resolve::{KEPT_BYTES, OwnPlace, Resolver};
-use crate::trouble::TroubleBoard;
-use crate::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
+use federation_ports::commands::EngineCommands;
+use federation_ports::metrics::Metrics;
+use federation_ports::trouble::TroubleBoard;
+use federation_view::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
 
 /// Versions begin at this number: the start of the process in milliseconds, times 1,024.
 const FIRST_VERSION: u64 = 1024;
@@ -57,7 +57,7 @@ struct Gateway {
 impl Gateway {
     /// Whose engine has ended.
     fn new() -> Self {
-        Self::with(crate::engine::commands().0)
+        Self::with(federation_ports::commands::commands().0)
     }
 
     fn with(commands: EngineCommands) -> Self {
@@ -77,7 +77,7 @@ impl Gateway {
             replica: "shanghai-0".to_owned(),
             version: "0.1.0",
         };
-        let metrics = Arc::new(Metrics::new(reader.clone(), identity.version));
+        let metrics = Arc::new(federation_view::metrics::with_view(reader.clone(), identity.version));
         let (policies, policy) = tokio::sync::watch::channel(Arc::default());
         let shanghai = Locality { network: Some("n1".into()), ..locality("shanghai") };
         let own = OwnPlace { cluster: identity.cluster.clone(), locality: shanghai };

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use super::grpc::served;
 use super::*;
 use crate::api::plan_hub::{EncodePlan, PlanTopic};
-use crate::metrics::WatchFace;
 use crate::resolve::{CallerAsk, Encoded, Inputs, Pieces, Planned};
+use federation_ports::metrics::WatchFace;
 
 fn live() -> Vec<ClusterStatus> {
     vec![cluster("frankfurt", Freshness::Live, 3), cluster("shanghai", Freshness::Live, 1)]

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::api::serve::{self, Beside, Listeners};
-use crate::metrics::Route;
+use federation_ports::metrics::Route;
 
 fn any() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()

@@ -126,7 +126,7 @@ async fn watchers_that_do_not_read_get_what_is_newest_once_they_do() {
         watcher.write_all(b"GET /v1/watch?serviceName=orders HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         watchers.push(watcher);
     }
-    let open = || gateway.state.api_metrics().watchers(crate::metrics::WatchFace::Sse).get();
+    let open = || gateway.state.api_metrics().watchers(federation_ports::metrics::WatchFace::Sse).get();
     while open() < 200 {
         tokio::task::yield_now().await;
     }

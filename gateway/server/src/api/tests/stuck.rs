@@ -4,8 +4,8 @@ use federation_core::time::Millis;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{STUCK_AFTER, Watchdog};
-use crate::metrics::TroubleKind;
+use federation_ports::metrics::TroubleKind;
+use federation_view::watchdog::{STUCK_AFTER, Watchdog};
 
 /// A gateway whose engine turned last at this time, and now has not for `silence`.
 fn stuck(silence: Millis) -> Gateway {
@@ -87,7 +87,7 @@ async fn a_stuck_engine_is_unready_at_once_and_dead_after_a_minute_and_well_when
 
 #[tokio::test]
 async fn a_stuck_engine_is_given_no_orders_that_it_would_take_when_nobody_expects_them() {
-    let (commands, _queue) = crate::engine::commands();
+    let (commands, _queue) = federation_ports::commands::commands();
     let mut gateway = Gateway::with(commands);
     gateway.set_clusters(vec![cluster("frankfurt", Freshness::Live, 2), cluster("shanghai", Freshness::Live, 1)]);
     gateway.writer.turned();

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use super::*;
 use crate::api::ask::{Filter, ServiceAsk};
 use crate::api::http::events;
-use crate::metrics::WatchFace;
+use federation_ports::metrics::WatchFace;
 
 /// What somebody reads who watches; events only, no comments.
 struct Events(BodyDataStream);

@@ -7,7 +7,7 @@ use rdkafka::message::{Header as RawHeader, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::*;
-use crate::metrics::TroubleKind;
+use federation_ports::metrics::TroubleKind;
 
 /// What the stranger has written before anybody reads: more than fits into any number of turns that the engine may have ahead.
 const BACKLOG: usize = 20_000;

@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::engine::FactSource;
-use crate::metrics::PolicyOrigin;
 use crate::policy::InForce;
+use federation_ports::facts::FactSource;
+use federation_ports::metrics::PolicyOrigin;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const GOOD: &str = "stale: keep\n";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::registry::configs::{config_key, md5_hex};
-use crate::trouble::Trouble;
+use federation_ports::trouble::Trouble;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

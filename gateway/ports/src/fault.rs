@@ -64,7 +64,7 @@ impl FromStr for EngineStuck {
 
 impl EngineStuck {
     /// Blocks its thread once the time has come, whatever else happens in the process meanwhile.
-    pub(crate) fn strike(&mut self, now: Mono) {
+    pub fn strike(&mut self, now: Mono) {
         if self.length == Millis(0) || now < self.from {
             return;
         }

@@ -40,48 +40,47 @@ pub struct Listed {
     pub labels: &'static str,
 }
 
+/// Where each part of the program puts its metrics, once.
 #[derive(Default)]
-pub(super) struct Catalog {
+pub struct Catalog {
     registry: Registry,
     listed: Vec<Listed>,
 }
 
 impl Catalog {
-    pub(super) fn counter<M: Metric + Clone>(
-        &mut self,
-        name: &'static str,
-        labels: &'static str,
-        help: &str,
-        metric: &M,
-    ) {
+    /// A counter; its name ends in `_total`.
+    ///
+    /// # Panics
+    /// Two metrics have one name, or a counter's does not end in `_total`.
+    pub fn counter<M: Metric + Clone>(&mut self, name: &'static str, labels: &'static str, help: &str, metric: &M) {
         let stem = name.strip_suffix("_total").expect("the name of a counter ends in _total");
         self.list(name, Kind::Counter, labels);
         self.registry.register(stem, help, metric.clone());
     }
 
-    pub(super) fn gauge<M: Metric + Clone>(
-        &mut self,
-        name: &'static str,
-        labels: &'static str,
-        help: &str,
-        metric: &M,
-    ) {
+    /// A gauge.
+    ///
+    /// # Panics
+    /// Two metrics have one name.
+    pub fn gauge<M: Metric + Clone>(&mut self, name: &'static str, labels: &'static str, help: &str, metric: &M) {
         self.list(name, Kind::Gauge, labels);
         self.registry.register(name, help, metric.clone());
     }
 
-    pub(super) fn histogram<M: Metric + Clone>(
-        &mut self,
-        name: &'static str,
-        labels: &'static str,
-        help: &str,
-        metric: &M,
-    ) {
+    /// A histogram.
+    ///
+    /// # Panics
+    /// Two metrics have one name.
+    pub fn histogram<M: Metric + Clone>(&mut self, name: &'static str, labels: &'static str, help: &str, metric: &M) {
         self.list(name, Kind::Histogram, labels);
         self.registry.register(name, help, metric.clone());
     }
 
-    pub(super) fn collector(&mut self, collector: impl Collector, listed: &[Listed]) {
+    /// Metrics that are made when somebody scrapes, with their names.
+    ///
+    /// # Panics
+    /// Two metrics have one name.
+    pub fn collector(&mut self, collector: impl Collector, listed: &[Listed]) {
         for entry in listed {
             self.list(entry.name, entry.kind, entry.labels);
         }

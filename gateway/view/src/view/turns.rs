@@ -72,6 +72,6 @@ impl EngineMonitor {
 }
 
 /// Why nothing can be said, for people.
-pub(crate) fn reason(silence: Millis) -> String {
+pub fn reason(silence: Millis) -> String {
     format!("this gateway's engine has not turned for {} s", silence.0 / 1000)
 }

@@ -9,9 +9,9 @@ use federation_core::time::Millis;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::TroubleKind;
-use crate::trouble::TroubleBoard;
 use crate::view::{EngineMonitor, stuck_reason};
+use federation_ports::metrics::TroubleKind;
+use federation_ports::trouble::TroubleBoard;
 
 /// From when on the engine is stuck. It turns each 250 ms when nothing happens, and works for some 50 ms between two stamps at most;
 /// this is long enough for a machine that swaps or is short of CPU, and half of what makes a cluster stale: so nothing is called live
@@ -61,9 +61,8 @@ impl Watchdog {
         }
     }
 
-    /// A look in time.
-    #[cfg(test)]
-    pub(crate) fn look_now(&self) {
+    /// One look in time, for whoever sets the pace.
+    pub fn look_now(&self) {
         self.look(Look::InTime);
     }
 

@@ -9,8 +9,8 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::catalog::{Catalog, Kind, Listed};
-use super::label::Label;
+use federation_ports::metrics::{Catalog, Kind, Label, Listed, Metrics};
+
 use crate::view::ViewReader;
 
 const AGE: Listed = gauge("federation_origin_age_seconds", "origin");
@@ -39,7 +39,13 @@ struct FreshnessLabels {
     freshness: Label<Freshness>,
 }
 
-pub(super) fn register(catalog: &mut Catalog, view: ViewReader, version: &'static str) {
+/// All metrics of the process, at zero, with those of this view. `version` is the program's.
+#[must_use]
+pub fn with_view(view: ViewReader, version: &'static str) -> Metrics {
+    Metrics::new(|catalog| register(catalog, view, version))
+}
+
+fn register(catalog: &mut Catalog, view: ViewReader, version: &'static str) {
     let listed = [BUILD, READY, SILENCE, SERVICES, CONFIG_NAMES, AGE, FRESHNESS, INSTANCES, CONFIGS, DRAINS];
     catalog.collector(FromView { view, version }, &listed);
 }
@@ -128,4 +134,94 @@ fn freshness(cluster: &ClusterStatus, metric: &mut MetricEncoder) -> fmt::Result
         ConstGauge::new(i64::from(cluster.freshness == freshness)).encode(metric.encode_family(&labels)?)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use federation_core::intents::{Counter, DrainIntent, DrainTarget, IntentTable};
+    use federation_core::log::intents::LoggedDrain;
+    use federation_core::routing::{DrainGuard, Percent};
+    use federation_core::service::Revision;
+    use federation_core::time::{Mono, WallMs};
+
+    use super::*;
+    use crate::view::ViewChange;
+
+    fn metrics() -> Metrics {
+        with_view(crate::view::new(Arc::new(|| Mono(0))).1, "0.0.0")
+    }
+
+    #[test]
+    fn drains_above_zero_are_counted() {
+        let (mut writer, reader) = crate::view::new(Arc::new(|| Mono(0)));
+        let drain = |percent: u8| LoggedDrain {
+            intent: Some(DrainIntent {
+                counter: Counter::new(1).unwrap(),
+                percent: Percent::new(percent).unwrap(),
+                guard: DrainGuard::default(),
+                who: "o".into(),
+                why: "".into(),
+                when: WallMs(0),
+                replica: 7,
+                ramp: None,
+            }),
+            observed: WallMs(0),
+            readable: true,
+        };
+        let cluster: ClusterId = "a".parse().unwrap();
+        let targets = ["a", "b", "c"].map(|name| DrainTarget::new(name.parse().unwrap(), None));
+        let drains = [drain(0), drain(1), drain(100)];
+        let logged = targets.iter().zip(&drains).map(|(target, drain)| (&cluster, target, drain));
+        let table = IntentTable::new(Revision::default(), logged);
+        writer.apply(ViewChange { intents: Some(Arc::new(table)), ..ViewChange::default() });
+        let text = with_view(reader, "0.0.0").encode();
+        assert!(text.lines().any(|line| line == "federation_drains 2"), "{text}");
+    }
+
+    #[test]
+    fn the_documentation_lists_exactly_the_metrics_that_exist() {
+        let document = include_str!("../../../docs/metrics.md");
+        let row = |line: &str| {
+            let mut cells = line.strip_prefix("| `federation_")?.split('|').map(str::trim);
+            let name = cells.next()?.trim_end_matches('`').to_owned();
+            Some((format!("federation_{name}"), cells.next()?.to_owned(), cells.next()?.replace('`', "")))
+        };
+        let documented: BTreeSet<_> = document.lines().filter_map(row).collect();
+        let entry = |listed: &Listed| {
+            let labels = if listed.labels.is_empty() { "–" } else { listed.labels };
+            (listed.name.to_owned(), listed.kind.as_str().to_owned(), labels.to_owned())
+        };
+        assert_eq!(documented, metrics().listed().iter().map(entry).collect());
+    }
+
+    #[test]
+    fn what_is_shown_has_the_names_that_are_listed() {
+        let metrics = metrics();
+        let origin = "a".parse().unwrap();
+        metrics.engine.deltas_applied(&origin, DeltaResult::Changed).inc();
+        metrics.log.published.records(TopicKind::Configs, PublishResult::Sent).inc();
+        metrics.api.http_requests(Route::Service, 200).inc();
+        metrics.nacos.calls_refused("list_services").inc();
+        let text = metrics.encode();
+        for line in [
+            r#"federation_deltas_applied_total{origin="a",result="changed"} 1"#,
+            r#"federation_records_published_total{topic="configs",result="sent"} 1"#,
+            r#"federation_http_requests_total{route="/v1/service",code="200"} 1"#,
+            r#"federation_nacos_calls_refused_total{call="list_services"} 1"#,
+            r#"federation_removals_held{reason="after_connect"} 0"#,
+            "federation_engine_steps_total 0",
+            "federation_services 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        let listed: BTreeSet<&str> = metrics.listed().iter().map(|listed| listed.name).collect();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let stem = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+            assert!(listed.contains(name) || stem.is_some_and(|stem| listed.contains(stem)), "{name} is not listed");
+        }
+    }
 }

@@ -10,10 +10,11 @@ use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
 /// Something that is written as a label's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Label<T>(pub(super) T);
+pub struct Label<T>(pub T);
 
 /// Has one short word for each value.
-pub(super) trait Word {
+pub trait Word {
+    /// The word.
     fn word(&self) -> &str;
 }
 

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use self::clusters::ShownClusters;
 pub use self::turns::EngineMonitor;
 use self::turns::Turns;
-pub(crate) use self::turns::reason as stuck_reason;
+pub use self::turns::reason as stuck_reason;
 
 /// What changed at one step of the engine.
 #[derive(Debug, Default)]
@@ -162,12 +162,12 @@ pub fn new(now: Now) -> (ViewWriter, ViewReader) {
 
 impl ViewWriter {
     /// The drains in force, as shown now.
-    pub(crate) fn intents(&self) -> Arc<IntentTable> {
+    pub fn intents(&self) -> Arc<IntentTable> {
         Arc::clone(&self.shared.intents.borrow())
     }
 
     /// The engine turns: says so to whoever asks whether it does.
-    pub(crate) fn turned(&self) {
+    pub fn turned(&self) {
         self.shared.turns.turned((self.shared.now)());
     }
 
