@@ -24,12 +24,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::api;
 use crate::config::Config;
-use crate::engine::{Engine, EngineEnded, EngineThread};
-use crate::kafka;
 use crate::nacos;
 use crate::policy;
-use crate::registry;
 use crate::unmatched::UnmatchedNames;
+use federation_engine::engine::{Engine, EngineEnded, EngineThread};
 use federation_ports::fault::Faults;
 use federation_ports::inbox::News;
 use federation_view::watchdog::Watchdog;
@@ -57,12 +55,12 @@ pub struct Gateway {
     watchdog: Watchdog,
     inbox: mpsc::Receiver<News>,
     snapshots: SnapshotKeeper,
-    kafka: kafka::KafkaTasks,
-    flusher: kafka::produce::Flusher,
+    kafka: federation_kafka::KafkaTasks,
+    flusher: federation_kafka::produce::Flusher,
     nacos: nacos::NacosTasks,
     policy: policy::PolicyKeeper,
     elsewhere: UnmatchedNames,
-    registry: Option<registry::EmbeddedRegistry>,
+    registry: Option<federation_registry::EmbeddedRegistry>,
     listeners: api::serve::Listeners,
     api: api::ApiState,
 }
@@ -113,7 +111,7 @@ struct Parts {
     /// The log and the snapshots: told to stop last.
     inner: Group,
     inner_stop: CancellationToken,
-    flusher: kafka::produce::Flusher,
+    flusher: federation_kafka::produce::Flusher,
     /// Tell the engine's thread and the log's adapter to end also where nobody waits for it, since the future was dropped.
     _ends: [DropGuard; 2],
 }

@@ -147,6 +147,10 @@ mod tests {
     use federation_core::service::Revision;
     use federation_core::time::{Mono, WallMs};
 
+    use federation_core::id::ClusterId;
+    use federation_core::log::record::TopicKind;
+    use federation_ports::metrics::{DeltaResult, PublishResult, Route};
+
     use super::*;
     use crate::view::ViewChange;
 

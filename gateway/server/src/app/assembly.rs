@@ -22,21 +22,20 @@ use super::snapshots::SnapshotKeeper;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
-use crate::engine::{Engine, Pace};
 use crate::exclusions::Exclusions;
-use crate::kafka;
-use crate::kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use crate::nacos;
 use crate::policy::{KeeperOptions, PolicyKeeper, PolicyReader};
-use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
 use crate::resolve::{self, OwnPlace, Resolver};
-use crate::snapshot_file;
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
+use federation_engine::engine::{Engine, Pace};
+use federation_engine::snapshot_file;
+use federation_kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use federation_ports::clock::Clock;
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::{INBOX_CAPACITY, OwnItem};
 use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
 use federation_ports::trouble::TroubleBoard;
+use federation_registry::{EmbeddedOptions, EmbeddedRegistry};
 use federation_storage::Place;
 use federation_view::view::{self, ViewReader, ViewWriter};
 use federation_view::watchdog::Watchdog;
@@ -67,7 +66,8 @@ impl Gateway {
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
 
         let log_options = kafka_options(&config, topics, exclusions.clone());
-        let (log, kafka) = kafka::connect(log_options, inbox_sender.clone(), metrics.log.clone(), troubles.clone())?;
+        let (log, kafka) =
+            federation_kafka::connect(log_options, inbox_sender.clone(), metrics.log.clone(), troubles.clone())?;
         let watched = registry_settings(&config, registry.as_ref())?;
         let (nacos_handle, nacos) = nacos::connect(watched, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
         let (policy_keeper, policy) =
@@ -161,11 +161,11 @@ async fn restored_core(
 /// In the order in which `status` shows them.
 fn fact_sources(
     nacos: nacos::NacosStatus,
-    topics: watch::Receiver<kafka::TopicsHealth>,
+    topics: watch::Receiver<federation_kafka::TopicsHealth>,
     policy: PolicyReader,
     elsewhere: UnmatchedFacts,
 ) -> Vec<Box<dyn FactSource>> {
-    vec![Box::new(nacos), Box::new(kafka::TopicFacts(topics)), Box::new(policy), Box::new(elsewhere)]
+    vec![Box::new(nacos), Box::new(federation_kafka::TopicFacts(topics)), Box::new(policy), Box::new(elsewhere)]
 }
 
 fn identity(config: &Config) -> Identity {

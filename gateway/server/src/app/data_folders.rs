@@ -13,8 +13,8 @@ use federation_core::log::key::DataKey;
 use federation_core::log::record::Body;
 
 use crate::config::{Config, Registry};
-use crate::registry::kept_items;
-use crate::snapshot_file;
+use federation_engine::snapshot_file;
+use federation_registry::kept_items;
 use federation_storage::{Claim, Evidence, Folder, Owner, Place, Standing, StorageError};
 
 /// The folder of config items within the data directory.

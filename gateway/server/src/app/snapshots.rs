@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::snapshot_file::{self, NEWEST};
+use federation_engine::snapshot_file::{self, NEWEST};
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
 use federation_storage::{ANSWERS_WITHIN, Place, StorageError, TRY_AGAIN};

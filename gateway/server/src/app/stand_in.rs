@@ -7,9 +7,9 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::kafka::embedded::EmbeddedKafka;
-use crate::kafka::topics::TopicNames;
-use crate::registry::{EmbeddedOptions, EmbeddedRegistry};
+use federation_kafka::embedded::EmbeddedKafka;
+use federation_kafka::topics::TopicNames;
+use federation_registry::{EmbeddedOptions, EmbeddedRegistry};
 
 /// A broker in memory; see [`EmbeddedKafka`] for what it cannot do.
 pub struct Broker(EmbeddedKafka);

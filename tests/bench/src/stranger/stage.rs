@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use federation_gateway::kafka::topics::TopicNames;
 use federation_harness::process::POLL;
 use federation_harness::{Gateway, GatewayOptions, Kafka, KafkaOptions, Part, Parts};
+use federation_kafka::topics::TopicNames;
 use serde_json::Value;
 
 /// The federation of the bench.

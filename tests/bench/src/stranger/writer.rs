@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use federation_codec::record::HEADER;
 use federation_core::log::record::TopicKind;
-use federation_gateway::kafka::wire::HEADER;
 use federation_harness::home::Home;
 use federation_harness::process::{Conversation, Process, Program};
 use rdkafka::ClientConfig;

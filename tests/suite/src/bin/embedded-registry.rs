@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use federation_gateway::registry::embedded::{Credentials, EmbeddedOptions, EmbeddedRegistry};
+use federation_registry::embedded::{Credentials, EmbeddedOptions, EmbeddedRegistry};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use federation_core::federation::input::LogInput;
-use federation_gateway::kafka::options::KafkaOptions;
 use federation_harness::home::Home;
 use federation_harness::{Kafka, Part, Parts};
+use federation_kafka::options::KafkaOptions;
 use federation_ports::metrics::TroubleKind;
 
 use crate::member::{Member, options};

@@ -10,6 +10,7 @@ mod trouble;
 
 use std::sync::Arc;
 
+use federation_codec::record;
 use federation_core::config_item::ConfigItem;
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Weight};
@@ -17,7 +18,6 @@ use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replic
 use federation_core::log::key::DataKey;
 use federation_core::log::record::{Body, Epoch, Header, SCHEMA};
 use federation_core::time::{Millis, WallMs};
-use federation_gateway::kafka::wire;
 use federation_harness::{Kafka, KafkaOptions, Part, Parts};
 use federation_ports::inbox::{EncodedRecord, Log};
 use member::{Member, config_key, instance_key, options, record};
@@ -57,7 +57,7 @@ fn beat(seq: u64) -> EncodedRecord {
         complaints: Vec::new(),
     };
     let header = Header { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) };
-    wire::encode_control(&ControlKey::Replica(7), Some(&ControlValue::Replica(replica)), &header).unwrap()
+    record::encode_control(&ControlKey::Replica(7), Some(&ControlValue::Replica(replica)), &header).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +91,7 @@ async fn records_cross_from_cluster_to_cluster_byte_for_byte() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_comes_late_finds_what_compaction_kept() {
     use federation_core::federation::input::LogInput;
-    use federation_gateway::kafka::options::{CompactionTimes, TopicSettings};
+    use federation_kafka::options::{CompactionTimes, TopicSettings};
     use std::time::Duration;
 
     let kafka = kafka(&[]).await;

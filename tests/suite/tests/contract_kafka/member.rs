@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use federation_codec::record;
 use federation_core::federation::input::{Input, LogInput, Outgoing, SendId};
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Body, Epoch, Header, PartitionId, Record, SCHEMA, TopicKind};
 use federation_core::time::WallMs;
-use federation_gateway::kafka::options::{KafkaOptions, TopicSettings};
-use federation_gateway::kafka::produce::KafkaLog;
-use federation_gateway::kafka::topics::TopicNames;
-use federation_gateway::kafka::{PartPanicked, TopicsHealth, connect, wire};
+use federation_kafka::options::{KafkaOptions, TopicSettings};
+use federation_kafka::produce::KafkaLog;
+use federation_kafka::topics::TopicNames;
+use federation_kafka::{PartPanicked, TopicsHealth, connect};
 use federation_ports::inbox::{EncodedRecord, INBOX_CAPACITY, Log, News};
 use federation_ports::metrics::{LogMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
@@ -199,5 +200,5 @@ pub(crate) fn record(key: &DataKey, body: Body, seq: u64) -> EncodedRecord {
     };
     let header = Header { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) };
     let partition = key.partition(2);
-    wire::encode_outgoing(&Outgoing { topic, partition, key: key.clone(), body, header })
+    record::encode_outgoing(&Outgoing { topic, partition, key: key.clone(), body, header })
 }

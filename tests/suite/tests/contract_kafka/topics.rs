@@ -1,13 +1,13 @@
 //! Topics on real Kafka: created as they must be, refused when they are not.
 
 use federation_core::log::record::TopicKind;
-use federation_gateway::kafka::TopicsHealth;
-use federation_gateway::kafka::options::TopicSettings;
-use federation_gateway::kafka::topics::settings;
+use federation_kafka::TopicsHealth;
+use federation_kafka::options::TopicSettings;
+use federation_kafka::topics::settings;
 use rdkafka::admin::{AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 
-use crate::kafka;
 use crate::member::{Member, admin, cluster, names, options};
+use federation_kafka;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_created_with_the_settings_of_the_contract() {
@@ -58,7 +58,7 @@ async fn a_topic_that_would_lose_records_is_refused_by_name() {
 async fn no_topic_comes_into_being_by_chance() {
     let kafka = kafka(&[("auto.create.topics.enable", "true")]).await;
     let mut options = options(&kafka.bootstrap(), "chance", "a");
-    options.topics.creation = federation_gateway::kafka::options::TopicCreation::External;
+    options.topics.creation = federation_kafka::options::TopicCreation::External;
     let mut a = Member::start(options);
     let key = crate::instance_key("orders");
     federation_ports::inbox::Log::send(&mut a.log, crate::record(&key, crate::instance("1"), 1));

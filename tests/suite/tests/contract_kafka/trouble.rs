@@ -70,7 +70,7 @@ async fn recreate(bootstrap: &str, federation: &str, count: u64) {
     let new = || NewTopic::new(&topic, 2, TopicReplication::Fixed(1)).set("cleanup.policy", "compact");
     while admin.create_topics([&new()], &AdminOptions::new()).await.unwrap()[0].is_err() {}
     let mut writer = options(bootstrap, federation, "a");
-    writer.topics.creation = federation_gateway::kafka::options::TopicCreation::External;
+    writer.topics.creation = federation_kafka::options::TopicCreation::External;
     let mut writer = Member::joined(writer).await;
     for number in 0..count {
         let key = instance_key(&format!("s{number}"));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use federation_gateway::registry::{Credentials, EmbeddedError, EmbeddedOptions, EmbeddedRegistry};
 use federation_harness::{Credentials as User, Parts, Sdk, SdkClient, SdkConfig, SdkEvent, SdkInstance, SdkService};
+use federation_registry::{Credentials, EmbeddedError, EmbeddedOptions, EmbeddedRegistry};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

@@ -189,8 +189,8 @@ mod tests {
     #[test]
     fn modules_are_found_however_they_are_imported() {
         for (code, want) in [
-            ("use crate::kafka::Topic;", true),
-            ("crate::kafka::run()", true),
+            ("use federation_kafka::Topic;", true),
+            ("federation_kafka::run()", true),
             ("use crate::{api::A, kafka};", true),
             ("use crate::{\n    kafka::{B, C},\n};", true),
             ("use crate::kafkaesque;", false),

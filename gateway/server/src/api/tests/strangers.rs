@@ -51,7 +51,7 @@ fn served(gateway: &Gateway, patience: Patience) -> Served {
 async fn hostile_requests_are_answered_in_order_or_closed_and_others_are_answered_after_each() {
     let gateway = Gateway::new();
     let served = served(&gateway, Patience::default());
-    crate::hostile::try_all(served.http, "/livez").await;
+    federation_hostile::try_all(served.http, "/livez").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,11 +35,11 @@ fn left_before(folder: &Path, origins: Option<&[OriginSnapshot]>, items: &[(&str
         snapshot_file::write(&folder.into(), origins).unwrap();
     }
     for (data_id, content) in items {
-        let key = crate::registry::configs::config_key("", "g", data_id);
-        let md5 = crate::registry::configs::md5_hex(content);
+        let key = federation_registry::configs::config_key("", "g", data_id);
+        let md5 = federation_registry::configs::md5_hex(content);
         let item = serde_json::json!({"content": content, "md5": md5, "created_ms": 1, "modified_ms": 1, "labels": {}});
         let saved = serde_json::json!({"namespace": key.namespace(), "group": "g", "data_id": data_id, "item": item});
-        fs::write(registry.join(crate::registry::configs::file_name(&key)), saved.to_string()).unwrap();
+        fs::write(registry.join(federation_registry::configs::file_name(&key)), saved.to_string()).unwrap();
     }
 }
 

@@ -1,0 +1,593 @@
+//! Reads every partition of every member from its beginning, on a thread of its own and without a consumer group. Input:
+//! signals (who takes part, where partitions begin and end, what was re-created). Output: decoded records to the engine, in the order
+//! of each partition. Invariant: what is handed over after [`LogInput::Restarted`] comes from the partition's beginning, and without it
+//! from where the last record was; whichever client reads it.
+//!
+//! Each partition has a queue of its own, because the library tells errors and ends without naming the topic, and so that
+//! origins take turns ([`Turns`]): one origin's flood delays no other.
+//!
+//! The client may fall silent for good without an error ([`crate::life`]), so it is believed only while records or ends come where
+//! they must ([`Hearing`]); else another one reads on from the same places.
+
+mod told;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use federation_core::federation::input::{Input, LogInput};
+use federation_core::id::ClusterId;
+use federation_core::log::record::{PartitionId, TopicKind};
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use tokio_util::sync::CancellationToken;
+
+use crate::chores::{Chore, Chores};
+use crate::client::Context;
+use crate::disposal::Disposal;
+use crate::fairness::{Next, Turns};
+use crate::fetcher::Fetcher;
+use crate::hearing::{Hearing, Remedy};
+use crate::lookout::Lookout;
+use crate::membership::Member;
+use crate::options::KafkaOptions;
+use crate::slot::{Hindrance, Place, Slot, Verdict};
+use crate::source::Sources;
+use crate::topics::TopicNames;
+use crate::turn::{StoppedBy, Turn, described_partitions};
+use federation_ports::inbox::{Inbox, News};
+use federation_ports::metrics::{Component, LogMetrics, TroubleKind};
+use federation_ports::trouble::TroubleBoard;
+
+/// How long a stop may go unnoticed.
+const NOTICE: Duration = Duration::from_millis(100);
+/// How often every queue is looked at, signal or not, and what could not be attached is tried again.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// A partition's turn ends after this many records or bytes, or so long, so that others have theirs.
+const TURN_RECORDS: usize = 500;
+const TURN_BYTES: usize = 1 << 20;
+const TURN_LENGTH: Duration = Duration::from_millis(5);
+/// How long the thread waits for the engine to take something in.
+const BUSY: Duration = Duration::from_millis(1);
+/// The engine is told of trouble at most this often.
+const TROUBLE_INTERVAL: Duration = Duration::from_secs(5);
+/// A thread that did not come round for so long was kept by the engine, or by the machine: its client is not to blame for that time.
+const STOOD_STILL: Duration = Duration::from_secs(2);
+/// From when on the engine is told that a partition holds more than was handed over.
+const LAGGING: Duration = Duration::from_millis(1500);
+/// Signals that wait at most; each partition has few, and a lost one is made good by the next sweep or survey.
+pub(super) const CAPACITY: usize = 8192;
+/// What troubles of this thread concern.
+const ABOUT: &str = "reader";
+/// Partitions that a trouble names.
+const NAMED: usize = 3;
+
+/// What the reader is told.
+#[derive(Debug)]
+pub(super) enum Signal {
+    /// The queue of this slot has something.
+    Ready(usize),
+    /// Whose topics to read: all of them.
+    Members(Vec<Member>),
+    /// This topic was away, and is there again.
+    Reappeared(String),
+    /// This partition is not the one that was read.
+    Lost(PartitionId),
+    /// The leader was asked at `asked` where this partition ends.
+    End { partition: PartitionId, end: u64, asked: Instant },
+    /// The leader said where this partition begins.
+    Begin { partition: PartitionId, begin: u64 },
+}
+
+/// Where signals go.
+pub(super) type Signals = SyncSender<Signal>;
+
+/// The first client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the client that reads the log cannot be made")]
+pub(super) struct ReadError(#[from] KafkaError);
+
+/// Nobody listens any more.
+struct EngineGone;
+
+/// The thread's work.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) options: Arc<KafkaOptions>,
+    pub(super) inbox: Inbox,
+    pub(super) metrics: LogMetrics,
+    pub(super) troubles: TroubleBoard,
+    pub(super) lookout: Arc<Lookout>,
+    pub(super) disposal: Disposal,
+    pub(super) signals: Signals,
+    /// Locked by the one running thread for as long as it runs.
+    pub(super) signalled: Arc<Mutex<Receiver<Signal>>>,
+    /// All partitions that were ever read: a thread that follows one that panicked starts them anew.
+    pub(super) begun: Arc<Mutex<BTreeSet<PartitionId>>>,
+}
+
+/// One run of the thread. Slots come first: their queues must go before the client.
+struct Reading<'a> {
+    slots: Vec<Slot>,
+    fetcher: Fetcher,
+    reader: &'a Reader,
+    names: TopicNames,
+    by_id: HashMap<PartitionId, usize>,
+    sources: Sources,
+    turns: Turns,
+    chores: Chores,
+    hearing: Hearing,
+    /// When the loop last came round.
+    turned: Instant,
+    trouble_told: Option<Instant>,
+}
+
+impl Reader {
+    /// Reads until stopped, or until nobody listens.
+    pub(super) fn run(&self, stop: &CancellationToken) -> Result<(), ReadError> {
+        let signalled = self.signalled.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let mut reading = Reading {
+            slots: Vec::new(),
+            fetcher: Fetcher::new(&self.options, &self.signals, &self.disposal)?,
+            reader: self,
+            names: TopicNames::new(&self.options.topic_prefix, &self.options.federation),
+            by_id: HashMap::new(),
+            sources: Sources::default(),
+            turns: Turns::default(),
+            chores: Chores::default(),
+            hearing: Hearing::new(now),
+            turned: now,
+            trouble_told: None,
+        };
+        // That nobody listens any more is an end like another.
+        let _ = reading.run(&signalled, stop);
+        Ok(())
+    }
+}
+
+impl Reading<'_> {
+    fn run(&mut self, signalled: &Receiver<Signal>, stop: &CancellationToken) -> Result<(), EngineGone> {
+        let mut next_sweep = Instant::now() + SWEEP_INTERVAL;
+        while !stop.is_cancelled() && !self.reader.inbox.is_closed() {
+            self.excuse_standing_still();
+            match signalled.recv_timeout(self.patience()) {
+                Ok(signal) => self.obey(signal)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            for signal in signalled.try_iter().take(CAPACITY) {
+                self.obey(signal)?;
+            }
+            self.serve_client()?;
+            if Instant::now() >= next_sweep {
+                next_sweep = Instant::now() + SWEEP_INTERVAL;
+                self.sweep()?;
+            }
+            self.do_chores()?;
+            // One at a time: what is quiet may have got something meanwhile.
+            if let Next::Read(index) = self.turns.next(Instant::now(), self.news_waiting()) {
+                self.take_turn(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How long signals may be waited for.
+    fn patience(&self) -> Duration {
+        if !self.chores.is_empty() {
+            return Duration::ZERO;
+        }
+        match self.turns.outlook(Instant::now(), self.news_waiting()) {
+            Next::Read(_) => Duration::ZERO,
+            Next::Wait => BUSY,
+            Next::Nothing => NOTICE,
+        }
+    }
+
+    /// How many news the engine has not taken in yet, whoever they are of.
+    fn news_waiting(&self) -> usize {
+        self.reader.inbox.max_capacity() - self.reader.inbox.capacity()
+    }
+
+    fn excuse_standing_still(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.turned) > STOOD_STILL {
+            self.hearing.excuse(now);
+            self.slots.iter_mut().for_each(|slot| slot.place.excuse(now));
+        }
+        self.turned = now;
+    }
+
+    fn obey(&mut self, signal: Signal) -> Result<(), EngineGone> {
+        match signal {
+            Signal::Ready(index) => self.turns.ready(index),
+            Signal::Members(members) => self.add_members(&members)?,
+            // Where the brokers tell ids, these show whether it is the same topic: an answer that left it out made nothing anew.
+            Signal::Reappeared(topic) if self.fetcher.context().knows_id(&topic) => {}
+            Signal::Reappeared(topic) => self.restart_topic(&topic)?,
+            Signal::Lost(partition) => {
+                if let Some(&index) = self.by_id.get(&partition) {
+                    self.restart_another(index)?;
+                }
+            }
+            Signal::End { partition, end, asked } => self.compare_end(partition, end, asked)?,
+            Signal::Begin { partition, begin } => self.compare_begin(&partition, begin)?,
+        }
+        Ok(())
+    }
+
+    fn add_members(&mut self, members: &[Member]) -> Result<(), EngineGone> {
+        for member in members {
+            self.sources.add(&member.cluster, member.partitions);
+            for id in member.partitions() {
+                if !self.by_id.contains_key(&id) {
+                    self.add(id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, id: PartitionId) -> Result<(), EngineGone> {
+        let begun_before = {
+            let mut begun = self.reader.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            !begun.insert(id.clone())
+        };
+        if begun_before {
+            self.tell(LogInput::Restarted(id.clone()))?;
+        }
+        let index = self.slots.len();
+        let topic = self.names.of(&id.origin, id.topic);
+        self.by_id.insert(id.clone(), index);
+        self.turns.add_slot(&id.origin);
+        self.slots.push(Slot::new(id, topic, Instant::now()));
+        self.chores.add([Chore::Attach(index)]);
+        Ok(())
+    }
+
+    fn do_chores(&mut self) -> Result<(), EngineGone> {
+        for chore in self.chores.take() {
+            match chore {
+                Chore::Attach(index) if self.slots[index].queue.is_none() => self.attach(index),
+                Chore::Attach(_) => {}
+                Chore::Restart(index) => self.restart(index)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts to read a slot's partition from where it is; a failure is made good by the next sweep.
+    fn attach(&mut self, index: usize) {
+        self.fetcher.attach(index, &mut self.slots[index]);
+        self.turns.ready(index);
+    }
+
+    /// Reads a partition anew from its beginning, and says so.
+    fn restart(&mut self, index: usize) -> Result<(), EngineGone> {
+        let slot = &mut self.slots[index];
+        tracing::warn!(topic = slot.topic, partition = slot.id.partition, next = ?slot.place.next(), "reading a partition anew");
+        slot.place = Place::start(Instant::now());
+        let id = slot.id.clone();
+        self.reader.metrics.partition_restarts(&id.origin).inc();
+        self.fetcher.detach(slot);
+        self.tell(LogInput::Restarted(id))?;
+        self.attach(index);
+        Ok(())
+    }
+
+    /// Reads a partition anew that is another one under its name.
+    fn restart_another(&mut self, index: usize) -> Result<(), EngineGone> {
+        self.slots[index].beginning.forget();
+        self.restart(index)
+    }
+
+    fn restart_topic(&mut self, topic: &str) -> Result<(), EngineGone> {
+        for index in 0..self.slots.len() {
+            if self.slots[index].topic == topic {
+                self.restart_another(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep(&mut self) -> Result<(), EngineGone> {
+        let (now, all_done) = (Instant::now(), self.chores.is_empty());
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            if slot.queue.is_none() {
+                self.chores.add(all_done.then_some(Chore::Attach(index)));
+            } else if slot.place.start_verifying(now) {
+                self.fetcher.read_on(slot);
+            }
+            if slot.beginning.heals(now) {
+                self.reader.troubles.heal(TroubleKind::LogBeginningLost, &slot.name());
+            }
+            self.turns.ready(index);
+        }
+        for (origin, partitions) in self.sources.due(now) {
+            self.spread_anew(&origin, partitions);
+        }
+        self.supervise(now)
+    }
+
+    /// Judges the client by what it should have brought.
+    fn supervise(&mut self, now: Instant) -> Result<(), EngineGone> {
+        // Where the account may read nothing, silence is no wonder.
+        if self.slots.iter().any(|slot| slot.hindrance.is_none()) {
+            match self.hearing.judge(now, self.reader.lookout.steady_since(now)) {
+                Remedy::Wait => {}
+                Remedy::Probe => self.probe(),
+                Remedy::Replace => self.replace_client(now),
+            }
+        }
+        self.reader.metrics.readable.set(i64::from(self.hearing.is_well(now)));
+        let deaf = self.hearing.is_deaf().then(|| self.told_deaf(now));
+        self.reader.troubles.set(TroubleKind::LogSilent, ABOUT, deaf.clone());
+        match deaf {
+            Some(reason) if self.is_cut_off() => self.tell_trouble(reason.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether so little is heard that the engine cannot rely on the log: not where one of many partitions is silent.
+    fn is_cut_off(&self) -> bool {
+        let own_control = |index: usize| {
+            self.slots.get(index).is_some_and(|slot| {
+                slot.id.topic == TopicKind::Control && slot.id.origin == self.reader.options.cluster
+            })
+        };
+        self.hearing.is_all_deaf() || self.hearing.deaf_slots().any(own_control)
+    }
+
+    /// Asks for a sign of life.
+    fn probe(&mut self) {
+        if let Some(slot) =
+            self.slots.iter().find(|slot| slot.queue.is_some() && slot.place.is_at_end() && slot.hindrance.is_none())
+        {
+            self.fetcher.read_on(slot);
+        }
+    }
+
+    /// Puts another client in the place of the one that is silent. It reads on from the same places.
+    fn replace_client(&mut self, now: Instant) {
+        if !self.fetcher.can_be_replaced() {
+            tracing::error!("too many kafka clients never end, the reader's is not replaced");
+            return;
+        }
+        let another = match self.fetcher.another(&self.reader.options) {
+            Ok(another) => another,
+            Err(error) => return tracing::error!(%error, "the reader's client could not be replaced"),
+        };
+        tracing::warn!(
+            reason = self.told_deaf(now),
+            "the client that reads the log is silent, another takes its place"
+        );
+        self.reader.metrics.restarts(Component::Consumer).inc();
+        let queues = self.slots.iter_mut().filter_map(|slot| slot.queue.take()).collect();
+        std::mem::replace(&mut self.fetcher, another).end(queues);
+        for index in 0..self.slots.len() {
+            self.slots[index].place.excuse(now);
+            self.attach(index);
+        }
+    }
+
+    fn compare_end(&mut self, partition: PartitionId, end: u64, asked: Instant) -> Result<(), EngineGone> {
+        let Some(&index) = self.by_id.get(&partition) else { return Ok(()) };
+        let now = Instant::now();
+        match self.slots[index].place.end_told(end, asked, now) {
+            Verdict::Plausible => {}
+            Verdict::Lost => return self.restart_another(index),
+        }
+        let is_told = partition.topic == TopicKind::Control || partition.origin == self.reader.options.cluster;
+        if !is_told && self.slots[index].place.behind_for(LAGGING, now).is_some() {
+            self.hand_over(News::answer(Input::Log(LogInput::EndOffset { partition, end }), asked))?;
+        }
+        Ok(())
+    }
+
+    fn compare_begin(&mut self, partition: &PartitionId, begin: u64) -> Result<(), EngineGone> {
+        let Some(&index) = self.by_id.get(partition) else { return Ok(()) };
+        let slot = &mut self.slots[index];
+        if !slot.beginning.told(begin) {
+            return Ok(());
+        }
+        let name = slot.name();
+        if partition.origin != self.reader.options.cluster {
+            tracing::warn!(partition = name, begin, "records at the beginning of another cluster's log are gone");
+            return Ok(());
+        }
+        slot.beginning.lost();
+        let text = format!(
+            "records of the own log before offset {begin} of {name} are gone: deleted by somebody, or by a retention time; \
+             what is missing is stated again"
+        );
+        self.reader.troubles.raise(TroubleKind::LogBeginningLost, &name, text);
+        self.restart(index)
+    }
+
+    /// Reads what waits in one slot's queue, up to a turn's worth, and hands it over.
+    fn take_turn(&mut self, index: usize) -> Result<(), EngineGone> {
+        let Some(queue) = self.slots[index].queue.take() else { return Ok(()) };
+        let (turn, stopped_by) = self.read_turn(index, &queue);
+        self.slots[index].queue = Some(queue);
+        // Whether the topic was re-created was logged before its first new record was queued.
+        if self.serve_client()?.contains(&self.slots[index].topic) {
+            return Ok(()); // Restarted already; what this turn read is void.
+        }
+        self.turns.done(index, turn.work(), Instant::now());
+        self.note_signs(index, &turn, &stopped_by);
+        self.count(index, &turn);
+        let descriptor = turn.news.iter().rev().find_map(|news| described_partitions(&news.input));
+        for news in turn.news {
+            self.hand_over(news)?;
+        }
+        if let Some(partitions) = descriptor {
+            self.learn_partitions(index, partitions);
+        }
+        match stopped_by {
+            StoppedBy::Empty => {}
+            StoppedBy::Limit => self.turns.ready(index),
+            StoppedBy::Error(error) => self.face(index, &error)?,
+        }
+        Ok(())
+    }
+
+    fn read_turn(&mut self, index: usize, queue: &PartitionQueue<Context>) -> (Turn, StoppedBy) {
+        let (slot, mut turn) = (&mut self.slots[index], Turn::default());
+        let source = self.sources.of(&slot.id.origin);
+        let (partitions, begun) = (source.partitions(), Instant::now());
+        while turn.records < TURN_RECORDS && turn.bytes < TURN_BYTES && begun.elapsed() < TURN_LENGTH {
+            match queue.poll(Duration::ZERO) {
+                None => return (turn, StoppedBy::Empty),
+                Some(Ok(message)) => {
+                    let offset = u64::try_from(message.offset()).unwrap_or(0);
+                    slot.place.advance(offset + 1, Instant::now());
+                    slot.beginning.read(offset);
+                    turn.take(&slot.id, &message, partitions, &mut source.interner);
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    let next = slot.place.reached_end();
+                    slot.beginning.reached_end(Instant::now());
+                    turn.at_end(&slot.id, next);
+                }
+                Some(Err(error)) => return (turn, StoppedBy::Error(error)),
+            }
+        }
+        (turn, StoppedBy::Limit)
+    }
+
+    /// A record or an end answers a fetch; an empty queue is judged by what the leader said that there is.
+    fn note_signs(&mut self, index: usize, turn: &Turn, stopped_by: &StoppedBy) {
+        let now = Instant::now();
+        let slot = &mut self.slots[index];
+        if turn.records > 0 || !turn.news.is_empty() {
+            self.hearing.heard(index, now);
+            self.reader.lookout.heard(now);
+            if let Some(Hindrance { kind, about }) = slot.hindrance.take() {
+                self.reader.troubles.heal(kind, &about);
+            }
+        } else if matches!(stopped_by, StoppedBy::Empty)
+            && slot.hindrance.is_none()
+            && slot.place.is_deaf(now).is_some()
+        {
+            self.hearing.misses(index);
+        }
+    }
+
+    fn count(&self, index: usize, turn: &Turn) {
+        if turn.records == 0 {
+            return;
+        }
+        let (metrics, origin) = (&self.reader.metrics, &self.slots[index].id.origin);
+        metrics.records_consumed(origin).inc_by(turn.records as u64);
+        metrics.consumed_bytes.inc_by(turn.bytes as u64);
+        if turn.unreadable > 0 {
+            metrics.records_undecodable(origin).inc_by(turn.unreadable as u64);
+        }
+        if turn.misplaced > 0 {
+            metrics.records_misplaced(origin).inc_by(turn.misplaced as u64);
+        }
+    }
+
+    /// A descriptor was read.
+    fn learn_partitions(&mut self, index: usize, partitions: u32) {
+        let origin = self.slots[index].id.origin.clone();
+        if let Some(partitions) = self.sources.described(&origin, partitions, Instant::now()) {
+            self.spread_anew(&origin, partitions);
+        }
+    }
+
+    /// Other partitions than the topic was thought to have: what was taken for misplaced may not be.
+    fn spread_anew(&mut self, origin: &ClusterId, partitions: u32) {
+        tracing::error!(%origin, partitions, "descriptor names another number of partitions than the topics have");
+        let is_data = |slot: &Slot| slot.id.origin == *origin && slot.id.topic != TopicKind::Control;
+        let data = self.slots.iter().enumerate().filter(|(_, slot)| is_data(slot));
+        self.chores.add(data.map(|(index, _)| Chore::Restart(index)));
+    }
+
+    /// An error that one partition's reading met.
+    fn face(&mut self, index: usize, error: &KafkaError) -> Result<(), EngineGone> {
+        use RDKafkaErrorCode::{
+            AutoOffsetReset, BadCompression, BadMessage, LogTruncation, NotImplemented, OffsetOutOfRange,
+            TopicAuthorizationFailed,
+        };
+        self.turns.ready(index);
+        if let KafkaError::MessageConsumptionFatal(_) = error {
+            self.hearing.broken();
+            return Ok(());
+        }
+        let slot = &mut self.slots[index];
+        match error.rdkafka_error_code() {
+            Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.restart(index),
+            Some(TopicAuthorizationFailed) => {
+                let reason = format!("kafka does not let this account read topic {}", slot.topic);
+                let about = slot.topic.clone();
+                self.hinder(index, TroubleKind::LogUnreachable, about, &reason);
+                self.tell_trouble(reason.into())
+            }
+            // The client is well, and so are all other partitions.
+            Some(BadCompression | BadMessage | NotImplemented) => {
+                let (name, next) = (slot.name(), slot.place.next().unwrap_or(0));
+                let reason = format!(
+                    "a batch of {name} from offset {next} on cannot be unpacked, nothing after it is read: {error}"
+                );
+                self.hinder(index, TroubleKind::LogUnreadable, name, &reason);
+                Ok(())
+            }
+            _ => {
+                tracing::debug!(%error, topic = slot.topic, "a partition cannot be read for now");
+                Ok(())
+            }
+        }
+    }
+
+    fn hinder(&mut self, index: usize, kind: TroubleKind, about: String, reason: &str) {
+        self.reader.troubles.raise(kind, &about, reason);
+        self.slots[index].hindrance = Some(Hindrance { kind, about });
+    }
+
+    /// Serves the client's log and errors; restarts topics that turn out to be re-created, and gives their names.
+    fn serve_client(&mut self) -> Result<BTreeSet<String>, EngineGone> {
+        let findings = self.fetcher.serve();
+        if let Some(error) = findings.broken {
+            tracing::error!(%error, "the client that reads the log cannot go on");
+            self.hearing.broken();
+        }
+        for (topic, partition) in findings.strayed {
+            self.face_stray(&topic, partition)?;
+        }
+        for topic in &findings.recreated {
+            self.restart_topic(topic)?;
+        }
+        Ok(findings.recreated)
+    }
+
+    /// A record outside of its partition's queue has lost its order.
+    fn face_stray(&mut self, topic: &str, partition: i32) -> Result<(), EngineGone> {
+        let Some((origin, topic)) = self.names.parse(topic) else { return Ok(()) };
+        let Ok(partition) = u32::try_from(partition) else { return Ok(()) };
+        match self.by_id.get(&PartitionId { origin, topic, partition }) {
+            Some(&index) => self.restart(index),
+            None => Ok(()),
+        }
+    }
+
+    fn tell_trouble(&mut self, reason: Arc<str>) -> Result<(), EngineGone> {
+        if self.trouble_told.is_some_and(|told| told.elapsed() < TROUBLE_INTERVAL) {
+            return Ok(());
+        }
+        self.trouble_told = Some(Instant::now());
+        self.tell(LogInput::Unreachable { reason })
+    }
+
+    fn tell(&self, news: LogInput) -> Result<(), EngineGone> {
+        self.hand_over(Input::Log(news).into())
+    }
+
+    fn hand_over(&self, news: News) -> Result<(), EngineGone> {
+        self.reader.inbox.blocking_send(news).map_err(|_| EngineGone)
+    }
+}

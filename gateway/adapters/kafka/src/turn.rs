@@ -1,0 +1,174 @@
+//! One turn of reading a partition: records decoded and put into batches, in their order, ready to be handed over. Free of I/O.
+
+use federation_core::federation::input::{Input, LogInput};
+use federation_core::log::bounds::{Bounds, judge_descriptor};
+use federation_core::log::control::{ControlKey, ControlValue};
+use federation_core::log::key::{DataKey, RecordKey};
+use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
+
+use crate::fairness::RECORD_WORK;
+use federation_codec::interner::Interner;
+use federation_codec::record::{HEADER, RawRecord, TRACEPARENT, decode_control, decode_record, home_partition};
+use federation_ports::inbox::News;
+
+/// Headers of a record that are looked at; a record that has more has none.
+const MOST_HEADERS: usize = 64;
+/// What a header costs, in bytes: the library makes a list of them.
+const HEADER_BYTES: usize = 64;
+
+/// What one turn of reading found, in order, ready to be handed over.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    pub(super) news: Vec<News>,
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+    /// Records that this version cannot read.
+    pub(super) unreadable: usize,
+    /// Records that do not stand where their key belongs: not among the news.
+    pub(super) misplaced: usize,
+    /// Headers, for what they cost.
+    headers: usize,
+}
+
+impl Turn {
+    /// What the turn was worth, as [`crate::fairness`] counts; never nothing.
+    pub(super) fn work(&self) -> u64 {
+        (self.bytes + HEADER_BYTES * self.headers) as u64 + RECORD_WORK * self.records.max(1) as u64
+    }
+
+    /// Adds a record of a data topic. A batch has one trace or none, so that its news can name it.
+    pub(super) fn data(&mut self, partition: &PartitionId, record: Record, traceparent: Option<String>) {
+        if let Some(News { input: Input::Log(LogInput::Records { records, .. }), traceparent: last, .. }) =
+            self.news.last_mut()
+            && *last == traceparent
+        {
+            return records.push(record);
+        }
+        let news = LogInput::Records { partition: partition.clone(), records: vec![record] };
+        self.news.push(News { traceparent, ..Input::Log(news).into() });
+    }
+
+    /// Adds a record of a control topic.
+    pub(super) fn control(&mut self, partition: &PartitionId, record: ControlRecord) {
+        if let Some(News { input: Input::Log(LogInput::Control { records, .. }), .. }) = self.news.last_mut() {
+            return records.push(record);
+        }
+        let news = LogInput::Control { origin: partition.origin.clone(), records: vec![record] };
+        self.news.push(Input::Log(news).into());
+    }
+
+    /// Adds the end of the partition.
+    pub(super) fn at_end(&mut self, partition: &PartitionId, next_offset: u64) {
+        self.news.push(Input::Log(LogInput::AtEnd { partition: partition.clone(), next_offset }).into());
+    }
+
+    /// Adds a message of this partition, whose cluster's keys are hashed over so many `partitions`.
+    pub(super) fn take(
+        &mut self,
+        id: &PartitionId,
+        message: &BorrowedMessage<'_>,
+        partitions: u32,
+        interner: &mut Interner,
+    ) {
+        let headers = message.headers();
+        self.headers += headers.map_or(0, Headers::count);
+        let (header, traceparent) = headers.filter(|them| them.count() <= MOST_HEADERS).map_or((None, None), known);
+        let raw = RawRecord {
+            offset: u64::try_from(message.offset()).unwrap_or(0),
+            key: message.key().unwrap_or_default(),
+            value: message.payload(),
+            header,
+        };
+        self.records += 1;
+        self.bytes += raw.key.len() + raw.value.map_or(0, <[u8]>::len);
+        let unreadable = if id.topic == TopicKind::Control {
+            let record = decode_control(&raw, interner);
+            let unreadable = is_unreadable_control(&record);
+            self.control(id, record);
+            unreadable
+        } else {
+            let record = decode_record(&raw, interner);
+            if !belongs(&record.key, raw.key, id, partitions) {
+                self.misplaced += 1;
+                return;
+            }
+            let unreadable = is_unreadable(&record);
+            self.data(id, record, traceparent);
+            unreadable
+        };
+        self.unreadable += usize::from(unreadable);
+    }
+}
+
+/// Why a turn ended.
+pub(super) enum StoppedBy {
+    Empty,
+    Limit,
+    Error(KafkaError),
+}
+
+/// Header `f` and, if it can be one, the trace.
+fn known(headers: &BorrowedHeaders) -> (Option<&[u8]>, Option<String>) {
+    let find = |name| headers.iter().find(|header| header.key == name).and_then(|header| header.value);
+    let traceparent = find(TRACEPARENT)
+        .filter(|value| value.len() <= 128)
+        .and_then(|value| std::str::from_utf8(value).ok())
+        .map(str::to_owned);
+    (find(HEADER), traceparent)
+}
+
+/// Whether a record stands in the topic and partition where its key belongs (rule R23).
+fn belongs(key: &RecordKey, bytes: &[u8], partition: &PartitionId, partitions: u32) -> bool {
+    let topic = match key {
+        RecordKey::Data(DataKey::Instance(..)) => TopicKind::Instances,
+        RecordKey::Data(DataKey::Config(_)) => TopicKind::Configs,
+        RecordKey::Checkpoint | RecordKey::Other | RecordKey::Malformed => return true,
+    };
+    topic == partition.topic && home_partition(bytes, partitions) == partition.partition
+}
+
+fn is_unreadable(record: &Record) -> bool {
+    let known = matches!(record.key, RecordKey::Data(_) | RecordKey::Checkpoint);
+    (known && record.body == Body::Unreadable) || record.key == RecordKey::Malformed
+}
+
+fn is_unreadable_control(record: &ControlRecord) -> bool {
+    record.key != ControlKey::Other && record.value == Some(ControlValue::Unreadable)
+}
+
+/// The number of partitions that a batch of control records describes last. A descriptor that is out of bounds describes nothing.
+pub(super) fn described_partitions(input: &Input) -> Option<u32> {
+    let Input::Log(LogInput::Control { records, .. }) = input else { return None };
+    records.iter().rev().find_map(|record| match (&record.key, &record.value) {
+        (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => {
+            judge_descriptor(descriptor, &Bounds::default()).is_none().then_some(descriptor.partitions)
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_ends_where_the_trace_changes() {
+        let partition = PartitionId { origin: "a".parse().unwrap(), topic: TopicKind::Instances, partition: 0 };
+        let record = |offset| Record { offset, key: RecordKey::Other, header: None, body: Body::Tombstone, digest: 0 };
+        let mut turn = Turn::default();
+        for (offset, trace) in [(0, None), (1, None), (2, Some("t1")), (3, Some("t1")), (4, Some("t2")), (5, None)] {
+            turn.data(&partition, record(offset), trace.map(str::to_owned));
+        }
+        let batches: Vec<_> = turn
+            .news
+            .iter()
+            .map(|news| match &news.input {
+                Input::Log(LogInput::Records { records, .. }) => (records.len(), news.traceparent.as_deref()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(batches, [(2, None), (2, Some("t1")), (1, Some("t2")), (1, None)]);
+    }
+}

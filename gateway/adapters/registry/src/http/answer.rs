@@ -1,0 +1,266 @@
+//! Answers as Nacos words them: versions 2 and 3 wrap everything as `{code, message, data}`, version 1 nothing.
+//!
+//! Statuses and bodies are those that 2.3.2 (versions 1 and 2) and 3.1.0 (version 3) give; where they cannot be had, because they name classes of
+//! Java, the same is said in other words.
+
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use nacos_protocol::reading::Unreadable;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::check::Illegal;
+use crate::configs::PublishError;
+use crate::owner::Stopped;
+use crate::polls::TooMany;
+
+/// A request that is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// A parameter of the naming API is absent.
+    #[error("Param '{0}' is required.")]
+    Missing(&'static str),
+    /// A parameter of the config API or of a login is absent.
+    #[error("Parameter '{0}' is missing")]
+    Absent(&'static str),
+    /// A parameter is no number.
+    #[error("For input string: \"{0}\"")]
+    NotANumber(String),
+    /// A parameter has no legal value.
+    #[error("{0}")]
+    Invalid(String),
+    /// Metadata or a beat cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The name of a service carries a group, and one of the two is blank.
+    #[error("the name of the service or of its group is blank")]
+    HalfAName,
+    /// Something is not known.
+    #[error("{0}")]
+    NotFound(String),
+    /// A service whose detail is asked for is not known.
+    #[error("service not found, namespace: {namespace}, serviceName: {grouped}")]
+    NoDetail {
+        /// Its namespace.
+        namespace: String,
+        /// `group@@service`.
+        grouped: String,
+    },
+    /// The cluster of a service whose instances are asked for is not known.
+    #[error("service {0} is not found!")]
+    NoInstances(String),
+    /// The health of an instance is not to be set.
+    #[error("health check is still working, service: {grouped}, cluster: {cluster}")]
+    HealthIsChecked {
+        /// `group@@service`.
+        grouped: String,
+        /// Nacos cluster.
+        cluster: String,
+    },
+    /// Nacos would refuse it.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+    /// Nacos would refuse the publication.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// Variants of a config item are not kept here.
+    #[error("variants of a config item by tag or address are not supported here")]
+    Variant,
+    /// There is no room for a long poll.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// The registry stops.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl Failure {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unreadable(_) | Self::Publish(PublishError::Conflict) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Publish(PublishError::Illegal(_)) => StatusCode::BAD_REQUEST,
+            Self::Publish(_) => StatusCode::INTERNAL_SERVER_ERROR, // The disk.
+            Self::NotFound(_) | Self::NoInstances(_) => StatusCode::NOT_FOUND,
+            Self::Stopped(_) | Self::TooMany(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn illegal(&self) -> Option<&Illegal> {
+        match self {
+            Self::Illegal(illegal) | Self::Publish(PublishError::Illegal(illegal)) => Some(illegal),
+            _ => None,
+        }
+    }
+
+    /// Code and words of versions 2 and 3.
+    fn code(&self) -> (u32, &'static str) {
+        if let Some(illegal) = self.illegal() {
+            return match illegal {
+                Illegal::Weight => (21_001, "weight error"),
+                Illegal::ServiceExists(_) => (21_007, "service already exist"),
+                Illegal::NoSuchService(_) => (21_008, "service not exist"),
+                Illegal::ServiceNotEmpty(_) => (21_010, "service delete failure"),
+                Illegal::BlankContent(_) | Illegal::Missing(_) => (10_000, "parameter missing"),
+                Illegal::NoService(_) | Illegal::OtherLifetime { .. } => (21_004, "instance error"),
+                _ => (20_002, "parameter validate error"),
+            };
+        }
+        match self {
+            Self::Missing(_) | Self::Absent(_) => (10_000, "parameter missing"),
+            Self::NotFound(_) => (20_004, "resource not found"),
+            Self::NoDetail { .. } => (21_008, "service not exist"),
+            Self::Publish(PublishError::Conflict) => (20_005, "resource conflict"),
+            Self::NoInstances(_)
+            | Self::HealthIsChecked { .. }
+            | Self::Stopped(_)
+            | Self::TooMany(_)
+            | Self::Publish(_) => (30_000, "server error"), // Of publications, what the disk does not take.
+            _ => (20_002, "parameter validate error"),
+        }
+    }
+
+    /// What is said before a version counts: checks of characters and lengths are told alike in all of them.
+    fn of_params(&self) -> Option<Response> {
+        let illegal = self.illegal().filter(|illegal| illegal.is_of_params())?;
+        Some((self.status(), format!("{illegal}\r\n")).into_response())
+    }
+}
+
+/// A failure as version 1 tells it: plain text, or what its web server says of an error that nobody caught.
+pub(super) struct V1(Failure);
+
+/// A failure as version 2 tells it.
+pub(super) struct V2(Failure);
+
+/// A failure as version 3 tells it.
+pub(super) struct V3(Failure);
+
+macro_rules! told_by {
+    ($($version:ident),*) => { $(impl<E: Into<Failure>> From<E> for $version {
+        fn from(error: E) -> Self {
+            Self(error.into())
+        }
+    })* };
+}
+told_by!(V1, V2, V3);
+
+impl IntoResponse for V1 {
+    fn into_response(self) -> Response {
+        let Self(failure) = self;
+        if let Some(response) = failure.of_params() {
+            return response;
+        }
+        match &failure {
+            Failure::Unreadable(_) | Failure::HalfAName => bare(failure.status()),
+            Failure::Illegal(illegal @ Illegal::OtherLifetime { .. }) => {
+                (failure.status(), format!("errCode: 400, errMsg: {illegal}")).into_response()
+            }
+            _ => (failure.status(), failure.to_string()).into_response(),
+        }
+    }
+}
+
+impl IntoResponse for V2 {
+    fn into_response(self) -> Response {
+        let missing = |name: &str| {
+            format!("Required request parameter '{name}' for method parameter type {} is not present", type_of(name))
+        };
+        wrapped(&self.0, self.0.status(), missing)
+    }
+}
+
+impl IntoResponse for V3 {
+    fn into_response(self) -> Response {
+        let missing = |name: &str| format!("Required parameter '{name}' type {} is not present", type_of(name));
+        let status = match &self.0 {
+            // 3.1.0 answers 200 without a body.
+            Failure::Unreadable(_) => StatusCode::BAD_REQUEST,
+            failure => failure.status(),
+        };
+        wrapped(&self.0, status, missing)
+    }
+}
+
+fn wrapped(failure: &Failure, status: StatusCode, missing: impl Fn(&str) -> String) -> Response {
+    if let Some(response) = failure.of_params() {
+        return response;
+    }
+    let (code, message) = failure.code();
+    let data = match (failure, failure.illegal()) {
+        (Failure::Missing(name) | Failure::Absent(name), _) | (_, Some(Illegal::Missing(name))) => missing(name),
+        (_, Some(Illegal::BlankContent(_))) => missing("content"),
+        _ => failure.to_string(),
+    };
+    (status, Json(json!({"code": code, "message": message, "data": data}))).into_response()
+}
+
+fn type_of(parameter: &str) -> &'static str {
+    if parameter == "port" { "Integer" } else { "String" }
+}
+
+/// A success of versions 2 and 3.
+pub(super) fn success(data: impl Serialize) -> Response {
+    Json(json!({"code": 0, "message": "success", "data": data})).into_response()
+}
+
+/// A text that version 1 answers as JSON.
+pub(super) fn json_text(text: &'static str) -> Response {
+    ([(CONTENT_TYPE, "application/json;charset=UTF-8")], text).into_response()
+}
+
+/// One page of `items`, as versions 2 and 3 wrap it.
+pub(super) fn page<T, U: Serialize>(
+    items: &[T],
+    (number, size): (usize, usize),
+    show: impl Fn(&T) -> U,
+) -> serde_json::Value {
+    let shown: Vec<U> = items.iter().skip((number - 1).saturating_mul(size)).take(size).map(show).collect();
+    json!({
+        "totalCount": items.len(),
+        "pageNumber": number,
+        "pagesAvailable": items.len().div_ceil(size),
+        "pageItems": shown,
+    })
+}
+
+/// The mark of an answer that is no more than a status.
+#[derive(Clone, Copy)]
+struct Bare;
+
+/// An answer that is no more than a status; [`explain`] gives it the body that Nacos's web server gives.
+pub(super) fn bare(status: StatusCode) -> Response {
+    let mut response = status.into_response();
+    response.extensions_mut().insert(Bare);
+    response
+}
+
+/// Gives answers without a body of their own the one that Nacos's web server gives: status and path. What is not known below `/v1/ns` is "not implemented"
+/// there, in whichever respect.
+pub(super) async fn explain(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    let of_router = response.status() == StatusCode::METHOD_NOT_ALLOWED;
+    if response.extensions_mut().remove::<Bare>().is_none() && !of_router {
+        return response;
+    }
+    let unknown = of_router || response.status() == StatusCode::NOT_FOUND;
+    let status = match response.status() {
+        _ if unknown && path.starts_with("/nacos/v1/ns/") => StatusCode::NOT_IMPLEMENTED,
+        status => status,
+    };
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let body = json!({
+        "timestamp": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        "status": status.as_u16(),
+        "error": status.canonical_reason().unwrap_or_default(),
+        "path": path,
+    });
+    (status, Json(body)).into_response()
+}

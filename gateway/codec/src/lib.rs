@@ -1,0 +1,10 @@
+//! Everything of the federation that is bytes: the records of the log, and the snapshots of what a gateway last knew. Nothing here waits,
+//! and nothing here decides what a record means.
+//!
+//! - [`record`] keys, values, headers and digests of records.
+//! - [`snapshot`] a whole origin, many times over, with a checksum.
+//! - [`interner`] texts that come again and again, kept once.
+
+pub mod interner;
+pub mod record;
+pub mod snapshot;

@@ -1,0 +1,55 @@
+//! Intents as bytes (rule R24). A value that no gateway writes is refused whole: it is unreadable.
+
+use federation_core::intents::{Counter, DrainIntent, Ramp};
+use federation_core::routing::{DrainGuard, Percent};
+use federation_core::time::{Millis, WallMs};
+use federation_proto::federation::log::v1 as proto;
+
+use crate::interner::Interner;
+
+pub(super) fn drain_to_proto(intent: &DrainIntent) -> proto::DrainIntent {
+    proto::DrainIntent {
+        counter: intent.counter.get(),
+        percent: intent.percent.get().into(),
+        force: intent.guard == DrainGuard::Force,
+        who: intent.who.to_string(),
+        why: intent.why.to_string(),
+        when_ms: intent.when.0,
+        replica: intent.replica,
+        ramp: intent.ramp.as_ref().map(ramp_to_proto),
+    }
+}
+
+pub(super) fn drain_from_proto(record: &proto::DrainIntent, interner: &mut Interner) -> Option<DrainIntent> {
+    let ramp = match &record.ramp {
+        Some(ramp) => Some(ramp_from_proto(ramp)?),
+        None => None,
+    };
+    Some(DrainIntent {
+        counter: Counter::new(record.counter)?,
+        percent: percent(record.percent)?,
+        guard: if record.force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
+        who: interner.text(&record.who),
+        why: interner.text(&record.why),
+        when: WallMs(record.when_ms),
+        replica: record.replica,
+        ramp,
+    })
+}
+
+fn ramp_to_proto(ramp: &Ramp) -> proto::DrainRamp {
+    proto::DrainRamp {
+        from: ramp.from().get().into(),
+        to: ramp.to().get().into(),
+        started_ms: ramp.started().0,
+        over_ms: ramp.over().0,
+    }
+}
+
+fn ramp_from_proto(ramp: &proto::DrainRamp) -> Option<Ramp> {
+    Ramp::new(percent(ramp.from)?, percent(ramp.to)?, WallMs(ramp.started_ms), Millis(ramp.over_ms))
+}
+
+fn percent(percent: u32) -> Option<Percent> {
+    Percent::new(u8::try_from(percent).ok()?)
+}

@@ -1,0 +1,51 @@
+//! Carries out what the core wants done. Nothing here decides or waits.
+
+use federation_core::federation::Now;
+use federation_core::federation::input::{Effect, Outgoing};
+use federation_core::log::record::TopicKind;
+
+use super::Engine;
+use federation_codec::record;
+
+impl Engine {
+    pub(super) fn act(&mut self, now: Now, effect: Effect, traceparent: Option<&str>) {
+        match effect {
+            Effect::Send(outgoing) => self.send(&outgoing, traceparent),
+            Effect::Checkpoint { topic, partition } => self.checkpoint(now, topic, partition),
+            Effect::Control { key, value, header } => {
+                if let Some(record) = record::encode_control(&key, value.as_ref(), &header) {
+                    self.log.send(record);
+                }
+            }
+            Effect::Purge => self.log.purge(),
+            Effect::AskEnd(partition) => {
+                tracing::debug!(
+                    topic = partition.topic.as_str(),
+                    partition = partition.partition,
+                    "asking for the end"
+                );
+                self.log.ask_end(partition);
+            }
+            Effect::WatchService(key) => self.nacos.watch_service(key),
+            Effect::UnwatchService(key) => self.nacos.unwatch_service(key),
+            Effect::ReadService(key) => self.nacos.read_service(key),
+            Effect::QueryService(key) => self.nacos.query_service(key),
+            Effect::ReadConfig(key) => self.nacos.read_config(key),
+        }
+    }
+
+    fn send(&mut self, outgoing: &Outgoing, traceparent: Option<&str>) {
+        let mut record = record::encode_outgoing(outgoing);
+        if let Some(value) = &record.value {
+            self.core.encoded(outgoing.header, record::digest(&record.key, value));
+        }
+        record.traceparent = traceparent.map(str::to_owned);
+        self.log.send(record);
+    }
+
+    fn checkpoint(&mut self, now: Now, topic: TopicKind, partition: u32) {
+        if let Some(outgoing) = self.core.checkpoint(now, topic, partition) {
+            self.log.send(record::encode_checkpoint(topic, partition, &outgoing));
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What the gateway last knew, in a plain file: so that it answers, labelled with its age, when it starts while the log is away.
+//!
+//! Two generations are kept; one that cannot be read, or is of another cluster, is set aside for the older one, and never believed in part.
+
+use federation_codec::snapshot::{self, NAMELESS_VERSION, NoSnapshot, Snapshot};
+use federation_core::federation::OriginSnapshot;
+use federation_storage::{Aside, Folder, Owner, Place, StorageError};
+
+/// The newest generation.
+pub const NEWEST: &str = "snapshot";
+const OLDER: &str = "snapshot.old";
+/// Ten times what half a million instances and all their config items need; a larger file is none of ours.
+const MOST_BYTES: u64 = 4 << 30;
+
+/// Why a generation is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It cannot be read.
+    #[error(transparent)]
+    NoSnapshot(#[from] NoSnapshot),
+    /// It is of another cluster.
+    #[error("it is of {0}")]
+    OfAnother(String),
+    /// It does not say of which cluster it is, and the folder is not being adopted.
+    #[error("it is of version {NAMELESS_VERSION}, which does not say of which cluster it is")]
+    Nameless,
+    /// The file.
+    #[error("{}", .0.told())]
+    File(StorageError),
+}
+
+/// Writes a new generation: first whole, then in place of the last one, which stays as the older one. Blocks.
+///
+/// # Errors
+/// If the directory cannot be made or written; the generations before are untouched, or the newest of them is the older one now.
+pub fn write(place: &Place, origins: &[OriginSnapshot]) -> Result<(), StorageError> {
+    let folder = place.to_write()?;
+    let staged = folder.stage(NEWEST, &snapshot::encode(&place.owner().map(name_of).unwrap_or_default(), origins))?;
+    folder.rename(NEWEST, OLDER)?;
+    staged.put_in_place()?;
+    folder.sync()
+}
+
+/// Reads the newest generation that can be used; `None` if there is none. One that cannot is logged and set aside. Blocks.
+#[must_use]
+pub fn read(place: &Place) -> Option<Vec<OriginSnapshot>> {
+    let folder = match place.to_read() {
+        Ok(folder) => folder?,
+        Err(error) => {
+            tracing::warn!(error = error.told(), "no snapshot can be read");
+            return None;
+        }
+    };
+    [NEWEST, OLDER].into_iter().find_map(|name| match read_generation(&folder, name) {
+        Ok(generation) => match judged(generation?, place) {
+            Ok(origins) => Some(origins),
+            Err(reason) => pass_over(&folder, name, &reason),
+        },
+        Err(reason) => pass_over(&folder, name, &reason),
+    })
+}
+
+/// The generations of a folder that can be read, the newest first, whosever they are. Blocks.
+#[must_use]
+pub fn generations(folder: &Folder) -> Vec<Snapshot> {
+    [NEWEST, OLDER].into_iter().filter_map(|name| read_generation(folder, name).ok().flatten()).collect()
+}
+
+fn pass_over<T>(folder: &Folder, name: &str, reason: &Unusable) -> Option<T> {
+    let path = folder.file(name);
+    // What the disk did not give may be good: it stays.
+    let aside = match reason {
+        Unusable::File(StorageError::Io { .. }) => Ok("where it is".to_owned()),
+        _ => folder.set_aside(name, Aside::Refused),
+    };
+    let aside = aside.unwrap_or_else(|error| error.told());
+    tracing::warn!(path = %path.display(), %reason, set_aside = aside, "snapshot refused");
+    None
+}
+
+/// What was known, if it is the own cluster's.
+fn judged(generation: Snapshot, place: &Place) -> Result<Vec<OriginSnapshot>, Unusable> {
+    match (generation.owner, place.owner()) {
+        (Some(found), Some(own)) if found != name_of(own) => Err(Unusable::OfAnother(found)),
+        (None, Some(_)) if !place.takes_nameless_files() => Err(Unusable::Nameless),
+        _ => Ok(generation.origins),
+    }
+}
+
+fn name_of(owner: &Owner) -> String {
+    format!("{}/{}", owner.federation, owner.cluster)
+}
+
+fn read_generation(folder: &Folder, name: &str) -> Result<Option<Snapshot>, Unusable> {
+    let bytes = folder.read(name, MOST_BYTES).map_err(Unusable::File)?;
+    Ok(bytes.map(snapshot::decode).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use federation_core::id::{InstanceId, ServiceKey};
+    use federation_core::instance::{Health, Instance, Metadata, Weight};
+    use federation_core::log::key::DataKey;
+    use federation_core::log::record::Body;
+    use federation_core::routing::{DrainGuard, Percent};
+
+    use super::*;
+    use federation_core::intents::{Counter, DrainIntent};
+    use federation_core::log::control::Descriptor;
+    use federation_core::time::WallMs;
+    use federation_storage::{Claim, Evidence};
+
+    const BEGINNING: &[u8] = b"nacos-fed snapshot ";
+
+    fn origins(weight: f64) -> Vec<OriginSnapshot> {
+        let instance = Instance {
+            weight: Weight::try_from(weight).unwrap(),
+            health: Health::Healthy,
+            enabled: true,
+            ephemeral: true,
+            metadata: [("k", "v")].into_iter().collect::<Metadata>(),
+        };
+        let key = DataKey::Instance(ServiceKey::new("public", "g", "s"), InstanceId::new("10.0.0.1", 80, "DEFAULT"));
+        let descriptor = Descriptor { partitions: 8, generation: 1, reads_schema: 2, ..Descriptor::default() };
+        vec![OriginSnapshot {
+            origin: "shanghai".parse().unwrap(),
+            descriptor: Some(descriptor),
+            last_beat: Some(WallMs(7)),
+            partitions: 8,
+            facts: vec![(key, Body::Instance(Arc::new(instance)), None)],
+            intents: vec![("frankfurt".parse().unwrap(), drain(), WallMs(6))],
+        }]
+    }
+
+    fn drain() -> DrainIntent {
+        DrainIntent {
+            counter: Counter::FIRST,
+            percent: Percent::new(30).unwrap(),
+            guard: DrainGuard::Force,
+            who: "ann".into(),
+            why: "maintenance".into(),
+            when: WallMs(5),
+            replica: 7,
+            ramp: None,
+        }
+    }
+
+    fn weight_in(place: &Place) -> Option<f64> {
+        let origins = read(place)?;
+        let (_, Body::Instance(instance), _) = &origins[0].facts[0] else { panic!("not an instance") };
+        Some(instance.weight.get())
+    }
+
+    /// A folder claimed for this cluster, whoever's snapshots are in it.
+    fn claimed(folder: &Path, cluster: &str, evidence: Evidence) -> Place {
+        let owner = Owner { federation: "f".parse().unwrap(), cluster: cluster.parse().unwrap() };
+        let claim = Claim::new(folder.to_owned(), owner, move |_| Ok(evidence.clone()));
+        claim.begin().unwrap();
+        Place::claimed(Arc::new(claim))
+    }
+
+    /// As version 1 wrote it: without the line that names the owner.
+    fn nameless(origins: &[OriginSnapshot]) -> Vec<u8> {
+        let now = snapshot::encode("", origins);
+        let messages = &now[b"nacos-fed snapshot 2\n\n".len()..now.len() - blake3::OUT_LEN];
+        let bytes = [b"nacos-fed snapshot 1\n", messages].concat();
+        let checksum = blake3::hash(&bytes);
+        [&bytes, &checksum.as_bytes()[..]].concat()
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::from(directory.path());
+        assert!(read(&place).is_none());
+        write(&place, &origins(0.5)).unwrap();
+        let origins = read(&place).unwrap();
+        assert_eq!((origins[0].facts.len(), origins[0].descriptor.as_ref().unwrap().partitions), (1, 8));
+        assert_eq!(weight_in(&place), Some(0.5));
+        assert_eq!(origins[0].intents, [("frankfurt".parse().unwrap(), drain(), WallMs(6))]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_set_aside_for_the_older_one_with_its_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::from(directory.path());
+        let folder = place.to_write().unwrap();
+        write(&place, &origins(1.0)).unwrap();
+        write(&place, &origins(2.0)).unwrap();
+        let whole = fs::read(folder.file(NEWEST)).unwrap();
+        let mut changed = whole.clone();
+        changed[60] ^= 1;
+        let newer = [b"nacos-fed snapshot 3\n", &whole[BEGINNING.len() + 2..]].concat();
+        for (bytes, want) in [
+            (&whole[..whole.len() / 2], "it is cut off or damaged: its checksum does not fit"),
+            (&changed[..], "it is cut off or damaged: its checksum does not fit"),
+            (&whole[..BEGINNING.len()], "it is cut off or damaged: its checksum does not fit"),
+            (&[][..], "it is empty"),
+            (b"#!/bin/sh\n", "it is no snapshot"),
+            (&newer, "it is of version 3, this program reads version 2"),
+        ] {
+            fs::write(folder.file(NEWEST), bytes).unwrap();
+            assert_eq!(read_generation(&folder, NEWEST).unwrap_err().to_string(), want);
+            assert_eq!(weight_in(&place), Some(1.0), "{want}");
+            assert!(!folder.file(NEWEST).exists(), "{want}: it is not read again");
+        }
+        let aside = folder.names().unwrap().into_iter().filter(|name| name.starts_with("snapshot.refused-")).count();
+        assert_eq!(aside, 5, "so many are kept to be looked at");
+        assert_eq!(weight_in(&place), Some(1.0), "the older one stays until there is a newer one");
+        write(&place, &origins(3.0)).unwrap();
+        assert_eq!(weight_in(&place), Some(3.0));
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_snapshot_is_neither_read_nor_written_through() {
+        let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (place, there) = (Place::from(directory.path()), Place::from(elsewhere.path()));
+        write(&there, &origins(9.0)).unwrap();
+        let (of_others, before) = (elsewhere.path().join(NEWEST), fs::read(elsewhere.path().join(NEWEST)).unwrap());
+        symlink(&of_others, directory.path().join(NEWEST)).unwrap();
+        assert_eq!(weight_in(&place), None);
+        for link in [NEWEST, OLDER, "snapshot.new"] {
+            let _ = fs::remove_file(directory.path().join(link));
+            symlink(&of_others, directory.path().join(link)).unwrap();
+        }
+        write(&place, &origins(1.0)).unwrap();
+        assert_eq!((weight_in(&place), fs::read(&of_others).unwrap()), (Some(1.0), before));
+    }
+
+    #[test]
+    fn a_snapshot_of_another_cluster_is_never_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let [ours, theirs] = ["a", "b"].map(|name| directory.path().join(name));
+        let (place, other) = (claimed(&ours, "a", Evidence::Nothing), claimed(&theirs, "b", Evidence::Nothing));
+        write(&place, &origins(1.0)).unwrap();
+        write(&other, &origins(9.0)).unwrap();
+        assert_eq!((weight_in(&place), weight_in(&other)), (Some(1.0), Some(9.0)));
+        fs::copy(theirs.join(NEWEST), ours.join(NEWEST)).unwrap();
+        assert_eq!(weight_in(&place), None);
+        assert!(ours.join("snapshot.refused-1").exists());
+        fs::write(ours.join(NEWEST), nameless(&origins(9.0))).unwrap();
+        assert_eq!(weight_in(&place), None, "nobody knows whose it is");
+    }
+
+    #[test]
+    fn a_snapshot_that_names_nobody_counts_while_its_folder_is_adopted() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(NEWEST), nameless(&origins(1.0))).unwrap();
+        let place = claimed(directory.path(), "a", Evidence::Agrees);
+        assert_eq!(weight_in(&place), Some(1.0));
+        write(&place, &origins(2.0)).unwrap();
+        drop(place);
+        assert_eq!(weight_in(&claimed(directory.path(), "a", Evidence::Agrees)), Some(2.0));
+    }
+}
