@@ -25,7 +25,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::api;
 use crate::config::Config;
 use crate::nacos;
-use crate::policy;
 use crate::unmatched::UnmatchedNames;
 use federation_engine::engine::{Engine, EngineEnded, EngineThread};
 use federation_ports::fault::Faults;
@@ -58,7 +57,7 @@ pub struct Gateway {
     kafka: federation_kafka::KafkaTasks,
     flusher: federation_kafka::produce::Flusher,
     nacos: nacos::NacosTasks,
-    policy: policy::PolicyKeeper,
+    policy: federation_policy::PolicyKeeper,
     elsewhere: UnmatchedNames,
     registry: Option<federation_registry::EmbeddedRegistry>,
     listeners: api::serve::Listeners,

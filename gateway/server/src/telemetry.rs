@@ -12,7 +12,8 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use crate::config::{LogFilter, LogFormat, Telemetry};
+use crate::config::{LogFormat, Telemetry};
+use federation_document::values::LogFilter;
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]

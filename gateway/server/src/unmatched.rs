@@ -15,7 +15,7 @@ use federation_core::pattern::{ConfigPattern, Glob, ServicePattern};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Import};
-use crate::policy::PolicyReader;
+use federation_policy::PolicyReader;
 use federation_ports::facts::{FactSource, Facts};
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::lasting::{Finding, Known, Lasting};

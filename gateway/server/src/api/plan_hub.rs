@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ApiState;
-use crate::policy::InForce;
 use crate::resolve::{CallerAsk, Encoded, Face, Inputs, Planned};
+use federation_policy::InForce;
 use federation_ports::metrics::WatchFace;
 use federation_view::view::ServiceWatch;
 

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;
 use super::plan_hub::PlanHub;
-use crate::exclusions::Exclusions;
-use crate::policy::PolicyReader;
 use crate::resolve::Resolver;
 use crate::what_if::{self, Effects, Lanes, Survey, TooManyOrders, Unanswered};
+use federation_policy::PolicyReader;
+use federation_policy::exclusions::Exclusions;
 use federation_ports::commands::EngineCommands;
 use federation_ports::metrics::{ApiMetrics, Metrics};
 use federation_ports::trouble::{Trouble, TroubleBoard};

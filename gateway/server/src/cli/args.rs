@@ -14,7 +14,8 @@ pub(super) use self::orders::{
 use super::exit::Failure;
 use super::output::Format;
 use crate::app::demo::ports::CONTROL_PORT;
-use crate::config::{LogFilter, LogFormat, parse_duration};
+use crate::config::LogFormat;
+use federation_document::values::{LogFilter, parse_duration};
 
 const EXIT_CODES: &str = "Exit codes:
   0  ok                        3  the gateway cannot be reached

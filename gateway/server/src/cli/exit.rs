@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::{Map, Value};
 
 use super::output::printable;
-use crate::config::Mistakes;
+use federation_document::mistakes::Mistakes;
 use federation_storage::ClaimRefused;
 
 /// Exit codes; scripts rely on them.

@@ -38,8 +38,9 @@ use self::args::{Cli, Command, DrainsAction, Global, Policy};
 use self::client::Client;
 use self::exit::{Exit, Failure};
 use self::output::Output;
-use crate::config::{LogFilter, LogFormat};
+use crate::config::LogFormat;
 use crate::telemetry;
+use federation_document::values::LogFilter;
 
 /// Runs the command that the process's arguments name.
 #[must_use]

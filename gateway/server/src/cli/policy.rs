@@ -10,8 +10,8 @@ use super::client::Client;
 use super::clusters::{items, text};
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output, printable};
-use crate::policy::document;
-use crate::policy::shown::ShownDocument;
+use federation_policy::document;
+use federation_policy::shown::ShownDocument;
 
 /// Checks a document.
 pub(super) fn check(args: &PolicyCheck, output: &mut Output<'_>) -> Result<Exit, Failure> {

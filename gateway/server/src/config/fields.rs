@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::table::{Field, Kind, Presence, Section};
+use federation_document::table::{Field, Kind, Presence, Section};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

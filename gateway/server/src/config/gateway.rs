@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use federation_core::locality::Locality;
 use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
-use super::reader::{Fields, Place, Read};
-use super::values::{LogFilter, Ratio};
+use federation_document::reader::{Fields, Place, Read};
+use federation_document::values::{LogFilter, Ratio};
 
 /// Where this gateway answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,38 +67,6 @@ impl Read for Replica {
     fn read(place: &mut Place<'_>) -> Option<Self> {
         place.section(|fields| Some(Self { name: fields.maybe("name")? }))
     }
-}
-
-impl Read for Locality {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        place.section(|fields| {
-            let region = place_name(fields, "region");
-            let zone = place_name(fields, "zone");
-            let sub_zone = place_name(fields, "sub_zone");
-            let network = place_name(fields, "network");
-            let (region, zone, sub_zone) = (region?, zone?, sub_zone?);
-            if zone.is_some() && region.is_none() {
-                fields.mistake("region", "a required field is missing", "the region of `zone`");
-            }
-            if sub_zone.is_some() && zone.is_none() {
-                fields.mistake("zone", "a required field is missing", "the zone of `sub_zone`");
-            }
-            Some(Self { region, zone, sub_zone, network: network? })
-        })
-    }
-}
-
-/// A name of a place, unless it is left out: compared with those of others, so that blanks around it or a slash in it would make it another's.
-fn place_name(fields: &mut Fields<'_>, name: &'static str) -> Option<Option<Arc<str>>> {
-    let Some(text) = fields.maybe::<String>(name)? else { return Some(None) };
-    let problem = match &*text {
-        "" => "an empty text",
-        text if text.trim() != text => "a text with blanks around it",
-        text if text.contains('/') => "a text with a slash",
-        _ => return Some(Some(text.into())),
-    };
-    fields.mistake(name, problem, "a name without / and without blanks around it; leave out what is not known");
-    None
 }
 
 /// Where the cluster's instances are reached from other networks, by network.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::fields::ROOT;
-use super::table::{Field, Kind, Presence, Section};
-use super::tree;
 use super::{Mistakes, Shown};
+use federation_document::table::{Field, Kind, Presence, Section};
+use federation_document::tree;
 
 /// JSON Schema, draft 2020-12.
 #[must_use]

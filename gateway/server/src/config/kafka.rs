@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
-use super::reader::{Fields, Place, Read};
-use super::secret::{MASK, is_sensitive};
-use super::values::{Bytes, HostPort, Property, Reserved};
+use federation_document::reader::{Fields, Place, Read};
+use federation_document::secret::{MASK, is_sensitive};
+use federation_document::values::{Bytes, HostPort, Property, Reserved};
 
 /// The Kafka that keeps the federation log.
 #[derive(Clone, Debug)]

@@ -2,27 +2,19 @@
 //!
 //! Input: the file's text, the environment's variables and the host's name. Output: a [`Config`] in which illegal values
 //! cannot be, or every mistake at once with its place and what would be right. The way: text → tree with places
-//! ([`tree`]) → `${NAME}` replaced ([`expand`]) → sections read by the table of fields ([`fields`]).
+//! ([`federation_document`]) → `${NAME}` replaced  → sections read by the table of fields ([`fields`]).
 
-pub mod expand;
 pub mod fields;
 mod gateway;
 pub mod json_schema;
 mod kafka;
-pub mod mistakes;
 mod nacos;
-mod reader;
 #[cfg(test)]
 mod reference;
 mod routing;
 mod rules;
-pub mod secret;
-pub mod table;
 #[cfg(test)]
 mod tests;
-pub(crate) mod text_file;
-pub mod tree;
-mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,18 +24,15 @@ use federation_core::locality::Locality;
 
 pub use self::gateway::{Advertise, Freshness, Listen, Log, LogFormat, Telemetry};
 pub use self::kafka::{Compaction, Kafka, Properties, Topics};
-pub use self::mistakes::{Mistake, Mistakes};
 pub use self::nacos::{ClientCertificate, EmbeddedRegistry, Login, Nacos, Registry, RemoteNacos, Tls};
-pub use self::reader::Shown;
-pub(crate) use self::reader::{ScalarType, scalar_type};
-pub use self::routing::{Damping, PolicyItem, PolicySources, Routing};
+pub use self::routing::{Damping, Routing};
 pub use self::rules::{Export, Import, Namespaces};
-pub use self::secret::Secret;
-pub use self::values::{Bytes, HostPort, LogFilter, Ratio, parse_duration};
 
 use self::gateway::Replica;
-use self::reader::{Fields, Place};
-use self::tree::Span;
+use federation_document::mistakes::Mistakes;
+use federation_document::place::Span;
+use federation_document::reader::{Fields, Place, Shown};
+use federation_document::{expand, text_file, tree};
 
 /// Largest file in bytes; a hundred times what a generous configuration has.
 pub const LARGEST_FILE_BYTES: u64 = 1 << 20;

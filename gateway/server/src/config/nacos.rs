@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reader::{Fields, Place, Read};
-use super::secret::Secret;
-use super::values::HostPort;
+use federation_document::reader::{Fields, Place, Read};
+use federation_document::secret::Secret;
+use federation_document::values::HostPort;
 
 /// The registry that this gateway stands beside, and how it is watched.
 #[derive(Clone, Debug)]
@@ -127,7 +127,7 @@ fn remote(fields: &mut Fields<'_>) -> Option<RemoteNacos> {
     }
     let servers = fields.maybe::<Vec<HostPort>>("servers").flatten();
     let login = login(fields);
-    let tls = fields.maybe::<Option<Tls>>("tls");
+    let tls = fields.maybe::<WantedTls>("tls");
     let https = fields.get("https");
     let context_path = fields.get("context_path");
     let grpc_offset = fields.get::<u16>("grpc_offset");
@@ -138,7 +138,7 @@ fn remote(fields: &mut Fields<'_>) -> Option<RemoteNacos> {
     Some(RemoteNacos {
         servers,
         login: login?,
-        tls: tls?.flatten(),
+        tls: tls?.and_then(|wanted| wanted.0),
         https: https?,
         context_path: context_path?,
         grpc_offset,
@@ -205,8 +205,10 @@ impl Read for RegistryListen {
     }
 }
 
-/// `None` where `enabled: false`.
-impl Read for Option<Tls> {
+/// None where `enabled: false`.
+struct WantedTls(Option<Tls>);
+
+impl Read for WantedTls {
     fn read(place: &mut Place<'_>) -> Option<Self> {
         place.section(|fields| {
             let enabled = fields.get::<bool>("enabled");
@@ -214,7 +216,7 @@ impl Read for Option<Tls> {
             let client = client_certificate(fields);
             let server_name = fields.maybe("server_name");
             let tls = Tls { ca: ca?, client: client?, server_name: server_name? };
-            Some(enabled?.then_some(tls))
+            Some(Self(enabled?.then_some(tls)))
         })
     }
 }

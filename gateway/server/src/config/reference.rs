@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::fields::ROOT;
-use super::mistakes::Mistakes;
-use super::table::{Field, Kind, Presence, Section};
-use super::tree;
+use federation_document::mistakes::Mistakes;
+use federation_document::table::{Field, Kind, Presence, Section};
+use federation_document::tree;
 
 const BEGIN: &str = "<!-- fields: made from the program's own table, see gateway/server/src/config/reference.rs -->\n";
 const END: &str = "<!-- end of fields -->\n";

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use federation_core::routing::{PlaceRules, ZoneSource};
 
-use super::reader::{Fields, Place, Read};
-use super::values::Bytes;
+use federation_document::reader::{Fields, Place, Read};
+use federation_document::values::Bytes;
+use federation_policy::sources::PolicySources;
 
 /// How services are routed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,26 +21,6 @@ pub struct Routing {
     pub places: PlaceRules,
     /// Bytes of plans that are kept; `None`: a part of the memory there is.
     pub plan_cache: Option<Bytes>,
-}
-
-/// Where policies come from. The config item counts before the file, the file before the defaults.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicySources {
-    /// A document on disk.
-    pub file: Option<PathBuf>,
-    /// A document in the local Nacos, where it is looked for; it need not exist.
-    pub item: Option<PolicyItem>,
-}
-
-/// A config item of the local Nacos.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyItem {
-    /// Its namespace's local id.
-    pub namespace: String,
-    /// Its group, not empty.
-    pub group: String,
-    /// Its data id, not empty.
-    pub data_id: String,
 }
 
 /// How long better news have to stay true before they count; zero for at once.
@@ -57,7 +38,7 @@ impl Read for Routing {
             let policy = fields.get("policy");
             let damping = fields.get("damping");
             let keys = fields.get::<PlaceKeys>("instance_locality");
-            let advertise_prefix = filled(fields, "advertise_prefix", "the beginning of a metadata key");
+            let advertise_prefix = fields.filled("advertise_prefix", "the beginning of a metadata key");
             let plan_cache = fields.maybe("plan_cache");
             let keys = keys?;
             let places = PlaceRules {
@@ -68,30 +49,6 @@ impl Read for Routing {
                 advertise_prefix: advertise_prefix?.into(),
             };
             Some(Self { policy: policy?, damping: damping?, places, plan_cache: plan_cache? })
-        })
-    }
-}
-
-impl Read for PolicySources {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        place.section(|fields| {
-            let file = fields.maybe("file");
-            let item = fields.get::<Option<PolicyItem>>("config");
-            Some(Self { file: file?, item: item? })
-        })
-    }
-}
-
-/// `None` where `enabled: false`.
-impl Read for Option<PolicyItem> {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        place.section(|fields| {
-            let enabled = fields.get::<bool>("enabled");
-            let namespace = fields.get("namespace");
-            let group = filled(fields, "group", "the name of a group");
-            let data_id = filled(fields, "data_id", "a data id");
-            let item = PolicyItem { namespace: namespace?, group: group?, data_id: data_id? };
-            Some(enabled?.then_some(item))
         })
     }
 }
@@ -117,23 +74,11 @@ struct PlaceKeys {
 impl Read for PlaceKeys {
     fn read(place: &mut Place<'_>) -> Option<Self> {
         place.section(|fields| {
-            let mut key = |name| filled(fields, name, "a metadata key").map(Arc::from);
+            let mut key = |name| fields.filled(name, "a metadata key").map(Arc::from);
             let (region, zone, sub_zone) = (key("region"), key("zone"), key("sub_zone"));
             let nacos_cluster = fields.get::<bool>("nacos_cluster_as_zone");
             let zone_from = if nacos_cluster? { ZoneSource::NacosCluster } else { ZoneSource::Metadata };
             Some(Self { region: region?, zone: zone?, sub_zone: sub_zone?, zone_from })
         })
     }
-}
-
-/// A text that is not empty and has no blanks around it.
-fn filled(fields: &mut Fields<'_>, name: &'static str, expected: &str) -> Option<String> {
-    let text = fields.get::<String>(name)?;
-    let problem = match &*text {
-        "" => "an empty text",
-        text if text.trim() != text => "a text with blanks around it",
-        _ => return Some(text),
-    };
-    fields.mistake(name, problem, expected);
-    None
 }

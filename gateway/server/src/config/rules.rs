@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use federation_core::id::ClusterId;
 use federation_core::pattern::{ConfigPattern, Glob, Selection, ServicePattern};
 
-use super::reader::{Place, Read};
+use federation_document::reader::{Place, Read};
 
 /// What other clusters may see of this one. Namespaces are local ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,28 +164,6 @@ impl Read for ImportExclude {
             let services = fields.get("services");
             let configs = fields.get("configs");
             Some(Self { clusters: clusters?, rules: Exclude { services: services?, configs: configs? } })
-        })
-    }
-}
-
-impl Read for ServicePattern {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        place.section(|fields| {
-            let namespace = fields.get("namespace");
-            let group = fields.get("group");
-            let service = fields.get("service");
-            Some(Self { namespace: namespace?, group: group?, service: service? })
-        })
-    }
-}
-
-impl Read for ConfigPattern {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        place.section(|fields| {
-            let namespace = fields.get("namespace");
-            let group = fields.get("group");
-            let data_id = fields.get("data_id");
-            Some(Self { namespace: namespace?, group: group?, data_id: data_id? })
         })
     }
 }

@@ -6,6 +6,10 @@ use federation_core::id::{ConfigKey, ServiceKey};
 
 use federation_core::routing::ZoneSource;
 
+use federation_document::mistakes::Mistake;
+use federation_document::table;
+use federation_document::values::{Bytes, HostPort};
+
 use super::*;
 
 const EXAMPLE: &str = r#"federation: demo

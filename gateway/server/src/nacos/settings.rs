@@ -8,7 +8,9 @@ use nacos_protocol::client::ConfigName;
 use nacos_protocol::cluster::{ClientIdentity, ClusterOptions, Credentials, ServerAddress, TlsOptions};
 
 use super::names::PUBLIC;
-use crate::config::{Config, HostPort, Nacos, Namespaces, PolicyItem, Registry, RemoteNacos, Tls};
+use crate::config::{Config, Nacos, Namespaces, Registry, RemoteNacos, Tls};
+use federation_document::values::HostPort;
+use federation_policy::sources::PolicyItem;
 
 /// Settings of the adapter.
 #[derive(Clone, Debug)]

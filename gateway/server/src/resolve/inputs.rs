@@ -8,7 +8,7 @@ use federation_core::intents::IntentTable;
 use federation_core::service::{ClusterStatus, FederatedService, Revision};
 use federation_core::time::{Millis, Mono};
 
-use crate::policy::InForce;
+use federation_policy::InForce;
 use federation_view::view::ClusterTable;
 
 /// One moment's values. Each carries its own version; they need not have changed together.

@@ -30,7 +30,7 @@ pub(crate) use self::encoded::{Depth, Encoded, Excerpt, Pieces, Unusable};
 pub(crate) use self::inputs::{Inputs, OriginState, origin_states};
 pub(crate) use self::planned::{Planned, Unused};
 pub use self::room::kept_bytes;
-use crate::policy::InForce;
+use federation_policy::InForce;
 use federation_ports::metrics::ResolveMetrics;
 use federation_view::view::ViewReader;
 

@@ -15,7 +15,7 @@ use federation_core::service::FederatedService;
 use super::caller::PlaceFrom;
 use super::encoded::Excerpt;
 use super::inputs::{Inputs, Stamp};
-use crate::policy::InForce;
+use federation_policy::InForce;
 
 /// A plan and what it was made from.
 pub(crate) struct Planned {

@@ -8,8 +8,8 @@ use federation_core::instance::Health;
 use federation_core::routing::{Admission, Counting, Endpoint, MilliWeight, Origin};
 
 use super::place::{labels, locality};
-use crate::config::mistakes::Mistakes;
-use crate::policy::fields::{Item, Section};
+use federation_document::mistakes::Mistakes;
+use federation_policy::fields::{Item, Section};
 
 /// Most endpoints of a file after `count` is expanded.
 pub const MOST_ENDPOINTS: u64 = 250_000;

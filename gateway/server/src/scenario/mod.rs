@@ -19,11 +19,11 @@ use federation_core::routing::{
 
 pub use self::endpoints::MOST_ENDPOINTS;
 use self::place::{labels, locality};
-use crate::config::mistakes::Mistakes;
-use crate::config::text_file;
-use crate::config::tree::{self, Node, Span};
-use crate::policy::block;
-use crate::policy::fields::{Item, Section};
+use federation_document::mistakes::Mistakes;
+use federation_document::text_file;
+use federation_document::tree::{self, Node, Span};
+use federation_policy::block;
+use federation_policy::fields::{Item, Section};
 
 /// Largest file in bytes.
 pub const LARGEST_FILE_BYTES: u64 = 16 << 20;

@@ -3,8 +3,8 @@
 use federation_core::locality::Locality;
 use federation_core::routing::Labels;
 
-use crate::config::mistakes::Mistakes;
-use crate::policy::fields::Section;
+use federation_document::mistakes::Mistakes;
+use federation_policy::fields::Section;
 
 /// `region`, `zone`, `sub_zone` and `network` of `section`.
 pub(super) fn locality(section: &Section<'_>, mistakes: &mut Mistakes) -> Locality {

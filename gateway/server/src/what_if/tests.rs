@@ -16,8 +16,8 @@ use proptest::prelude::*;
 
 use super::walk::{SLICE_SERVICES, Turn};
 use super::*;
-use crate::policy::InForce;
 use crate::resolve::{KEPT_BYTES, OwnPlace};
+use federation_policy::InForce;
 use federation_ports::metrics::Metrics;
 use federation_view::view::{self, ClusterTable, ViewChange};
 

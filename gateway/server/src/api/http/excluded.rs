@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::problem::{Problem, ProblemDocument};
 use super::{body, params, reply};
 use crate::api::ApiState;
-use crate::exclusions::{Exclusion, MOST};
+use federation_policy::exclusions::{Exclusion, MOST};
 
 /// An order to exclude a cluster at this gateway, or to let it count again.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 use super::problem::{Problem, ProblemDocument};
 use super::{params, reply};
 use crate::api::ApiState;
-use crate::config::Mistake;
-use crate::policy::shown::{ShownDocument, ShownPattern, ShownPolicy};
-use crate::policy::{InForce, PolicySource, Refusal, Standing, Word};
+use federation_document::mistakes::Mistake;
+use federation_policy::shown::{ShownDocument, ShownPattern, ShownPolicy};
+use federation_policy::{InForce, PolicySource, Refusal, Standing, Word};
 
 /// The policy in force: the whole document, or what one service is planned by.
 #[derive(Serialize, ToSchema)]

@@ -35,9 +35,9 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::{ApiState, Identity};
-use crate::exclusions::Exclusions;
-use crate::policy::{InForce, PolicyReader, PolicySource};
 use crate::resolve::{KEPT_BYTES, OwnPlace, Resolver};
+use federation_policy::exclusions::Exclusions;
+use federation_policy::{InForce, PolicyReader, PolicySource};
 use federation_ports::commands::EngineCommands;
 use federation_ports::metrics::Metrics;
 use federation_ports::trouble::TroubleBoard;

@@ -11,9 +11,10 @@ use federation_core::routing::{InvalidPolicies, MAX_RULES, Policies, Policy};
 
 use super::block;
 use super::fields::{Item, Section, shortened};
-use crate::config::mistakes::Mistakes;
-use crate::config::text_file;
-use crate::config::tree::{self, Span};
+use federation_document::mistakes::Mistakes;
+use federation_document::place::Span;
+use federation_document::text_file;
+use federation_document::tree;
 
 /// Largest document in bytes. A thousand generous rules need a quarter of it.
 pub const LARGEST_DOCUMENT_BYTES: u64 = 1 << 20;

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::policy::InForce;
+use crate::InForce;
 use federation_ports::facts::FactSource;
 use federation_ports::metrics::PolicyOrigin;
 

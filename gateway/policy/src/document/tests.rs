@@ -4,7 +4,7 @@ use federation_core::id::ServiceKey;
 use federation_core::routing::{PanicThreshold, Percent, Reachability, StaleRule};
 
 use super::*;
-use crate::policy::shown::ShownDocument;
+use crate::shown::ShownDocument;
 
 /// Line, field and problem of every mistake.
 fn mistakes(text: &str) -> Vec<(usize, String)> {
@@ -137,7 +137,7 @@ fn what_is_too_large_is_refused_in_few_words() {
 
 #[test]
 fn the_examples_of_the_documentation_are_valid() {
-    let text = include_str!("../../../../../docs/operations.md");
+    let text = include_str!("../../../../docs/operations.md");
     let examples = text.split("```yaml\n").skip(1).map(|block| block.split_once("```").unwrap().0);
     let of_policies: Vec<&str> = examples.filter(|example| example.contains("failover:")).collect();
     for example in &of_policies {

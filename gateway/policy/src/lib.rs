@@ -4,14 +4,16 @@
 //! source and version. Invariants: what is in force was accepted whole; a wrong document changes nothing but what is said of it; only
 //! Nacos's own word that there is no item takes the item's document out of force.
 
-pub(crate) mod block;
+pub mod block;
 pub mod document;
-pub(crate) mod fields;
+pub mod exclusions;
+pub mod fields;
 mod file;
 mod keeper;
 mod kept;
 mod ledger;
 pub mod shown;
+pub mod sources;
 mod store;
 
 pub use self::keeper::{KeeperOptions, KeeperPanicked, PolicyKeeper};

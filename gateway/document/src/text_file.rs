@@ -9,7 +9,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// What is wrong, for people, without the file's name.
-pub(crate) fn read(path: &Path, most_bytes: u64) -> Result<String, String> {
+pub fn read(path: &Path, most_bytes: u64) -> Result<String, String> {
     read_open(std::fs::File::open(path).map_err(|error| cannot(&error))?, most_bytes)
 }
 
@@ -17,7 +17,7 @@ pub(crate) fn read(path: &Path, most_bytes: u64) -> Result<String, String> {
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn read_named(file: &str, most_bytes: u64) -> Result<String, String> {
+pub fn read_named(file: &str, most_bytes: u64) -> Result<String, String> {
     if file == "-" { read_open(std::io::stdin().lock(), most_bytes) } else { read(Path::new(file), most_bytes) }
 }
 

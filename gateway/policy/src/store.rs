@@ -10,7 +10,8 @@ use federation_core::routing::Policies;
 use federation_core::time::WallMs;
 use tokio::sync::watch;
 
-use crate::config::{Mistake, PolicyItem};
+use crate::sources::PolicyItem;
+use federation_document::mistakes::Mistake;
 use federation_ports::facts::{FactSource, Facts};
 use federation_ports::metrics::PolicyOrigin;
 

@@ -7,9 +7,10 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::config::mistakes::Mistakes;
-use crate::config::tree::{Entry, Form, Node, Scalar, Span, Value};
-use crate::config::{ScalarType, scalar_type};
+use federation_document::mistakes::Mistakes;
+use federation_document::place::Span;
+use federation_document::scalar::{ScalarType, scalar_type};
+use federation_document::tree::{Entry, Form, Node, Scalar, Value};
 
 /// Most characters of a value that a mistake repeats.
 const LONGEST_SHOWN: usize = 60;
@@ -38,13 +39,13 @@ impl fmt::Display for Path<'_> {
 
 /// A value that is there, and where.
 #[derive(Clone, Copy)]
-pub(crate) struct Item<'a> {
-    pub(crate) node: &'a Node,
+pub struct Item<'a> {
+    pub node: &'a Node,
     pub(crate) path: Path<'a>,
 }
 
 /// A mapping of known fields.
-pub(crate) struct Section<'a> {
+pub struct Section<'a> {
     entries: &'a [Entry],
     path: Path<'a>,
     span: Span,
@@ -53,7 +54,7 @@ pub(crate) struct Section<'a> {
 impl<'a> Section<'a> {
     /// Checks that `item` is a mapping of no other fields than `known`. What is no mapping is a mistake and counts as an
     /// empty one.
-    pub(crate) fn open(item: Item<'a>, known: &[&str], mistakes: &mut Mistakes) -> Self {
+    pub fn open(item: Item<'a>, known: &[&str], mistakes: &mut Mistakes) -> Self {
         let entries = item.entries(mistakes);
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let path = Path::Field(&item.path, &entry.key).to_string();
@@ -63,14 +64,14 @@ impl<'a> Section<'a> {
     }
 
     /// The field's value, unless it is not given.
-    pub(crate) fn get(&'a self, name: &'a str) -> Option<Item<'a>> {
+    pub fn get(&'a self, name: &'a str) -> Option<Item<'a>> {
         let entry = self.entries.iter().find(|entry| entry.key == name)?;
         let item = Item { node: &entry.value, path: Path::Field(&self.path, name) };
         (!item.is_null()).then_some(item)
     }
 
     /// The field's value; it is a mistake not to give it.
-    pub(crate) fn required(&'a self, name: &'a str, expected: &str, mistakes: &mut Mistakes) -> Option<Item<'a>> {
+    pub fn required(&'a self, name: &'a str, expected: &str, mistakes: &mut Mistakes) -> Option<Item<'a>> {
         let item = self.get(name);
         if item.is_none() {
             self.mistake(name, "a required field is missing", expected, mistakes);
@@ -79,7 +80,7 @@ impl<'a> Section<'a> {
     }
 
     /// Records what is wrong with a field in its relation to others.
-    pub(crate) fn mistake(&self, name: &str, problem: &str, expected: &str, mistakes: &mut Mistakes) {
+    pub fn mistake(&self, name: &str, problem: &str, expected: &str, mistakes: &mut Mistakes) {
         let entry = self.entries.iter().find(|entry| entry.key == name);
         let span = entry.map_or(self.span, |entry| entry.key_span);
         mistakes.add(span, &Path::Field(&self.path, name).to_string(), problem, expected);
@@ -88,7 +89,7 @@ impl<'a> Section<'a> {
 
 impl<'a> Item<'a> {
     /// The document as a whole.
-    pub(crate) fn root(node: &'a Node, name: &'a str) -> Self {
+    pub fn root(node: &'a Node, name: &'a str) -> Self {
         Self { node, path: Path::Root(name) }
     }
 
@@ -102,7 +103,7 @@ impl<'a> Item<'a> {
     }
 
     /// Records that the value is not what is needed.
-    pub(crate) fn refuse(&self, problem: &str, expected: &str, mistakes: &mut Mistakes) {
+    pub fn refuse(&self, problem: &str, expected: &str, mistakes: &mut Mistakes) {
         let width = self.node.span.width.min(LONGEST_SHOWN);
         mistakes.add(Span { width, ..self.node.span }, &self.path.to_string(), problem, expected);
     }
@@ -120,7 +121,7 @@ impl<'a> Item<'a> {
     }
 
     /// The names and values of a mapping whose names are free, without those that are not given.
-    pub(crate) fn pairs(&'a self, mistakes: &mut Mistakes) -> impl Iterator<Item = (&'a str, Item<'a>)> + use<'a> {
+    pub fn pairs(&'a self, mistakes: &mut Mistakes) -> impl Iterator<Item = (&'a str, Item<'a>)> + use<'a> {
         let pair = |entry: &'a Entry| {
             let item = Item { node: &entry.value, path: Path::Field(&self.path, &entry.key) };
             (!item.is_null()).then_some((entry.key.as_str(), item))
@@ -129,7 +130,7 @@ impl<'a> Item<'a> {
     }
 
     /// The items of a list of at most `most`.
-    pub(crate) fn items(&'a self, most: usize, mistakes: &mut Mistakes) -> impl Iterator<Item = Item<'a>> + use<'a> {
+    pub fn items(&'a self, most: usize, mistakes: &mut Mistakes) -> impl Iterator<Item = Item<'a>> + use<'a> {
         let nodes: &[Node] = match &self.node.value {
             Value::Sequence(nodes) if nodes.len() <= most => nodes,
             Value::Sequence(nodes) => {
@@ -156,7 +157,7 @@ impl<'a> Item<'a> {
     }
 
     /// A text that is not empty and has no blanks around it: compared with another's, they would make it another name.
-    pub(crate) fn name(&self, mistakes: &mut Mistakes) -> Option<Arc<str>> {
+    pub fn name(&self, mistakes: &mut Mistakes) -> Option<Arc<str>> {
         let text = self.trimmed(mistakes)?;
         if text.is_empty() {
             self.refuse("an empty text", "a name; leave out what is not known", mistakes);
@@ -166,7 +167,7 @@ impl<'a> Item<'a> {
     }
 
     /// A text without blanks around it.
-    pub(crate) fn trimmed(&self, mistakes: &mut Mistakes) -> Option<&'a str> {
+    pub fn trimmed(&self, mistakes: &mut Mistakes) -> Option<&'a str> {
         let text = self.text(mistakes)?;
         if text.trim() != text {
             self.refuse(&format!("`{}` has blanks around it", shortened(text)), "a name without them", mistakes);
@@ -176,7 +177,7 @@ impl<'a> Item<'a> {
     }
 
     /// A part of a locality: a slash in it would make two parts of one.
-    pub(crate) fn part(&self, mistakes: &mut Mistakes) -> Option<Arc<str>> {
+    pub fn part(&self, mistakes: &mut Mistakes) -> Option<Arc<str>> {
         let text = self.trimmed(mistakes)?;
         if text.is_empty() || text.contains('/') {
             let problem = format!("`{}` does not fit", shortened(text));
@@ -187,7 +188,7 @@ impl<'a> Item<'a> {
     }
 
     /// One of some words, and what it stands for.
-    pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)], mistakes: &mut Mistakes) -> Option<T> {
+    pub fn word<T: Copy>(&self, words: &[(&str, T)], mistakes: &mut Mistakes) -> Option<T> {
         let text = self.text(mistakes)?;
         let meaning = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if meaning.is_none() {
@@ -202,7 +203,7 @@ impl<'a> Item<'a> {
     }
 
     /// `true` or `false`.
-    pub(crate) fn flag(&self, mistakes: &mut Mistakes) -> Option<bool> {
+    pub fn flag(&self, mistakes: &mut Mistakes) -> Option<bool> {
         match self.scalar() {
             Some((ScalarType::Truth, text)) => Some(text.eq_ignore_ascii_case("true")),
             _ => {
@@ -213,7 +214,7 @@ impl<'a> Item<'a> {
     }
 
     /// A whole number within bounds.
-    pub(crate) fn whole(&self, bounds: RangeInclusive<u64>, mistakes: &mut Mistakes) -> Option<u64> {
+    pub fn whole(&self, bounds: RangeInclusive<u64>, mistakes: &mut Mistakes) -> Option<u64> {
         let expected = || format!("a whole number from {} to {}", bounds.start(), bounds.end());
         let Some((ScalarType::Number, text)) = self.scalar() else {
             self.wrong_type(&expected(), mistakes);
@@ -232,7 +233,7 @@ impl<'a> Item<'a> {
     }
 
     /// A number, whole or not, finite or not.
-    pub(crate) fn number(&self, mistakes: &mut Mistakes) -> Option<f64> {
+    pub fn number(&self, mistakes: &mut Mistakes) -> Option<f64> {
         if let Some((ScalarType::Number, text)) = self.scalar() {
             let special = match text.trim_start_matches(['-', '+']).to_ascii_lowercase().as_str() {
                 ".inf" if text.starts_with('-') => Some(f64::NEG_INFINITY),

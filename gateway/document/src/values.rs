@@ -11,9 +11,9 @@ use federation_core::pattern::Glob;
 use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
-use super::reader::{Place, Read};
-use super::secret::Secret;
-use super::table::Kind;
+use crate::reader::{Place, Read};
+use crate::secret::Secret;
+use crate::table::Kind;
 
 /// Where to connect to: a host name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,10 +57,10 @@ pub struct Ratio(pub f64);
 
 /// Nothing: the value of a field that is reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reserved;
+pub struct Reserved;
 
 /// A scalar of whatever type as text.
-pub(super) struct Property(pub(super) String);
+pub struct Property(pub String);
 
 /// A text that names the levels to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Read for Property {
 
 impl Read for Reserved {
     fn read(place: &mut Place<'_>) -> Option<Self> {
-        use super::tree::Value;
+        use crate::tree::Value;
         match &place.node.value {
             Value::Null => {}
             Value::Sequence(items) if items.is_empty() => {}
@@ -99,7 +99,7 @@ impl Read for Reserved {
                 return None;
             }
         }
-        place.shown = super::reader::Shown::List(Vec::new());
+        place.shown = crate::reader::Shown::List(Vec::new());
         Some(Self)
     }
 }
@@ -238,7 +238,7 @@ impl std::str::FromStr for LogFilter {
 
 impl Place<'_> {
     /// The index of the word that stands here among the table's.
-    pub(super) fn choice(&mut self) -> Option<&'static str> {
+    pub fn choice(&mut self) -> Option<&'static str> {
         let Kind::Choice(words) = self.kind else { unreachable!("no choice at {}", self.path) };
         self.parse(|text| words.iter().find(|word| **word == text).copied())
     }

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput};
 
-use super::mistakes::Mistakes;
+use crate::mistakes::Mistakes;
+pub use crate::place::Span;
 
 /// Most nodes of one configuration, copies made for anchors and aliases included. A generous configuration has some
 /// hundreds; ten aliases of ten aliases of … have billions.
@@ -17,17 +18,6 @@ pub const MOST_NODES: usize = 20_000;
 
 /// Deepest nesting; the configuration itself nests 5 deep.
 pub const DEEPEST: usize = 32;
-
-/// A place in a file: where something starts and how many characters of that line it covers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
-    /// From 1.
-    pub line: usize,
-    /// In characters, from 1.
-    pub column: usize,
-    /// In characters, within the first line; 0 for a place that covers nothing.
-    pub width: usize,
-}
 
 /// One value of the document and its place.
 #[derive(Clone, Debug)]

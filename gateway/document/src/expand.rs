@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::mistakes::Mistakes;
-use super::tree::{Form, Node, Scalar, Span, Value};
+use crate::mistakes::Mistakes;
+use crate::place::Span;
+use crate::tree::{Form, Node, Scalar, Value};
 
 /// Expands every scalar of `node`, in place. `$${` writes `${`.
 pub fn expand(node: &mut Node, path: &str, variables: &BTreeMap<String, String>, mistakes: &mut Mistakes) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::document::LARGEST_DOCUMENT_BYTES;
 use super::ledger::Said;
-use crate::config::text_file;
+use federation_document::text_file;
 
 /// How often the file is looked at. Twice this and the time to read it pass until a new version counts.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);

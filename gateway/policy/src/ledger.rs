@@ -11,7 +11,7 @@ use federation_core::time::WallMs;
 use md5::{Digest, Md5};
 
 use super::store::{InForce, PolicySource, Refusal, Standing, Word};
-use crate::config::{Mistake, Mistakes};
+use federation_document::mistakes::{Mistake, Mistakes};
 
 /// What a source says of its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,7 +179,7 @@ fn md5_of(text: &str) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::document;
+    use crate::document;
 
     const GOOD: &str = "stale: keep\n";
     const OTHER: &str = "locality: off\n";
@@ -191,7 +191,7 @@ mod tests {
 
     fn item() -> PolicySource {
         let (namespace, group, data_id) = ("public".into(), "g".into(), "d".into());
-        PolicySource::ConfigItem(crate::config::PolicyItem { namespace, group, data_id })
+        PolicySource::ConfigItem(crate::sources::PolicyItem { namespace, group, data_id })
     }
 
     fn ledger() -> Ledger {

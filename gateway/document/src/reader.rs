@@ -8,31 +8,33 @@ use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::mistakes::Mistakes;
-use super::secret::{MASK, is_sensitive};
-use super::table::{Field, Kind, Presence, Section};
-use super::tree::{self, Entry, Form, Node, Scalar, Span, Value};
+use crate::mistakes::Mistakes;
+use crate::place::Span;
+use crate::scalar::{ScalarType, scalar_type};
+use crate::secret::{MASK, is_sensitive};
+use crate::table::{Field, Kind, Presence, Section};
+use crate::tree::{self, Entry, Form, Node, Scalar, Value};
 
 /// A type that can stand in a configuration.
-pub(super) trait Read: Sized {
+pub trait Read: Sized {
     /// Reads the value at `place`; `None` once a mistake has been recorded.
     fn read(place: &mut Place<'_>) -> Option<Self>;
 }
 
 /// A node, the field that it is written for, and where mistakes go.
-pub(super) struct Place<'a> {
-    pub(super) node: &'a Node,
-    pub(super) kind: &'static Kind,
-    pub(super) path: String,
+pub struct Place<'a> {
+    pub node: &'a Node,
+    pub kind: &'static Kind,
+    pub path: String,
     /// Where the field's name stands, or the item in its list: the place of what is missing inside.
-    pub(super) named: Span,
-    pub(super) mistakes: &'a mut Mistakes,
+    pub named: Span,
+    pub mistakes: &'a mut Mistakes,
     /// What was in force; filled in by reading.
-    pub(super) shown: Shown,
+    pub shown: Shown,
 }
 
 /// The fields of one mapping that is being read.
-pub(super) struct Fields<'a> {
+pub struct Fields<'a> {
     section: &'static Section,
     entries: &'a [Entry],
     at: Span,
@@ -57,7 +59,7 @@ pub enum Shown {
 
 impl Shown {
     /// A whole node as it was written.
-    pub(super) fn of(node: &Node) -> Self {
+    pub fn of(node: &Node) -> Self {
         match &node.value {
             Value::Null => Self::Nothing,
             Value::Scalar(scalar) => shown_scalar(scalar, false),
@@ -114,7 +116,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The field's value, or its default's. A required field that is missing is a mistake.
-    pub(super) fn get<T: Read>(&mut self, name: &'static str) -> Option<T> {
+    pub fn get<T: Read>(&mut self, name: &'static str) -> Option<T> {
         let field = self.field(name);
         if let Some(entry) = self.entry(name) {
             return self.read(&entry.value, entry.key_span, field);
@@ -130,7 +132,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a field without default: `Some(None)` where it was left out.
-    pub(super) fn maybe<T: Read>(&mut self, name: &'static str) -> Option<Option<T>> {
+    pub fn maybe<T: Read>(&mut self, name: &'static str) -> Option<Option<T>> {
         let field = self.field(name);
         match self.entry(name) {
             Some(entry) => self.read(&entry.value, entry.key_span, field).map(Some),
@@ -139,12 +141,24 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether the field was written.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.entry(name).is_some()
     }
 
+    /// A text that is not empty and has no blanks around it; `expected` says what it is, as in "a metadata key".
+    pub fn filled(&mut self, name: &'static str, expected: &str) -> Option<String> {
+        let text = self.get::<String>(name)?;
+        let problem = match &*text {
+            "" => "an empty text",
+            text if text.trim() != text => "a text with blanks around it",
+            _ => return Some(text),
+        };
+        self.mistake(name, problem, expected);
+        None
+    }
+
     /// Records what is wrong with a field in its relation to others.
-    pub(super) fn mistake(&mut self, name: &str, problem: &str, expected: &str) {
+    pub fn mistake(&mut self, name: &str, problem: &str, expected: &str) {
         let span = self.entry(name).map_or(self.at, |entry| entry.key_span);
         self.mistakes.add(span, &join(&self.path, name), problem, expected);
     }
@@ -180,7 +194,7 @@ impl Place<'_> {
     }
 
     /// Reads a mapping with known fields.
-    pub(super) fn section<T>(&mut self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
+    pub fn section<T>(&mut self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
         let Kind::Section(section) = self.kind else { unreachable!("the table has no section at {}", self.path) };
         let mut fields = Fields::open(self, section)?;
         let value = read(&mut fields);
@@ -189,7 +203,7 @@ impl Place<'_> {
     }
 
     /// The scalar that stands here, of whatever type.
-    pub(super) fn scalar(&mut self) -> Option<&Scalar> {
+    pub fn scalar(&mut self) -> Option<&Scalar> {
         match &self.node.value {
             Value::Scalar(Scalar { form: Form::Unknown, .. }) => None,
             Value::Scalar(scalar) => {
@@ -204,7 +218,7 @@ impl Place<'_> {
     }
 
     /// The text that stands here. A number or truth value is none, unless it came from the environment.
-    pub(super) fn text(&mut self) -> Option<&str> {
+    pub fn text(&mut self) -> Option<&str> {
         if let Value::Scalar(scalar) = &self.node.value
             && scalar.form == Form::Plain
             && scalar_type(&scalar.text) != ScalarType::Text
@@ -216,7 +230,7 @@ impl Place<'_> {
     }
 
     /// The plain scalar that stands here. A quoted text is none.
-    pub(super) fn plain(&mut self) -> Option<&str> {
+    pub fn plain(&mut self) -> Option<&str> {
         if let Value::Scalar(Scalar { form: Form::Quoted, .. }) = &self.node.value {
             self.wrong_type();
             return None;
@@ -225,7 +239,7 @@ impl Place<'_> {
     }
 
     /// Parses the text that stands here; `None` from `parse` is a mistake.
-    pub(super) fn parse<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub fn parse<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let parsed = parse(self.text()?);
         if parsed.is_none() {
             self.refuse();
@@ -234,13 +248,13 @@ impl Place<'_> {
     }
 
     /// Records that the scalar here is not what its field needs.
-    pub(super) fn refuse(&mut self) {
+    pub fn refuse(&mut self) {
         let expected = self.kind.expected();
         self.refuse_for(&expected);
     }
 
     /// As [`Place::refuse`], with words of the caller for what would be right.
-    pub(super) fn refuse_for(&mut self, expected: &str) {
+    pub fn refuse_for(&mut self, expected: &str) {
         let problem = match &self.node.value {
             Value::Scalar(scalar) if !self.is_secret() => format!("`{}` does not fit", scalar.text),
             _ => "the value does not fit".to_owned(),
@@ -249,7 +263,7 @@ impl Place<'_> {
     }
 
     /// Records that the value lies outside its field's bounds.
-    pub(super) fn out_of_range(&mut self) {
+    pub fn out_of_range(&mut self) {
         let problem = match &self.node.value {
             Value::Scalar(scalar) if !self.is_secret() => format!("`{}` is out of range", scalar.text),
             _ => "the value is out of range".to_owned(),
@@ -259,7 +273,7 @@ impl Place<'_> {
     }
 
     /// Records a mistake at this place.
-    pub(super) fn add(&mut self, problem: &str, expected: &str) {
+    pub fn add(&mut self, problem: &str, expected: &str) {
         if self.is_secret() {
             self.mistakes.add_hidden(self.node.span, &self.path, problem, expected);
         } else {
@@ -268,7 +282,7 @@ impl Place<'_> {
     }
 
     /// Records that what stands here is of another type than its field.
-    pub(super) fn wrong_type(&mut self) {
+    pub fn wrong_type(&mut self) {
         if let Value::Scalar(Scalar { form: Form::Unknown, .. }) = &self.node.value {
             return;
         }
@@ -284,7 +298,7 @@ impl Place<'_> {
     }
 
     /// Records what is wrong with the entry `name` of the mapping at this place.
-    pub(super) fn add_below(&mut self, name: &str, problem: &str, expected: &str) {
+    pub fn add_below(&mut self, name: &str, problem: &str, expected: &str) {
         let entry = match &self.node.value {
             Value::Mapping(entries) => entries.iter().find(|entry| entry.key == name),
             _ => None,
@@ -360,7 +374,7 @@ fn default_node(text: &str, at: Span) -> Node {
 }
 
 /// `path.name`; names that are no plain words are put into quotes.
-pub(super) fn join(path: &str, name: &str) -> String {
+pub fn join(path: &str, name: &str) -> String {
     let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
     let dot = if path.is_empty() { "" } else { "." };
     if plain { format!("{path}{dot}{name}") } else { format!("{path}{dot}{name:?}") }
@@ -374,33 +388,6 @@ fn expected_instead(name: &str, section: &Section) -> String {
     match section.fields.iter().filter(similar).min_by_key(nearest) {
         Some(field) => format!("did you mean `{}`?", field.name),
         None => format!("one of {}", section.fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ")),
-    }
-}
-
-/// What YAML 1.2 takes an unquoted scalar for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ScalarType {
-    /// Also infinities and `.nan`.
-    Number,
-    /// `true` and `false`, and nothing else.
-    Truth,
-    /// Everything else.
-    Text,
-}
-
-/// What an unquoted `text` is taken for.
-pub(crate) fn scalar_type(text: &str) -> ScalarType {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let hex =
-        |prefix: &str, radix| text.strip_prefix(prefix).is_some_and(|rest| u128::from_str_radix(rest, radix).is_ok());
-    // Rust's float parser takes words like `infinity` that YAML does not: a number has to begin like one.
-    let float =
-        digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') && digits.parse::<f64>().is_ok();
-    let special = matches!(digits.to_ascii_lowercase().as_str(), ".inf" | ".nan");
-    match text {
-        "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => ScalarType::Truth,
-        _ if float || special || hex("0x", 16) || hex("0o", 8) => ScalarType::Number,
-        _ => ScalarType::Text,
     }
 }
 

@@ -9,7 +9,7 @@ use federation_core::routing::{
 };
 
 use super::fields::{Item, Section, shortened};
-use crate::config::mistakes::Mistakes;
+use federation_document::mistakes::Mistakes;
 
 /// The fields of a policy.
 pub(super) const FIELDS: [&str; 11] = [
@@ -33,7 +33,7 @@ const MOST_RULES: usize = 100;
 const MOST_PATTERNS: usize = 200;
 
 /// Reads a policy; every field may be left out. Only if there are no new mistakes is it what was written.
-pub(crate) fn read(item: Item<'_>, mistakes: &mut Mistakes) -> Policy {
+pub fn read(item: Item<'_>, mistakes: &mut Mistakes) -> Policy {
     read_fields(&Section::open(item, &FIELDS, mistakes), mistakes)
 }
 

@@ -1,0 +1,62 @@
+//! Values of the core that are written as a section with fields.
+
+use std::sync::Arc;
+
+use federation_core::locality::Locality;
+use federation_core::pattern::{ConfigPattern, ServicePattern};
+
+use crate::reader::{Fields, Place, Read};
+
+impl Read for Locality {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let region = place_name(fields, "region");
+            let zone = place_name(fields, "zone");
+            let sub_zone = place_name(fields, "sub_zone");
+            let network = place_name(fields, "network");
+            let (region, zone, sub_zone) = (region?, zone?, sub_zone?);
+            if zone.is_some() && region.is_none() {
+                fields.mistake("region", "a required field is missing", "the region of `zone`");
+            }
+            if sub_zone.is_some() && zone.is_none() {
+                fields.mistake("zone", "a required field is missing", "the zone of `sub_zone`");
+            }
+            Some(Self { region, zone, sub_zone, network: network? })
+        })
+    }
+}
+
+/// A name of a place, unless it is left out: compared with those of others, so that blanks around it or a slash in it would make it another's.
+fn place_name(fields: &mut Fields<'_>, name: &'static str) -> Option<Option<Arc<str>>> {
+    let Some(text) = fields.maybe::<String>(name)? else { return Some(None) };
+    let problem = match &*text {
+        "" => "an empty text",
+        text if text.trim() != text => "a text with blanks around it",
+        text if text.contains('/') => "a text with a slash",
+        _ => return Some(Some(text.into())),
+    };
+    fields.mistake(name, problem, "a name without / and without blanks around it; leave out what is not known");
+    None
+}
+
+impl Read for ServicePattern {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let namespace = fields.get("namespace");
+            let group = fields.get("group");
+            let service = fields.get("service");
+            Some(Self { namespace: namespace?, group: group?, service: service? })
+        })
+    }
+}
+
+impl Read for ConfigPattern {
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let namespace = fields.get("namespace");
+            let group = fields.get("group");
+            let data_id = fields.get("data_id");
+            Some(Self { namespace: namespace?, group: group?, data_id: data_id? })
+        })
+    }
+}
