@@ -14,6 +14,7 @@ pub mod lease;
 pub mod local;
 pub mod locality;
 pub mod log;
+pub mod namespaces;
 pub mod pattern;
 pub mod publish;
 pub mod routing;

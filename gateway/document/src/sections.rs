@@ -1,8 +1,10 @@
 //! Values of the core that are written as a section with fields.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use federation_core::locality::Locality;
+use federation_core::namespaces::Namespaces;
 use federation_core::pattern::{ConfigPattern, ServicePattern};
 
 use crate::reader::{Fields, Place, Read};
@@ -58,5 +60,24 @@ impl Read for ConfigPattern {
             let data_id = fields.get("data_id");
             Some(Self { namespace: namespace?, group: group?, data_id: data_id? })
         })
+    }
+}
+
+impl Read for Namespaces {
+    /// Two local namespaces of one name would mix their services, where the same name may mean two things.
+    fn read(place: &mut Place<'_>) -> Option<Self> {
+        let names = BTreeMap::<String, String>::read(place)?;
+        let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+        let mistakes_before = place.mistakes.count();
+        for (local, federated) in &names {
+            if let Some(other) = taken.insert(federated, local) {
+                let problem = format!("`{federated}` is also the name of {other}");
+                place.add_below(local, &problem, "a name of its own for each local namespace");
+            }
+        }
+        if place.mistakes.count() > mistakes_before {
+            return None;
+        }
+        Some(names.into_iter().collect())
     }
 }

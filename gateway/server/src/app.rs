@@ -8,6 +8,7 @@
 mod assembly;
 mod data_folders;
 mod group;
+mod nacos_settings;
 mod reception;
 mod snapshots;
 pub mod stand_in;
@@ -24,7 +25,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::api;
 use crate::config::Config;
-use crate::nacos;
 use crate::unmatched::UnmatchedNames;
 use federation_engine::engine::{Engine, EngineEnded, EngineThread};
 use federation_ports::fault::Faults;
@@ -56,7 +56,7 @@ pub struct Gateway {
     snapshots: SnapshotKeeper,
     kafka: federation_kafka::KafkaTasks,
     flusher: federation_kafka::produce::Flusher,
-    nacos: nacos::NacosTasks,
+    nacos: federation_nacos::NacosTasks,
     policy: federation_policy::PolicyKeeper,
     elsewhere: UnmatchedNames,
     registry: Option<federation_registry::EmbeddedRegistry>,

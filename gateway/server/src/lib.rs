@@ -5,7 +5,6 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod demo;
-pub mod nacos;
 pub mod resolve;
 pub mod scenario;
 pub mod telemetry;

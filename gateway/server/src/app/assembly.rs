@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bounded_listener::{Capacity, Gate};
+use super::nacos_settings;
 use federation_core::federation::input::ReplicaIdentity;
 use federation_core::federation::{Federation, Import, OriginSnapshot, Settings};
 use federation_core::freshness::FreshnessSettings;
@@ -22,7 +23,6 @@ use super::snapshots::SnapshotKeeper;
 use crate::api::serve::Listeners;
 use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
-use crate::nacos;
 use crate::resolve::{self, OwnPlace, Resolver};
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
 use federation_engine::engine::{Engine, Pace};
@@ -69,7 +69,7 @@ impl Gateway {
         let (log, kafka) =
             federation_kafka::connect(log_options, inbox_sender.clone(), metrics.log.clone(), troubles.clone())?;
         let watched = registry_settings(&config, registry.as_ref())?;
-        let (nacos_handle, nacos) = nacos::connect(watched, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
+        let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let core = restored_core(&config, &listeners, &folders, &exclusions).await?;
@@ -160,7 +160,7 @@ async fn restored_core(
 
 /// In the order in which `status` shows them.
 fn fact_sources(
-    nacos: nacos::NacosStatus,
+    nacos: federation_nacos::NacosStatus,
     topics: watch::Receiver<federation_kafka::TopicsHealth>,
     policy: PolicyReader,
     elsewhere: UnmatchedFacts,
@@ -222,10 +222,10 @@ async fn start_registry(
     EmbeddedRegistry::start(options).await.context("the embedded registry cannot start").map(Some)
 }
 
-fn registry_settings(config: &Config, embedded: Option<&EmbeddedRegistry>) -> anyhow::Result<nacos::Settings> {
+fn registry_settings(config: &Config, embedded: Option<&EmbeddedRegistry>) -> anyhow::Result<federation_nacos::Settings> {
     let settings = match embedded {
-        Some(registry) => nacos::Settings::for_embedded(config, registry.http_addr(), registry.grpc_addr()),
-        None => nacos::Settings::for_remote(config),
+        Some(registry) => nacos_settings::for_embedded(config, registry.http_addr(), registry.grpc_addr()),
+        None => nacos_settings::for_remote(config),
     };
     settings.context("the embedded registry's gRPC port must lie above its HTTP port")
 }
@@ -302,7 +302,7 @@ fn settings(config: &Config, advertised: String) -> Settings {
             health: millis(config.routing.damping.health),
             freshness: millis(config.routing.damping.freshness),
         },
-        export: nacos::federated_selection(&config.export.0, &config.namespaces),
+        export: nacos_settings::federated_selection(&config.export.0, &config.namespaces),
         import: Import {
             clusters: config.import.clusters.clone(),
             excluded_clusters: config.import.excluded_clusters.clone(),

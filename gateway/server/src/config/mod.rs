@@ -26,7 +26,9 @@ pub use self::gateway::{Advertise, Freshness, Listen, Log, LogFormat, Telemetry}
 pub use self::kafka::{Compaction, Kafka, Properties, Topics};
 pub use self::nacos::{ClientCertificate, EmbeddedRegistry, Login, Nacos, Registry, RemoteNacos, Tls};
 pub use self::routing::{Damping, Routing};
-pub use self::rules::{Export, Import, Namespaces};
+use federation_core::namespaces::Namespaces;
+
+pub use self::rules::{Export, Import};
 
 use self::gateway::Replica;
 use federation_document::mistakes::Mistakes;

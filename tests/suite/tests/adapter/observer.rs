@@ -7,7 +7,7 @@ use federation_core::id::ServiceKey;
 use federation_core::local::observation::Local;
 use federation_core::local::service::Patience;
 use federation_core::time::Mono;
-use federation_gateway::nacos::{NacosHandle, NacosStatus, NacosTasksError, Settings, connect};
+use federation_nacos::{NacosHandle, NacosStatus, NacosTasksError, Settings, connect};
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::{LocalNacos, News, OwnItem};
 use federation_ports::metrics::{NacosMetrics, TroubleKind};

@@ -1,4 +1,4 @@
-//! What the adapter has to know from the configuration.
+//! What the adapter of the local Nacos, and the engine, have to know from the configuration.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,64 +7,44 @@ use federation_core::pattern::{ConfigPattern, Glob, Selection, ServicePattern};
 use nacos_protocol::client::ConfigName;
 use nacos_protocol::cluster::{ClientIdentity, ClusterOptions, Credentials, ServerAddress, TlsOptions};
 
-use super::names::PUBLIC;
-use crate::config::{Config, Nacos, Namespaces, Registry, RemoteNacos, Tls};
+use federation_nacos::{PUBLIC, Settings};
+use federation_core::namespaces::Namespaces;
+use crate::config::{Config, Nacos, Registry, RemoteNacos, Tls};
 use federation_document::values::HostPort;
 use federation_policy::sources::PolicyItem;
-
-/// Settings of the adapter.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How to reach the registry.
-    pub cluster: ClusterOptions,
-    /// What is exported, over local namespace ids.
-    pub export: Selection,
-    /// Federated names of local namespaces.
-    pub namespaces: Namespaces,
-    /// The config item that the gateway itself lives by, its namespace a local id; none where it has none.
-    pub own_item: Option<ConfigName>,
-    /// How often namespaces are listed.
-    pub namespace_poll: Duration,
-    /// How often services and config items are listed.
-    pub service_poll: Duration,
-    /// A rule that names something may match nothing for this long before that is a trouble.
-    pub unmatched_after: Duration,
-}
 
 /// At the start or later: services come and go, and a deployment registers its first ones after it has started its gateway.
 const UNMATCHED_AFTER: Duration = Duration::from_secs(30);
 
-impl Settings {
-    /// Settings for the Nacos that the configuration names; `None` if that is the embedded registry.
-    #[must_use]
-    pub fn for_remote(config: &Config) -> Option<Self> {
-        match &config.nacos.registry {
-            Registry::Remote(remote) => Some(Self::with(config, remote_cluster(&config.nacos, remote))),
-            Registry::Embedded(_) => None,
-        }
+/// Settings for the Nacos that the configuration names; `None` if that is the embedded registry.
+#[must_use]
+pub(super) fn for_remote(config: &Config) -> Option<Settings> {
+    match &config.nacos.registry {
+        Registry::Remote(remote) => Some(settings(config, remote_cluster(&config.nacos, remote))),
+        Registry::Embedded(_) => None,
     }
+}
 
-    /// Settings for the registry in this process, which listens here. `None` if its gRPC port is below its HTTP port: clients compute the
-    /// one from the other.
-    #[must_use]
-    pub fn for_embedded(config: &Config, http: SocketAddr, grpc: SocketAddr) -> Option<Self> {
-        let mut cluster = ClusterOptions::new(vec![address(&local(http).to_string())]);
-        cluster.grpc_offset = grpc.port().checked_sub(http.port())?;
-        cluster.request_timeout = config.nacos.request_timeout;
-        cluster.http_timeout = config.nacos.http_timeout;
-        Some(Self::with(config, cluster))
-    }
+/// Settings for the registry in this process, which listens here. `None` if its gRPC port is below its HTTP port: clients compute the
+/// one from the other.
+#[must_use]
+pub(super) fn for_embedded(config: &Config, http: SocketAddr, grpc: SocketAddr) -> Option<Settings> {
+    let mut cluster = ClusterOptions::new(vec![address(&local(http).to_string())]);
+    cluster.grpc_offset = grpc.port().checked_sub(http.port())?;
+    cluster.request_timeout = config.nacos.request_timeout;
+    cluster.http_timeout = config.nacos.http_timeout;
+    Some(settings(config, cluster))
+}
 
-    fn with(config: &Config, cluster: ClusterOptions) -> Self {
-        Self {
-            cluster,
-            export: config.export.0.clone(),
-            namespaces: config.namespaces.clone(),
-            own_item: config.routing.policy.item.as_ref().map(own_item),
-            namespace_poll: config.nacos.namespace_poll,
-            service_poll: config.nacos.service_poll,
-            unmatched_after: UNMATCHED_AFTER,
-        }
+fn settings(config: &Config, cluster: ClusterOptions) -> Settings {
+    Settings {
+        cluster,
+        export: config.export.0.clone(),
+        namespaces: config.namespaces.clone(),
+        own_item: config.routing.policy.item.as_ref().map(own_item),
+        namespace_poll: config.nacos.namespace_poll,
+        service_poll: config.nacos.service_poll,
+        unmatched_after: UNMATCHED_AFTER,
     }
 }
 
@@ -121,7 +101,7 @@ fn tls_options(tls: &Tls) -> TlsOptions {
 /// The adapter itself exports by local ids. What the engine decides with these rules is whether what its log has is still exported. A rule
 /// for a namespace that is found by its shown name cannot be translated before Nacos is asked; such a name counts as exported.
 #[must_use]
-pub fn federated_selection(export: &Selection, namespaces: &Namespaces) -> Selection {
+pub(super) fn federated_selection(export: &Selection, namespaces: &Namespaces) -> Selection {
     let services = |rules: &[ServicePattern]| {
         let with = |rule: &ServicePattern, namespace| ServicePattern { namespace, ..rule.clone() };
         translated(rules, namespaces, |rule| &rule.namespace, with)
@@ -224,7 +204,7 @@ mod tests {
             "nacos: {servers: [\"[::1]:8000\", \"nacos:8848\"], username: u, password: p, https: true, grpc_offset: 7, \
              context_path: /x, request_timeout: 2s, http_timeout: 5s, service_poll: 4s}\n",
         );
-        let settings = Settings::for_remote(&config).unwrap();
+        let settings = for_remote(&config).unwrap();
         let servers: Vec<String> = settings.cluster.servers.iter().map(ToString::to_string).collect();
         assert_eq!(servers, ["[::1]:8000", "nacos:8848"]);
         assert_eq!((settings.cluster.grpc_offset, &*settings.cluster.context_path), (7, "/x"));
@@ -242,14 +222,14 @@ mod tests {
     #[test]
     fn an_embedded_registry_is_reached_where_it_listens() {
         let config = config("nacos: {embedded: true}\n");
-        assert!(Settings::for_remote(&config).is_none());
+        assert!(for_remote(&config).is_none());
         let (http, grpc) = ("0.0.0.0:8848".parse().unwrap(), "0.0.0.0:9848".parse().unwrap());
-        let settings = Settings::for_embedded(&config, http, grpc).unwrap();
+        let settings = for_embedded(&config, http, grpc).unwrap();
         assert_eq!(
             (settings.cluster.servers[0].to_string().as_str(), settings.cluster.grpc_offset),
             ("127.0.0.1:8848", 1000)
         );
-        assert!(Settings::for_embedded(&config, grpc, http).is_none());
+        assert!(for_embedded(&config, grpc, http).is_none());
     }
 
     #[test]

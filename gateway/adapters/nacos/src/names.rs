@@ -10,10 +10,10 @@ use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::pattern::Selection;
 use nacos_protocol::client::{ConfigName, ServiceName};
 
-use crate::config::Namespaces;
+use federation_core::namespaces::Namespaces;
 
 /// Nacos's default namespace. For config items `""` is another name of it; for services `""` is a namespace of its own.
-pub(super) const PUBLIC: &str = "public";
+pub const PUBLIC: &str = "public";
 /// Group of services that named none.
 pub(super) const DEFAULT_GROUP: &str = "DEFAULT_GROUP";
 
@@ -238,14 +238,9 @@ mod tests {
     use federation_core::pattern::{ConfigPattern, ServicePattern};
 
     use super::*;
-    use crate::config::Surroundings;
 
     fn namespaces(lines: &str) -> Namespaces {
-        let text = format!(
-            "federation: f\ncluster: c\nlocality: {{region: r}}\nnacos: {{servers: [\"h:1\"]}}\n\
-             kafka: {{brokers: [\"h:2\"]}}\nnamespaces: {lines}\n"
-        );
-        crate::config::from_text("test", &text, &Surroundings::default()).unwrap().config.namespaces
+        serde_saphyr::from_str::<BTreeMap<String, String>>(lines).unwrap().into_iter().collect()
     }
 
     fn everything(lines: &str) -> Names {
