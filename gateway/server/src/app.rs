@@ -23,7 +23,6 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::api;
 use crate::config::Config;
 use crate::unmatched::UnmatchedNames;
 use federation_engine::engine::{Engine, EngineEnded, EngineThread};
@@ -39,7 +38,7 @@ pub use assembly::LogTopics;
 
 /// How long an orderly stop waits for the last records to leave.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
-/// How long an orderly stop takes at most. Answers under way may take [`api::serve::DRAIN`] of it and the last records [`FLUSH_WITHIN`];
+/// How long an orderly stop takes at most. Answers under way may take [`federation_api::serve::DRAIN`] of it and the last records [`FLUSH_WITHIN`];
 /// all else ends within milliseconds, or is stuck. Supervisors kill later: Kubernetes after 30 s, systemd after 90 s.
 pub const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// What is left of it for the log's adapter and the snapshots once the records have left.
@@ -60,8 +59,8 @@ pub struct Gateway {
     policy: federation_policy::PolicyKeeper,
     elsewhere: UnmatchedNames,
     registry: Option<federation_registry::EmbeddedRegistry>,
-    listeners: api::serve::Listeners,
-    api: api::ApiState,
+    listeners: federation_api::serve::Listeners,
+    api: federation_api::ApiState,
 }
 
 /// Runs a gateway from its configuration until `stop`, then stops it in order.
@@ -122,10 +121,9 @@ impl Parts {
             gateway.engine.start(gateway.inbox, engine_stop.clone()).context("the engine cannot be started")?;
         let mut outer = Group::default();
         let (listeners, api, token) = (gateway.listeners, gateway.api, stop.clone());
-        outer.spawn(
-            "the servers",
-            async move { api::serve::run(listeners, api, token).await.context("the servers ended") },
-        );
+        outer.spawn("the servers", async move {
+            federation_api::serve::run(listeners, api, token).await.context("the servers ended")
+        });
         let (nacos, token) = (gateway.nacos, stop.clone());
         outer.spawn("the watch of the local registry", async move {
             nacos.run(token).await.context("the watch of the local registry ended")

@@ -1,12 +1,9 @@
 //! The federation gateway: adapters around the pure core, and the one thread that owns its state.
 
-pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
 pub mod demo;
-pub mod resolve;
 pub mod scenario;
 pub mod telemetry;
 pub mod unmatched;
-mod what_if;

@@ -1,9 +1,12 @@
 //! What every face answers from. One writer, the engine, puts immutable values in place; any number of readers take them.
 //!
 //! - [`view`] the values: a service, a config item, the clusters, the drains in force, the gateway itself.
+//! - [`resolve`] plans for callers: which inputs, how long one is kept. [`what_if`] what would happen if.
 //! - [`watchdog`] says in all answers when the engine does not turn any more.
 //! - [`metrics`] what is counted of them when somebody scrapes.
 
 pub mod metrics;
+pub mod resolve;
 pub mod view;
 pub mod watchdog;
+pub mod what_if;

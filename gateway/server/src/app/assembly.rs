@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::nacos_settings;
 use anyhow::Context;
 use bounded_listener::{Capacity, Gate};
-use super::nacos_settings;
 use federation_core::federation::input::ReplicaIdentity;
 use federation_core::federation::{Federation, Import, OriginSnapshot, Settings};
 use federation_core::freshness::FreshnessSettings;
@@ -20,11 +20,10 @@ use super::Gateway;
 use super::data_folders::{self, DataFolders};
 use super::reception::Reception;
 use super::snapshots::SnapshotKeeper;
-use crate::api::serve::Listeners;
-use crate::api::{ApiState, Identity};
 use crate::config::{Compaction, Config, Registry};
-use crate::resolve::{self, OwnPlace, Resolver};
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
+use federation_api::serve::Listeners;
+use federation_api::{ApiState, Identity};
 use federation_engine::engine::{Engine, Pace};
 use federation_engine::snapshot_file;
 use federation_kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
@@ -37,6 +36,7 @@ use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
 use federation_ports::trouble::TroubleBoard;
 use federation_registry::{EmbeddedOptions, EmbeddedRegistry};
 use federation_storage::Place;
+use federation_view::resolve::{self, OwnPlace, Resolver};
 use federation_view::view::{self, ViewReader, ViewWriter};
 use federation_view::watchdog::Watchdog;
 
@@ -69,7 +69,8 @@ impl Gateway {
         let (log, kafka) =
             federation_kafka::connect(log_options, inbox_sender.clone(), metrics.log.clone(), troubles.clone())?;
         let watched = registry_settings(&config, registry.as_ref())?;
-        let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
+        let (nacos_handle, nacos) =
+            federation_nacos::connect(watched, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let core = restored_core(&config, &listeners, &folders, &exclusions).await?;
@@ -222,7 +223,10 @@ async fn start_registry(
     EmbeddedRegistry::start(options).await.context("the embedded registry cannot start").map(Some)
 }
 
-fn registry_settings(config: &Config, embedded: Option<&EmbeddedRegistry>) -> anyhow::Result<federation_nacos::Settings> {
+fn registry_settings(
+    config: &Config,
+    embedded: Option<&EmbeddedRegistry>,
+) -> anyhow::Result<federation_nacos::Settings> {
     let settings = match embedded {
         Some(registry) => nacos_settings::for_embedded(config, registry.http_addr(), registry.grpc_addr()),
         None => nacos_settings::for_remote(config),

@@ -7,10 +7,10 @@ use federation_core::pattern::{ConfigPattern, Glob, Selection, ServicePattern};
 use nacos_protocol::client::ConfigName;
 use nacos_protocol::cluster::{ClientIdentity, ClusterOptions, Credentials, ServerAddress, TlsOptions};
 
-use federation_nacos::{PUBLIC, Settings};
-use federation_core::namespaces::Namespaces;
 use crate::config::{Config, Nacos, Registry, RemoteNacos, Tls};
+use federation_core::namespaces::Namespaces;
 use federation_document::values::HostPort;
+use federation_nacos::{PUBLIC, Settings};
 use federation_policy::sources::PolicyItem;
 
 /// At the start or later: services come and go, and a deployment registers its first ones after it has started its gateway.

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use federation_core::local::service::Patience;
+use federation_core::namespaces::Namespaces;
 use federation_core::pattern::Selection;
 use federation_core::time::Millis;
-use federation_core::namespaces::Namespaces;
-use federation_nacos::Settings;
 use federation_harness::{Fault, FaultProxy, Link};
+use federation_nacos::Settings;
 use federation_registry::{EmbeddedError, EmbeddedOptions, EmbeddedRegistry};
 use nacos_protocol::client::{Client, ClientOptions, Event, Events};
 use nacos_protocol::cluster::{Cluster, ClusterOptions};

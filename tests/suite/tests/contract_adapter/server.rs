@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use federation_core::local::service::Patience;
+use federation_core::namespaces::Namespaces;
 use federation_core::pattern::Selection;
 use federation_core::time::Millis;
-use federation_core::namespaces::Namespaces;
-use federation_nacos::Settings;
 use federation_harness::{Access, Line, Nacos, NacosOptions, Parts};
+use federation_nacos::Settings;
 use nacos_protocol::client::{Client, ClientOptions, Event, Events, ServiceName};
 use nacos_protocol::cluster::{Cluster, ClusterOptions, Credentials};
 use reqwest::Method;

@@ -1,0 +1,78 @@
+//! `/v1/configs` and `/v1/config`.
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::document::{ConfigDocument, ConfigsDocument};
+use super::problem::{Problem, ProblemDocument};
+use super::{params, reply};
+use crate::ApiState;
+use crate::ask::Origins;
+use crate::select::{self, Moment};
+
+/// Names of config items in pages, without their contents.
+#[utoipa::path(
+    get,
+    path = "/v1/configs",
+    tag = "discovery",
+    params(
+        ("namespaceId" = Option<String>, Query, description = "namespace id, exactly; absent: all; empty: public"),
+        ("groupName" = Option<String>, Query, description = "pattern of the whole group name with * and ?; absent: all"),
+        ("dataId" = Option<String>, Query, description = "pattern of the whole data id with * and ?; absent: all"),
+        ("origin" = Option<String>, Query, description = "only items of these clusters; repeated or with commas between"),
+        ("pageNo" = Option<u32>, Query, description = "from 1", minimum = 1),
+        ("pageSize" = Option<u32>, Query, description = "100 if absent", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, body = ConfigsDocument, description = "a page, sorted by namespace, group and data id"),
+        (status = 304, description = "the page is the one that If-None-Match names"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
+    ),
+)]
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let ask = params::configs(query.as_deref())?;
+    let listed = select::configs(state.view(), &ask);
+    let document = ConfigsDocument::of(&listed, ask.page, &ask.filter.origins);
+    Ok(reply::json_tagged_by_content(&headers, &document))
+}
+
+/// One config item as each cluster has it.
+#[utoipa::path(
+    get,
+    path = "/v1/config",
+    tag = "discovery",
+    params(
+        ("namespaceId" = Option<String>, Query, description = "namespace id; absent or empty: public"),
+        ("groupName" = Option<String>, Query, description = "absent: DEFAULT_GROUP"),
+        ("dataId" = String, Query, description = "data id"),
+        ("origin" = Option<String>, Query, description = "only items of these clusters; repeated or with commas between"),
+    ),
+    responses(
+        (status = 200, body = ConfigDocument, description = "the config item; it exists while any cluster has it"),
+        (status = 304, description = "the version is the one that If-None-Match names"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
+        (status = 404, body = ProblemDocument, content_type = "application/problem+json", description = "no cluster has it; the clusters that were looked at"),
+    ),
+)]
+pub(super) async fn one(
+    State(state): State<ApiState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let ask = params::config(query.as_deref())?;
+    let moment = Moment::of(state.view());
+    let Some(config) = state.view().config(&ask.key) else {
+        return Err(Problem::config_not_found(&ask.key.to_string(), &moment, &Origins::All));
+    };
+    let version = state.shown_version(moment.config_version(&config));
+    let tag = reply::version_tag(version, &ask.origins);
+    if reply::client_has(&headers, &tag) {
+        return Ok(reply::not_modified(tag));
+    }
+    Ok(reply::tagged(reply::json(&ConfigDocument::of(&config, &ask.origins, &moment, version)), tag))
+}

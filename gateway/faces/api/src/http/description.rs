@@ -1,0 +1,64 @@
+//! `/openapi.json` and the pages under `/docs` that show it. Everything comes from the binary, nothing from the network.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use utoipa::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{
+    clusters, comparison, configs, drains, events, excluded, operations, plans, policy, problem, services, what_if,
+};
+use crate::ApiState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Nacos Federation Gateway",
+        description = "One registry across Nacos clusters, as one gateway sees it: every fact with its origin, freshness and age.",
+    ),
+    tags(
+        (name = "discovery", description = "services, config items and clusters"),
+        (name = "routing", description = "which instances a caller should use, and why; drains, and what would be"),
+        (name = "operations", description = "the gateway itself"),
+    ),
+    paths(
+        clusters::list,
+        services::list,
+        services::one,
+        configs::list,
+        configs::one,
+        policy::show,
+        events::watch,
+        plans::resolve,
+        plans::explain,
+        drains::list,
+        drains::order,
+        what_if::compare,
+        excluded::list,
+        excluded::order,
+        operations::status,
+        operations::livez,
+        operations::readyz,
+        operations::metrics,
+    ),
+    components(schemas(problem::ProblemDocument, comparison::ComparisonDocument)),
+)]
+struct Description;
+
+static OPENAPI: LazyLock<Bytes> = LazyLock::new(|| {
+    let text = Description::openapi().to_pretty_json().expect("the description is made of constants");
+    Bytes::from(text)
+});
+
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI.clone()).into_response()
+}
+
+/// The path to the description is relative, so that it is found behind a proxy that adds a prefix, too.
+pub(super) fn pages() -> Router<ApiState> {
+    SwaggerUi::new("/docs").config(Config::new(["../openapi.json"])).into()
+}

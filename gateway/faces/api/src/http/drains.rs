@@ -1,0 +1,292 @@
+//! `/v1/drains`: what is drained, and orders to drain and undo.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use federation_core::id::ServiceKey;
+use federation_core::intents::{DrainInForce, DrainOrder, DrainRefused, DrainTarget, Settled};
+use federation_core::pattern::{Glob, ServicePattern};
+use federation_core::routing::{DrainGuard, Hypothesis, Percent, SupposedDrain};
+use federation_core::time::Millis;
+use serde::Deserialize;
+use url::form_urlencoded;
+use utoipa::ToSchema;
+
+use super::comparison::{ComparisonDocument, ServiceNameDocument};
+use super::drain_document::{DrainDocument, DrainsDocument};
+use super::problem::{Problem, ProblemDocument};
+use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
+use super::{body, reply};
+use crate::ApiState;
+use federation_ports::commands::CommandError;
+use federation_view::view::{ClusterTable, stuck_reason};
+
+/// An order that was not read back within this time is answered with 504. The log takes some ten milliseconds.
+const IN_FORCE_WITHIN: Duration = Duration::from_secs(3);
+/// Longest ramp: one that outlasts whoever watches it was forgotten.
+const LONGEST_RAMP_MS: u64 = 24 * 3_600_000;
+/// Services that a refusal names.
+const NAMED: usize = 100;
+
+/// An order to drain, or with 0 % to undo.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = DrainOrder)]
+pub(super) struct OrderBody {
+    /// Whose instances lose traffic.
+    cluster: String,
+    /// Which services; absent: all. One percentage is in force for each cluster and pattern.
+    services: Option<PatternBody>,
+    /// How much of the traffic is taken away in the end, 0 to 100; 0 undoes.
+    #[schema(minimum = 0, maximum = 100)]
+    percent: i64,
+    /// Milliseconds in which the percentage goes there, in steps of 1; absent or 0: at once. At most 24 hours.
+    #[schema(maximum = 86_400_000)]
+    over_ms: Option<u64>,
+    /// Why, for people; at most 1,024 bytes. `why` means the same.
+    #[serde(alias = "why")]
+    reason: Option<String>,
+    /// Who orders it, for people; at most 1,024 bytes.
+    who: Option<String>,
+    /// Drain also services that would be left without a healthy instance.
+    #[serde(default)]
+    force: bool,
+    /// Drain the others although such services exist: they keep their traffic. Not together with `force`.
+    #[serde(default)]
+    leave_last: bool,
+    /// Order nothing, but tell what would change.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Patterns of names with * and ?; an absent one is *.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = DrainedServices)]
+pub(super) struct PatternBody {
+    namespace_id: Option<String>,
+    group_name: Option<String>,
+    service_name: Option<String>,
+}
+
+/// All drains of the federation, those of 0 % too, which undid others; sorted by target.
+#[utoipa::path(
+    get,
+    path = "/v1/drains",
+    tag = "routing",
+    params(("effects" = Option<bool>, Query, description = "false: without what each drain does, which is the part that takes long; never 429 then")),
+    responses(
+        (status = 200, body = DrainsDocument, description = "all drains, whichever cluster's gateway took them"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
+        (status = 429, body = ProblemDocument, content_type = "application/problem+json", description = "too many questions that take long wait already; Retry-After says when to ask again"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "it takes too long"),
+    ),
+)]
+pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let (table, effects) = if effects_wanted(query.as_deref())? {
+        let (table, effects) = state.drain_effects().await?;
+        (table, Some(effects))
+    } else {
+        (state.view().intents(), None)
+    };
+    let document = |drain: &DrainInForce| {
+        let document = DrainDocument::of(drain, state.wall_now());
+        let Some(effects) = &effects else { return document };
+        document.with_effect(effects.get(drain.target.to_string().as_str()).copied().unwrap_or_default())
+    };
+    Ok(reply::json(&DrainsDocument { drains: table.iter().map(document).collect() }))
+}
+
+/// Drains a cluster or some services of it, changes the percentage, or undoes it. The answer comes once the order was read back
+/// from the log: then it is in this gateway's plans, and in those of all others as soon as they have read it.
+#[utoipa::path(
+    post,
+    path = "/v1/drains",
+    tag = "routing",
+    params(("limit" = Option<u32>, Query, description = "most services of a dry run's answer; 1000 if absent", minimum = 1, maximum = 10000)),
+    request_body = OrderBody,
+    responses(
+        (status = 200, body = DrainDocument, description = "the drain in force; of a dry run, a Comparison: what would change"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "the order is wrong"),
+        (status = 409, body = ProblemDocument, content_type = "application/problem+json", description = "services would be left without a healthy instance, which are named; or another order for the same target came between"),
+        (status = 413, body = ProblemDocument, content_type = "application/problem+json", description = "the body is too large"),
+        (status = 415, body = ProblemDocument, content_type = "application/problem+json", description = "the body is not said to be application/json"),
+        (status = 429, body = ProblemDocument, content_type = "application/problem+json", description = "of a dry run: too many questions that take long wait already; Retry-After says when to ask again"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "the log cannot be reached; nothing was ordered"),
+        (status = 504, body = ProblemDocument, content_type = "application/problem+json", description = "the order was not read back in time; it may still come into force"),
+    ),
+)]
+pub(super) async fn order(
+    State(state): State<ApiState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let limit = limit(query.as_deref())?;
+    let Order { order, last_ones, dry_run } = parse(&headers, body, &state.view().clusters())?;
+    if dry_run {
+        let hypothesis = Hypothesis { drains: vec![supposed(&order)], ..Hypothesis::default() };
+        let survey = state.survey(hypothesis, limit).await?;
+        return Ok(reply::json(&ComparisonDocument::of(&survey)));
+    }
+    if let Some(silence) = state.view().engine_stuck() {
+        return Err(Problem::not_ordered(&stuck_reason(silence))); // Nobody wants an order to be taken when it turns again.
+    }
+    if last_ones == LastOnes::Refuse && takes_more(&state, &order) {
+        let refused = state.left_without(supposed(&order)).await.map_err(|busy| Problem::not_ordered(&busy))?;
+        if !refused.is_empty() {
+            return Err(refusal(&order, &refused));
+        }
+    }
+    let target = order.target.clone();
+    let drain = tokio::time::timeout(IN_FORCE_WITHIN, give(&state, order)).await;
+    let drain = drain.map_err(|_| Problem::not_in_force_yet(&target, IN_FORCE_WITHIN))??;
+    Ok(reply::json(&DrainDocument::of(&drain, state.wall_now())))
+}
+
+/// An order, and whether it is only tried.
+struct Order {
+    order: DrainOrder,
+    last_ones: LastOnes,
+    dry_run: bool,
+}
+
+/// What becomes of an order that would leave services without a healthy instance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastOnes {
+    /// It is refused.
+    Refuse,
+    /// It is taken. What becomes of these services is the guard's to say: they are drained, or left alone.
+    Accept,
+}
+
+fn limit(query: Option<&str>) -> Result<usize, Problem> {
+    let mut limit = None;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
+        match (&*name, limit) {
+            ("limit", None) => limit = Some(parse_limit(&value)?),
+            ("limit", Some(_)) => return Err(Problem::bad_parameter("limit", Some(&value), &"it is given twice")),
+            _ => return Err(Problem::unknown_parameter(&name, &value, &["limit"])),
+        }
+    }
+    Ok(limit.unwrap_or(DEFAULT_LIMIT))
+}
+
+fn parse(headers: &HeaderMap, body: Result<Bytes, BytesRejection>, clusters: &ClusterTable) -> Result<Order, Problem> {
+    let body: OrderBody = body::json(headers, body)?;
+    body.understand(clusters)
+}
+
+impl OrderBody {
+    fn understand(self, clusters: &ClusterTable) -> Result<Order, Problem> {
+        let cluster = known_cluster("cluster", &self.cluster, clusters)?;
+        let percent = u8::try_from(self.percent).ok().and_then(Percent::new).ok_or_else(|| {
+            Problem::bad_parameter(
+                "percent",
+                Some(&self.percent.to_string()),
+                &"a whole number from 0 to 100 is needed",
+            )
+        })?;
+        let over_ms = self.over_ms.unwrap_or(0);
+        if over_ms > LONGEST_RAMP_MS {
+            let detail = "at most 86400000, 24 hours, is possible";
+            return Err(Problem::bad_parameter("overMs", Some(&over_ms.to_string()), &detail));
+        }
+        let services = self.services.map(PatternBody::understand).transpose()?;
+        if self.force && self.leave_last {
+            let detail = "one of force and leaveLast: the services are drained, or left alone";
+            return Err(Problem::bad_parameter("leaveLast", Some("true"), &detail));
+        }
+        let last_ones = if self.force || self.leave_last { LastOnes::Accept } else { LastOnes::Refuse };
+        let order = DrainOrder {
+            target: DrainTarget::new(cluster, services),
+            percent,
+            over: Millis(over_ms),
+            guard: if self.force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
+            who: self.who.unwrap_or_default().into(),
+            why: self.reason.unwrap_or_default().into(),
+        };
+        Ok(Order { order, last_ones, dry_run: self.dry_run })
+    }
+}
+
+impl PatternBody {
+    fn understand(self) -> Result<ServicePattern, Problem> {
+        let glob = |field: &str, text: Option<String>| match text {
+            None => Ok(Glob::any()),
+            Some(text) => text.parse().map_err(|error| Problem::bad_parameter(field, Some(&text), &error)),
+        };
+        Ok(ServicePattern {
+            namespace: glob("services.namespaceId", self.namespace_id)?,
+            group: glob("services.groupName", self.group_name)?,
+            service: glob("services.serviceName", self.service_name)?,
+        })
+    }
+}
+
+fn supposed(order: &DrainOrder) -> SupposedDrain {
+    SupposedDrain { target: order.target.clone(), percent: order.percent, guard: order.guard }
+}
+
+/// Whether the effects of drains are wanted in a list of them.
+fn effects_wanted(query: Option<&str>) -> Result<bool, Problem> {
+    let mut wanted = None;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
+        let bad = |detail: &str| Problem::bad_parameter("effects", Some(&value), &detail);
+        match (&*name, &*value, wanted) {
+            ("effects", _, Some(_)) => return Err(bad("it is given twice")),
+            ("effects", "true", None) => wanted = Some(true),
+            ("effects", "false", None) => wanted = Some(false),
+            ("effects", _, None) => return Err(bad("true or false is needed")),
+            _ => return Err(Problem::unknown_parameter(&name, &value, &["effects"])),
+        }
+    }
+    Ok(wanted.unwrap_or(true))
+}
+
+/// An order that undoes, or lowers what is in force, leaves nobody with less.
+fn takes_more(state: &ApiState, order: &DrainOrder) -> bool {
+    let in_force = state.view().intents().get(&order.target).map(|drain| drain.intent.percent).unwrap_or_default();
+    order.percent > Percent::default() && order.percent >= in_force
+}
+
+fn refusal(order: &DrainOrder, refused: &[ServiceKey]) -> Problem {
+    let total = refused.len();
+    let services = if total == 1 { "1 service".to_owned() } else { format!("{total} services") };
+    let detail = format!(
+        "{services} would be left without a healthy instance if {} were drained; leaveLast leaves them \
+         alone and drains the others, force drains them all the same",
+        order.target
+    );
+    let named = refused.iter().take(NAMED).map(ServiceNameDocument::of).collect();
+    Problem::drain_refused(detail, named, total)
+}
+
+fn not_ordered(error: CommandError) -> Problem {
+    match error {
+        CommandError::Refused(DrainRefused::TooLong { field, bytes }) => {
+            let (field, refused) =
+                (if field == "why" { "reason" } else { field }, DrainRefused::TooLong { field, bytes });
+            Problem::bad_parameter(field, None, &refused)
+        }
+        CommandError::Refused(refused) => Problem::not_ordered(&refused),
+        CommandError::Busy | CommandError::Gone => Problem::not_ordered(&error),
+    }
+}
+
+/// Gives the order and waits until the view shows what became of it.
+async fn give(state: &ApiState, order: DrainOrder) -> Result<DrainInForce, Problem> {
+    let taken = state.commands().order_drain(order).await.map_err(not_ordered)?;
+    let mut intents = state.view().watch_intents();
+    let shown = intents.wait_for(|table| table.settled(&taken).is_some()).await;
+    let table = shown.map_err(|_| not_ordered(CommandError::Gone))?;
+    let drain = table.get(&taken.target).cloned().expect("what is settled is in the table");
+    match table.settled(&taken) {
+        Some(Settled::Overruled { by }) => Err(Problem::overruled(&drain, &by)),
+        Some(Settled::InForce) | None => Ok(drain),
+    }
+}

@@ -1,0 +1,120 @@
+//! `/v1/watch`: one service as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use federation_core::service::FederatedService;
+use futures::Stream;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::document::{AbsentDocument, LookedAt, ServiceDocument};
+use super::problem::{Problem, ProblemDocument};
+use super::{params, reply};
+use crate::ApiState;
+use crate::ask::{Origins, ServiceAsk};
+use crate::hub::{Encode, Shown, Watcher};
+use crate::select::Moment;
+use federation_ports::metrics::WatchFace;
+
+/// How often a comment is sent, so that nobody on the way takes an idle connection for a dead one.
+const COMMENT_EVERY: Duration = Duration::from_secs(15);
+const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// One service now and after every change, as server-sent events.
+///
+/// `event: service` has the version as `id` and the document of `/v1/service` as data; `event: absent` says that no cluster
+/// has an instance. A slow reader misses states in between, never the newest one. Ages are those of the moment of the
+/// change. A comment comes every 15 seconds.
+#[utoipa::path(
+    get,
+    path = "/v1/watch",
+    tag = "discovery",
+    params(
+        ("namespaceId" = Option<String>, Query, description = "namespace id; absent: public; empty: the namespace with the empty id"),
+        ("groupName" = Option<String>, Query, description = "absent: DEFAULT_GROUP"),
+        ("serviceName" = String, Query, description = "service name, or GROUP@@SERVICE"),
+        ("origin" = Option<String>, Query, description = "only instances of these clusters; repeated or with commas between"),
+        ("healthyOnly" = Option<bool>, Query, description = "only healthy instances"),
+        ("Last-Event-ID" = Option<String>, Header, description = "the version that the client has already: it is not sent again"),
+    ),
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream", description = "events until the client leaves or the gateway stops"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
+    ),
+)]
+pub(super) async fn watch(
+    State(state): State<ApiState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let ask = params::service(query.as_deref())?;
+    let watcher = state.hub().watch(ask, WatchFace::Sse, last_event(&state, &headers), encoder(&state));
+    let body = Body::from_stream(events(watcher, state, COMMENT_EVERY));
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "text/event-stream"),
+        (header::CACHE_CONTROL.as_str(), "no-store"),
+        ("x-accel-buffering", "no"), // Understood by nginx and others: pass events on at once.
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// The version of the last event that the client saw. An id that was not given out here is as good as none.
+fn last_event(state: &ApiState, headers: &HeaderMap) -> Option<Shown> {
+    let id = headers.get("last-event-id")?.to_str().ok()?;
+    state.revision_shown_as(id.trim().parse().ok()?).map(Shown::Service)
+}
+
+pub(crate) fn events(
+    mut watcher: Watcher,
+    state: ApiState,
+    comment_every: Duration,
+) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    async_stream::stream! {
+        let mut comments = tokio::time::interval_at(Instant::now() + comment_every, comment_every);
+        comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let bytes = tokio::select! { // All three are cancel-safe.
+                () = state.draining().cancelled() => break,
+                news = watcher.next() => news,
+                _ = comments.tick() => COMMENT,
+            };
+            yield Ok(bytes);
+        }
+    }
+}
+
+pub(crate) fn encoder(state: &ApiState) -> Encode {
+    let state = state.clone();
+    Arc::new(move |ask, service, moment| match service {
+        Some(service) => service_event(&state, ask, service, moment),
+        None => absent_event(ask, moment),
+    })
+}
+
+fn service_event(state: &ApiState, ask: &ServiceAsk, service: &FederatedService, moment: &Moment) -> Bytes {
+    let version = state.shown_version(moment.service_version(service));
+    let document = reply::encode(&ServiceDocument::of(ask, service, moment, version));
+    event(&format!("event: service\nid: {version}\ndata: "), &document)
+}
+
+/// Without an id: a client that comes back is told the state anew, whatever it is.
+fn absent_event(ask: &ServiceAsk, moment: &Moment) -> Bytes {
+    let document = reply::encode(&AbsentDocument {
+        namespace_id: ask.key.namespace(),
+        group_name: ask.key.group(),
+        service_name: ask.key.service(),
+        clusters: LookedAt::all(moment, &Origins::All),
+    });
+    event("event: absent\ndata: ", &document)
+}
+
+/// JSON has no line breaks outside of strings, and inside them they are escaped: one `data` line holds it.
+fn event(head: &str, document: &[u8]) -> Bytes {
+    [head.as_bytes(), document, b"\n\n"].concat().into()
+}

@@ -1,0 +1,134 @@
+//! `/v1/excluded`: clusters of which nothing counts at this gateway, by order of an operator.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use federation_core::id::ClusterId;
+use federation_core::intents::LONGEST_TEXT_BYTES;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::problem::{Problem, ProblemDocument};
+use super::{body, params, reply};
+use crate::ApiState;
+use federation_policy::exclusions::{Exclusion, MOST};
+
+/// An order to exclude a cluster at this gateway, or to let it count again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = ExclusionOrder)]
+pub(super) struct OrderBody {
+    /// Which cluster; it need not be known here.
+    cluster: String,
+    /// Whether nothing of it counts; false lets it count again.
+    excluded: bool,
+    /// Why, for people; at most 1,024 bytes.
+    reason: Option<String>,
+    /// Who orders it, for people; at most 1,024 bytes.
+    who: Option<String>,
+}
+
+/// Clusters of which nothing counts here.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Excluded)]
+pub(super) struct ExcludedDocument {
+    /// Sorted by id.
+    excluded: Vec<ExclusionDocument>,
+}
+
+/// A cluster of which nothing counts here.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Exclusion)]
+pub(super) struct ExclusionDocument {
+    cluster: String,
+    who: String,
+    reason: String,
+    since_ms: u64,
+}
+
+/// What became of an order.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ExclusionTaken)]
+pub(super) struct TakenDocument {
+    cluster: String,
+    excluded: bool,
+    /// Whether it outlives a restart of this gateway.
+    kept: bool,
+}
+
+/// Clusters of which nothing counts at this gateway, by an order given while it runs. Those of the configuration are not among them.
+#[utoipa::path(
+    get,
+    path = "/v1/excluded",
+    tag = "operations",
+    responses((status = 200, body = ExcludedDocument, description = "sorted by id")),
+)]
+pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    params::none(query.as_deref())?;
+    let document = |(cluster, exclusion): (&ClusterId, &Exclusion)| ExclusionDocument {
+        cluster: cluster.to_string(),
+        who: exclusion.who.clone(),
+        reason: exclusion.reason.clone(),
+        since_ms: exclusion.since_ms,
+    };
+    Ok(reply::json(&ExcludedDocument { excluded: state.exclusions().all().iter().map(document).collect() }))
+}
+
+/// Excludes a cluster at this gateway: none of its instances is shown or routed to, none of its drains is in force, whatever it writes.
+/// Counts at once, and after a restart. Every other gateway has to be told by itself: it needs no log for it.
+#[utoipa::path(
+    post,
+    path = "/v1/excluded",
+    tag = "operations",
+    request_body = OrderBody,
+    responses(
+        (status = 200, body = TakenDocument, description = "it counts"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "the order is wrong"),
+        (status = 413, body = ProblemDocument, content_type = "application/problem+json", description = "the body is too large"),
+        (status = 415, body = ProblemDocument, content_type = "application/problem+json", description = "the body is not said to be application/json"),
+    ),
+)]
+pub(super) async fn order(
+    State(state): State<ApiState>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    bytes: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    params::none(query.as_deref())?;
+    let order: OrderBody = body::json(&headers, bytes)?;
+    let cluster: ClusterId =
+        order.cluster.parse().map_err(|error| Problem::bad_parameter("cluster", Some(&order.cluster), &error))?;
+    if cluster == state.identity().cluster {
+        let detail = "it is this gateway's own cluster, which cannot be excluded";
+        return Err(Problem::bad_parameter("cluster", Some(&order.cluster), &detail));
+    }
+    let exclusions = state.exclusions();
+    if order.excluded && !exclusions.has(&cluster) && exclusions.all().len() >= MOST {
+        let detail =
+            format!("{MOST} clusters are excluded already: name what counts in the configuration, under import");
+        return Err(Problem::bad_parameter("cluster", Some(&order.cluster), &detail));
+    }
+    let (who, reason) = (text("who", order.who)?, text("reason", order.reason)?);
+    tracing::warn!(%cluster, excluded = order.excluded, who, reason, "an operator says whether a cluster counts here");
+    let exclusion = order.excluded.then(|| Exclusion { who, reason, since_ms: state.wall_now().0 });
+    let commands = state.commands();
+    let tell = |excluded| async move {
+        // An engine that is gone takes in nothing any more; a busy one takes this in its turn.
+        let _ = commands.exclude(excluded).await;
+    };
+    let kept = exclusions.change(&cluster, exclusion, tell).await;
+    Ok(reply::json(&TakenDocument { cluster: cluster.to_string(), excluded: order.excluded, kept }))
+}
+
+fn text(field: &str, text: Option<String>) -> Result<String, Problem> {
+    let text = text.unwrap_or_default();
+    if text.len() > LONGEST_TEXT_BYTES {
+        let detail = format!("it is {} bytes, at most {LONGEST_TEXT_BYTES} are possible", text.len());
+        return Err(Problem::bad_parameter(field, None, &detail));
+    }
+    Ok(text)
+}

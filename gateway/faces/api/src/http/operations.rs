@@ -1,0 +1,83 @@
+//! `/v1/status`, `/livez`, `/readyz` and `/metrics`.
+
+use axum::extract::{RawQuery, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::document::{ClusterDocument, ReadyDocument, StatusDocument};
+use super::problem::{Problem, ProblemDocument};
+use super::{params, reply};
+use crate::ApiState;
+use crate::select::Moment;
+use federation_view::watchdog::DEAD_AFTER;
+
+/// What the gateway says of itself and of all clusters.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    tag = "operations",
+    responses((status = 200, body = StatusDocument, description = "also while the gateway is not ready")),
+)]
+pub(super) async fn status(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    params::none(query.as_deref())?;
+    let (identity, gateway, moment) = (state.identity(), state.view().gateway(), Moment::of(state.view()));
+    let (ready, reasons) = state.readiness();
+    Ok(reply::json(&StatusDocument {
+        ready,
+        reasons,
+        troubles: state.troubles(),
+        federation: identity.federation.as_str(),
+        cluster: identity.cluster.as_str(),
+        replica: &identity.replica,
+        version: identity.version,
+        uptime_ms: state.uptime().0,
+        facts: &gateway.facts,
+        clusters: ClusterDocument::all(&moment),
+    }))
+}
+
+/// Whether the process lives and works: not only answers, but takes anything in.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "operations",
+    responses(
+        (status = 200, body = String, description = "`ok`"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "its engine has not turned for a minute: a restart is better"),
+    ),
+)]
+pub(super) async fn livez(State(state): State<ApiState>) -> Result<&'static str, Problem> {
+    match state.view().engine_stuck() {
+        Some(silence) if silence >= DEAD_AFTER => Err(Problem::engine_stuck(silence)),
+        _ => Ok("ok\n"),
+    }
+}
+
+/// Whether answers can be relied on: the own Nacos read once, and the log read to the end that was seen at the start, or
+/// the deadline for that passed, which the reasons then say; and the engine turns.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operations",
+    responses(
+        (status = 200, body = ReadyDocument, description = "ready; the reasons say what is limited"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "not ready, or stopping"),
+    ),
+)]
+pub(super) async fn readyz(State(state): State<ApiState>) -> Result<Response, Problem> {
+    let (ready, reasons) = state.readiness();
+    let troubles = state.troubles();
+    if ready { Ok(reply::json(&ReadyDocument { ready, reasons, troubles })) } else { Err(Problem::not_ready(reasons)) }
+}
+
+/// All metrics in the OpenMetrics text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operations",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text", description = "metrics")),
+)]
+pub(super) async fn metrics(State(state): State<ApiState>) -> Response {
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], state.metrics().encode()).into_response()
+}

@@ -1,0 +1,195 @@
+//! Query parameters: names as Nacos has them, strict in what is not known.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use federation_core::id::ServiceKey;
+use url::form_urlencoded;
+
+use super::problem::Problem;
+use crate::ask::{
+    BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Origins, Page, ResolveAsk, ServiceAsk, Wellness,
+};
+use federation_view::resolve::{Depth, Excerpt};
+
+/// Parameters that name one service.
+const SERVICE: &[Field] =
+    &[Field::NamespaceId, Field::GroupName, Field::ServiceName, Field::Origin, Field::HealthyOnly];
+const SERVICES: &[Field] = &[
+    Field::NamespaceId,
+    Field::GroupName,
+    Field::ServiceName,
+    Field::Origin,
+    Field::HealthyOnly,
+    Field::PageNo,
+    Field::PageSize,
+];
+const CONFIG: &[Field] = &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin];
+const CONFIGS: &[Field] =
+    &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin, Field::PageNo, Field::PageSize];
+/// Parameters that name a service and a caller.
+const RESOLVE: &[Field] = &[
+    Field::NamespaceId,
+    Field::GroupName,
+    Field::ServiceName,
+    Field::Region,
+    Field::Zone,
+    Field::SubZone,
+    Field::Network,
+    Field::Cluster,
+    Field::Label,
+    Field::Limit,
+    Field::OnlyTop,
+];
+/// What the name of a label follows.
+const LABEL: &str = "label.";
+
+/// A query, decoded: every name known, none twice except `origin`.
+struct Params(Vec<(Field, String)>);
+
+impl Params {
+    fn parse(query: Option<&str>, known: &[Field]) -> Result<Self, Problem> {
+        let mut params = Self(Vec::new());
+        for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
+            let Some(field) = known.iter().copied().find(|field| field.parameter() == name) else {
+                return Err(unknown(&name, &value, known));
+            };
+            if field != Field::Origin && params.get(field).is_some() {
+                return Err(BadField::new(field, &value, "it is given twice").into());
+            }
+            params.0.push((field, value.into_owned()));
+        }
+        Ok(params)
+    }
+
+    fn all(&self, field: Field) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(found, _)| *found == field).map(|(_, value)| value.as_str())
+    }
+
+    fn get(&self, field: Field) -> Option<&str> {
+        self.all(field).next()
+    }
+
+    fn parsed<T: FromStr>(&self, field: Field, wanted: &str) -> Result<Option<T>, BadField> {
+        let parse =
+            |text: &str| text.parse().map_err(|_| BadField::new(field, text, format_args!("{wanted} is needed")));
+        self.get(field).map(parse).transpose()
+    }
+
+    /// Repeated or with commas between.
+    fn origins(&self) -> Result<Origins, BadField> {
+        Origins::parse(self.all(Field::Origin).flat_map(|ids| ids.split(',')).filter(|id| !id.is_empty()))
+    }
+
+    fn filter(&self) -> Result<Filter, BadField> {
+        let healthy_only = self.parsed::<bool>(Field::HealthyOnly, "true or false")?.unwrap_or_default();
+        let wellness = if healthy_only { Wellness::HealthyOnly } else { Wellness::Any };
+        Ok(Filter { origins: self.origins()?, wellness })
+    }
+
+    fn page(&self) -> Result<Page, BadField> {
+        let number = self.parsed(Field::PageNo, "a number of 1 or more")?;
+        Page::new(number, self.parsed(Field::PageSize, "a number from 1 to 1000")?)
+    }
+
+    fn names(&self, name: Field) -> (Option<&str>, Option<&str>, Option<&str>) {
+        (self.get(Field::NamespaceId), self.get(Field::GroupName), self.get(name))
+    }
+}
+
+fn unknown(name: &str, value: &str, known: &[Field]) -> Problem {
+    let known: Vec<&str> = known.iter().map(|field| field.parameter()).collect();
+    Problem::unknown_parameter(name, value, &known)
+}
+
+/// No parameter is known.
+pub(super) fn none(query: Option<&str>) -> Result<(), Problem> {
+    Params::parse(query, &[]).map(|_| ())
+}
+
+/// One service.
+pub(super) fn service(query: Option<&str>) -> Result<ServiceAsk, Problem> {
+    let params = Params::parse(query, SERVICE)?;
+    let (namespace, group, name) = params.names(Field::ServiceName);
+    Ok(ServiceAsk::new(namespace, group, name.unwrap_or(""), params.filter()?)?)
+}
+
+/// The service whose policy is asked for; none is asked for without any parameter.
+pub(super) fn policy(query: Option<&str>) -> Result<Option<ServiceKey>, Problem> {
+    let params = Params::parse(query, &[Field::NamespaceId, Field::GroupName, Field::ServiceName])?;
+    if params.0.is_empty() {
+        return Ok(None);
+    }
+    let (namespace, group, name) = params.names(Field::ServiceName);
+    Ok(Some(ServiceAsk::new(namespace, group, name.unwrap_or(""), Filter::default())?.key))
+}
+
+/// A page of services.
+pub(super) fn services(query: Option<&str>) -> Result<ListAsk, Problem> {
+    let params = Params::parse(query, SERVICES)?;
+    let (namespace, group, name) = params.names(Field::ServiceName);
+    Ok(ListAsk::services(namespace, group, name, params.filter()?, params.page()?)?)
+}
+
+/// One config item.
+pub(super) fn config(query: Option<&str>) -> Result<ConfigAsk, Problem> {
+    let params = Params::parse(query, CONFIG)?;
+    let (namespace, group, data_id) = params.names(Field::DataId);
+    Ok(ConfigAsk::new(namespace, group, data_id.unwrap_or(""), params.origins()?)?)
+}
+
+/// A page of config items.
+pub(super) fn configs(query: Option<&str>) -> Result<ListAsk, Problem> {
+    let params = Params::parse(query, CONFIGS)?;
+    let (namespace, group, data_id) = params.names(Field::DataId);
+    Ok(ListAsk::configs(namespace, group, data_id, params.origins()?, params.page()?)?)
+}
+
+/// A plan for a caller. What needs no decoding is borrowed: this is asked most often of all.
+pub(super) fn resolve(query: Option<&str>) -> Result<ResolveAsk<'_>, Problem> {
+    let (mut name, mut caller, mut shown) = ([const { None }; 3], CallerParts::default(), [const { None }; 2]);
+    for (parameter, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
+        if let Some(label) = parameter.strip_prefix(LABEL) {
+            let label = match &parameter {
+                Cow::Borrowed(parameter) => Cow::Borrowed(&parameter[LABEL.len()..]),
+                Cow::Owned(_) => Cow::Owned(label.to_owned()),
+            };
+            caller.labels.push((label, value));
+            continue;
+        }
+        let (field, slot) = match &*parameter {
+            "namespaceId" => (Field::NamespaceId, &mut name[0]),
+            "groupName" => (Field::GroupName, &mut name[1]),
+            "serviceName" => (Field::ServiceName, &mut name[2]),
+            "region" => (Field::Region, &mut caller.region),
+            "zone" => (Field::Zone, &mut caller.zone),
+            "subZone" => (Field::SubZone, &mut caller.sub_zone),
+            "network" => (Field::Network, &mut caller.network),
+            "cluster" => (Field::Cluster, &mut caller.cluster),
+            "limit" => (Field::Limit, &mut shown[0]),
+            "onlyTop" => (Field::OnlyTop, &mut shown[1]),
+            _ => return Err(unknown(&parameter, &value, RESOLVE)),
+        };
+        if slot.is_some() {
+            return Err(BadField::new(field, &value, "it is given twice").into());
+        }
+        *slot = Some(value);
+    }
+    let [namespace, group, service] = name.each_ref().map(Option::as_deref);
+    let key = ServiceAsk::new(namespace, group, service.unwrap_or(""), Filter::default())?.key;
+    Ok(ResolveAsk { key, caller: caller.check()?, excerpt: excerpt(&shown)? })
+}
+
+fn excerpt(shown: &[Option<Cow<'_, str>>; 2]) -> Result<Excerpt, BadField> {
+    let limit = |text: &str| match text.parse() {
+        Ok(0) | Err(_) => Err(BadField::new(Field::Limit, text, "a number of 1 or more is needed")),
+        Ok(limit) => Ok(limit),
+    };
+    let depth = |text: &str| match text {
+        "true" => Ok(Depth::Top),
+        "false" => Ok(Depth::All),
+        _ => Err(BadField::new(Field::OnlyTop, text, "true or false is needed")),
+    };
+    let [limit_text, depth_text] = shown.each_ref().map(Option::as_deref);
+    Ok(Excerpt { limit: limit_text.map(limit).transpose()?, depth: depth_text.map_or(Ok(Depth::All), depth)? })
+}

@@ -1,0 +1,356 @@
+//! Errors as RFC 9457 problem documents.
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bounded_listener::Refusal;
+use bytes::Bytes;
+use federation_core::id::ClusterId;
+use federation_core::intents::{DrainInForce, DrainTarget};
+use federation_core::time::Millis;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::comparison::ServiceNameDocument;
+use super::document::LookedAt;
+use super::plan_document::UnusedDocument;
+use crate::ask::{BadField, Origins};
+use crate::select::Moment;
+use federation_view::resolve::Unused;
+use federation_view::view::stuck_reason;
+use federation_view::what_if::Unanswered;
+
+/// Instances that a problem lists; how many there are is in its detail.
+const LISTED: usize = 100;
+
+/// What went wrong, as programs tell it apart. Types are for ever.
+#[derive(Clone, Copy)]
+enum Kind {
+    BadParameter,
+    UnknownParameter,
+    ServiceNotFound,
+    ConfigNotFound,
+    NoSuchPath,
+    NoSuchMethod,
+    NotReady,
+    NothingUsable,
+    BadBody,
+    NotJson,
+    TooLarge,
+    TooSlow,
+    Busy,
+    DrainRefused,
+    DrainOverruled,
+    DrainNotOrdered,
+    DrainNotInForceYet,
+    Crowded,
+    TookTooLong,
+    EngineStuck,
+}
+
+impl Kind {
+    fn urn(self) -> &'static str {
+        match self {
+            Self::BadParameter => "urn:federation:problem:bad-parameter",
+            Self::UnknownParameter => "urn:federation:problem:unknown-parameter",
+            Self::ServiceNotFound => "urn:federation:problem:service-not-found",
+            Self::ConfigNotFound => "urn:federation:problem:config-not-found",
+            Self::NoSuchPath => "urn:federation:problem:no-such-path",
+            Self::NoSuchMethod => "urn:federation:problem:no-such-method",
+            Self::NotReady => "urn:federation:problem:not-ready",
+            Self::NothingUsable => "urn:federation:problem:nothing-usable",
+            Self::BadBody => "urn:federation:problem:bad-body",
+            Self::NotJson => "urn:federation:problem:not-json",
+            Self::TooLarge => "urn:federation:problem:too-large",
+            Self::TooSlow => "urn:federation:problem:too-slow",
+            Self::Busy => "urn:federation:problem:busy",
+            Self::DrainRefused => "urn:federation:problem:drain-refused",
+            Self::DrainOverruled => "urn:federation:problem:drain-overruled",
+            Self::DrainNotOrdered => "urn:federation:problem:drain-not-ordered",
+            Self::DrainNotInForceYet => "urn:federation:problem:drain-not-in-force-yet",
+            Self::Crowded => "urn:federation:problem:crowded",
+            Self::TookTooLong => "urn:federation:problem:took-too-long",
+            Self::EngineStuck => "urn:federation:problem:engine-stuck",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::BadParameter => "A parameter cannot be used",
+            Self::UnknownParameter => "A parameter is not known",
+            Self::ServiceNotFound => "There is no such service",
+            Self::ConfigNotFound => "There is no such config item",
+            Self::NoSuchPath => "There is no such path",
+            Self::NoSuchMethod => "The path has no such method",
+            Self::NotReady => "The gateway is not ready",
+            Self::NothingUsable => "No instance can be used",
+            Self::BadBody => "The body of the request cannot be used",
+            Self::NotJson => "The body is not JSON",
+            Self::TooLarge => "The body is too large",
+            Self::TooSlow => "The body did not come in time",
+            Self::Busy => "There is no room now",
+            Self::DrainRefused => "Services would be left without",
+            Self::DrainOverruled => "Another order came between",
+            Self::DrainNotOrdered => "Nothing was ordered",
+            Self::DrainNotInForceYet => "The order is not in force yet",
+            Self::Crowded => "Too many such questions wait",
+            Self::TookTooLong => "It took too long",
+            Self::EngineStuck => "The gateway does nothing any more",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::BadParameter | Self::UnknownParameter | Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::ServiceNotFound | Self::ConfigNotFound | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotReady
+            | Self::NothingUsable
+            | Self::Busy
+            | Self::DrainNotOrdered
+            | Self::TookTooLong
+            | Self::EngineStuck => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::DrainRefused | Self::DrainOverruled => StatusCode::CONFLICT,
+            Self::DrainNotInForceYet => StatusCode::GATEWAY_TIMEOUT,
+            Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+}
+
+/// An error as an answer.
+#[derive(Debug)]
+pub(super) struct Problem(Box<ProblemDocument>);
+
+/// An error as a document of type `application/problem+json`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemDocument {
+    /// Names the kind of problem; for programs.
+    r#type: &'static str,
+    /// The kind of problem; for people.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened this time; for people.
+    detail: String,
+    /// The parameter that cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// Its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    /// The clusters that were looked at, in vain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clusters: Option<Vec<LookedAt>>,
+    /// Why the gateway is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<String>>,
+    /// Instances that were left out, or counted and given nothing, by id; at most 100.
+    #[serde(rename = "leftOut", skip_serializing_if = "Option::is_none")]
+    left_out: Option<Vec<UnusedDocument>>,
+    /// Services for which a drain would be void; the first of `total`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    services: Option<Vec<ServiceNameDocument>>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<usize>,
+    /// After how many seconds it is worth another try: the header of that name.
+    #[serde(skip)]
+    retry_after_s: Option<u64>,
+}
+
+impl Problem {
+    fn new(kind: Kind, detail: String) -> Self {
+        let (r#type, title, status) = (kind.urn(), kind.title(), kind.status().as_u16());
+        let (field, value, clusters, reasons, left_out, services, total) = (None, None, None, None, None, None, None);
+        Self(Box::new(ProblemDocument {
+            r#type,
+            title,
+            status,
+            detail,
+            field,
+            value,
+            clusters,
+            reasons,
+            left_out,
+            services,
+            total,
+            retry_after_s: None,
+        }))
+    }
+
+    /// A parameter that the path does not have.
+    pub(super) fn unknown_parameter(name: &str, value: &str, known: &[&str]) -> Self {
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let detail = format!("{name:?} is not a parameter of this path; known are: {known}");
+        Self::new(Kind::UnknownParameter, detail).about(name, Some(value.to_owned()))
+    }
+
+    /// No cluster has the service.
+    pub(super) fn service_not_found(name: &str, moment: &Moment, origins: &Origins) -> Self {
+        Self::not_found(Kind::ServiceNotFound, name, moment, origins)
+    }
+
+    /// No cluster has the config item.
+    pub(super) fn config_not_found(name: &str, moment: &Moment, origins: &Origins) -> Self {
+        Self::not_found(Kind::ConfigNotFound, name, moment, origins)
+    }
+
+    fn not_found(kind: Kind, name: &str, moment: &Moment, origins: &Origins) -> Self {
+        let mut problem = Self::new(kind, moment.looked_at_sentence(&name, origins));
+        problem.0.clusters = Some(LookedAt::all(moment, origins));
+        problem
+    }
+
+    /// There is nothing at `path`.
+    pub(super) fn no_such_path(path: &str) -> Self {
+        Self::new(Kind::NoSuchPath, format!("there is nothing at {path:?}; /docs lists what there is"))
+    }
+
+    /// Everything here is read with GET, except that drains are ordered.
+    pub(super) fn no_such_method(method: &Method, path: &str) -> Self {
+        let usable = if path == "/v1/drains" { "GET, HEAD and POST" } else { "GET and HEAD" };
+        Self::new(Kind::NoSuchMethod, format!("{method} cannot be used here, only {usable}"))
+    }
+
+    /// A parameter, or field of a body, whose value cannot be used, or is missing.
+    pub(super) fn bad_parameter(field: &str, value: Option<&str>, detail: &dyn std::fmt::Display) -> Self {
+        let detail = match value {
+            Some(value) => format!("{field} cannot be {value:?}: {detail}"),
+            None => format!("{field}: {detail}"),
+        };
+        Self::new(Kind::BadParameter, detail).about(field, value.map(str::to_owned))
+    }
+
+    /// A body that is no order: not JSON, a field that is not known or missing, a value of another type.
+    pub(super) fn bad_body(error: &serde_json::Error) -> Self {
+        Self::new(Kind::BadBody, error.to_string())
+    }
+
+    /// A body of another type.
+    pub(super) fn not_json(content_type: &str) -> Self {
+        Self::new(Kind::NotJson, format!("the header content-type has to be application/json, not {content_type:?}"))
+    }
+
+    /// A body of more bytes than an order can have.
+    pub(super) fn too_large(limit: usize) -> Self {
+        Self::new(Kind::TooLarge, format!("an order has at most {limit} bytes"))
+    }
+
+    /// A request that nobody has looked at: its body did not come as it should, or there is no room for its answer.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::TooLarge(_) => Kind::TooLarge,
+            Refusal::TooSlow(_) => Kind::TooSlow,
+            Refusal::Busy | Refusal::Unread => Kind::Busy,
+            Refusal::Broken => Kind::BadBody,
+        };
+        Self::new(kind, refusal.to_string())
+    }
+
+    /// Services would be left without a healthy instance: `services` of `total`.
+    pub(super) fn drain_refused(detail: String, services: Vec<ServiceNameDocument>, total: usize) -> Self {
+        let mut problem = Self::new(Kind::DrainRefused, detail);
+        (problem.0.services, problem.0.total) = (Some(services), Some(total));
+        problem
+    }
+
+    /// The log cannot take an order now.
+    pub(super) fn not_ordered(reason: &dyn std::fmt::Display) -> Self {
+        Self::new(Kind::DrainNotOrdered, format!("{reason}; another cluster's gateway may take the order"))
+    }
+
+    /// An order was written and not read back in time.
+    pub(super) fn not_in_force_yet(target: &DrainTarget, waited: std::time::Duration) -> Self {
+        let seconds = waited.as_secs();
+        let detail = format!(
+            "the order for {target} was not read back from the log within {seconds} s; it is tried for 10 s and may still \
+             come into force: look at /v1/drains before it is given again"
+        );
+        Self::new(Kind::DrainNotInForceYet, detail)
+    }
+
+    /// Another order for the same target was given at the same time, or later, and counts.
+    pub(super) fn overruled(drain: &DrainInForce, by: &ClusterId) -> Self {
+        let (target, percent, who) = (&drain.target, drain.intent.percent, &drain.intent.who);
+        let who = if who.is_empty() { String::new() } else { format!(" by {who}") };
+        let detail = format!("{target} is drained by {percent}, as was ordered{who} in {by} at the same time");
+        Self::new(Kind::DrainOverruled, detail)
+    }
+
+    /// Answers cannot be relied on yet, or not any more.
+    pub(super) fn not_ready(reasons: Vec<String>) -> Self {
+        let detail = if reasons.is_empty() { "no reason was given".to_owned() } else { reasons.join("; ") };
+        let mut problem = Self::new(Kind::NotReady, detail);
+        problem.0.reasons = Some(reasons);
+        problem
+    }
+
+    /// The process answers, and the part that everything else comes from has not turned for long.
+    pub(super) fn engine_stuck(silence: Millis) -> Self {
+        Self::new(Kind::EngineStuck, format!("{}: restart it", stuck_reason(silence)))
+    }
+
+    /// The service exists, and none of its instances can be used.
+    pub(super) fn nothing_usable(detail: String, unused: Vec<Unused>) -> Self {
+        let mut problem = Self::new(Kind::NothingUsable, detail);
+        problem.0.left_out = Some(unused.into_iter().take(LISTED).map(UnusedDocument::from).collect());
+        problem
+    }
+
+    /// The document as JSON text.
+    pub(super) fn encode(&self) -> Bytes {
+        super::reply::encode(&self.0).into()
+    }
+
+    fn about(mut self, field: &str, value: Option<String>) -> Self {
+        self.0.field = Some(field.to_owned());
+        self.0.value = value;
+        self
+    }
+}
+
+impl From<BadField> for Problem {
+    fn from(bad: BadField) -> Self {
+        let field = bad.field.parameter();
+        let detail = match &bad.value {
+            Some(value) => format!("{field} cannot be {value:?}: {}", bad.detail),
+            None => format!("{field} is missing: {}", bad.detail),
+        };
+        Self::new(Kind::BadParameter, detail).about(field, bad.value)
+    }
+}
+
+impl From<Unanswered> for Problem {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Crowded { retry_after_s } => {
+                let mut problem = Self::new(Kind::Crowded, unanswered.to_string());
+                problem.0.retry_after_s = Some(retry_after_s);
+                problem
+            }
+            Unanswered::TooLong => Self::new(
+                Kind::TookTooLong,
+                format!("{unanswered}: suppose less, or ask a gateway that has less to do"),
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let retry_after = self.0.retry_after_s.map(HeaderValue::from);
+        let status = StatusCode::from_u16(self.0.status).expect("the status comes from a constant");
+        let mut response = (status, Json(self.0)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}

@@ -1,0 +1,236 @@
+//! What every answer needs: the view, who answers, and whether the gateway is stopping.
+
+use std::sync::Arc;
+
+use federation_core::id::{ClusterId, FederationId, ServiceKey};
+use federation_core::intents::IntentTable;
+use federation_core::routing::{Hypothesis, Percent, SupposedDrain};
+use federation_core::service::Revision;
+use federation_core::time::{Millis, Mono, WallMs};
+use tokio_util::sync::CancellationToken;
+
+use super::hub::Hub;
+use super::plan_hub::PlanHub;
+use federation_policy::PolicyReader;
+use federation_policy::exclusions::Exclusions;
+use federation_ports::commands::EngineCommands;
+use federation_ports::metrics::{ApiMetrics, Metrics};
+use federation_ports::trouble::{Trouble, TroubleBoard};
+use federation_view::resolve::Resolver;
+use federation_view::view::ViewReader;
+use federation_view::what_if::{self, Effects, Lanes, Survey, TooManyOrders, Unanswered};
+
+/// The reason that a stopping gateway gives for not being ready.
+const STOPPING: &str = "the gateway is stopping";
+
+/// Who answers.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The federation it belongs to.
+    pub federation: FederationId,
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// Name of this process.
+    pub replica: String,
+    /// Version of the program.
+    pub version: &'static str,
+}
+
+/// Shared by all faces; cheap to clone.
+#[derive(Clone)]
+pub struct ApiState(Arc<Inner>);
+
+struct Inner {
+    identity: Identity,
+    view: ViewReader,
+    commands: EngineCommands,
+    policy: PolicyReader,
+    metrics: Arc<Metrics>,
+    troubles: TroubleBoard,
+    exclusions: Exclusions,
+    hub: Hub,
+    plan_hub: PlanHub,
+    resolver: Resolver,
+    first_version: u64,
+    started: Mono,
+    draining: CancellationToken,
+    started_wall: WallMs,
+    lanes: Lanes,
+}
+
+impl ApiState {
+    /// Answers from `view` and from the plans of `resolver`, tells what stands on `troubles`, and passes on `commands`. `started` is the wall time of the
+    /// process's start: versions that are shown begin there, so that a client that comes back after a restart is never
+    /// told that nothing has changed.
+    #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "each is one part that the assembly has, named once")]
+    pub fn new(
+        identity: Identity,
+        view: ViewReader,
+        commands: EngineCommands,
+        policy: PolicyReader,
+        resolver: Resolver,
+        metrics: Arc<Metrics>,
+        troubles: TroubleBoard,
+        exclusions: Exclusions,
+        started: WallMs,
+    ) -> Self {
+        let (hub, plan_hub) = (Hub::new(view.clone(), metrics.api.clone()), PlanHub::default());
+        // 1,024 versions for each millisecond of life: more than an engine makes, and below 2^53 (JSON) until 2248.
+        let first_version = started.0 << 10;
+        let (now, draining) = (view.now(), CancellationToken::new());
+        let (started_wall, lanes) = (started, Lanes::default());
+        Self(Arc::new(Inner {
+            identity,
+            view,
+            policy,
+            commands,
+            metrics,
+            troubles,
+            exclusions,
+            hub,
+            plan_hub,
+            resolver,
+            first_version,
+            started: now,
+            draining,
+            started_wall,
+            lanes,
+        }))
+    }
+
+    /// Who answers.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// What answers are made from.
+    #[must_use]
+    pub fn view(&self) -> &ViewReader {
+        &self.0.view
+    }
+
+    /// What can be ordered.
+    #[must_use]
+    pub fn commands(&self) -> &EngineCommands {
+        &self.0.commands
+    }
+
+    /// What services are planned by.
+    #[must_use]
+    pub fn policy(&self) -> &PolicyReader {
+        &self.0.policy
+    }
+
+    /// All metrics of the process.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn api_metrics(&self) -> &ApiMetrics {
+        &self.0.metrics.api
+    }
+
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.0.resolver
+    }
+
+    pub(crate) fn plan_hub(&self) -> &PlanHub {
+        &self.0.plan_hub
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    /// The version that answers show for a revision of the view.
+    pub(crate) fn shown_version(&self, revision: Revision) -> u64 {
+        self.0.first_version.saturating_add(revision.0)
+    }
+
+    /// The revision that was shown as `version`, if this process showed it.
+    pub(crate) fn revision_shown_as(&self, version: u64) -> Option<Revision> {
+        version.checked_sub(self.0.first_version).map(Revision)
+    }
+
+    /// Since this state was made.
+    pub(crate) fn uptime(&self) -> Millis {
+        self.0.view.now().since(self.0.started)
+    }
+
+    /// Time by the wall clock at the process's start and the monotonic clock since: it never jumps.
+    pub(crate) fn wall_now(&self) -> WallMs {
+        WallMs(self.0.started_wall.0.saturating_add(self.uptime().0))
+    }
+
+    /// What becomes of all services under a hypothesis; the `limit` most serious. Takes up to seconds.
+    ///
+    /// # Errors
+    /// Too many such questions wait, or it takes too long.
+    pub(crate) async fn survey(&self, hypothesis: Hypothesis, limit: usize) -> Result<Survey, Unanswered> {
+        let turn = self.0.lanes.question().await?;
+        what_if::survey(&self.moment(), hypothesis, limit, turn).await
+    }
+
+    /// The drains in force, and what each does to services, in the eyes of this cluster. Takes up to seconds if there are any.
+    ///
+    /// # Errors
+    /// As [`ApiState::survey`].
+    pub(crate) async fn drain_effects(&self) -> Result<(Arc<IntentTable>, Effects), Unanswered> {
+        let none = |table: &IntentTable| table.iter().all(|drain| drain.intent.percent == Percent::default());
+        let table = self.0.view.intents();
+        if none(&table) {
+            return Ok((table, Effects::new()));
+        }
+        let turn = self.0.lanes.question().await?;
+        let moment = self.moment();
+        let effects = what_if::effects(&moment, &self.0.identity.cluster, turn).await?;
+        Ok((moment.intents(), effects))
+    }
+
+    /// The services that a drain would leave without a healthy instance, for somebody who orders it: never behind questions.
+    ///
+    /// # Errors
+    /// Too many orders at once.
+    pub(crate) async fn left_without(&self, drain: SupposedDrain) -> Result<Vec<ServiceKey>, TooManyOrders> {
+        let turn = self.0.lanes.order().await?;
+        Ok(what_if::left_without(&self.moment(), drain, turn).await)
+    }
+
+    fn moment(&self) -> Arc<what_if::Moment> {
+        Arc::new(what_if::Moment::of(&self.0.view, &self.0.resolver))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.0.lanes
+    }
+
+    /// Whether answers can be relied on, and why not or in which way only.
+    pub(crate) fn readiness(&self) -> (bool, Vec<String>) {
+        let gateway = self.0.view.gateway();
+        let mut reasons = gateway.reasons.clone();
+        reasons.extend(self.troubles().into_iter().map(|trouble| trouble.text));
+        if self.0.draining.is_cancelled() {
+            reasons.push(STOPPING.to_owned());
+        }
+        (self.0.view.is_ready() && !self.0.draining.is_cancelled(), reasons)
+    }
+
+    /// What is wrong with the gateway now; read from the board itself, so that it is true also while the engine is stuck.
+    pub(crate) fn troubles(&self) -> Vec<Trouble> {
+        self.0.troubles.all()
+    }
+
+    /// Clusters of which nothing counts, by an operator's order.
+    pub(crate) fn exclusions(&self) -> &Exclusions {
+        &self.0.exclusions
+    }
+
+    /// Cancelled once the gateway stops: it is not ready any more, watches end.
+    pub(crate) fn draining(&self) -> &CancellationToken {
+        &self.0.draining
+    }
+}

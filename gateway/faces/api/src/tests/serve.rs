@@ -1,0 +1,96 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bounded_listener::Gate;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::serve::{self, Beside, Listeners};
+use federation_ports::metrics::Route;
+
+fn any() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_taken_address_is_named() {
+    let first = Listeners::bind(&Gate::default(), any(), any()).unwrap();
+    let error = Listeners::bind(&Gate::default(), any(), first.http_address()).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot listen on {} for gRPC", first.http_address()));
+}
+
+#[tokio::test]
+async fn both_ports_answer_and_a_stop_ends_idle_connections_and_watches_at_once() {
+    let mut gateway = Gateway::new();
+    gateway.put(orders(7));
+    let listeners = Listeners::bind(&Gate::default(), any(), any()).unwrap();
+    let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
+    tasks.spawn(serve::run(listeners, gateway.state.clone(), stop.clone()));
+
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_until(&mut idle, "ok\n").await;
+    let mut watch = TcpStream::connect(address).await.unwrap();
+    watch.write_all(b"GET /v1/watch?serviceName=orders HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_until(&mut watch, "event: service").await;
+
+    let began = std::time::Instant::now();
+    stop.cancel();
+    assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+    assert!(began.elapsed() < serve::DRAIN, "nothing had to be forced");
+    let mut rest = Vec::new();
+    watch.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.ends_with(b"0\r\n\r\n"), "the stream ended in order: {:?}", String::from_utf8_lossy(&rest));
+    assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn routes_beside_are_served_and_counted_like_the_others() {
+    let gateway = Gateway::new();
+    let listeners = Listeners::bind(&Gate::default(), any(), any()).unwrap();
+    let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
+    let beside = Beside { http: Router::new().route("/beside", axum::routing::get("hello")), ..Beside::default() };
+    tasks.spawn(serve::run_beside(listeners, gateway.state.clone(), beside, stop.clone()));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET /beside HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_until(&mut client, "hello").await;
+    assert_eq!(gateway.state.api_metrics().http_requests(Route::Other, 200).get(), 1);
+    stop.cancel();
+    assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn who_does_not_read_the_answer_holds_a_stop_up_for_the_drain_time_only() {
+    let mut gateway = Gateway::new();
+    let mut large = config("public", "large", 3, &["shanghai"]);
+    // More than the socket's buffers hold.
+    large.items[0].item = Arc::new(ConfigItem { content: "x".repeat(64 << 20).into(), ..ConfigItem::default() });
+    gateway.put_config(large);
+    let listeners = Listeners::bind(&Gate::default(), any(), any()).unwrap();
+    let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
+    let drain = Duration::from_millis(100);
+    tasks.spawn(serve::run_and_drain(listeners, gateway.state.clone(), Beside::default(), stop.clone(), drain));
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /v1/config?dataId=large&groupName=g HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_until(&mut slow, "200 OK").await;
+    let began = std::time::Instant::now();
+    stop.cancel();
+    assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+    assert!(began.elapsed() >= drain, "it was waited for");
+    let mut rest = Vec::new();
+    assert!(slow.read_to_end(&mut rest).await.is_err() || rest.len() < 64 << 20, "the connection was closed early");
+}
+
+async fn read_until(stream: &mut TcpStream, text: &str) {
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(text) {
+        let mut chunk = [0; 4096];
+        let length = stream.read(&mut chunk).await.unwrap();
+        assert_ne!(length, 0, "the connection ended before {text:?}");
+        read.extend_from_slice(&chunk[..length]);
+    }
+}
