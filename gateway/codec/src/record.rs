@@ -19,7 +19,25 @@ use federation_proto::federation::log::v1 as proto;
 use prost::Message;
 
 use crate::interner::Interner;
-use federation_ports::inbox::EncodedRecord;
+
+/// A record, encoded, on its way to an own topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedRecord {
+    /// Which topic of the own cluster.
+    pub topic: TopicKind,
+    /// Which partition; 0 in control.
+    pub partition: u32,
+    /// Key bytes.
+    pub key: Bytes,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// Header `f`.
+    pub header: [u8; 26],
+    /// Header `traceparent`, only when sampled.
+    pub traceparent: Option<String>,
+    /// Reported back in `LogInput::SendFailed` if it cannot be delivered; `None` for control records and checkpoints.
+    pub send: Option<SendId>,
+}
 
 /// Name of the header that every record has.
 pub const HEADER: &str = "f";

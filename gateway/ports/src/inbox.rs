@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use federation_core::federation::input::{Input, SendId};
+use federation_codec::record::EncodedRecord;
+use federation_core::federation::input::Input;
 use federation_core::id::{ConfigKey, ServiceKey};
-use federation_core::log::record::{PartitionId, TopicKind};
+use federation_core::log::record::PartitionId;
 use tokio::sync::mpsc;
 
 /// How many inputs wait for the engine at most. A waiting batch holds up to some hundred records; a full inbox makes the
@@ -43,25 +43,6 @@ impl From<Input> for News {
 
 /// The engine's queue, as adapters see it.
 pub type Inbox = mpsc::Sender<News>;
-
-/// A record, encoded, on its way to an own topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodedRecord {
-    /// Which topic of the own cluster.
-    pub topic: TopicKind,
-    /// Which partition; 0 in control.
-    pub partition: u32,
-    /// Key bytes.
-    pub key: Bytes,
-    /// Value bytes; `None` is a tombstone.
-    pub value: Option<Bytes>,
-    /// Header `f`.
-    pub header: [u8; 26],
-    /// Header `traceparent`, only when sampled.
-    pub traceparent: Option<String>,
-    /// Reported back in `LogInput::SendFailed` if it cannot be delivered; `None` for control records and checkpoints.
-    pub send: Option<SendId>,
-}
 
 /// The federation log, as the engine writes it. Data and control have a producer each: a bulk of data delays no beat.
 pub trait Log: Send {

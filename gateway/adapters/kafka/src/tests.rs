@@ -23,7 +23,8 @@ use super::options::{TopicCreation, TopicSettings};
 use super::topics::TopicNames;
 use super::*;
 use federation_core::federation::input::{Input, LogInput};
-use federation_ports::inbox::{EncodedRecord, Log, News};
+use federation_codec::record::EncodedRecord;
+use federation_ports::inbox::{Log, News};
 
 const PARTITIONS: u32 = 2;
 /// Longer than any step takes on a loaded machine.

@@ -17,7 +17,7 @@ use federation_core::pattern::Selection;
 use federation_core::routing::{Damping, DrainGuard, Percent};
 
 use super::*;
-use federation_ports::inbox::EncodedRecord;
+use federation_codec::record::EncodedRecord;
 use federation_ports::trouble::TroubleBoard;
 use federation_view::view::{self, ViewReader};
 

@@ -15,7 +15,7 @@ use federation_core::log::record::{Body, Epoch, Header, SCHEMA, TopicKind};
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::{Millis, WallMs};
-use federation_ports::inbox::EncodedRecord;
+use federation_codec::record::EncodedRecord;
 use federation_proto::federation::log::v1 as proto;
 use prost::Message;
 use rand::RngExt;

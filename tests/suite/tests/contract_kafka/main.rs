@@ -19,7 +19,8 @@ use federation_core::log::key::DataKey;
 use federation_core::log::record::{Body, Epoch, Header, SCHEMA};
 use federation_core::time::{Millis, WallMs};
 use federation_harness::{Kafka, KafkaOptions, Part, Parts};
-use federation_ports::inbox::{EncodedRecord, Log};
+use federation_codec::record::EncodedRecord;
+use federation_ports::inbox::{Log};
 use member::{Member, config_key, instance_key, options, record};
 
 async fn kafka(properties: &[(&str, &str)]) -> Kafka {

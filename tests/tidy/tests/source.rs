@@ -65,15 +65,9 @@ pub(crate) fn text_files() -> Vec<Source> {
     below(&workspace(), &|path| has_extension(path, &TEXT) || named(path))
 }
 
-/// The Rust files of a folder, and of the file with its name beside it; none if there is neither.
+/// The Rust files of a folder.
 pub(crate) fn under(folder: &str) -> Vec<Source> {
-    let path = workspace().join(folder);
-    let mut sources = if path.is_dir() { below(&path, &|path| has_extension(path, &["rs"])) } else { Vec::new() };
-    let beside = path.with_extension("rs");
-    if beside.is_file() {
-        sources.push(source(&beside));
-    }
-    sources
+    below(&workspace().join(folder), &|path| has_extension(path, &["rs"]))
 }
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
@@ -120,36 +114,49 @@ fn begins_function(line: &str) -> bool {
     words.find(|word| !qualifiers.contains(word)) == Some("fn") && !line.trim_end().ends_with(['}', ';'])
 }
 
-pub(crate) fn package_name(manifest: &str) -> String {
+/// A package of the workspace.
+pub(crate) struct Package {
+    pub(crate) folder: String,
+    pub(crate) name: String,
+    /// What it depends on outside its tests.
+    pub(crate) dependencies: BTreeSet<String>,
+}
+
+impl Package {
+    /// Whether it is built into the program.
+    pub(crate) fn is_of_the_product(&self) -> bool {
+        self.folder.starts_with("gateway/") || self.folder == "proto"
+    }
+}
+
+/// All packages of the workspace, by their manifests.
+pub(crate) fn packages() -> Vec<Package> {
+    let manifest = |path: &Path| path.ends_with("Cargo.toml") && path != workspace().join("Cargo.toml");
+    let packages = below(&workspace(), &manifest).into_iter().map(|source| Package {
+        folder: source.name.trim_end_matches("/Cargo.toml").to_owned(),
+        name: package_name(&source.text),
+        dependencies: dependencies(&source.text),
+    });
+    packages.collect()
+}
+
+fn package_name(manifest: &str) -> String {
     let line = manifest.lines().find_map(|line| line.strip_prefix("name = ")).expect("a package has a name");
     line.trim_matches('"').into()
 }
 
-/// The names in all sections of dependencies.
-pub(crate) fn dependencies(manifest: &str) -> BTreeSet<String> {
-    let mut section = String::new();
+/// The names in the section of dependencies.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let mut inside = false;
     let mut names = BTreeSet::new();
     for line in manifest.lines() {
         if let Some(header) = line.strip_prefix('[') {
-            section = header.trim_end_matches(']').into();
-        } else if section.ends_with("dependencies") {
-            let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
+            inside = header == "dependencies]";
+        } else if inside && let Some(name) = line.split(['.', '=', ' ']).next().filter(|name| !name.is_empty()) {
             names.insert(name.to_owned());
         }
     }
     names
-}
-
-/// Whether code names the module `crate::<module>`, on its own or in a group (`use crate::{a, b::C}`, one line or several).
-pub(crate) fn names_module(code: &str, module: &str) -> bool {
-    let follows = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_');
-    let direct = code.split(&format!("crate::{module}")).skip(1).any(follows);
-    let grouped = code.split("crate::{").skip(1).any(|rest| {
-        let group = rest.split(';').next().unwrap_or_default();
-        let mut names = group.split([',', '{', '}', ' ', '\n']).map(|name| name.split("::").next().unwrap_or_default());
-        names.any(|name| name == module)
-    });
-    direct || grouped
 }
 
 /// String literals that are one word with this beginning.
@@ -187,24 +194,9 @@ mod tests {
     }
 
     #[test]
-    fn modules_are_found_however_they_are_imported() {
-        for (code, want) in [
-            ("use federation_kafka::Topic;", true),
-            ("federation_kafka::run()", true),
-            ("use crate::{api::A, kafka};", true),
-            ("use crate::{\n    kafka::{B, C},\n};", true),
-            ("use crate::kafkaesque;", false),
-            ("use crate::{ports::kafka_like};", false),
-            ("use super::kafka;", false),
-        ] {
-            assert_eq!(names_module(code, "kafka"), want, "{code}");
-        }
-    }
-
-    #[test]
-    fn dependencies_are_read_from_all_sections() {
-        let manifest = "[package]\nname = \"a\"\n[dependencies]\nb.workspace = true\n[dev-dependencies]\nc = { path = \"c\" }\n[lints]\nd = 1\n";
-        assert_eq!(dependencies(manifest), ["b", "c"].map(String::from).into());
+    fn dependencies_are_those_outside_tests() {
+        let manifest = "[package]\nname = \"a\"\n[dependencies]\nb.workspace = true\nd = { path = \"d\" }\n[dev-dependencies]\nc = { path = \"c\" }\n";
+        assert_eq!(dependencies(manifest), ["b", "d"].map(String::from).into());
         assert_eq!(package_name(manifest), "a");
     }
 }
