@@ -11,6 +11,7 @@ mod group;
 mod nacos_settings;
 mod reception;
 mod snapshots;
+pub mod demo_parts;
 pub mod stand_in;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,6 @@ use federation_view::watchdog::Watchdog;
 use self::group::Group;
 use self::snapshots::SnapshotKeeper;
 
-pub use crate::demo; // For the command line.
 pub use assembly::LogTopics;
 
 /// How long an orderly stop waits for the last records to leave.

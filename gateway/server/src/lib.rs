@@ -3,7 +3,6 @@
 pub mod app;
 pub mod cli;
 pub mod config;
-pub mod demo;
 pub mod scenario;
 pub mod telemetry;
 pub mod unmatched;

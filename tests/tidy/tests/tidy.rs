@@ -46,7 +46,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
             "federation-view",
         ],
     ),
-    ("gateway/demo", &["federation-core"]),
+    ("gateway/demo", &["bounded-listener", "federation-core", "nacos-protocol"]),
     ("proto", &[]),
 ];
 /// The one crate that knows all others.

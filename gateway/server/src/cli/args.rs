@@ -13,7 +13,7 @@ pub(super) use self::orders::{
 };
 use super::exit::Failure;
 use super::output::Format;
-use crate::app::demo::ports::CONTROL_PORT;
+use federation_demo::ports::CONTROL_PORT;
 use crate::config::LogFormat;
 use federation_document::values::{LogFilter, parse_duration};
 

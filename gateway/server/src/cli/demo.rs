@@ -4,8 +4,10 @@ use super::args::{Demo, DemoAction, DemoCommand, Global};
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
 use super::table::{Table, left};
-use crate::app::demo::control::{self, Action, Answer, ControlError};
-use crate::app::demo::{DemoError, Options, Progress, Report};
+use federation_demo::control::{self, Action, Answer, ControlError};
+use federation_demo::{DemoError, Options, Progress, Report};
+
+use crate::app::demo_parts::Embedded;
 use crate::config::LogFormat;
 use crate::telemetry;
 
@@ -39,7 +41,7 @@ fn play(args: &Demo, global: &Global, output: &mut Output<'_>) -> Result<Exit, F
     };
     // Two threads are enough for what three regions of a few instances do.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let report = runtime.map_err(Failure::failed)?.block_on(crate::app::demo::run(options));
+    let report = runtime.map_err(Failure::failed)?.block_on(federation_demo::run(Box::new(Embedded), options));
     let report = report.map_err(|error| match error {
         DemoError::Told(error) => Failure::Output(error),
         DemoError::Part(error) => Failure::Failed(error),

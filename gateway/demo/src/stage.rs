@@ -13,14 +13,12 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::parts::{Broker, Parts};
 use super::ports::Ports;
 use super::region::Region;
 use super::shop::{Shop, Wanted};
 use super::target::Target;
 use super::tenant;
-use crate::app::stand_in::{Broker, Registry};
-use crate::app::{Gateway, LogTopics};
-use crate::config::{self, Config, Surroundings};
 
 /// How old a silent region's facts are when they count as stale and as lost: sooner than by default, so that one need not
 /// wait long to see it.
@@ -48,7 +46,8 @@ pub(super) struct Stage {
     parts: BTreeMap<Target, Part>,
     tasks: JoinSet<anyhow::Result<()>>,
     targets: HashMap<Id, Target>,
-    broker: Broker,
+    made_of: Box<dyn Parts>,
+    broker: Box<dyn Broker>,
     broker_standing: Standing,
     folder: TempDir, // Dropped last: the parts write into it.
 }
@@ -63,7 +62,7 @@ impl Stage {
     ///
     /// # Errors
     /// No port, no thread, no temporary folder.
-    pub(super) fn set(ports: Ports, shop: &Shop) -> anyhow::Result<Self> {
+    pub(super) fn set(made_of: Box<dyn Parts>, ports: Ports, shop: &Shop) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("nacos-fed-demo-").tempdir().context("no temporary folder")?;
         let stage = Self {
             ports,
@@ -71,12 +70,13 @@ impl Stage {
             parts: BTreeMap::new(),
             tasks: JoinSet::new(),
             targets: HashMap::new(),
-            broker: Broker::start()?,
+            broker: made_of.broker()?,
+            made_of,
             broker_standing: Standing::Up,
             folder,
         };
         for region in Region::ALL {
-            stage.broker.create_topics(&stage.config(region))?;
+            stage.broker.create_topics(&stage.configuration(region))?;
         }
         Ok(stage)
     }
@@ -120,19 +120,19 @@ impl Stage {
             }
             Target::Instance(..) => return Ok(()),
             Target::Gateway(region) => {
-                let gateway = Gateway::assemble(self.config(*region), LogTopics::Prepared).await?;
-                self.tasks.spawn(gateway.run(stop.clone()))
+                let gateway = self.made_of.gateway(self.configuration(*region), stop.clone()).await?;
+                self.tasks.spawn(gateway)
             }
             Target::Registry(region) => {
                 let address = self.ports.of(*region).registry;
-                let registry = Registry::start(address, self.folder.path().join(format!("{region}-registry"))).await?;
+                let folder = self.folder.path().join(format!("{region}-registry"));
+                let registry = self.made_of.registry(address, folder, stop.clone()).await?;
                 let wanted = self.wanted[region.index()].subscribe();
-                let stop = stop.clone();
                 self.tasks.spawn(async move {
                     // The shop's client ends after the registry: it is the registry that fails, not the shop.
                     let registry_ended = CancellationToken::new();
                     let serve = async {
-                        let served = registry.run(stop).await;
+                        let served = registry.await;
                         registry_ended.cancel();
                         served
                     };
@@ -192,15 +192,14 @@ impl Stage {
         }
     }
 
-    fn config(&self, region: Region) -> Config {
-        let text = configuration(region, &self.ports, self.broker.address(), self.folder.path());
-        let loaded = config::from_text("demo", &text, &Surroundings::default());
-        loaded.expect("the demo's own configuration has no mistakes").config
+    fn configuration(&self, region: Region) -> String {
+        configuration(region, &self.ports, self.broker.address(), self.folder.path())
     }
 }
 
 /// The configuration of a region's gateway, as one would write it for a Nacos at the registry's address.
-fn configuration(region: Region, ports: &Ports, broker: &str, folder: &Path) -> String {
+#[must_use]
+pub fn configuration(region: Region, ports: &Ports, broker: &str, folder: &Path) -> String {
     let (locality, zone) = region.locality();
     let ports = ports.of(region);
     let data_dir = serde_json::Value::from(folder.join(region.name()).to_string_lossy()).to_string();
@@ -223,21 +222,4 @@ data_dir: {data_dir}
         stale = STALE_AFTER.as_secs(),
         lost = LOST_AFTER.as_secs(),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::ports::CONTROL_PORT;
-    use super::*;
-
-    #[test]
-    fn the_configurations_have_no_mistakes() {
-        let ports = Ports::choose(CONTROL_PORT).unwrap();
-        for region in Region::ALL {
-            let text = configuration(region, &ports, "localhost:9092", Path::new("/tmp/a \"b\" ${C}"));
-            let config = config::from_text("demo", &text, &Surroundings::default()).unwrap().config;
-            assert_eq!(config.cluster.as_str(), region.name());
-            assert_eq!(config.data_dir, Path::new("/tmp/a \"b\" ${C}").join(region.name()));
-        }
-    }
 }

@@ -4,7 +4,7 @@
 //! a script, and a gateway. What is shown is what the gateways and registries answer over their HTTP APIs.
 //!
 //! - [`region`], [`ports`], [`target`]: what there is, where it listens, how it is named;
-//! - [`shop`] is the script, [`tenant`] registers what it wants; [`stage`] holds the running parts;
+//! - [`shop`] is the script, [`tenant`] registers what it wants; [`stage`] holds the running parts, made of what [`parts`] are given;
 //! - [`look`] asks from outside, [`report`] judges the matrix, [`stopwatch`] times changes;
 //! - [`director`] is the loop, [`orders`] what it does for people; [`control`] and [`keys`] bring their orders;
 //! - [`board`], [`line`], [`console`]: what people read.
@@ -27,6 +27,7 @@ mod keys;
 mod line;
 mod look;
 mod orders;
+pub mod parts;
 pub mod ports;
 pub mod region;
 mod report;
@@ -51,6 +52,7 @@ use self::director::{Director, Inputs};
 use self::keys::Keys;
 use self::line::{Line, Tone};
 use self::look::{Look, Looker};
+use self::parts::Parts;
 use self::ports::Ports;
 use self::region::Region;
 use self::shop::Shop;
@@ -60,6 +62,7 @@ use self::target::Target;
 
 pub use self::console::Progress;
 pub use self::report::{Cell, Report};
+pub use self::stage::configuration;
 
 /// How often everybody is asked what they see.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -100,7 +103,7 @@ pub enum DemoError {
 ///
 /// # Errors
 /// See [`DemoError`]; that regions do not see each other is no error.
-pub async fn run(options: Options) -> Result<Report, DemoError> {
+pub async fn run(made_of: Box<dyn Parts>, options: Options) -> Result<Report, DemoError> {
     let signals = Signals::listen()?;
     let console = Console::open(options.progress)?;
     let (keys_thread, keys) = match console.has_keys() {
@@ -108,7 +111,7 @@ pub async fn run(options: Options) -> Result<Report, DemoError> {
         false => (None, None),
     };
     let started = Instant::now();
-    let (mut director, control) = open(options, console, started).await?;
+    let (mut director, control) = open(made_of, options, console, started).await?;
 
     let stop = CancellationToken::new();
     let _stops = stop.clone().drop_guard();
@@ -129,7 +132,12 @@ pub async fn run(options: Options) -> Result<Report, DemoError> {
 }
 
 /// Sets the stage and says how.
-async fn open(options: Options, mut console: Console, started: Instant) -> Result<(Director, Listener), DemoError> {
+async fn open(
+    made_of: Box<dyn Parts>,
+    options: Options,
+    mut console: Console,
+    started: Instant,
+) -> Result<(Director, Listener), DemoError> {
     console
         .say(&[Line::of(Tone::Strong, "Three regions in this process; everything is in memory and on loopback.")])?;
     let ports = Ports::choose(options.control_port).context("no ports").map_err(DemoError::Part)?;
@@ -139,7 +147,7 @@ async fn open(options: Options, mut console: Console, started: Instant) -> Resul
     let control = control.context("no orders can be taken").map_err(DemoError::Part)?;
     let looker = Looker::new(ports.clone()).context("nothing can be asked").map_err(DemoError::Part)?;
     let shop = Shop::open(SEED);
-    let mut stage = Stage::set(ports.clone(), &shop).map_err(DemoError::Part)?;
+    let mut stage = Stage::set(made_of, ports.clone(), &shop).map_err(DemoError::Part)?;
     console.say(&[Line::plain(format!(
         "  a broker in the place of Kafka, {}, with the topics of all regions",
         stage.broker()

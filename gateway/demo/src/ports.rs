@@ -33,7 +33,7 @@ impl RegionPorts {
 
 /// All addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ports {
+pub struct Ports {
     /// Where orders are taken.
     pub(super) control: SocketAddr,
     regions: [RegionPorts; 3],
@@ -48,7 +48,7 @@ pub struct NoPort(String);
 
 impl Ports {
     /// Chooses ports that are free now; that of orders as asked for, 0 for any.
-    pub(super) fn choose(control_port: u16) -> Result<Self, NoPort> {
+    pub fn choose(control_port: u16) -> Result<Self, NoPort> {
         let mut search = Search::default();
         let control = local(search.find("orders", control_port, 0)?);
         let mut region = |region: Region| {
