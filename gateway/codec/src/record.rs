@@ -86,6 +86,16 @@ pub fn encode_outgoing(outgoing: &Outgoing) -> EncodedRecord {
     }
 }
 
+/// The [`digest`] of a fact as it is written; of a tombstone, which no digest counts, that of an empty value.
+///
+/// # Panics
+/// As [`encode_outgoing`].
+#[must_use]
+pub fn digest_of(outgoing: &Outgoing) -> u128 {
+    let record = encode_outgoing(outgoing);
+    digest(&record.key, record.value.as_deref().unwrap_or_default())
+}
+
 /// Encodes a checkpoint of a partition of an own data topic.
 #[must_use]
 pub fn encode_checkpoint(topic: TopicKind, partition: u32, outgoing: &OutgoingCheckpoint) -> EncodedRecord {

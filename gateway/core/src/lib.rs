@@ -18,5 +18,6 @@ pub mod namespaces;
 pub mod pattern;
 pub mod publish;
 pub mod routing;
+pub mod seed;
 pub mod service;
 pub mod time;

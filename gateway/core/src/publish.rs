@@ -24,6 +24,7 @@ use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
 use crate::log::partition::Fold;
 use crate::log::record::{Body, Epoch, Header, SCHEMA, TopicKind};
+use crate::seed::Seed;
 use crate::time::{Millis, Mono, WallMs};
 
 use self::doubt::Doubts;
@@ -46,8 +47,8 @@ const UNHEARD_AFTER: Millis = Millis::from_secs(10);
 pub type OwnPartition = (TopicKind, u32);
 
 /// What is under way and what is due.
-#[derive(Default)]
 pub struct Publisher {
+    seed: Seed,
     ledger: Ledger,
     doubts: Doubts,
     /// Sends in their order; those that were heard of are passed over.
@@ -103,6 +104,20 @@ pub enum Failure {
 }
 
 impl Publisher {
+    /// Nothing is due or under way.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        Self {
+            seed,
+            ledger: Ledger::new(seed),
+            doubts: Doubts::default(),
+            unheard: VecDeque::new(),
+            restated: Restated::default(),
+            seq: 0,
+            sent_total: 0,
+        }
+    }
+
     /// The value under way for a key, if one is.
     #[must_use]
     pub fn pending(&self, key: &DataKey) -> Option<&Body> {
@@ -171,7 +186,7 @@ impl Publisher {
     /// Leadership ended or began: nothing is under way or due any more that this process would answer for.
     pub fn reset(&mut self) {
         let (seq, sent_total) = (self.seq, self.sent_total);
-        *self = Self { seq, sent_total, ..Self::default() };
+        *self = Self { seq, sent_total, ..Self::new(self.seed) };
     }
 
     /// The next key to be sent at `now`, with the change that makes it due; `None` if none is due or enough is under way. It stays due

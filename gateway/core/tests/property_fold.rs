@@ -10,6 +10,7 @@ use federation_core::instance::{Health, Instance, Metadata, Weight};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::partition::{Fold, Partition};
 use federation_core::log::record::{Body, Checkpoint, Epoch, Header, Record};
+use federation_core::seed::Seed;
 use federation_core::time::WallMs;
 use proptest::prelude::*;
 
@@ -81,7 +82,7 @@ fn compacted(records: &[Record], before: u64, keep: &[bool]) -> Vec<Record> {
 }
 
 fn folded(records: &[Record]) -> Partition {
-    let mut partition = Partition::default();
+    let mut partition = Partition::new(Seed(1));
     for record in records {
         partition.apply(record);
     }

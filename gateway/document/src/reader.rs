@@ -23,11 +23,15 @@ pub trait Read: Sized {
 
 /// A node, the field that it is written for, and where mistakes go.
 pub struct Place<'a> {
+    /// What was written.
     pub node: &'a Node,
+    /// What the table wants there.
     pub kind: &'static Kind,
+    /// Path of the field, as mistakes name it.
     pub path: String,
     /// Where the field's name stands, or the item in its list: the place of what is missing inside.
     pub named: Span,
+    /// Where mistakes go.
     pub mistakes: &'a mut Mistakes,
     /// What was in force; filled in by reading.
     pub shown: Shown,

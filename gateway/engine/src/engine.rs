@@ -35,6 +35,8 @@ use federation_ports::metrics::EngineMetrics;
 use federation_ports::trouble::TroubleBoard;
 use federation_view::view::{ClusterTable, ViewChange, ViewWriter};
 
+use self::commands::Asked;
+pub use self::commands::Waiting;
 use self::read_back::ReadBack;
 use self::status::Startup;
 pub use self::thread::{EngineEnded, EngineThread};
@@ -106,6 +108,8 @@ pub struct Engine {
     pub commands: CommandQueue,
     /// A fault that a test asked for.
     pub fault: Option<EngineStuck>,
+    /// Who waits for answers to orders; nobody at first.
+    pub waiting: Waiting,
 }
 
 /// Why a turn begins.
@@ -261,7 +265,7 @@ impl Engine {
         let now = self.clock.now();
         let role = self.core.role();
         for effect in self.core.step(now, input) {
-            self.act(now, effect, traceparent);
+            self.act(effect, traceparent);
         }
         if std::mem::discriminant(&role) != std::mem::discriminant(&self.core.role()) {
             let (role, epoch) = (status::role_name(self.core.role()), self.core.lease().epoch());
@@ -271,9 +275,10 @@ impl Engine {
     }
 
     fn obey(&mut self, command: Command) {
-        let now = self.clock.now();
-        if let Some(effect) = commands::run(command, now, &mut self.core) {
-            self.act(now, effect, None);
+        let Some(Asked { order, done }) = self.waiting.take(command) else { return };
+        self.step(Input::Order(order), None);
+        if let Some(done) = done {
+            let _ = done.send(()); // Whoever ordered it may have gone: it counts.
         }
     }
 
@@ -287,7 +292,8 @@ impl Engine {
         }
         let mut change = self.build(&mut course.left);
         let orders = if intents_changed { self.show_intents(&mut change) } else { Orders::Same };
-        change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters(now) }));
+        self.core.step(now, Input::Look);
+        change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters() }));
         if tell {
             change.gateway = Some(Arc::new(self.status(now, &mut course.startup)));
         }

@@ -40,6 +40,7 @@ impl fmt::Display for Path<'_> {
 /// A value that is there, and where.
 #[derive(Clone, Copy)]
 pub struct Item<'a> {
+    /// The value with its place.
     pub node: &'a Node,
     pub(crate) path: Path<'a>,
 }

@@ -7,11 +7,11 @@
 
 mod assembly;
 mod data_folders;
+pub mod demo_parts;
 mod group;
 mod nacos_settings;
 mod reception;
 mod snapshots;
-pub mod demo_parts;
 pub mod stand_in;
 #[cfg(test)]
 mod tests;

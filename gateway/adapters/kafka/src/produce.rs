@@ -23,9 +23,9 @@ use crate::ends::Question;
 use crate::lookout::Lookout;
 use crate::options::KafkaOptions;
 use crate::topics::TopicNames;
-use federation_codec::record::{HEADER, TRACEPARENT};
 use federation_codec::record::EncodedRecord;
-use federation_ports::inbox::{Log};
+use federation_codec::record::{HEADER, TRACEPARENT};
+use federation_ports::inbox::Log;
 use federation_ports::metrics::{Component, LogMetrics, PublishResult};
 
 /// What Kafka reads as a record without a time of its own.

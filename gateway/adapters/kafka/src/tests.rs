@@ -22,8 +22,8 @@ use super::embedded::EmbeddedKafka;
 use super::options::{TopicCreation, TopicSettings};
 use super::topics::TopicNames;
 use super::*;
-use federation_core::federation::input::{Input, LogInput};
 use federation_codec::record::EncodedRecord;
+use federation_core::federation::input::{Input, LogInput};
 use federation_ports::inbox::{Log, News};
 
 const PARTITIONS: u32 = 2;

@@ -42,7 +42,8 @@ impl Federation {
             if id != *self.cluster() && !self.settings.import.has_cluster(&id) {
                 continue;
             }
-            let origin = self.origins.entry(id.clone()).or_insert_with(|| Origin::new(0));
+            let seed = self.settings.seed;
+            let origin = self.origins.entry(id.clone()).or_insert_with(|| Origin::new(0, seed));
             origin.member.get_or_insert(now.mono);
             origin.topics = partitions.min(self.bounds.partitions);
             self.fit_partitions(&id);

@@ -3,9 +3,7 @@
 //! Input: every change of an instance's raw health, and time. Output: effective words, and the services to be built anew
 //! because a hold ended. Invariant: nothing is kept of an instance that has been healthy for a hold, or is absent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-
-use foldhash::fast::RandomState;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::federation::{Federation, Now, Origin};
 use crate::freshness::Freshness;
@@ -13,16 +11,17 @@ use crate::id::{ClusterId, InstanceId, ServiceKey};
 use crate::instance::Health;
 use crate::log::key::DataKey;
 use crate::routing::{Damped, Severity, Word};
+use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
 
 /// An instance of one origin, within its service.
 type Registration = (ClusterId, InstanceId);
 
 /// Health that is worse than good, or was within the last hold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HealthMemory {
     hold: Millis,
-    services: HashMap<ServiceKey, BTreeMap<Registration, Damped<Health>>, RandomState>,
+    services: Map<ServiceKey, BTreeMap<Registration, Damped<Health>>>,
     /// Ends of holds, in their order since all holds are equally long. Those of holds that were broken are passed over.
     ends: VecDeque<(Mono, ServiceKey, Registration)>,
 }
@@ -37,8 +36,8 @@ enum Hearing {
 }
 
 impl HealthMemory {
-    pub(super) fn new(hold: Millis) -> Self {
-        Self { hold, ..Self::default() }
+    pub(super) fn new(hold: Millis, seed: Seed) -> Self {
+        Self { hold, services: seed.map(), ends: VecDeque::new() }
     }
 
     /// An instance that is not remembered was healthy, or is new: its word counts at once.

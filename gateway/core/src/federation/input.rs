@@ -1,10 +1,12 @@
 //! What the owner of the state is told, and what it wants done.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config_item::ConfigItem;
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
+use crate::intents::{DrainOrder, DrainRefused, Taken};
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::DataKey;
 use crate::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, PartitionId, Record, TopicKind};
@@ -17,11 +19,34 @@ pub enum Input {
     Local(LocalInput),
     /// The federation log said something, or its connection changed.
     Log(LogInput),
+    /// Somebody of this cluster orders something.
+    Order(Order),
+    /// Somebody is about to be told how fresh the clusters are: they are judged as of now.
+    Look,
     /// Time passed; due at the latest at `next_deadline`.
     Tick,
     /// The process is about to end: say so in the log.
     Stop,
 }
+
+/// What people of the own cluster order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// A drain, or its end. Answered by [`Effect::Answer`], whether this process leads or not: a cluster whose Nacos is dead has no leader.
+    Drain {
+        /// Names the order in its answer.
+        id: OrderId,
+        /// What is ordered.
+        order: DrainOrder,
+    },
+    /// From now on nothing of these clusters counts: no instance is shown, no drain is in force. It overrules whatever they write, and the
+    /// configuration. The own cluster cannot be excluded.
+    Exclude(BTreeSet<ClusterId>),
+}
+
+/// Names one order of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrderId(pub u64);
 
 /// News from the adapter of the local Nacos.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,12 +189,22 @@ pub struct SendId(pub u64);
 pub enum Effect {
     /// Write a record of an own data topic.
     Send(Outgoing),
-    /// Ask for [`crate::federation::Federation::checkpoint`] and write what it gives. Comes after the sends that it covers.
+    /// Write a checkpoint of an own data topic. Comes after the sends that it covers.
     Checkpoint {
         /// Which topic.
         topic: TopicKind,
         /// Which partition.
         partition: u32,
+        /// What to write.
+        stated: OutgoingCheckpoint,
+    },
+    /// What became of an order. A drain that was taken is on its way to the log, not in force yet: see
+    /// [`crate::intents::IntentTable::settled`].
+    Answer {
+        /// Which order.
+        id: OrderId,
+        /// The drain as it was written, or why nothing was.
+        outcome: Result<Taken, DrainRefused>,
     },
     /// Write a record of the own control topic.
     Control {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::federation::input::Effect;
+use crate::federation::input::{Effect, Order};
 use crate::federation::{Federation, Now};
 use crate::id::ClusterId;
 use crate::intents::writer::{Part, Write};
@@ -26,13 +26,22 @@ impl Federation {
         Arc::clone(&self.intents)
     }
 
-    /// Takes an order, whether this process leads or not: a cluster whose Nacos is dead has no leader. The effect is to be
-    /// carried out. What became of the order is told by [`IntentTable::settled`]; an order that is not read back within ten
-    /// seconds is given up. Whether a service would be left with nothing is not asked here: planning sees to that.
-    ///
-    /// # Errors
-    /// Nothing was written then: see [`DrainRefused`].
-    pub fn order_drain(&mut self, now: Now, order: DrainOrder) -> Result<(Taken, Effect), DrainRefused> {
+    pub(super) fn obey(&mut self, now: Now, order: Order, effects: &mut Vec<Effect>) {
+        match order {
+            Order::Exclude(clusters) => self.exclude(clusters),
+            Order::Drain { id, order } => {
+                let outcome = self.order_drain(now, order).map(|(taken, record)| {
+                    effects.push(record);
+                    taken
+                });
+                effects.push(Effect::Answer { id, outcome });
+            }
+        }
+    }
+
+    /// Takes an order. What becomes of it is told by [`IntentTable::settled`]; an order that is not read back within ten seconds is given
+    /// up. Whether a service would be left with nothing is not asked here: planning sees to that.
+    fn order_drain(&mut self, now: Now, order: DrainOrder) -> Result<(Taken, Effect), DrainRefused> {
         for (field, text) in [("who", &order.who), ("why", &order.why)] {
             if text.len() > LONGEST_TEXT_BYTES {
                 return Err(DrainRefused::TooLong { field, bytes: text.len() });

@@ -23,13 +23,11 @@ mod takeover;
 mod tally;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use crate::federation::damping::HealthMemory;
-use crate::federation::input::{Effect, Input, LocalInput, ReplicaIdentity};
+use crate::federation::input::{Effect, Input, LocalInput, Outgoing, ReplicaIdentity};
 use crate::federation::judge::Load;
 use crate::federation::reconcile::Reconciling;
 use crate::federation::stated::Described;
@@ -50,6 +48,7 @@ use crate::log::origin::OriginLog;
 use crate::pattern::{Glob, Selection};
 use crate::publish::Publisher;
 use crate::routing::{Damped, Damping};
+use crate::seed::Seed;
 use crate::service::Revision;
 use crate::time::{Millis, Mono, WallMs};
 
@@ -81,7 +80,14 @@ pub struct Settings {
     pub export: Selection,
     /// What is shown of other clusters.
     pub import: Import,
+    /// The digest of a record as it is written (rule R15); asked for values only.
+    pub digest: RecordDigest,
+    /// What hash maps are seeded with: drawn by the process, given again to repeat what it did.
+    pub seed: Seed,
 }
+
+/// Gives the digest of a record: bytes are the business of whoever encodes.
+pub type RecordDigest = fn(&Outgoing) -> u128;
 
 /// What is shown of other clusters.
 #[derive(Clone, Debug)]
@@ -120,9 +126,9 @@ pub struct Now {
 #[derive(Debug, Default)]
 pub struct Changed {
     /// Services to be built anew.
-    pub services: HashSet<ServiceKey, RandomState>,
+    pub services: BTreeSet<ServiceKey>,
     /// Config items to be built anew.
-    pub configs: HashSet<ConfigKey, RandomState>,
+    pub configs: BTreeSet<ConfigKey>,
     /// The drains in force.
     pub intents: bool,
 }
@@ -168,6 +174,9 @@ struct Origin {
     pulse: Pulse,
     descriptor: Option<Descriptor>,
     freshness: Freshness,
+    /// Why, and how old its facts were at the last look.
+    reason: Arc<str>,
+    age: Option<Millis>,
     /// What routing takes it for.
     effective: Freshness,
     /// What its effective freshness follows from; `None` until it was first heard live.
@@ -186,19 +195,21 @@ struct Origin {
 
 impl Origin {
     /// An origin of which nothing was read yet; with 0 partitions while its topics are not known.
-    fn new(partitions: u32) -> Self {
+    fn new(partitions: u32, seed: Seed) -> Self {
         Self {
-            log: OriginLog::new(partitions),
+            log: OriginLog::new(partitions, seed),
             topics: 0,
             intents: IntentLog::default(),
             pulse: Pulse::default(),
             descriptor: None,
             freshness: Freshness::Stale,
+            reason: "nobody has looked yet".into(),
+            age: None,
             effective: Freshness::Stale,
             damped: None,
             freshness_revision: Revision::default(),
             counts: Counts::default(),
-            tally: Tally::default(),
+            tally: Tally::new(seed),
             aside: SetAside::default(),
             load: Load::default(),
             refit_at: None,
@@ -219,6 +230,7 @@ pub struct Federation {
     leadership: Leadership,
     reconciling: Reconciling,
     revision: Revision,
+    looked_at: Mono,
     changed: Changed,
     intents: Arc<IntentTable>,
     intent_writer: IntentWriter,
@@ -235,18 +247,19 @@ impl Federation {
     /// A gateway that knows nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let local = Local::new(settings.patience, settings.export.clone());
+        let local = Local::new(settings.patience, settings.export.clone(), settings.seed);
         let lease = Lease::new(settings.identity.nonce, settings.beat);
         Self {
-            origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0))]),
-            health: HealthMemory::new(settings.damping.health),
+            origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0, settings.seed))]),
+            health: HealthMemory::new(settings.damping.health, settings.seed),
+            publisher: Publisher::new(settings.seed),
             settings,
             local,
             lease,
-            publisher: Publisher::default(),
             leadership: Leadership::default(),
             reconciling: Reconciling::default(),
             revision: Revision::default(),
+            looked_at: Mono(0),
             changed: Changed::default(),
             intents: Arc::default(),
             intent_writer: IntentWriter::default(),
@@ -271,6 +284,11 @@ impl Federation {
         match input {
             Input::Local(input) => self.step_local(now, input, &mut effects),
             Input::Log(input) => self.step_log(now, input, &mut effects),
+            Input::Order(order) => self.obey(now, order, &mut effects),
+            Input::Look => {
+                self.look(now);
+                return effects;
+            }
             Input::Tick => {}
             Input::Stop => {
                 let mut wishes = Vec::new();
@@ -280,6 +298,7 @@ impl Federation {
             }
         }
         self.advance(now, &mut effects);
+        self.number_changes();
         effects
     }
 
@@ -358,9 +377,14 @@ impl Federation {
         &self.excluded
     }
 
-    /// From now on nothing of these clusters counts: no instance is shown, no drain is in force. It overrules whatever they write, and the
-    /// configuration. The own cluster cannot be excluded.
-    pub fn exclude(&mut self, excluded: BTreeSet<ClusterId>) {
+    /// As [`Federation::new`], with what was excluded before.
+    #[must_use]
+    pub fn excluding(mut self, excluded: BTreeSet<ClusterId>) -> Self {
+        self.exclude(excluded);
+        self
+    }
+
+    fn exclude(&mut self, excluded: BTreeSet<ClusterId>) {
         let differs: Vec<ClusterId> = self.excluded.symmetric_difference(&excluded).cloned().collect();
         self.excluded = excluded;
         for id in differs {
@@ -461,6 +485,13 @@ impl Federation {
     #[must_use]
     pub fn nacos_connected(&self) -> bool {
         matches!(self.local.connection(), Connection::Up(_))
+    }
+
+    /// What changed gets a revision of its own.
+    fn number_changes(&mut self) {
+        if !self.changed.is_empty() {
+            self.revision.0 += 1;
+        }
     }
 
     fn next_revision(&mut self) -> Revision {

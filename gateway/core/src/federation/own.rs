@@ -10,7 +10,7 @@ use crate::lease::Role;
 use crate::log::key::DataKey;
 use crate::log::origin::{Image, topic_of};
 use crate::log::partition::Partition;
-use crate::log::record::{Body, Header, PartitionId, TopicKind};
+use crate::log::record::{Body, PartitionId, TopicKind};
 use crate::publish::OwnPartition;
 
 /// Records that one step sends at most: some milliseconds.
@@ -27,11 +27,6 @@ enum Wanted {
 }
 
 impl Federation {
-    /// The digest of a record that was encoded, so that checkpoints count it before it is read back.
-    pub fn encoded(&mut self, header: Header, digest: u128) {
-        self.publisher.encoded(SendId(header.seq), digest);
-    }
-
     pub(super) fn own_partition(&self, topic: TopicKind, partition: u32) -> PartitionId {
         PartitionId { origin: self.cluster().clone(), topic, partition }
     }
@@ -74,6 +69,10 @@ impl Federation {
             let partitions = self.leadership.count;
             self.leadership.note_change(now.mono, (topic_of(&key), key.partition(partitions)));
             let outgoing = self.publisher.send(now.mono, self.lease.epoch(), (key, since, wall), body, partitions);
+            if outgoing.body != Body::Tombstone {
+                // Checkpoints count it before it is read back.
+                self.publisher.encoded(SendId(outgoing.header.seq), (self.settings.digest)(&outgoing));
+            }
             effects.push(Effect::Send(outgoing));
         }
     }

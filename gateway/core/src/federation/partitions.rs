@@ -10,6 +10,7 @@ use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
 use crate::log::partition::Fold;
 use crate::log::record::Record;
+use crate::seed::Seed;
 use crate::time::Millis;
 
 use super::snapshot::facts_of;
@@ -42,7 +43,7 @@ impl Federation {
         let Some(origin) = self.origins.get_mut(id) else { return };
         // The own number is a setting; the descriptor in the log may be an older one.
         let wanted = origin.stated().filter(|_| !own).unwrap_or(origin.topics);
-        for key in origin.spread_over(wanted) {
+        for key in origin.spread_over(wanted, self.settings.seed) {
             self.changed.note(&key);
             self.recount(id, &key);
         }
@@ -85,13 +86,13 @@ impl Origin {
     }
 
     /// Gives it a log of so many partitions, if it has another; the reader reads them anew. Returns what may be shown otherwise.
-    fn spread_over(&mut self, partitions: u32) -> Vec<DataKey> {
+    fn spread_over(&mut self, partitions: u32, seed: Seed) -> Vec<DataKey> {
         if partitions == 0 || partitions == self.log.partitions() {
             return Vec::new();
         }
         let keys: Vec<DataKey> = self.log.folds().flat_map(Fold::keys).collect();
         let facts: Vec<_> = self.log.folds().flat_map(facts_of).collect();
-        let mut folds = OriginLog::new(partitions);
+        let mut folds = OriginLog::new(partitions, seed);
         for (offset, (key, body, header)) in (0..).zip(facts.iter().cloned()) {
             let digest = 0; // Of no use: the shadow is compared with checkpoints, not this.
             folds.fold(&Record { offset, key: RecordKey::Data(key), header, body, digest });

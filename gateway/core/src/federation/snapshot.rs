@@ -49,8 +49,8 @@ impl Federation {
             if !fits || !(own || self.settings.import.has_cluster(&snapshot.origin)) {
                 continue; // What was out of bounds when it was written is so when it is read.
             }
-            let mut origin = Origin::new(snapshot.partitions);
-            let mut folds = OriginLog::new(snapshot.partitions);
+            let mut origin = Origin::new(snapshot.partitions, self.settings.seed);
+            let mut folds = OriginLog::new(snapshot.partitions, self.settings.seed);
             let mut keys = Vec::with_capacity(snapshot.facts.len());
             for (offset, (key, body, header)) in (0..).zip(snapshot.facts) {
                 let digest = 0; // Of no use: the shadow is compared with checkpoints, not this.
@@ -76,6 +76,7 @@ impl Federation {
             }
         }
         self.choose_intents();
+        self.number_changes();
     }
 }
 

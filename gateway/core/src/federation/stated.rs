@@ -37,7 +37,7 @@ impl Federation {
 
     /// What to state of an own partition now: count and digest with what is under way (rule R16). `None` while nothing can be stated; it
     /// is asked for again.
-    pub fn checkpoint(&mut self, now: Now, topic: TopicKind, partition: u32) -> Option<OutgoingCheckpoint> {
+    fn checkpoint(&mut self, now: Now, topic: TopicKind, partition: u32) -> Option<OutgoingCheckpoint> {
         let place = (topic, partition);
         let log = &self.origins.get(self.cluster())?.log;
         let read = log.partition(topic, partition).filter(|read| read.reached_end())?;
@@ -51,8 +51,11 @@ impl Federation {
 
     pub(super) fn state_checkpoints(&mut self, now: Now, effects: &mut Vec<Effect>) {
         for (topic, partition) in self.leadership.checkpoints_due(now.mono, now.mono + ANSWER_WITHIN) {
-            if !self.publisher.owes((topic, partition)) {
-                effects.push(Effect::Checkpoint { topic, partition });
+            if self.publisher.owes((topic, partition)) {
+                continue;
+            }
+            if let Some(stated) = self.checkpoint(now, topic, partition) {
+                effects.push(Effect::Checkpoint { topic, partition, stated });
             }
         }
     }

@@ -3,13 +3,10 @@
 //! Input: a key of which something changed. Output: the counts that clusters are shown with. Invariant: equal to counting everything anew
 //! (a property test does).
 
-use std::collections::{HashMap, HashSet};
-
-use foldhash::fast::RandomState;
-
 use crate::federation::{Federation, Origin};
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
 use crate::log::key::DataKey;
+use crate::seed::{Map, Seed, Set};
 
 /// How much an origin has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,15 +20,19 @@ pub struct Size {
 }
 
 /// What an origin is counted with.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
     /// Instances of each service that has one.
-    services: HashMap<ServiceKey, usize, RandomState>,
-    configs: HashSet<ConfigKey, RandomState>,
+    services: Map<ServiceKey, usize>,
+    configs: Set<ConfigKey>,
     instances: usize,
 }
 
 impl Tally {
+    pub(super) fn new(seed: Seed) -> Self {
+        Self { services: seed.map(), configs: seed.set(), instances: 0 }
+    }
+
     pub(super) fn size(&self) -> Size {
         Size { services: self.services.len(), instances: self.instances, configs: self.configs.len() }
     }

@@ -13,7 +13,7 @@ use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
 use crate::service::{
     ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, HoldReason, OriginConfig,
-    OriginInstances, Revision, Source,
+    OriginInstances, Source,
 };
 use crate::time::{Millis, Mono};
 
@@ -22,7 +22,8 @@ const NACOS_SILENT_AFTER: Millis = Millis::from_secs(10);
 
 impl Federation {
     /// The service as it is to be shown now; `None` if no origin has an instance.
-    pub fn service(&mut self, key: &ServiceKey) -> Option<FederatedService> {
+    #[must_use]
+    pub fn service(&self, key: &ServiceKey) -> Option<FederatedService> {
         let own = self.own_instances(key);
         let remote = self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.is_shown(id));
         let shown = self.settings.import.items.has_service(key);
@@ -33,12 +34,12 @@ impl Federation {
             return None;
         }
         origins.sort_by(|left, right| left.origin.cmp(&right.origin));
-        let revision = self.next_revision();
-        Some(FederatedService { key: key.clone(), revision, origins })
+        Some(FederatedService { key: key.clone(), revision: self.revision, origins })
     }
 
     /// The config item as it is to be shown now; `None` if no origin has it.
-    pub fn config(&mut self, key: &ConfigKey) -> Option<FederatedConfig> {
+    #[must_use]
+    pub fn config(&self, key: &ConfigKey) -> Option<FederatedConfig> {
         let own = self.own_config(key);
         let remote = self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.is_shown(id));
         let shown = self.settings.import.items.has_config(key);
@@ -48,19 +49,56 @@ impl Federation {
             return None;
         }
         items.sort_by(|left, right| left.origin.cmp(&right.origin));
-        let revision = self.next_revision();
-        Some(FederatedConfig { key: key.clone(), revision, items })
+        Some(FederatedConfig { key: key.clone(), revision: self.revision, items })
     }
 
-    /// All clusters with their freshness at `now`. A change of freshness gets a new revision.
-    pub fn clusters(&mut self, now: Now) -> Vec<ClusterStatus> {
-        let own = self.settings.identity.cluster.clone();
-        let mut ids: Vec<ClusterId> = self.origins.keys().cloned().collect();
-        if !ids.contains(&own) {
-            ids.push(own.clone());
-            ids.sort();
+    /// All clusters, sorted by id, with their freshness as of the last [`Input::Look`](crate::federation::input::Input::Look).
+    #[must_use]
+    pub fn clusters(&self) -> Vec<ClusterStatus> {
+        self.origins.iter().map(|(id, origin)| self.status(id, origin)).collect()
+    }
+
+    fn status(&self, id: &ClusterId, origin: &Origin) -> ClusterStatus {
+        let local = id == self.cluster();
+        let descriptor = if local { Some(&self.settings.descriptor) } else { origin.descriptor.as_ref() };
+        let size = origin.tally.size();
+        ClusterStatus {
+            id: id.clone(),
+            locality: descriptor.map(|descriptor| descriptor.locality.clone()).unwrap_or_default(),
+            advertise: descriptor.map(|descriptor| descriptor.advertise.clone()).unwrap_or_default(),
+            local,
+            freshness: origin.freshness,
+            effective: origin.effective,
+            reason: Arc::clone(&origin.reason),
+            freshness_revision: origin.freshness_revision,
+            age: origin.age,
+            as_of: self.looked_at,
+            last_beat: origin.pulse.last_beat(),
+            services: size.services,
+            instances: size.instances,
+            configs: size.configs,
         }
-        ids.into_iter().map(|id| if id == own { self.own_status(now) } else { self.remote_status(now, id) }).collect()
+    }
+
+    /// Judges all clusters as of now. A change of freshness gets a new revision.
+    pub(super) fn look(&mut self, now: Now) {
+        self.looked_at = now.mono;
+        let own = self.judge_own(now);
+        let (hold, settings) = (self.settings.damping.freshness, &self.settings.freshness);
+        for (id, origin) in &mut self.origins {
+            let Verdict { freshness, reason, age } = if *id == self.settings.identity.cluster {
+                own.clone()
+            } else {
+                let trouble = origin.pulse.data_trouble(now.mono, &origin.log);
+                origin.pulse.judge(now.mono, now.wall, trouble, settings)
+            };
+            (origin.reason, origin.age) = (reason, age);
+            let effective = origin.hear_freshness(now.mono, freshness, hold);
+            if (origin.freshness, origin.effective) != (freshness, effective) {
+                self.revision.0 += 1;
+                (origin.freshness, origin.effective, origin.freshness_revision) = (freshness, effective, self.revision);
+            }
+        }
     }
 
     fn own_instances(&self, key: &ServiceKey) -> Option<OriginInstances> {
@@ -90,29 +128,6 @@ impl Federation {
         Some(OriginConfig { origin: self.cluster().clone(), source: Source::Nacos, item, held })
     }
 
-    fn own_status(&mut self, now: Now) -> ClusterStatus {
-        let verdict = self.judge_own(now);
-        let id = self.settings.identity.cluster.clone();
-        let (effective, revision) = self.hear_freshness(now, &id, verdict.freshness);
-        let size = self.size(&id);
-        ClusterStatus {
-            locality: self.settings.descriptor.locality.clone(),
-            advertise: self.settings.descriptor.advertise.clone(),
-            local: true,
-            freshness: verdict.freshness,
-            effective,
-            reason: verdict.reason,
-            freshness_revision: revision,
-            age: verdict.age,
-            as_of: now.mono,
-            last_beat: self.origins.get(&id).and_then(|origin| origin.pulse.last_beat()),
-            services: size.services,
-            instances: size.instances,
-            configs: size.configs,
-            id,
-        }
-    }
-
     /// The own facts are as old as the word of Nacos; before its first word, as old as the log says.
     fn judge_own(&self, now: Now) -> Verdict {
         let logged = || {
@@ -135,44 +150,6 @@ impl Federation {
             _ => "nacos is connected".into(),
         };
         Verdict { freshness, reason, age: Some(age) }
-    }
-
-    fn remote_status(&mut self, now: Now, id: ClusterId) -> ClusterStatus {
-        let settings = self.settings.freshness;
-        let origin = &self.origins[&id];
-        let verdict =
-            origin.pulse.judge(now.mono, now.wall, origin.pulse.data_trouble(now.mono, &origin.log), &settings);
-        let (effective, revision) = self.hear_freshness(now, &id, verdict.freshness);
-        let size = self.size(&id);
-        let origin = &self.origins[&id];
-        ClusterStatus {
-            locality: origin.descriptor.as_ref().map(|descriptor| descriptor.locality.clone()).unwrap_or_default(),
-            advertise: origin.descriptor.as_ref().map(|descriptor| descriptor.advertise.clone()).unwrap_or_default(),
-            local: false,
-            freshness: verdict.freshness,
-            effective,
-            reason: verdict.reason,
-            freshness_revision: revision,
-            age: verdict.age,
-            as_of: now.mono,
-            last_beat: origin.pulse.last_beat(),
-            services: size.services,
-            instances: size.instances,
-            configs: size.configs,
-            id,
-        }
-    }
-
-    /// The effective freshness, and the revision of the last change of either.
-    fn hear_freshness(&mut self, now: Now, id: &ClusterId, freshness: Freshness) -> (Freshness, Revision) {
-        let (hold, next) = (self.settings.damping.freshness, Revision(self.revision.0 + 1));
-        let Some(origin) = self.origins.get_mut(id) else { return (freshness, self.revision) };
-        let effective = origin.hear_freshness(now.mono, freshness, hold);
-        if (origin.freshness, origin.effective) != (freshness, effective) {
-            (origin.freshness, origin.effective, origin.freshness_revision) = (freshness, effective, next);
-            self.revision = next;
-        }
-        (effective, origin.freshness_revision)
     }
 
     /// Count and digest of every data partition as folded, in the order of their places: equal for all who read the same

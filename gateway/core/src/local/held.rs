@@ -1,25 +1,28 @@
 //! How many removals are held, by reason: kept as they change, so that telling costs nothing however large the registry is.
 
-use std::collections::{BTreeMap, HashMap};
-
-use foldhash::fast::RandomState;
+use std::collections::BTreeMap;
 
 use crate::id::{ConfigKey, ServiceKey};
+use crate::seed::{Map, Seed};
 use crate::service::{Held, HoldReason};
 
 /// Counts of one service, or of all.
 type ByReason = BTreeMap<HoldReason, usize>;
 
 /// Removals that are held now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HeldCounts {
     total: ByReason,
     /// Only those that have one.
-    services: HashMap<ServiceKey, ByReason, RandomState>,
-    configs: HashMap<ConfigKey, HoldReason, RandomState>,
+    services: Map<ServiceKey, ByReason>,
+    configs: Map<ConfigKey, HoldReason>,
 }
 
 impl HeldCounts {
+    pub(super) fn new(seed: Seed) -> Self {
+        Self { total: ByReason::new(), services: seed.map(), configs: seed.map() }
+    }
+
     /// How many are held for this reason.
     #[must_use]
     pub fn of(&self, reason: HoldReason) -> usize {

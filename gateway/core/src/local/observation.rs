@@ -5,10 +5,9 @@
 //! empty and settled.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::federation::input::{ConfigReading, Effect, LocalInput, ServiceReading};
@@ -19,6 +18,7 @@ use crate::local::held::HeldCounts;
 use crate::local::service::{Ask, KnownFrom, LocalService, NEVER, Patience, Unconfirmed};
 use crate::log::key::DataKey;
 use crate::pattern::Selection;
+use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
 
 /// The first sweep of a service comes within this time after it was found, or within the interval of sweeps if that is shorter, spread by
@@ -56,8 +56,8 @@ pub enum Connection {
 pub struct Local {
     patience: Patience,
     export: Selection,
-    services: HashMap<ServiceKey, Watched, RandomState>,
-    configs: HashMap<ConfigKey, LocalConfig, RandomState>,
+    services: Map<ServiceKey, Watched>,
+    configs: Map<ConfigKey, LocalConfig>,
     agenda: BinaryHeap<Reverse<(Mono, Subject)>>,
     /// When missing instances of which services become doubtful: each service once, as its `doubt_due` says.
     doubts: BTreeSet<(Mono, ServiceKey)>,
@@ -102,12 +102,12 @@ impl Subject {
 impl Local {
     /// Nothing is known yet; what `export` names is watched.
     #[must_use]
-    pub fn new(patience: Patience, export: Selection) -> Self {
+    pub fn new(patience: Patience, export: Selection, seed: Seed) -> Self {
         Self {
             patience,
             export,
-            services: HashMap::default(),
-            configs: HashMap::default(),
+            services: seed.map(),
+            configs: seed.map(),
             agenda: BinaryHeap::new(),
             doubts: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
@@ -115,7 +115,7 @@ impl Local {
             heard: None,
             warm: false,
             doubted: Mono(0),
-            held: HeldCounts::default(),
+            held: HeldCounts::new(seed),
             found: VecDeque::new(),
         }
     }
@@ -393,7 +393,7 @@ impl Local {
         is_logged: &dyn Fn(&ServiceKey) -> bool,
         effects: &mut Vec<Effect>,
     ) {
-        let named: HashSet<&ServiceKey, RandomState> = names.iter().collect();
+        let named: BTreeSet<&ServiceKey> = names.iter().collect();
         let mut given_up = Vec::new();
         for (key, watched) in self.services.iter_mut().filter(|(key, _)| key.namespace() == namespace) {
             let unneeded = watched.state.is_empty() && watched.state.is_settled() && !named.contains(key);

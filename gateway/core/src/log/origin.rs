@@ -8,10 +8,11 @@ use crate::instance::Instance;
 use crate::log::key::DataKey;
 use crate::log::partition::{Entry, Fold, Partition, ServiceEntries};
 use crate::log::record::{Epoch, TopicKind};
+use crate::seed::Seed;
 use crate::time::Mono;
 
 /// All data partitions of one origin.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct OriginLog {
     instances: Vec<Partition>,
     configs: Vec<Partition>,
@@ -20,8 +21,8 @@ pub struct OriginLog {
 impl OriginLog {
     /// Topics of `partitions` partitions each, nothing read yet.
     #[must_use]
-    pub fn new(partitions: u32) -> Self {
-        let empty = || (0..partitions).map(|_| Partition::default()).collect();
+    pub fn new(partitions: u32, seed: Seed) -> Self {
+        let empty = || (0..partitions).map(|_| Partition::new(seed)).collect();
         Self { instances: empty(), configs: empty() }
     }
 

@@ -4,10 +4,8 @@
 //! compaction keeps, the last record per key by offset; no epoch, sequence or clock changes that. A partition that has to
 //! be read anew is folded into a shadow while the old state serves (rule R18).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
@@ -15,6 +13,7 @@ use crate::instance::Instance;
 use crate::log::bounds::value_bytes;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::record::{Body, Epoch, Header, Record};
+use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
 
 /// The last record of a key.
@@ -34,10 +33,11 @@ pub struct Entry<T> {
 pub type ServiceEntries = BTreeMap<InstanceId, Entry<Instance>>;
 
 /// Last record per key, and the count and digest that checkpoints state.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fold {
-    services: HashMap<ServiceKey, ServiceEntries, RandomState>,
-    configs: HashMap<ConfigKey, Entry<ConfigItem>, RandomState>,
+    seed: Seed,
+    services: Map<ServiceKey, ServiceEntries>,
+    configs: Map<ConfigKey, Entry<ConfigItem>>,
     count: u64,
     digest: u128,
     /// Of the values that are kept.
@@ -45,6 +45,12 @@ pub struct Fold {
 }
 
 impl Fold {
+    /// Nothing is folded yet.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        Self { seed, services: seed.map(), configs: seed.map(), count: 0, digest: 0, bytes: 0 }
+    }
+
     /// Number of `i` and `c` keys.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -198,7 +204,7 @@ pub enum Applied {
 }
 
 /// A partition's fold, and the shadow that may replace it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Partition {
     served: Fold,
     shadow: Option<Shadow>,
@@ -235,7 +241,7 @@ const MISMATCHES_THAT_PROVE: u32 = 2;
 /// A partition that is known to go on and of which nothing comes for this long is not being read.
 const BEHIND_AFTER: Millis = Millis::from_secs(10);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Shadow {
     fold: Fold,
     at_end_once: bool,
@@ -243,11 +249,36 @@ struct Shadow {
     proven: bool,
 }
 
+impl Shadow {
+    fn new(seed: Seed) -> Self {
+        Self { fold: Fold::new(seed), at_end_once: false, proven: false }
+    }
+}
+
 impl Partition {
+    /// Nothing is read yet.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        Self {
+            served: Fold::new(seed),
+            shadow: None,
+            next_offset: 0,
+            at_end_once: false,
+            highest_term: 0,
+            last_checkpoint: None,
+            last_stated: None,
+            last_end: None,
+            behind: None,
+            mismatches: 0,
+            on_the_way: None,
+        }
+    }
+
     /// Goes on serving what was folded, until the log itself has been read from its beginning.
     #[must_use]
     pub fn into_snapshot(self) -> Self {
-        Self { served: self.served, shadow: Some(Shadow::default()), ..Self::default() }
+        let seed = self.served.seed;
+        Self { shadow: Some(Shadow::new(seed)), served: self.served, ..Self::new(seed) }
     }
 
     /// What answers are made of.
@@ -401,7 +432,7 @@ impl Partition {
     pub fn restart(&mut self) {
         self.next_offset = 0;
         (self.last_stated, self.on_the_way, self.behind, self.last_end) = (None, None, None, None);
-        self.shadow = Some(Shadow::default());
+        self.shadow = Some(Shadow::new(self.served.seed));
     }
 
     /// Takes the shadow as it is: for the leader, which drives its own log to what its Nacos says.

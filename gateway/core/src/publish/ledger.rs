@@ -4,15 +4,14 @@
 //! those that its new state asks for; an entry that is at rest leaves. So an index cannot disagree with its entry, and what is counted is
 //! the size of an index.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use foldhash::fast::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Failure, OwnPartition, REFUSED_FROM};
 use crate::federation::input::SendId;
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
 use crate::log::record::{Body, TopicKind};
+use crate::seed::{Map, Seed};
 use crate::time::{Mono, WallMs};
 
 /// When a key's wanted value came to differ from the log's, by both clocks.
@@ -55,9 +54,8 @@ struct Due {
 }
 
 /// All keys that are due or under way.
-#[derive(Default)]
 pub(super) struct Ledger {
-    entries: HashMap<DataKey, Entry, RandomState>,
+    entries: Map<DataKey, Entry>,
     /// Due keys in the order in which they may be sent.
     queue: BTreeMap<(Mono, u64), DataKey>,
     /// Ages of changes that are not in the log, but for exempt keys.
@@ -102,6 +100,21 @@ impl Entry {
 }
 
 impl Ledger {
+    pub(super) fn new(seed: Seed) -> Self {
+        Self {
+            entries: seed.map(),
+            queue: BTreeMap::new(),
+            ages: BTreeSet::new(),
+            owed: BTreeSet::new(),
+            sends: BTreeMap::new(),
+            sends_by_partition: BTreeSet::new(),
+            failing: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            took: BTreeMap::new(),
+            numbers: 0,
+        }
+    }
+
     pub(super) fn pending(&self, key: &DataKey) -> Option<&Pending> {
         self.entries.get(key)?.pending.as_ref()
     }

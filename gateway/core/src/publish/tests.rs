@@ -42,7 +42,7 @@ fn fail(publisher: &mut Publisher, now: u64, id: SendId) {
 
 #[test]
 fn a_key_that_is_marked_many_times_waits_once_and_keeps_its_age() {
-    let mut publisher = Publisher::default();
+    let mut publisher = Publisher::new(Seed(1));
     (0..1_000).for_each(|now| mark(&mut publisher, now, 1));
     assert_eq!((publisher.waiting(), publisher.queued()), (1, 1));
     assert_eq!(publisher.unpublished_age(Mono(1_000)), Millis(1_000));
@@ -52,7 +52,7 @@ fn a_key_that_is_marked_many_times_waits_once_and_keeps_its_age() {
 
 #[test]
 fn a_change_is_as_old_as_it_is_however_often_it_was_tried() {
-    let mut publisher = Publisher::default();
+    let mut publisher = Publisher::new(Seed(1));
     mark(&mut publisher, 0, 1);
     for now in (0..60_000).step_by(100) {
         for id in send_all(&mut publisher, now) {
@@ -69,7 +69,7 @@ fn a_change_is_as_old_as_it_is_however_often_it_was_tried() {
 
 #[test]
 fn a_key_that_is_refused_while_others_land_makes_nobody_old_and_holds_up_no_checkpoint() {
-    let mut publisher = Publisher::default();
+    let mut publisher = Publisher::new(Seed(1));
     mark(&mut publisher, 0, 1);
     for now in (0..60_000).step_by(100) {
         for id in send_all(&mut publisher, now) {
@@ -86,7 +86,7 @@ fn a_key_that_is_refused_while_others_land_makes_nobody_old_and_holds_up_no_chec
 
 #[test]
 fn a_record_that_can_never_be_taken_makes_nobody_old_from_the_first_refusal_on() {
-    let mut publisher = Publisher::default();
+    let mut publisher = Publisher::new(Seed(1));
     mark(&mut publisher, 0, 1);
     let id = send_all(&mut publisher, 0)[0];
     assert_eq!(publisher.failed(Mono(10), id, Failure::Refused), None, "it did not land: nobody need be asked");
@@ -97,7 +97,7 @@ fn a_record_that_can_never_be_taken_makes_nobody_old_from_the_first_refusal_on()
 
 #[test]
 fn what_failed_is_tried_again_as_soon_as_the_log_takes_something() {
-    let mut publisher = Publisher::default();
+    let mut publisher = Publisher::new(Seed(1));
     (1..=5).for_each(|number| mark(&mut publisher, 0, number));
     for _ in 0..4 {
         let now = publisher.next_deadline().unwrap().0;
@@ -116,8 +116,8 @@ fn what_failed_is_tried_again_as_soon_as_the_log_takes_something() {
 
 #[test]
 fn nothing_is_stated_of_a_partition_while_a_change_is_due_or_a_send_is_unsure() {
-    let mut publisher = Publisher::default();
-    let projected = |publisher: &Publisher| publisher.projected(HERE, &Fold::default()).is_some();
+    let mut publisher = Publisher::new(Seed(1));
+    let projected = |publisher: &Publisher| publisher.projected(HERE, &Fold::new(Seed(1))).is_some();
     assert!(projected(&publisher));
     mark(&mut publisher, 0, 1);
     assert!(!projected(&publisher), "due");
@@ -131,7 +131,7 @@ fn nothing_is_stated_of_a_partition_while_a_change_is_due_or_a_send_is_unsure() 
 
 #[test]
 fn a_send_of_which_nothing_is_heard_is_asked_for_once() {
-    let mut publisher = Publisher::default();
+    let mut publisher = Publisher::new(Seed(1));
     mark(&mut publisher, 0, 1);
     send_all(&mut publisher, 0);
     assert_eq!(publisher.overdue(Mono(9_999)), []);
@@ -147,7 +147,7 @@ fn a_send_of_which_nothing_is_heard_is_asked_for_once() {
 
 #[test]
 fn a_duel_over_one_key_is_one_record_a_second() {
-    let mut publisher = Publisher::default();
+    let mut publisher = Publisher::new(Seed(1));
     let mut sent = Vec::new();
     for now in (0..10_000).step_by(10) {
         publisher.mark_overwritten(Mono(now), WallMs(now), key(1), PARTITIONS);
@@ -162,7 +162,7 @@ fn a_duel_over_one_key_is_one_record_a_second() {
 
 #[test]
 fn all_is_forgotten_when_leadership_ends_but_the_numbers() {
-    let mut publisher = Publisher::default();
+    let mut publisher = Publisher::new(Seed(1));
     mark(&mut publisher, 0, 1);
     let id = send_all(&mut publisher, 0)[0];
     publisher.failed(Mono(0), id, Failure::Unsure);

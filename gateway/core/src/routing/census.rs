@@ -1,17 +1,15 @@
 //! The counted endpoints of a service, grouped into kinds of which all members fare alike: a service has many endpoints
 //! of few kinds, and every plan without one cluster or another is a plan of the same kinds.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
-
-use foldhash::fast::FixedState;
 
 use super::endpoint::{Counting, Endpoint, MilliWeight, Origin};
 use super::filter::Filtered;
 use super::policy::{Distribute, Policy};
 use super::tier::{Rank, RankRule, Ranker};
 use crate::instance::Health;
+use crate::seed::Map;
 
 /// What an endpoint counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,13 +105,13 @@ const SEARCHED: usize = 16;
 /// Numbers values in the order they are first met.
 pub(super) struct Interner<T> {
     /// Empty up to [`SEARCHED`] values, complete beyond.
-    numbers: HashMap<T, usize, FixedState>,
+    numbers: Map<T, usize>,
     pub(super) values: Vec<T>,
 }
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self { numbers: HashMap::default(), values: Vec::new() }
+        Self { numbers: Map::default(), values: Vec::new() }
     }
 }
 

@@ -4,15 +4,12 @@
 //! Input: the kinds of endpoints and which origins are taken away. Output: a [`Layout`]. Nothing is kept from the plan
 //! with all origins: levels, sums of the distribution and loads are computed anew.
 
-use std::collections::HashMap;
-
-use foldhash::fast::FixedState;
-
 use super::census::{Census, Interner, Kind, Standing};
 use super::load::{LevelCounts, Load, LoadRules, Loads, Panic, loads};
 use super::natural::{Natural, common_multiple};
 use super::policy::LevelSize;
 use super::tier::Rank;
+use crate::seed::Map;
 
 /// A fraction that is not negative; the denominator is not zero.
 #[derive(Clone, Debug)]
@@ -176,24 +173,20 @@ impl Buckets {
 
     /// Weight · min(1, overprovisioning · eligible / counted) of each bucket's locality, all of one pool multiplied by the
     /// common denominator of that pool, and their sums. 1 and no sum where localities do not matter.
-    fn effective_weights(
-        &self,
-        census: &Census<'_>,
-        level_of: &[Option<usize>],
-    ) -> (Vec<Natural>, HashMap<Pool, Natural, FixedState>) {
+    fn effective_weights(&self, census: &Census<'_>, level_of: &[Option<usize>]) -> (Vec<Natural>, Map<Pool, Natural>) {
         let Some(locality_weights) = &census.locality_weights else {
-            return (vec![Natural::one(); self.buckets.len()], HashMap::default());
+            return (vec![Natural::one(); self.buckets.len()], Map::default());
         };
         let counted = counted_by_locality(census, level_of);
         let counted_in =
             |bucket: &Bucket| bucket.locality.map_or(1, |locality| counted[&(bucket.pool.level, locality)]);
-        let mut multiples: HashMap<Pool, Natural, FixedState> = HashMap::default();
+        let mut multiples: Map<Pool, Natural> = Map::default();
         for bucket in &self.buckets {
             let known = multiples.entry(bucket.pool).or_insert_with(Natural::one);
             *known = common_multiple(known, counted_in(bucket));
         }
         let factor = u128::from(census.policy.overprovisioning.percent());
-        let mut sums: HashMap<Pool, Natural, FixedState> = HashMap::default();
+        let mut sums: Map<Pool, Natural> = Map::default();
         let mut effective = Vec::with_capacity(self.buckets.len());
         for (bucket, size) in self.buckets.iter().zip(&self.sizes) {
             let counted = counted_in(bucket);
@@ -240,8 +233,8 @@ fn bucket(census: &Census<'_>, kind: &Kind, level: usize, load: Load) -> Option<
 }
 
 /// Endpoints that are not excluded, by level and locality; never weights.
-fn counted_by_locality(census: &Census<'_>, level_of: &[Option<usize>]) -> HashMap<(usize, usize), u64, FixedState> {
-    let mut counted = HashMap::default();
+fn counted_by_locality(census: &Census<'_>, level_of: &[Option<usize>]) -> Map<(usize, usize), u64> {
+    let mut counted = Map::default();
     for ((kind, level), size) in census.kinds.iter().zip(level_of).zip(&census.sizes) {
         let Some(level) = level else { continue };
         if kind.standing != Standing::Excluded {

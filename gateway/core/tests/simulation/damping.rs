@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use federation_core::federation::Now;
 use federation_core::freshness::Freshness;
 use federation_core::id::InstanceId;
 use federation_core::instance::{Health, Instance};
 use federation_core::service::Revision;
-use federation_core::time::{Mono, WallMs};
 
+use crate::random::NAMES;
 use crate::world::{World, cluster, id, instance, service};
-use crate::{NAMES, freshness, settled_pair};
+use crate::{freshness, settled_pair};
 
 fn toggle(world: &mut World, health: Health) {
     let value = Instance { health, ..instance(1.0, true) };
@@ -27,8 +26,7 @@ fn changed(world: &mut World, at: &str) -> bool {
 }
 
 fn effective_freshness(world: &mut World, at: &str, of: &str) -> (Freshness, Revision) {
-    let now = Now { mono: Mono(world.now), wall: WallMs(1_000_000 + world.now) };
-    let clusters = world.gateways.get_mut(&cluster(at)).unwrap().core.clusters(now);
+    let clusters = world.clusters(at);
     let status = clusters.into_iter().find(|status| status.id == cluster(of)).unwrap();
     (status.effective, status.freshness_revision)
 }

@@ -34,8 +34,7 @@ fn with_standby() -> World {
 }
 
 fn status(world: &mut World, at: &str, of: &str) -> ClusterStatus {
-    let now = world.clocks();
-    let clusters = world.gateways.get_mut(&cluster(at)).unwrap().core.clusters(now);
+    let clusters = world.clusters(at);
     clusters.into_iter().find(|status| status.id == cluster(of)).unwrap()
 }
 

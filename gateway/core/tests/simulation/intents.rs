@@ -1,5 +1,6 @@
 //! Drains across a federation: ordered anywhere, the same everywhere, whatever dies meanwhile (rule R24).
 
+use federation_core::federation::input::{Input, Order, OrderId};
 use federation_core::intents::{
     Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, HIGHEST_COUNTER, Settled, Taken,
 };
@@ -38,10 +39,8 @@ fn order(percent: u8, over: u64) -> DrainOrder {
 }
 
 fn try_drain(world: &mut World, at: &str, order: DrainOrder) -> Result<Taken, DrainRefused> {
-    let now = world.clocks();
-    let (taken, effect) = world.gateways.get_mut(&cluster(at)).unwrap().core.order_drain(now, order)?;
-    world.act(&cluster(at), now, effect);
-    Ok(taken)
+    world.tell(&cluster(at), Input::Order(Order::Drain { id: OrderId(1), order }));
+    world.answer.take().expect("an order is answered at once")
 }
 
 fn drain(world: &mut World, at: &str, percent: u8, over: u64) -> Taken {
@@ -392,9 +391,9 @@ fn a_drain_is_taken_back_in_steps_from_what_is_in_force() {
 
 /// What becomes of all drains of `orders` at a gateway, in byte order of their targets, and the clusters left with a share.
 fn planned(world: &mut World, at: &str) -> (Vec<Ruling>, Vec<String>) {
-    let now = world.clocks();
-    let core = &mut world.gateways.get_mut(&cluster(at)).unwrap().core;
-    let (found, clusters) = (core.service(&service("orders")).unwrap(), core.clusters(now));
+    let clusters = world.clusters(at);
+    let core = &world.gateways[&cluster(at)].core;
+    let found = core.service(&service("orders")).unwrap();
     let offers = gather(&found, &clusters, None, &Reachability::default(), &PlaceRules::default());
     let intents = core.intents().for_service(&service("orders"));
     let plan = plan(&offers, &Caller::default(), &Policy::default(), &intents);

@@ -68,8 +68,7 @@ fn a_data_partition_that_does_not_come_makes_its_origin_stale() {
         let next_offset = u64::try_from(world.log.control[&cluster(S)].len()).unwrap();
         world.tell(&cluster(F), Input::Log(LogInput::AtEnd { partition: control, next_offset }));
     }
-    let now = world.clocks();
-    let clusters = world.gateways.get_mut(&cluster(F)).unwrap().core.clusters(now);
+    let clusters = world.clusters(F);
     let status = clusters.into_iter().find(|status| status.id == cluster(S)).unwrap();
     assert_ne!(status.freshness, Freshness::Live, "{}", status.reason);
 }
@@ -85,8 +84,7 @@ fn a_newcomer_that_reads_less_than_the_origin_stated_says_so() {
         world.run(STEP);
     }
     assert!(count(&mut world, F, S) < 3, "there is less in the log");
-    let now = world.clocks();
-    let clusters = world.gateways.get_mut(&cluster(F)).unwrap().core.clusters(now);
+    let clusters = world.clusters(F);
     let status = clusters.into_iter().find(|status| status.id == cluster(S)).unwrap();
     assert_eq!((status.freshness, status.reason.contains("incomplete")), (Freshness::Stale, true), "{}", status.reason);
     assert!(world.gateways[&cluster(F)].core.incomplete().any(|id| *id == cluster(S)));

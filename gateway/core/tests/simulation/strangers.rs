@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use federation_core::config_item::ConfigItem;
-use federation_core::federation::input::{Input, LogInput};
+use federation_core::federation::input::{Input, LogInput, Order};
 use federation_core::freshness::Freshness;
 use federation_core::id::{ConfigKey, InstanceId};
 use federation_core::intents::{Counter, DrainIntent};
@@ -232,7 +232,7 @@ fn an_excluded_cluster_counts_for_nothing_whatever_it_writes_and_all_else_stays(
     assert_eq!((shown(&mut world), drains(&world)), (3, 1));
     let exclude = |world: &mut World, names: &[&str]| {
         let names = names.iter().map(|name| cluster(name)).collect();
-        world.gateways.get_mut(&cluster("frankfurt")).unwrap().core.exclude(names);
+        world.tell(&cluster("frankfurt"), Input::Order(Order::Exclude(names)));
     };
     exclude(&mut world, &["shanghai"]);
     assert_eq!((shown(&mut world), drains(&world)), (0, 0), "at once, whatever its counter");

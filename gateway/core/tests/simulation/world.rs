@@ -13,12 +13,15 @@ use federation_core::federation::{Federation, Import, Now, Settings};
 use federation_core::freshness::FreshnessSettings;
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
+use federation_core::intents::{DrainRefused, Taken};
 use federation_core::local::service::Patience;
 use federation_core::log::control::Descriptor;
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
 use federation_core::pattern::Selection;
 use federation_core::routing::Damping;
+use federation_core::seed::Seed;
+use federation_core::service::ClusterStatus;
 use federation_core::time::{Millis, Mono, WallMs};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -111,6 +114,14 @@ pub(crate) struct World {
     pub(crate) log: Log,
     pub(crate) gateways: BTreeMap<ClusterId, Gateway>,
     pub(crate) faults: bool,
+    /// What became of the last order.
+    pub(crate) answer: Option<Result<Taken, DrainRefused>>,
+    /// What the hash maps of all gateways are seeded with.
+    hashed_with: Seed,
+    /// Digest of all effects so far, each with when and whose it was.
+    pub(crate) effects: u128,
+    /// Whether each effect is printed as well.
+    pub(crate) told: bool,
 }
 
 pub(crate) fn cluster(name: &str) -> ClusterId {
@@ -136,6 +147,10 @@ pub(crate) fn id(last: u64) -> InstanceId {
 }
 
 pub(crate) fn core(name: &ClusterId, nonce: u32) -> Federation {
+    hashed_core(name, nonce, Seed(1))
+}
+
+fn hashed_core(name: &ClusterId, nonce: u32, seed: Seed) -> Federation {
     Federation::new(Settings {
         identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
         descriptor: Descriptor { partitions: PARTITIONS, generation: 1, reads_schema: 2, ..Descriptor::default() },
@@ -145,17 +160,27 @@ pub(crate) fn core(name: &ClusterId, nonce: u32) -> Federation {
         damping: Damping::default(),
         export: Selection::everything(),
         import: Import::everything(),
+        digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
+        seed,
     })
 }
 
 impl World {
     pub(crate) fn new(seed: u64, names: &[&str]) -> Self {
+        Self::hashed(seed, names, Seed(1))
+    }
+
+    pub(crate) fn hashed(seed: u64, names: &[&str], hashed_with: Seed) -> Self {
         let mut world = Self {
             now: 0,
             dice: Dice(seed),
             log: Log { up: true, ..Log::default() },
             gateways: BTreeMap::new(),
             faults: false,
+            answer: None,
+            hashed_with,
+            effects: 0,
+            told: false,
         };
         for name in names {
             let nacos = Nacos { up: true, reads_allowed: true, ..Nacos::default() };
@@ -174,7 +199,7 @@ impl World {
         let nonce = u32::try_from(self.dice.roll(1 << 31)).unwrap();
         let gateway = Gateway {
             cluster: of.clone(),
-            core: core(of, nonce),
+            core: hashed_core(of, nonce, self.hashed_with),
             nacos,
             watched: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -432,16 +457,26 @@ impl World {
         let gateway = self.gateways.get_mut(name).unwrap();
         let effects = gateway.core.step(now, input);
         for effect in effects {
-            self.act(name, now, effect);
+            let line = format!("{:>9} {name}: {effect:?}", now.mono.0);
+            self.effects = xxh3_128(format!("{:x}{line}", self.effects).as_bytes());
+            if self.told {
+                println!("{line}");
+            }
+            self.act(name, effect);
         }
     }
 
-    pub(crate) fn act(&mut self, name: &ClusterId, now: Now, effect: Effect) {
+    /// All clusters as a gateway judges them now.
+    pub(crate) fn clusters(&mut self, at: &str) -> Vec<ClusterStatus> {
+        self.tell(&cluster(at), Input::Look);
+        self.gateways[&cluster(at)].core.clusters()
+    }
+
+    fn act(&mut self, name: &ClusterId, effect: Effect) {
         let gateway = self.gateways.get_mut(name).unwrap();
         match effect {
             Effect::Send(outgoing) => self.send(name, outgoing),
-            Effect::Checkpoint { topic, partition } => {
-                let Some(stated) = gateway.core.checkpoint(now, topic, partition) else { return };
+            Effect::Checkpoint { topic, partition, stated } => {
                 let place = PartitionId { origin: gateway.cluster.clone(), topic, partition };
                 if self.log.refuses.contains(&gateway.cluster) {
                     return;
@@ -454,6 +489,7 @@ impl World {
                 let offset = u64::try_from(records.len()).unwrap();
                 records.push(ControlRecord { offset, key, header: Some(header), value });
             }
+            Effect::Answer { outcome, .. } => self.answer = Some(outcome),
             Effect::WatchService(key) => {
                 gateway.watched.insert(key.clone());
                 gateway.dirty.insert(key);
@@ -487,8 +523,6 @@ impl World {
         let (fails, lands) = if refused || once { (true, false) } else { (fails, lands) };
         let gateway = self.gateways.get_mut(name).unwrap();
         gateway.data_sends += 1;
-        let digest = digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body);
-        gateway.core.encoded(outgoing.header, digest);
         if fails {
             gateway.answers.push(Input::Log(LogInput::SendFailed(SendId(outgoing.header.seq))));
             if lands {

@@ -1,36 +1,55 @@
-//! Carries out what people order.
+//! Brings what people order to the state machine, and its answer back.
 
-use federation_core::federation::input::Effect;
-use federation_core::federation::{Federation, Now};
+use std::collections::BTreeMap;
+
+use federation_core::federation::input::{Order, OrderId};
+use federation_core::intents::{DrainRefused, Taken};
 use federation_ports::commands::Command;
+use tokio::sync::oneshot;
 
-/// Carries the command out and answers it. Returns what is to be done for it: nothing for one whose caller has gone, because the
-/// engine was busy for longer than anybody waits.
-pub(super) fn run(command: Command, now: Now, core: &mut Federation) -> Option<Effect> {
-    let (order, answer) = match command {
-        Command::OrderDrain { order, answer } => (order, answer),
-        Command::Exclude { clusters, done } => {
-            core.exclude(clusters);
-            let _ = done.send(()); // Whoever ordered it may have gone: it counts.
+/// Whoever waits for the answer to an order.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    last: u64,
+    answers: BTreeMap<OrderId, oneshot::Sender<Result<Taken, DrainRefused>>>,
+}
+
+/// What a command asks of the state machine, and whom to tell once that has taken it in.
+pub(super) struct Asked {
+    pub(super) order: Order,
+    pub(super) done: Option<oneshot::Sender<()>>,
+}
+
+impl Waiting {
+    /// What the command asks: nothing if its caller has gone, because the engine was busy for longer than anybody waits.
+    pub(super) fn take(&mut self, command: Command) -> Option<Asked> {
+        let (order, answer) = match command {
+            Command::OrderDrain { order, answer } => (order, answer),
+            Command::Exclude { clusters, done } => {
+                return Some(Asked { order: Order::Exclude(clusters), done: Some(done) });
+            }
+        };
+        if answer.is_closed() {
+            tracing::warn!(drain = %order.target, who = %order.who, "a drain is not ordered, whoever ordered it has gone");
             return None;
         }
-    };
-    if answer.is_closed() {
-        tracing::warn!(drain = %order.target, who = %order.who, "a drain is not ordered, whoever ordered it has gone");
-        return None;
+        self.last += 1;
+        let id = OrderId(self.last);
+        self.answers.insert(id, answer);
+        Some(Asked { order: Order::Drain { id, order }, done: None })
     }
-    let (told, effect) = match core.order_drain(now, order) {
-        Ok((taken, effect)) => (Ok(taken), Some(effect)),
-        Err(refused) => (Err(refused), None),
-    };
-    if let Ok(taken) = &told {
-        let intent = &taken.intent;
-        tracing::info!(
-            drain = %taken.target, counter = intent.counter.get(), goal = intent.goal().get(), who = %intent.who,
-            "drain ordered"
-        );
+
+    /// Tells whoever ordered. They may have stopped waiting: the order stands.
+    pub(super) fn answer(&mut self, id: OrderId, outcome: Result<Taken, DrainRefused>) {
+        if let Ok(taken) = &outcome {
+            let intent = &taken.intent;
+            tracing::info!(
+                drain = %taken.target, counter = intent.counter.get(), goal = intent.goal().get(), who = %intent.who,
+                "drain ordered"
+            );
+        }
+        if let Some(answer) = self.answers.remove(&id) {
+            let _ = answer.send(outcome);
+        }
     }
-    // Whoever ordered may have stopped waiting: the order stands.
-    let _ = answer.send(told);
-    effect
 }

@@ -1,17 +1,18 @@
 //! Carries out what the core wants done. Nothing here decides or waits.
 
-use federation_core::federation::Now;
 use federation_core::federation::input::{Effect, Outgoing};
-use federation_core::log::record::TopicKind;
 
 use super::Engine;
 use federation_codec::record;
 
 impl Engine {
-    pub(super) fn act(&mut self, now: Now, effect: Effect, traceparent: Option<&str>) {
+    pub(super) fn act(&mut self, effect: Effect, traceparent: Option<&str>) {
         match effect {
             Effect::Send(outgoing) => self.send(&outgoing, traceparent),
-            Effect::Checkpoint { topic, partition } => self.checkpoint(now, topic, partition),
+            Effect::Checkpoint { topic, partition, stated } => {
+                self.log.send(record::encode_checkpoint(topic, partition, &stated));
+            }
+            Effect::Answer { id, outcome } => self.waiting.answer(id, outcome),
             Effect::Control { key, value, header } => {
                 if let Some(record) = record::encode_control(&key, value.as_ref(), &header) {
                     self.log.send(record);
@@ -36,16 +37,7 @@ impl Engine {
 
     fn send(&mut self, outgoing: &Outgoing, traceparent: Option<&str>) {
         let mut record = record::encode_outgoing(outgoing);
-        if let Some(value) = &record.value {
-            self.core.encoded(outgoing.header, record::digest(&record.key, value));
-        }
         record.traceparent = traceparent.map(str::to_owned);
         self.log.send(record);
-    }
-
-    fn checkpoint(&mut self, now: Now, topic: TopicKind, partition: u32) {
-        if let Some(outgoing) = self.core.checkpoint(now, topic, partition) {
-            self.log.send(record::encode_checkpoint(topic, partition, &outgoing));
-        }
     }
 }

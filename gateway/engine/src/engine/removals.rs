@@ -41,7 +41,8 @@ mod tests {
     #[test]
     fn a_removal_that_stays_unconfirmed_is_a_trouble_of_its_service_until_it_is_decided() {
         let patience = Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(300) };
-        let (mut local, board) = (Local::new(patience, Selection::everything()), TroubleBoard::default());
+        let (mut local, board) =
+            (Local::new(patience, Selection::everything(), federation_core::seed::Seed(1)), TroubleBoard::default());
         let service = ServiceKey::new("public", "G", "orders");
         let instance = Instance {
             weight: Weight::DEFAULT,

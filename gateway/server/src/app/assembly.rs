@@ -13,6 +13,7 @@ use federation_core::local::service::Patience;
 use federation_core::log::control::Descriptor;
 use federation_core::log::record::SCHEMA;
 use federation_core::routing::Damping;
+use federation_core::seed::Seed;
 use federation_core::time::Millis;
 use tokio::sync::{mpsc, watch};
 
@@ -24,12 +25,13 @@ use crate::config::{Compaction, Config, Registry};
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
 use federation_api::serve::Listeners;
 use federation_api::{ApiState, Identity};
-use federation_engine::engine::{Engine, Pace};
+use federation_engine::engine::{Engine, Pace, Waiting};
 use federation_engine::snapshot_file;
 use federation_kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use federation_policy::exclusions::Exclusions;
 use federation_policy::{KeeperOptions, PolicyKeeper, PolicyReader};
 use federation_ports::clock::Clock;
+use federation_ports::commands::commands;
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::{INBOX_CAPACITY, OwnItem};
 use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
@@ -61,34 +63,30 @@ impl Gateway {
         let listeners = Listeners::bind(&gate, config.listen.http, config.listen.grpc)?;
         let registry = start_registry(&config, &folders, &troubles, gate).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
-        let ((inbox_sender, inbox), (commands, command_queue)) =
-            (mpsc::channel(INBOX_CAPACITY), federation_ports::commands::commands());
+        let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
 
         let log_options = kafka_options(&config, topics, exclusions.clone());
-        let (log, kafka) =
-            federation_kafka::connect(log_options, inbox_sender.clone(), metrics.log.clone(), troubles.clone())?;
-        let watched = registry_settings(&config, registry.as_ref())?;
-        let (nacos_handle, nacos) =
-            federation_nacos::connect(watched, inbox_sender, metrics.nacos.clone(), troubles.clone())?;
+        let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
+        let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
+        let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
+        let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
-        let core = restored_core(&config, &listeners, &folders, &exclusions).await?;
+        let (core, flusher) = (restored_core(&config, &listeners, &folders, &exclusions).await?, log.flusher());
         let snapshots = SnapshotKeeper::new(folders.own, troubles.clone(), snapshots);
-        let resolver = resolver(&config, view_reader.clone(), &policy, metrics.resolve.clone());
         let elsewhere = UnmatchedNames::new(&config, view_reader.clone(), policy.clone(), troubles.clone());
         let api = ApiState::new(
             identity(&config),
-            view_reader,
+            view_reader.clone(),
             commands,
             policy.clone(),
-            resolver,
+            resolver(&config, view_reader, &policy, metrics.resolve.clone()),
             Arc::clone(&metrics),
             troubles.clone(),
             exclusions,
             clock.now().wall,
         );
-        let flusher = log.flusher();
         let engine = Engine {
             core,
             clock,
@@ -102,6 +100,7 @@ impl Gateway {
             snapshots: snapshot_sender,
             commands: command_queue,
             fault: None,
+            waiting: Waiting::default(),
         };
         Ok(Self {
             engine,
@@ -155,8 +154,7 @@ async fn restored_core(
     if let Some(origins) = read_snapshot(folders.own.clone()).await? {
         core.restore(origins);
     }
-    core.exclude(exclusions.clusters());
-    Ok(core)
+    Ok(core.excluding(exclusions.clusters()))
 }
 
 /// In the order in which `status` shows them.
@@ -312,5 +310,7 @@ fn settings(config: &Config, advertised: String) -> Settings {
             excluded_clusters: config.import.excluded_clusters.clone(),
             items: config.import.selection.clone(),
         },
+        digest: federation_codec::record::digest_of,
+        seed: Seed(rand::random()),
     }
 }

@@ -13,8 +13,8 @@ pub(super) use self::orders::{
 };
 use super::exit::Failure;
 use super::output::Format;
-use federation_demo::ports::CONTROL_PORT;
 use crate::config::LogFormat;
+use federation_demo::ports::CONTROL_PORT;
 use federation_document::values::{LogFilter, parse_duration};
 
 const EXIT_CODES: &str = "Exit codes:

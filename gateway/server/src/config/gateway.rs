@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
-use federation_document::reader::{Fields, Place, Read};
+use federation_document::reader::{Place, Read};
 use federation_document::values::{LogFilter, Ratio};
 
 /// Where this gateway answers.

@@ -1,12 +1,11 @@
 //! Section `routing`: where policies come from, when better news count, and where instances are.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use federation_core::routing::{PlaceRules, ZoneSource};
 
-use federation_document::reader::{Fields, Place, Read};
+use federation_document::reader::{Place, Read};
 use federation_document::values::Bytes;
 use federation_policy::sources::PolicySources;
 

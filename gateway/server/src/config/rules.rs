@@ -1,7 +1,5 @@
 //! Sections `export`, `import` and `namespaces`: what crosses between clusters and under which names.
 
-use std::collections::BTreeMap;
-
 use federation_core::id::ClusterId;
 use federation_core::pattern::{ConfigPattern, Glob, Selection, ServicePattern};
 

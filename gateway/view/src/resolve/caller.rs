@@ -27,8 +27,11 @@ pub struct CallerAsk<'a> {
 /// A place; a part is there only if those above it are, and never empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PlaceAsk<'a> {
+    /// Its region.
     pub region: Option<Cow<'a, str>>,
+    /// Its zone.
     pub zone: Option<Cow<'a, str>>,
+    /// Its part of the zone.
     pub sub_zone: Option<Cow<'a, str>>,
 }
 
@@ -78,6 +81,7 @@ pub struct Asking<'a> {
     network: Option<&'a str>,
     cluster: Option<&'a str>,
     labels: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    /// Who said where the caller is.
     pub place_from: PlaceFrom,
 }
 

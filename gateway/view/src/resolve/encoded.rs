@@ -57,7 +57,7 @@ pub struct Unusable {
 }
 
 /// `W/"0123456789abcdef"`.
-pub type Tag = [u8; 20];
+pub(super) type Tag = [u8; 20];
 
 fn tag(name: u64) -> Tag {
     let mut tag = *b"W/\"0000000000000000\"";

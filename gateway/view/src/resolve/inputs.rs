@@ -14,8 +14,11 @@ use federation_policy::InForce;
 /// One moment's values. Each carries its own version; they need not have changed together.
 #[derive(Clone, Debug)]
 pub struct Inputs {
+    /// The policies in force.
     pub policy: Arc<InForce>,
+    /// The drains in force.
     pub intents: Arc<IntentTable>,
+    /// Where the clusters are, and how fresh.
     pub clusters: Arc<ClusterTable>,
 }
 
@@ -32,6 +35,8 @@ pub struct Stamp {
 }
 
 impl Inputs {
+    /// The versions that a plan of the service is made from.
+    #[must_use]
     pub fn stamp(&self, service: &FederatedService) -> Stamp {
         Stamp {
             service: service.revision,
@@ -56,8 +61,11 @@ impl Stamp {
 
 /// How the facts of one origin of a service are to be taken now, and how old they are.
 pub struct OriginState<'a> {
+    /// Whose.
     pub id: &'a ClusterId,
+    /// As the origin's facts are to be taken.
     pub freshness: Freshness,
+    /// As routing takes them.
     pub effective: Freshness,
     /// For people.
     pub reason: &'a str,

@@ -128,12 +128,15 @@ impl Resolver {
 
 /// A plan as bytes, and the service that was planned.
 pub struct Found {
+    /// What was planned.
     pub service: Arc<FederatedService>,
     kept: Arc<Kept>,
     face: Face,
 }
 
 impl Found {
+    /// The plan, as the face that asked writes it.
+    #[must_use]
     pub fn encoded(&self) -> &Encoded {
         self.kept.face(self.face).expect("it was there, or added, when this was found")
     }

@@ -19,14 +19,19 @@ use federation_policy::InForce;
 
 /// A plan and what it was made from.
 pub struct Planned {
+    /// What was planned.
     pub service: Arc<FederatedService>,
+    /// For whom.
     pub caller: Caller,
+    /// From which versions.
     pub stamp: Stamp,
+    /// By which policies.
     pub policy: Arc<InForce>,
     /// The rule that names the service; `None`: none does.
     pub rule: Option<ServicePattern>,
     /// What was planned; [`Plan`] refers to it by index.
     pub offers: Vec<Offer>,
+    /// Who gets which share.
     pub plan: Plan,
     /// Weights in hundredths for callers that pick by weight alone, by offer.
     flat: Vec<Option<u64>>,
@@ -199,13 +204,16 @@ impl Planned {
 
 /// An instance that is not used.
 pub struct Unused {
+    /// Its id.
     pub id: Arc<str>,
+    /// Its cluster.
     pub origin: String,
+    /// Why, for people.
     pub reason: String,
 }
 
 /// As answers say it.
-pub fn word(health: Health) -> &'static str {
+pub(super) fn word(health: Health) -> &'static str {
     match health {
         Health::Healthy => "healthy",
         Health::Unhealthy => "unhealthy",
@@ -214,7 +222,7 @@ pub fn word(health: Health) -> &'static str {
 }
 
 /// Where a caller is, for people.
-pub fn caller_word(caller: &Caller) -> String {
+pub(super) fn caller_word(caller: &Caller) -> String {
     let place = match caller.locality.to_string() {
         nowhere if nowhere.is_empty() => "without a place".to_owned(),
         place => format!("at {place}"),

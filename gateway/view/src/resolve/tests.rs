@@ -14,7 +14,6 @@ use federation_core::time::{Mono, WallMs};
 use super::cache::MOST_CLASSES;
 use super::*;
 use crate::view::{self, ClusterTable, ViewChange, ViewWriter};
-use federation_ports::metrics::Metrics;
 
 /// Two clusters in regions of their names, and a resolver beside the first.
 struct World {

@@ -22,7 +22,7 @@ const ORDERS_WAITING: usize = 15;
 /// Between two slices of a question: about as long as a slice, so that questions take half of one core at most.
 const PAUSE: Duration = Duration::from_millis(10);
 /// A question that has run for so long is ended. Clients give up after half of it; nothing that a federation has today takes so long.
-pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Whoever finds no place is told to come back after this many seconds at most.
 const LONGEST_RETRY_S: u64 = 60;
 

@@ -19,7 +19,6 @@ use super::*;
 use crate::resolve::{KEPT_BYTES, OwnPlace};
 use crate::view::{self, ClusterTable, ViewChange};
 use federation_policy::InForce;
-use federation_ports::metrics::Metrics;
 
 const CLUSTERS: [&str; 4] = ["a", "b", "c", "d"];
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use federation_codec::record::EncodedRecord;
 use federation_codec::record::{encode_control, encode_header, encode_outgoing};
 use federation_core::config_item::ConfigItem;
 use federation_core::federation::input::Outgoing;
@@ -15,7 +16,6 @@ use federation_core::log::record::{Body, Epoch, Header, SCHEMA, TopicKind};
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::{Millis, WallMs};
-use federation_codec::record::EncodedRecord;
 use federation_proto::federation::log::v1 as proto;
 use prost::Message;
 use rand::RngExt;

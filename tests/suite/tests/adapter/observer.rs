@@ -98,7 +98,7 @@ impl Gateway {
             handle: Asker(handle),
             metrics,
             troubles,
-            local: Local::new(patience, export),
+            local: Local::new(patience, export, federation_core::seed::Seed(1)),
             told: Vec::new(),
             inbox,
             started: Instant::now(),

@@ -11,6 +11,7 @@ mod trouble;
 use std::sync::Arc;
 
 use federation_codec::record;
+use federation_codec::record::EncodedRecord;
 use federation_core::config_item::ConfigItem;
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Weight};
@@ -19,8 +20,7 @@ use federation_core::log::key::DataKey;
 use federation_core::log::record::{Body, Epoch, Header, SCHEMA};
 use federation_core::time::{Millis, WallMs};
 use federation_harness::{Kafka, KafkaOptions, Part, Parts};
-use federation_codec::record::EncodedRecord;
-use federation_ports::inbox::{Log};
+use federation_ports::inbox::Log;
 use member::{Member, config_key, instance_key, options, record};
 
 async fn kafka(properties: &[(&str, &str)]) -> Kafka {

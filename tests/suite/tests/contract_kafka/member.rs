@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use federation_codec::record;
+use federation_codec::record::EncodedRecord;
 use federation_core::federation::input::{Input, LogInput, Outgoing, SendId};
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use federation_core::log::key::{DataKey, RecordKey};
@@ -14,7 +15,6 @@ use federation_kafka::options::{KafkaOptions, TopicSettings};
 use federation_kafka::produce::KafkaLog;
 use federation_kafka::topics::TopicNames;
 use federation_kafka::{PartPanicked, TopicsHealth, connect};
-use federation_codec::record::EncodedRecord;
 use federation_ports::inbox::{INBOX_CAPACITY, Log, News};
 use federation_ports::metrics::{LogMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;

@@ -22,7 +22,7 @@ fn instances(ips: &[&str]) -> Vec<(InstanceId, Instance)> {
 
 /// A service with two instances on a settled connection, one of which goes missing at 100 s. No read of it is answered.
 fn one_missing() -> (Local, ServiceKey) {
-    let mut local = Local::new(PATIENCE, Selection::everything());
+    let mut local = Local::new(PATIENCE, Selection::everything(), Seed(1));
     let service = ServiceKey::new("public", "G", "s");
     let mut step = |now, input| drop(local.step(at(now), input, &|_| false, &mut Vec::new()));
     step(0, LocalInput::Connected);
@@ -103,7 +103,7 @@ fn a_sick_instance_is_not_thought_better_of_for_being_missing() {
 
 #[test]
 fn many_doubts_at_once_are_spread_over_steps() {
-    let mut local = Local::new(PATIENCE, Selection::everything());
+    let mut local = Local::new(PATIENCE, Selection::everything(), Seed(1));
     let service = |number: usize| ServiceKey::new("public", "G", &number.to_string());
     drop(local.step(at(0), LocalInput::Connected, &|_| false, &mut Vec::new()));
     for (now, ips) in [(0, &["10.0.0.1"][..]), (50, &["10.0.0.1"]), (100, &[])] {

@@ -22,7 +22,7 @@ fn the_first_sweep_is_not_later_than_a_sweep_is_due() {
     for (interval, latest) in [(10, 15), (300, 65)] {
         for name in 0..20 {
             let patience = Patience { sweep_interval: Millis::from_secs(interval), ..PATIENCE };
-            let mut local = Local::new(patience, Selection::everything());
+            let mut local = Local::new(patience, Selection::everything(), Seed(1));
             let service = ServiceKey::new("public", "G", &name.to_string());
             let listed = LocalInput::Listed { service: service.clone(), instances: Vec::new(), protected: false };
             for input in [LocalInput::Connected, LocalInput::Discovered(service), listed] {
@@ -36,7 +36,7 @@ fn the_first_sweep_is_not_later_than_a_sweep_is_due() {
 
 #[test]
 fn a_service_that_falls_due_while_nacos_is_away_is_asked_for_after() {
-    let mut local = Local::new(PATIENCE, Selection::everything());
+    let mut local = Local::new(PATIENCE, Selection::everything(), Seed(1));
     let step = |local: &mut Local, now, input| drop(local.step(now, input, &|_| false, &mut Vec::new()));
     let service = ServiceKey::new("public", "G", "s");
     step(&mut local, at(0), LocalInput::Connected);

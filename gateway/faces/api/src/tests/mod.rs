@@ -38,7 +38,6 @@ use super::{ApiState, Identity};
 use federation_policy::exclusions::Exclusions;
 use federation_policy::{InForce, PolicyReader, PolicySource};
 use federation_ports::commands::EngineCommands;
-use federation_ports::metrics::Metrics;
 use federation_ports::trouble::TroubleBoard;
 use federation_view::resolve::{OwnPlace, Resolver};
 use federation_view::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};

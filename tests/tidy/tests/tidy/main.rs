@@ -130,6 +130,17 @@ fn the_core_has_no_runtime_clock_socket_lock_or_chance() {
 }
 
 #[test]
+fn maps_of_the_core_are_seeded_by_whoever_makes_it() {
+    let mut sources = source::under("gateway/core/src");
+    sources.retain(|source| !source.is_test() && !source.name.ends_with("/seed.rs"));
+    none(&findings(sources, |source| {
+        let code = source.code();
+        let used = ["RandomState", "HashMap", "HashSet"].into_iter().filter(|word| code.contains(word));
+        used.map(|word| format!("{}: has {word}; use seed::Map or seed::Set", source.name)).collect()
+    }));
+}
+
+#[test]
 fn strangers_are_let_in_at_one_place() {
     // The listener itself; and the demo looks for free ports.
     let may = |name: &str| name.starts_with("gateway/listener/") || name.ends_with("gateway/demo/src/ports.rs");
