@@ -1,16 +1,37 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
+.PHONY: help demo test test-all check unit sim test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## three regions in one process, no other software
+	@tests/machine demo
 	cargo run --bin nacos-fed -- demo
 
 test: ## everything: fmt, clippy, unit, property, contract and end-to-end tests on real Kafka and Nacos
 	@tests/run
+
+test-all: test trials bench-drain bench-stranger ## test, and what takes longer: faults of brokers by rounds, benchmarks with bounds; two hours
+
+check: ## format, lints, tidiness, documentation: before each commit
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	cargo test --quiet --package federation-tidy
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items
+
+unit: ## all tests that need no server
+	cargo test --quiet --workspace
+
+SEED ?= 1
+STEPS ?= 40
+sim: ## one seed of the simulation, all its effects (SEED=1 STEPS=40); the same text each time
+	@cargo run --quiet --package federation-core --example simulate -- $(SEED) $(STEPS)
+
+FACE ?= api
+test-face: ## the tests of one face alone (FACE=api)
+	cargo test --quiet --package federation-$(FACE)
 
 stack: ## a real Kafka, a Nacos 3.x (shanghai), a Nacos 2.x (frankfurt) and two gateways; stays up
 	@cargo run --quiet --bin harness -- stack up

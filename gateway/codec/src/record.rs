@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use federation_core::config_item::ConfigItem;
-use federation_core::federation::input::{Outgoing, OutgoingCheckpoint, SendId};
+use federation_core::input::{Outgoing, OutgoingCheckpoint, SendId};
 use federation_core::instance::{Health, Instance, Weight};
 use federation_core::locality::Locality;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use federation_core::federation::OriginSnapshot;
-use federation_core::federation::input::Outgoing;
+use federation_core::input::Outgoing;
 use federation_core::intents::{DrainIntent, DrainTarget};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor};
 use federation_core::log::key::RecordKey;

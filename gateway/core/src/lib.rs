@@ -4,10 +4,13 @@
 //! and leaves as a deadline; adapters turn effects into actions.
 
 pub mod config_item;
+pub mod drains;
+mod escape;
 pub mod federation;
 pub mod freshness;
 pub mod host;
 pub mod id;
+pub mod input;
 pub mod instance;
 pub mod intents;
 pub mod lease;
@@ -16,8 +19,11 @@ pub mod locality;
 pub mod log;
 pub mod namespaces;
 pub mod pattern;
+pub mod percent;
 pub mod publish;
+pub mod pulse;
 pub mod routing;
 pub mod seed;
 pub mod service;
 pub mod time;
+pub mod what_if;

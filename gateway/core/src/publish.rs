@@ -19,7 +19,7 @@ mod ledger;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::federation::input::{Outgoing, SendId};
+use crate::input::{Outgoing, SendId};
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
 use crate::log::partition::Fold;

@@ -14,6 +14,15 @@ pub struct Millis(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WallMs(pub u64);
 
+/// Both clocks at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// What decisions are made by.
+    pub mono: Mono,
+    /// What people are shown.
+    pub wall: WallMs,
+}
+
 impl Mono {
     /// Time passed since `earlier`; zero if `earlier` lies ahead.
     #[must_use]

@@ -22,10 +22,10 @@ mod thread;
 
 use std::sync::Arc;
 
-use federation_core::federation::input::{Input, LogInput};
-use federation_core::federation::{Changed, Federation, Now, OriginSnapshot};
+use federation_core::federation::{Changed, Federation, OriginSnapshot};
 use federation_core::id::{ConfigKey, ServiceKey};
-use federation_core::time::{Millis, Mono};
+use federation_core::input::{Input, LogInput};
+use federation_core::time::{Millis, Mono, Now};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

@@ -2,8 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use federation_core::federation::Now;
-use federation_core::time::{Mono, WallMs};
+use federation_core::time::{Mono, Now, WallMs};
 
 /// This process's clocks. One per process: cluster ages are told by it.
 #[derive(Clone, Copy, Debug)]

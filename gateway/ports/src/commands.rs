@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use federation_core::drains::Taken;
 use federation_core::id::ClusterId;
-use federation_core::intents::{DrainOrder, DrainRefused, Taken};
+use federation_core::intents::{DrainOrder, DrainRefused};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that wait for the engine at most. People and their scripts give them; more at once are a mistake somewhere.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use federation_codec::record::EncodedRecord;
-use federation_core::federation::input::Input;
 use federation_core::id::{ConfigKey, ServiceKey};
+use federation_core::input::Input;
 use federation_core::log::record::PartitionId;
 use tokio::sync::mpsc;
 

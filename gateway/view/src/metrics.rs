@@ -141,7 +141,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    use federation_core::intents::{Counter, DrainIntent, DrainTarget, IntentTable};
+    use federation_core::drains::IntentTable;
+    use federation_core::intents::{Counter, DrainIntent, DrainTarget};
     use federation_core::log::intents::LoggedDrain;
     use federation_core::routing::{DrainGuard, Percent};
     use federation_core::service::Revision;

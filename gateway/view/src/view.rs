@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dashmap::DashMap;
+use federation_core::drains::{IntentTable, Settled, Taken};
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
-use federation_core::intents::{IntentTable, Settled, Taken};
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
 use federation_core::time::Millis;
 use tokio::sync::watch;

@@ -6,17 +6,17 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use federation_core::drains::IntentTable;
 use federation_core::freshness::Freshness;
 use federation_core::id::{InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
-use federation_core::intents::IntentTable;
 use federation_core::locality::Locality;
 use federation_core::routing::{
-    Caller, Drain, DrainGuard, Hypothesis, Impact, Intents, Origin, Percent, PlaceRules, Policies, Policy,
-    Reachability, Scene, gather, plan,
+    Caller, Drain, DrainGuard, Intents, Origin, Percent, PlaceRules, Policies, Policy, Reachability, gather, plan,
 };
 use federation_core::service::{ClusterStatus, FederatedInstance, FederatedService, OriginInstances, Revision, Source};
 use federation_core::time::Mono;
+use federation_core::what_if::{Hypothesis, Impact, Scene};
 
 const SIZES: [u16; 5] = [5, 50, 500, 5_000, 10_000];
 const CLUSTERS: [&str; 3] = ["a", "b", "c"];

@@ -16,8 +16,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{Input, LogInput};
 use federation_core::id::ClusterId;
+use federation_core::input::{Input, LogInput};
 use federation_core::log::record::{PartitionId, TopicKind};
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};

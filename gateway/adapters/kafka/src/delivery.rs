@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::SendId;
 use federation_core::id::ClusterId;
+use federation_core::input::SendId;
 use federation_core::log::record::{PartitionId, TopicKind};
 use federation_core::publish::Failure;
 use rdkafka::ClientContext;

@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{Input, LogInput};
 use federation_core::id::ClusterId;
+use federation_core::input::{Input, LogInput};
 use federation_core::log::record::{PartitionId, TopicKind};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio_util::sync::CancellationToken;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{Input, LogInput};
 use federation_core::id::ClusterId;
+use federation_core::input::{Input, LogInput};
 use federation_core::log::bounds::Bounds;
 use federation_core::log::record::{PartitionId, TopicKind};
 use tokio::sync::watch;

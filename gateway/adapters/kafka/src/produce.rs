@@ -9,7 +9,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use federation_core::federation::input::SendId;
+use federation_core::input::SendId;
 use federation_core::log::record::{PartitionId, TopicKind};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{Input, LogInput};
+use federation_core::input::{Input, LogInput};
 use federation_core::log::record::TopicKind;
 use federation_core::publish::Failure;
 use tokio::time::MissedTickBehavior;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use federation_core::federation::input::{Outgoing, SendId};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
+use federation_core::input::{Outgoing, SendId};
 use federation_core::instance::{Health, Instance, Weight};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
@@ -23,7 +23,7 @@ use super::options::{TopicCreation, TopicSettings};
 use super::topics::TopicNames;
 use super::*;
 use federation_codec::record::EncodedRecord;
-use federation_core::federation::input::{Input, LogInput};
+use federation_core::input::{Input, LogInput};
 use federation_ports::inbox::{Log, News};
 
 const PARTITIONS: u32 = 2;

@@ -1,6 +1,6 @@
 //! One turn of reading a partition: records decoded and put into batches, in their order, ready to be handed over. Free of I/O.
 
-use federation_core::federation::input::{Input, LogInput};
+use federation_core::input::{Input, LogInput};
 use federation_core::log::bounds::{Bounds, judge_descriptor};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::{DataKey, RecordKey};

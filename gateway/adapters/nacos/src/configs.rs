@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use federation_core::config_item::ConfigItem;
-use federation_core::federation::input::{ConfigReading, LocalInput};
 use federation_core::id::ConfigKey;
+use federation_core::input::{ConfigReading, LocalInput};
 use foldhash::fast::RandomState;
 use futures::StreamExt;
 use futures::future::BoxFuture;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::LocalInput;
 use federation_core::id::ServiceKey;
+use federation_core::input::LocalInput;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use federation_core::federation::input::LocalInput;
+use federation_core::input::LocalInput;
 use nacos_protocol::client::{Call, Cause, Event, Events, Refusal, ServerAbilities, ServiceName, ServiceSource};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;

@@ -11,7 +11,7 @@
 //! Invariants: nothing here removes. An error, a refusal, an empty page, a lost connection become words of their own, never an empty list.
 //! No call of the handle waits. All queues are bounded: by a number, or by the number of subjects that exist, each of which waits once.
 //!
-//! [`LocalInput`]: federation_core::federation::input::LocalInput
+//! [`LocalInput`]: federation_core::input::LocalInput
 
 mod about;
 mod calls;

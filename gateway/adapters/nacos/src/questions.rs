@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{LocalInput, ServiceReading};
 use federation_core::id::ServiceKey;
+use federation_core::input::{LocalInput, ServiceReading};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use nacos_protocol::client::ServiceName;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use federation_core::federation::input::{Input, LocalInput, ServiceReading};
 use federation_core::id::{ConfigKey, ServiceKey};
+use federation_core::input::{Input, LocalInput, ServiceReading};
 use foldhash::fast::RandomState;
 use nacos_protocol::admin::Admin;
 use nacos_protocol::client::{Client, ServiceName};

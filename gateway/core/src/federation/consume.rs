@@ -1,17 +1,17 @@
 //! News of the log: members, records, ends, and what they mean for the origin that they are of.
 
-use crate::federation::input::{Effect, LogInput, SendId};
 use crate::federation::reconcile::Occasion;
 use crate::federation::stated::Described;
-use crate::federation::{Counts, Federation, Now, Origin};
+use crate::federation::{Counts, Federation, Origin};
 use crate::id::ClusterId;
+use crate::input::{Effect, LogInput, SendId};
 use crate::local::observation::{Doubt, Subject};
 use crate::log::control::{ControlKey, ControlValue, Descriptor};
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::partition::{Applied, Partition};
 use crate::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
 use crate::publish::{Failure, ReadBack};
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 
 impl Federation {
     pub(super) fn step_log(&mut self, now: Now, input: LogInput, effects: &mut Vec<Effect>) {

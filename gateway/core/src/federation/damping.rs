@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::federation::{Federation, Now, Origin};
+use crate::federation::{Federation, Origin};
 use crate::freshness::Freshness;
 use crate::id::{ClusterId, InstanceId, ServiceKey};
 use crate::instance::Health;
 use crate::log::key::DataKey;
 use crate::routing::{Damped, Severity, Word};
 use crate::seed::{Map, Seed};
-use crate::time::{Millis, Mono};
+use crate::time::{Millis, Mono, Now};
 
 /// An instance of one origin, within its service.
 type Registration = (ClusterId, InstanceId);

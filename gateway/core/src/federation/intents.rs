@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::federation::input::{Effect, Order};
-use crate::federation::{Federation, Now};
+use crate::drains::writer::{Part, Write};
+use crate::drains::{IntentTable, Taken};
+use crate::federation::Federation;
 use crate::id::ClusterId;
-use crate::intents::writer::{Part, Write};
-use crate::intents::{
-    Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, IntentTable, LONGEST_TEXT_BYTES, Ramp, Taken,
-};
+use crate::input::{Effect, Order};
+use crate::intents::{Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, LONGEST_TEXT_BYTES, Ramp};
 use crate::lease::Role;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::intents::DrainRecord;
 use crate::log::record::Header;
-use crate::time::Millis;
+use crate::time::{Millis, Now};
 
 /// A member that was never heard is waited for this long before an order is taken without knowing its orders.
 const FIRST_WORD_WITHIN: Millis = Millis::from_secs(10);

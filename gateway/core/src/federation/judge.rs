@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::federation::{Now, Origin};
+use crate::federation::Origin;
 use crate::intents::DrainTarget;
 use crate::log::bounds::{Bounds, OutOfBounds, judge_control, judge_record, value_bytes};
 use crate::log::control::ControlKey;
@@ -14,6 +14,7 @@ use crate::log::intents::DrainRecord;
 use crate::log::key::RecordKey;
 use crate::log::partition::{Applied, Partition};
 use crate::log::record::{Body, ControlRecord, PartitionId, Record};
+use crate::time::Now;
 
 /// Keys that are remembered one by one; of more it is only known that there are.
 const MOST_REMEMBERED: usize = 64;

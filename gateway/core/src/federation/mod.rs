@@ -11,7 +11,6 @@
 
 mod consume;
 mod damping;
-pub mod input;
 mod intents;
 mod judge;
 mod own;
@@ -26,17 +25,17 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::drains::IntentTable;
+use crate::drains::prune::Pruner;
+use crate::drains::writer::IntentWriter;
 use crate::federation::damping::HealthMemory;
-use crate::federation::input::{Effect, Input, LocalInput, Outgoing, ReplicaIdentity};
 use crate::federation::judge::Load;
 use crate::federation::reconcile::Reconciling;
 use crate::federation::stated::Described;
 use crate::federation::tally::Tally;
-use crate::freshness::{Freshness, FreshnessSettings, Pulse};
+use crate::freshness::Freshness;
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
-use crate::intents::IntentTable;
-use crate::intents::prune::Pruner;
-use crate::intents::writer::IntentWriter;
+use crate::input::{Effect, Input, LocalInput, Outgoing, ReplicaIdentity};
 use crate::lease::{Lease, Role, Wish};
 use crate::local::observation::{Connection, Local, Subject};
 use crate::local::service::Patience;
@@ -47,10 +46,11 @@ use crate::log::key::DataKey;
 use crate::log::origin::OriginLog;
 use crate::pattern::{Glob, Selection};
 use crate::publish::Publisher;
+use crate::pulse::{FreshnessSettings, Pulse};
 use crate::routing::{Damped, Damping};
 use crate::seed::Seed;
 use crate::service::Revision;
-use crate::time::{Millis, Mono, WallMs};
+use crate::time::{Millis, Mono, Now};
 
 pub use judge::SetAside;
 pub use partitions::PartitionMismatch;
@@ -111,15 +111,6 @@ impl Import {
         let named = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(id.as_str()));
         named(&self.clusters) && !named(&self.excluded_clusters)
     }
-}
-
-/// Both clocks at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// What decisions are made by.
-    pub mono: Mono,
-    /// What people are shown.
-    pub wall: WallMs,
 }
 
 /// What changed in what answers are made of, since it was last taken.

@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
-use crate::federation::input::{Effect, SendId};
-use crate::federation::{Federation, Now};
+use crate::federation::Federation;
+use crate::input::{Effect, SendId};
 use crate::lease::Role;
 use crate::log::key::DataKey;
 use crate::log::origin::{Image, topic_of};
 use crate::log::partition::Partition;
 use crate::log::record::{Body, PartitionId, TopicKind};
 use crate::publish::OwnPartition;
+use crate::time::Now;
 
 /// Records that one step sends at most: some milliseconds.
 const SENT_IN_A_STEP: usize = 500;
@@ -54,18 +55,12 @@ impl Federation {
     fn send_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
         for _ in 0..SENT_IN_A_STEP {
             let Some((key, since, wall)) = self.publisher.next(now.mono) else { return };
-            let body = match self.wanted(&key) {
-                Wanted::Unknown => {
-                    self.publisher.clear(&key); // Marked anew when something is known.
-                    continue;
-                }
-                Wanted::Absent => Body::Tombstone,
-                Wanted::Present(body) => body,
-            };
-            if !self.differs(&key) {
-                self.publisher.clear(&key);
+            let wanted = self.wanted(&key);
+            if !self.differs_from(&key, &wanted) {
+                self.publisher.clear(&key); // Where nothing is known, it is marked anew when something is.
                 continue;
             }
+            let body = if let Wanted::Present(body) = wanted { body } else { Body::Tombstone };
             let partitions = self.leadership.count;
             self.leadership.note_change(now.mono, (topic_of(&key), key.partition(partitions)));
             let outgoing = self.publisher.send(now.mono, self.lease.epoch(), (key, since, wall), body, partitions);
@@ -95,20 +90,24 @@ impl Federation {
 
     /// Whether what is under way, or else in the log, is not what is wanted.
     pub(super) fn differs(&self, key: &DataKey) -> bool {
-        let wanted = match self.wanted(key) {
+        self.differs_from(key, &self.wanted(key))
+    }
+
+    fn differs_from(&self, key: &DataKey, wanted: &Wanted) -> bool {
+        let wanted = match wanted {
             Wanted::Unknown => return false,
             Wanted::Absent => None,
             Wanted::Present(body) => Some(body),
         };
         match self.publisher.pending(key) {
             Some(Body::Tombstone) => wanted.is_some(),
-            Some(pending) => wanted.as_ref() != Some(pending),
+            Some(pending) => wanted != Some(pending),
             None => {
                 let image = self.origins.get(self.cluster()).and_then(|origin| origin.log.image(key));
                 match (image, wanted) {
                     (None, None) => false,
-                    (Some(Image::Instance(logged)), Some(Body::Instance(instance))) => logged != instance,
-                    (Some(Image::Config(logged)), Some(Body::Config(item))) => logged != item,
+                    (Some(Image::Instance(logged)), Some(Body::Instance(instance))) => logged != *instance,
+                    (Some(Image::Config(logged)), Some(Body::Config(item))) => logged != *item,
                     _ => true,
                 }
             }

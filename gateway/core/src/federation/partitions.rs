@@ -4,14 +4,14 @@
 //! that many, and partitions that somebody added stay empty. Invariant: what is served goes on being served while the log is
 //! read anew over another number.
 
-use crate::federation::{Federation, Now, Origin};
+use crate::federation::{Federation, Origin};
 use crate::id::ClusterId;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
 use crate::log::partition::Fold;
 use crate::log::record::Record;
 use crate::seed::Seed;
-use crate::time::Millis;
+use crate::time::{Millis, Now};
 
 use super::snapshot::facts_of;
 

@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::federation::input::Effect;
-use crate::federation::{Federation, Now};
+use crate::federation::Federation;
 use crate::id::{InstanceId, ServiceKey};
+use crate::input::Effect;
 use crate::local::observation::{Doubt, Subject};
 use crate::local::service::KnownFrom;
 use crate::log::key::DataKey;
@@ -17,6 +17,7 @@ use crate::log::origin::Image;
 use crate::log::partition::Fold;
 use crate::log::record::TopicKind;
 use crate::publish::OwnPartition;
+use crate::time::Now;
 
 /// Names that one step compares at most: some milliseconds.
 const COMPARED_IN_A_STEP: usize = 500;

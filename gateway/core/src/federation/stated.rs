@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use crate::federation::input::{Effect, OutgoingCheckpoint};
-use crate::federation::{Federation, Now};
+use crate::federation::Federation;
+use crate::input::{Effect, OutgoingCheckpoint};
 use crate::local::observation::Connection;
 use crate::log::control::{ControlKey, ControlValue, Replica};
 use crate::log::ends::ANSWER_WITHIN;
 use crate::log::record::{Checkpoint, Header, PartitionId, Record, SCHEMA, TopicKind};
-use crate::time::{Millis, Mono};
+use crate::time::{Millis, Mono, Now};
 
 /// A checkpoint is written this often even if nothing changes.
 const CHECKPOINT_ANYWAY: Millis = Millis::from_secs(60);

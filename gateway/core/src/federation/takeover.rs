@@ -14,15 +14,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::federation::input::Effect;
+use crate::federation::Federation;
 use crate::federation::reconcile::Occasion;
-use crate::federation::{Federation, Now};
+use crate::input::Effect;
 use crate::lease::Role;
 use crate::log::ends::EndQuestion;
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
 use crate::publish::OwnPartition;
-use crate::time::{Millis, Mono};
+use crate::time::{Millis, Mono, Now};
 
 /// A checkpoint follows a change of its partition within this time (rule R16).
 const CHECKPOINT_AFTER_CHANGE: Millis = Millis::from_secs(10);

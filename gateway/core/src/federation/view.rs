@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::federation::damping::HealthMemory;
-use crate::federation::{Federation, Now, Origin};
-use crate::freshness::{Freshness, Verdict};
+use crate::federation::{Federation, Origin};
+use crate::freshness::Freshness;
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::local::observation::Connection;
 use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
+use crate::pulse::Verdict;
 use crate::service::{
     ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, HoldReason, OriginConfig,
     OriginInstances, Source,
 };
-use crate::time::{Millis, Mono};
+use crate::time::{Millis, Mono, Now};
 
 /// A connected Nacos that was silent for this long is not called connected any more; three rounds of its health check.
 const NACOS_SILENT_AFTER: Millis = Millis::from_secs(10);
@@ -52,7 +53,7 @@ impl Federation {
         Some(FederatedConfig { key: key.clone(), revision: self.revision, items })
     }
 
-    /// All clusters, sorted by id, with their freshness as of the last [`Input::Look`](crate::federation::input::Input::Look).
+    /// All clusters, sorted by id, with their freshness as of the last [`Input::Look`](crate::input::Input::Look).
     #[must_use]
     pub fn clusters(&self) -> Vec<ClusterStatus> {
         self.origins.iter().map(|(id, origin)| self.status(id, origin)).collect()

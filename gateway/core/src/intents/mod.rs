@@ -1,22 +1,18 @@
 //! What operators want, kept in the log (rule R24): drains, each of one target.
 //!
 //! A [`DrainIntent`] stands in the control topic of the cluster where it was ordered, one for each [`DrainTarget`]. Of all
-//! clusters' the highest (counter, cluster) is in force: [`IntentTable`] says which, and what it means for a service.
+//! clusters' the highest (counter, cluster) is in force: see [`drains`](crate::drains).
 
-pub(crate) mod prune;
 mod ramp;
-mod table;
 mod target;
-pub(crate) mod writer;
 
 use std::sync::Arc;
 
 pub use ramp::Ramp;
-pub use table::{DrainInForce, IntentTable, Settled, Taken};
 pub use target::{DrainTarget, InvalidTarget};
 
 use crate::id::ClusterId;
-use crate::routing::{DrainGuard, Percent};
+use crate::percent::Percent;
 use crate::time::{Millis, WallMs};
 
 /// Counters from here on are nobody's: one absurd record must not make every later order a lower one.
@@ -51,6 +47,16 @@ impl Counter {
     pub fn next(self) -> Self {
         if self.0 < HIGHEST_COUNTER { Self(self.0 + 1) } else { self }
     }
+}
+
+/// What happens to a drain that would leave a service nothing healthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DrainGuard {
+    /// It is void for that service.
+    #[default]
+    VoidIfNothingIsLeft,
+    /// It is in force all the same.
+    Force,
 }
 
 /// One drain as it stands in the log.

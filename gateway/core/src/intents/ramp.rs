@@ -1,6 +1,6 @@
 //! How a percentage goes from one value to another in steps.
 
-use crate::routing::Percent;
+use crate::percent::Percent;
 use crate::time::{Millis, WallMs};
 
 /// Steps follow each other at this interval at least: a shorter ramp takes larger steps.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::escape;
 use crate::id::{ClusterId, InvalidId, ServiceKey};
-use crate::log::escape;
 use crate::pattern::{InvalidGlob, ServicePattern};
 
 /// A cluster, or the services of it that a pattern names. There is one spelling for each.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::config_item::ConfigItem;
-use crate::federation::input::ConfigReading;
+use crate::input::ConfigReading;
 use crate::local::service::KnownFrom;
 use crate::service::{Held, HoldReason};
 use crate::time::{Millis, Mono};

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::federation::input::{ConfigReading, Effect, LocalInput, ServiceReading};
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
+use crate::input::{ConfigReading, Effect, LocalInput, ServiceReading};
 use crate::instance::Instance;
 use crate::local::config::LocalConfig;
 use crate::local::held::HeldCounts;

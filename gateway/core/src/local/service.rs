@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::federation::input::ServiceReading;
 use crate::id::InstanceId;
+use crate::input::ServiceReading;
 use crate::instance::{Health, Instance};
 use crate::service::{Held, HoldReason};
 use crate::time::{Millis, Mono};
@@ -287,14 +287,16 @@ impl LocalService {
         // A service that is new on a connection which has stood for the hold is nobody's recovery.
         self.settled |= !self.listed && now >= self.connected_at + patience.removal_hold;
         let first = !self.listed_on_this_connection;
-        let listing: Listing =
-            instances.into_iter().map(|(id, instance)| (id, Arc::new(shown(instance, protected)))).collect();
+        // Most lists say what is known: nothing is made anew for an instance that did not change.
+        let mut listing = instances;
+        listing.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut changed = self.miss(now, &listing);
         for (id, instance) in listing {
+            let instance = shown(instance, protected);
             self.proven_gone.remove(&id);
             let was_missing = self.missing.remove(&id).is_some();
-            if was_missing || self.present.get(&id) != Some(&instance) {
-                self.present.insert(id.clone(), instance);
+            if was_missing || self.present.get(&id).is_none_or(|known| **known != instance) {
+                self.present.insert(id.clone(), Arc::new(instance));
                 changed.push(id);
             }
         }
@@ -315,9 +317,10 @@ impl LocalService {
         changed
     }
 
-    /// Known enabled instances that `listing` lacks become missing.
-    fn miss(&mut self, now: Mono, listing: &Listing) -> Vec<InstanceId> {
-        let gone = |(id, instance): &(&InstanceId, &Arc<Instance>)| instance.enabled && !listing.contains_key(*id);
+    /// Known enabled instances that `listing`, which is in the order of ids, lacks become missing.
+    fn miss(&mut self, now: Mono, listing: &[(InstanceId, Instance)]) -> Vec<InstanceId> {
+        let is_listed = |id: &InstanceId| listing.binary_search_by(|(listed, _)| listed.cmp(id)).is_ok();
+        let gone = |(id, instance): &(&InstanceId, &Arc<Instance>)| instance.enabled && !is_listed(id);
         let ids: Vec<InstanceId> = self.present.iter().filter(gone).map(|(id, _)| id.clone()).collect();
         for id in &ids {
             let last = self.present.remove(id).expect("the id was just found");

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::escape;
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
-use crate::log::escape;
 
 /// Parts the fields of a key.
 pub const SEPARATOR: char = '\u{1f}';

@@ -3,7 +3,6 @@
 pub mod bounds;
 pub mod control;
 pub mod ends;
-pub(crate) mod escape;
 pub mod intents;
 pub mod key;
 pub mod origin;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::OwnPartition;
-use crate::federation::input::SendId;
+use crate::input::SendId;
 use crate::log::ends::EndQuestion;
 use crate::time::Mono;
 

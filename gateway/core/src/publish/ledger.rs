@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Failure, OwnPartition, REFUSED_FROM};
-use crate::federation::input::SendId;
+use crate::input::SendId;
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
 use crate::log::record::{Body, TopicKind};

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use super::census::{Census, Standing};
 use super::endpoint::Origin;
 use super::layout::Layout;
-use super::policy::Percent;
+use crate::intents::DrainGuard;
+use crate::percent::Percent;
 
 /// How many targets of one service are drained at a time at most: each doubles the plans to mix.
 pub const MAX_DRAINS: usize = 4;
@@ -27,16 +28,6 @@ pub struct Drain {
     pub percent: Percent,
     /// What happens if nothing healthy would be left.
     pub guard: DrainGuard,
-}
-
-/// What happens to a drain that would leave a service nothing healthy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DrainGuard {
-    /// It is void for that service.
-    #[default]
-    VoidIfNothingIsLeft,
-    /// It is in force all the same.
-    Force,
 }
 
 /// What operators want of one service, one percentage per target. In byte order of the targets.

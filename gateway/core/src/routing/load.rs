@@ -198,8 +198,8 @@ fn at_most_hundred(percent: u128) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::policy::Percent;
     use super::*;
+    use crate::percent::Percent;
 
     /// total, healthy, degraded.
     fn level((total, healthy, degraded): (u128, u128, u128)) -> LevelCounts {

@@ -25,11 +25,12 @@ mod reachability;
 mod share;
 mod tier;
 mod trace;
-mod what_if;
 
+pub use crate::intents::DrainGuard;
+pub use crate::percent::Percent;
 pub use address::{AdvertisedAddress, InvalidAddress};
 pub use damping::{Damped, Damping, Severity, Word};
-pub use drain::{Drain, DrainGuard, Intents, MAX_DRAINS, RepeatedTarget, Ruling, Verdict};
+pub use drain::{Drain, Intents, MAX_DRAINS, RepeatedTarget, Ruling, Verdict};
 pub use endpoint::{Admission, Caller, Counting, Endpoint, InvalidWeight, Labels, MilliWeight, Origin};
 pub use filter::{LeftOut, LeftOutReason};
 pub use flatten::{FlatWeight, flatten};
@@ -40,8 +41,7 @@ pub use plan::{Basis, LocalityShare, LocalityWeights, Plan, PlannedEndpoint, Pri
 pub use policies::{Effective, InvalidPolicies, MAX_RULES, Policies, Tie};
 pub use policy::{
     Distribute, Failover, InvalidDistribute, InvalidRankLabel, LabelName, LevelSize, LoadOrder, Overprovisioning,
-    PanicThreshold, Percent, Policy, RankLabel, Ranking, Spread, StaleRule,
+    PanicThreshold, Policy, RankLabel, Ranking, Spread, StaleRule,
 };
 pub use reachability::{Reach, Reachability};
 pub use tier::{Rank, RankRule};
-pub use what_if::{Hypothesis, Impact, Outcome, Scene, Shares, SupposedDrain};

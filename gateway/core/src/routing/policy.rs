@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::pattern::LocalityPattern;
 use super::reachability::Reachability;
 use crate::locality::Locality;
+use crate::percent::Percent;
 
 /// How the endpoints of a service are ranked, loaded and shared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,37 +61,13 @@ impl Default for Overprovisioning {
     }
 }
 
-/// A part of a hundred, 0 to 100 in steps of 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Percent(u8);
-
-impl Percent {
-    /// `percent` of at most 100; `None` for more.
-    #[must_use]
-    pub fn new(percent: u8) -> Option<Self> {
-        (percent <= 100).then_some(Self(percent))
-    }
-
-    /// 0 to 100.
-    #[must_use]
-    pub fn get(self) -> u8 {
-        self.0
-    }
-}
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} %", self.0)
-    }
-}
-
 /// Percent of usable endpoints below which a level panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PanicThreshold(pub Percent);
 
 impl Default for PanicThreshold {
     fn default() -> Self {
-        Self(Percent(50))
+        Self(Percent::HALF)
     }
 }
 
@@ -328,7 +305,10 @@ mod tests {
 
     fn distribute(to: &[(&str, u8)]) -> Result<Distribute, InvalidDistribute> {
         let pattern = |text: &str| text.parse::<LocalityPattern>().unwrap();
-        Distribute::new(pattern("*"), to.iter().map(|(to, percent)| (pattern(to), Percent(*percent))).collect())
+        Distribute::new(
+            pattern("*"),
+            to.iter().map(|(to, percent)| (pattern(to), Percent::new(*percent).unwrap())).collect(),
+        )
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use federation_core::federation::input::{ConfigReading, Input, LocalInput, LogInput};
 use federation_core::freshness::Freshness;
+use federation_core::input::{ConfigReading, Input, LocalInput, LogInput};
 use federation_core::lease::Role;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
@@ -334,7 +334,7 @@ fn d05_an_absurd_number_of_partitions_kills_nobody_else() {
     let partitions = 200_000_000;
     let value = ControlValue::Descriptor(Descriptor { partitions, generation: 1, ..Descriptor::default() });
     let record = ControlRecord { offset: 0, key: ControlKey::Descriptor, header: None, value: Some(value) };
-    let now = federation_core::federation::Now { mono: Mono(1), wall: WallMs(1) };
+    let now = federation_core::time::Now { mono: Mono(1), wall: WallMs(1) };
     drop(core.step(now, Input::Log(LogInput::Members(vec![(cluster(S), 8)]))));
     drop(core.step(now, Input::Log(LogInput::Control { origin: cluster(S), records: vec![record] })));
 }
@@ -358,7 +358,7 @@ fn e01_a_restart_of_gateway_and_nacos_together_removes_nothing_here() {
 fn e03_a_service_that_is_watched_and_never_listed_costs_no_tick_each_millisecond() {
     let mut core = core(&cluster(S), 1);
     let mut now = 0;
-    let at = |now: u64| federation_core::federation::Now { mono: Mono(now), wall: WallMs(now) };
+    let at = |now: u64| federation_core::time::Now { mono: Mono(now), wall: WallMs(now) };
     drop(core.step(at(0), Input::Local(LocalInput::Connected)));
     drop(core.step(at(0), Input::Local(LocalInput::Discovered(service("refused")))));
     let mut ticks = 0;

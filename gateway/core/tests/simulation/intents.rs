@@ -1,9 +1,8 @@
 //! Drains across a federation: ordered anywhere, the same everywhere, whatever dies meanwhile (rule R24).
 
-use federation_core::federation::input::{Input, Order, OrderId};
-use federation_core::intents::{
-    Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, HIGHEST_COUNTER, Settled, Taken,
-};
+use federation_core::drains::{Settled, Taken};
+use federation_core::input::{Input, Order, OrderId};
+use federation_core::intents::{Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, HIGHEST_COUNTER};
 use federation_core::lease::Role;
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::record::{ControlRecord, Epoch, Header};

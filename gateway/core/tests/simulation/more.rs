@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use federation_core::federation::input::{Effect, Input, LocalInput, LogInput};
 use federation_core::freshness::Freshness;
+use federation_core::input::{Effect, Input, LocalInput, LogInput};
 use federation_core::lease::Role;
 use federation_core::log::key::DataKey;
 use federation_core::log::record::{PartitionId, TopicKind};
@@ -161,7 +161,7 @@ fn a_start_with_many_services_takes_a_bounded_number_of_steps_and_each_asks_for_
     const SERVICES: usize = 20_000;
     let mut core = core(&cluster(S), 1);
     let mut now = 0;
-    let at = |now: u64| federation_core::federation::Now { mono: Mono(now), wall: WallMs(now) };
+    let at = |now: u64| federation_core::time::Now { mono: Mono(now), wall: WallMs(now) };
     let names: Vec<_> = (0..SERVICES).map(|number| service(&format!("s{number}"))).collect();
     let told = [LocalInput::Connected, LocalInput::Catalog { namespace: "public".into(), services: names.clone() }];
     for input in told {

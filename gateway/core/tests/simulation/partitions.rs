@@ -1,7 +1,7 @@
 //! Topics whose number of partitions is not the one that their cluster writes to (rule R23).
 
-use federation_core::federation::input::{Input, LogInput};
 use federation_core::federation::{Federation, PartitionMismatch};
+use federation_core::input::{Input, LogInput};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
@@ -12,10 +12,8 @@ use super::world::{cluster, core, id, instance, service};
 const STATED: u32 = 8;
 
 fn step(core: &mut Federation, input: LogInput) {
-    let now = federation_core::federation::Now {
-        mono: federation_core::time::Mono(1_000),
-        wall: federation_core::time::WallMs(0),
-    };
+    let now =
+        federation_core::time::Now { mono: federation_core::time::Mono(1_000), wall: federation_core::time::WallMs(0) };
     drop(core.step(now, Input::Log(input)));
 }
 

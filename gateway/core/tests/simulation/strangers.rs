@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use federation_core::config_item::ConfigItem;
-use federation_core::federation::input::{Input, LogInput, Order};
 use federation_core::freshness::Freshness;
 use federation_core::id::{ConfigKey, InstanceId};
+use federation_core::input::{Input, LogInput, Order};
 use federation_core::intents::{Counter, DrainIntent};
 use federation_core::log::bounds::Bounds;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};

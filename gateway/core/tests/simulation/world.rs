@@ -6,23 +6,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use federation_core::federation::input::{
+use federation_core::drains::Taken;
+use federation_core::federation::{Federation, Import, Settings};
+use federation_core::id::{ClusterId, InstanceId, ServiceKey};
+use federation_core::input::{
     ConfigReading, Effect, Input, LocalInput, LogInput, Outgoing, ReplicaIdentity, SendId, ServiceReading,
 };
-use federation_core::federation::{Federation, Import, Now, Settings};
-use federation_core::freshness::FreshnessSettings;
-use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
-use federation_core::intents::{DrainRefused, Taken};
+use federation_core::intents::DrainRefused;
 use federation_core::local::service::Patience;
 use federation_core::log::control::Descriptor;
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
 use federation_core::pattern::Selection;
+use federation_core::pulse::FreshnessSettings;
 use federation_core::routing::Damping;
 use federation_core::seed::Seed;
 use federation_core::service::ClusterStatus;
-use federation_core::time::{Millis, Mono, WallMs};
+use federation_core::time::{Millis, Mono, Now, WallMs};
 use xxhash_rust::xxh3::xxh3_128;
 
 pub(crate) const PARTITIONS: u32 = 2;

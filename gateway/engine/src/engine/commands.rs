@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use federation_core::federation::input::{Order, OrderId};
-use federation_core::intents::{DrainRefused, Taken};
+use federation_core::drains::Taken;
+use federation_core::input::{Order, OrderId};
+use federation_core::intents::DrainRefused;
 use federation_ports::commands::Command;
 use tokio::sync::oneshot;
 

@@ -1,6 +1,6 @@
 //! Carries out what the core wants done. Nothing here decides or waits.
 
-use federation_core::federation::input::{Effect, Outgoing};
+use federation_core::input::{Effect, Outgoing};
 
 use super::Engine;
 use federation_codec::record;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use federation_core::federation::input::{Input, LogInput, ReplicaIdentity};
+use federation_core::input::{Input, LogInput, ReplicaIdentity};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::record::{ControlRecord, Header, TopicKind};
 

@@ -29,8 +29,8 @@ pub(super) fn tell_unconfirmed(board: &TroubleBoard, local: &Local) {
 
 #[cfg(test)]
 mod tests {
-    use federation_core::federation::input::LocalInput;
     use federation_core::id::{InstanceId, ServiceKey};
+    use federation_core::input::LocalInput;
     use federation_core::instance::{Health, Instance, Metadata, Weight};
     use federation_core::local::service::Patience;
     use federation_core::pattern::Selection;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use federation_core::federation::{Federation, Now, PartitionMismatch};
+use federation_core::federation::{Federation, PartitionMismatch};
 use federation_core::lease::Role;
 use federation_core::service::HoldReason;
-use federation_core::time::{Millis, Mono};
+use federation_core::time::{Millis, Mono, Now};
 
 use super::{Engine, origins, removals};
 use federation_ports::facts::Facts;

@@ -4,16 +4,17 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use federation_core::federation::input::{Effect, LocalInput, LogInput, ReplicaIdentity};
+use federation_core::drains::Taken;
 use federation_core::federation::{Import, Settings};
-use federation_core::freshness::FreshnessSettings;
 use federation_core::id::InstanceId;
+use federation_core::input::{Effect, LocalInput, LogInput, ReplicaIdentity};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
-use federation_core::intents::{DrainOrder, Taken};
+use federation_core::intents::DrainOrder;
 use federation_core::local::service::Patience;
 use federation_core::log::control::Descriptor;
 use federation_core::log::record::{ControlRecord, PartitionId, TopicKind};
 use federation_core::pattern::Selection;
+use federation_core::pulse::FreshnessSettings;
 use federation_core::routing::{Damping, DrainGuard, Percent};
 use federation_core::seed::Seed;
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use dashmap::DashMap;
+use federation_core::drains::IntentTable;
 use federation_core::id::ServiceKey;
-use federation_core::intents::IntentTable;
 use federation_core::service::{FederatedService, Revision};
 use federation_core::time::{Millis, Mono};
 use tokio::sync::watch;

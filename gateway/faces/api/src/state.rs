@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use federation_core::drains::IntentTable;
 use federation_core::id::{ClusterId, FederationId, ServiceKey};
-use federation_core::intents::IntentTable;
-use federation_core::routing::{Hypothesis, Percent, SupposedDrain};
+use federation_core::routing::Percent;
 use federation_core::service::Revision;
 use federation_core::time::{Millis, Mono, WallMs};
+use federation_core::what_if::{Hypothesis, SupposedDrain};
 use tokio_util::sync::CancellationToken;
 
 use super::hub::Hub;

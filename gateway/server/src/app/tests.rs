@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use federation_core::intents::{DrainOrder, Settled, Taken};
+use federation_core::drains::{Settled, Taken};
+use federation_core::intents::DrainOrder;
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::Millis;
 use tokio::task::JoinSet;

@@ -6,7 +6,8 @@ use super::args::{ConfigItem, Filter, Global, Name};
 use super::client::Client;
 use super::clusters::{age_of, freshness, items, text};
 use super::exit::{Exit, Failure, Problem};
-use super::output::{Format, Output, printable};
+use super::output::{Format, Output};
+use super::printable::printable;
 use super::services::namespace;
 use super::table::{Table, left, right};
 

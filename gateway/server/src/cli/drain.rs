@@ -8,7 +8,8 @@ use super::client::Client;
 use super::clusters::{items, text};
 use super::comparison;
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output, printable};
+use super::output::{Format, Output};
+use super::printable::printable;
 use super::table::{Table, left, right};
 
 const PATH: &str = "/v1/drains";

@@ -7,7 +7,8 @@ use super::client::Client;
 use super::clusters::{items, text};
 use super::drain::user_and_host;
 use super::exit::{Exit, Failure, Problem};
-use super::output::{Format, Output, printable};
+use super::output::{Format, Output};
+use super::printable::printable;
 use super::table::{Table, left};
 
 const PATH: &str = "/v1/excluded";

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
-use super::output::printable;
+use super::printable::printable;
 use federation_document::mistakes::Mistakes;
 use federation_storage::ClaimRefused;
 

@@ -17,6 +17,7 @@ mod exit;
 mod output;
 mod plan;
 mod policy;
+mod printable;
 mod route;
 mod serve;
 mod service;

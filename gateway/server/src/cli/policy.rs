@@ -9,7 +9,8 @@ use super::args::{Global, Name, PolicyCheck, PolicyShow};
 use super::client::Client;
 use super::clusters::{items, text};
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output, printable};
+use super::output::{Format, Output};
+use super::printable::printable;
 use federation_policy::document;
 use federation_policy::shown::ShownDocument;
 

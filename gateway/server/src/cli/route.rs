@@ -2,7 +2,8 @@
 
 use super::args::Route;
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output, printable};
+use super::output::{Format, Output};
+use super::printable::printable;
 use super::table::{Table, left, right};
 use crate::scenario::{self, answer::Answer};
 

@@ -7,7 +7,8 @@ use super::args::{Global, Name, ServiceName};
 use super::client::Client;
 use super::clusters::{age_of, freshness, items, locality, text};
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output, printable};
+use super::output::{Format, Output};
+use super::printable::printable;
 use super::services::namespace;
 use super::table::{Table, left, right};
 

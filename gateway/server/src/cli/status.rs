@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::client::Client;
 use super::clusters;
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output, printable};
+use super::output::{Format, Output};
+use super::printable::printable;
 
 /// Shows the gateway's own state and all clusters.
 pub(super) async fn run(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {

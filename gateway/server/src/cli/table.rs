@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::output::printable;
+use super::printable::printable;
 
 /// Columns with a heading each.
 pub(super) struct Table {

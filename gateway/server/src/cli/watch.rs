@@ -9,7 +9,8 @@ use super::args::{Global, Name, ServiceName};
 use super::client::Client;
 use super::clusters::{freshness, items, text};
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output, printable};
+use super::output::{Format, Output};
+use super::printable::printable;
 use super::service::{address, heading, health, metadata, parameters};
 use super::sse::{Decoder, Message};
 

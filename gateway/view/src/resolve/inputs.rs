@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use federation_core::drains::IntentTable;
 use federation_core::freshness::Freshness;
 use federation_core::id::ClusterId;
-use federation_core::intents::IntentTable;
 use federation_core::service::{ClusterStatus, FederatedService, Revision};
 use federation_core::time::{Millis, Mono};
 

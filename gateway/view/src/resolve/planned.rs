@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use federation_core::drains::DrainInForce;
 use federation_core::instance::Health;
-use federation_core::intents::DrainInForce;
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{
     Caller, Offer, Panic, PlaceRules, Plan, PlannedEndpoint, Verdict, flatten, gather, plan,

@@ -1,10 +1,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use federation_core::drains::IntentTable;
 use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, InstanceId};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
-use federation_core::intents::{Counter, DrainIntent, DrainTarget, IntentTable};
+use federation_core::intents::{Counter, DrainIntent, DrainTarget};
 use federation_core::locality::Locality;
 use federation_core::log::intents::LoggedDrain;
 use federation_core::routing::{DrainGuard, Percent, Policies, Policy, StaleRule};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use federation_core::id::ClusterId;
-use federation_core::routing::{Caller, Hypothesis, Ruling};
+use federation_core::routing::{Caller, Ruling};
 use federation_core::service::FederatedService;
+use federation_core::what_if::Hypothesis;
 
 use super::walk::{Visitor, walk};
 use super::{Moment, Question, Unanswered};

@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use federation_core::id::ServiceKey;
 use federation_core::instance::Health;
-use federation_core::routing::{
-    Caller, Drain, DrainGuard, Hypothesis, MAX_DRAINS, Percent, Policy, Ruling, Spread, SupposedDrain,
-};
+use federation_core::routing::{Caller, Drain, DrainGuard, MAX_DRAINS, Percent, Policy, Ruling, Spread};
 use federation_core::service::{FederatedService, OriginInstances};
+use federation_core::what_if::{Hypothesis, SupposedDrain};
 
 use super::walk::Visitor;
 use super::{Moment, may_mean};

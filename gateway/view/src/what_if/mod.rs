@@ -15,12 +15,11 @@ mod walk;
 
 use std::sync::Arc;
 
+use federation_core::drains::IntentTable;
 use federation_core::id::ServiceKey;
-use federation_core::intents::IntentTable;
-use federation_core::routing::{
-    Caller, Hypothesis, Impact, MAX_DRAINS, Outcome, PlaceRules, Ruling, Scene, SupposedDrain,
-};
+use federation_core::routing::{Caller, MAX_DRAINS, PlaceRules, Ruling};
 use federation_core::service::FederatedService;
+use federation_core::what_if::{Hypothesis, Impact, Outcome, Scene, SupposedDrain};
 
 pub use self::effects::{Effect, Effects, effects};
 pub use self::lanes::WAITING;

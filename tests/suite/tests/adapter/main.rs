@@ -7,8 +7,8 @@ mod troubles;
 
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{ConfigReading, LocalInput, ServiceReading};
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
+use federation_core::input::{ConfigReading, LocalInput, ServiceReading};
 use federation_core::instance::Health;
 use federation_core::pattern::{Selection, ServicePattern};
 use federation_ports::facts::FactSource;

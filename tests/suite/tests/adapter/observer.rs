@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{Effect, Input, LocalInput};
 use federation_core::id::ServiceKey;
+use federation_core::input::{Effect, Input, LocalInput};
 use federation_core::local::observation::Local;
 use federation_core::local::service::Patience;
 use federation_core::time::Mono;

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use federation_core::federation::input::{LocalInput, ServiceReading};
 use federation_core::id::{ConfigKey, InstanceId};
+use federation_core::input::{LocalInput, ServiceReading};
 use federation_core::pattern::{ConfigPattern, Selection, ServicePattern};
 use federation_harness::{Fault, Link};
 use federation_ports::metrics::TroubleKind;

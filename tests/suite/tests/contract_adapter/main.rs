@@ -7,8 +7,8 @@ mod server;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::LocalInput;
 use federation_core::id::{ConfigKey, InstanceId};
+use federation_core::input::LocalInput;
 use federation_core::instance::Health;
 use federation_core::pattern::{ConfigPattern, Selection, ServicePattern};
 use federation_harness::{Access, Line, Parts};

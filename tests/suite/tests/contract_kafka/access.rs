@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use federation_core::federation::input::LogInput;
+use federation_core::input::LogInput;
 use federation_harness::home::Home;
 use federation_harness::{Kafka, Part, Parts};
 use federation_kafka::options::KafkaOptions;

@@ -1,6 +1,6 @@
 //! The beginning of an own partition goes: somebody deletes records of a log that is compacted.
 
-use federation_core::federation::input::LogInput;
+use federation_core::input::LogInput;
 use federation_core::log::record::{PartitionId, TopicKind};
 use federation_ports::metrics::TroubleKind;
 use rdkafka::admin::{AdminOptions, AlterConfig, ResourceSpecifier};

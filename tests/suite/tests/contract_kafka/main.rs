@@ -91,7 +91,7 @@ async fn records_cross_from_cluster_to_cluster_byte_for_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_comes_late_finds_what_compaction_kept() {
-    use federation_core::federation::input::LogInput;
+    use federation_core::input::LogInput;
     use federation_kafka::options::{CompactionTimes, TopicSettings};
     use std::time::Duration;
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use federation_codec::record;
 use federation_codec::record::EncodedRecord;
-use federation_core::federation::input::{Input, LogInput, Outgoing, SendId};
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
+use federation_core::input::{Input, LogInput, Outgoing, SendId};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Body, Epoch, Header, PartitionId, Record, SCHEMA, TopicKind};
 use federation_core::time::WallMs;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use federation_codec::record::EncodedRecord;
-use federation_core::federation::input::LogInput;
+use federation_core::input::LogInput;
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_harness::{Answer, Emptiness, Kafka, KafkaOptions, KafkaProxy, Part, Parts, Spoil, Which};
 use federation_ports::inbox::Log;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use federation_core::federation::input::{LogInput, SendId};
+use federation_core::input::{LogInput, SendId};
 use federation_core::log::record::{PartitionId, TopicKind};
 use federation_ports::inbox::Log;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};

@@ -130,6 +130,19 @@ fn the_core_has_no_runtime_clock_socket_lock_or_chance() {
 }
 
 #[test]
+fn modules_form_layers_without_a_ring() {
+    let ringed = ["gateway/adapters/kafka", "gateway/nacos-protocol"]; // Their modules are parts of one machine each.
+    let mut found = Vec::new();
+    for package in source::packages().iter().filter(|package| package.is_of_the_product()) {
+        if !ringed.contains(&package.folder.as_str()) {
+            let ring = source::ring(&source::under(&package.folder));
+            found.extend(ring.map(|ring| format!("{}: {}", package.folder, ring.join(" → "))));
+        }
+    }
+    none(&found);
+}
+
+#[test]
 fn maps_of_the_core_are_seeded_by_whoever_makes_it() {
     let mut sources = source::under("gateway/core/src");
     sources.retain(|source| !source.is_test() && !source.name.ends_with("/seed.rs"));

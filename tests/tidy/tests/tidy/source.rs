@@ -1,6 +1,6 @@
 //! The repository's own files, and what tidiness needs to know of them. Text only: a parser would be more exact and far more code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Folders that are not ours to keep tidy.
@@ -159,6 +159,42 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
     names
 }
 
+/// Modules of a crate that need each other: the names along one ring, if there is one. A module is a file or folder right below `src`, and
+/// needs those that its code, its tests aside, names as `crate::…`.
+pub(crate) fn ring(sources: &[Source]) -> Option<Vec<String>> {
+    let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| !source.is_test() && source.name.contains("/src/")) {
+        let within = source.name.split("/src/").nth(1).unwrap_or_default();
+        let module = within.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+        let code = source.code();
+        let outside_tests = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let named = outside_tests.split("crate::").skip(1);
+        let names =
+            named.map(|rest| rest.split(|end: char| !end.is_alphanumeric() && end != '_').next().unwrap_or_default());
+        needs.entry(module.to_owned()).or_default().extend(names.filter(|name| *name != module).map(str::to_owned));
+    }
+    needs.retain(|module, _| module != "lib" && module != "main");
+    // What needs nothing that is left is no part of a ring.
+    loop {
+        let left: BTreeSet<String> = needs.keys().cloned().collect();
+        let before = needs.len();
+        needs.retain(|_, needed| needed.iter().any(|name| left.contains(name)));
+        if needs.len() == before {
+            break;
+        }
+    }
+    let mut path = vec![needs.keys().next()?.clone()];
+    loop {
+        let last = &needs[path.last().expect("it has a first")];
+        let next = last.iter().find(|name| needs.contains_key(*name)).expect("each needs one that is left").clone();
+        let begun = path.iter().position(|name| *name == next);
+        path.push(next);
+        if let Some(begun) = begun {
+            return Some(path.split_off(begun));
+        }
+    }
+}
+
 /// String literals that are one word with this beginning.
 pub(crate) fn strings_beginning(code: &str, beginning: &str) -> Vec<String> {
     let literals = code.split('"').skip(1).step_by(2);
@@ -191,6 +227,15 @@ mod tests {
         let text = "fn short() {}\npub(crate) async fn a(\n    b: u8,\n) {\n    c();\n}\nimpl A {\n    fn f(\n    );\n    fn d() {\n        e()\n    }\n}\n";
         let found: Vec<_> = functions(text).iter().map(|function| (function.line, function.lines)).collect();
         assert_eq!(found, [(2, 5), (10, 3)]);
+    }
+
+    #[test]
+    fn a_ring_is_found_and_its_names_are_told() {
+        let file = |name: &str, text: &str| Source { name: format!("x/src/{name}"), text: text.to_owned() };
+        let layers = [file("a.rs", "use crate::b::B;"), file("b/c.rs", "use crate::d;"), file("d.rs", "// crate::a")];
+        assert_eq!(ring(&layers), None);
+        let ringed = [file("a.rs", "use crate::b::B;"), file("b/c.rs", "use crate::d;"), file("d.rs", "crate::b::x()")];
+        assert_eq!(ring(&ringed), Some(["b", "d", "b"].map(str::to_owned).into()));
     }
 
     #[test]

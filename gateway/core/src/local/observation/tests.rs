@@ -53,3 +53,32 @@ fn a_service_that_falls_due_while_nacos_is_away_is_asked_for_after() {
     let reads = reads_until(&mut local, at(520));
     assert!(!reads.is_empty(), "the second sweep fell due meanwhile, and it is not scheduled any more");
 }
+
+#[test]
+fn a_list_that_says_what_is_known_changes_nothing_and_makes_nothing_anew() {
+    use crate::instance::{Health, Metadata, Weight};
+
+    let mut local = Local::new(PATIENCE, Selection::everything(), Seed(1));
+    let service = ServiceKey::new("public", "G", "s");
+    let listed = |ips: [&str; 3]| {
+        let instance = Instance {
+            weight: Weight::DEFAULT,
+            health: Health::Healthy,
+            enabled: true,
+            ephemeral: true,
+            metadata: [("k", "v")].into_iter().collect::<Metadata>(),
+        };
+        let instances = ips.map(|ip| (InstanceId::new(ip, 80, "DEFAULT"), instance.clone())).into();
+        LocalInput::Listed { service: service.clone(), instances, protected: false }
+    };
+    let mut step = |local: &mut Local, input| local.step(at(1), input, &|_| false, &mut Vec::new());
+    step(&mut local, LocalInput::Connected);
+    step(&mut local, LocalInput::Discovered(service.clone()));
+    let shown = |local: &Local| -> Vec<Arc<Instance>> {
+        local.service(&service).unwrap().instances().map(|(_, instance, _)| Arc::clone(instance)).collect()
+    };
+    assert_eq!(step(&mut local, listed(["10.0.0.1", "10.0.0.2", "10.0.0.3"])).len(), 3);
+    let before = shown(&local);
+    assert_eq!(step(&mut local, listed(["10.0.0.3", "10.0.0.1", "10.0.0.2"])), [], "in whatever order");
+    assert!(before.iter().zip(shown(&local)).all(|(before, after)| Arc::ptr_eq(before, &after)));
+}

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes};
+use federation_core::drains::DrainInForce;
 use federation_core::id::ServiceKey;
-use federation_core::intents::DrainInForce;
 use federation_core::routing::{
     Address, AdvertisedBy, Caller, LeftOut, Offer, Panic, PlannedEndpoint, Priority, Verdict,
 };

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use federation_core::id::ServiceKey;
-use federation_core::routing::{Caller, Outcome, Shares, Verdict};
+use federation_core::routing::{Caller, Verdict};
+use federation_core::what_if::{Outcome, Shares};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,6 +1,7 @@
 //! The document of a drain.
 
-use federation_core::intents::{DrainInForce, DrainIntent};
+use federation_core::drains::DrainInForce;
+use federation_core::intents::DrainIntent;
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::WallMs;

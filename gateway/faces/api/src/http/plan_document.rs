@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use federation_core::drains::DrainInForce;
 use federation_core::instance::{Health, Metadata};
-use federation_core::intents::DrainInForce;
 use federation_core::routing::{
     Address, AdvertisedBy, Caller, LeftOut, Offer, Panic, PlannedEndpoint, Priority, Verdict,
 };

@@ -4,7 +4,8 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use federation_core::id::ClusterId;
 use federation_core::intents::DrainTarget;
-use federation_core::routing::{DrainGuard, Hypothesis, Percent, SupposedDrain};
+use federation_core::routing::{DrainGuard, Percent};
+use federation_core::what_if::{Hypothesis, SupposedDrain};
 use url::form_urlencoded;
 
 use super::comparison::ComparisonDocument;

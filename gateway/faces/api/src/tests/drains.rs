@@ -2,7 +2,8 @@
 
 use axum::body::Body;
 use axum::http::header;
-use federation_core::intents::{Counter, DrainIntent, DrainTarget, IntentTable, Ramp};
+use federation_core::drains::IntentTable;
+use federation_core::intents::{Counter, DrainIntent, DrainTarget, Ramp};
 use federation_core::log::intents::LoggedDrain;
 use federation_core::routing::{DrainGuard, Percent};
 use serde_json::json;

@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Counter, DrainIntent, DrainTarget};
-use crate::federation::Now;
+use crate::intents::{Counter, DrainIntent, DrainTarget};
 use crate::log::intents::IntentLog;
 use crate::routing::Percent;
-use crate::time::{Millis, Mono, WallMs};
+use crate::time::{Millis, Mono, Now, WallMs};
 
 /// A record that was not read back within this time is written again: longer than a broker takes while it is well.
 const AGAIN_AFTER: Millis = Millis(1_500);

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{DrainTarget, IntentTable};
-use crate::federation::Now;
+use super::IntentTable;
 use crate::id::ClusterId;
+use crate::intents::DrainTarget;
 use crate::log::intents::{IntentLog, LoggedDrain};
 use crate::routing::Percent;
-use crate::time::{Millis, Mono, WallMs};
+use crate::time::{Millis, Mono, Now, WallMs};
 
 /// An order is kept for this long, so that people see what was undone when, and by whom.
 const KEPT: Millis = Millis::from_secs(30 * 86_400);
@@ -68,7 +68,7 @@ fn is_superfluous(
 }
 
 fn says_nothing(logged: &LoggedDrain) -> bool {
-    let nothing = |intent: &super::DrainIntent| intent.percent == Percent::default() && !intent.is_ramping();
+    let nothing = |intent: &crate::intents::DrainIntent| intent.percent == Percent::default() && !intent.is_ramping();
     logged.readable && logged.intent.as_ref().is_some_and(nothing)
 }
 

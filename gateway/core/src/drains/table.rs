@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{DrainIntent, DrainTarget};
 use crate::id::{ClusterId, ServiceKey};
+use crate::intents::{DrainIntent, DrainTarget};
 use crate::log::intents::LoggedDrain;
 use crate::routing::{Drain, Intents, Percent};
 use crate::service::Revision;
@@ -32,7 +32,7 @@ pub struct DrainInForce {
 }
 
 impl DrainInForce {
-    fn rank(&self) -> (super::Counter, &ClusterId) {
+    fn rank(&self) -> (crate::intents::Counter, &ClusterId) {
         (self.intent.counter, &self.taken_in)
     }
 }

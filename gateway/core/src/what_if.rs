@@ -8,16 +8,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::drain::{Drain, DrainGuard, Intents, Ruling, Verdict};
-use super::endpoint::{Admission, Caller, Counting, Endpoint, Origin};
-use super::gather::{Offer, PlaceRules, gather};
-use super::pattern::LocalityPattern;
-use super::plan::{Plan, plan};
-use super::policies::Policies;
-use super::policy::{Percent, Policy};
+use crate::drains::IntentTable;
 use crate::id::{ClusterId, ServiceKey};
 use crate::instance::Health;
-use crate::intents::{DrainTarget, IntentTable};
+use crate::intents::{DrainGuard, DrainTarget};
+use crate::percent::Percent;
+use crate::routing::{
+    Admission, Caller, Counting, Drain, Endpoint, Intents, LocalityPattern, Offer, Origin, PlaceRules, Plan, Policies,
+    Policy, Ruling, Verdict, gather, plan,
+};
 use crate::service::{ClusterStatus, FederatedService};
 
 /// What is supposed beside what is.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config_item::ConfigItem;
+use crate::drains::Taken;
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
-use crate::intents::{DrainOrder, DrainRefused, Taken};
+use crate::intents::{DrainOrder, DrainRefused};
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::DataKey;
 use crate::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, PartitionId, Record, TopicKind};
@@ -199,7 +200,7 @@ pub enum Effect {
         stated: OutgoingCheckpoint,
     },
     /// What became of an order. A drain that was taken is on its way to the log, not in force yet: see
-    /// [`crate::intents::IntentTable::settled`].
+    /// [`crate::drains::IntentTable::settled`].
     Answer {
         /// Which order.
         id: OrderId,

@@ -1,0 +1,413 @@
+//! How an origin's facts are to be taken (rules R21 and R22): the age of the fact, not of the gateway that passes it on.
+
+use std::sync::Arc;
+
+use crate::freshness::Freshness;
+use crate::log::control::{Replica, ReplicaState};
+use crate::log::origin::OriginLog;
+use crate::log::record::Epoch;
+use crate::time::{Millis, Mono, WallMs};
+
+/// Silence counts only while the log could have been heard: without an answer for this long, the route is suspect. More than two
+/// rounds of the questions for end offsets (2 s).
+pub const UNANSWERED_AFTER: Millis = Millis(5_000);
+
+/// An origin states a checkpoint of each data partition within sixty beats; one that has not for this many has lost a data
+/// topic (rule R21).
+const CHECKPOINT_WITHIN_BEATS: u64 = 90;
+
+/// From which age on an origin is demoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreshnessSettings {
+    /// Age from which facts are stale.
+    pub stale_after: Millis,
+    /// Age from which facts are lost.
+    pub lost_after: Millis,
+}
+
+/// What was heard of an origin's leader on its control topic.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse {
+    leader: Option<Leader>,
+    /// While the topic is read anew from its beginning: the leader that it has so far.
+    anew: Option<Option<Leader>>,
+    /// Whether the leader was heard in a topic that may have been another one: then any other takes its place, whatever its epoch.
+    of_former_topic: bool,
+    last_end: Option<Mono>,
+    answered: Option<Mono>,
+    /// Offset after the last record that was read.
+    next_offset: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Leader {
+    /// When this process first heard of this leadership.
+    since: Mono,
+    nonce: u32,
+    epoch: Epoch,
+    state: ReplicaState,
+    beat: u64,
+    /// When this process read the beat.
+    read: Mono,
+    /// When the facts were surely not older than this beat says; `None` for beats read before the first end of the topic.
+    worth: Option<Mono>,
+    observed: Option<WallMs>,
+    nacos_age: Option<Millis>,
+    unpublished_age: Millis,
+}
+
+/// A judgement with its reason and age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The judgement.
+    pub freshness: Freshness,
+    /// For people.
+    pub reason: Arc<str>,
+    /// Age of the facts; `None` while nothing was heard.
+    pub age: Option<Millis>,
+}
+
+impl Pulse {
+    /// A replica record of the origin was read.
+    pub fn read(&mut self, now: Mono, nonce: u32, replica: &Replica, observed: Option<WallMs>) {
+        self.answered = Some(now);
+        let leads = matches!(replica.state, ReplicaState::Leader | ReplicaState::Stopped);
+        if !leads || replica.epoch.nonce != nonce {
+            return;
+        }
+        let (place, is_former) = match &mut self.anew {
+            Some(anew) => (anew, false),
+            None => (&mut self.leader, self.of_former_topic),
+        };
+        let newer = |known: &Leader| replica.epoch > known.epoch || nonce == known.nonce;
+        if !is_former && !place.as_ref().is_none_or(newer) {
+            return;
+        }
+        let known = place.as_ref().filter(|known| known.epoch == replica.epoch);
+        *place = Some(Leader {
+            since: known.map_or(now, |known| known.since),
+            nonce,
+            epoch: replica.epoch,
+            state: replica.state,
+            beat: replica.beat,
+            read: now,
+            worth: self.last_end,
+            observed,
+            nacos_age: replica.nacos_age,
+            unpublished_age: replica.unpublished_age,
+        });
+        self.of_former_topic = false;
+    }
+
+    /// A record of the control topic was read.
+    pub fn read_up_to(&mut self, now: Mono, next_offset: u64) {
+        (self.next_offset, self.answered) = (self.next_offset.max(next_offset), Some(now));
+    }
+
+    /// The control topic is read anew from its beginning, perhaps because it is another one. What was heard counts until its end.
+    pub fn restart(&mut self) {
+        (self.anew, self.next_offset) = (Some(None), 0);
+    }
+
+    /// The last that an earlier process had heard: of unknown age by this process's clock, so by the origin's.
+    pub fn restore(&mut self, last_beat: WallMs) {
+        self.leader = Some(Leader {
+            since: Mono(0),
+            nonce: 0,
+            epoch: Epoch::default(),
+            state: ReplicaState::Leader,
+            beat: 0,
+            read: Mono(0),
+            worth: None,
+            observed: Some(last_beat),
+            nacos_age: None,
+            unpublished_age: Millis(0),
+        });
+    }
+
+    /// The control topic was read to its end, which it still has.
+    pub fn at_end(&mut self, now: Mono, next_offset: u64) {
+        if let Some(anew) = self.anew.take() {
+            match anew {
+                Some(leader) => (self.leader, self.of_former_topic) = (Some(leader), false),
+                None => self.of_former_topic = true,
+            }
+        }
+        self.next_offset = self.next_offset.max(next_offset);
+        self.last_end = Some(now);
+        self.answered = Some(now);
+    }
+
+    /// The leader of the control partition said where it ends. That is a word of the log only if this process has read up to there: a
+    /// reader that gets nothing while there is something is deaf, whatever another client is told.
+    pub fn end_told(&mut self, now: Mono, end: u64) {
+        if end <= self.next_offset {
+            self.answered = Some(now);
+        }
+    }
+
+    /// Epoch and number of the newest beat.
+    #[must_use]
+    pub fn newest_beat(&self) -> Option<(Epoch, u64)> {
+        self.leader.as_ref().map(|leader| (leader.epoch, leader.beat))
+    }
+
+    /// For people, that the log did answer once and does not now.
+    #[must_use]
+    pub fn unanswered(&self, now: Mono) -> Option<Arc<str>> {
+        let silence = now.since(self.answered?);
+        let told = || format!("nothing has come from the log for {} s", silence.0 / 1000).into();
+        (silence >= UNANSWERED_AFTER).then(told)
+    }
+
+    /// Whether the log has ever answered.
+    #[must_use]
+    pub fn was_answered(&self) -> bool {
+        self.answered.is_some()
+    }
+
+    /// Wall time of the last beat, as the origin told it.
+    #[must_use]
+    pub fn last_beat(&self) -> Option<WallMs> {
+        self.leader.as_ref().and_then(|leader| leader.observed)
+    }
+
+    /// What is wrong with the origin's data topics although its leader beats: not read yet, or without a checkpoint for
+    /// too long. For [`Pulse::judge`].
+    #[must_use]
+    pub fn data_trouble(&self, now: Mono, log: &OriginLog) -> Option<&'static str> {
+        if !log.is_read() {
+            return Some("its part of the log is still being read");
+        }
+        let leader = self.leader.as_ref()?;
+        let heard_long_enough = now.since(leader.since) >= Millis::from_secs(CHECKPOINT_WITHIN_BEATS);
+        let silent = leader.beat > log.oldest_checkpoint(leader.epoch).saturating_add(CHECKPOINT_WITHIN_BEATS);
+        if heard_long_enough && silent {
+            return Some("it beats, but has stated no checkpoint of its data for 90 beats");
+        }
+        if log.is_behind(now) {
+            return Some("a part of its data is in the log and does not come to this gateway");
+        }
+        log.is_incomplete().then_some("incomplete: what its log has is not what it states to have written")
+    }
+
+    /// Judges the origin's facts; `trouble` is what [`Pulse::data_trouble`] found.
+    #[must_use]
+    pub fn judge(
+        &self,
+        now: Mono,
+        wall: WallMs,
+        trouble: Option<&'static str>,
+        settings: &FreshnessSettings,
+    ) -> Verdict {
+        let age = self.age(now, wall);
+        if let Some(reason) = self.unanswered(now) {
+            return Verdict { freshness: Freshness::Isolated, reason, age };
+        }
+        let Some(leader) = &self.leader else {
+            return Verdict {
+                freshness: Freshness::Stale,
+                reason: "no beat of its leader has been read yet".into(),
+                age,
+            };
+        };
+        let (freshness, reason) = leader.judge(now, age.filter(|_| leader.worth.is_some()), trouble, settings);
+        Verdict { freshness, reason, age }
+    }
+
+    /// Before the first end of the topic the age is not known by this process's clock; the origin's own clock stands in.
+    fn age(&self, now: Mono, wall: WallMs) -> Option<Millis> {
+        let leader = self.leader.as_ref()?;
+        let told = leader.nacos_age.unwrap_or_default().max(leader.unpublished_age);
+        let since_beat = match (leader.worth, leader.observed) {
+            (Some(worth), _) => now.since(worth),
+            (None, Some(observed)) => Millis(wall.0.saturating_sub(observed.0)),
+            (None, None) => return None,
+        };
+        Some(since_beat + told)
+    }
+}
+
+impl Leader {
+    fn judge(
+        &self,
+        now: Mono,
+        age: Option<Millis>,
+        trouble: Option<&str>,
+        settings: &FreshnessSettings,
+    ) -> (Freshness, Arc<str>) {
+        let Some(age) = age else {
+            return (Freshness::Stale, "no beat of its leader has been heard since this gateway started".into());
+        };
+        if age >= settings.lost_after {
+            (Freshness::Lost, self.why_old(now))
+        } else if age >= settings.stale_after {
+            (Freshness::Stale, self.why_old(now))
+        } else if self.nacos_age.is_none() {
+            (Freshness::Stale, "its nacos has not answered its gateway yet".into())
+        } else if let Some(trouble) = trouble {
+            (Freshness::Stale, trouble.into())
+        } else {
+            (Freshness::Live, "beating".into())
+        }
+    }
+
+    /// The largest part of the age: of what the beat says, what came after it, and what lay before it in the log.
+    fn why_old(&self, now: Mono) -> Arc<str> {
+        let nacos = self.nacos_age.unwrap_or_default();
+        let silence = now.since(self.read);
+        let late = self.worth.map_or(Millis(0), |worth| self.read.since(worth));
+        let largest = nacos.max(self.unpublished_age).max(silence).max(late);
+        let seconds = largest.0 / 1000;
+        let reason = if self.state == ReplicaState::Stopped {
+            format!("its gateway was stopped {} s ago", silence.0 / 1000)
+        } else if largest == silence {
+            format!("no beat of its leader for {seconds} s")
+        } else if largest == nacos {
+            format!("its nacos has been silent for {seconds} s")
+        } else if largest == self.unpublished_age {
+            format!("its oldest unpublished change is {seconds} s old")
+        } else {
+            format!("this gateway reads the log {seconds} s late")
+        };
+        reason.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::control::Descriptor;
+
+    const SETTINGS: FreshnessSettings =
+        FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) };
+
+    fn beat(number: u64, nacos_age: u64, unpublished_age: u64) -> Replica {
+        Replica {
+            state: ReplicaState::Leader,
+            epoch: Epoch { term: 1, nonce: 7 },
+            beat: number,
+            warm: true,
+            nacos_age: Some(Millis(nacos_age)),
+            unpublished_age: Millis(unpublished_age),
+            descriptor: Descriptor::default(),
+            name: "".into(),
+            advertised: "".into(),
+            complaints: Vec::new(),
+        }
+    }
+
+    fn judged(pulse: &Pulse, now: u64) -> (Freshness, Option<u64>) {
+        let verdict = pulse.judge(Mono(now), WallMs(0), None, &SETTINGS);
+        (verdict.freshness, verdict.age.map(|age| age.0))
+    }
+
+    /// A reader at the end at 0 that hears a beat at 1,000, and goes on hearing answers.
+    fn listening(replica: &Replica) -> Pulse {
+        let mut pulse = Pulse::default();
+        pulse.at_end(Mono(0), 0);
+        pulse.read(Mono(1_000), 7, replica, None);
+        pulse
+    }
+
+    #[test]
+    fn a_beat_is_worth_the_last_end_before_it() {
+        let pulse = listening(&beat(1, 0, 0));
+        assert_eq!(judged(&pulse, 1_000), (Freshness::Live, Some(1_000)));
+    }
+
+    #[test]
+    fn a_backlog_of_beats_is_as_old_as_the_gap() {
+        let mut pulse = Pulse::default();
+        pulse.at_end(Mono(0), 0);
+        for number in 0..3_600 {
+            pulse.read(Mono(2_400_000), 7, &beat(number, 0, 0), None);
+        }
+        assert_eq!(judged(&pulse, 2_400_000), (Freshness::Lost, Some(2_400_000)));
+    }
+
+    #[test]
+    fn the_first_beats_after_a_start_are_of_unknown_age() {
+        let mut pulse = Pulse::default();
+        pulse.read(Mono(100), 7, &beat(1, 0, 0), Some(WallMs(0)));
+        pulse.at_end(Mono(110), 0);
+        assert_eq!(judged(&pulse, 120).0, Freshness::Stale);
+    }
+
+    #[test]
+    fn age_is_that_of_the_word_of_nacos_or_of_the_oldest_unpublished_change() {
+        assert_eq!(judged(&listening(&beat(1, 3_600_000, 0)), 1_000), (Freshness::Lost, Some(3_601_000)));
+        assert_eq!(judged(&listening(&beat(1, 0, 20_000)), 1_000), (Freshness::Stale, Some(21_000)));
+    }
+
+    #[test]
+    fn the_reason_names_what_makes_the_facts_old() {
+        let stopped = Replica { state: ReplicaState::Stopped, ..beat(1, 0, 0) };
+        for (what, end_before, replica, now, want) in [
+            ("silence", 0, beat(1, 2_000, 3_000), 20_000, "no beat of its leader for 19 s"),
+            ("its nacos, though it beats", 0, beat(1, 9_500, 0), 1_500, "its nacos has been silent for 9 s"),
+            (
+                "its nacos, and later its leader too",
+                0,
+                beat(1, 30_000, 0),
+                25_000,
+                "its nacos has been silent for 30 s",
+            ),
+            ("a change that waits", 0, beat(1, 700, 12_000), 1_200, "its oldest unpublished change is 12 s old"),
+            ("a reader that lags", -40_000, beat(1, 700, 0), 1_200, "this gateway reads the log 41 s late"),
+            ("an orderly stop", 0, stopped, 16_000, "its gateway was stopped 15 s ago"),
+        ] {
+            // All are read at 1,000 of a clock that began 100,000 before.
+            let at = |millis: i64| Mono(u64::try_from(100_000 + millis).unwrap());
+            let mut pulse = Pulse::default();
+            pulse.at_end(at(end_before), 0);
+            pulse.read(at(1_000), 7, &replica, None);
+            pulse.end_told(at(now), 0);
+            let verdict = pulse.judge(at(now), WallMs(0), None, &SETTINGS);
+            assert_eq!((verdict.freshness, &*verdict.reason), (Freshness::Stale, want), "{what}");
+        }
+    }
+
+    #[test]
+    fn silence_demotes_only_while_the_log_answers() {
+        let mut pulse = listening(&beat(1, 0, 0));
+        assert_eq!(judged(&pulse, 30_000).0, Freshness::Isolated);
+        pulse.end_told(Mono(29_000), 0);
+        assert_eq!(judged(&pulse, 30_000).0, Freshness::Stale);
+        pulse.end_told(Mono(70_000), 0);
+        assert_eq!(judged(&pulse, 70_000).0, Freshness::Lost);
+    }
+
+    #[test]
+    fn an_end_that_was_not_read_up_to_is_no_word_of_the_log() {
+        let mut pulse = listening(&beat(1, 0, 0));
+        pulse.read_up_to(Mono(1_000), 5);
+        for now in (2_000..60_000).step_by(1_000) {
+            pulse.end_told(Mono(now), 5 + now / 1_000); // Another client hears of more and more; this reader gets nothing.
+        }
+        assert_eq!(judged(&pulse, 60_000).0, Freshness::Isolated);
+    }
+
+    #[test]
+    fn a_topic_that_was_created_anew_may_begin_with_a_lower_epoch() {
+        let old = Replica { epoch: Epoch { term: 9, nonce: 7 }, ..beat(1, 0, 0) };
+        let new = Replica { epoch: Epoch { term: 1, nonce: 8 }, ..beat(1, 0, 0) };
+        for heard_before_its_end in [true, false] {
+            let mut pulse = listening(&old);
+            pulse.restart();
+            if heard_before_its_end {
+                pulse.read(Mono(90_000), 8, &new, None);
+            }
+            pulse.at_end(Mono(90_000), 1);
+            pulse.read(Mono(91_000), 8, &new, None);
+            assert_eq!(judged(&pulse, 91_000), (Freshness::Live, Some(1_000)), "{heard_before_its_end}");
+        }
+    }
+
+    #[test]
+    fn no_age_that_somebody_states_wraps_around() {
+        let pulse = listening(&beat(1, u64::MAX - 5, 0));
+        assert_eq!(judged(&pulse, 60_000_000).0, Freshness::Isolated);
+        assert_eq!(judged(&pulse, 2_000), (Freshness::Lost, Some(u64::MAX)));
+    }
+}
