@@ -18,6 +18,7 @@ test-all: test trials bench-drain bench-stranger ## test, and what takes longer:
 check: ## format, lints, tidiness, documentation: before each commit
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test trials -- -D warnings
 	cargo test --quiet --package federation-tidy
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items
 

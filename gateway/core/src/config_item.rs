@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 /// Content of a config item and what else Nacos keeps of it. Immutable: a change is a new value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ConfigItem {
     /// The content, byte for byte (any UTF-8, line ends untouched).
     pub content: Arc<str>,

@@ -109,6 +109,7 @@ impl fmt::Debug for ServiceKey {
 /// two Nacos clusters of one service is two instances. The address counts as it was registered, spelling by spelling, as in Nacos: it is
 /// a part of the log's keys. Whoever compares or prints addresses takes [`InstanceId::host`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct InstanceId {
     /// IPv4, IPv6 or a host name, as it was registered.
     pub ip: Arc<str>,

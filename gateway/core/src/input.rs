@@ -15,6 +15,7 @@ use crate::time::Mono;
 
 /// One thing that happened. Each is true at the `now` that it is handed over with.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Input {
     /// The local Nacos said something, or its connection changed.
     Local(LocalInput),
@@ -32,6 +33,7 @@ pub enum Input {
 
 /// What people of the own cluster order.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Order {
     /// A drain, or its end. Answered by [`Effect::Answer`], whether this process leads or not: a cluster whose Nacos is dead has no leader.
     Drain {
@@ -47,10 +49,12 @@ pub enum Order {
 
 /// Names one order of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OrderId(pub u64);
 
 /// News from the adapter of the local Nacos.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum LocalInput {
     /// A connection was set up. What was read before stays; removals are held anew.
     Connected,
@@ -99,6 +103,7 @@ pub enum LocalInput {
 
 /// What a fresh read of a service told.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ServiceReading {
     /// All instances, disabled ones too, with their true health.
     All(Vec<(InstanceId, Instance)>),
@@ -115,6 +120,7 @@ pub enum ServiceReading {
 
 /// What reading a config item told.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ConfigReading {
     /// It exists.
     Item(Arc<ConfigItem>),
@@ -126,6 +132,7 @@ pub enum ConfigReading {
 
 /// News from the adapter of the federation log.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum LogInput {
     /// The topics of these clusters exist, with their number of partitions. The set only ever grows.
     Members(Vec<(ClusterId, u32)>),
@@ -183,6 +190,7 @@ pub enum LogInput {
 
 /// Names one send of this process; equal to the `seq` of its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SendId(pub u64);
 
 /// What the owner of the state wants done. To be carried out in order.
@@ -258,6 +266,7 @@ pub struct OutgoingCheckpoint {
 
 /// Who this process is in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReplicaIdentity {
     /// Its cluster.
     pub cluster: ClusterId,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 /// What Nacos keeps of an instance beside its identity. Immutable: a change is a new value.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Instance {
     /// Relative share of traffic.
     pub weight: Weight,
@@ -19,6 +20,7 @@ pub struct Instance {
 
 /// Health of an instance. Nacos declares everybody healthy when too few are ("protection"): that is `Unknown`, never `Healthy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Health {
     /// Nacos says so, and was not protecting.
     Healthy,

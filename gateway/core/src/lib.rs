@@ -24,6 +24,8 @@ pub mod publish;
 pub mod pulse;
 pub mod routing;
 pub mod seed;
+#[cfg(feature = "serde")]
+mod serial;
 pub mod service;
 pub mod time;
 pub mod what_if;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 /// Place of a cluster, an instance or a caller. Every part may be missing. Zone names are unique only within a region.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Locality {
     /// For example `cn-east`.
     pub region: Option<Arc<str>>,

@@ -147,6 +147,7 @@ pub struct Specificity {
 
 /// Names services by namespace, group and service; all three have to match.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ServicePattern {
     /// Of the namespace's id.
     pub namespace: Glob,
@@ -195,6 +196,7 @@ impl fmt::Display for ServicePattern {
 
 /// Names config items by namespace, group and data id; all three have to match.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ConfigPattern {
     /// Of the namespace's id.
     pub namespace: Glob,
@@ -248,6 +250,7 @@ pub fn most_specific<R>(matching: impl IntoIterator<Item = R>, specificity: impl
 /// Which services and config items pass: those that an included pattern names and no excluded one does. An exclusion
 /// always wins, however unspecific it is: what somebody has excluded must not leave because of another rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Selection {
     /// None = no service.
     pub services: Vec<ServicePattern>,

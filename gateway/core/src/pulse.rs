@@ -18,6 +18,7 @@ const CHECKPOINT_WITHIN_BEATS: u64 = 90;
 
 /// From which age on an origin is demoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FreshnessSettings {
     /// Age from which facts are stale.
     pub stale_after: Millis,

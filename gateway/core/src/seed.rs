@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 
 /// What maps hash with. A process draws one at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Seed(pub u64);
 
 /// A map that is never iterated where order matters. Made by [`Seed::map`]; by default for values that live no longer than one call.

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use federation_core::federation::{Changed, Federation, OriginSnapshot};
 use federation_core::id::{ConfigKey, ServiceKey};
-use federation_core::input::{Input, LogInput};
+use federation_core::input::{Effect, Input, LogInput};
 use federation_core::time::{Millis, Mono, Now};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,7 @@ pub use self::commands::Waiting;
 use self::read_back::ReadBack;
 use self::status::Startup;
 pub use self::thread::{EngineEnded, EngineThread};
+use crate::recording::Recorder;
 use federation_ports::clock::Clock;
 use federation_ports::commands::{Command, CommandQueue};
 use federation_ports::facts::FactSource;
@@ -108,6 +109,8 @@ pub struct Engine {
     pub commands: CommandQueue,
     /// A fault that a test asked for.
     pub fault: Option<EngineStuck>,
+    /// Where it writes down what it is told, if somebody wants that.
+    pub recorder: Option<Recorder>,
     /// Who waits for answers to orders; nobody at first.
     pub waiting: Waiting,
 }
@@ -260,11 +263,19 @@ impl Engine {
         span
     }
 
+    /// Tells the state machine, and writes down what was told if that is wanted.
+    fn tell(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        let Some(recorder) = &mut self.recorder else { return self.core.step(now, input) };
+        let effects = self.core.step(now, input.clone());
+        recorder.note(now, input, &effects);
+        effects
+    }
+
     fn step(&mut self, input: Input, traceparent: Option<&str>) {
         self.metrics.steps.inc();
         let now = self.clock.now();
         let role = self.core.role();
-        for effect in self.core.step(now, input) {
+        for effect in self.tell(now, input) {
             self.act(effect, traceparent);
         }
         if std::mem::discriminant(&role) != std::mem::discriminant(&self.core.role()) {
@@ -292,7 +303,7 @@ impl Engine {
         }
         let mut change = self.build(&mut course.left);
         let orders = if intents_changed { self.show_intents(&mut change) } else { Orders::Same };
-        self.core.step(now, Input::Look);
+        self.tell(now, Input::Look);
         change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters() }));
         if tell {
             change.gateway = Some(Arc::new(self.status(now, &mut course.startup)));

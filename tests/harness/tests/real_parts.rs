@@ -1,5 +1,7 @@
 //! The harness itself on real parts. Not part of a plain `cargo test`: it takes minutes, and every end-to-end test shows the same.
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 use std::time::Duration;
 
 use federation_harness::{Access, Kafka, KafkaOptions, Line, Nacos, NacosOptions, Parts};

@@ -1,5 +1,7 @@
 //! The drivers of other people's SDKs on real servers of both lines. Not part of a plain `cargo test`.
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 use std::time::Duration;
 
 use federation_harness::{

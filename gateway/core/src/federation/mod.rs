@@ -63,6 +63,7 @@ const LONGEST_SLEEP: Millis = Millis(250);
 
 /// What the owner of the state has to know from the configuration.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Settings {
     /// Who this process is.
     pub identity: ReplicaIdentity,
@@ -81,6 +82,7 @@ pub struct Settings {
     /// What is shown of other clusters.
     pub import: Import,
     /// The digest of a record as it is written (rule R15); asked for values only.
+    #[cfg_attr(feature = "serde", serde(skip, default = "no_digest"))]
     pub digest: RecordDigest,
     /// What hash maps are seeded with: drawn by the process, given again to repeat what it did.
     pub seed: Seed,
@@ -89,8 +91,15 @@ pub struct Settings {
 /// Gives the digest of a record: bytes are the business of whoever encodes.
 pub type RecordDigest = fn(&Outgoing) -> u128;
 
+/// Of settings that were read: whoever reads them puts the real one in its place.
+#[cfg(feature = "serde")]
+fn no_digest() -> RecordDigest {
+    |_| 0
+}
+
 /// What is shown of other clusters.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Import {
     /// Clusters of which anything is shown.
     pub clusters: Vec<Glob>,

@@ -18,6 +18,7 @@ use crate::time::WallMs;
 
 /// One origin, as it was last shown.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OriginSnapshot {
     /// The cluster.
     pub origin: ClusterId,

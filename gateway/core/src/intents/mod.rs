@@ -51,6 +51,7 @@ impl Counter {
 
 /// What happens to a drain that would leave a service nothing healthy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DrainGuard {
     /// It is void for that service.
     #[default]
@@ -61,6 +62,7 @@ pub enum DrainGuard {
 
 /// One drain as it stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DrainIntent {
     /// Which order for its target this is.
     pub counter: Counter,
@@ -106,6 +108,7 @@ pub const LONGEST_TEXT_BYTES: usize = 1024;
 
 /// What an operator orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DrainOrder {
     /// What is drained.
     pub target: DrainTarget,

@@ -9,6 +9,7 @@ const SHORTEST_STEP: Millis = Millis(1_000);
 /// A percentage on its way. Its pace is kept by whoever writes the steps, on its own monotonic clock: a pause of that
 /// process delays the ramp and never makes it jump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ramp {
     from: Percent,
     to: Percent,

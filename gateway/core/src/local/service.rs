@@ -38,6 +38,7 @@ type Listing = BTreeMap<InstanceId, Arc<Instance>>;
 
 /// When removals are believed, and how often everything is read anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Patience {
     /// After a connect, a list must have been the same for this long before a removal is believed.
     pub removal_hold: Millis,

@@ -10,6 +10,7 @@ use crate::time::Millis;
 
 /// Key of a control topic's record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ControlKey {
     /// `replica/<nonce as 8 hexadecimal digits>`: written by that process alone.
     Replica(u32),
@@ -52,6 +53,7 @@ impl ControlKey {
 
 /// Value of a control topic's record.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ControlValue {
     /// Value of a `replica/…` key.
     Replica(Replica),
@@ -65,6 +67,7 @@ pub enum ControlValue {
 
 /// What a process says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Replica {
     /// Its part.
     pub state: ReplicaState,
@@ -90,6 +93,7 @@ pub struct Replica {
 
 /// The part that a replica plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ReplicaState {
     /// Reads, serves, and would take over.
     Standby,
@@ -103,6 +107,7 @@ pub enum ReplicaState {
 
 /// What a cluster is (rule R13).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Descriptor {
     /// Where it runs.
     pub locality: Locality,

@@ -15,6 +15,7 @@ pub const SEPARATOR: char = '\u{1f}';
 
 /// Key of a record of a data topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum DataKey {
     /// `i·namespace·group·service·ip·port·nacosCluster`
     Instance(ServiceKey, InstanceId),
@@ -24,6 +25,7 @@ pub enum DataKey {
 
 /// What a key of a data topic can be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RecordKey {
     /// A fact of the origin; counted in digests.
     Data(DataKey),

@@ -18,6 +18,7 @@ pub const HIGHEST_TERM: u32 = 1 << 30;
 
 /// One leadership of one cluster: the higher (term, nonce) leads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Epoch {
     /// 1 + the highest term seen when it was claimed, at most [`HIGHEST_TERM`].
     pub term: u32,
@@ -27,6 +28,7 @@ pub struct Epoch {
 
 /// Header `f` of a record (rule R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Header {
     /// Version of the record's format.
     pub schema: u16,
@@ -40,6 +42,7 @@ pub struct Header {
 
 /// The topics of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TopicKind {
     /// Instances.
     Instances,
@@ -68,6 +71,7 @@ impl TopicKind {
 
 /// One partition of one cluster's topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PartitionId {
     /// Whose topic.
     pub origin: ClusterId,
@@ -79,6 +83,7 @@ pub struct PartitionId {
 
 /// A record of a data topic.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Record {
     /// Its place.
     pub offset: u64,
@@ -94,6 +99,7 @@ pub struct Record {
 
 /// The value of a data topic's record.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Body {
     /// Null: the key is absent from here on.
     Tombstone,
@@ -109,6 +115,7 @@ pub enum Body {
 
 /// An origin's statement about one of its partitions (rules R15 and R16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Checkpoint {
     /// Number of `i` and `c` keys.
     pub count: u64,
@@ -122,6 +129,7 @@ pub struct Checkpoint {
 
 /// A record of a control topic.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ControlRecord {
     /// Its place.
     pub offset: u64,

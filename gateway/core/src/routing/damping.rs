@@ -10,6 +10,7 @@ use crate::time::{Millis, Mono};
 
 /// How long a better word has to last before it counts. Zero = it counts at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Damping {
     /// Of the health of an instance. Longer than the time Nacos takes to declare an instance healthy and unhealthy again.
     pub health: Millis,

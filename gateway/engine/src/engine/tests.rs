@@ -130,6 +130,7 @@ impl Stage {
             snapshots,
             commands: queue,
             fault: None,
+            recorder: None,
             waiting: Waiting::default(),
         };
         Self { engine, view, inbox, news, commands, asked, metrics, blocked, let_go, _snapshots }

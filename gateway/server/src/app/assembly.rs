@@ -1,11 +1,12 @@
 //! From a configuration to a gateway: each adapter gets its part, and all get the same channel to the engine.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::nacos_settings;
 use anyhow::Context;
 use bounded_listener::{Capacity, Gate};
-use federation_core::federation::{Federation, Import, OriginSnapshot, Settings};
+use federation_core::federation::{Import, OriginSnapshot, Settings};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
 use federation_core::local::service::Patience;
@@ -26,6 +27,7 @@ use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
 use federation_api::serve::Listeners;
 use federation_api::{ApiState, Identity};
 use federation_engine::engine::{Engine, Pace, Waiting};
+use federation_engine::recording::{Beginning, Recorder};
 use federation_engine::snapshot_file;
 use federation_kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use federation_policy::exclusions::Exclusions;
@@ -65,7 +67,6 @@ impl Gateway {
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
         let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
-
         let log_options = kafka_options(&config, topics, exclusions.clone());
         let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
         let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
@@ -73,8 +74,8 @@ impl Gateway {
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
-        let (core, flusher) = (restored_core(&config, &listeners, &folders, &exclusions).await?, log.flusher());
-        let snapshots = SnapshotKeeper::new(folders.own, troubles.clone(), snapshots);
+        let beginning = beginning(&config, &listeners, &folders, &exclusions).await?;
+        let (recorder, flusher, kept) = (recorder(&beginning)?, log.flusher(), troubles.clone());
         let elsewhere = UnmatchedNames::new(&config, view_reader.clone(), policy.clone(), troubles.clone());
         let api = ApiState::new(
             identity(&config),
@@ -88,7 +89,7 @@ impl Gateway {
             clock.now().wall,
         );
         let engine = Engine {
-            core,
+            core: beginning.begin(),
             clock,
             pace: Pace::default(),
             log: Box::new(log),
@@ -100,13 +101,14 @@ impl Gateway {
             snapshots: snapshot_sender,
             commands: command_queue,
             fault: None,
+            recorder,
             waiting: Waiting::default(),
         };
         Ok(Self {
             engine,
             watchdog,
             inbox,
-            snapshots,
+            snapshots: SnapshotKeeper::new(folders.own, kept, snapshots),
             kafka,
             flusher,
             nacos,
@@ -143,18 +145,28 @@ impl Ground {
     }
 }
 
-/// The decisions, with what was known when the gateway last ran.
-async fn restored_core(
+/// What the decisions begin with: what was known when the gateway last ran.
+async fn beginning(
     config: &Config,
     listeners: &Listeners,
     folders: &DataFolders,
     exclusions: &Exclusions,
-) -> anyhow::Result<Federation> {
-    let mut core = Federation::new(settings(config, listeners.http_address().to_string()));
-    if let Some(origins) = read_snapshot(folders.own.clone()).await? {
-        core.restore(origins);
-    }
-    Ok(core.excluding(exclusions.clusters()))
+) -> anyhow::Result<Beginning> {
+    Ok(Beginning {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        settings: settings(config, listeners.http_address().to_string()),
+        snapshot: read_snapshot(folders.own.clone()).await?.unwrap_or_default(),
+        excluded: exclusions.clusters(),
+    })
+}
+
+/// Names the folder in which all inputs are recorded, for a bug report; read at the start.
+const RECORD: &str = "NACOS_FED_RECORD";
+
+fn recorder(beginning: &Beginning) -> anyhow::Result<Option<Recorder>> {
+    let Some(folder) = std::env::var_os(RECORD) else { return Ok(None) };
+    let begun = Recorder::begin(Path::new(&folder), beginning);
+    begun.map(Some).with_context(|| format!("{RECORD}: inputs cannot be recorded in {}", folder.display()))
 }
 
 /// In the order in which `status` shows them.

@@ -93,6 +93,14 @@ Secrets are masked. With mistakes the exit code is 2.")]
 With mistakes in the file the exit code is 2.")]
     Route(Route),
 
+    /// Repeat what a gateway was told, from a recording, and compare what followed. Needs no gateway
+    #[command(after_help = "Examples:
+  NACOS_FED_RECORD=/tmp nacos-fed serve --config gateway.yaml   # records until it ends
+  nacos-fed replay /tmp/shanghai-0c0ffee0.inputs
+
+The exit code is 1 if a step has other effects than were recorded, 2 if the file is no recording.")]
+    Replay(Replay),
+
     /// The policy by which services are routed: check a document, or show what is in force
     #[command(subcommand)]
     Policy(Policy),
@@ -272,6 +280,14 @@ pub(super) struct Route {
     /// The scenario, in YAML; - reads standard input
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: String,
+}
+
+/// Arguments of `replay`.
+#[derive(Args, Debug)]
+pub(super) struct Replay {
+    /// The recording: a file that a gateway wrote with NACOS_FED_RECORD set to a folder
+    #[arg(value_name = "FILE")]
+    pub(super) recording: PathBuf,
 }
 
 /// What to do with policies.

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
+use federation_engine::recording::NoReplay;
+
 use super::printable::printable;
 use federation_document::mistakes::Mistakes;
 use federation_storage::ClaimRefused;
@@ -117,6 +119,9 @@ pub(super) enum Failure {
     /// The data directory is not this gateway's: as wrong as the configuration that names it.
     #[error(transparent)]
     DataDir(#[from] ClaimRefused),
+    /// The file is no recording.
+    #[error(transparent)]
+    Recording(#[from] NoReplay),
     /// What the gateway was doing ended by an error.
     #[error(transparent)]
     Failed(anyhow::Error),
@@ -134,7 +139,7 @@ impl Failure {
     /// The code that tells it.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Arguments(_) | Self::Config(_) | Self::DataDir(_) => Exit::WrongInput,
+            Self::Arguments(_) | Self::Config(_) | Self::DataDir(_) | Self::Recording(_) => Exit::WrongInput,
             Self::Unreachable { .. } | Self::NotAGateway { .. } => Exit::Unreachable,
             Self::Problem(problem) if problem.is_finding() => Exit::Negative,
             Self::Problem(Problem { status, .. }) => match status {

@@ -18,6 +18,7 @@ mod output;
 mod plan;
 mod policy;
 mod printable;
+mod replay;
 mod route;
 mod serve;
 mod service;
@@ -64,6 +65,7 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(args, global, &mut output),
         Command::Route(args) => route::run(args, &mut output),
         Command::Policy(Policy::Check(args)) => policy::check(args, &mut output),
+        Command::Replay(args) => replay::run(args, &mut output),
         query => {
             let level = global.log_level.clone().unwrap_or_else(|| LogFilter("warn".to_owned()));
             telemetry::init(global.log_format.unwrap_or(LogFormat::Text), &level, None).map_err(Failure::failed)?;
@@ -102,6 +104,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         | Command::CheckConfig(_)
         | Command::Demo(_)
         | Command::Route(_)
+        | Command::Replay(_)
         | Command::Policy(Policy::Check(_)) => {
             unreachable!("these do not ask a gateway and were handled before")
         }

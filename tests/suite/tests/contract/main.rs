@@ -4,6 +4,8 @@
 //! What is held here was learnt the hard way by others: what a list says during reconnects, what "healthy" means when nothing is, what is
 //! missing and yet not gone, which two names mean one namespace and which do not.
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 mod access;
 mod admin;
 mod comparison;

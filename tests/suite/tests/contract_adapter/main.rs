@@ -1,6 +1,7 @@
 //! The adapter of the local Nacos against real servers of both lines, at its default intervals.
 
 #[path = "../adapter/observer.rs"]
+#[expect(dead_code, reason = "the tests of the adapter use the rest")]
 mod observer;
 mod server;
 

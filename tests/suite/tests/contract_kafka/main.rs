@@ -1,5 +1,7 @@
 //! The adapter of the log on real Kafka: what the mock cluster of the adapter's own tests cannot show.
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 mod access;
 mod beginning;
 mod member;

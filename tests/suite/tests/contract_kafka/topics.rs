@@ -6,8 +6,8 @@ use federation_kafka::options::TopicSettings;
 use federation_kafka::topics::settings;
 use rdkafka::admin::{AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 
+use crate::kafka;
 use crate::member::{Member, admin, cluster, names, options};
-use federation_kafka;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_created_with_the_settings_of_the_contract() {

@@ -1,3 +1,5 @@
 //! Real gateways between real parts.
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 mod registry;

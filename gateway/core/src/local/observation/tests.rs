@@ -71,7 +71,7 @@ fn a_list_that_says_what_is_known_changes_nothing_and_makes_nothing_anew() {
         let instances = ips.map(|ip| (InstanceId::new(ip, 80, "DEFAULT"), instance.clone())).into();
         LocalInput::Listed { service: service.clone(), instances, protected: false }
     };
-    let mut step = |local: &mut Local, input| local.step(at(1), input, &|_| false, &mut Vec::new());
+    let step = |local: &mut Local, input| local.step(at(1), input, &|_| false, &mut Vec::new());
     step(&mut local, LocalInput::Connected);
     step(&mut local, LocalInput::Discovered(service.clone()));
     let shown = |local: &Local| -> Vec<Arc<Instance>> {
