@@ -31,11 +31,17 @@ struct Ended {
 
 impl Demo {
     fn start(duration: &str) -> Self {
+        Self::recorded(duration, None)
+    }
+
+    /// As [`Demo::start`]; all inputs of its gateways are recorded in `folder`.
+    fn recorded(duration: &str, folder_of_inputs: Option<&Path>) -> Self {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let arguments = ["demo", "--for", duration, "--every", "100ms", "--format", "json", "--control-port", "0"];
-        let mut child =
-            nacos_fed(folder.path()).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = nacos_fed(folder.path());
+        command.envs(folder_of_inputs.map(|inputs| ("NACOS_FED_RECORD", inputs)));
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let told = BufReader::new(child.stderr.take().unwrap());
         Self { child, told, folder, _turn: turn }
     }
@@ -82,8 +88,9 @@ fn ctl(demo: &Demo, port: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn every_region_sees_all_instances_of_every_other_one() {
-    let ended = Demo::start("20s").end();
+fn every_region_sees_all_instances_of_every_other_one_and_what_was_recorded_happens_again() {
+    let inputs = tempfile::tempdir().unwrap();
+    let ended = Demo::recorded("20s", Some(inputs.path())).end();
     assert_eq!(ended.code, Some(0), "{}\n{:#}", ended.told, ended.report);
     assert_eq!(ended.report["complete"], true);
     for gateway in REGIONS {
@@ -96,6 +103,14 @@ fn every_region_sees_all_instances_of_every_other_one() {
         }
     }
     assert!(ended.told.contains("seen everywhere after"), "{}", ended.told);
+    let recordings: Vec<_> = inputs.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(recordings.len(), REGIONS.len(), "{recordings:?}");
+    for recording in recordings {
+        let replayed = nacos_fed(inputs.path()).args(["replay", "--format", "json"]).arg(&recording).output().unwrap();
+        let told: Value = serde_json::from_slice(&replayed.stdout).unwrap();
+        assert_eq!((replayed.status.code(), &told["differsAt"]), (Some(0), &Value::Null), "{told} {recording:?}");
+        assert!(told["withEffects"].as_u64().unwrap() > 10, "{told}");
+    }
 }
 
 #[test]
