@@ -1,17 +1,17 @@
 //! What every face answers from: one immutable value for each service, config item and cluster.
 //!
 //! One writer, the engine; any number of readers. Readers get `Arc`s, never a guard of the map. An ordered index beside
-//! the map serves lists and pages; it changes only when a service appears or vanishes. What readers derive from a service
+//! the map serves lists and pages; it changes only when a service appears or vanishes. What readers [derive](derived) from a service
 //! hangs on that value of it and goes with it. The writer also stamps its turns: see [`turns`].
 
 mod clusters;
+pub mod derived;
 #[cfg(test)]
 mod tests;
 mod turns;
 
-use std::any::Any;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 use federation_core::drains::{IntentTable, Settled, Taken};
@@ -21,6 +21,7 @@ use federation_core::time::Millis;
 use tokio::sync::watch;
 
 use self::clusters::ShownClusters;
+use self::derived::Forget;
 pub use self::turns::EngineMonitor;
 use self::turns::Turns;
 pub use self::turns::reason as stuck_reason;
@@ -106,20 +107,8 @@ impl<K: Clone + Ord> Index<K> {
     }
 }
 
-/// A service, and what was derived from this value of it.
-struct Shown {
-    service: Arc<FederatedService>,
-    derived: OnceLock<Arc<dyn Any + Send + Sync>>,
-}
-
-impl Shown {
-    fn new(service: &Arc<FederatedService>) -> Self {
-        Self { service: Arc::clone(service), derived: OnceLock::new() }
-    }
-}
-
 struct Shared {
-    services: DashMap<ServiceKey, Shown, foldhash::fast::RandomState>,
+    services: DashMap<ServiceKey, Arc<FederatedService>, foldhash::fast::RandomState>,
     configs: DashMap<ConfigKey, Arc<FederatedConfig>, foldhash::fast::RandomState>,
     service_index: Index<ServiceKey>,
     config_index: Index<ConfigKey>,
@@ -128,6 +117,8 @@ struct Shared {
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
     intents: watch::Sender<Arc<IntentTable>>,
     turns: Turns,
+    /// Who keeps what is derived from services. Locked for taking them, or adding one.
+    derivations: Mutex<Vec<Arc<dyn Forget>>>,
     now: Now,
 }
 
@@ -155,6 +146,7 @@ pub fn new(now: Now) -> (ViewWriter, ViewReader) {
         watched: DashMap::default(),
         intents: watch::Sender::default(),
         turns: Turns::default(),
+        derivations: Mutex::default(),
         now,
     });
     (ViewWriter { shared: Arc::clone(&shared) }, ViewReader { shared })
@@ -184,10 +176,11 @@ impl ViewWriter {
         self.index_configs(&change);
         for (key, service) in &change.services {
             match service {
-                Some(service) => drop(self.shared.services.insert(key.clone(), Shown::new(service))),
+                Some(service) => drop(self.shared.services.insert(key.clone(), Arc::clone(service))),
                 None => drop(self.shared.services.remove(key)),
             }
         }
+        self.forget_derived(&change);
         for (key, config) in &change.configs {
             match config {
                 Some(config) => drop(self.shared.configs.insert(key.clone(), Arc::clone(config))),
@@ -206,6 +199,13 @@ impl ViewWriter {
         }
         for (key, _) in &change.services {
             self.wake(key);
+        }
+    }
+
+    fn forget_derived(&self, change: &ViewChange) {
+        let derivations = self.shared.derivations.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (key, _) in &change.services {
+            derivations.iter().for_each(|derivation| derivation.forget(key));
         }
     }
 
@@ -235,24 +235,12 @@ impl ViewReader {
     /// The service, if any origin has an instance of it.
     #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<Arc<FederatedService>> {
-        self.shared.services.view(key, |_, shown| Arc::clone(&shown.service))
+        self.shared.services.view(key, |_, service| Arc::clone(service))
     }
 
-    /// The service, and what was derived from this value of it: `T::default()` where nothing was yet. It is dropped as soon
-    /// as the service changes or vanishes.
-    ///
-    /// # Panics
-    /// There is one thing to derive: every caller has to name the same `T`.
-    #[must_use]
-    pub fn service_and<T: Any + Default + Send + Sync>(
-        &self,
-        key: &ServiceKey,
-    ) -> Option<(Arc<FederatedService>, Arc<T>)> {
-        let (service, derived) = self.shared.services.view(key, |_, shown| {
-            let derived = shown.derived.get_or_init(|| Arc::new(T::default()));
-            (Arc::clone(&shown.service), Arc::clone(derived))
-        })?;
-        Some((service, derived.downcast().expect("one type is derived from services")))
+    /// From now on tells `listener` of each service that changes or vanishes.
+    fn tell_of_changes(&self, listener: Arc<dyn Forget>) {
+        self.shared.derivations.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
     /// The config item, if any origin has it.

@@ -31,6 +31,7 @@ pub use self::inputs::{Inputs, OriginState, origin_states};
 pub use self::planned::{Planned, Unused};
 pub use self::room::kept_bytes;
 use crate::view::ViewReader;
+use crate::view::derived::Derived;
 use federation_policy::InForce;
 use federation_ports::metrics::ResolveMetrics;
 
@@ -41,6 +42,7 @@ pub const KEPT_BYTES: usize = 256 << 20;
 /// Plans services for callers.
 pub struct Resolver {
     view: ViewReader,
+    classes: Derived<Classes>,
     policies: watch::Receiver<Arc<InForce>>,
     rules: PlaceRules,
     own: OwnPlace,
@@ -61,7 +63,8 @@ impl Resolver {
         metrics: ResolveMetrics,
     ) -> Self {
         let budget = Budget::new(kept_bytes, metrics.kept_bytes.clone());
-        Self { view, policies, rules, own, budget, metrics }
+        let classes = Derived::new(view.clone());
+        Self { view, classes, policies, rules, own, budget, metrics }
     }
 
     /// What plans are made from now.
@@ -99,7 +102,7 @@ impl Resolver {
         face: Face,
         encode: impl FnOnce(&Planned) -> Encoded,
     ) -> Option<Found> {
-        let (service, classes) = self.view.service_and::<Classes>(key)?;
+        let (service, classes) = self.classes.of(key)?;
         let valid = classes.find(asking).filter(|kept| kept.stamp == inputs.stamp(&service));
         if let Some(kept) = &valid
             && kept.face(face).is_some()
