@@ -20,7 +20,7 @@ check: ## format, lints, tidiness, documentation: before each commit
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test trials -- -D warnings
 	cargo test --quiet --package federation-tidy
-	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --workspace --no-deps
 
 unit: ## all tests that need no server
 	cargo test --quiet --workspace

@@ -8,7 +8,7 @@
 //! come, in this order: the stop, what people order, what is left to be shown, and only then news. News stay in the order in which they
 //! came, control records too: an origin's beat vouches for what was read before it, and overtaking that it would call a backlog young.
 //!
-//! Each turn, each step and each value that is shown is stamped in the view ([`ViewWriter::turned`]); the [`Watchdog`] looks at that.
+//! Each turn, each step and each value that is shown is stamped in the view ([`ViewWriter::turned`]); the [watchdog](federation_view::watchdog) looks at that.
 
 mod commands;
 mod effects;

@@ -29,7 +29,7 @@ pub enum Tie {
     /// Dies with the harness.
     #[default]
     ToHarness,
-    /// Stays when the harness ends, in a session of its own. Its [`pid_file`](crate::pid_file) is this, written before anything is waited for.
+    /// Stays when the harness ends, in a session of its own. Its [`pid_file`] is this, written before anything is waited for.
     Detached(PathBuf),
 }
 

@@ -1,7 +1,7 @@
 //! The owner of all state of a gateway: `step(now, Input) -> Effects`.
 //!
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
-//! a second copy. [`local`] takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
+//! a second copy. [`local`](crate::local) takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
 //! compares it with what Nacos says, [`own`] drives it,
 //! [`stated`] says what this process states of its cluster, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.

@@ -4,7 +4,7 @@
 //! one caller in the place of each cluster. A drain's dry run is a survey, too, so what was shown is what comes; the check before it is
 //! ordered asks for the refused services of one only, which is cheap.
 //!
-//! All of it looks at all services, in slices ([`walk`]) and in one of two [`lanes`]: orders never wait for questions.
+//! All of it looks at all services, in slices (`walk`) and in one of two [`lanes`]: orders never wait for questions.
 
 mod effects;
 mod lanes;
