@@ -16,7 +16,7 @@ use crate::service::{
     ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, HoldReason, OriginConfig,
     OriginInstances, Source,
 };
-use crate::time::{Millis, Mono, Now};
+use crate::time::{Millis, Now};
 
 /// A connected Nacos that was silent for this long is not called connected any more; three rounds of its health check.
 const NACOS_SILENT_AFTER: Millis = Millis::from_secs(10);
@@ -168,12 +168,6 @@ impl Federation {
     #[must_use]
     pub fn removals_held(&self) -> &BTreeMap<HoldReason, usize> {
         self.local.held().total()
-    }
-
-    /// Since when the service's removals are judged at once; for people.
-    #[must_use]
-    pub fn connected_since(&self) -> Option<Mono> {
-        if let Connection::Up(since) = self.local.connection() { Some(*since) } else { None }
     }
 }
 

@@ -365,7 +365,7 @@ impl Local {
         let services: Vec<ServiceKey> = self.services.keys().cloned().collect();
         for key in services {
             if let Some(watched) = self.services.get_mut(&key) {
-                watched.state.connected(now, outage);
+                watched.state.connected(now, outage, &self.patience);
             }
             self.reschedule(&key);
         }

@@ -66,8 +66,10 @@ pub struct LocalService {
     listed_on_this_connection: bool,
     settled: bool,
     connected_at: Mono,
-    /// How long Nacos was away before this connection, which stands since then.
-    outage: Outage,
+    /// How much longer than the hold the list has to rest on this connection, at most a hold: as long as Nacos was away before.
+    outage: Millis,
+    /// Until when a client is waited for that was there before Nacos was away. A connection that breaks again takes nothing back of it.
+    returned_by: Mono,
     quiet_since: Mono,
     /// Health of the last list was not true, and no read has told the truth since.
     protected: bool,
@@ -91,26 +93,10 @@ struct Missing {
     may_return: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Outage {
-    ended: Mono,
-    length: Millis,
-}
-
-impl Outage {
-    /// How much longer than the hold the list has to rest on this connection.
-    fn extends_hold(self, patience: &Patience) -> Millis {
-        self.length.min(patience.removal_hold)
-    }
-
-    /// Until when a client is waited for that was there before.
-    fn returned_by(self, patience: &Patience) -> Mono {
-        if self.length == Millis(0) {
-            return self.ended;
-        }
-        let longer = (self.length.0 * RETURN_OUTAGES).min(patience.removal_hold.0 * RETURN_HOLDS);
-        self.ended + Millis(patience.removal_hold.0 + longer)
-    }
+/// Until when a client is waited for that was there before an outage which ends now.
+fn returned_by(now: Mono, outage: Millis, patience: &Patience) -> Mono {
+    let longer = outage.0.saturating_mul(RETURN_OUTAGES).min(patience.removal_hold.0 * RETURN_HOLDS);
+    now + Millis(patience.removal_hold.0 + longer)
 }
 
 /// Who said that a missing instance exists.
@@ -152,7 +138,8 @@ impl LocalService {
             listed_on_this_connection: false,
             settled: false,
             connected_at,
-            outage: Outage { ended: connected_at, length: Millis(0) },
+            outage: Millis(0),
+            returned_by: connected_at,
             quiet_since: connected_at,
             protected: false,
             asked: None,
@@ -250,8 +237,11 @@ impl LocalService {
 
     /// A connection was set up after an outage: what is missing, and what will be, is held anew. Clients try ever more slowly
     /// while Nacos is away, so a long outage is followed by a longer hold.
-    pub fn connected(&mut self, now: Mono, outage: Millis) {
-        self.outage = Outage { ended: now, length: outage };
+    pub fn connected(&mut self, now: Mono, outage: Millis, patience: &Patience) {
+        self.outage = outage;
+        if outage > Millis(0) {
+            self.returned_by = self.returned_by.max(returned_by(now, outage, patience));
+        }
         for missing in self.missing.values_mut() {
             missing.may_return = true;
         }
@@ -331,13 +321,13 @@ impl LocalService {
     }
 
     /// Until when a missing instance is waited for, whatever reads say.
-    fn waited_for_until(&self, missing: &Missing, patience: &Patience) -> Mono {
-        if missing.may_return { self.outage.returned_by(patience) } else { missing.held.since }
+    fn waited_for_until(&self, missing: &Missing) -> Mono {
+        if missing.may_return { self.returned_by } else { missing.held.since }
     }
 
     /// When the hold alone proves that it is gone.
     fn believed_at(&self, missing: &Missing, patience: &Patience) -> Mono {
-        (missing.held.since + patience.removal_hold).max(self.waited_for_until(missing, patience))
+        (missing.held.since + patience.removal_hold).max(self.waited_for_until(missing))
     }
 
     fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>, known_from: KnownFrom) {
@@ -388,7 +378,7 @@ impl LocalService {
         match reading {
             ServiceReading::All(instances) => {
                 let listing = instances.into_iter().map(|(id, instance)| (id, Arc::new(instance))).collect();
-                self.judge(now, &asked, &listing, patience)
+                self.judge(now, &asked, &listing)
             }
             ServiceReading::EnabledOnly { instances, protected } => {
                 let mut changed = self.list(now, instances, protected, patience);
@@ -404,8 +394,8 @@ impl LocalService {
     }
 
     /// Judges by a complete read: what is missing and not in it is gone, if the read was asked late enough.
-    fn judge(&mut self, now: Mono, asked: &Asked, read: &Listing, patience: &Patience) -> (Vec<InstanceId>, Ask) {
-        let mut changed = self.judge_missing(asked, read, patience);
+    fn judge(&mut self, now: Mono, asked: &Asked, read: &Listing) -> (Vec<InstanceId>, Ask) {
+        let mut changed = self.judge_missing(asked, read);
         changed.extend(self.judge_disabled(asked, read));
         if self.protected && !asked.lists_seen {
             changed.extend(self.believe_health(read));
@@ -415,7 +405,7 @@ impl LocalService {
         if health_unknown {
             self.want_read(again);
         }
-        let decided_at = self.missing.values().map(|missing| self.waited_for_until(missing, patience)).min();
+        let decided_at = self.missing.values().map(|missing| self.waited_for_until(missing)).min();
         if let Some(decided_at) = decided_at.filter(|_| self.settled) {
             self.want_read(decided_at.max(again));
         }
@@ -453,12 +443,12 @@ impl LocalService {
         known == enabled
     }
 
-    fn judge_missing(&mut self, asked: &Asked, read: &Listing, patience: &Patience) -> Vec<InstanceId> {
+    fn judge_missing(&mut self, asked: &Asked, read: &Listing) -> Vec<InstanceId> {
         let ids: Vec<InstanceId> = self.missing.keys().cloned().collect();
         let mut changed = Vec::new();
         for id in ids {
             let missing = &self.missing[&id];
-            let since = missing.held.since.max(self.waited_for_until(missing, patience));
+            let since = missing.held.since.max(self.waited_for_until(missing));
             match read.get(&id) {
                 Some(instance) if !instance.enabled => {
                     self.missing.remove(&id);
@@ -547,7 +537,7 @@ impl LocalService {
     }
 
     fn settles_at(&self, patience: &Patience) -> Mono {
-        let hold = Millis(patience.removal_hold.0 + self.outage.extends_hold(patience).0);
+        let hold = Millis(patience.removal_hold.0 + self.outage.0.min(patience.removal_hold.0));
         (self.quiet_since + hold).min(self.connected_at + Millis(hold.0 * MOST_HOLDS))
     }
 

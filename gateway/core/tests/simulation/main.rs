@@ -176,6 +176,10 @@ fn one_client_that_comes_back_a_minute_after_all_others_is_waited_for() {
     world.clients_register_anew("shanghai");
     let late = world.nacos("shanghai").services.get_mut(&service("orders")).unwrap().remove(&id(20));
     for turn in 0..1_150 {
+        if turn == 40 {
+            world.cut_nacos("shanghai"); // The line breaks once more, for a moment: nobody is waited for any shorter.
+            world.nacos("shanghai").up = true;
+        }
         world.run(world::STEP);
         assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3, "turn {turn}");
     }
