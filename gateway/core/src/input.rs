@@ -8,6 +8,7 @@ use crate::drains::Taken;
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::intents::{DrainOrder, DrainRefused};
+use crate::log::belonging::{AdoptRefused, Adopted};
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::DataKey;
 use crate::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, PartitionId, Record, TopicKind};
@@ -41,6 +42,11 @@ pub enum Order {
         id: OrderId,
         /// What is ordered.
         order: DrainOrder,
+    },
+    /// The cluster is what this process is configured to be, whatever the log says (rule R13). Answered by [`Effect::Adopted`].
+    Adopt {
+        /// Names the order in its answer.
+        id: OrderId,
     },
     /// From now on nothing of these clusters counts: no instance is shown, no drain is in force. It overrules whatever they write, and the
     /// configuration. The own cluster cannot be excluded.
@@ -214,6 +220,13 @@ pub enum Effect {
         id: OrderId,
         /// The drain as it was written, or why nothing was.
         outcome: Result<Taken, DrainRefused>,
+    },
+    /// What became of an order to adopt. Comes once the descriptor was read back, or after ten seconds.
+    Adopted {
+        /// Which order.
+        id: OrderId,
+        /// What is in force now, or why that is not this process's descriptor.
+        outcome: Result<Adopted, AdoptRefused>,
     },
     /// Write a record of the own control topic.
     Control {

@@ -1,14 +1,19 @@
-//! Who leads the own cluster: claim, permission and silence (rules R7 to R10), as a state machine without a clock or a socket.
+//! Who leads the own cluster: claim, permission, silence and handing over (rules R7 to R11), as a state machine without a clock or a socket.
 //!
-//! Input: the control topic's replica records as read back, ends of that topic, and time. Output: own records to write, and whether this
-//! process may write data now. It defends against a leader that pauses and wakes, that can write and not read or read and not write,
-//! against answers to earlier questions, a claim that is never read back, and terms that nobody could have reached.
+//! Input: the control topic's replica records as read back, ends of that topic, what of this process decides about leading, and time.
+//! Output: own records to write, and whether this process may write data now. It defends against a leader that pauses and wakes, that can
+//! write and not read or read and not write, against answers to earlier questions, a claim that is never read back, terms that nobody could
+//! have reached, and a leader that is well with the log and has lost its Nacos.
 //!
 //! ```text
 //! Standby ──warm, the leader silent──▶ Asking ──end read up to, still silent, still warm──▶ Claiming ──read back, highest──▶ Leading
 //!    ▲  a beat, not warm, no answer (the wait begins anew) │                                    │ not read back for 3 beats      │
-//!    └──────────────────────────────────────────────────────┴────────────────────────────────────┴─ a higher claim; no permission ─┘
+//!    ├──────────────────────────────────────────────────────┴────────────────────────────────────┴─ a higher claim; no permission ─┤
+//!    └──another leads, or nobody for 3 beats── HandedOver ◀── no word of Nacos for 10 s, and an heir has one ────────────────────────┘
 //! ```
+//!
+//! Nobody hands over to and fro: an heir has heard its Nacos within 5 s, and says so each beat while the leader's is silent; who has not heard
+//! its own for 10 s does not claim. Two that are both without Nacos thus stay as they are.
 //!
 //! Invariant: it writes data only within its permission of having sent a beat that it has read back since, under the highest epoch it
 //! knows. Permission is two and a half beats, the silence after which another may claim is three: two processes never write at once.
@@ -31,6 +36,31 @@ const BEATS_IN_FLIGHT: usize = 64;
 /// Processes of the own cluster that are remembered; of more, those heard of longest ago are forgotten.
 const MOST_REPLICAS: usize = 1_000;
 
+/// A leader whose Nacos said nothing for this long hands over, and nobody claims who has not heard its own for as long (rule R11).
+pub const WITHOUT_NACOS: Millis = Millis(10_000);
+/// An heir has heard its Nacos within this time. Half of [`WITHOUT_NACOS`]: whose Nacos went silent together with the leader's is none. From
+/// this age of the leader's Nacos on, standbys restate themselves each beat, so that it knows before it has to decide.
+const HEARD_LATELY: Millis = Millis(WITHOUT_NACOS.0 / 2);
+
+/// What of this process decides whether it may lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fitness {
+    /// Everything that it watches was answered since its connection to Nacos began, and it has read the own log.
+    pub warm: bool,
+    /// Time since its Nacos last said anything; `None` if it never did.
+    pub nacos_age: Option<Millis>,
+}
+
+impl Fitness {
+    fn may_claim(self) -> bool {
+        self.warm && !self.is_without_nacos()
+    }
+
+    fn is_without_nacos(self) -> bool {
+        self.nacos_age.is_none_or(|age| age >= WITHOUT_NACOS)
+    }
+}
+
 /// The part this process plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -45,6 +75,11 @@ pub enum Role {
     },
     /// Leads.
     Leading,
+    /// Led, has lost its Nacos and said `stopped`, because another process can lead: waits for that one's claim.
+    HandedOver {
+        /// When it said so.
+        since: Mono,
+    },
     /// Has said that it stops.
     Stopped,
 }
@@ -69,6 +104,17 @@ struct Seen {
     state: ReplicaState,
     epoch: Epoch,
     arrived: Mono,
+    warm: bool,
+    nacos_age: Option<Millis>,
+    /// When its record before this one arrived.
+    before: Option<Mono>,
+}
+
+impl Seen {
+    /// Age of its Nacos's last word by now, if it has one.
+    fn nacos_age(&self, now: Mono) -> Option<Millis> {
+        self.nacos_age.map(|age| age + now.since(self.arrived))
+    }
 }
 
 /// Leadership of the own cluster.
@@ -90,8 +136,12 @@ pub struct Lease {
     /// A wait for the leader's silence does not begin before: it failed then.
     wait_from: Mono,
     last_write: Option<Mono>,
+    /// State and warmth in the last own record.
+    last_stated: Option<(ReplicaState, bool)>,
     last_read_back: Option<Mono>,
     set_aside: u64,
+    /// Its cluster is described differently: it never leads.
+    stranger: bool,
 }
 
 impl Lease {
@@ -113,8 +163,10 @@ impl Lease {
             unpermitted_since: None,
             wait_from: Mono(0),
             last_write: None,
+            last_stated: None,
             last_read_back: None,
             set_aside: 0,
+            stranger: false,
         }
     }
 
@@ -146,7 +198,7 @@ impl Lease {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         match self.role {
-            Role::Leading | Role::Claiming { .. } | Role::Stopped => self.epoch,
+            Role::Leading | Role::Claiming { .. } | Role::HandedOver { .. } | Role::Stopped => self.epoch,
             Role::Standby | Role::Asking(_) => self.leader().map_or(self.epoch, |(_, seen)| seen.epoch),
         }
     }
@@ -167,9 +219,10 @@ impl Lease {
     #[must_use]
     pub fn state(&self) -> ReplicaState {
         match self.role {
+            Role::Standby | Role::Asking(_) if self.stranger => ReplicaState::Stranger,
             Role::Standby | Role::Asking(_) => ReplicaState::Standby,
             Role::Claiming { .. } | Role::Leading => ReplicaState::Leader,
-            Role::Stopped => ReplicaState::Stopped,
+            Role::HandedOver { .. } | Role::Stopped => ReplicaState::Stopped,
         }
     }
 
@@ -199,6 +252,14 @@ impl Lease {
         (self.last_read_back.is_none() || overdue).then_some(silence)
     }
 
+    /// Whether an own record has been waited for, for three beats, by a process that has read one back before: it is not known whether
+    /// what is in the log comes here (rule R22).
+    #[must_use]
+    pub fn misses_own_beat(&self, now: Mono) -> bool {
+        let overdue = self.in_flight.front().is_some_and(|(_, sent)| now >= *sent + self.silence());
+        self.last_read_back.is_some() && overdue
+    }
+
     /// Nonce of the process that leads by its own word, if any does.
     #[must_use]
     pub fn leader_nonce(&self) -> Option<u32> {
@@ -217,10 +278,11 @@ impl Lease {
         }
     }
 
-    /// Numbers the own record that is about to be written at `now`, and remembers it until it is read back.
-    pub fn sent(&mut self, now: Mono) -> u64 {
+    /// Numbers the own record that is about to be written at `now` with this warmth, and remembers it until it is read back.
+    pub fn sent(&mut self, now: Mono, warm: bool) -> u64 {
         self.beat += 1;
         self.last_write = Some(now);
+        self.last_stated = Some((self.state(), warm));
         self.in_flight.push_back((self.beat, now));
         if self.in_flight.len() > BEATS_IN_FLIGHT {
             self.in_flight.pop_front();
@@ -257,7 +319,14 @@ impl Lease {
             self.set_aside += 1;
             return;
         }
-        let seen = Seen { state: replica.state, epoch: replica.epoch, arrived: now };
+        let seen = Seen {
+            state: replica.state,
+            epoch: replica.epoch,
+            arrived: now,
+            warm: replica.warm,
+            nacos_age: replica.nacos_age,
+            before: self.replicas.get(&nonce).map(|seen| seen.arrived),
+        };
         self.highest_term = self.highest_term.max(replica.epoch.term);
         self.replicas.insert(nonce, seen);
         self.forget_the_oldest();
@@ -299,25 +368,48 @@ impl Lease {
         }
     }
 
-    /// Time passed. `may_claim` = warm, and the own log is read. Call until it wishes nothing.
-    pub fn tick(&mut self, now: Mono, may_claim: bool, wishes: &mut Vec<Wish>) {
+    /// Whether this process belongs to the cluster (rule R13): who does not leads no more, and never claims.
+    pub fn belongs(&mut self, now: Mono, belongs: bool, wishes: &mut Vec<Wish>) {
+        self.stranger = !belongs;
         match self.role {
-            Role::Standby if may_claim && self.leader_is_silent(now) => {
+            _ if belongs => {}
+            Role::Leading | Role::Claiming { .. } => self.step_down(now, wishes),
+            Role::Asking(_) | Role::HandedOver { .. } => self.wait_anew(now),
+            Role::Standby | Role::Stopped => {}
+        }
+    }
+
+    /// Time passed. Call until it wishes nothing.
+    pub fn tick(&mut self, now: Mono, fitness: Fitness, wishes: &mut Vec<Wish>) {
+        match self.role {
+            Role::Standby if fitness.may_claim() && !self.stranger && self.leader_is_silent(now) => {
                 self.role = Role::Asking(EndQuestion::put(now));
                 wishes.push(Wish::AskEnd);
             }
-            Role::Asking(question) => self.tick_asking(now, question, may_claim, wishes),
+            Role::Asking(question) => self.tick_asking(now, question, fitness.may_claim(), wishes),
             Role::Claiming { since } if now >= since + self.silence() => {
                 self.step_down(now, wishes); // It can write, and not read: it must not keep others from leading.
             }
             Role::Claiming { .. } if self.is_beat_due(now) => wishes.push(Wish::WriteOwn),
-            Role::Leading => self.tick_leading(now, wishes),
-            Role::Standby | Role::Claiming { .. } | Role::Stopped => {}
+            Role::Leading => self.tick_leading(now, fitness, wishes),
+            Role::HandedOver { since } if now >= since + self.silence() => self.wait_anew(now), // Nobody wanted it.
+            Role::Standby | Role::Claiming { .. } | Role::HandedOver { .. } | Role::Stopped => {}
         }
-        let standby_due = self.last_write.is_none_or(|last| now >= last + STANDBY_BEAT);
-        if matches!(self.role, Role::Standby) && self.reached_end.is_some() && standby_due {
+        if matches!(self.role, Role::Standby) && self.reached_end.is_some() && self.is_standby_due(now, fitness.warm) {
             wishes.push(Wish::WriteOwn);
         }
+    }
+
+    /// Who does not lead restates itself now and then, on change, and each beat while the leader's Nacos is silent: it may be an heir.
+    fn is_standby_due(&self, now: Mono, warm: bool) -> bool {
+        let Some(last) = self.last_write else { return true };
+        let leader = self.leader().filter(|(nonce, _)| *nonce != self.nonce);
+        let heir_wanted = leader.is_some_and(|(_, seen)| {
+            now < seen.arrived + self.silence() && seen.nacos_age.is_none_or(|age| age >= HEARD_LATELY)
+        });
+        let changed = self.last_stated != Some((self.state(), warm));
+        let interval = if heir_wanted || changed { self.beat_every } else { STANDBY_BEAT };
+        now >= last + interval
     }
 
     fn is_beat_due(&self, now: Mono) -> bool {
@@ -373,7 +465,10 @@ impl Lease {
         }
     }
 
-    fn tick_leading(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
+    fn tick_leading(&mut self, now: Mono, fitness: Fitness, wishes: &mut Vec<Wish>) {
+        if fitness.is_without_nacos() && self.has_heir(now) {
+            return self.hand_over(now, wishes);
+        }
         if self.permitted_until.is_some_and(|until| now >= until) {
             self.permitted_until = None; // Until a beat sent from now on is read back.
             self.unpermitted_since = Some(now);
@@ -392,6 +487,25 @@ impl Lease {
             self.replicas.remove(&nonce);
             wishes.push(Wish::Forget(nonce));
         }
+    }
+
+    /// Rule R11: whether another process could lead at once. It is warm, has heard its Nacos lately, and restates itself each beat: so it
+    /// reads this leader's beats, and would read that it stopped.
+    fn has_heir(&self, now: Mono) -> bool {
+        let each_beat = self.permission();
+        self.replicas.iter().any(|(nonce, seen)| {
+            *nonce != self.nonce
+                && seen.state == ReplicaState::Standby
+                && seen.warm
+                && seen.nacos_age(now).is_some_and(|age| age < HEARD_LATELY)
+                && now < seen.arrived + each_beat
+                && seen.before.is_some_and(|before| seen.arrived < before + each_beat)
+        })
+    }
+
+    fn hand_over(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
+        self.step_down(now, wishes);
+        self.role = Role::HandedOver { since: now };
     }
 
     fn read_back(&mut self, now: Mono, replica: &Replica, wishes: &mut Vec<Wish>) {
@@ -428,8 +542,10 @@ impl Lease {
     }
 
     fn read_rival(&mut self, now: Mono, rival: Epoch, wishes: &mut Vec<Wish>) {
-        if matches!(self.role, Role::Leading | Role::Claiming { .. }) && rival > self.epoch {
-            self.step_down(now, wishes);
+        match self.role {
+            Role::Leading | Role::Claiming { .. } if rival > self.epoch => self.step_down(now, wishes),
+            Role::HandedOver { .. } if rival > self.epoch => self.wait_anew(now),
+            _ => {}
         }
     }
 

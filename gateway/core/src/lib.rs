@@ -22,6 +22,7 @@ pub mod pattern;
 pub mod percent;
 pub mod publish;
 pub mod pulse;
+pub mod route;
 pub mod routing;
 pub mod seed;
 #[cfg(feature = "serde")]

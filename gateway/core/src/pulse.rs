@@ -192,6 +192,28 @@ impl Pulse {
         log.is_incomplete().then_some("incomplete: what its log has is not what it states to have written")
     }
 
+    /// When its leader was heard last, if that is longer ago than `patience`. Who never was heard, or said that it stops, is not silent.
+    #[must_use]
+    pub fn silent_since(&self, now: Mono, patience: Millis) -> Option<Mono> {
+        let leader =
+            self.leader.as_ref().filter(|leader| leader.worth.is_some() && leader.state == ReplicaState::Leader)?;
+        (now >= leader.read + patience).then_some(leader.read)
+    }
+
+    /// As [`Pulse::judge`], while the way to the origin is suspect, for this reason: its silence is not held against it. What its last word
+    /// said of itself is.
+    #[must_use]
+    pub fn judge_behind(&self, verdict: Verdict, reason: &str, settings: &FreshnessSettings) -> Verdict {
+        let demoted = matches!(verdict.freshness, Freshness::Stale | Freshness::Lost);
+        let silent = self.leader.as_ref().and_then(|leader| Some((leader, leader.worth?))).filter(|_| demoted);
+        // As old as this when it was heard: what came after that is silence.
+        let when_heard = silent.map(|(leader, worth)| leader.told() + leader.read.since(worth));
+        match when_heard.is_some_and(|age| age < settings.stale_after) {
+            true => Verdict { freshness: Freshness::Isolated, reason: reason.into(), age: verdict.age },
+            false => verdict,
+        }
+    }
+
     /// Judges the origin's facts; `trouble` is what [`Pulse::data_trouble`] found.
     #[must_use]
     pub fn judge(
@@ -219,7 +241,7 @@ impl Pulse {
     /// Before the first end of the topic the age is not known by this process's clock; the origin's own clock stands in.
     fn age(&self, now: Mono, wall: WallMs) -> Option<Millis> {
         let leader = self.leader.as_ref()?;
-        let told = leader.nacos_age.unwrap_or_default().max(leader.unpublished_age);
+        let told = leader.told();
         let since_beat = match (leader.worth, leader.observed) {
             (Some(worth), _) => now.since(worth),
             (None, Some(observed)) => Millis(wall.0.saturating_sub(observed.0)),
@@ -230,6 +252,11 @@ impl Pulse {
 }
 
 impl Leader {
+    /// Age of its facts when it said so.
+    fn told(&self) -> Millis {
+        self.nacos_age.unwrap_or_default().max(self.unpublished_age)
+    }
+
     fn judge(
         &self,
         now: Mono,

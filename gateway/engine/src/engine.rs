@@ -16,6 +16,7 @@ mod origins;
 mod read_back;
 mod removals;
 mod status;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -279,7 +280,7 @@ impl Engine {
             self.act(effect, traceparent);
         }
         if std::mem::discriminant(&role) != std::mem::discriminant(&self.core.role()) {
-            let (role, epoch) = (status::role_name(self.core.role()), self.core.lease().epoch());
+            let (role, epoch) = (status::role_name(&self.core), self.core.lease().epoch());
             tracing::info!(role, term = epoch.term, "role changed");
         }
         self.view.turned();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use federation_core::drains::Taken;
 use federation_core::id::ClusterId;
 use federation_core::intents::{DrainOrder, DrainRefused};
+use federation_core::log::belonging::{AdoptRefused, Adopted};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that wait for the engine at most. People and their scripts give them; more at once are a mistake somewhere.
@@ -31,6 +32,11 @@ pub enum Command {
         order: DrainOrder,
         /// Where the answer goes; closed once nobody waits for it.
         answer: oneshot::Sender<Result<Taken, DrainRefused>>,
+    },
+    /// The cluster is what this gateway is configured to be.
+    Adopt {
+        /// Where the answer goes; closed once nobody waits for it.
+        answer: oneshot::Sender<Result<Adopted, AdoptRefused>>,
     },
     /// Whose facts do not count from now on.
     Exclude {
@@ -72,6 +78,17 @@ impl EngineCommands {
         let (answer, told) = oneshot::channel();
         self.give(Command::OrderDrain { order, answer })?;
         told.await.map_err(|_| CommandError::Gone)?.map_err(CommandError::Refused)
+    }
+
+    /// The cluster is what this gateway is configured to be, whatever the log says. The answer comes once that was read back, or after ten
+    /// seconds. An order whose caller stops waiting before the engine has come to it is not taken.
+    ///
+    /// # Errors
+    /// The engine did not take the order; inside, why it was not carried out.
+    pub async fn adopt(&self) -> Result<Result<Adopted, AdoptRefused>, CommandError> {
+        let (answer, told) = oneshot::channel();
+        self.give(Command::Adopt { answer })?;
+        told.await.map_err(|_| CommandError::Gone)
     }
 
     /// From now on nothing of these clusters counts. Waits until the engine has taken it in; what is shown changes at once after.

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 use federation_core::drains::{IntentTable, Settled, Taken};
+use federation_core::federation::Membership;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
 use federation_core::time::Millis;
@@ -66,6 +67,8 @@ pub struct GatewayStatus {
     pub reasons: Vec<String>,
     /// Named facts of its parts (leadership, connection to Nacos, log, refused calls), in a fixed order.
     pub facts: Vec<(&'static str, String)>,
+    /// What it is configured to be, what its cluster is, and who is a stranger there.
+    pub membership: Membership,
 }
 
 /// A clock that a test can hold: milliseconds of the process's monotonic clock.

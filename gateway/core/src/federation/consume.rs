@@ -140,10 +140,12 @@ impl Federation {
                     origin.pulse.read(now.mono, nonce, &replica, record.header.map(|header| header.observed));
                     if own {
                         self.lease.read(now.mono, record.offset, nonce, Some(&replica), &mut wishes);
+                        self.heard_replica(now.mono, nonce, Some(&replica));
                     }
                 }
                 (ControlKey::Replica(nonce), None) if own => {
                     self.lease.read(now.mono, record.offset, nonce, None, &mut wishes);
+                    self.heard_replica(now.mono, nonce, None);
                 }
                 (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => described = Some(descriptor),
                 (ControlKey::Drain(target), value) => {
@@ -165,6 +167,7 @@ impl Federation {
     fn described(&mut self, now: Now, id: &ClusterId, descriptor: Descriptor) {
         if id == self.cluster() {
             self.described_in_log.as_configured = descriptor == self.settings.descriptor;
+            self.own_described(&descriptor);
         }
         let revision = self.next_revision();
         let Some(origin) = self.origins.get_mut(id) else { return };
@@ -185,6 +188,7 @@ impl Federation {
             }
             if own {
                 self.described_in_log.read = true;
+                self.own_control_is_read();
                 self.lease.at_end(now.mono, next_offset);
             }
             return;
@@ -234,6 +238,7 @@ impl Federation {
         if *place == self.own_control() {
             self.lease.restarted(now.mono);
             self.described_in_log = Described::default();
+            self.own_control_restarted();
         } else if place.origin == *self.cluster() {
             self.leadership.restarted(now.mono, (place.topic, place.partition));
             self.publisher.restarted(now.mono, (place.topic, place.partition));

@@ -28,6 +28,7 @@ impl Federation {
     pub(super) fn obey(&mut self, now: Now, order: Order, effects: &mut Vec<Effect>) {
         match order {
             Order::Exclude(clusters) => self.exclude(clusters),
+            Order::Adopt { id } => self.adopt(now, id, effects),
             Order::Drain { id, order } => {
                 let outcome = self.order_drain(now, order).map(|(taken, record)| {
                     effects.push(record);

@@ -9,6 +9,7 @@
 //! A step costs what its input asks for, never what the registry holds: counts are kept as they change, deadlines exist only where
 //! something is due, and what may be long (a takeover, a bulk of sends, many questions) goes on in the next step.
 
+mod belonging;
 mod consume;
 mod damping;
 mod intents;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use crate::drains::IntentTable;
 use crate::drains::prune::Pruner;
 use crate::drains::writer::IntentWriter;
+use crate::federation::belonging::Belonging;
 use crate::federation::damping::HealthMemory;
 use crate::federation::judge::Load;
 use crate::federation::reconcile::Reconciling;
@@ -36,7 +38,7 @@ use crate::federation::tally::Tally;
 use crate::freshness::Freshness;
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
 use crate::input::{Effect, Input, LocalInput, Outgoing, ReplicaIdentity};
-use crate::lease::{Lease, Role, Wish};
+use crate::lease::{Fitness, Lease, Role, Wish};
 use crate::local::observation::{Connection, Local, Subject};
 use crate::local::service::Patience;
 use crate::log::bounds::Bounds;
@@ -47,11 +49,13 @@ use crate::log::origin::OriginLog;
 use crate::pattern::{Glob, Selection};
 use crate::publish::Publisher;
 use crate::pulse::{FreshnessSettings, Pulse};
+use crate::route::Route;
 use crate::routing::{Damped, Damping};
 use crate::seed::Seed;
 use crate::service::Revision;
 use crate::time::{Millis, Mono, Now};
 
+pub use belonging::{Membership, Stranger};
 pub use judge::SetAside;
 pub use partitions::PartitionMismatch;
 pub use snapshot::OriginSnapshot;
@@ -238,6 +242,8 @@ pub struct Federation {
     log_trouble: Option<Arc<str>>,
     control_header_seq: u64,
     described_in_log: Described,
+    belonging: Belonging,
+    route: Route,
     bounds: Bounds,
     /// Clusters of which nothing counts, by order of an operator of this cluster.
     excluded: BTreeSet<ClusterId>,
@@ -267,6 +273,8 @@ impl Federation {
             log_trouble: None,
             control_header_seq: 0,
             described_in_log: Described::default(),
+            belonging: Belonging::default(),
+            route: Route::default(),
             bounds: Bounds::default(),
             excluded: BTreeSet::new(),
         }
@@ -449,13 +457,17 @@ impl Federation {
         self.refit_due(now);
         self.reconcile_slice(now, effects);
         self.local.tick(now.mono, effects);
+        self.settle_belonging(now, effects);
         let mut wishes = Vec::new();
-        let may_claim = self.local.is_warm() && self.own_log_is_read();
-        self.lease.tick(now.mono, may_claim, &mut wishes);
+        self.lease.tick(now.mono, self.fitness(now), &mut wishes);
         self.fulfil(now, wishes, effects);
         self.describe(now, effects);
         self.publish(now, effects);
         self.drive_intents(now, effects);
+    }
+
+    fn fitness(&self, now: Now) -> Fitness {
+        Fitness { warm: self.local.is_warm() && self.own_log_is_read(), nacos_age: self.local.age(now.mono) }
     }
 
     fn own_log_is_read(&self) -> bool {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::federation::Federation;
 use crate::input::{Effect, OutgoingCheckpoint};
+use crate::lease::Fitness;
 use crate::local::observation::Connection;
 use crate::log::control::{ControlKey, ControlValue, Replica};
 use crate::log::ends::ANSWER_WITHIN;
@@ -68,21 +69,23 @@ impl Federation {
         }
     }
 
-    /// A descriptor that the control topic lacks is written: by the first leader, and by whoever leads when the topic lost it.
+    /// A descriptor that the control topic lacks is written: by the first leader, and by whoever leads when the topic lost it. One that
+    /// differs is overwritten unless it contradicts this process (rule R13): then that is a stranger, and leads no more.
     pub(super) fn describe(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let described = &self.described_in_log;
         let lately = described.written.is_some_and(|written| now.mono < written + DESCRIBE_EVERY);
-        if described.as_configured || !described.read || lately || !self.lease.may_write(now.mono) {
+        let is_due = !described.as_configured && described.read && !lately;
+        if !is_due || !self.lease.may_write(now.mono) || self.is_stranger() {
             return;
         }
         self.described_in_log.written = Some(now.mono);
-        let value = Some(ControlValue::Descriptor(self.settings.descriptor.clone()));
-        effects.push(Effect::Control { key: ControlKey::Descriptor, value, header: self.control_header(now) });
+        self.write_descriptor(now, effects);
     }
 
     /// The own replica record (rule R7).
     pub(super) fn own_record(&mut self, now: Now) -> Effect {
-        let beat = self.lease.sent(now.mono);
+        let Fitness { warm, nacos_age } = self.fitness(now);
+        let beat = self.lease.sent(now.mono, warm);
         let mut complaints: Vec<Arc<str>> = Vec::new();
         if let Connection::Down(_, reason) = self.local.connection() {
             complaints.push(format!("nacos is not connected: {reason}").into());
@@ -91,9 +94,9 @@ impl Federation {
             state: self.lease.state(),
             epoch: self.lease.epoch(),
             beat,
-            warm: self.local.is_warm(),
-            nacos_age: self.local.age(now.mono),
-            unpublished_age: self.publisher.unpublished_age(now.mono),
+            warm,
+            nacos_age,
+            unpublished_age: self.unpublished_age(now.mono),
             descriptor: self.settings.descriptor.clone(),
             name: Arc::clone(&self.settings.identity.name),
             advertised: Arc::clone(&self.settings.identity.advertised),

@@ -30,6 +30,7 @@ const CHECKPOINT_AFTER_CHANGE: Millis = Millis::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Leadership {
     partitions: BTreeMap<OwnPartition, Takeover>,
+    began: Mono,
     /// Partitions of each own data topic.
     pub(super) count: u32,
 }
@@ -123,12 +124,21 @@ impl Federation {
         self.lease.role() == Role::Leading && self.leadership.is_complete()
     }
 
+    /// Age of the oldest change that is not in the own log yet; zero if there is none. While the log is being taken over nobody knows what
+    /// it lacks: whatever that is, nothing is published since leadership began.
+    #[must_use]
+    pub fn unpublished_age(&self, now: Mono) -> Millis {
+        let queued = self.publisher.unpublished_age(now);
+        let taking_over = self.lease.role() == Role::Leading && !self.leadership.is_complete();
+        if taking_over { queued.max(now.since(self.leadership.began)) } else { queued }
+    }
+
     /// Rule R12: read each own partition to an end asked for after the claim was read back.
     pub(super) fn leadership_began(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publisher.reset();
         self.local.doubt_lists(now.mono);
         let Some(origin) = self.origins.get(self.cluster()) else { return };
-        self.leadership = Leadership { partitions: BTreeMap::new(), count: origin.log.partitions() };
+        self.leadership = Leadership { partitions: BTreeMap::new(), began: now.mono, count: origin.log.partitions() };
         for (topic, partition, _) in origin.log.all() {
             let state = TakeoverState::Reading(EndQuestion::put(now.mono));
             let takeover = Takeover { state, checkpoint_due: now.mono, changed: false };

@@ -1,6 +1,6 @@
 //! The values that answers are made of, built from the state when a key changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::federation::damping::HealthMemory;
@@ -12,11 +12,12 @@ use crate::local::observation::Connection;
 use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
 use crate::pulse::Verdict;
+use crate::route::RouteSettings;
 use crate::service::{
     ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, HoldReason, OriginConfig,
     OriginInstances, Source,
 };
-use crate::time::{Millis, Now};
+use crate::time::{Millis, Mono, Now};
 
 /// A connected Nacos that was silent for this long is not called connected any more; three rounds of its health check.
 const NACOS_SILENT_AFTER: Millis = Millis::from_secs(10);
@@ -85,13 +86,18 @@ impl Federation {
     pub(super) fn look(&mut self, now: Now) {
         self.looked_at = now.mono;
         let own = self.judge_own(now);
+        let suspicion = self.suspect_route(now);
         let (hold, settings) = (self.settings.damping.freshness, &self.settings.freshness);
         for (id, origin) in &mut self.origins {
             let Verdict { freshness, reason, age } = if *id == self.settings.identity.cluster {
                 own.clone()
             } else {
                 let trouble = origin.pulse.data_trouble(now.mono, &origin.log);
-                origin.pulse.judge(now.mono, now.wall, trouble, settings)
+                let verdict = origin.pulse.judge(now.mono, now.wall, trouble, settings);
+                match suspicion.of(id).filter(|_| trouble.is_none()) {
+                    Some(reason) => origin.pulse.judge_behind(verdict, reason, settings),
+                    None => verdict,
+                }
             };
             (origin.reason, origin.age) = (reason, age);
             let effective = origin.hear_freshness(now.mono, freshness, hold);
@@ -100,6 +106,23 @@ impl Federation {
                 (origin.freshness, origin.effective, origin.freshness_revision) = (freshness, effective, self.revision);
             }
         }
+    }
+
+    /// Rule R22: whether the way to other clusters is suspect.
+    fn suspect_route(&mut self, now: Now) -> Suspicion {
+        let patience = self.lease.silence();
+        let misses_own_beat = self.lease.misses_own_beat(now.mono);
+        let remote = self.origins.iter().filter(|(id, _)| **id != self.settings.identity.cluster);
+        let silent: Vec<(&ClusterId, &Origin, Mono)> =
+            remote.filter_map(|(id, it)| Some((id, it, it.pulse.silent_since(now.mono, patience)?))).collect();
+        let answers = !misses_own_beat && silent.iter().all(|(_, it, _)| it.pulse.unanswered(now.mono).is_none());
+        self.route.look(now.mono, answers);
+        if misses_own_beat {
+            return Suspicion::OfAll;
+        }
+        let silent: Vec<(&ClusterId, Mono)> = silent.into_iter().map(|(id, _, last)| (id, last)).collect();
+        let settings = RouteSettings { together: patience, believed_after: self.settings.freshness.lost_after };
+        Suspicion::Of(self.route.suspected(now.mono, &silent, settings))
     }
 
     fn own_instances(&self, key: &ServiceKey) -> Option<OriginInstances> {
@@ -168,6 +191,26 @@ impl Federation {
     #[must_use]
     pub fn removals_held(&self) -> &BTreeMap<HoldReason, usize> {
         self.local.held().total()
+    }
+}
+
+/// Whose silence may be that of the route.
+enum Suspicion {
+    /// What this process writes does not come back.
+    OfAll,
+    /// These fell silent together.
+    Of(BTreeSet<ClusterId>),
+}
+
+impl Suspicion {
+    /// Why the way to the origin is suspect, for people.
+    fn of(&self, origin: &ClusterId) -> Option<&'static str> {
+        match self {
+            Self::OfAll => Some("the log takes what this gateway writes and does not give it back"),
+            Self::Of(together) => {
+                together.contains(origin).then_some("it fell silent together with others: the way to them is suspect")
+            }
+        }
     }
 }
 

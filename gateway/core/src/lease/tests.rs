@@ -1,6 +1,9 @@
 use super::*;
 use crate::log::control::Descriptor;
 
+const FIT: Fitness = Fitness { warm: true, nacos_age: Some(Millis(0)) };
+const COLD: Fitness = Fitness { warm: false, nacos_age: Some(Millis(0)) };
+
 fn record(state: ReplicaState, term: u32, nonce: u32, beat: u64) -> Replica {
     Replica {
         state,
@@ -22,12 +25,12 @@ fn claim(lease: &mut Lease, from: u64) -> u64 {
     lease.at_end(Mono(now), 0);
     for _ in 0..200 {
         let mut wishes = Vec::new();
-        lease.tick(Mono(now), true, &mut wishes);
+        lease.tick(Mono(now), FIT, &mut wishes);
         if wishes.contains(&Wish::AskEnd) {
             lease.end_offset(lease.next_offset, Mono(now));
         }
         if wishes.contains(&Wish::WriteOwn) {
-            lease.sent(Mono(now));
+            lease.sent(Mono(now), true);
         }
         if matches!(lease.role(), Role::Claiming { .. }) {
             return now;
@@ -80,12 +83,12 @@ fn a_process_that_slept_asks_for_the_end_before_it_claims() {
     let mut wishes = Vec::new();
     lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
     lease.at_end(Mono(0), 1);
-    lease.tick(Mono(3_600_000), true, &mut wishes);
+    lease.tick(Mono(3_600_000), FIT, &mut wishes);
     assert!(wishes.contains(&Wish::AskEnd));
     lease.end_offset(40, Mono(3_600_000)); // Beats that it has not read: the leader is well.
-    lease.tick(Mono(3_600_010), true, &mut wishes);
+    lease.tick(Mono(3_600_010), FIT, &mut wishes);
     lease.read(Mono(3_600_020), 39, 9, Some(&record(ReplicaState::Leader, 4, 9, 40)), &mut wishes);
-    lease.tick(Mono(3_600_030), true, &mut wishes);
+    lease.tick(Mono(3_600_030), FIT, &mut wishes);
     assert_eq!(lease.role(), Role::Standby);
 }
 
@@ -94,9 +97,9 @@ fn a_record_from_before_the_claim_does_not_end_the_claim() {
     let mut lease = Lease::new(7, DEFAULT_BEAT);
     let mut wishes = Vec::new();
     lease.at_end(Mono(0), 0);
-    lease.tick(Mono(0), false, &mut wishes);
+    lease.tick(Mono(0), COLD, &mut wishes);
     assert_eq!(wishes, [Wish::WriteOwn], "it says standby first");
-    lease.sent(Mono(0));
+    lease.sent(Mono(0), true);
     let at = claim(&mut lease, 10);
     wishes.clear();
     lease.read(Mono(at + 5), 0, 7, Some(&record(ReplicaState::Standby, 0, 0, 1)), &mut wishes);
@@ -113,7 +116,7 @@ fn after_the_control_topic_was_lost_nobody_claims_before_its_new_end() {
     lease.read(Mono(0), 90, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
     lease.at_end(Mono(0), 91);
     lease.restarted(Mono(0));
-    lease.tick(Mono(60_000), true, &mut wishes);
+    lease.tick(Mono(60_000), FIT, &mut wishes);
     assert_eq!((lease.role(), wishes), (Role::Standby, Vec::new()));
     assert!(claim(&mut lease, 60_000) >= 60_000 + lease.silence().0);
     assert_eq!(lease.epoch().term, 5);
@@ -128,10 +131,10 @@ fn a_failed_question_restarts_the_wait() {
     let mut now = 0;
     while now < 60_000 {
         now += 50;
-        lease.tick(Mono(now), true, &mut wishes); // Kafka is away: for everybody, nobody answers.
+        lease.tick(Mono(now), FIT, &mut wishes); // Kafka is away: for everybody, nobody answers.
     }
     lease.end_offset(1, Mono(now)); // It is back. The leader's next beat is on its way.
-    lease.tick(Mono(now + 1), true, &mut wishes);
+    lease.tick(Mono(now + 1), FIT, &mut wishes);
     assert!(!matches!(lease.role(), Role::Claiming { .. }), "claimed 1 ms after kafka came back");
 }
 
@@ -151,11 +154,11 @@ fn who_is_not_warm_any_more_does_not_claim() {
     let mut lease = Lease::new(0, DEFAULT_BEAT);
     let mut wishes = Vec::new();
     lease.at_end(Mono(0), 1);
-    lease.tick(Mono(50), true, &mut wishes);
+    lease.tick(Mono(50), FIT, &mut wishes);
     assert!(matches!(lease.role(), Role::Asking(_)));
-    lease.tick(Mono(60_000), false, &mut wishes); // Kafka was away for a minute, and Nacos is now.
+    lease.tick(Mono(60_000), COLD, &mut wishes); // Kafka was away for a minute, and Nacos is now.
     lease.end_offset(1, Mono(60_000));
-    lease.tick(Mono(60_050), false, &mut wishes);
+    lease.tick(Mono(60_050), COLD, &mut wishes);
     assert!(!matches!(lease.role(), Role::Claiming { .. }));
 }
 
@@ -184,9 +187,9 @@ fn permission_returns_when_a_later_beat_is_read_back() {
     let at = lead(&mut lease, 7);
     let late = at + 5_000;
     let mut wishes = Vec::new();
-    lease.tick(Mono(late), true, &mut wishes);
+    lease.tick(Mono(late), FIT, &mut wishes);
     assert_eq!(wishes, [Wish::Ended, Wish::WriteOwn]);
-    let beat = lease.sent(Mono(late));
+    let beat = lease.sent(Mono(late), true);
     lease.read(Mono(late + 5), 1, 7, Some(&record(ReplicaState::Leader, 1, 7, beat)), &mut wishes);
     assert!(lease.may_write(Mono(late + 6)));
 }
@@ -198,9 +201,9 @@ fn a_leader_that_can_write_and_not_read_makes_way() {
     let mut left = None;
     for now in (at..at + 60_000).step_by(50) {
         let mut wishes = Vec::new();
-        lease.tick(Mono(now), false, &mut wishes);
+        lease.tick(Mono(now), COLD, &mut wishes);
         if wishes.contains(&Wish::WriteOwn) {
-            lease.sent(Mono(now));
+            lease.sent(Mono(now), true);
         }
         if lease.state() != ReplicaState::Leader {
             left.get_or_insert(now - at);
@@ -214,7 +217,7 @@ fn a_leader_that_can_write_and_not_read_makes_way() {
 fn a_claim_that_is_never_read_back_keeps_nobody_from_leading() {
     let mut lease = Lease::new(7, DEFAULT_BEAT);
     let at = claim(&mut lease, 0);
-    lease.tick(Mono(at + lease.silence().0), true, &mut Vec::new());
+    lease.tick(Mono(at + lease.silence().0), FIT, &mut Vec::new());
     assert_eq!((lease.role(), lease.state()), (Role::Standby, ReplicaState::Standby));
 }
 
@@ -224,10 +227,10 @@ fn an_answer_to_an_earlier_question_is_not_one_to_this() {
     let mut wishes = Vec::new();
     lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
     lease.at_end(Mono(0), 1);
-    lease.tick(Mono(3_000), true, &mut wishes);
+    lease.tick(Mono(3_000), FIT, &mut wishes);
     assert!(matches!(lease.role(), Role::Asking(_)));
     lease.end_offset(1, Mono(2_999)); // Asked by the round of questions before; the leader has beaten since.
-    lease.tick(Mono(3_100), true, &mut wishes);
+    lease.tick(Mono(3_100), FIT, &mut wishes);
     assert!(!matches!(lease.role(), Role::Claiming { .. }), "{lease:?}");
 }
 
@@ -251,4 +254,24 @@ fn a_thousand_strangers_in_the_own_topic_are_not_all_remembered() {
         lease.read(Mono(u64::from(nonce)), u64::from(nonce), nonce, Some(&standby), &mut Vec::new());
     }
     assert_eq!(lease.replicas.len(), MOST_REPLICAS);
+}
+
+#[test]
+fn who_has_not_heard_its_nacos_for_ten_seconds_does_not_claim_though_its_connection_stands() {
+    for (age, claims) in [(Some(0), true), (Some(9_999), true), (Some(10_000), false), (None, false)] {
+        let mut lease = Lease::new(7, DEFAULT_BEAT);
+        lease.at_end(Mono(0), 0);
+        let fitness = Fitness { warm: true, nacos_age: age.map(Millis) };
+        for now in (0..60_000).step_by(50) {
+            let mut wishes = Vec::new();
+            lease.tick(Mono(now), fitness, &mut wishes);
+            if wishes.contains(&Wish::AskEnd) {
+                lease.end_offset(0, Mono(now));
+            }
+            if matches!(lease.role(), Role::Claiming { .. }) {
+                break;
+            }
+        }
+        assert_eq!(matches!(lease.role(), Role::Claiming { .. }), claims, "{age:?}");
+    }
 }

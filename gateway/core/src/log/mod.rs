@@ -1,5 +1,6 @@
 //! The federation log as a pure data structure: keys, records, and the fold of a partition.
 
+pub mod belonging;
 pub mod bounds;
 pub mod control;
 pub mod ends;

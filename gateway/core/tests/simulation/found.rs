@@ -22,7 +22,7 @@ fn count(world: &mut World, at: &str, of: &str, name: &str) -> usize {
 }
 
 /// Shanghai with a warm standby that sees another node of the same Nacos.
-fn with_standby() -> World {
+pub(crate) fn with_standby() -> World {
     let mut world = settled_pair();
     let services = world.nacos(S).services.clone();
     let nacos = Nacos { up: true, reads_allowed: true, services, ..Nacos::default() };

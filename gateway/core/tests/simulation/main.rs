@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod belonging;
 mod damping;
 mod found;
 mod intents;
+mod leadership;
 mod more;
 mod partitions;
 mod random;
+mod route;
 mod strangers;
 mod world;
 

@@ -15,6 +15,7 @@ use federation_core::input::{
 use federation_core::instance::{Health, Instance, Metadata, Weight};
 use federation_core::intents::DrainRefused;
 use federation_core::local::service::Patience;
+use federation_core::log::belonging::{AdoptRefused, Adopted};
 use federation_core::log::control::Descriptor;
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
@@ -83,6 +84,8 @@ pub(crate) struct Log {
     pub(crate) no_fetch: BTreeSet<ClusterId>,
     /// Gateways (by name) that get no end offsets.
     pub(crate) no_ends: BTreeSet<ClusterId>,
+    /// Gateways (by name) that get no end offsets of data topics.
+    pub(crate) no_ends_of_data: BTreeSet<ClusterId>,
     /// So many sends of facts are refused next, and do not land.
     pub(crate) refuse_next: usize,
     /// Gateways (by name) whose process is paused.
@@ -117,6 +120,8 @@ pub(crate) struct World {
     pub(crate) faults: bool,
     /// What became of the last order.
     pub(crate) answer: Option<Result<Taken, DrainRefused>>,
+    /// What became of the last order to adopt.
+    pub(crate) adopted: Option<Result<Adopted, AdoptRefused>>,
     /// What the hash maps of all gateways are seeded with.
     hashed_with: Seed,
     /// Digest of all effects so far, each with when and whose it was.
@@ -148,13 +153,17 @@ pub(crate) fn id(last: u64) -> InstanceId {
 }
 
 pub(crate) fn core(name: &ClusterId, nonce: u32) -> Federation {
-    hashed_core(name, nonce, Seed(1))
+    described_core(name, nonce, Seed(1), plain_descriptor())
 }
 
-fn hashed_core(name: &ClusterId, nonce: u32, seed: Seed) -> Federation {
+fn plain_descriptor() -> Descriptor {
+    Descriptor { partitions: PARTITIONS, generation: 1, reads_schema: 2, ..Descriptor::default() }
+}
+
+fn described_core(name: &ClusterId, nonce: u32, seed: Seed, descriptor: Descriptor) -> Federation {
     Federation::new(Settings {
         identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
-        descriptor: Descriptor { partitions: PARTITIONS, generation: 1, reads_schema: 2, ..Descriptor::default() },
+        descriptor,
         patience: Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
         beat: Millis::from_secs(1),
         freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
@@ -179,6 +188,7 @@ impl World {
             gateways: BTreeMap::new(),
             faults: false,
             answer: None,
+            adopted: None,
             hashed_with,
             effects: 0,
             told: false,
@@ -197,10 +207,15 @@ impl World {
 
     /// Starts one of several gateways of a cluster, under a name of its own.
     pub(crate) fn start_replica(&mut self, name: &ClusterId, of: &ClusterId, nacos: Nacos) {
+        self.start_described(name, of, nacos, plain_descriptor());
+    }
+
+    /// As [`World::start_replica`], configured to be this.
+    pub(crate) fn start_described(&mut self, name: &ClusterId, of: &ClusterId, nacos: Nacos, descriptor: Descriptor) {
         let nonce = u32::try_from(self.dice.roll(1 << 31)).unwrap();
         let gateway = Gateway {
             cluster: of.clone(),
-            core: hashed_core(of, nonce, self.hashed_with),
+            core: described_core(of, nonce, self.hashed_with, descriptor),
             nacos,
             watched: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -233,10 +248,14 @@ impl World {
         self.gateways.get_mut(&cluster(name)).unwrap().core.restore(snapshot);
     }
 
+    pub(crate) fn control_of(&self, of: &str) -> PartitionId {
+        PartitionId { origin: cluster(of), topic: TopicKind::Control, partition: 0 }
+    }
+
     /// A control topic was deleted and created again, empty.
     pub(crate) fn recreate_control(&mut self, of: &str) {
         self.log.control.insert(cluster(of), Vec::new());
-        let place = PartitionId { origin: cluster(of), topic: TopicKind::Control, partition: 0 };
+        let place = self.control_of(of);
         for name in self.gateways.keys().cloned().collect::<Vec<_>>() {
             self.gateways.get_mut(&name).unwrap().cursors.remove(&place);
             self.tell(&name, Input::Log(LogInput::Restarted(place.clone())));
@@ -440,7 +459,8 @@ impl World {
         if place.topic == TopicKind::Control || usize::try_from(end).unwrap() == total {
             inputs.push(LogInput::AtEnd { partition: place.clone(), next_offset: end });
         }
-        if !self.log.no_ends.contains(name) {
+        let of_data = place.topic != TopicKind::Control;
+        if !(self.log.no_ends.contains(name) || of_data && self.log.no_ends_of_data.contains(name)) {
             let end = if place.topic == TopicKind::Control { end } else { u64::try_from(total).unwrap() };
             inputs.push(LogInput::EndOffset { partition: place, end });
         }
@@ -491,6 +511,7 @@ impl World {
                 records.push(ControlRecord { offset, key, header: Some(header), value });
             }
             Effect::Answer { outcome, .. } => self.answer = Some(outcome),
+            Effect::Adopted { outcome, .. } => self.adopted = Some(outcome),
             Effect::WatchService(key) => {
                 gateway.watched.insert(key.clone());
                 gateway.dirty.insert(key);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use federation_core::drains::Taken;
 use federation_core::input::{Order, OrderId};
 use federation_core::intents::DrainRefused;
+use federation_core::log::belonging::{AdoptRefused, Adopted};
 use federation_ports::commands::Command;
 use tokio::sync::oneshot;
 
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 pub struct Waiting {
     last: u64,
     answers: BTreeMap<OrderId, oneshot::Sender<Result<Taken, DrainRefused>>>,
+    adoptions: BTreeMap<OrderId, oneshot::Sender<Result<Adopted, AdoptRefused>>>,
 }
 
 /// What a command asks of the state machine, and whom to tell once that has taken it in.
@@ -26,6 +28,7 @@ impl Waiting {
     pub(super) fn take(&mut self, command: Command) -> Option<Asked> {
         let (order, answer) = match command {
             Command::OrderDrain { order, answer } => (order, answer),
+            Command::Adopt { answer } => return self.take_adoption(answer),
             Command::Exclude { clusters, done } => {
                 return Some(Asked { order: Order::Exclude(clusters), done: Some(done) });
             }
@@ -38,6 +41,28 @@ impl Waiting {
         let id = OrderId(self.last);
         self.answers.insert(id, answer);
         Some(Asked { order: Order::Drain { id, order }, done: None })
+    }
+
+    fn take_adoption(&mut self, answer: oneshot::Sender<Result<Adopted, AdoptRefused>>) -> Option<Asked> {
+        if answer.is_closed() {
+            tracing::warn!("nothing is adopted, whoever ordered it has gone");
+            return None;
+        }
+        self.last += 1;
+        let id = OrderId(self.last);
+        self.adoptions.insert(id, answer);
+        Some(Asked { order: Order::Adopt { id }, done: None })
+    }
+
+    /// Tells whoever ordered to adopt. They may have stopped waiting: it stands.
+    pub(super) fn adopted(&mut self, id: OrderId, outcome: Result<Adopted, AdoptRefused>) {
+        match &outcome {
+            Ok(adopted) => tracing::info!(descriptor = ?adopted.descriptor, was = ?adopted.was, "descriptor adopted"),
+            Err(error) => tracing::warn!(%error, "descriptor not adopted"),
+        }
+        if let Some(answer) = self.adoptions.remove(&id) {
+            let _ = answer.send(outcome);
+        }
     }
 
     /// Tells whoever ordered. They may have stopped waiting: the order stands.

@@ -7,7 +7,7 @@ use federation_core::lease::Role;
 use federation_core::service::HoldReason;
 use federation_core::time::{Millis, Mono, Now};
 
-use super::{Engine, origins, removals};
+use super::{Engine, origins, removals, strangers};
 use federation_ports::facts::Facts;
 use federation_ports::metrics::DeltaResult;
 use federation_view::view::GatewayStatus;
@@ -41,11 +41,13 @@ impl Engine {
         startup.observe(now.mono, &self.core);
         removals::tell_unconfirmed(&self.troubles, self.core.local());
         origins::tell_origins(&self.troubles, &self.core);
+        let membership = self.core.membership(now.mono);
+        strangers::tell_strangers(&self.troubles, self.core.cluster(), &membership);
         let held = self.core.removals_held();
         self.measure(held);
         let mut facts = self.core_facts(now.mono, held.values().sum());
         facts.extend(self.facts.iter().flat_map(|source| source.facts()));
-        GatewayStatus { ready: startup.is_ready(now.mono), reasons: self.reasons(startup), facts }
+        GatewayStatus { ready: startup.is_ready(now.mono), reasons: self.reasons(startup), facts, membership }
     }
 
     /// What is limited, worst first.
@@ -79,7 +81,7 @@ impl Engine {
         let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let epoch = core.lease().epoch();
         vec![
-            ("role", role_name(core.role()).to_owned()),
+            ("role", role_name(core).to_owned()),
             ("epoch", format!("{}-{:08x}", epoch.term, epoch.nonce)),
             ("maySend", yes_no(core.lease().may_write(now))),
             ("ownLogTakenOver", yes_no(core.has_taken_over())),
@@ -87,7 +89,7 @@ impl Engine {
             ("recordsInFlight", core.publisher().in_flight().to_string()),
             ("changesWaiting", core.publisher().waiting().to_string()),
             ("changesRefused", core.publisher().refused().to_string()),
-            ("unpublishedAgeMs", core.publisher().unpublished_age(now).0.to_string()),
+            ("unpublishedAgeMs", core.unpublished_age(now).0.to_string()),
             ("nacosConnected", yes_no(core.nacos_connected())),
             ("nacosAgeMs", core.local().age(now).map_or_else(|| "unknown".to_owned(), |age| age.0.to_string())),
             ("servicesWatched", core.local().watched().to_string()),
@@ -129,12 +131,14 @@ fn told_mismatch(found: &PartitionMismatch) -> String {
     format!("the topics of {cluster} have {topics} partitions, and {cluster} writes to {stated}: {consequence}")
 }
 
-pub(super) fn role_name(role: Role) -> &'static str {
-    match role {
+pub(super) fn role_name(core: &Federation) -> &'static str {
+    match core.role() {
+        Role::Standby if core.is_stranger() => "stranger",
         Role::Standby => "standby",
         Role::Asking { .. } => "asking whether the leader is silent",
         Role::Claiming { .. } => "claiming",
         Role::Leading => "leader",
+        Role::HandedOver { .. } => "handed over, without nacos",
         Role::Stopped => "stopped",
     }
 }

@@ -147,6 +147,8 @@ label!(
         OriginIncomplete = "origin_incomplete",
         /// Records of another cluster are out of bounds and set aside.
         OriginSetAside = "origin_set_aside",
+        /// This gateway, or another one with its cluster's id, is described differently from the cluster.
+        Stranger = "stranger",
         /// The engine has not turned for too long.
         EngineStuck = "engine_stuck",
         /// A connection to the local Nacos shows no sign of life.

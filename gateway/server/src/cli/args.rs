@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 pub(super) use self::orders::{
-    ClearDrains, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, Include, Undrain,
+    Adopt, ClearDrains, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, Include, Undrain,
 };
 use super::exit::Failure;
 use super::output::Format;
@@ -233,6 +233,18 @@ The exit code is 4 if it was not excluded.")]
   nacos-fed excluded
   nacos-fed excluded --format json")]
     Excluded,
+
+    /// Say that a cluster is what the gateway that is asked is configured to be: it has moved, or has another Nacos
+    #[command(after_help = "Examples:
+  nacos-fed adopt shanghai --dry-run --server http://gateway.shanghai:7070     (what was, what would be, what follows)
+  nacos-fed adopt shanghai --server http://gateway.shanghai:7070 --reason 'moved to the new nacos'
+  nacos-fed adopt shanghai --dry-run --format json | jq .contradictions
+
+A gateway whose locality or Nacos servers contradict what the log says of its cluster is a stranger: it reads and serves, and never
+leads; `nacos-fed status` says so with both descriptors. Adopting replaces what the log says; whoever contradicts that is the
+stranger then. Naming the cluster confirms that the right gateway is asked: the exit code is 5 if it belongs to another one, 3 if
+the log cannot be reached.")]
+    Adopt(Adopt),
 
     /// What callers in every region would get if clusters were lost, drained, or a place were unhealthy
     #[command(after_help = "Examples:

@@ -3,6 +3,7 @@
 //! Input: arguments, and for the query commands the HTTP API of a running gateway. Output: answers on standard output,
 //! everything else on standard error, and one of the exit codes of [`exit::Exit`].
 
+mod adopt;
 mod age;
 mod args;
 mod check_config;
@@ -96,6 +97,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         Command::Exclude(args) => exclude::exclude(args, &client, output).await,
         Command::Include(args) => exclude::include(args, &client, output).await,
         Command::Excluded => exclude::list(&client, output).await,
+        Command::Adopt(args) => adopt::run(args, &client, output).await,
         Command::WhatIf(args) => what_if::run(args, &client, output).await,
         Command::Watch(name) => watch::run(name, global, &client, output).await,
         Command::Resolve(ask) => plan::resolve(ask, global, &client, output).await,

@@ -1,5 +1,6 @@
 //! Commands against a gateway that answers from canned documents.
 
+mod adopt;
 mod exclude;
 mod plan;
 mod policy;

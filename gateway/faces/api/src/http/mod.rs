@@ -5,6 +5,7 @@ mod clusters;
 mod comparison;
 mod configs;
 mod description;
+mod descriptor;
 mod document;
 mod drain_document;
 mod drains;
@@ -53,6 +54,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .route("/v1/explain", get(plans::explain))
         .route("/v1/drains", get(drains::list).post(drains::order))
         .route("/v1/excluded", get(excluded::list).post(excluded::order))
+        .route("/v1/descriptor", get(descriptor::show).post(descriptor::adopt))
         .route("/v1/what-if", get(what_if::compare))
         .route("/v1/status", get(operations::status))
         .route("/livez", get(operations::livez))

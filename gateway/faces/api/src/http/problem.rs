@@ -44,6 +44,9 @@ enum Kind {
     DrainOverruled,
     DrainNotOrdered,
     DrainNotInForceYet,
+    NotAdopted,
+    AdoptionImpossible,
+    AdoptionUnsure,
     Crowded,
     TookTooLong,
     EngineStuck,
@@ -69,6 +72,9 @@ impl Kind {
             Self::DrainOverruled => "urn:federation:problem:drain-overruled",
             Self::DrainNotOrdered => "urn:federation:problem:drain-not-ordered",
             Self::DrainNotInForceYet => "urn:federation:problem:drain-not-in-force-yet",
+            Self::NotAdopted => "urn:federation:problem:not-adopted",
+            Self::AdoptionImpossible => "urn:federation:problem:adoption-impossible",
+            Self::AdoptionUnsure => "urn:federation:problem:adoption-unsure",
             Self::Crowded => "urn:federation:problem:crowded",
             Self::TookTooLong => "urn:federation:problem:took-too-long",
             Self::EngineStuck => "urn:federation:problem:engine-stuck",
@@ -94,6 +100,8 @@ impl Kind {
             Self::DrainOverruled => "Another order came between",
             Self::DrainNotOrdered => "Nothing was ordered",
             Self::DrainNotInForceYet => "The order is not in force yet",
+            Self::NotAdopted | Self::AdoptionImpossible => "Nothing was adopted",
+            Self::AdoptionUnsure => "It is not in force yet",
             Self::Crowded => "Too many such questions wait",
             Self::TookTooLong => "It took too long",
             Self::EngineStuck => "The gateway does nothing any more",
@@ -109,13 +117,14 @@ impl Kind {
             | Self::NothingUsable
             | Self::Busy
             | Self::DrainNotOrdered
+            | Self::AdoptionImpossible
             | Self::TookTooLong
             | Self::EngineStuck => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::DrainRefused | Self::DrainOverruled => StatusCode::CONFLICT,
-            Self::DrainNotInForceYet => StatusCode::GATEWAY_TIMEOUT,
+            Self::DrainRefused | Self::DrainOverruled | Self::NotAdopted => StatusCode::CONFLICT,
+            Self::DrainNotInForceYet | Self::AdoptionUnsure => StatusCode::GATEWAY_TIMEOUT,
             Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
         }
     }
@@ -211,9 +220,10 @@ impl Problem {
         Self::new(Kind::NoSuchPath, format!("there is nothing at {path:?}; /docs lists what there is"))
     }
 
-    /// Everything here is read with GET, except that drains are ordered.
+    /// Everything here is read with GET, except what can be ordered.
     pub(super) fn no_such_method(method: &Method, path: &str) -> Self {
-        let usable = if path == "/v1/drains" { "GET, HEAD and POST" } else { "GET and HEAD" };
+        let takes_orders = matches!(path, "/v1/drains" | "/v1/excluded" | "/v1/descriptor");
+        let usable = if takes_orders { "GET, HEAD and POST" } else { "GET and HEAD" };
         Self::new(Kind::NoSuchMethod, format!("{method} cannot be used here, only {usable}"))
     }
 
@@ -280,6 +290,21 @@ impl Problem {
         let who = if who.is_empty() { String::new() } else { format!(" by {who}") };
         let detail = format!("{target} is drained by {percent}, as was ordered{who} in {by} at the same time");
         Self::new(Kind::DrainOverruled, detail)
+    }
+
+    /// Nothing was adopted: the order is not meant for this gateway, or not now.
+    pub(super) fn not_adopted(reason: &dyn std::fmt::Display) -> Self {
+        Self::new(Kind::NotAdopted, reason.to_string())
+    }
+
+    /// Nothing can be adopted now.
+    pub(super) fn adoption_impossible(reason: &dyn std::fmt::Display) -> Self {
+        Self::new(Kind::AdoptionImpossible, reason.to_string())
+    }
+
+    /// A descriptor was written and not read back.
+    pub(super) fn adoption_unsure(reason: &dyn std::fmt::Display) -> Self {
+        Self::new(Kind::AdoptionUnsure, format!("{reason}; it may still come into force: look at /v1/descriptor"))
     }
 
     /// Answers cannot be relied on yet, or not any more.

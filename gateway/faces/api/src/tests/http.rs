@@ -298,7 +298,7 @@ async fn a_gateway_that_is_not_ready_says_why_and_still_answers() {
     gateway.put(orders(7));
     assert_eq!(gateway.get("/readyz").await.json(), json!({"ready": true, "reasons": [], "troubles": []}));
     let reasons = vec!["nacos was not read yet".to_owned()];
-    gateway.set_gateway(GatewayStatus { ready: false, reasons, facts: vec![] });
+    gateway.set_gateway(GatewayStatus { reasons, ..GatewayStatus::default() });
     let answer = gateway.get("/readyz").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.json()["reasons"], json!(["nacos was not read yet"]));
@@ -343,6 +343,7 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/explain",
         "/v1/policy",
         "/v1/resolve",
+        "/v1/descriptor",
         "/v1/drains",
         "/v1/excluded",
         "/v1/service",

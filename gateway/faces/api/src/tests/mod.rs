@@ -1,5 +1,6 @@
 //! A gateway of two clusters whose view is written by hand, and its answers.
 
+mod descriptor;
 mod drains;
 mod excluded;
 mod grpc;
@@ -68,7 +69,8 @@ impl Gateway {
         let read = Arc::clone(&clock);
         let (mut writer, reader) = view::new(Arc::new(move || Mono(read.load(Ordering::SeqCst))));
         let clusters = [cluster("frankfurt", Freshness::Stale, 2), cluster("shanghai", Freshness::Live, 1)];
-        let gateway = GatewayStatus { ready: true, reasons: vec![], facts: vec![("nacos", "connected".to_owned())] };
+        let facts = vec![("nacos", "connected".to_owned())];
+        let gateway = GatewayStatus { ready: true, facts, ..GatewayStatus::default() };
         writer.apply(ViewChange {
             clusters: Some(Arc::new(ClusterTable { clusters: clusters.into() })),
             gateway: Some(Arc::new(gateway)),

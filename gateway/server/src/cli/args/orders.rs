@@ -28,6 +28,23 @@ pub(in crate::cli) struct Include {
     pub(in crate::cli) cluster: String,
 }
 
+/// Arguments of `adopt`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Adopt {
+    /// The cluster of the gateway that is asked
+    #[arg(value_name = "CLUSTER")]
+    pub(in crate::cli) cluster: String,
+    /// Adopt nothing; show what was, what would be and what follows
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    /// Why, for the gateway's log
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
+    /// Who orders it, for the gateway's log; USER@HOST if left out
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) who: Option<String>,
+}
+
 /// Arguments of `drain`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Drain {
