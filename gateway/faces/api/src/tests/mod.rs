@@ -2,6 +2,7 @@
 
 mod drains;
 mod excluded;
+mod golden;
 mod grpc;
 mod http;
 mod lanes;
