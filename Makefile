@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit sim test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
+.PHONY: help demo test test-all check unit sim golden test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ SEED ?= 1
 STEPS ?= 40
 sim: ## one seed of the simulation, all its effects (SEED=1 STEPS=40); the same text each time
 	@cargo run --quiet --package federation-core --example simulate -- $(SEED) $(STEPS)
+
+golden: ## writes golden files anew: documents of the API, tables and help texts of the command line
+	NACOS_FED_GOLDEN=write cargo test --quiet --package federation-api golden
+	NACOS_FED_GOLDEN=write cargo test --quiet --package federation-gateway --lib golden
 
 FACE ?= api
 test-face: ## the tests of one face alone (FACE=api)

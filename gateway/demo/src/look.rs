@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use federation_answers::discovery::{
+    ClusterDocument, ClustersDocument, ConfigDocument, ServiceDocument, ServicesDocument,
+};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -49,57 +52,6 @@ pub(super) struct Origin {
 pub(super) struct Looker {
     http: reqwest::Client,
     ports: Ports,
-}
-
-#[derive(Default, Deserialize)]
-struct Clusters {
-    clusters: Vec<Cluster>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Cluster {
-    cluster: String,
-    freshness: String,
-    freshness_reason: String,
-    age_ms: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-struct Services {
-    services: Vec<Listed>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    group_name: String,
-    service_name: String,
-}
-
-#[derive(Default, Deserialize)]
-struct Service {
-    instances: Vec<Instance>,
-}
-
-#[derive(Deserialize)]
-struct Instance {
-    ip: String,
-    port: u16,
-    weight: f64,
-    metadata: BTreeMap<String, String>,
-    origin: String,
-}
-
-#[derive(Default, Deserialize)]
-struct ConfigItems {
-    items: Vec<ConfigItem>,
-}
-
-#[derive(Deserialize)]
-struct ConfigItem {
-    origin: String,
-    content: String,
 }
 
 /// A page of a registry's services, as Nacos 3 lists them.
@@ -169,9 +121,10 @@ impl Looker {
         want: &Option<(f64, String)>,
     ) -> Result<bool, reqwest::Error> {
         let parameters = [("serviceName", service), ("origin", origin.name())];
-        let found = self.gateway::<Service>(gateway, "/v1/service", &parameters).await?;
-        let instance = found.instances.into_iter().find(|instance| instance.ip == ip);
-        let shown = instance.map(|one| (one.weight, one.metadata.get("release").cloned().unwrap_or_default()));
+        let found = self.gateway::<ServiceDocument<'static>>(gateway, "/v1/service", &parameters).await?;
+        let mut instances = found.into_iter().flat_map(|service| service.instances);
+        let instance = instances.find(|instance| instance.ip == ip);
+        let shown = instance.map(|one| (one.weight, one.metadata.get("release").unwrap_or_default().to_owned()));
         Ok(shown == *want)
     }
 
@@ -183,8 +136,11 @@ impl Looker {
         content: &str,
     ) -> Result<bool, reqwest::Error> {
         let parameters = [("dataId", data_id), ("groupName", CONFIG_GROUP)];
-        let found = self.gateway::<ConfigItems>(gateway, "/v1/config", &parameters).await?;
-        Ok(found.items.iter().any(|item| item.origin == origin.name() && item.content == content))
+        let found = self.gateway::<ConfigDocument<'static>>(gateway, "/v1/config", &parameters).await?;
+        Ok(found
+            .iter()
+            .flat_map(|config| &config.items)
+            .any(|item| item.origin == origin.name() && item.content == content))
     }
 
     async fn registered(&self, region: Region) -> Result<Instances, reqwest::Error> {
@@ -203,17 +159,19 @@ impl Looker {
     }
 
     async fn seen(&self, gateway: Region) -> Result<BTreeMap<String, Origin>, reqwest::Error> {
-        let clusters: Clusters = self.gateway(gateway, "/v1/clusters", &[]).await?;
-        let mut origins: BTreeMap<String, Origin> = clusters.clusters.into_iter().map(Origin::named).collect();
+        let clusters = self.gateway::<ClustersDocument<'static>>(gateway, "/v1/clusters", &[]).await?;
+        let clusters = clusters.into_iter().flat_map(|document| document.clusters);
+        let mut origins: BTreeMap<String, Origin> = clusters.map(Origin::named).collect();
         let page = PAGE.to_string();
         let listed = [("namespaceId", PUBLIC), ("pageSize", page.as_str())];
-        let services: Services = self.gateway(gateway, "/v1/services", &listed).await?;
-        for Listed { group_name, service_name } in services.services {
-            let name = name(&group_name, &service_name);
-            let parameters = [("serviceName", service_name.as_str()), ("groupName", &group_name)];
-            let found = self.gateway::<Service>(gateway, "/v1/service", &parameters).await;
-            for instance in found.map(|service| service.instances).unwrap_or_default() {
-                if let Some(origin) = origins.get_mut(&instance.origin) {
+        let services = self.gateway::<ServicesDocument<'static>>(gateway, "/v1/services", &listed).await?;
+        for summary in services.into_iter().flat_map(|document| document.services) {
+            let (group, service) = (&*summary.group_name, &*summary.service_name);
+            let name = name(group, service);
+            let parameters = [("serviceName", service), ("groupName", group)];
+            let found = self.gateway::<ServiceDocument<'static>>(gateway, "/v1/service", &parameters).await;
+            for instance in found.ok().flatten().into_iter().flat_map(|service| service.instances) {
+                if let Some(origin) = origins.get_mut(&*instance.origin) {
                     origin.instances.insert(shown(&name, &instance.ip, instance.port));
                 }
             }
@@ -221,26 +179,27 @@ impl Looker {
         Ok(origins)
     }
 
-    /// The document at a path of a gateway. A service or config item that no cluster has is one without instances or items.
-    async fn gateway<T: DeserializeOwned + Default>(
+    /// The document at a path of a gateway; none of a service or config item that no cluster has.
+    async fn gateway<T: DeserializeOwned>(
         &self,
         region: Region,
         path: &str,
         parameters: &[(&str, &str)],
-    ) -> Result<T, reqwest::Error> {
+    ) -> Result<Option<T>, reqwest::Error> {
         let url = format!("http://{}{path}", self.ports.of(region).http);
         let answer = self.http.get(url).query(parameters).send().await?;
         if answer.status() == StatusCode::NOT_FOUND {
-            return Ok(T::default());
+            return Ok(None);
         }
-        answer.error_for_status()?.json().await
+        answer.error_for_status()?.json().await.map(Some)
     }
 }
 
 impl Origin {
-    fn named(cluster: Cluster) -> (String, Self) {
-        let Cluster { cluster, freshness, freshness_reason, age_ms } = cluster;
-        (cluster, Self { instances: Instances::new(), freshness, reason: freshness_reason, age_ms })
+    fn named(cluster: ClusterDocument<'static>) -> (String, Self) {
+        let ClusterDocument { cluster, freshness, freshness_reason, age_ms, .. } = cluster;
+        let (freshness, reason) = (freshness.into_owned(), freshness_reason.into_owned());
+        (cluster.into_owned(), Self { instances: Instances::new(), freshness, reason, age_ms })
     }
 }
 

@@ -12,7 +12,6 @@ mod file;
 mod keeper;
 mod kept;
 mod ledger;
-pub mod shown;
 pub mod sources;
 mod store;
 

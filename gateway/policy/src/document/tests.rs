@@ -4,7 +4,7 @@ use federation_core::id::ServiceKey;
 use federation_core::routing::{PanicThreshold, Percent, Reachability, StaleRule};
 
 use super::*;
-use crate::shown::ShownDocument;
+use federation_answers::policy::ShownDocument;
 
 /// Line, field and problem of every mistake.
 fn mistakes(text: &str) -> Vec<(usize, String)> {

@@ -1,12 +1,16 @@
 //! A thin client of a gateway's HTTP API.
 //!
-//! Input: paths and query parameters. Output: documents as they came, or a [`Failure`] that says what the answer means.
+//! Input: paths and query parameters. Output: documents as they came and as they are understood, or a [`Failure`] that says what the answer
+//! means. The gateway may be older or newer than this program: what is not known of a document is skipped, and passed on as JSON.
 
 use std::time::Duration;
 
+use federation_answers::problem::ProblemDocument;
 use reqwest::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::Url;
 
 use super::exit::{Failure, Problem};
@@ -26,6 +30,15 @@ pub(super) struct Client {
     server: Url,
 }
 
+/// What a gateway answered.
+#[derive(Debug)]
+pub(super) struct Answer<T> {
+    /// All of it, also what this program does not know.
+    pub(super) as_it_came: Value,
+    /// What is known of it.
+    pub(super) document: T,
+}
+
 /// Query parameters by name; those without a value are left out.
 pub(super) type Parameters<'a> = [(&'a str, Option<&'a str>)];
 
@@ -38,24 +51,46 @@ impl Client {
     }
 
     /// The document at `path`.
-    pub(super) async fn get(&self, path: &str, parameters: &Parameters<'_>) -> Result<Value, Failure> {
-        self.document(path, self.http.get(self.url(path, parameters))).await
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Answer<T>, Failure> {
+        self.answer(path, self.http.get(self.url(path, parameters))).await
     }
 
     /// What `path` answers to a document.
-    pub(super) async fn post(&self, path: &str, parameters: &Parameters<'_>, body: &Value) -> Result<Value, Failure> {
-        self.document(path, self.http.post(self.url(path, parameters)).json(body)).await
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &Parameters<'_>,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, Failure> {
+        self.answer(path, self.http.post(self.url(path, parameters)).json(body)).await
     }
 
-    async fn document(&self, path: &str, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Answer<T>, Failure> {
         let request = request.timeout(ANSWER_TIMEOUT);
         let answer = self.succeed(request.send().await).await?;
         let bytes = answer.bytes().await.map_err(|error| self.unreachable(error))?;
-        serde_json::from_slice(&bytes).map_err(|error| self.not_a_gateway(format!("no JSON at {path}: {error}")))
+        let as_it_came = serde_json::from_slice(&bytes)
+            .map_err(|error| self.not_a_gateway(format!("no JSON at {path}: {error}")))?;
+        // Of the text, not of the value, which has lost the order of fields.
+        let document = serde_json::from_slice(&bytes).map_err(|error| self.not_understood(path, &error))?;
+        Ok(Answer { as_it_came, document })
     }
 
     /// Every item of the paged list at `path`, as one document: that of the first page with all items in `list`.
-    pub(super) async fn get_all(&self, path: &str, parameters: &Parameters<'_>, list: &str) -> Result<Value, Failure> {
+    pub(super) async fn get_all<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &Parameters<'_>,
+        list: &str,
+    ) -> Result<Answer<T>, Failure> {
         let page_size = PAGE_SIZE.to_string();
         let mut items = Vec::new();
         let mut page_number = 1_usize;
@@ -63,7 +98,7 @@ impl Client {
             let number = page_number.to_string();
             let mut with_page = parameters.to_vec();
             with_page.extend([("pageNo", Some(number.as_str())), ("pageSize", Some(page_size.as_str()))]);
-            let mut page = self.get(path, &with_page).await?;
+            let mut page = self.get::<Value>(path, &with_page).await?.document;
             let Some(Value::Array(found)) = page.get_mut(list).map(Value::take) else {
                 return Err(self.not_a_gateway(format!("no `{list}` at {path}")));
             };
@@ -74,17 +109,11 @@ impl Client {
                 page["pageNo"] = 1.into();
                 page["pageSize"] = items.len().into();
                 page[list] = Value::Array(items);
-                return Ok(page);
+                let document = T::deserialize(&page).map_err(|error| self.not_understood(path, &error))?;
+                return Ok(Answer { as_it_came: page, document });
             }
             page_number += 1;
         }
-    }
-
-    /// Whether the gateway says that it is ready. One that is not says so by the status 503.
-    pub(super) async fn is_ready(&self) -> Result<bool, Failure> {
-        let request = self.http.get(self.url("/readyz", &[])).timeout(ANSWER_TIMEOUT);
-        let answer = request.send().await.map_err(|error| self.unreachable(error))?;
-        Ok(answer.status().is_success())
     }
 
     /// A stream of server-sent events.
@@ -101,6 +130,10 @@ impl Client {
     /// An answer that no gateway gives.
     pub(super) fn not_a_gateway(&self, reason: String) -> Failure {
         Failure::NotAGateway { server: self.server.to_string(), reason }
+    }
+
+    fn not_understood(&self, path: &str, error: &serde_json::Error) -> Failure {
+        self.not_a_gateway(format!("no such document as expected at {path}: {error}"))
     }
 
     fn url(&self, path: &str, parameters: &Parameters<'_>) -> Url {
@@ -131,9 +164,9 @@ impl Client {
             return Err(self.not_a_gateway(format!("HTTP status {status} without a problem document")));
         }
         let bytes = answer.bytes().await.map_err(|error| self.unreachable(error))?;
-        let members: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|error| {
+        let document: ProblemDocument = serde_json::from_slice(&bytes).map_err(|error| {
             self.not_a_gateway(format!("HTTP status {status} with a broken problem document: {error}"))
         })?;
-        Err(Failure::Problem(Problem { status, members }))
+        Err(Failure::Problem(Box::new(Problem { status, document })))
     }
 }

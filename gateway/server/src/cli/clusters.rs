@@ -1,30 +1,29 @@
 //! `clusters`: the members of the federation and how fresh they are.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use federation_answers::discovery::{ClusterDocument, ClustersDocument, LocalityDocument};
 
 use super::age::age;
 use super::client::Client;
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output};
+use super::output::Output;
 use super::table::{Table, left, right};
 
 /// Shows all clusters.
 pub(super) async fn run(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let document = client.get("/v1/clusters", &[]).await?;
-    match output.format {
-        Format::Json => output.document(&document)?,
-        Format::Table => output.text(&table(&document))?,
-    }
+    let answer = client.get::<ClustersDocument<'static>>("/v1/clusters", &[]).await?;
+    output.answer(&answer, |document| table(&document.clusters))?;
     Ok(Exit::Ok)
 }
 
-/// Whether every cluster of the document is live.
-pub(super) fn all_live(document: &Value) -> bool {
-    items(document, "clusters").iter().all(|cluster| cluster["freshness"] == "live")
+/// Whether every cluster is live.
+pub(super) fn all_live(clusters: &[ClusterDocument<'_>]) -> bool {
+    clusters.iter().all(|cluster| cluster.freshness == "live")
 }
 
-/// A line for each cluster of the document.
-pub(super) fn table(document: &Value) -> String {
+/// A line for each cluster.
+pub(super) fn table(clusters: &[ClusterDocument<'_>]) -> String {
     let mut table = Table::new([
         left("CLUSTER"),
         left("LOCALITY"),
@@ -34,53 +33,38 @@ pub(super) fn table(document: &Value) -> String {
         right("INSTANCES"),
         right("CONFIGS"),
     ]);
-    for cluster in items(document, "clusters") {
-        let local = if cluster["local"] == true { " (local)" } else { "" };
+    for it in clusters {
+        let local = if it.local { " (local)" } else { "" };
         table.row([
-            format!("{}{local}", text(cluster, "cluster")),
-            locality(&cluster["locality"]),
-            freshness(cluster),
-            age_of(cluster),
-            text(cluster, "services"),
-            text(cluster, "instances"),
-            text(cluster, "configs"),
+            format!("{}{local}", it.cluster),
+            locality(&it.locality),
+            freshness(&it.freshness, &it.freshness_reason),
+            age_of(it.age_ms),
+            it.services.to_string(),
+            it.instances.to_string(),
+            it.configs.to_string(),
         ]);
     }
     table.render()
 }
 
-/// The list of this name; empty where there is none.
-pub(super) fn items<'a>(document: &'a Value, name: &str) -> &'a [Value] {
-    document.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// The member as text; empty where there is none.
-pub(super) fn text(document: &Value, name: &str) -> String {
-    match document.get(name) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
-}
-
 /// Freshness and, where there is one, its reason.
-pub(super) fn freshness(document: &Value) -> String {
-    match (text(document, "freshness"), text(document, "freshnessReason")) {
-        (freshness, reason) if reason.is_empty() => freshness,
-        (freshness, reason) => format!("{freshness}: {reason}"),
-    }
+pub(super) fn freshness(word: &str, reason: &str) -> String {
+    if reason.is_empty() { word.to_owned() } else { format!("{word}: {reason}") }
 }
 
-/// `ageMs` for people; empty where it is unknown.
-pub(super) fn age_of(document: &Value) -> String {
-    document.get("ageMs").and_then(Value::as_u64).map(age).unwrap_or_default()
+/// An age for people; empty where it is unknown.
+pub(super) fn age_of(age_ms: Option<u64>) -> String {
+    age_ms.map(age).unwrap_or_default()
 }
 
 /// `region/zone/subZone` down to the last that is known.
-pub(super) fn locality(document: &Value) -> String {
-    if let Value::String(text) = document {
-        return text.clone();
-    }
-    let parts = ["region", "zone", "subZone"].map(|part| text(document, part));
+pub(super) fn locality(locality: &LocalityDocument<'_>) -> String {
+    place([&locality.region, &locality.zone, &locality.sub_zone])
+}
+
+/// The same of three parts.
+pub(super) fn place(parts: [&Option<Cow<'_, str>>; 3]) -> String {
+    let parts = parts.map(|part| part.as_deref().unwrap_or_default());
     parts.join("/").trim_end_matches('/').to_owned()
 }

@@ -1,12 +1,12 @@
 //! `configs` and `config`: config items, all of them or one as every cluster has it.
 
-use serde_json::Value;
+use federation_answers::discovery::{ConfigDocument, ConfigsDocument};
 
 use super::args::{ConfigItem, Filter, Global, Name};
 use super::client::Client;
-use super::clusters::{age_of, freshness, items, text};
+use super::clusters::{age_of, freshness};
 use super::exit::{Exit, Failure, Problem};
-use super::output::{Format, Output};
+use super::output::Output;
 use super::printable::printable;
 use super::services::namespace;
 use super::table::{Table, left, right};
@@ -23,38 +23,23 @@ pub(super) async fn list(
         ("groupName", global.group.as_deref()),
         ("origin", filter.origin.as_deref()),
     ];
-    let document = client.get_all("/v1/configs", &parameters, "configs").await?;
-    match output.format {
-        Format::Json => output.document(&document)?,
-        Format::Table => output.text(&list_table(&document))?,
-    }
+    let answer = client.get_all::<ConfigsDocument<'static>>("/v1/configs", &parameters, "configs").await?;
+    output.answer(&answer, list_table)?;
     Ok(Exit::Ok)
 }
 
-fn list_table(document: &Value) -> String {
+fn list_table(document: &ConfigsDocument<'_>) -> String {
     let mut table = Table::new([left("NAMESPACE"), left("GROUP"), left("DATA ID"), left("CLUSTERS")]);
-    let configs = items(document, "configs");
-    for config in configs {
+    for config in &document.configs {
+        let clusters: Vec<&str> = config.clusters.keys().map(|cluster| &**cluster).collect();
         table.row([
-            namespace(config),
-            text(config, "groupName"),
-            text(config, "dataId"),
-            clusters(&config["clusters"]),
+            namespace(&config.namespace_id),
+            config.group_name.to_string(),
+            config.data_id.to_string(),
+            clusters.join(", "),
         ]);
     }
-    format!("{}{} config items\n", table.render(), configs.len())
-}
-
-/// Names of clusters, from a list of names or of documents, or from a map by name.
-fn clusters(clusters: &Value) -> String {
-    let names: Vec<String> = match clusters {
-        Value::Object(by_name) => by_name.keys().cloned().collect(),
-        Value::Array(list) => {
-            list.iter().map(|item| item.as_str().map_or_else(|| text(item, "origin"), str::to_owned)).collect()
-        }
-        _ => Vec::new(),
-    };
-    names.join(", ")
+    format!("{}{} config items\n", table.render(), document.configs.len())
 }
 
 /// Shows one config item.
@@ -71,60 +56,56 @@ pub(super) async fn show(
         ("dataId", Some(name.name.as_str())),
         ("origin", item.origin.as_deref()),
     ];
-    let mut document = client.get("/v1/config", &parameters).await?;
+    let mut answer = client.get::<ConfigDocument<'static>>("/v1/config", &parameters).await?;
     if let Some(origin) = &item.origin {
-        keep_origin(&mut document, origin)?;
+        keep_origin(&mut answer.document, origin)?;
     }
-    match output.format {
-        _ if item.content => output.raw(content(&document)?.as_bytes())?,
-        Format::Json => output.document(&document)?,
-        Format::Table => output.text(&item_text(&document))?,
+    if item.content {
+        output.raw(content(&answer.document)?.as_bytes())?;
+    } else {
+        output.answer(&answer, item_text)?;
     }
     Ok(Exit::Ok)
 }
 
-/// Leaves only the items of `origin`; none is as good as not found.
-fn keep_origin(document: &mut Value, origin: &str) -> Result<(), Failure> {
-    let Some(Value::Array(found)) = document.get_mut("items") else { return Ok(()) };
-    let others: Vec<String> = found.iter().map(|item| text(item, "origin")).collect();
-    found.retain(|item| item["origin"] == origin);
-    if !found.is_empty() {
-        return Ok(());
+/// Leaves only what `origin` has; nothing is as good as not found.
+fn keep_origin(document: &mut ConfigDocument<'_>, origin: &str) -> Result<(), Failure> {
+    document.items.retain(|item| item.origin == origin);
+    match document.items.is_empty() {
+        true => Err(Problem::not_found("There is no such config item", format!("{origin} does not have it"))),
+        false => Ok(()),
     }
-    let members = serde_json::json!({
-        "title": "not found",
-        "detail": format!("{origin} does not have this config item"),
-        "clusters": others,
-    });
-    let Value::Object(members) = members else { unreachable!("written as an object above") };
-    Err(Failure::Problem(Problem { status: 404, members }))
 }
 
 /// The one content. Where clusters differ, which is meant has to be said.
-fn content(document: &Value) -> Result<&str, Failure> {
-    let items = items(document, "items");
-    let first = items.first().and_then(|item| item["content"].as_str()).unwrap_or_default();
-    if items.iter().all(|item| item["content"] == first) {
+fn content<'a>(document: &'a ConfigDocument<'_>) -> Result<&'a str, Failure> {
+    let first = document.items.first().map_or("", |item| &*item.content);
+    if document.items.iter().all(|item| item.content == first) {
         return Ok(first);
     }
-    let origins: Vec<String> = items.iter().map(|item| text(item, "origin")).collect();
+    let origins: Vec<&str> = document.items.iter().map(|item| &*item.origin).collect();
     Err(Failure::Arguments(format!("the contents differ: name one with --origin, of {}", origins.join(", "))))
 }
 
-fn item_text(document: &Value) -> String {
+fn item_text(document: &ConfigDocument<'_>) -> String {
     let mut table =
         Table::new([left("ORIGIN"), left("TYPE"), right("BYTES"), left("MD5"), left("FRESHNESS"), right("AGE")]);
-    let items = items(document, "items");
-    for item in items {
-        let bytes = item["content"].as_str().map(|content| content.len().to_string()).unwrap_or_default();
-        table.row([text(item, "origin"), text(item, "type"), bytes, text(item, "md5"), freshness(item), age_of(item)]);
+    for item in &document.items {
+        table.row([
+            item.origin.to_string(),
+            item.r#type.to_string(),
+            item.content.len().to_string(),
+            item.md5.to_string(),
+            freshness(&item.freshness, &item.freshness_reason),
+            age_of(item.age_ms),
+        ]);
     }
-    let name =
-        format!("{}@@{} in namespace {}", text(document, "groupName"), text(document, "dataId"), namespace(document));
+    let ConfigDocument { group_name, data_id, namespace_id, .. } = document;
+    let name = format!("{group_name}@@{data_id} in namespace {}", namespace(namespace_id));
     let mut shown = format!("{}\n{}", printable(&name), table.render());
-    for item in items {
-        let lines: Vec<String> = item["content"].as_str().unwrap_or_default().lines().map(printable).collect();
-        shown.push_str(&format!("\n--- {}\n{}\n", printable(&text(item, "origin")), lines.join("\n")));
+    for item in &document.items {
+        let lines: Vec<String> = item.content.lines().map(printable).collect();
+        shown.push_str(&format!("\n--- {}\n{}\n", printable(&item.origin), lines.join("\n")));
     }
     shown
 }

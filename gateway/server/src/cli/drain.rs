@@ -1,13 +1,16 @@
 //! `drain`, `undrain` and `drains`: orders, and what is in force.
 
-use serde_json::{Map, Value, json};
+use federation_answers::comparison::ComparisonDocument;
+use federation_answers::drain::{
+    DrainDocument, DrainsDocument, EffectDocument, OrderBody, PatternBody, PatternDocument,
+};
+use serde_json::json;
 
 use super::age::age;
 use super::args::{ClearDrains, Drain, DrainTarget, DrainTerms, Drains, Global, Undrain};
-use super::client::Client;
-use super::clusters::{items, text};
+use super::client::{Answer, Client};
 use super::comparison;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, Problem};
 use super::output::{Format, Output};
 use super::printable::printable;
 use super::table::{Table, left, right};
@@ -22,48 +25,45 @@ pub(super) async fn order(
     client: &Client,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let mut body = body(&args.target, args.percent, &args.terms, global)?;
-    body["force"] = args.force.into();
-    if args.leave_last {
-        body["leaveLast"] = true.into();
-    }
+    let order = OrderBody {
+        force: args.force,
+        leave_last: args.leave_last,
+        dry_run: args.dry_run,
+        ..body(&args.target, args.percent, &args.terms, global)?
+    };
     if !args.dry_run {
-        return told(&client.post(PATH, &[], &body).await?, args, output);
+        return told(&client.post(PATH, &[], &order).await?, args, output);
     }
-    body["dryRun"] = true.into();
     let limit = args.limit.to_string();
-    let document = client.post(PATH, &[("limit", Some(&limit))], &body).await?;
-    match output.format {
-        Format::Json => output.document(&document)?,
-        Format::Table => output.text(&comparison::show(&document))?,
-    }
-    let refused = args.percent > 0 && comparison::count(&document, "refused") > 0;
+    let answer = client.post::<ComparisonDocument>(PATH, &[("limit", Some(&limit))], &order).await?;
+    output.answer(&answer, comparison::show)?;
+    let refused = args.percent > 0 && answer.document.counts.refused > 0;
     Ok(if refused && !args.force && !args.leave_last { Exit::Refused } else { Exit::Ok })
 }
 
-fn told(drain: &Value, args: &Drain, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    match output.format {
-        Format::Json => output.document(drain)?,
-        Format::Table if args.percent == 0 => output.text(&undone(drain))?,
-        Format::Table => output.text(&format!(
+fn told(answer: &Answer<DrainDocument>, args: &Drain, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    output.answer(answer, |drain| match args.percent {
+        0 => undone(drain),
+        _ => format!(
             "{}\nIn the plans of all gateways within about 1 s. Undo: nacos-fed undrain {}",
             in_force(drain),
             arguments(drain)
-        ))?,
-    }
+        ),
+    })?;
     Ok(Exit::Ok)
 }
 
 /// What names the same target to `undrain`.
-fn arguments(drain: &Value) -> String {
+fn arguments(drain: &DrainDocument) -> String {
     let quoted = |text: &str| {
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@:/".contains(&byte));
         let quoted = format!("'{}'", text.replace('\'', r"'\''"));
         printable(if plain && !text.is_empty() { text } else { &quoted })
     };
-    let mut arguments = quoted(&text(drain, "cluster"));
-    for (option, name) in [("--service", "serviceName"), ("-g", "groupName"), ("-n", "namespaceId")] {
-        if let Some(pattern) = drain["services"][name].as_str().filter(|pattern| *pattern != "*") {
+    let mut arguments = quoted(&drain.cluster);
+    let Some(PatternDocument { namespace_id, group_name, service_name }) = &drain.services else { return arguments };
+    for (option, pattern) in [("--service", service_name), ("-g", group_name), ("-n", namespace_id)] {
+        if pattern != "*" {
             arguments.push_str(&format!(" {option} {}", quoted(pattern)));
         }
     }
@@ -78,58 +78,60 @@ pub(super) async fn undo(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let order = body(&args.target, 0, &args.terms, global)?;
-    let drains = client.get(PATH, &WITHOUT_EFFECTS).await?; // Whoever undoes something does not wait for others' questions.
-    if !items(&drains, "drains").iter().any(|drain| is_of(drain, &order) && is_drained(drain)) {
-        let others: Vec<String> =
-            items(&drains, "drains").iter().filter(|it| is_drained(it)).map(|it| text(it, "target")).collect();
+    // Whoever undoes something does not wait for others' questions.
+    let drains = client.get::<DrainsDocument>(PATH, &WITHOUT_EFFECTS).await?.document.drains;
+    if !drains.iter().any(|drain| is_of(drain, &order) && is_drained(drain)) {
+        let others: Vec<&str> = drains.iter().filter(|it| is_drained(it)).map(|it| &*it.target).collect();
         let others =
             if others.is_empty() { "nothing is drained".to_owned() } else { format!("drained: {}", others.join(", ")) };
-        let detail = format!("there is no such drain at this gateway; {others}");
-        let members =
-            Map::from_iter([("title".to_owned(), "Nothing to undo".into()), ("detail".to_owned(), detail.into())]);
-        return Err(Failure::Problem(super::exit::Problem { status: 404, members }));
+        return Err(Problem::not_found("Nothing to undo", format!("there is no such drain at this gateway; {others}")));
     }
-    let drain = client.post(PATH, &[], &order).await?;
-    match output.format {
-        Format::Json => output.document(&drain)?,
-        Format::Table => output.text(&undone(&drain))?,
-    }
+    let answer = client.post::<DrainDocument>(PATH, &[], &order).await?;
+    output.answer(&answer, undone)?;
     Ok(Exit::Ok)
 }
 
 /// Whether a drain is of the target that `order` names.
-fn is_of(drain: &Value, order: &Value) -> bool {
-    let names = ["namespaceId", "groupName", "serviceName"];
-    let patterns = |of: &Value| names.map(|name| of["services"][name].as_str().unwrap_or("*").to_owned());
-    drain["cluster"] == order["cluster"] && patterns(drain) == patterns(order)
+fn is_of(drain: &DrainDocument, order: &OrderBody) -> bool {
+    let any = || "*".to_owned();
+    let of_drain = match &drain.services {
+        Some(PatternDocument { namespace_id, group_name, service_name }) => {
+            [namespace_id, group_name, service_name].map(Clone::clone)
+        }
+        None => [any(), any(), any()],
+    };
+    let PatternBody { namespace_id, group_name, service_name } = order.services.clone().unwrap_or_default();
+    let of_order = [namespace_id, group_name, service_name].map(|pattern| pattern.unwrap_or_else(any));
+    drain.cluster == order.cluster && of_drain == of_order
 }
 
-fn is_drained(drain: &Value) -> bool {
-    drain["percent"] != 0 || drain["goalPercent"] != 0
+fn is_drained(drain: &DrainDocument) -> bool {
+    drain.percent != 0 || drain.goal_percent != 0
 }
 
 /// Undoes every drain that was taken in one cluster, whoever can take orders there.
 pub(super) async fn clear(args: &ClearDrains, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let origin = args.origin.as_str();
-    let drains = client.get(PATH, &WITHOUT_EFFECTS).await?;
-    let taken_there: Vec<&Value> =
-        items(&drains, "drains").iter().filter(|it| is_drained(it) && it["takenIn"] == origin).collect();
+    let drains = client.get::<DrainsDocument>(PATH, &WITHOUT_EFFECTS).await?.document.drains;
+    let taken_there = drains.iter().filter(|it| is_drained(it) && it.taken_in == origin);
     let (mut undone, mut refused) = (Vec::new(), Vec::new());
-    for drain in &taken_there {
-        let mut order = json!({"cluster": drain["cluster"], "percent": 0, "who": user_and_host()});
-        order["reason"] = format!("all drains that were taken in {origin} are undone").into();
-        if !drain["services"].is_null() {
-            order["services"] = drain["services"].clone();
-        }
-        match client.post(PATH, &[], &order).await {
-            Ok(_) => undone.push(text(drain, "target")),
-            Err(failure @ Failure::Problem(_)) => refused.push((text(drain, "target"), failure)),
+    for drain in taken_there {
+        let order = OrderBody {
+            cluster: drain.cluster.clone(),
+            services: drain.services.as_ref().map(same_patterns),
+            reason: Some(format!("all drains that were taken in {origin} are undone")),
+            who: Some(user_and_host()),
+            ..OrderBody::default()
+        };
+        match client.post::<DrainDocument>(PATH, &[], &order).await {
+            Ok(_) => undone.push(&drain.target),
+            Err(failure @ Failure::Problem(_)) => refused.push((&drain.target, failure)),
             Err(failure) => return Err(failure),
         }
     }
     match output.format {
         Format::Json => {
-            let refused: Vec<&String> = refused.iter().map(|(target, _)| target).collect();
+            let refused: Vec<&String> = refused.iter().map(|(target, _)| *target).collect();
             output.document(&json!({"undone": undone, "refused": refused}))?;
         }
         Format::Table => {
@@ -148,104 +150,100 @@ pub(super) async fn clear(args: &ClearDrains, client: &Client, output: &mut Outp
     })
 }
 
+fn same_patterns(services: &PatternDocument) -> PatternBody {
+    let PatternDocument { namespace_id, group_name, service_name } = services.clone();
+    PatternBody { namespace_id: Some(namespace_id), group_name: Some(group_name), service_name: Some(service_name) }
+}
+
 /// Lists drains.
 pub(super) async fn list(args: &Drains, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     // What drains do is left out where too many ask: that they are in force is what matters then.
-    let document = match client.get(PATH, &[]).await {
+    let answer = match client.get::<DrainsDocument>(PATH, &[]).await {
         Err(Failure::Problem(problem)) if problem.status == 429 => client.get(PATH, &WITHOUT_EFFECTS).await?,
         answered => answered?,
     };
-    match output.format {
-        Format::Json => output.document(&document)?,
-        Format::Table => {
-            let shown: Vec<&Value> =
-                items(&document, "drains").iter().filter(|drain| args.all || is_drained(drain)).collect();
-            output.text(&if shown.is_empty() { "nothing is drained".to_owned() } else { table(&shown) })?;
-        }
-    }
+    output.answer(&answer, |document| {
+        let shown: Vec<&DrainDocument> = document.drains.iter().filter(|it| args.all || is_drained(it)).collect();
+        if shown.is_empty() { "nothing is drained".to_owned() } else { table(&shown) }
+    })?;
     Ok(Exit::Ok)
 }
 
-fn table(drains: &[&Value]) -> String {
+fn table(drains: &[&DrainDocument]) -> String {
     let columns =
         [left("TARGET"), right("DRAINED"), left("SERVICES"), left("WHO"), left("WHY"), right("AGE"), left("TAKEN IN")];
     let mut table = Table::new(columns);
     for drain in drains {
-        let age = drain["ageMs"].as_u64().map(age).unwrap_or_default();
-        let row =
-            [text(drain, "target"), percentage(drain), effect(drain), text(drain, "who"), text(drain, "why"), age];
-        table.row(row.into_iter().chain([text(drain, "takenIn")]));
+        table.row([
+            drain.target.clone(),
+            percentage(drain),
+            effect(drain),
+            drain.who.clone().unwrap_or_default(),
+            drain.why.clone().unwrap_or_default(),
+            age(drain.age_ms),
+            drain.taken_in.clone(),
+        ]);
     }
     table.render()
 }
 
 /// `30 %`, or of a ramp `12 % to 30 % in 6m 0s`; forced ones say so.
-fn percentage(drain: &Value) -> String {
-    let force = if drain["force"] == true { ", forced" } else { "" };
-    let now = text(drain, "percent");
-    match drain["endsInMs"].as_u64() {
-        Some(rest) => format!("{now} % to {} % in {}{force}", text(drain, "goalPercent"), age(rest)),
-        None => format!("{now} %{force}"),
+fn percentage(drain: &DrainDocument) -> String {
+    let DrainDocument { percent, goal_percent, ends_in_ms, force, .. } = drain;
+    let force = if *force { ", forced" } else { "" };
+    match ends_in_ms {
+        Some(rest) => format!("{percent} % to {goal_percent} % in {}{force}", age(*rest)),
+        None => format!("{percent} %{force}"),
     }
 }
 
 /// For how many services a drain counts, and for how many it does not.
-fn effect(drain: &Value) -> String {
-    if drain["percent"] == 0 {
+fn effect(drain: &DrainDocument) -> String {
+    if drain.percent == 0 {
         return String::new();
     }
-    if drain["effect"].is_null() {
+    let Some(EffectDocument { in_force, forced, void, too_many }) = &drain.effect else {
         return "not counted now".to_owned();
-    }
-    let count = |name: &str| drain["effect"][name].as_u64().unwrap_or(0);
-    let mut text = (count("inForce") + count("forced")).to_string();
-    for (count, what) in
-        [(count("forced"), "forced for"), (count("void"), "void for"), (count("tooMany"), "one too many for")]
-    {
-        if count > 0 {
+    };
+    let mut text = (in_force + forced).to_string();
+    for (count, what) in [(forced, "forced for"), (void, "void for"), (too_many, "one too many for")] {
+        if *count > 0 {
             text.push_str(&format!(", {what} {count}"));
         }
     }
     text
 }
 
-fn in_force(drain: &Value) -> String {
-    let who = match text(drain, "who") {
-        who if who.is_empty() => String::new(),
-        who => format!(" by {}", printable(&who)),
-    };
-    let (target, taken_in) = (printable(&text(drain, "target")), printable(&text(drain, "takenIn")));
+fn in_force(drain: &DrainDocument) -> String {
+    let who = drain.who.as_ref().map(|who| format!(" by {}", printable(who))).unwrap_or_default();
+    let (target, taken_in) = (printable(&drain.target), printable(&drain.taken_in));
     format!("{target} is drained: {}; ordered{who}, taken in {taken_in}.", percentage(drain))
 }
 
-fn undone(drain: &Value) -> String {
-    let target = printable(&text(drain, "target"));
-    match drain["endsInMs"].as_u64() {
+fn undone(drain: &DrainDocument) -> String {
+    match drain.ends_in_ms {
         Some(_) => format!("{}\nIn the plans of all gateways within about 1 s.", in_force(drain)),
-        None => format!("{target} is not drained any more, in the plans of all gateways within about 1 s."),
+        None => format!(
+            "{} is not drained any more, in the plans of all gateways within about 1 s.",
+            printable(&drain.target)
+        ),
     }
 }
 
-fn body(target: &DrainTarget, percent: u8, terms: &DrainTerms, global: &Global) -> Result<Value, Failure> {
-    let mut body = json!({
-        "cluster": target.cluster,
-        "percent": percent,
-        "who": terms.who.clone().unwrap_or_else(user_and_host),
-    });
-    if let Some(services) = services(target, global)? {
-        body["services"] = services;
-    }
-    if let Some(over) = terms.over {
-        body["overMs"] = u64::try_from(over.as_millis()).unwrap_or(u64::MAX).into();
-    }
-    if let Some(reason) = &terms.reason {
-        body["reason"] = reason.as_str().into();
-    }
-    Ok(body)
+fn body(target: &DrainTarget, percent: u8, terms: &DrainTerms, global: &Global) -> Result<OrderBody, Failure> {
+    Ok(OrderBody {
+        cluster: target.cluster.clone(),
+        services: services(target, global)?,
+        percent: percent.into(),
+        over_ms: terms.over.map(|over| u64::try_from(over.as_millis()).unwrap_or(u64::MAX)),
+        reason: terms.reason.clone(),
+        who: Some(terms.who.clone().unwrap_or_else(user_and_host)),
+        ..OrderBody::default()
+    })
 }
 
 /// Patterns of the services that are meant; nothing if all are.
-fn services(target: &DrainTarget, global: &Global) -> Result<Option<Value>, Failure> {
+fn services(target: &DrainTarget, global: &Global) -> Result<Option<PatternBody>, Failure> {
     let (group, service) = match target.service.as_deref().map(|text| (text, text.split_once("@@"))) {
         None => (None, None),
         Some((_, Some((group, service)))) => (Some(group), Some(service)),
@@ -256,14 +254,12 @@ fn services(target: &DrainTarget, global: &Global) -> Result<Option<Value>, Fail
     {
         return Err(Failure::Arguments(format!("--service names the group `{within}`, --group names `{group}`")));
     }
-    let parts = [
-        ("namespaceId", global.namespace.as_deref()),
-        ("groupName", group.or(global.group.as_deref())),
-        ("serviceName", service),
-    ];
-    let given: Map<String, Value> =
-        parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect();
-    Ok((!given.is_empty()).then_some(Value::Object(given)))
+    let patterns = PatternBody {
+        namespace_id: global.namespace.clone(),
+        group_name: group.or(global.group.as_deref()).map(str::to_owned),
+        service_name: service.map(str::to_owned),
+    };
+    Ok((patterns != PatternBody::default()).then_some(patterns))
 }
 
 pub(super) fn user_and_host() -> String {

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
 
-use serde_json::{Map, Value};
-
+use federation_answers::comparison::ServiceNameDocument;
+use federation_answers::discovery::LookedAt;
+use federation_answers::plan::UnusedDocument;
+use federation_answers::problem::{self, ProblemDocument};
 use federation_engine::recording::NoReplay;
 
 use super::printable::printable;
@@ -41,50 +43,58 @@ impl From<Exit> for ExitCode {
 pub(super) struct Problem {
     /// The HTTP status.
     pub(super) status: u16,
-    /// All members as they came.
-    pub(super) members: Map<String, Value>,
+    /// What is known of it.
+    pub(super) document: ProblemDocument,
 }
 
 impl Problem {
+    /// What this program found out by itself, in the words of a gateway.
+    pub(super) fn not_found(title: &'static str, detail: String) -> Failure {
+        let document = ProblemDocument { title: title.into(), detail, ..ProblemDocument::default() };
+        Failure::Problem(Box::new(Self { status: 404, document }))
+    }
+
     /// Whether it is what was asked for: the gateway answers, and says that nothing can be used.
     fn is_finding(&self) -> bool {
-        self.members.get("type").and_then(Value::as_str) == Some("urn:federation:problem:nothing-usable")
+        self.document.r#type == problem::NOTHING_USABLE
     }
 
     fn text(&self) -> String {
-        let member = |name: &str| self.members.get(name).and_then(Value::as_str).map(printable);
-        let title = member("title").unwrap_or_else(|| format!("HTTP status {}", self.status));
-        let mut text = match member("detail") {
-            Some(detail) => format!("{title}: {detail}"),
-            None => title,
-        };
-        for (name, value) in &self.members {
-            if !matches!(name.as_str(), "type" | "title" | "status" | "detail" | "instance") {
-                let shown = match value {
-                    Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-                    other => plain(other),
-                };
-                let _ = write!(text, "\n  {}: {shown}", printable(name));
-            }
+        let ProblemDocument { title, detail, .. } = &self.document;
+        let title = if title.is_empty() { format!("HTTP status {}", self.status) } else { printable(title) };
+        let mut text = if detail.is_empty() { title } else { format!("{title}: {}", printable(detail)) };
+        for (name, shown) in self.about() {
+            let _ = write!(text, "\n  {name}: {}", printable(&shown));
         }
         text
     }
-}
 
-fn plain(value: &Value) -> String {
-    let [service, endpoint, reason] = ["serviceName", "endpoint", "reason"].map(|name| value[name].as_str());
-    match (value, service, endpoint) {
-        (_, Some(_), _) => printable(&service_name(value)),
-        (_, None, Some(endpoint)) => printable(&format!("{endpoint} ({})", reason.unwrap_or("no reason"))),
-        (Value::String(text), None, None) => printable(text),
-        (other, None, None) => other.to_string(),
+    /// What else the document has, a line each.
+    fn about(&self) -> Vec<(&'static str, String)> {
+        let ProblemDocument { field, value, clusters, reasons, left_out, services, total, .. } = &self.document;
+        let seen = |it: &LookedAt| format!("{} ({})", it.cluster, it.freshness);
+        let unused = |it: &UnusedDocument| format!("{} ({})", it.endpoint, it.reason);
+        let parts = [
+            ("field", field.clone()),
+            ("value", value.clone()),
+            ("clusters", clusters.as_deref().map(|all| joined(all, seen))),
+            ("reasons", reasons.as_ref().map(|all| all.join(", "))),
+            ("left out", left_out.as_deref().map(|all| joined(all, unused))),
+            ("services", services.as_deref().map(|all| joined(all, service_name))),
+            ("total", total.map(|total| total.to_string())),
+        ];
+        parts.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
     }
 }
 
-/// `namespace/group@@name` of a document that has the three.
-pub(super) fn service_name(document: &Value) -> String {
-    let part = |name: &str| document[name].as_str().unwrap_or("");
-    format!("{}/{}@@{}", part("namespaceId"), part("groupName"), part("serviceName"))
+fn joined<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
+    items.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// `namespace/group@@name`.
+fn service_name(name: &ServiceNameDocument) -> String {
+    let ServiceNameDocument { namespace_id, group_name, service_name } = name;
+    format!("{namespace_id}/{group_name}@@{service_name}")
 }
 
 /// Why a command could not do what it was asked to.
@@ -115,7 +125,7 @@ pub(super) enum Failure {
     },
     /// The gateway answered with a problem.
     #[error("{}", .0.text())]
-    Problem(Problem),
+    Problem(Box<Problem>),
     /// The data directory is not this gateway's: as wrong as the configuration that names it.
     #[error(transparent)]
     DataDir(#[from] ClaimRefused),
@@ -142,7 +152,7 @@ impl Failure {
             Self::Arguments(_) | Self::Config(_) | Self::DataDir(_) | Self::Recording(_) => Exit::WrongInput,
             Self::Unreachable { .. } | Self::NotAGateway { .. } => Exit::Unreachable,
             Self::Problem(problem) if problem.is_finding() => Exit::Negative,
-            Self::Problem(Problem { status, .. }) => match status {
+            Self::Problem(problem) => match problem.status {
                 404 | 410 => Exit::NotFound,
                 401 | 403 | 405 | 409 | 412 | 501 => Exit::Refused,
                 429 => Exit::Unreachable, // It would answer, but not now.

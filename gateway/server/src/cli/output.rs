@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use super::client::Answer;
 use super::exit::Failure;
 
 /// How answers look.
@@ -33,6 +34,14 @@ impl<'a> Output<'a> {
     pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
         writeln!(self.out, "{}", text.trim_end_matches('\n'))?;
         Ok(self.out.flush()?)
+    }
+
+    /// An answer: as it came, or as `table` shows what is known of it.
+    pub(super) fn answer<T>(&mut self, answer: &Answer<T>, table: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => self.document(&answer.as_it_came),
+            Format::Table => self.text(&table(&answer.document)),
+        }
     }
 
     /// A document on several lines.

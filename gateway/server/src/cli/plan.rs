@@ -1,14 +1,17 @@
 //! `resolve` and `explain`: which instances a caller should use, and why.
 
-use serde_json::Value;
+use federation_answers::plan::{
+    DrainDocument, EndpointDocument, ExplainDocument, LeftOutDocument, OriginDocument, PlanDocument, PlanHead,
+};
+use serde::de::DeserializeOwned;
 
 use super::args::{Ask, Caller, Global, Name};
-use super::client::Client;
-use super::clusters::{age_of, items, locality, text};
+use super::client::{Answer, Client};
+use super::clusters::{age_of, place};
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output};
+use super::output::Output;
 use super::printable::printable;
-use super::service::address;
+use super::service::{address, weight};
 use super::services::namespace;
 use super::table::{Table, left, right};
 
@@ -19,11 +22,8 @@ pub(super) async fn resolve(
     client: &Client,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let document = get("/v1/resolve", ask, global, client).await?;
-    match output.format {
-        Format::Json => output.document(&document)?,
-        Format::Table => output.text(&plan(&document))?,
-    }
+    let answer = get("/v1/resolve", ask, global, client).await?;
+    output.answer(&answer, plan)?;
     Ok(Exit::Ok)
 }
 
@@ -34,15 +34,17 @@ pub(super) async fn explain(
     client: &Client,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let document = get("/v1/explain", ask, global, client).await?;
-    match output.format {
-        Format::Json => output.document(&document)?,
-        Format::Table => output.text(&explanation(&document))?,
-    }
-    Ok(if document["usable"] == true { Exit::Ok } else { Exit::Negative })
+    let answer = get("/v1/explain", ask, global, client).await?;
+    output.answer(&answer, explanation)?;
+    Ok(if answer.document.usable { Exit::Ok } else { Exit::Negative })
 }
 
-async fn get(path: &str, ask: &Ask, global: &Global, client: &Client) -> Result<Value, Failure> {
+async fn get<T: DeserializeOwned>(
+    path: &str,
+    ask: &Ask,
+    global: &Global,
+    client: &Client,
+) -> Result<Answer<T>, Failure> {
     let name = Name::parse(&ask.name, global.group.as_deref())?;
     let limit = ask.limit.map(|limit| limit.to_string());
     let who = parameters(&ask.caller);
@@ -64,7 +66,7 @@ fn parameters(caller: &Caller) -> Vec<(String, String)> {
     parts.chain(labels.iter().map(|(name, value)| (format!("label.{name}"), value.clone()))).collect()
 }
 
-fn plan(document: &Value) -> String {
+fn plan(document: &PlanDocument<'static>) -> String {
     let columns = [
         left("ENDPOINT"),
         left("ORIGIN"),
@@ -75,73 +77,71 @@ fn plan(document: &Value) -> String {
         left("HEALTH"),
     ];
     let mut table = Table::new(columns);
-    for endpoint in items(document, "endpoints") {
+    for it in &document.endpoints {
         table.row([
-            reached_at(endpoint),
-            text(endpoint, "origin"),
-            text(endpoint, "priority"),
-            text(endpoint, "locality"),
-            share(endpoint),
-            text(endpoint, "flatWeight"),
-            health(endpoint),
+            reached_at(it),
+            it.origin.to_string(),
+            it.priority.to_string(),
+            it.locality.to_string(),
+            share(it.share),
+            it.flat_weight.map(weight).unwrap_or_default(),
+            held(&it.health, it),
         ]);
     }
-    let mut parts = vec![heading(document), table.render(), hidden(document)];
-    parts.extend(drains(document));
-    parts.push(origins(document));
+    let mut parts = vec![heading(&document.head), table.render()];
+    if document.left_out > 0 {
+        parts.push(format!("{} left out, `nacos-fed explain` says why\n", document.left_out));
+    }
+    parts.push(hidden(document.not_shown));
+    parts.extend(drains(&document.drains));
+    parts.push(origins(&document.origins));
     parts.concat()
 }
 
 /// First what happened, step by step; then each endpoint; then what is not in the plan.
-fn explanation(document: &Value) -> String {
-    let mut parts = vec![heading(document)];
-    parts.extend(items(document, "notes").iter().map(line));
-    if document["usable"] == false {
+fn explanation(document: &ExplainDocument<'static>) -> String {
+    let line = |text: &String| printable(text) + "\n";
+    let mut parts = vec![heading(&document.head)];
+    parts.extend(document.notes.iter().map(line));
+    if !document.usable {
         parts.push("NONE of the instances can be used\n".to_owned());
     }
     parts.push("\n".to_owned());
-    parts.extend(items(document, "trace").iter().map(line));
+    parts.extend(document.trace.iter().map(line));
     parts.push(format!("\n{}", explained(document)));
-    parts.push(hidden(document));
-    parts.extend(left_out(document).map(|table| format!("\n{table}")));
-    parts.extend(drains(document).map(|table| format!("\n{table}")));
-    parts.push(format!("\n{}", origins(document)));
+    parts.push(hidden(document.not_shown));
+    parts.extend(left_out(&document.left_out).map(|table| format!("\n{table}")));
+    parts.extend(drains(&document.drains).map(|table| format!("\n{table}")));
+    parts.push(format!("\n{}", origins(&document.origins)));
     parts.concat()
 }
 
-fn line(text: &Value) -> String {
-    printable(text.as_str().unwrap_or_default()) + "\n"
-}
-
 /// The service, who asks, and by which policy.
-fn heading(document: &Value) -> String {
-    let caller = &document["caller"];
-    let labels = caller["labels"].as_object().into_iter().flatten();
-    let labels: Vec<String> =
-        labels.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+fn heading(head: &PlanHead<'_>) -> String {
+    let caller = &head.caller;
+    let labels: Vec<String> = caller.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let parts = [
-        ("at", locality(caller)),
-        ("in network", text(caller, "network")),
-        ("of cluster", text(caller, "cluster")),
+        ("at", place([&caller.region, &caller.zone, &caller.sub_zone])),
+        ("in network", caller.network.as_deref().unwrap_or_default().to_owned()),
+        ("of cluster", caller.cluster.as_deref().unwrap_or_default().to_owned()),
         ("with labels", labels.join(" ")),
     ];
     let said: Vec<String> =
         parts.iter().filter(|(_, part)| !part.is_empty()).map(|(word, part)| format!("{word} {part}")).collect();
     let caller = if said.is_empty() { "of whom nothing is known".to_owned() } else { said.join(" ") };
-    let (name, version) =
-        (format!("{}@@{}", text(document, "groupName"), text(document, "serviceName")), text(document, "version"));
-    let policy = &document["policy"];
-    let rule = match text(policy, "rule") {
-        none if none.is_empty() => "no rule names the service".to_owned(),
-        rule => format!("rule {rule}"),
+    let rule = match &head.policy.rule {
+        None => "no rule names the service".to_owned(),
+        Some(rule) => format!("rule {rule}"),
     };
-    let (namespace, source) = (namespace(document), text(policy, "source"));
-    let service = format!("{name} in namespace {namespace}, version {version}, for a caller {caller}");
-    let policy = format!("policy: {source}, version {}, {rule}", text(policy, "version"));
+    let PlanHead { group_name, service_name, version, .. } = head;
+    let namespace = namespace(&head.namespace_id);
+    let service =
+        format!("{group_name}@@{service_name} in namespace {namespace}, version {version}, for a caller {caller}");
+    let policy = format!("policy: {}, version {}, {rule}", head.policy.source, head.policy.version);
     format!("{}\n{}\n", printable(&service), printable(&policy))
 }
 
-fn explained(document: &Value) -> String {
+fn explained(document: &ExplainDocument<'_>) -> String {
     let columns = [
         left("ENDPOINT"),
         left("ORIGIN"),
@@ -154,117 +154,106 @@ fn explained(document: &Value) -> String {
         left("FRESHNESS"),
     ];
     let mut table = Table::new(columns);
-    for endpoint in items(document, "endpoints") {
+    for it in &document.endpoints {
         table.row([
-            reached_at(endpoint),
-            text(endpoint, "origin"),
-            text(endpoint, "priority"),
-            text(endpoint, "rank"),
-            text(endpoint, "locality"),
-            weight(endpoint),
-            share(endpoint),
-            health(endpoint),
-            effective(endpoint, "effectiveFreshness", "freshness"),
+            reached_at(&it.planned),
+            it.planned.origin.to_string(),
+            it.planned.priority.to_string(),
+            it.rank.clone().unwrap_or_default(),
+            it.planned.locality.to_string(),
+            distributed(it.planned.weight, it.distributed_weight),
+            share(it.planned.share),
+            held(&effective(&it.planned.health, &it.raw_health), &it.planned),
+            effective(&it.effective_freshness, &it.freshness),
         ]);
     }
     table.render()
 }
 
-fn left_out(document: &Value) -> Option<String> {
+fn left_out(left_out: &[LeftOutDocument<'_>]) -> Option<String> {
     let columns =
         [left("LEFT OUT"), left("REASON"), left("LOCALITY"), right("WEIGHT"), left("HEALTH"), left("FRESHNESS")];
     let mut table = Table::new(columns);
-    let left_out = items(document, "leftOut");
-    for endpoint in left_out {
+    for it in left_out {
         table.row([
-            text(endpoint, "endpoint"),
-            text(endpoint, "reason"),
-            text(endpoint, "locality"),
-            text(endpoint, "weight"),
-            effective(endpoint, "health", "rawHealth"),
-            effective(endpoint, "effectiveFreshness", "freshness"),
+            it.endpoint.to_string(),
+            it.reason.clone(),
+            it.locality.clone(),
+            weight(it.weight),
+            effective(&it.health, &it.raw_health),
+            effective(&it.effective_freshness, &it.freshness),
         ]);
     }
     (!left_out.is_empty()).then(|| table.render())
 }
 
-/// What the table of endpoints does not show; nothing if it shows all.
-fn hidden(document: &Value) -> String {
-    let count = |name: &str| document[name].as_u64().unwrap_or(0);
-    let left_out = match count("leftOut") {
-        0 => String::new(),
-        count => format!("{count} left out, `nacos-fed explain` says why\n"),
-    };
-    match count("notShown") {
-        0 => left_out,
-        count => format!("{left_out}{count} not shown\n"),
-    }
+/// How much the table of endpoints does not show; nothing if it shows all.
+fn hidden(not_shown: usize) -> String {
+    if not_shown == 0 { String::new() } else { format!("{not_shown} not shown\n") }
 }
 
-fn drains(document: &Value) -> Option<String> {
+fn drains(drains: &[DrainDocument<'_>]) -> Option<String> {
     let columns = [left("DRAIN"), right("PERCENT"), left("RULING"), left("WHO"), left("WHY"), left("ORDERED IN")];
     let mut table = Table::new(columns);
-    let drains = items(document, "drains");
-    for drain in drains {
+    for it in drains {
         table.row([
-            text(drain, "target"),
-            text(drain, "percent"),
-            text(drain, "ruling").replace('_', " "),
-            text(drain, "who"),
-            text(drain, "why"),
-            text(drain, "takenIn"),
+            it.target.to_string(),
+            it.percent.to_string(),
+            it.ruling.replace('_', " "),
+            it.who.to_string(),
+            it.why.to_string(),
+            it.taken_in.to_string(),
         ]);
     }
     (!drains.is_empty()).then(|| table.render())
 }
 
-fn origins(document: &Value) -> String {
+fn origins(origins: &[OriginDocument<'_>]) -> String {
     let mut table = Table::new([left("ORIGIN"), left("FRESHNESS"), right("AGE"), left("REASON")]);
-    for origin in items(document, "origins") {
+    for it in origins {
         table.row([
-            text(origin, "origin"),
-            effective(origin, "effectiveFreshness", "freshness"),
-            age_of(origin),
-            text(origin, "freshnessReason"),
+            it.origin.to_string(),
+            effective(&it.effective_freshness, &it.freshness),
+            age_of(it.age_ms),
+            it.freshness_reason.to_string(),
         ]);
     }
     table.render()
 }
 
 /// The address to call and, where it is another one, the registered address.
-fn reached_at(endpoint: &Value) -> String {
-    let address = address(endpoint);
-    match &endpoint["advertised"] {
-        Value::Null => address,
-        advertised => format!("{address} (for {})", text(advertised, "instance")),
+fn reached_at(endpoint: &EndpointDocument<'_>) -> String {
+    let address = address(&endpoint.ip, endpoint.port);
+    match &endpoint.advertised {
+        None => address,
+        Some(advertised) => format!("{address} (for {})", advertised.instance),
     }
 }
 
 /// The word that counts and, where it is another one, the raw word.
-fn effective(of: &Value, effective: &str, raw: &str) -> String {
-    let (effective, raw) = (text(of, effective), text(of, raw));
-    if raw.is_empty() || raw == effective { effective } else { format!("{effective} (raw: {raw})") }
+fn effective(effective: &str, raw: &str) -> String {
+    if raw == effective { effective.to_owned() } else { format!("{effective} (raw: {raw})") }
 }
 
-fn health(endpoint: &Value) -> String {
-    let health = effective(endpoint, "health", "rawHealth");
-    match text(endpoint, "held") {
-        none if none.is_empty() => health,
-        reason => format!("{health}, held ({reason})"),
+/// Health, and why its removal is kept back.
+fn held(health: &str, endpoint: &EndpointDocument<'_>) -> String {
+    match &endpoint.held {
+        None => health.to_owned(),
+        Some(reason) => format!("{health}, held ({reason})"),
     }
 }
 
 /// As registered and, where there is a distribution, its part of that.
-fn weight(endpoint: &Value) -> String {
-    match text(endpoint, "distributedWeight") {
-        none if none.is_empty() => text(endpoint, "weight"),
-        distributed => format!("{} -> {distributed}", text(endpoint, "weight")),
+fn distributed(registered: f64, distributed: Option<u64>) -> String {
+    match distributed {
+        None => weight(registered),
+        Some(distributed) => format!("{} -> {distributed}", weight(registered)),
     }
 }
 
 /// Millionths as a percentage, exactly; nothing without a share.
-fn share(endpoint: &Value) -> String {
-    match endpoint["share"].as_u64().unwrap_or(0) {
+fn share(share: u32) -> String {
+    match share {
         0 => String::new(),
         share => format!("{}.{:04} %", share / 10_000, share % 10_000),
     }

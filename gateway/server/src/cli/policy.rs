@@ -2,17 +2,19 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use federation_answers::policy::{
+    PolicyAnswer, PolicyAsItCame, RefusalDocument, ServicePolicy, ShownDocument, SourceDocument, StandingDocument,
+};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::age::age;
 use super::args::{Global, Name, PolicyCheck, PolicyShow};
-use super::client::Client;
-use super::clusters::{items, text};
+use super::client::{Answer, Client};
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
 use super::printable::printable;
 use federation_policy::document;
-use federation_policy::shown::ShownDocument;
 
 /// Checks a document.
 pub(super) fn check(args: &PolicyCheck, output: &mut Output<'_>) -> Result<Exit, Failure> {
@@ -49,65 +51,65 @@ pub(super) async fn show(
         ("groupName", name.as_ref().and_then(|name| name.group.as_deref())),
         ("serviceName", name.as_ref().map(|name| name.name.as_str())),
     ];
-    let answer = client.get("/v1/policy", &parameters).await?;
+    let answer = client.get::<PolicyAnswer<'static>>("/v1/policy", &parameters).await?;
     match output.format {
-        Format::Json => output.document(&answer)?,
+        Format::Json => output.document(&answer.as_it_came)?,
         Format::Table => output.text(&shown(&answer, now_ms())?)?,
     }
-    let refused = items(&answer, "sources").iter().any(|source| source["refused"].is_object());
+    let refused = answer.document.about().sources.iter().any(|source| source.refused.is_some());
     Ok(if refused { Exit::Negative } else { Exit::Ok })
 }
 
-/// Comments that say where it is from, and below them the document: a policy that could be published as it stands.
-fn shown(answer: &Value, now_ms: u64) -> Result<String, Failure> {
+/// Comments that say where it is from, and below them the document as it came: a policy that could be published as it stands.
+fn shown(answer: &Answer<PolicyAnswer<'_>>, now_ms: u64) -> Result<String, Failure> {
+    let about = answer.document.about();
     let mut lines = Vec::new();
-    let since = answer["sinceMs"].as_u64().map(|since| format!(" for {}", age(now_ms.saturating_sub(since))));
-    let source = source(&answer["source"]);
-    lines.push(format!("version {}, from {source}{}", text(answer, "version"), since.unwrap_or_default()));
-    if let Some(md5) = answer["md5"].as_str() {
-        lines.push(format!("md5 {md5}"));
+    let since = about.since_ms.map(|since| format!(" for {}", age(now_ms.saturating_sub(since))));
+    lines.push(format!("version {}, from {}{}", about.version, source(&about.source), since.unwrap_or_default()));
+    lines.extend(about.md5.iter().map(|md5| format!("md5 {md5}")));
+    lines.extend(about.sources.iter().flat_map(|it| standing(it, now_ms)));
+    if let PolicyAnswer::OfService(service) = &answer.document {
+        lines.push(of_service(service));
     }
-    lines.extend(items(answer, "sources").iter().flat_map(|it| standing(it, now_ms)));
-    if let Some(name) = answer["serviceName"].as_str() {
-        let rule = match &answer["rule"] {
-            Value::Null => "no rule names it: the policy of all other services".to_owned(),
-            rule => ["namespace", "group", "service"].map(|part| format!("{part} {:?}", text(rule, part))).join(", "),
-        };
-        let (namespace, group) = (text(answer, "namespaceId"), text(answer, "groupName"));
-        lines.push(format!("of {namespace}/{group}@@{name} by: {rule}"));
-    }
-    let policy = answer.get("policy").or_else(|| answer.get("document")).unwrap_or(&Value::Null);
-    let yaml = serde_saphyr::to_string(policy).map_err(Failure::failed)?;
+    let PolicyAsItCame { policy } = PolicyAsItCame::deserialize(&answer.as_it_came).map_err(Failure::failed)?;
+    let yaml = serde_saphyr::to_string(&policy).map_err(Failure::failed)?;
     let comments: String = lines.iter().map(|line| format!("# {}\n", printable(line))).collect();
     Ok(format!("{comments}{yaml}"))
 }
 
+/// Which service it is for, and by which rule.
+fn of_service(of: &ServicePolicy<'_>) -> String {
+    let rule = match &of.rule {
+        None => "no rule names it: the policy of all other services".to_owned(),
+        Some(rule) => {
+            format!("namespace {:?}, group {:?}, service {:?}", rule.namespace, rule.group, rule.service)
+        }
+    };
+    format!("of {}/{}@@{} by: {rule}", of.namespace_id, of.group_name, of.service_name)
+}
+
 /// What is known of a source, unless it is simply there and right.
-fn standing(standing: &Value, now_ms: u64) -> Vec<String> {
-    let source = source(standing);
+fn standing(standing: &StandingDocument, now_ms: u64) -> Vec<String> {
+    let source = source(&standing.source);
     let mut lines = Vec::new();
-    match standing["state"].as_str() {
-        Some("not_heard") => lines.push(format!("{source}: not heard yet")),
-        Some("absent") => lines.push(format!("{source}: there is none")),
+    match &*standing.state {
+        "not_heard" => lines.push(format!("{source}: not heard yet")),
+        "absent" => lines.push(format!("{source}: there is none")),
         _ => {}
     }
-    let refused = &standing["refused"];
-    if let Some(at) = refused["atMs"].as_u64() {
-        lines.push(format!("{source}: the newest document is refused, since {}:", age(now_ms.saturating_sub(at))));
-        for it in items(refused, "mistakes") {
-            let field = it["field"].as_str().filter(|field| !field.is_empty()).map(|field| format!("{field}: "));
-            let (line, field) = (text(it, "line"), field.unwrap_or_default());
-            lines.push(format!("  line {line}: {field}{} (expected: {})", text(it, "problem"), text(it, "expected")));
+    if let Some(RefusalDocument { at_ms, mistakes }) = &standing.refused {
+        lines.push(format!("{source}: the newest document is refused, since {}:", age(now_ms.saturating_sub(*at_ms))));
+        for it in mistakes {
+            let field = if it.field.is_empty() { String::new() } else { format!("{}: ", it.field) };
+            lines.push(format!("  line {}: {field}{} (expected: {})", it.line, it.problem, it.expected));
         }
     }
     lines
 }
 
-fn source(source: &Value) -> String {
-    match (source["kind"].as_str().unwrap_or_default(), source["name"].as_str()) {
-        (kind, Some(name)) => format!("{} {name}", kind.replace('_', " ")),
-        (kind, None) => kind.to_owned(),
-    }
+fn source(source: &SourceDocument) -> String {
+    let kind = source.kind.replace('_', " ");
+    source.name.as_ref().map_or(source.kind.to_string(), |name| format!("{kind} {name}"))
 }
 
 fn now_ms() -> u64 {

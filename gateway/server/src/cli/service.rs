@@ -1,13 +1,13 @@
 //! `service`: all instances of one service, from every cluster.
 
+use federation_answers::discovery::{InstanceDocument, ServiceDocument};
 use federation_core::host::Host;
-use serde_json::Value;
 
 use super::args::{Global, Name, ServiceName};
 use super::client::Client;
-use super::clusters::{age_of, freshness, items, locality, text};
+use super::clusters::{age_of, freshness, locality};
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output};
+use super::output::Output;
 use super::printable::printable;
 use super::services::namespace;
 use super::table::{Table, left, right};
@@ -20,11 +20,8 @@ pub(super) async fn run(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let name = Name::parse(&service.name, global.group.as_deref())?;
-    let document = client.get("/v1/service", &parameters(&name, service, global)).await?;
-    match output.format {
-        Format::Json => output.document(&document)?,
-        Format::Table => output.text(&table(&document))?,
-    }
+    let answer = client.get("/v1/service", &parameters(&name, service, global)).await?;
+    output.answer(&answer, table)?;
     Ok(Exit::Ok)
 }
 
@@ -43,7 +40,7 @@ pub(super) fn parameters<'a>(
     ]
 }
 
-fn table(document: &Value) -> String {
+fn table(document: &ServiceDocument<'static>) -> String {
     let mut table = Table::new([
         left("INSTANCE"),
         left("CLUSTER"),
@@ -55,56 +52,52 @@ fn table(document: &Value) -> String {
         right("AGE"),
         left("METADATA"),
     ]);
-    let instances = items(document, "instances");
-    for instance in instances {
+    for instance in &document.instances {
         table.row([
-            address(instance),
-            text(instance, "clusterName"),
-            text(instance, "origin"),
-            locality(&instance["locality"]),
-            text(instance, "weight"),
+            address(&instance.ip, instance.port),
+            instance.cluster_name.to_string(),
+            instance.origin.to_string(),
+            locality(&instance.locality),
+            weight(instance.weight),
             health(instance),
-            freshness(instance),
-            age_of(instance),
-            metadata(&instance["metadata"]),
+            freshness(&instance.freshness, &instance.freshness_reason),
+            age_of(instance.age_ms),
+            metadata(instance),
         ]);
     }
     format!("{}\n{}", heading(document), table.render())
 }
 
 /// Namespace, group, service, version and how many instances there are.
-pub(super) fn heading(document: &Value) -> String {
-    let name = format!("{}@@{}", text(document, "groupName"), text(document, "serviceName"));
-    let instances = items(document, "instances").len();
-    let version = text(document, "version");
-    printable(&format!("{} in namespace {}, version {version}: {instances} instances", name, namespace(document)))
+pub(super) fn heading(document: &ServiceDocument<'_>) -> String {
+    let ServiceDocument { namespace_id, group_name, service_name, version, instances } = document;
+    let (namespace, count) = (namespace(namespace_id), instances.len());
+    printable(&format!("{group_name}@@{service_name} in namespace {namespace}, version {version}: {count} instances"))
 }
 
 /// `ip:port`, an IPv6 address in brackets.
-pub(super) fn address(instance: &Value) -> String {
-    let port = instance["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
-    Host::from(&*text(instance, "ip")).with_port(port).to_string()
+pub(super) fn address(ip: &str, port: u16) -> String {
+    Host::from(ip).with_port(port).to_string()
+}
+
+/// As it was registered: `1.0`, as JSON has it.
+pub(super) fn weight(weight: f64) -> String {
+    format!("{weight:?}")
 }
 
 /// Health, and what else keeps an instance from being used or from going.
-pub(super) fn health(instance: &Value) -> String {
-    let mut health = text(instance, "health");
-    if instance["enabled"] == false {
+pub(super) fn health(instance: &InstanceDocument<'_>) -> String {
+    let mut health = instance.health.to_string();
+    if !instance.enabled {
         health.push_str(", disabled");
     }
-    match &instance["held"] {
-        Value::Null => {}
-        Value::Object(held) => {
-            let reason = held.get("reason").and_then(Value::as_str).map(|reason| format!(" ({reason})"));
-            health.push_str(&format!(", held{}", reason.unwrap_or_default()));
-        }
-        _ => health.push_str(", held"),
+    if let Some(held) = &instance.held {
+        health.push_str(&format!(", held ({})", held.reason));
     }
     health
 }
 
 /// `name=value` pairs.
-pub(super) fn metadata(metadata: &Value) -> String {
-    let pairs = metadata.as_object().into_iter().flatten();
-    pairs.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(" ")
+pub(super) fn metadata(instance: &InstanceDocument<'_>) -> String {
+    instance.metadata.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use federation_answers::discovery::{CountsDocument, ServicesDocument};
 
 use super::args::{Filter, Global};
 use super::client::Client;
-use super::clusters::{items, text};
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output};
+use super::output::Output;
 use super::table::{Table, left, right};
 
 /// Most clusters that have a column each; more are written in one cell.
@@ -26,22 +25,15 @@ pub(super) async fn run(
         ("groupName", global.group.as_deref()),
         ("origin", filter.origin.as_deref()),
     ];
-    let document = client.get_all("/v1/services", &parameters, "services").await?;
-    match output.format {
-        Format::Json => output.document(&document)?,
-        Format::Table => output.text(&table(&document))?,
-    }
+    let answer = client.get_all::<ServicesDocument<'static>>("/v1/services", &parameters, "services").await?;
+    output.answer(&answer, table)?;
     Ok(Exit::Ok)
 }
 
-fn table(document: &Value) -> String {
-    let services = items(document, "services");
-    let clusters: BTreeSet<&str> = services
-        .iter()
-        .filter_map(|service| service["clusters"].as_object())
-        .flat_map(|of| of.keys())
-        .map(String::as_str)
-        .collect();
+fn table(document: &ServicesDocument<'_>) -> String {
+    let services = &document.services;
+    let clusters: BTreeSet<&str> =
+        services.iter().flat_map(|service| service.clusters.keys()).map(|cluster| &**cluster).collect();
     let as_columns = clusters.len() <= MOST_COLUMNS;
     let mut columns = vec![left("NAMESPACE"), left("GROUP"), left("SERVICE")];
     if as_columns {
@@ -51,8 +43,10 @@ fn table(document: &Value) -> String {
     }
     let mut table = Table::new(columns);
     for service in services {
-        let mut row = vec![namespace(service), text(service, "groupName"), text(service, "serviceName")];
-        let counted = clusters.iter().map(|cluster| (cluster, counts(&service["clusters"][cluster])));
+        let mut row =
+            vec![namespace(&service.namespace_id), service.group_name.to_string(), service.service_name.to_string()];
+        let counted =
+            clusters.iter().map(|cluster| (cluster, service.clusters.get(*cluster).map(counts).unwrap_or_default()));
         if as_columns {
             row.extend(counted.map(|(_, counts)| counts));
         } else {
@@ -65,19 +59,15 @@ fn table(document: &Value) -> String {
 }
 
 /// The namespace's id; the empty one is shown as what has to be typed for it.
-pub(super) fn namespace(document: &Value) -> String {
-    match text(document, "namespaceId") {
-        empty if empty.is_empty() => "\"\"".to_owned(),
-        id => id,
-    }
+pub(super) fn namespace(id: &str) -> String {
+    if id.is_empty() { "\"\"".to_owned() } else { id.to_owned() }
 }
 
 /// `healthy/instances`, and how many are unknown; empty where the cluster has none.
-fn counts(cluster: &Value) -> String {
-    let count = |name: &str| cluster.get(name).and_then(Value::as_u64).unwrap_or(0);
-    match (count("healthy"), count("instances"), count("unknown")) {
-        (_, 0, _) => String::new(),
-        (healthy, instances, 0) => format!("{healthy}/{instances}"),
-        (healthy, instances, unknown) => format!("{healthy}/{instances} {unknown}?"),
+fn counts(counts: &CountsDocument) -> String {
+    match counts {
+        CountsDocument { instances: 0, .. } => String::new(),
+        CountsDocument { healthy, instances, unknown: 0 } => format!("{healthy}/{instances}"),
+        CountsDocument { healthy, instances, unknown } => format!("{healthy}/{instances} {unknown}?"),
     }
 }

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod exclude;
+mod golden;
 mod plan;
 mod policy;
 
@@ -57,34 +58,46 @@ fn json_at(path: &str, document: Value) -> Router {
     Router::new().route(path, get(move || std::future::ready(axum::Json(document.clone()))))
 }
 
+/// Answers with the document, and in it the query.
+fn echo(path: &str, document: Value) -> Router {
+    let echo = move |RawQuery(query): RawQuery| {
+        let mut document = document.clone();
+        document["query"] = json!(query);
+        std::future::ready(axum::Json(document))
+    };
+    Router::new().route(path, get(echo))
+}
+
 fn problem(status: StatusCode, document: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/problem+json")], document.to_string()).into_response()
 }
 
-fn cluster(id: &str, local: bool, freshness: &str, reason: Value) -> Value {
+fn cluster(id: &str, local: bool, freshness: &str, reason: &str) -> Value {
     json!({
         "cluster": id, "locality": {"region": "r", "zone": id, "subZone": null}, "local": local,
         "freshness": freshness, "freshnessReason": reason, "ageMs": 1234, "services": 2, "instances": 3, "configs": 0,
     })
 }
 
-fn gateway(ready: StatusCode, clusters: Vec<Value>) -> Router {
-    let status = json!({"ready": ready.is_success(), "reasons": ["no rights to list"], "facts": {"leader": "a-0", "nacos": {"connected": true}}});
-    json_at("/v1/status", status)
-        .merge(json_at("/v1/clusters", json!({"clusters": clusters})))
-        .route("/readyz", get(move || std::future::ready(ready)))
+fn status(ready: bool, troubles: &Value, clusters: Vec<Value>) -> Value {
+    let facts = json!({"role": "leader", "nacosConnected": "yes", "nacosAgeMs": "430", "unpublishedAgeMs": "0",
+        "policy": "version 1 from defaults, 0 rules", "excludedClusters": "", "nacos_reads_waiting": "3"});
+    json!({"ready": ready, "reasons": ["no rights to list"], "troubles": troubles, "federation": "f", "cluster": "a", "replica": "a-0",
+        "version": "0.1.0", "uptimeMs": 63_000, "facts": facts, "clusters": clusters})
 }
 
 #[tokio::test]
-async fn status_is_good_only_if_the_gateway_is_ready_and_all_are_live() {
-    let live = || cluster("a", true, "live", Value::Null);
-    let stale = || cluster("b", false, "stale", "no beat for 12 s".into());
-    for (ready, clusters, want) in [
-        (StatusCode::OK, vec![live()], Exit::Ok),
-        (StatusCode::OK, vec![live(), stale()], Exit::Negative),
-        (StatusCode::SERVICE_UNAVAILABLE, vec![live()], Exit::Negative),
+async fn status_is_good_only_if_the_gateway_is_ready_without_trouble_and_all_are_live() {
+    let live = || cluster("a", true, "live", "");
+    let stale = || cluster("b", false, "stale", "no beat for 12 s");
+    let full = json!([{"kind": "storage", "about": "", "text": "disk full", "sinceMs": 5}]);
+    for (ready, troubles, clusters, want) in [
+        (true, &json!([]), vec![live()], Exit::Ok),
+        (true, &json!([]), vec![live(), stale()], Exit::Negative),
+        (false, &json!([]), vec![live()], Exit::Negative),
+        (true, &full, vec![live()], Exit::Negative),
     ] {
-        let canned = Canned::start(gateway(ready, clusters)).await;
+        let canned = Canned::start(json_at("/v1/status", status(ready, troubles, clusters))).await;
         assert_eq!(canned.run(&["status"]).await.0, want);
         let (exit, out, _) = canned.run(&["status", "--format", "json"]).await;
         assert_eq!(exit, want);
@@ -93,37 +106,50 @@ async fn status_is_good_only_if_the_gateway_is_ready_and_all_are_live() {
 }
 
 #[tokio::test]
-async fn status_is_not_good_while_a_trouble_stands() {
-    let live = || cluster("a", true, "live", Value::Null);
-    for (troubles, want) in
-        [(json!([]), Exit::Ok), (json!([{"kind": "storage", "about": "", "text": "disk full"}]), Exit::Negative)]
-    {
-        let status = json!({"ready": true, "reasons": [], "troubles": troubles});
-        let canned = Canned::start(
-            json_at("/v1/status", status)
-                .merge(json_at("/v1/clusters", json!({"clusters": [live()]})))
-                .route("/readyz", get(|| std::future::ready(StatusCode::OK))),
-        )
-        .await;
-        assert_eq!(canned.run(&["status"]).await.0, want);
-    }
-}
-
-#[tokio::test]
-async fn status_shows_facts_and_clusters() {
-    let clusters = vec![cluster("a", true, "live", Value::Null), cluster("bb", false, "stale", "no beat".into())];
-    let canned = Canned::start(gateway(StatusCode::OK, clusters)).await;
+async fn status_shows_facts_group_by_group_and_the_clusters() {
+    let clusters = vec![cluster("a", true, "live", ""), cluster("bb", false, "stale", "no beat")];
+    let canned = Canned::start(json_at("/v1/status", status(true, &json!([]), clusters))).await;
     let want = "\
-ready            yes
-leader           a-0
-nacos.connected  yes
-reasons          no rights to list
+GATEWAY
+  ready              yes
+  reason             no rights to list
+  federation         f
+  cluster            a
+  replica            a-0
+  version            0.1.0
+  running for        1m 3s
+  excluded clusters  none
+  role               leader
+
+OWN NACOS
+  age                0.4s
+  connected          yes
+  reads waiting      3
+
+LOG
+  unpublished age    0.0s
+
+POLICY
+  policy             version 1 from defaults, 0 rules
 
 CLUSTER    LOCALITY  FRESHNESS        AGE  SERVICES  INSTANCES  CONFIGS
 a (local)  r/a       live            1.2s         2          3        0
 bb         r/bb      stale: no beat  1.2s         2          3        0
 ";
     assert_eq!(canned.run(&["status"]).await.1, want);
+}
+
+/// A gateway that is newer than this program: what it says besides is skipped, and kept in JSON.
+#[tokio::test]
+async fn what_a_newer_gateway_says_besides_is_skipped_and_kept_in_json() {
+    let mut newer = cluster("a", true, "frozen", "a word of the future");
+    newer["fieldOfTheFuture"] = json!({"a": [1]});
+    let canned = Canned::start(json_at("/v1/clusters", json!({"clusters": [newer], "more": 1}))).await;
+    let (exit, out, _) = canned.run(&["clusters"]).await;
+    assert!(exit == Exit::Ok && out.contains("frozen: a word of the future"), "{out}");
+    let (_, out, _) = canned.run(&["clusters", "--format", "json"]).await;
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&json["more"], &json["clusters"][0]["fieldOfTheFuture"]["a"][0]), (&json!(1), &json!(1)));
 }
 
 #[tokio::test]
@@ -168,8 +194,8 @@ fn instance(ip: &str, health: &str) -> Value {
     json!({
         "ip": ip, "port": 80, "clusterName": "DEFAULT", "weight": 0.5, "health": health, "healthy": health == "healthy",
         "enabled": true, "ephemeral": true, "metadata": {"v": "\u{1b}[2J"}, "origin": "shanghai",
-        "locality": {"region": "cn", "zone": null, "subZone": null}, "freshness": "live", "freshnessReason": null,
-        "ageMs": 63000, "held": null,
+        "locality": {"region": "cn", "zone": null, "subZone": null}, "freshness": "live", "freshnessReason": "",
+        "ageMs": 63000, "held": null, "source": "log",
     })
 }
 
@@ -181,7 +207,7 @@ fn service(version: u64, instances: &[Value]) -> Value {
 async fn a_service_shows_every_instance_and_no_escape_sequence_of_theirs() {
     let mut held = instance("::1", "unknown");
     held["enabled"] = json!(false);
-    held["held"] = json!({"since": 1, "reason": "mass loss"});
+    held["held"] = json!({"ageMs": 1, "reason": "mass loss"});
     let canned = Canned::start(json_at("/v1/service", service(7, &[instance("10.0.0.1", "healthy"), held]))).await;
     let want = "\
 G@@order in namespace public, version 7: 2 instances
@@ -196,8 +222,7 @@ INSTANCE     CLUSTER  ORIGIN    LOCALITY  WEIGHT  HEALTH                        
 
 #[tokio::test]
 async fn names_and_filters_become_query_parameters() {
-    let echo = |RawQuery(query): RawQuery| std::future::ready(axum::Json(json!({"query": query})));
-    let canned = Canned::start(Router::new().route("/v1/service", get(echo))).await;
+    let canned = Canned::start(echo("/v1/service", service(7, &[]))).await;
     for (arguments, want) in [
         (vec!["service", "order"], "serviceName=order"),
         (vec!["-n", "", "service", "G@@a b&c"], "namespaceId=&groupName=G&serviceName=a+b%26c"),
@@ -216,12 +241,12 @@ async fn a_problem_document_decides_the_exit_code_and_is_shown() {
     for (status, want) in
         [(400, Exit::WrongInput), (403, Exit::Refused), (404, Exit::NotFound), (503, Exit::Unreachable)]
     {
-        let document = json!({"type": "about:blank", "title": "no", "status": status, "detail": "because", "clusters": ["a", "b"]});
+        let document = json!({"type": "about:blank", "title": "no", "status": status, "detail": "because", "field": "a", "reasons": ["b", "c"], "instance": "/1"});
         let status = StatusCode::from_u16(status).unwrap();
         let route = get(move || std::future::ready(problem(status, &document)));
         let canned = Canned::start(Router::new().route("/v1/service", route)).await;
         let (exit, out, err) = canned.run(&["service", "x"]).await;
-        assert_eq!((exit, out.as_str(), err.as_str()), (want, "", "error: no: because\n  clusters: a, b\n"));
+        assert_eq!((exit, out.as_str(), err.as_str()), (want, "", "error: no: because\n  field: a\n  reasons: b, c\n"));
     }
 }
 
@@ -242,8 +267,8 @@ async fn what_is_no_gateway_is_not_reachable() {
 
 #[tokio::test]
 async fn a_config_item_is_shown_for_each_origin_and_printed_byte_for_byte() {
-    let item = |origin: &str, content: &str| json!({"origin": origin, "content": content, "md5": "m", "type": "yaml", "freshness": "live", "ageMs": 1000});
-    let document = json!({"namespaceId": "public", "groupName": "G", "dataId": "a.yaml", "items": [item("a", "x: 1\r\ny"), item("b", "")]});
+    let item = |origin: &str, content: &str| json!({"origin": origin, "content": content, "md5": "m", "type": "yaml", "freshness": "live", "freshnessReason": "", "ageMs": 1000, "source": "log", "encryptedDataKey": "", "description": "", "tags": "", "appName": "", "lastModifiedMs": 0});
+    let document = json!({"namespaceId": "public", "groupName": "G", "dataId": "a.yaml", "version": 1, "items": [item("a", "x: 1\r\ny"), item("b", "")]});
     let canned = Canned::start(json_at("/v1/config", document)).await;
     let (exit, out, _) = canned.run(&["config", "a.yaml"]).await;
     assert_eq!(exit, Exit::Ok);
@@ -406,7 +431,7 @@ fn drains(list: Value) -> Router {
         let cluster = body["cluster"].as_str().unwrap();
         std::future::ready(match (body["percent"].as_u64().unwrap(), body["dryRun"] == true) {
             (_, true) => axum::Json(json!({"asked": body, "query": query})).into_response(),
-            (100, _) if body["force"] == false => problem(StatusCode::CONFLICT, &refused()),
+            (100, _) if body["force"] != true => problem(StatusCode::CONFLICT, &refused()),
             (percent, _) => {
                 let mut drain =
                     drain(cluster, u8::try_from(percent).unwrap(), u8::try_from(percent).unwrap(), None, Value::Null);
@@ -490,7 +515,7 @@ async fn an_order_is_sent_as_it_was_given() {
     let (_, out, _) = canned.run(&[&given[..], &["--service", "G@@s*", "-n", "prod*"]].concat()).await;
     let services = json!({"namespaceId": "prod*", "groupName": "G", "serviceName": "s*"});
     let want = json!({
-        "cluster": "x", "percent": 7, "overMs": 600_000, "reason": "why", "who": "me", "force": false, "services": services
+        "cluster": "x", "percent": 7, "overMs": 600_000, "reason": "why", "who": "me", "services": services
     });
     assert_eq!(asked(&out), want);
     let (_, out, _) = canned.run(&["drain", "x", "--percent", "7", "--format", "json"]).await;
@@ -521,10 +546,9 @@ async fn only_what_is_drained_can_be_undone() {
 }
 
 fn comparison(counts: Value) -> Value {
-    let shares =
-        |frankfurt: u32| json!({"clusters": {"frankfurt": frankfurt, "shanghai": 1_000_000 - frankfurt}, "healthy": 3});
-    let lost = json!({"clusters": {}, "healthy": 0});
-    let name = |name: &str| json!({"namespaceId": "public", "groupName": "G", "serviceName": name});
+    let shares = |frankfurt: u32| json!({"clusters": {"frankfurt": frankfurt, "shanghai": 1_000_000 - frankfurt}, "regions": {}, "served": 1_000_000, "healthy": 3});
+    let lost = json!({"clusters": {}, "regions": {}, "served": 0, "healthy": 0});
+    let name = |name: &str| json!({"namespaceId": "public", "groupName": "G", "serviceName": name, "impact": "moved", "refused": []});
     let mut alone = name("alone");
     alone["callers"] =
         json!([{"caller": "shanghai", "impact": "leftWithout", "before": shares(1_000_000), "after": lost}]);
@@ -533,7 +557,7 @@ fn comparison(counts: Value) -> Value {
         {"caller": "frankfurt", "impact": "moved", "before": shares(1_000_000), "after": shares(333_333)},
         {"caller": "shanghai", "impact": "nothing", "before": shares(0), "after": shares(0)},
     ]);
-    json!({"examined": 9, "total": 3, "counts": counts, "services": [alone, both]})
+    json!({"callers": [], "examined": 9, "total": 3, "counts": counts, "services": [alone, both]})
 }
 
 #[tokio::test]
@@ -559,8 +583,8 @@ public/G@@both  frankfurt  moved                  frankfurt 100 %  shanghai 66.6
 
 #[tokio::test]
 async fn what_if_asks_for_everything_that_was_supposed() {
-    let echo = |RawQuery(query): RawQuery| std::future::ready(axum::Json(json!({"query": query, "counts": {}})));
-    let canned = Canned::start(Router::new().route("/v1/what-if", get(echo))).await;
+    let counts = json!({"leftWithout": 0, "refused": 0, "partlyServed": 0, "nothingHealthy": 0, "moved": 3});
+    let canned = Canned::start(echo("/v1/what-if", comparison(counts))).await;
     let given =
         ["--lost", "a", "--lost", "b", "--drain", "c=5", "--unhealthy", "r/z", "--format", "json", "--limit", "7"];
     let (_, out, _) = canned.run(&[&["what-if"][..], &given].concat()).await;

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use federation_answers::discovery::{InstanceDocument, ServiceDocument};
 
 use super::args::{Global, Name, ServiceName};
 use super::client::Client;
-use super::clusters::{freshness, items, text};
+use super::clusters::freshness;
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
 use super::printable::printable;
-use super::service::{address, heading, health, metadata, parameters};
+use super::service::{address, heading, health, metadata, parameters, weight};
 use super::sse::{Decoder, Message};
 
 /// A gateway sends a comment every 15 s; after three that are missing the connection is dead.
@@ -56,16 +56,18 @@ fn changes(
     known: &mut BTreeMap<InstanceName, String>,
     client: &Client,
 ) -> Result<String, Failure> {
-    let absent = event == "absent";
-    let document = match serde_json::from_str(data) {
-        Ok(document) => document,
-        Err(_) if absent => Value::Null,
-        Err(error) => return Err(client.not_a_gateway(format!("an event that is no JSON: {error}"))),
+    let document: Option<ServiceDocument<'static>> = match event {
+        "absent" => None,
+        _ => Some(
+            serde_json::from_str(data)
+                .map_err(|error| client.not_a_gateway(format!("an event that is no document of a service: {error}")))?,
+        ),
     };
-    let instances = if absent { &[] } else { items(&document, "instances") };
+    let instances = document.iter().flat_map(|document| &document.instances);
     let now: BTreeMap<InstanceName, String> =
-        instances.iter().map(|instance| (instance_name(instance), description(instance))).collect();
-    let mut shown = if absent { "no cluster has an instance\n".to_owned() } else { heading(&document) + "\n" };
+        instances.map(|instance| (instance_name(instance), description(instance))).collect();
+    let mut shown =
+        document.as_ref().map_or("no cluster has an instance\n".to_owned(), |document| heading(document) + "\n");
     for (name, before) in known.iter().filter(|(name, _)| !now.contains_key(*name)) {
         shown.push_str(&line('-', name, before));
     }
@@ -84,14 +86,15 @@ fn line(sign: char, (origin, address, cluster): &InstanceName, description: &str
     format!("{sign} {}\n", printable(&format!("{origin} {address}@{cluster} {description}")))
 }
 
-fn instance_name(instance: &Value) -> InstanceName {
-    (text(instance, "origin"), address(instance), text(instance, "clusterName"))
+fn instance_name(instance: &InstanceDocument<'_>) -> InstanceName {
+    (instance.origin.to_string(), address(&instance.ip, instance.port), instance.cluster_name.to_string())
 }
 
 /// What can change of an instance; not its age, which always does.
-fn description(instance: &Value) -> String {
-    let mut parts = vec![health(instance), format!("weight {}", text(instance, "weight")), freshness(instance)];
-    let metadata = metadata(&instance["metadata"]);
+fn description(instance: &InstanceDocument<'_>) -> String {
+    let freshness = freshness(&instance.freshness, &instance.freshness_reason);
+    let mut parts = vec![health(instance), format!("weight {}", weight(instance.weight)), freshness];
+    let metadata = metadata(instance);
     if !metadata.is_empty() {
         parts.push(metadata);
     }

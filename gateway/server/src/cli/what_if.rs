@@ -1,10 +1,12 @@
 //! `what-if`: what callers would get.
 
+use federation_answers::comparison::ComparisonDocument;
+
 use super::args::WhatIf;
 use super::client::Client;
 use super::comparison;
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output};
+use super::output::Output;
 
 /// Compares; negative if a service is left without anything.
 pub(super) async fn run(args: &WhatIf, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
@@ -17,10 +19,7 @@ pub(super) async fn run(args: &WhatIf, client: &Client, output: &mut Output<'_>)
     let mut parameters: Vec<(&str, Option<&str>)> =
         supposed.iter().map(|(name, value)| (*name, value.as_deref())).collect();
     parameters.push(("limit", Some(&limit)));
-    let document = client.get("/v1/what-if", &parameters).await?;
-    match output.format {
-        Format::Json => output.document(&document)?,
-        Format::Table => output.text(&comparison::show(&document))?,
-    }
-    Ok(if comparison::count(&document, "leftWithout") > 0 { Exit::Negative } else { Exit::Ok })
+    let answer = client.get::<ComparisonDocument>("/v1/what-if", &parameters).await?;
+    output.answer(&answer, comparison::show)?;
+    Ok(if answer.document.counts.left_without > 0 { Exit::Negative } else { Exit::Ok })
 }

@@ -14,12 +14,13 @@ const FUNCTION_LINES: usize = 60;
 
 /// What each crate of the gateway may know of the others. A face knows the view, the policy and the ports, never an adapter or the engine;
 /// an adapter knows the ports; only the server knows all. `docs/architecture.md` says what each is for.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("gateway/core", &[]),
     ("gateway/listener", &[]),
     ("gateway/nacos-protocol", &["bounded-listener"]),
     ("gateway/storage", &["federation-core"]),
     ("gateway/document", &["federation-core"]),
+    ("gateway/answers", &["federation-core"]),
     ("gateway/codec", &["federation-core", "federation-proto"]),
     ("gateway/ports", &["bounded-listener", "federation-codec", "federation-core"]),
     ("gateway/policy", &["federation-core", "federation-document", "federation-ports", "federation-storage"]),
@@ -38,6 +39,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
         "gateway/faces/api",
         &[
             "bounded-listener",
+            "federation-answers",
             "federation-core",
             "federation-document",
             "federation-policy",
@@ -46,7 +48,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
             "federation-view",
         ],
     ),
-    ("gateway/demo", &["bounded-listener", "federation-core", "nacos-protocol"]),
+    ("gateway/demo", &["bounded-listener", "federation-answers", "federation-core", "nacos-protocol"]),
     ("proto", &[]),
 ];
 /// The one crate that knows all others.

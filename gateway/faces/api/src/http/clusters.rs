@@ -3,9 +3,11 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
-use super::document::{ClusterDocument, ClustersDocument};
-use super::problem::{Problem, ProblemDocument};
-use super::{params, reply};
+use federation_answers::discovery::ClustersDocument;
+use federation_answers::problem::ProblemDocument;
+
+use super::problem::Problem;
+use super::{document, params, reply};
 use crate::ApiState;
 use crate::select::Moment;
 
@@ -22,5 +24,5 @@ use crate::select::Moment;
 pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     params::none(query.as_deref())?;
     let moment = Moment::of(state.view());
-    Ok(reply::json(&ClustersDocument { clusters: ClusterDocument::all(&moment) }))
+    Ok(reply::json(&ClustersDocument { clusters: document::clusters(&moment) }))
 }

@@ -4,9 +4,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::document::{ConfigDocument, ConfigsDocument};
-use super::problem::{Problem, ProblemDocument};
-use super::{params, reply};
+use federation_answers::discovery::{ConfigDocument, ConfigsDocument};
+use federation_answers::problem::ProblemDocument;
+
+use super::problem::Problem;
+use super::{document, params, reply};
 use crate::ApiState;
 use crate::ask::Origins;
 use crate::select::{self, Moment};
@@ -37,7 +39,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let ask = params::configs(query.as_deref())?;
     let listed = select::configs(state.view(), &ask);
-    let document = ConfigsDocument::of(&listed, ask.page, &ask.filter.origins);
+    let document = document::configs(&listed, ask.page, &ask.filter.origins);
     Ok(reply::json_tagged_by_content(&headers, &document))
 }
 
@@ -74,5 +76,5 @@ pub(super) async fn one(
     if reply::client_has(&headers, &tag) {
         return Ok(reply::not_modified(tag));
     }
-    Ok(reply::tagged(reply::json(&ConfigDocument::of(&config, &ask.origins, &moment, version)), tag))
+    Ok(reply::tagged(reply::json(&document::config(&config, &ask.origins, &moment, version)), tag))
 }

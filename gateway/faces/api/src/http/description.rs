@@ -6,13 +6,12 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use federation_answers::comparison::ComparisonDocument;
+use federation_answers::problem::ProblemDocument;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{
-    clusters, comparison, configs, descriptor, drains, events, excluded, operations, plans, policy, problem, services,
-    what_if,
-};
+use super::{clusters, configs, descriptor, drains, events, excluded, operations, plans, policy, services, what_if};
 use crate::ApiState;
 
 #[derive(OpenApi)]
@@ -48,7 +47,7 @@ use crate::ApiState;
         operations::readyz,
         operations::metrics,
     ),
-    components(schemas(problem::ProblemDocument, comparison::ComparisonDocument)),
+    components(schemas(ProblemDocument, ComparisonDocument)),
 )]
 struct Description;
 

@@ -7,6 +7,8 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use federation_answers::drain::{DrainDocument, DrainsDocument, OrderBody, PatternBody};
+use federation_answers::problem::ProblemDocument;
 use federation_core::drains::{DrainInForce, Settled};
 use federation_core::id::ServiceKey;
 use federation_core::intents::{DrainOrder, DrainRefused, DrainTarget};
@@ -14,15 +16,11 @@ use federation_core::pattern::{Glob, ServicePattern};
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::Millis;
 use federation_core::what_if::{Hypothesis, SupposedDrain};
-use serde::Deserialize;
 use url::form_urlencoded;
-use utoipa::ToSchema;
 
-use super::comparison::{ComparisonDocument, ServiceNameDocument};
-use super::drain_document::{DrainDocument, DrainsDocument};
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
-use super::{body, reply};
+use super::{body, comparison, drain_document, reply};
 use crate::ApiState;
 use federation_ports::commands::CommandError;
 use federation_view::view::{ClusterTable, stuck_reason};
@@ -33,47 +31,6 @@ const IN_FORCE_WITHIN: Duration = Duration::from_secs(3);
 const LONGEST_RAMP_MS: u64 = 24 * 3_600_000;
 /// Services that a refusal names.
 const NAMED: usize = 100;
-
-/// An order to drain, or with 0 % to undo.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schema(as = DrainOrder)]
-pub(super) struct OrderBody {
-    /// Whose instances lose traffic.
-    cluster: String,
-    /// Which services; absent: all. One percentage is in force for each cluster and pattern.
-    services: Option<PatternBody>,
-    /// How much of the traffic is taken away in the end, 0 to 100; 0 undoes.
-    #[schema(minimum = 0, maximum = 100)]
-    percent: i64,
-    /// Milliseconds in which the percentage goes there, in steps of 1; absent or 0: at once. At most 24 hours.
-    #[schema(maximum = 86_400_000)]
-    over_ms: Option<u64>,
-    /// Why, for people; at most 1,024 bytes. `why` means the same.
-    #[serde(alias = "why")]
-    reason: Option<String>,
-    /// Who orders it, for people; at most 1,024 bytes.
-    who: Option<String>,
-    /// Drain also services that would be left without a healthy instance.
-    #[serde(default)]
-    force: bool,
-    /// Drain the others although such services exist: they keep their traffic. Not together with `force`.
-    #[serde(default)]
-    leave_last: bool,
-    /// Order nothing, but tell what would change.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// Patterns of names with * and ?; an absent one is *.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schema(as = DrainedServices)]
-pub(super) struct PatternBody {
-    namespace_id: Option<String>,
-    group_name: Option<String>,
-    service_name: Option<String>,
-}
 
 /// All drains of the federation, those of 0 % too, which undid others; sorted by target.
 #[utoipa::path(
@@ -96,9 +53,9 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
         (state.view().intents(), None)
     };
     let document = |drain: &DrainInForce| {
-        let document = DrainDocument::of(drain, state.wall_now());
-        let Some(effects) = &effects else { return document };
-        document.with_effect(effects.get(drain.target.to_string().as_str()).copied().unwrap_or_default())
+        let effect =
+            effects.as_ref().map(|all| all.get(drain.target.to_string().as_str()).copied().unwrap_or_default());
+        DrainDocument { effect: effect.map(drain_document::effect), ..drain_document::drain(drain, state.wall_now()) }
     };
     Ok(reply::json(&DrainsDocument { drains: table.iter().map(document).collect() }))
 }
@@ -133,7 +90,7 @@ pub(super) async fn order(
     if dry_run {
         let hypothesis = Hypothesis { drains: vec![supposed(&order)], ..Hypothesis::default() };
         let survey = state.survey(hypothesis, limit).await?;
-        return Ok(reply::json(&ComparisonDocument::of(&survey)));
+        return Ok(reply::json(&comparison::comparison(&survey)));
     }
     if let Some(silence) = state.view().engine_stuck() {
         return Err(Problem::not_ordered(&stuck_reason(silence))); // Nobody wants an order to be taken when it turns again.
@@ -147,7 +104,7 @@ pub(super) async fn order(
     let target = order.target.clone();
     let drain = tokio::time::timeout(IN_FORCE_WITHIN, give(&state, order)).await;
     let drain = drain.map_err(|_| Problem::not_in_force_yet(&target, IN_FORCE_WITHIN))??;
-    Ok(reply::json(&DrainDocument::of(&drain, state.wall_now())))
+    Ok(reply::json(&drain_document::drain(&drain, state.wall_now())))
 }
 
 /// An order, and whether it is only tried.
@@ -180,54 +137,46 @@ fn limit(query: Option<&str>) -> Result<usize, Problem> {
 
 fn parse(headers: &HeaderMap, body: Result<Bytes, BytesRejection>, clusters: &ClusterTable) -> Result<Order, Problem> {
     let body: OrderBody = body::json(headers, body)?;
-    body.understand(clusters)
+    understand(body, clusters)
 }
 
-impl OrderBody {
-    fn understand(self, clusters: &ClusterTable) -> Result<Order, Problem> {
-        let cluster = known_cluster("cluster", &self.cluster, clusters)?;
-        let percent = u8::try_from(self.percent).ok().and_then(Percent::new).ok_or_else(|| {
-            Problem::bad_parameter(
-                "percent",
-                Some(&self.percent.to_string()),
-                &"a whole number from 0 to 100 is needed",
-            )
-        })?;
-        let over_ms = self.over_ms.unwrap_or(0);
-        if over_ms > LONGEST_RAMP_MS {
-            let detail = "at most 86400000, 24 hours, is possible";
-            return Err(Problem::bad_parameter("overMs", Some(&over_ms.to_string()), &detail));
-        }
-        let services = self.services.map(PatternBody::understand).transpose()?;
-        if self.force && self.leave_last {
-            let detail = "one of force and leaveLast: the services are drained, or left alone";
-            return Err(Problem::bad_parameter("leaveLast", Some("true"), &detail));
-        }
-        let last_ones = if self.force || self.leave_last { LastOnes::Accept } else { LastOnes::Refuse };
-        let order = DrainOrder {
-            target: DrainTarget::new(cluster, services),
-            percent,
-            over: Millis(over_ms),
-            guard: if self.force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
-            who: self.who.unwrap_or_default().into(),
-            why: self.reason.unwrap_or_default().into(),
-        };
-        Ok(Order { order, last_ones, dry_run: self.dry_run })
+fn understand(body: OrderBody, clusters: &ClusterTable) -> Result<Order, Problem> {
+    let cluster = known_cluster("cluster", &body.cluster, clusters)?;
+    let percent = u8::try_from(body.percent).ok().and_then(Percent::new).ok_or_else(|| {
+        Problem::bad_parameter("percent", Some(&body.percent.to_string()), &"a whole number from 0 to 100 is needed")
+    })?;
+    let over_ms = body.over_ms.unwrap_or(0);
+    if over_ms > LONGEST_RAMP_MS {
+        let detail = "at most 86400000, 24 hours, is possible";
+        return Err(Problem::bad_parameter("overMs", Some(&over_ms.to_string()), &detail));
     }
+    let services = body.services.map(pattern).transpose()?;
+    if body.force && body.leave_last {
+        let detail = "one of force and leaveLast: the services are drained, or left alone";
+        return Err(Problem::bad_parameter("leaveLast", Some("true"), &detail));
+    }
+    let last_ones = if body.force || body.leave_last { LastOnes::Accept } else { LastOnes::Refuse };
+    let order = DrainOrder {
+        target: DrainTarget::new(cluster, services),
+        percent,
+        over: Millis(over_ms),
+        guard: if body.force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
+        who: body.who.unwrap_or_default().into(),
+        why: body.reason.unwrap_or_default().into(),
+    };
+    Ok(Order { order, last_ones, dry_run: body.dry_run })
 }
 
-impl PatternBody {
-    fn understand(self) -> Result<ServicePattern, Problem> {
-        let glob = |field: &str, text: Option<String>| match text {
-            None => Ok(Glob::any()),
-            Some(text) => text.parse().map_err(|error| Problem::bad_parameter(field, Some(&text), &error)),
-        };
-        Ok(ServicePattern {
-            namespace: glob("services.namespaceId", self.namespace_id)?,
-            group: glob("services.groupName", self.group_name)?,
-            service: glob("services.serviceName", self.service_name)?,
-        })
-    }
+fn pattern(services: PatternBody) -> Result<ServicePattern, Problem> {
+    let glob = |field: &str, text: Option<String>| match text {
+        None => Ok(Glob::any()),
+        Some(text) => text.parse().map_err(|error| Problem::bad_parameter(field, Some(&text), &error)),
+    };
+    Ok(ServicePattern {
+        namespace: glob("services.namespaceId", services.namespace_id)?,
+        group: glob("services.groupName", services.group_name)?,
+        service: glob("services.serviceName", services.service_name)?,
+    })
 }
 
 fn supposed(order: &DrainOrder) -> SupposedDrain {
@@ -264,7 +213,7 @@ fn refusal(order: &DrainOrder, refused: &[ServiceKey]) -> Problem {
          alone and drains the others, force drains them all the same",
         order.target
     );
-    let named = refused.iter().take(NAMED).map(ServiceNameDocument::of).collect();
+    let named = refused.iter().take(NAMED).map(comparison::service_name).collect();
     Problem::drain_refused(detail, named, total)
 }
 

@@ -9,13 +9,14 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use federation_answers::discovery::AbsentDocument;
+use federation_answers::problem::ProblemDocument;
 use federation_core::service::FederatedService;
 use futures::Stream;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::document::{AbsentDocument, LookedAt, ServiceDocument};
-use super::problem::{Problem, ProblemDocument};
-use super::{params, reply};
+use super::problem::Problem;
+use super::{document, params, reply};
 use crate::ApiState;
 use crate::ask::{Origins, ServiceAsk};
 use crate::hub::{Encode, Shown, Watcher};
@@ -99,17 +100,17 @@ pub(crate) fn encoder(state: &ApiState) -> Encode {
 
 fn service_event(state: &ApiState, ask: &ServiceAsk, service: &FederatedService, moment: &Moment) -> Bytes {
     let version = state.shown_version(moment.service_version(service));
-    let document = reply::encode(&ServiceDocument::of(ask, service, moment, version));
+    let document = reply::encode(&document::service(ask, service, moment, version));
     event(&format!("event: service\nid: {version}\ndata: "), &document)
 }
 
 /// Without an id: a client that comes back is told the state anew, whatever it is.
 fn absent_event(ask: &ServiceAsk, moment: &Moment) -> Bytes {
     let document = reply::encode(&AbsentDocument {
-        namespace_id: ask.key.namespace(),
-        group_name: ask.key.group(),
-        service_name: ask.key.service(),
-        clusters: LookedAt::all(moment, &Origins::All),
+        namespace_id: ask.key.namespace().into(),
+        group_name: ask.key.group().into(),
+        service_name: ask.key.service().into(),
+        clusters: document::looked_at(moment, &Origins::All),
     });
     event("event: absent\ndata: ", &document)
 }

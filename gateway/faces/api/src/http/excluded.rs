@@ -5,60 +5,15 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use federation_answers::exclusion::{ExcludedDocument, ExclusionDocument, OrderBody, TakenDocument};
+use federation_answers::problem::ProblemDocument;
 use federation_core::id::ClusterId;
 use federation_core::intents::LONGEST_TEXT_BYTES;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::{body, params, reply};
 use crate::ApiState;
 use federation_policy::exclusions::{Exclusion, MOST};
-
-/// An order to exclude a cluster at this gateway, or to let it count again.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schema(as = ExclusionOrder)]
-pub(super) struct OrderBody {
-    /// Which cluster; it need not be known here.
-    cluster: String,
-    /// Whether nothing of it counts; false lets it count again.
-    excluded: bool,
-    /// Why, for people; at most 1,024 bytes.
-    reason: Option<String>,
-    /// Who orders it, for people; at most 1,024 bytes.
-    who: Option<String>,
-}
-
-/// Clusters of which nothing counts here.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Excluded)]
-pub(super) struct ExcludedDocument {
-    /// Sorted by id.
-    excluded: Vec<ExclusionDocument>,
-}
-
-/// A cluster of which nothing counts here.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Exclusion)]
-pub(super) struct ExclusionDocument {
-    cluster: String,
-    who: String,
-    reason: String,
-    since_ms: u64,
-}
-
-/// What became of an order.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ExclusionTaken)]
-pub(super) struct TakenDocument {
-    cluster: String,
-    excluded: bool,
-    /// Whether it outlives a restart of this gateway.
-    kept: bool,
-}
 
 /// Clusters of which nothing counts at this gateway, by an order given while it runs. Those of the configuration are not among them.
 #[utoipa::path(

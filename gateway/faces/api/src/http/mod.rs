@@ -16,7 +16,7 @@ mod operations;
 mod params;
 mod plan_document;
 mod plans;
-mod policy;
+pub(super) mod policy;
 mod problem;
 mod reply;
 mod services;

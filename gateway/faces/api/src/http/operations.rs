@@ -4,9 +4,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::document::{ClusterDocument, ReadyDocument, StatusDocument};
-use super::problem::{Problem, ProblemDocument};
-use super::{params, reply};
+use federation_answers::problem::ProblemDocument;
+use federation_answers::status::{ReadyDocument, StatusDocument};
+
+use super::problem::Problem;
+use super::{document, params, reply};
 use crate::ApiState;
 use crate::select::Moment;
 use federation_view::watchdog::DEAD_AFTER;
@@ -25,14 +27,14 @@ pub(super) async fn status(State(state): State<ApiState>, RawQuery(query): RawQu
     Ok(reply::json(&StatusDocument {
         ready,
         reasons,
-        troubles: state.troubles(),
-        federation: identity.federation.as_str(),
-        cluster: identity.cluster.as_str(),
-        replica: &identity.replica,
-        version: identity.version,
+        troubles: document::troubles(state.troubles()),
+        federation: identity.federation.as_str().into(),
+        cluster: identity.cluster.as_str().into(),
+        replica: identity.replica.as_str().into(),
+        version: identity.version.into(),
         uptime_ms: state.uptime().0,
-        facts: &gateway.facts,
-        clusters: ClusterDocument::all(&moment),
+        facts: document::facts(&gateway.facts),
+        clusters: document::clusters(&moment),
     }))
 }
 
@@ -66,7 +68,7 @@ pub(super) async fn livez(State(state): State<ApiState>) -> Result<&'static str,
 )]
 pub(super) async fn readyz(State(state): State<ApiState>) -> Result<Response, Problem> {
     let (ready, reasons) = state.readiness();
-    let troubles = state.troubles();
+    let troubles = document::troubles(state.troubles());
     if ready { Ok(reply::json(&ReadyDocument { ready, reasons, troubles })) } else { Err(Problem::not_ready(reasons)) }
 }
 

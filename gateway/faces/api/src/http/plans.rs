@@ -7,14 +7,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use federation_answers::plan::{ExplainDocument, PlanDocument};
+use federation_answers::problem::ProblemDocument;
 
-use super::plan_document::{
-    DrainDocument, ExplainDocument, ExplainedEndpoint, LeftOutDocument, OriginDocument, PlanDocument, PlanHead,
-    RoundingDocument,
-};
-use super::problem::{Problem, ProblemDocument};
+use super::problem::Problem;
 use super::spliced::Spliced;
-use super::{params, reply};
+use super::{params, plan_document, reply};
 use crate::ApiState;
 use crate::ask::{Origins, ResolveAsk};
 use crate::select::Moment;
@@ -102,7 +100,7 @@ fn body(state: &ApiState, found: &Found, pieces: &Pieces, excerpt: Excerpt, inpu
         if index > 0 {
             rest.push(b',');
         }
-        reply::append(&mut rest, &OriginDocument::of(origin));
+        reply::append(&mut rest, &plan_document::origin(origin));
     }
     rest.extend_from_slice(b"]}");
     let kept = if excerpt == Excerpt::default() {
@@ -137,7 +135,8 @@ fn encode(state: &ApiState, planned: &Planned) -> Encoded {
         let bytes = Problem::nothing_usable(detail.clone(), unused).encode();
         return Encoded::Unusable(Unusable { detail, bytes });
     }
-    let (text, starts) = PlanDocument::of(planned, state.shown_version(planned.stamp.revision())).encode();
+    let (text, starts) =
+        plan_document::encode(&plan_document::plan(planned, state.shown_version(planned.stamp.revision())));
     Encoded::Usable(Pieces::new(text, starts, planned.top(), planned.fingerprint()))
 }
 
@@ -181,15 +180,15 @@ pub(super) async fn explain(State(state): State<ApiState>, request: Request) -> 
     let endpoints = plan.endpoints[shown.clone()].iter();
     let origins = origin_states(&planned.service, &inputs, state.view().now());
     Ok(reply::json(&ExplainDocument {
-        head: PlanHead::of(&planned, state.shown_version(planned.stamp.revision())),
+        head: plan_document::head(&planned, state.shown_version(planned.stamp.revision())),
         usable: planned.is_usable(),
         notes: planned.notes(asking.place_from, &inputs),
-        endpoints: endpoints.map(|endpoint| ExplainedEndpoint::of(&planned, endpoint)).collect(),
-        left_out: plan.left_out.iter().map(|it| LeftOutDocument::of(&planned, it)).collect(),
+        endpoints: endpoints.map(|endpoint| plan_document::explained(&planned, endpoint)).collect(),
+        left_out: plan.left_out.iter().map(|it| plan_document::left_out(&planned, it)).collect(),
         not_shown: plan.endpoints.len() - shown.len(),
-        drains: planned.drains().map(DrainDocument::of).collect(),
-        rounding: RoundingDocument::of(&planned),
+        drains: planned.drains().map(plan_document::drain).collect(),
+        rounding: plan_document::rounding(&planned),
         trace: plan.trace(),
-        origins: origins.map(OriginDocument::of).collect(),
+        origins: origins.map(plan_document::origin).collect(),
     }))
 }

@@ -5,16 +5,14 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bounded_listener::Refusal;
 use bytes::Bytes;
+use federation_answers::comparison::ServiceNameDocument;
+use federation_answers::problem::{self, ProblemDocument};
 use federation_core::drains::DrainInForce;
 use federation_core::id::ClusterId;
 use federation_core::intents::DrainTarget;
 use federation_core::time::Millis;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::comparison::ServiceNameDocument;
-use super::document::LookedAt;
-use super::plan_document::UnusedDocument;
+use super::{document, plan_document};
 use crate::ask::{BadField, Origins};
 use crate::select::Moment;
 use federation_view::resolve::Unused;
@@ -62,7 +60,7 @@ impl Kind {
             Self::NoSuchPath => "urn:federation:problem:no-such-path",
             Self::NoSuchMethod => "urn:federation:problem:no-such-method",
             Self::NotReady => "urn:federation:problem:not-ready",
-            Self::NothingUsable => "urn:federation:problem:nothing-usable",
+            Self::NothingUsable => problem::NOTHING_USABLE,
             Self::BadBody => "urn:federation:problem:bad-body",
             Self::NotJson => "urn:federation:problem:not-json",
             Self::TooLarge => "urn:federation:problem:too-large",
@@ -132,64 +130,22 @@ impl Kind {
 
 /// An error as an answer.
 #[derive(Debug)]
-pub(super) struct Problem(Box<ProblemDocument>);
-
-/// An error as a document of type `application/problem+json`.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(super) struct ProblemDocument {
-    /// Names the kind of problem; for programs.
-    r#type: &'static str,
-    /// The kind of problem; for people.
-    title: &'static str,
-    /// The HTTP status.
-    status: u16,
-    /// What happened this time; for people.
-    detail: String,
-    /// The parameter that cannot be used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
-    /// Its value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
-    /// The clusters that were looked at, in vain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clusters: Option<Vec<LookedAt>>,
-    /// Why the gateway is not ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasons: Option<Vec<String>>,
-    /// Instances that were left out, or counted and given nothing, by id; at most 100.
-    #[serde(rename = "leftOut", skip_serializing_if = "Option::is_none")]
-    left_out: Option<Vec<UnusedDocument>>,
-    /// Services for which a drain would be void; the first of `total`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    services: Option<Vec<ServiceNameDocument>>,
-    /// How many there are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total: Option<usize>,
+pub(super) struct Problem {
+    document: Box<ProblemDocument>,
     /// After how many seconds it is worth another try: the header of that name.
-    #[serde(skip)]
     retry_after_s: Option<u64>,
 }
 
 impl Problem {
     fn new(kind: Kind, detail: String) -> Self {
-        let (r#type, title, status) = (kind.urn(), kind.title(), kind.status().as_u16());
-        let (field, value, clusters, reasons, left_out, services, total) = (None, None, None, None, None, None, None);
-        Self(Box::new(ProblemDocument {
-            r#type,
-            title,
-            status,
+        let document = ProblemDocument {
+            r#type: kind.urn().into(),
+            title: kind.title().into(),
+            status: kind.status().as_u16(),
             detail,
-            field,
-            value,
-            clusters,
-            reasons,
-            left_out,
-            services,
-            total,
-            retry_after_s: None,
-        }))
+            ..ProblemDocument::default()
+        };
+        Self { document: Box::new(document), retry_after_s: None }
     }
 
     /// A parameter that the path does not have.
@@ -211,7 +167,7 @@ impl Problem {
 
     fn not_found(kind: Kind, name: &str, moment: &Moment, origins: &Origins) -> Self {
         let mut problem = Self::new(kind, moment.looked_at_sentence(&name, origins));
-        problem.0.clusters = Some(LookedAt::all(moment, origins));
+        problem.document.clusters = Some(document::looked_at(moment, origins));
         problem
     }
 
@@ -265,7 +221,7 @@ impl Problem {
     /// Services would be left without a healthy instance: `services` of `total`.
     pub(super) fn drain_refused(detail: String, services: Vec<ServiceNameDocument>, total: usize) -> Self {
         let mut problem = Self::new(Kind::DrainRefused, detail);
-        (problem.0.services, problem.0.total) = (Some(services), Some(total));
+        (problem.document.services, problem.document.total) = (Some(services), Some(total));
         problem
     }
 
@@ -311,7 +267,7 @@ impl Problem {
     pub(super) fn not_ready(reasons: Vec<String>) -> Self {
         let detail = if reasons.is_empty() { "no reason was given".to_owned() } else { reasons.join("; ") };
         let mut problem = Self::new(Kind::NotReady, detail);
-        problem.0.reasons = Some(reasons);
+        problem.document.reasons = Some(reasons);
         problem
     }
 
@@ -323,18 +279,18 @@ impl Problem {
     /// The service exists, and none of its instances can be used.
     pub(super) fn nothing_usable(detail: String, unused: Vec<Unused>) -> Self {
         let mut problem = Self::new(Kind::NothingUsable, detail);
-        problem.0.left_out = Some(unused.into_iter().take(LISTED).map(UnusedDocument::from).collect());
+        problem.document.left_out = Some(unused.into_iter().take(LISTED).map(plan_document::unused).collect());
         problem
     }
 
     /// The document as JSON text.
     pub(super) fn encode(&self) -> Bytes {
-        super::reply::encode(&self.0).into()
+        super::reply::encode(&self.document).into()
     }
 
     fn about(mut self, field: &str, value: Option<String>) -> Self {
-        self.0.field = Some(field.to_owned());
-        self.0.value = value;
+        self.document.field = Some(field.to_owned());
+        self.document.value = value;
         self
     }
 }
@@ -355,7 +311,7 @@ impl From<Unanswered> for Problem {
         match unanswered {
             Unanswered::Crowded { retry_after_s } => {
                 let mut problem = Self::new(Kind::Crowded, unanswered.to_string());
-                problem.0.retry_after_s = Some(retry_after_s);
+                problem.retry_after_s = Some(retry_after_s);
                 problem
             }
             Unanswered::TooLong => Self::new(
@@ -368,9 +324,9 @@ impl From<Unanswered> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let retry_after = self.0.retry_after_s.map(HeaderValue::from);
-        let status = StatusCode::from_u16(self.0.status).expect("the status comes from a constant");
-        let mut response = (status, Json(self.0)).into_response();
+        let retry_after = self.retry_after_s.map(HeaderValue::from);
+        let status = StatusCode::from_u16(self.document.status).expect("the status comes from a constant");
+        let mut response = (status, Json(self.document)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

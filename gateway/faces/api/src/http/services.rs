@@ -4,9 +4,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::document::{ServiceDocument, ServicesDocument};
-use super::problem::{Problem, ProblemDocument};
-use super::{params, reply};
+use federation_answers::discovery::{ServiceDocument, ServicesDocument};
+use federation_answers::problem::ProblemDocument;
+
+use super::problem::Problem;
+use super::{document, params, reply};
 use crate::ApiState;
 use crate::ask::ServiceAsk;
 use crate::select::{self, Moment};
@@ -38,7 +40,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let ask = params::services(query.as_deref())?;
     let listed = select::services(state.view(), &ask);
-    let document = ServicesDocument::of(&listed, ask.page, &ask.filter.origins);
+    let document = document::services(&listed, ask.page, &ask.filter.origins);
     Ok(reply::json_tagged_by_content(&headers, &document))
 }
 
@@ -76,7 +78,7 @@ pub(super) async fn one(
     if reply::client_has(&headers, &tag) {
         return Ok(reply::not_modified(tag));
     }
-    Ok(reply::tagged(reply::json(&ServiceDocument::of(&ask, &service, &moment, version)), tag))
+    Ok(reply::tagged(reply::json(&document::service(&ask, &service, &moment, version)), tag))
 }
 
 fn not_found(ask: &ServiceAsk, moment: &Moment) -> Problem {

@@ -2,15 +2,16 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use federation_answers::comparison::ComparisonDocument;
+use federation_answers::problem::ProblemDocument;
 use federation_core::id::ClusterId;
 use federation_core::intents::DrainTarget;
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::what_if::{Hypothesis, SupposedDrain};
 use url::form_urlencoded;
 
-use super::comparison::ComparisonDocument;
-use super::problem::{Problem, ProblemDocument};
-use super::reply;
+use super::problem::Problem;
+use super::{comparison, reply};
 use crate::ApiState;
 use federation_view::view::ClusterTable;
 
@@ -43,7 +44,7 @@ const MOST: usize = 100;
 pub(super) async fn compare(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let (hypothesis, limit) = parse(query.as_deref(), &state.view().clusters())?;
     let survey = state.survey(hypothesis, limit).await?;
-    Ok(reply::json(&ComparisonDocument::of(&survey)))
+    Ok(reply::json(&comparison::comparison(&survey)))
 }
 
 fn parse(query: Option<&str>, clusters: &ClusterTable) -> Result<(Hypothesis, usize), Problem> {

@@ -201,12 +201,18 @@ async fn an_order_that_is_not_read_back_in_time_may_still_come() {
     assert!(answer.body.contains("may still come into force"), "{}", answer.body);
 }
 
-#[tokio::test]
-async fn drains_are_listed_with_what_they_do() {
+/// Five seconds after one drain began to ramp and another was undone.
+pub(super) fn ramping() -> Gateway {
     let mut gateway = gateway();
     let ramp = Ramp::new(percent(0), percent(30), WallMs(1), Millis(600_000));
     gateway.set_drains(&[("frankfurt", intent(10, ramp)), ("shanghai/*/*/there", intent(0, None))]);
     gateway.pass(5_000);
+    gateway
+}
+
+#[tokio::test]
+async fn drains_are_listed_with_what_they_do() {
+    let gateway = ramping();
     let want = json!({"drains": [
         {
             "target": "frankfurt", "cluster": "frankfurt", "services": null, "percent": 10, "goalPercent": 30,

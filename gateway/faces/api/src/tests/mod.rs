@@ -3,6 +3,7 @@
 mod descriptor;
 mod drains;
 mod excluded;
+mod golden;
 mod grpc;
 mod http;
 mod lanes;

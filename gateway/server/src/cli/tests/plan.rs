@@ -68,6 +68,7 @@ async fn explain_tells_the_steps_then_the_endpoints_then_what_is_left_out() {
     document["notes"] = json!(["the caller is at eu/eu-1: as it was given", "no cluster or instance is in region eu"]);
     document["trace"] = json!(["filter: one\u{1b}[2J", "rank: two"]);
     document["usable"] = json!(true);
+    document["rounding"] = json!({"sum": 1_000_000, "up": 0});
     let canned = Canned::start(json_at("/v1/explain", document.clone())).await;
     let want = "\
 G@@order in namespace public, version 7, for a caller at eu/eu-1 in network n1 with labels app=web
@@ -101,9 +102,19 @@ b       live                  -  -
 
 #[tokio::test]
 async fn who_asks_becomes_query_parameters() {
-    let echo = |RawQuery(query): RawQuery| std::future::ready(axum::Json(json!({"query": query, "usable": true})));
-    let router = Router::new().route("/v1/resolve", get(echo)).route("/v1/explain", get(echo));
-    let canned = Canned::start(router).await;
+    let mut plan = head();
+    plan["endpoints"] = json!([]);
+    let mut explanation = plan.clone();
+    for (name, value) in [
+        ("usable", json!(true)),
+        ("notes", json!([])),
+        ("trace", json!([])),
+        ("leftOut", json!([])),
+        ("rounding", json!({"sum": 0, "up": 0})),
+    ] {
+        explanation[name] = value;
+    }
+    let canned = Canned::start(echo("/v1/resolve", plan).merge(echo("/v1/explain", explanation))).await;
     for command in ["resolve", "explain"] {
         for (arguments, want) in [
             (vec!["order"], "serviceName=order"),
@@ -135,6 +146,6 @@ async fn that_nothing_can_be_used_is_a_negative_finding_and_not_a_gateway_that_i
     });
     let route = get(move || std::future::ready(problem(StatusCode::SERVICE_UNAVAILABLE, &document)));
     let canned = Canned::start(Router::new().route("/v1/resolve", route)).await;
-    let want = "error: No instance can be used: 2 disabled\n  leftOut: a/10.0.0.1:80@DEFAULT (disabled), b/10.0.0.2:80@DEFAULT (disabled)\n";
+    let want = "error: No instance can be used: 2 disabled\n  left out: a/10.0.0.1:80@DEFAULT (disabled), b/10.0.0.2:80@DEFAULT (disabled)\n";
     assert_eq!(canned.run(&["resolve", "order"]).await, (Exit::Negative, String::new(), want.to_owned()));
 }

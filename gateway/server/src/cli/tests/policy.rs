@@ -47,7 +47,8 @@ async fn the_policy_in_force_is_shown_with_its_source_and_what_is_refused() {
     let answer = |refused| {
         json!({"version": 2, "source": {"kind": "config_item", "name": "public/g/d"}, "md5": "abc", "sinceMs": 1, "sources": sources(refused),
                "namespaceId": "public", "groupName": "G", "serviceName": "s", "rule": {"namespace": "*", "group": "*", "service": "s*"},
-               "policy": {"stale": "keep"}})
+               "policy": {"overprovisioning": 140, "panic_threshold": 50, "weighted_health": false, "locality": "on", "failover": [],
+                "failover_priority": [], "distribute": [], "locality_weights": {}, "stale": "keep", "prefer_degraded_local": false, "fieldOfTheFuture": 1}})
     };
     let refused = json!({"atMs": 1, "mistakes": [mistake]});
     let show = ["policy", "show", "G@@s"];
@@ -60,6 +61,7 @@ async fn the_policy_in_force_is_shown_with_its_source_and_what_is_refused() {
         "#   line 3: stale: `drop` is not known (expected: one of demote, keep)",
         "# of public/G@@s by: namespace \"*\", group \"*\", service \"s*\"",
         "stale: keep",
+        "fieldOfTheFuture: 1", // Whoever publishes it again must not lose it.
     ] {
         assert!(out.lines().any(|found| found.starts_with(line)), "{line} is missing in\n{out}");
     }

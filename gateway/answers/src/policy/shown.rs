@@ -1,92 +1,107 @@
 //! Policies as they are shown: in the schema in which they are written, defaults filled in. What is shown can be read again.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{
     Distribute, Failover, LevelSize, LoadOrder, Policies, Policy, Ranking, Reach, Spread, StaleRule,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A whole document.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PolicyDocument)]
 pub struct ShownDocument<'a> {
     /// Of services that no rule names.
     #[serde(flatten)]
-    default: ShownPolicy<'a>,
+    pub default: ShownPolicy<'a>,
     /// The most specific first.
-    services: Vec<ShownRule<'a>>,
+    pub services: Vec<ShownRule<'a>>,
 }
 
 /// A rule for services.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PolicyRule)]
 pub struct ShownRule<'a> {
+    /// Which services.
     #[serde(flatten)]
-    pattern: ShownPattern<'a>,
+    pub pattern: ShownPattern<'a>,
+    /// Their policy.
     #[serde(flatten)]
-    policy: ShownPolicy<'a>,
+    pub policy: ShownPolicy<'a>,
 }
 
 /// Which services a rule is for; all three patterns have to match.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PolicyPattern)]
 pub struct ShownPattern<'a> {
     /// Of the namespace's name in the federation.
-    namespace: &'a str,
+    pub namespace: Cow<'a, str>,
     /// Of the group.
-    group: &'a str,
+    pub group: Cow<'a, str>,
     /// Of the service.
-    service: &'a str,
+    pub service: Cow<'a, str>,
 }
 
 /// One policy; its fields are those of policy documents.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Policy)]
 pub struct ShownPolicy<'a> {
     /// Percent.
-    overprovisioning: u32,
+    pub overprovisioning: u32,
     /// Percent; 0 is never.
-    panic_threshold: u8,
-    weighted_health: bool,
+    pub panic_threshold: u8,
+    /// Whether levels are compared by weight, not by the number of endpoints.
+    pub weighted_health: bool,
     /// `on` or `off`.
-    locality: &'static str,
-    failover: Vec<ShownFailover<'a>>,
-    failover_priority: Vec<String>,
-    distribute: Vec<ShownDistribute>,
-    locality_weights: BTreeMap<&'a str, u32>,
+    pub locality: Cow<'static, str>,
+    /// Regions that others prefer when their own has not enough.
+    pub failover: Vec<ShownFailover<'a>>,
+    /// What is compared, in this order, to rank endpoints.
+    pub failover_priority: Vec<String>,
+    /// Fixed parts by locality.
+    pub distribute: Vec<ShownDistribute>,
+    /// Weights by locality.
+    pub locality_weights: BTreeMap<Cow<'a, str>, u32>,
     /// `demote` or `keep`.
-    stale: &'static str,
-    prefer_degraded_local: bool,
+    pub stale: Cow<'static, str>,
+    /// Whether a near degraded endpoint comes before a far healthy one.
+    pub prefer_degraded_local: bool,
     /// Missing unless it was given: each network reaches only itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reachable: Option<Vec<ShownReach<'a>>>,
+    pub reachable: Option<Vec<ShownReach<'a>>>,
 }
 
 /// Callers of region `from` prefer region `to`.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PolicyFailover)]
 pub struct ShownFailover<'a> {
-    from: &'a str,
-    to: &'a str,
+    /// Of the caller.
+    pub from: Cow<'a, str>,
+    /// Preferred.
+    pub to: Cow<'a, str>,
 }
 
 /// Percentages by locality for callers at `from`.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PolicyDistribute)]
 pub struct ShownDistribute {
-    from: String,
-    to: BTreeMap<String, u8>,
+    /// Where the caller is.
+    pub from: String,
+    /// Percent, a hundred together.
+    pub to: BTreeMap<String, u8>,
 }
 
 /// Networks that are reached from another.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PolicyReach)]
 pub struct ShownReach<'a> {
-    from: &'a str,
-    to: Vec<&'a str>,
+    /// Of the caller.
+    pub from: Cow<'a, str>,
+    /// Those that are reached.
+    pub to: Vec<Cow<'a, str>>,
 }
 
 impl<'a> From<&'a Policies> for ShownDocument<'a> {
@@ -102,7 +117,7 @@ impl<'a> From<&'a Policies> for ShownDocument<'a> {
 impl<'a> From<&'a ServicePattern> for ShownPattern<'a> {
     fn from(pattern: &'a ServicePattern) -> Self {
         let ServicePattern { namespace, group, service } = pattern;
-        Self { namespace: namespace.as_str(), group: group.as_str(), service: service.as_str() }
+        Self { namespace: namespace.as_str().into(), group: group.as_str().into(), service: service.as_str().into() }
     }
 }
 
@@ -113,17 +128,23 @@ impl<'a> From<&'a Policy> for ShownPolicy<'a> {
             Spread::Distribute(rules) => (&[][..], rules.as_slice()),
         };
         let locality_weights = policy.locality_weights.iter();
-        let reach = |it: &'a Reach| ShownReach { from: &it.from, to: it.to.iter().map(|to| &**to).collect() };
+        let reach = |it: &'a Reach| ShownReach {
+            from: (&*it.from).into(),
+            to: it.to.iter().map(|to| Cow::Borrowed(&**to)).collect(),
+        };
         Self {
             overprovisioning: policy.overprovisioning.percent(),
             panic_threshold: policy.panic_threshold.0.get(),
             weighted_health: policy.level_size == LevelSize::Weights,
-            locality: if policy.ranking == Ranking::ByLocality { "on" } else { "off" },
-            failover: failover.iter().map(|Failover { from, to }| ShownFailover { from, to }).collect(),
+            locality: if policy.ranking == Ranking::ByLocality { "on" } else { "off" }.into(),
+            failover: failover
+                .iter()
+                .map(|Failover { from, to }| ShownFailover { from: (&**from).into(), to: (&**to).into() })
+                .collect(),
             failover_priority: policy.failover_priority.iter().map(ToString::to_string).collect(),
             distribute: distribute.iter().map(ShownDistribute::from).collect(),
-            locality_weights: locality_weights.map(|(place, weight)| (&**place, *weight)).collect(),
-            stale: if policy.stale == StaleRule::Demote { "demote" } else { "keep" },
+            locality_weights: locality_weights.map(|(place, weight)| (Cow::Borrowed(&**place), *weight)).collect(),
+            stale: if policy.stale == StaleRule::Demote { "demote" } else { "keep" }.into(),
             prefer_degraded_local: policy.load_order == LoadOrder::LevelByLevel,
             reachable: policy.reachable.as_ref().map(|it| it.reaches().iter().map(reach).collect()),
         }

@@ -1,0 +1,291 @@
+//! What clusters have: services with their instances, config items, and the clusters themselves.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use federation_core::instance::Metadata;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::pairs;
+
+/// Place of a cluster; a part that is not known is null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Locality)]
+pub struct LocalityDocument<'a> {
+    /// Geographic region.
+    pub region: Option<Cow<'a, str>>,
+    /// Within the region.
+    pub zone: Option<Cow<'a, str>>,
+    /// Within the zone.
+    pub sub_zone: Option<Cow<'a, str>>,
+}
+
+/// A removal that is kept back until it is confirmed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Held)]
+pub struct HeldDocument {
+    /// For how long it has been kept back, milliseconds.
+    pub age_ms: u64,
+    /// Why, for people.
+    pub reason: Cow<'static, str>,
+}
+
+/// One cluster of the federation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Cluster)]
+pub struct ClusterDocument<'a> {
+    /// Its id.
+    pub cluster: Cow<'a, str>,
+    /// Where it runs.
+    pub locality: LocalityDocument<'a>,
+    /// Whether it is the answering gateway's own cluster.
+    pub local: bool,
+    /// `live`, `stale`, `lost` or `isolated`.
+    pub freshness: Cow<'static, str>,
+    /// Why, for people.
+    pub freshness_reason: Cow<'a, str>,
+    /// Age of its facts; null if no word of it has been heard yet.
+    pub age_ms: Option<u64>,
+    /// Services with at least one instance.
+    pub services: usize,
+    /// How many instances it has.
+    pub instances: usize,
+    /// How many config items it has.
+    pub configs: usize,
+    /// Wall time of its last beat by its own clock, unix milliseconds; null if none was read.
+    pub last_beat_ms: Option<u64>,
+}
+
+/// All clusters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Clusters)]
+pub struct ClustersDocument<'a> {
+    /// Sorted by id.
+    pub clusters: Vec<ClusterDocument<'a>>,
+}
+
+/// What a cluster looks like to somebody who looked there in vain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LookedAt {
+    /// The cluster's id.
+    pub cluster: String,
+    /// `live`, `stale`, `lost` or `isolated`.
+    pub freshness: Cow<'static, str>,
+    /// Why, for people.
+    pub freshness_reason: String,
+    /// Age of its facts; null if no word of it has been heard yet.
+    pub age_ms: Option<u64>,
+}
+
+/// A page of service names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Services)]
+pub struct ServicesDocument<'a> {
+    /// How many there are in all pages.
+    pub total: usize,
+    /// From 1.
+    pub page_no: u32,
+    /// Most items of a page.
+    pub page_size: u32,
+    /// Sorted by namespace, group and name.
+    pub services: Vec<ServiceSummary<'a>>,
+}
+
+/// One service in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceSummary<'a> {
+    /// The namespace's id.
+    pub namespace_id: Cow<'a, str>,
+    /// The group.
+    pub group_name: Cow<'a, str>,
+    /// The service's name.
+    pub service_name: Cow<'a, str>,
+    /// By cluster id, each cluster that has an instance.
+    pub clusters: BTreeMap<Cow<'a, str>, CountsDocument>,
+}
+
+/// How many instances of a service a cluster has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Counts)]
+pub struct CountsDocument {
+    /// How many instances it has.
+    pub instances: usize,
+    /// Those that are healthy.
+    pub healthy: usize,
+    /// Those whose health is not known, because their Nacos declares everybody healthy.
+    pub unknown: usize,
+}
+
+/// One service with the instances of all clusters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Service)]
+pub struct ServiceDocument<'a> {
+    /// The namespace's id.
+    pub namespace_id: Cow<'a, str>,
+    /// The group.
+    pub group_name: Cow<'a, str>,
+    /// The service's name.
+    pub service_name: Cow<'a, str>,
+    /// Grows with every change of an instance or of a cluster's freshness, and with every restart of the gateway. Only
+    /// versions of one gateway can be compared.
+    pub version: u64,
+    /// Sorted by origin, address, port and Nacos cluster.
+    pub instances: Vec<InstanceDocument<'a>>,
+}
+
+/// One registered instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Instance)]
+pub struct InstanceDocument<'a> {
+    /// IPv4, IPv6 or a host name, as it was registered.
+    pub ip: Cow<'a, str>,
+    /// Its port.
+    pub port: u16,
+    /// Nacos's `clusterName`.
+    pub cluster_name: Cow<'a, str>,
+    /// Relative share of traffic, 0 or more.
+    pub weight: f64,
+    /// `healthy`, `unhealthy` or `unknown`.
+    pub health: Cow<'static, str>,
+    /// Whether `health` is `healthy`.
+    pub healthy: bool,
+    /// A disabled instance takes no traffic.
+    pub enabled: bool,
+    /// Whether it goes with the connection that registered it.
+    pub ephemeral: bool,
+    /// As it was registered.
+    #[serde(serialize_with = "pairs::write", deserialize_with = "pairs::read")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub metadata: Cow<'a, Metadata>,
+    /// The cluster that observed it.
+    pub origin: Cow<'a, str>,
+    /// Where its origin runs.
+    pub locality: LocalityDocument<'a>,
+    /// `live`, `stale`, `lost` or `isolated`.
+    pub freshness: Cow<'static, str>,
+    /// Why, for people.
+    pub freshness_reason: Cow<'a, str>,
+    /// Age of its origin's facts; null if no word of it has been heard yet.
+    pub age_ms: Option<u64>,
+    /// Set while its removal is kept back.
+    pub held: Option<HeldDocument>,
+    /// Where the gateway has it from: `nacos`, `log` or `snapshot`.
+    pub source: Cow<'static, str>,
+}
+
+/// A service that no cluster has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Absent)]
+pub struct AbsentDocument<'a> {
+    /// The namespace's id.
+    pub namespace_id: Cow<'a, str>,
+    /// The group.
+    pub group_name: Cow<'a, str>,
+    /// The service's name.
+    pub service_name: Cow<'a, str>,
+    /// The clusters that were looked at.
+    pub clusters: Vec<LookedAt>,
+}
+
+/// A page of config item names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Configs)]
+pub struct ConfigsDocument<'a> {
+    /// How many there are in all pages.
+    pub total: usize,
+    /// From 1.
+    pub page_no: u32,
+    /// Most items of a page.
+    pub page_size: u32,
+    /// Sorted by namespace, group and data id.
+    pub configs: Vec<ConfigSummary<'a>>,
+}
+
+/// One config item in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigSummary<'a> {
+    /// `public` for the public one.
+    pub namespace_id: Cow<'a, str>,
+    /// The group.
+    pub group_name: Cow<'a, str>,
+    /// The data id.
+    pub data_id: Cow<'a, str>,
+    /// By cluster id, each cluster that has it.
+    pub clusters: BTreeMap<Cow<'a, str>, ContentSummary<'a>>,
+}
+
+/// A content without the content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContentSummary<'a> {
+    /// Hexadecimal MD5 of the content.
+    pub md5: Cow<'a, str>,
+    /// Nacos's `type`, empty if none was given.
+    pub r#type: Cow<'a, str>,
+    /// Length of the content.
+    pub bytes: usize,
+}
+
+/// One config item as each cluster has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Config)]
+pub struct ConfigDocument<'a> {
+    /// `public` for the public one.
+    pub namespace_id: Cow<'a, str>,
+    /// The group.
+    pub group_name: Cow<'a, str>,
+    /// The data id.
+    pub data_id: Cow<'a, str>,
+    /// As of a service.
+    pub version: u64,
+    /// Sorted by origin.
+    pub items: Vec<ItemDocument<'a>>,
+}
+
+/// A config item as one cluster has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ConfigItem)]
+pub struct ItemDocument<'a> {
+    /// The cluster that observed it.
+    pub origin: Cow<'a, str>,
+    /// The content, byte for byte.
+    pub content: Cow<'a, str>,
+    /// Hexadecimal MD5 of the content.
+    pub md5: Cow<'a, str>,
+    /// Nacos's `type`, empty if none was given.
+    pub r#type: Cow<'a, str>,
+    /// `live`, `stale`, `lost` or `isolated`.
+    pub freshness: Cow<'static, str>,
+    /// Why, for people.
+    pub freshness_reason: Cow<'a, str>,
+    /// Age of its origin's facts; null if no word of it has been heard yet.
+    pub age_ms: Option<u64>,
+    /// Set while its removal is kept back.
+    pub held: Option<HeldDocument>,
+    /// Where the gateway has it from: `nacos`, `log` or `snapshot`.
+    pub source: Cow<'static, str>,
+    /// Key of the client-side encryption plugin, empty if unencrypted.
+    pub encrypted_data_key: Cow<'a, str>,
+    /// As it was written.
+    pub description: Cow<'a, str>,
+    /// Joined with commas.
+    pub tags: Cow<'a, str>,
+    /// Name of the application.
+    pub app_name: Cow<'a, str>,
+    /// When the origin's Nacos says it was changed last, unix milliseconds; 0 if it does not say.
+    pub last_modified_ms: u64,
+}
