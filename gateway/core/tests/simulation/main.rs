@@ -9,6 +9,7 @@ mod more;
 mod partitions;
 mod random;
 mod strangers;
+mod traces;
 mod world;
 
 use std::collections::BTreeMap;
