@@ -21,7 +21,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::log::control::{Replica, ReplicaState};
-use crate::log::ends::EndQuestion;
+use crate::log::ends::{ANSWER_WITHIN, EndQuestion};
 use crate::log::record::{Epoch, HIGHEST_TERM};
 use crate::time::{Millis, Mono};
 
@@ -126,6 +126,8 @@ pub struct Lease {
     epoch: Epoch,
     replicas: BTreeMap<u32, Seen>,
     highest_term: u32,
+    /// The highest term in the own data topics.
+    met_term: u32,
     reached_end: Option<Mono>,
     next_offset: u64,
     beat: u64,
@@ -155,6 +157,7 @@ impl Lease {
             epoch: Epoch::default(),
             replicas: BTreeMap::new(),
             highest_term: 0,
+            met_term: 0,
             reached_end: None,
             next_offset: 0,
             beat: 0,
@@ -266,14 +269,16 @@ impl Lease {
         self.leader().map(|(nonce, _)| nonce)
     }
 
-    /// A term was met in the own data topics: a claim is to be above it, and so is a leadership (rule R8).
+    /// A term was met in the own data topics: a claim is to be above it, and so is a leadership (rule R8). Without permission it may be that of
+    /// a successor, whose claim this process has not read yet: it claims above the term once a beat of its own is read back without one.
     pub fn met_term(&mut self, now: Mono, term: u32, wishes: &mut Vec<Wish>) {
         if term > HIGHEST_TERM {
             self.set_aside += 1;
             return;
         }
         self.highest_term = self.highest_term.max(term);
-        if term > self.epoch.term {
+        self.met_term = self.met_term.max(term);
+        if term > self.epoch.term && self.may_write(now) {
             self.claim_anew(now, wishes);
         }
     }
@@ -455,10 +460,15 @@ impl Lease {
         self.wait_from = now;
     }
 
+    /// An answer that was there before this process slept, or that it took long to read up to, says nothing of the silence since.
+    fn is_too_old(&self, now: Mono, question: EndQuestion) -> bool {
+        now >= question.since() + self.silence().max(ANSWER_WITHIN)
+    }
+
     fn tick_asking(&mut self, now: Mono, question: EndQuestion, may_claim: bool, wishes: &mut Vec<Wish>) {
         if !self.leader_is_silent(now) {
             self.role = Role::Standby; // A beat came after all.
-        } else if !may_claim || question.is_overdue(now) {
+        } else if !may_claim || question.is_overdue(now) || self.is_too_old(now, question) {
             self.wait_anew(now);
         } else if question.is_reached(self.next_offset) {
             self.claim(now, wishes);
@@ -516,6 +526,9 @@ impl Lease {
         let Some(sent) = sent else { return };
         // A record from before the claim says nothing of the claim.
         let is_claim = replica.state == ReplicaState::Leader && replica.epoch == self.epoch;
+        if is_claim && self.met_term > self.epoch.term {
+            return self.claim_anew(now, wishes);
+        }
         if let Role::Claiming { .. } = self.role
             && is_claim
         {

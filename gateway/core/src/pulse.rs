@@ -1,4 +1,17 @@
 //! How an origin's facts are to be taken (rules R21 and R22): the age of the fact, not of the gateway that passes it on.
+//!
+//! Input: replica records and ends of the origin's control topic, and where its leader says that it ends. Output: a freshness, its reason,
+//! an age. It defends against a backlog of beats that looks like life, a gateway that beats while its Nacos or its producer is dead, a
+//! topic that is created anew with lower epochs, a reader that gets nothing while others do, and ages that nobody can have.
+//!
+//! ```text
+//! live ──facts 10 s old, or something wrong with its data──▶ stale ──60 s──▶ lost
+//!   ▲────────────────── a beat that is young, its Nacos heard ──────────────────┘
+//! isolated: nothing came of the route for 5 s; it says nothing of the origin and hides the others
+//! ```
+//!
+//! Invariant: a beat is worth the last end of the topic seen before it, and nothing is live without one: what was read late is never told
+//! as young. Silence makes facts older and removes none.
 
 use std::sync::Arc;
 

@@ -1,9 +1,16 @@
 //! Comparing the own log with what Nacos says, name by name.
 //!
-//! It is due when an own partition was read to its end, when the log is taken over, and at the first answer for a name. What the log has and
-//! Nacos lacks becomes a removal that waits for proof; what the log has is watched, whether Nacos names it or not. A whole partition is
-//! compared in slices, one a step: the invariant is that a step compares a bounded number of names, and that each name that waits is
-//! compared once.
+//! What the log has and Nacos lacks becomes a removal that waits for proof; what the log has is watched, whether Nacos names it or not. It
+//! is due when an own partition was read to its end, when the log is taken over, and at the first answer for a name. It defends against
+//! facts of a former leader, or of a former start, that nobody would ever find gone; against a fold that is still on its way, which says
+//! nothing; and against registries so large that comparing them at once would stop the beats.
+//!
+//! ```text
+//! done ──read, or taken over──▶ names wait ──a slice each step──▶ done
+//!                                 ▲ due anew meanwhile: all names wait again, on the graver occasion
+//! ```
+//!
+//! Invariant: a step compares a bounded number of names, and each name that waits is compared once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

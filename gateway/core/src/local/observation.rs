@@ -1,8 +1,17 @@
 //! Everything that is known of the local Nacos: which services and config items are watched, and what they say.
 //!
-//! Input: [`LocalInput`]. Output: effects towards Nacos, and the keys whose wanted value or hold changed. Invariant: only a
-//! service's own answers change it; a name that is missing from a catalog ends at most the watch of a service that is
-//! empty and settled.
+//! Input: [`LocalInput`]. Output: effects towards Nacos, and the keys whose wanted value or hold changed. It defends against catalogs that
+//! lack a living service, a connection that breaks while a question is under way, and bursts: of names, of what is due, and of doubts
+//! after an outage, each of which is worked off in slices.
+//!
+//! ```text
+//! Never ──▶ Up, not warm ──all that is watched has answered──▶ Up, warm
+//!             ▲       └──ended──▶ Down ◀──ended──────────────────┘
+//!             └────set up anew─────┘      what was known stays; removals are held anew
+//! ```
+//!
+//! Invariant: only a service's own answers change it; a name that is missing from a catalog ends at most the watch of a service that is
+//! empty, settled and not in the log. Each service and config item has one valid place on the agenda.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};

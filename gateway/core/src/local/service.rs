@@ -1,9 +1,17 @@
 //! One service of the local Nacos: its instances, and those whose removal is not confirmed yet.
 //!
-//! Here a removal is decided. A list that lacks a known instance is a question, not a removal: disabled instances are
-//! simply missing from lists, and after a connect or a restart of Nacos lists are partial until its clients have
-//! registered anew. So a missing instance is held until a fresh read, asked after it went missing and after the service
-//! has settled on this connection, does not have it either.
+//! Here a removal is decided. A list that lacks a known instance is a question, not a removal. It defends against lists that lack the
+//! disabled, lists that are partial after a connect or a restart of Nacos until its clients have registered anew, clients that come back
+//! late after an outage, answers to questions that were put too early, and accounts that cannot tell disabled from gone.
+//!
+//! ```text
+//! present ──a list lacks it──▶ missing, held ──settled, and a read asked since lacks it──▶ gone (proven, until the log knows)
+//!    ▲ listed, or read as disabled │   ▲ the log or a snapshot has it, Nacos does not
+//!    └─────────────────────────────┘   └── unknown; a held one becomes doubtful after a minute, and stays
+//! ```
+//!
+//! Invariant: nothing leaves but by a complete read that was asked after the instance went missing and after the service settled on this
+//! connection; where the account may not read that, by having stayed missing for the whole hold. A connect unsettles, and voids questions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

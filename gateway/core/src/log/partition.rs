@@ -1,8 +1,17 @@
 //! One partition of one origin's data topic, folded.
 //!
-//! Input: records in log order, perhaps repeated. Output: the keys whose shown value changed. Invariant (rule R1): the fold is what
-//! compaction keeps, the last record per key by offset; no epoch, sequence or clock changes that. A partition that has to
-//! be read anew is folded into a shadow while the old state serves (rule R18).
+//! Input: records in log order, perhaps repeated. Output: the keys whose shown value changed. It defends against a place that is lost, a
+//! topic that is created anew or was truncated, values that cannot be read, checkpoints that are repeated or stand where compaction took
+//! something, and a log that lacks what its origin wrote.
+//!
+//! ```text
+//! folding ──end──▶ at the end ──restart──▶ serving the old state, folding a shadow ──end, and the last checkpoint equals it──▶ at the end
+//!   └── restart ──────────────────────────▶    ▲ └── restart: the shadow begins anew
+//! ```
+//!
+//! Invariant (rule R1): a fold is what compaction keeps, the last record per key by offset; no epoch, sequence or clock changes that.
+//! What is served changes by records, or by a shadow that is proven (rule R18; of the own log, one that reached the end): never by a log
+//! that ended early.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,13 @@
 //! Damping: what is worse counts at once, what is better only after a while, before anything is planned.
 //!
-//! Input: raw words over time. Output: the effective word, which is the worst that was in force within the last hold.
+//! Input: raw words over time. Output: the effective word, which is the worst that was in force within the last hold. It defends against
+//! health that toggles, lines that fail every few seconds, and half a recovery that would be taken for a whole one.
+//!
+//! ```text
+//! effective = raw ──a worse word──▶ effective = raw
+//!       ▲           └──a better word──▶ effective = the worst remembered ──a hold without it──▶ effective = raw
+//! ```
+//!
 //! Invariant: between any two words of different severity, the effective word changes at most twice within a hold: once
 //! for the better, once for the worse. So what toggles faster than the hold changes nothing after its first fall.
 

@@ -12,6 +12,7 @@ mod partitions;
 mod random;
 mod route;
 mod strangers;
+mod traces;
 mod world;
 
 use std::collections::BTreeMap;

@@ -82,6 +82,8 @@ pub(crate) struct Log {
     pub(crate) deaf: BTreeSet<ClusterId>,
     /// Gateways (by name) whose fetches get nothing while questions for ends are answered.
     pub(crate) no_fetch: BTreeSet<ClusterId>,
+    /// Partitions that hand over nothing to anybody while questions for their ends are answered: their broker is ill.
+    pub(crate) mute: BTreeSet<PartitionId>,
     /// Gateways (by name) that get no end offsets.
     pub(crate) no_ends: BTreeSet<ClusterId>,
     /// Gateways (by name) that get no end offsets of data topics.
@@ -128,6 +130,8 @@ pub(crate) struct World {
     pub(crate) effects: u128,
     /// Whether each effect is printed as well.
     pub(crate) told: bool,
+    /// Effects with when and whose they were, if somebody wants them; emptied by whoever reads them.
+    pub(crate) kept: Option<Vec<(u64, ClusterId, Effect)>>,
 }
 
 pub(crate) fn cluster(name: &str) -> ClusterId {
@@ -192,6 +196,7 @@ impl World {
             hashed_with,
             effects: 0,
             told: false,
+            kept: None,
         };
         for name in names {
             let nacos = Nacos { up: true, reads_allowed: true, ..Nacos::default() };
@@ -407,7 +412,7 @@ impl World {
     }
 
     fn hand_over(&mut self, name: &ClusterId, place: PartitionId) {
-        if self.log.no_fetch.contains(name) {
+        if self.log.no_fetch.contains(name) || self.log.mute.contains(&place) {
             let end = if place.topic == TopicKind::Control {
                 self.log.control[&place.origin].len()
             } else {
@@ -482,6 +487,9 @@ impl World {
             self.effects = xxh3_128(format!("{:x}{line}", self.effects).as_bytes());
             if self.told {
                 println!("{line}");
+            }
+            if let Some(kept) = &mut self.kept {
+                kept.push((self.now, name.clone(), effect.clone()));
             }
             self.act(name, effect);
         }
@@ -562,7 +570,14 @@ impl World {
     }
 }
 
-fn push(log: &mut Log, place: PartitionId, key: RecordKey, body: Body, header: federation_core::log::record::Header) {
+/// Appends a record to a data partition, whoever wrote it.
+pub(crate) fn push(
+    log: &mut Log,
+    place: PartitionId,
+    key: RecordKey,
+    body: Body,
+    header: federation_core::log::record::Header,
+) {
     let records = log.data.entry(place).or_default();
     let offset = u64::try_from(records.len()).unwrap();
     let digest = digest(&key, &body);
