@@ -8,6 +8,7 @@ use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::instance::Health;
 use federation_core::pattern::Glob;
 
+use federation_view::hub::services::ServiceTopic;
 use federation_view::resolve::{CallerAsk, Excerpt, PlaceAsk};
 
 /// The namespace of one item when none is named.
@@ -179,6 +180,12 @@ impl ServiceAsk {
         }
         let key = ServiceKey::new(namespace.unwrap_or(PUBLIC), group.unwrap_or(DEFAULT_GROUP), name);
         Ok(Self { key, filter })
+    }
+}
+
+impl ServiceTopic for ServiceAsk {
+    fn key(&self) -> &ServiceKey {
+        &self.key
     }
 }
 

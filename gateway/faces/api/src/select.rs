@@ -16,6 +16,7 @@ use federation_core::service::{
 use federation_core::time::{Millis, Mono};
 
 use super::ask::{Filter, ListAsk, Origins};
+use federation_view::hub::services::ServiceShown;
 use federation_view::view::{ClusterTable, ViewReader};
 
 /// What is said of a cluster that has facts in the view but no status, which is so only for a moment.
@@ -32,6 +33,11 @@ impl Moment {
         Self { clusters: view.clusters(), now: view.now() }
     }
 
+    /// When a watched service was looked at.
+    pub(crate) fn of_shown(shown: &ServiceShown) -> Self {
+        Self { clusters: Arc::clone(&shown.clusters), now: shown.now }
+    }
+
     /// Age of a cluster's facts now.
     pub(crate) fn age(&self, cluster: &ClusterStatus) -> Option<Millis> {
         let passed = self.now.since(cluster.as_of);
@@ -41,11 +47,6 @@ impl Moment {
     /// For how long a removal has been kept back.
     pub(crate) fn held_for(&self, held: &Held) -> Millis {
         self.now.since(held.since)
-    }
-
-    /// Revision of the last change of any cluster's freshness.
-    pub(crate) fn newest(&self) -> Revision {
-        self.clusters.clusters.iter().map(|cluster| cluster.freshness_revision).max().unwrap_or_default()
     }
 
     fn origin<'a>(&'a self, id: &'a ClusterId, source: Source) -> Origin<'a> {
@@ -62,19 +63,12 @@ impl Moment {
         }
     }
 
-    /// The version of something with facts of `origins`: the last change of it or of their freshness.
-    fn version<'a>(&self, changed: Revision, origins: impl Iterator<Item = &'a ClusterId>) -> Revision {
-        let freshness =
-            origins.filter_map(|origin| self.clusters.get(origin)).map(|cluster| cluster.freshness_revision);
-        freshness.fold(changed, Revision::max)
-    }
-
     pub(crate) fn service_version(&self, service: &FederatedService) -> Revision {
-        self.version(service.revision, service.origins.iter().map(|origin| &origin.origin))
+        self.clusters.version_of(service)
     }
 
     pub(crate) fn config_version(&self, config: &FederatedConfig) -> Revision {
-        self.version(config.revision, config.items.iter().map(|item| &item.origin))
+        self.clusters.version_of_config(config)
     }
 
     /// The instances that `filter` wants, by origin, address, port and Nacos cluster.
