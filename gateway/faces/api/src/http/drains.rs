@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use federation_core::drains::{DrainInForce, Settled};
 use federation_core::id::ServiceKey;
@@ -18,11 +15,12 @@ use serde::Deserialize;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
+use super::body::Ordered;
 use super::comparison::{ComparisonDocument, ServiceNameDocument};
 use super::drain_document::{DrainDocument, DrainsDocument};
 use super::problem::{Problem, ProblemDocument};
+use super::reply;
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
-use super::{body, reply};
 use crate::ApiState;
 use federation_ports::commands::CommandError;
 use federation_view::view::{ClusterTable, stuck_reason};
@@ -125,11 +123,11 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn order(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Ordered,
 ) -> Result<Response, Problem> {
     let limit = limit(query.as_deref())?;
-    let Order { order, last_ones, dry_run } = parse(&headers, body, &state.view().clusters())?;
+    let body: OrderBody = body.read()?;
+    let Order { order, last_ones, dry_run } = body.understand(&state.view().clusters())?;
     if dry_run {
         let hypothesis = Hypothesis { drains: vec![supposed(&order)], ..Hypothesis::default() };
         let survey = state.survey(hypothesis, limit).await?;
@@ -176,11 +174,6 @@ fn limit(query: Option<&str>) -> Result<usize, Problem> {
         }
     }
     Ok(limit.unwrap_or(DEFAULT_LIMIT))
-}
-
-fn parse(headers: &HeaderMap, body: Result<Bytes, BytesRejection>, clusters: &ClusterTable) -> Result<Order, Problem> {
-    let body: OrderBody = body::json(headers, body)?;
-    body.understand(clusters)
 }
 
 impl OrderBody {
