@@ -2,9 +2,11 @@
 //!
 //! - [`view`] the values: a service, a config item, the clusters, the drains in force, the gateway itself.
 //! - [`resolve`] plans for callers: which inputs, how long one is kept. [`what_if`] what would happen if.
+//! - [`hub`] tells all who watch of changes: each encoded once.
 //! - [`watchdog`] says in all answers when the engine does not turn any more.
 //! - [`metrics`] what is counted of them when somebody scrapes.
 
+pub mod hub;
 pub mod metrics;
 pub mod resolve;
 pub mod view;

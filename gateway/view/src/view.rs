@@ -56,6 +56,29 @@ impl ClusterTable {
         let at = self.clusters.binary_search_by(|candidate| candidate.id.cmp(id)).ok()?;
         Some(&self.clusters[at])
     }
+
+    /// The last change of any cluster's freshness.
+    #[must_use]
+    pub fn newest(&self) -> Revision {
+        self.clusters.iter().map(|cluster| cluster.freshness_revision).max().unwrap_or_default()
+    }
+
+    /// The version of a service: its last change, or that of the freshness of one of its origins.
+    #[must_use]
+    pub fn version_of(&self, service: &FederatedService) -> Revision {
+        self.version(service.revision, service.origins.iter().map(|found| &found.origin))
+    }
+
+    /// The version of a config item, as of a service.
+    #[must_use]
+    pub fn version_of_config(&self, config: &FederatedConfig) -> Revision {
+        self.version(config.revision, config.items.iter().map(|found| &found.origin))
+    }
+
+    fn version<'a>(&self, changed: Revision, origins: impl Iterator<Item = &'a ClusterId>) -> Revision {
+        let known = origins.filter_map(|origin| self.get(origin));
+        known.map(|cluster| cluster.freshness_revision).fold(changed, Revision::max)
+    }
 }
 
 /// What the gateway says of itself.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::instance::Health;
 use federation_core::pattern::Glob;
+use federation_core::service::{FederatedConfig, FederatedService};
 
+use federation_view::hub::services::ServiceTopic;
 use federation_view::resolve::{CallerAsk, Excerpt, PlaceAsk};
 
 /// The namespace of one item when none is named.
@@ -182,6 +184,12 @@ impl ServiceAsk {
     }
 }
 
+impl ServiceTopic for ServiceAsk {
+    fn key(&self) -> &ServiceKey {
+        &self.key
+    }
+}
+
 /// Splits `GROUP@@NAME`. A group that is named twice has to be the same one.
 fn grouped<'a>(group: Option<&'a str>, name: &'a str) -> Result<(Option<&'a str>, &'a str), BadField> {
     let group = group.filter(|group| !group.is_empty());
@@ -263,31 +271,69 @@ pub(crate) struct ListAsk {
     pub(crate) page: Page,
 }
 
+/// What is asked for in pages: how it is named.
+pub(crate) trait Listable {
+    /// Its name within its group.
+    const NAME: Field;
+    /// All that a page of it may be asked by.
+    const FIELDS: &'static [Field];
+
+    /// The group and the name that were meant.
+    fn named<'a>(group: Option<&'a str>, name: &'a str) -> Result<(Option<&'a str>, &'a str), BadField>;
+
+    /// The namespace that was meant.
+    fn namespace(namespace: &str) -> &str;
+}
+
+/// A name may be `GROUP@@NAME`, of two patterns.
+impl Listable for FederatedService {
+    const NAME: Field = Field::ServiceName;
+    const FIELDS: &'static [Field] = &[
+        Field::NamespaceId,
+        Field::GroupName,
+        Field::ServiceName,
+        Field::Origin,
+        Field::HealthyOnly,
+        Field::PageNo,
+        Field::PageSize,
+    ];
+
+    fn named<'a>(group: Option<&'a str>, name: &'a str) -> Result<(Option<&'a str>, &'a str), BadField> {
+        grouped(group, name)
+    }
+
+    fn namespace(namespace: &str) -> &str {
+        namespace
+    }
+}
+
+impl Listable for FederatedConfig {
+    const NAME: Field = Field::DataId;
+    const FIELDS: &'static [Field] =
+        &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin, Field::PageNo, Field::PageSize];
+
+    fn named<'a>(group: Option<&'a str>, name: &'a str) -> Result<(Option<&'a str>, &'a str), BadField> {
+        Ok((group, name))
+    }
+
+    fn namespace(namespace: &str) -> &str {
+        config_namespace(namespace)
+    }
+}
+
 impl ListAsk {
-    /// Services; `name` may be `GROUP@@NAME`, of two patterns.
-    pub(crate) fn services(
+    /// A page of `L`s. A missing or empty group or name is every one.
+    pub(crate) fn of<L: Listable>(
         namespace: Option<&str>,
         group: Option<&str>,
         name: Option<&str>,
         filter: Filter,
         page: Page,
     ) -> Result<Self, BadField> {
-        let (group, name) = grouped(group, name.unwrap_or(""))?;
-        let (group, name) = (pattern(Field::GroupName, group)?, pattern(Field::ServiceName, Some(name))?);
-        Ok(Self { namespace: namespace.map(str::to_owned), group, name, filter, page })
-    }
-
-    /// Config items.
-    pub(crate) fn configs(
-        namespace: Option<&str>,
-        group: Option<&str>,
-        data_id: Option<&str>,
-        origins: Origins,
-        page: Page,
-    ) -> Result<Self, BadField> {
-        let (group, name) = (pattern(Field::GroupName, group)?, pattern(Field::DataId, data_id)?);
-        let filter = Filter { origins, wellness: Wellness::Any };
-        Ok(Self { namespace: namespace.map(|name| config_namespace(name).to_owned()), group, name, filter, page })
+        let (group, name) = L::named(group, name.unwrap_or(""))?;
+        let (group, name) = (pattern(Field::GroupName, group)?, pattern(L::NAME, Some(name))?);
+        let namespace = namespace.map(|name| L::namespace(name).to_owned());
+        Ok(Self { namespace, group, name, filter, page })
     }
 }
 

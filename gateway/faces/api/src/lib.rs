@@ -2,16 +2,15 @@
 //!
 //! Input: requests and the view. Output: services, config items and clusters, each fact with its origin, freshness, reason
 //! and age. Faces parse into [`ask`], read through [`select`] and only then encode; watchers of the same share bytes
-//! through [`hub`]. Invariant: nothing here changes the view, and nothing waits for the engine.
+//! through a [`Hub`](federation_view::hub::Hub) for each encoding. Invariant: nothing here changes the view, and nothing waits for the engine.
 
 mod ask;
 pub mod grpc;
 pub mod http;
-mod hub;
-mod plan_hub;
 mod select;
 pub mod serve;
 mod state;
+mod versions;
 
 pub use self::state::{ApiState, Identity};
 

@@ -15,7 +15,8 @@ use federation_core::service::{
 };
 use federation_core::time::{Millis, Mono};
 
-use super::ask::{Filter, ListAsk, Origins};
+use super::ask::{Filter, ListAsk, Listable, Origins};
+use federation_view::hub::services::ServiceShown;
 use federation_view::view::{ClusterTable, ViewReader};
 
 /// What is said of a cluster that has facts in the view but no status, which is so only for a moment.
@@ -32,6 +33,11 @@ impl Moment {
         Self { clusters: view.clusters(), now: view.now() }
     }
 
+    /// When a watched service was looked at.
+    pub(crate) fn of_shown(shown: &ServiceShown) -> Self {
+        Self { clusters: Arc::clone(&shown.clusters), now: shown.now }
+    }
+
     /// Age of a cluster's facts now.
     pub(crate) fn age(&self, cluster: &ClusterStatus) -> Option<Millis> {
         let passed = self.now.since(cluster.as_of);
@@ -41,11 +47,6 @@ impl Moment {
     /// For how long a removal has been kept back.
     pub(crate) fn held_for(&self, held: &Held) -> Millis {
         self.now.since(held.since)
-    }
-
-    /// Revision of the last change of any cluster's freshness.
-    pub(crate) fn newest(&self) -> Revision {
-        self.clusters.clusters.iter().map(|cluster| cluster.freshness_revision).max().unwrap_or_default()
     }
 
     fn origin<'a>(&'a self, id: &'a ClusterId, source: Source) -> Origin<'a> {
@@ -62,19 +63,12 @@ impl Moment {
         }
     }
 
-    /// The version of something with facts of `origins`: the last change of it or of their freshness.
-    fn version<'a>(&self, changed: Revision, origins: impl Iterator<Item = &'a ClusterId>) -> Revision {
-        let freshness =
-            origins.filter_map(|origin| self.clusters.get(origin)).map(|cluster| cluster.freshness_revision);
-        freshness.fold(changed, Revision::max)
-    }
-
     pub(crate) fn service_version(&self, service: &FederatedService) -> Revision {
-        self.version(service.revision, service.origins.iter().map(|origin| &origin.origin))
+        self.clusters.version_of(service)
     }
 
     pub(crate) fn config_version(&self, config: &FederatedConfig) -> Revision {
-        self.version(config.revision, config.items.iter().map(|item| &item.origin))
+        self.clusters.version_of_config(config)
     }
 
     /// The instances that `filter` wants, by origin, address, port and Nacos cluster.
@@ -154,57 +148,72 @@ pub(crate) struct Listed<V> {
     pub(crate) rows: Vec<V>,
 }
 
-/// A page of services, by namespace, group and name.
-pub(crate) fn services(view: &ViewReader, ask: &ListAsk) -> Listed<Arc<FederatedService>> {
-    let has_wanted = |service: &Arc<FederatedService>| {
-        let wanted = |origin: &&OriginInstances| ask.filter.origins.accepts(&origin.origin);
-        let mut instances = service.origins.iter().filter(wanted).flat_map(|origin| &origin.instances);
-        instances.any(|found| ask.filter.wellness.accepts(found.instance.health))
-    };
-    list(&view.service_names(), ask, |key| view.service(key), has_wanted)
-}
+/// What the view shows under names, ordered by namespace, group and name.
+pub(crate) trait InView: Listable + Sized {
+    type Key: Ord;
 
-/// A page of config items, by namespace, group and data id.
-pub(crate) fn configs(view: &ViewReader, ask: &ListAsk) -> Listed<Arc<FederatedConfig>> {
-    let has_wanted =
-        |config: &Arc<FederatedConfig>| config.items.iter().any(|item| ask.filter.origins.accepts(&item.origin));
-    list(&view.config_names(), ask, |key| view.config(key), has_wanted)
-}
-
-trait Named: Ord {
-    fn parts(&self) -> (&str, &str, &str);
     /// Not after any key of the namespace, and not before any key of a lesser one.
-    fn first_of(namespace: &str) -> Self;
+    fn first_of(namespace: &str) -> Self::Key;
+    fn parts(key: &Self::Key) -> (&str, &str, &str);
+    fn names(view: &ViewReader) -> Arc<BTreeSet<Self::Key>>;
+    fn find(view: &ViewReader, key: &Self::Key) -> Option<Arc<Self>>;
+    /// Whether something of it passes the filter.
+    fn has_wanted(&self, filter: &Filter) -> bool;
 }
 
-impl Named for ServiceKey {
-    fn parts(&self) -> (&str, &str, &str) {
-        (self.namespace(), self.group(), self.service())
+impl InView for FederatedService {
+    type Key = ServiceKey;
+
+    fn first_of(namespace: &str) -> ServiceKey {
+        ServiceKey::new(namespace, "", "")
     }
 
-    fn first_of(namespace: &str) -> Self {
-        Self::new(namespace, "", "")
+    fn parts(key: &ServiceKey) -> (&str, &str, &str) {
+        (key.namespace(), key.group(), key.service())
+    }
+
+    fn names(view: &ViewReader) -> Arc<BTreeSet<ServiceKey>> {
+        view.service_names()
+    }
+
+    fn find(view: &ViewReader, key: &ServiceKey) -> Option<Arc<Self>> {
+        view.service(key)
+    }
+
+    fn has_wanted(&self, filter: &Filter) -> bool {
+        let wanted = self.origins.iter().filter(|found| filter.origins.accepts(&found.origin));
+        wanted.flat_map(|found| &found.instances).any(|found| filter.wellness.accepts(found.instance.health))
     }
 }
 
-impl Named for ConfigKey {
-    fn parts(&self) -> (&str, &str, &str) {
-        (self.namespace(), self.group(), self.data_id())
+impl InView for FederatedConfig {
+    type Key = ConfigKey;
+
+    fn first_of(namespace: &str) -> ConfigKey {
+        ConfigKey::new(namespace, "", "")
     }
 
-    fn first_of(namespace: &str) -> Self {
-        Self::new(namespace, "", "")
+    fn parts(key: &ConfigKey) -> (&str, &str, &str) {
+        (key.namespace(), key.group(), key.data_id())
+    }
+
+    fn names(view: &ViewReader) -> Arc<BTreeSet<ConfigKey>> {
+        view.config_names()
+    }
+
+    fn find(view: &ViewReader, key: &ConfigKey) -> Option<Arc<Self>> {
+        view.config(key)
+    }
+
+    fn has_wanted(&self, filter: &Filter) -> bool {
+        self.items.iter().any(|found| filter.origins.accepts(&found.origin))
     }
 }
 
-/// Values are fetched for the page only, unless the filter needs them. A name whose value vanishes meanwhile is left out, and
-/// the page filled from what follows: a page that is not full is the last one.
-fn list<K: Named, V>(
-    names: &BTreeSet<K>,
-    ask: &ListAsk,
-    value: impl Fn(&K) -> Option<V>,
-    has_wanted: impl Fn(&V) -> bool,
-) -> Listed<V> {
+/// A page of a list. Values are fetched for the page only, unless the filter needs them. A name whose value vanishes meanwhile is left out,
+/// and the page filled from what follows: a page that is not full is the last one.
+pub(crate) fn page<V: InView>(view: &ViewReader, ask: &ListAsk) -> Listed<Arc<V>> {
+    let (names, value) = (V::names(view), |key: &V::Key| V::find(view, key));
     let (skipped, size) = (ask.page.skipped(), ask.page.size as usize);
     let every_name = ask.group.as_str() == "*" && ask.name.as_str() == "*";
     let every_value = ask.filter == Filter::default();
@@ -213,17 +222,20 @@ fn list<K: Named, V>(
         return Listed { total: names.len(), rows };
     }
     let from = match &ask.namespace {
-        Some(namespace) => Bound::Included(K::first_of(namespace)),
+        Some(namespace) => Bound::Included(V::first_of(namespace)),
         None => Bound::Unbounded,
     };
-    let inside = |key: &&K| ask.namespace.as_deref().is_none_or(|namespace| key.parts().0 == namespace);
-    let matching = |key: &&K| every_name || ask.group.matches(key.parts().1) && ask.name.matches(key.parts().2);
+    let inside = |key: &&V::Key| ask.namespace.as_deref().is_none_or(|namespace| V::parts(key).0 == namespace);
+    let matching = |key: &&V::Key| {
+        let (_, group, name) = V::parts(key);
+        every_name || ask.group.matches(group) && ask.name.matches(name)
+    };
     let mut listed = Listed { total: 0, rows: Vec::new() };
     for key in names.range((from, Bound::Unbounded)).take_while(inside).filter(matching) {
         let on_page = listed.total >= skipped && listed.rows.len() < size;
         let found = if every_value && !on_page { None } else { value(key) };
         match found {
-            Some(found) if !has_wanted(&found) => {}
+            Some(found) if !found.has_wanted(&ask.filter) => {}
             Some(found) if on_page => {
                 listed.rows.push(found);
                 listed.total += 1;

@@ -10,13 +10,13 @@ use federation_core::time::{Millis, Mono, WallMs};
 use federation_core::what_if::{Hypothesis, SupposedDrain};
 use tokio_util::sync::CancellationToken;
 
-use super::hub::Hub;
-use super::plan_hub::PlanHub;
+use super::versions::ShownVersions;
 use federation_policy::PolicyReader;
 use federation_policy::exclusions::Exclusions;
 use federation_ports::commands::EngineCommands;
-use federation_ports::metrics::{ApiMetrics, Metrics};
+use federation_ports::metrics::{ApiMetrics, Metrics, WatchFace};
 use federation_ports::trouble::{Trouble, TroubleBoard};
+use federation_view::hub::{Hub, HubMetrics, Watched};
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
 use federation_view::what_if::{self, Effects, Lanes, Survey, TooManyOrders, Unanswered};
@@ -49,10 +49,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     troubles: TroubleBoard,
     exclusions: Exclusions,
-    hub: Hub,
-    plan_hub: PlanHub,
-    resolver: Resolver,
-    first_version: u64,
+    resolver: Arc<Resolver>,
+    versions: ShownVersions,
     started: Mono,
     draining: CancellationToken,
     started_wall: WallMs,
@@ -76,9 +74,7 @@ impl ApiState {
         exclusions: Exclusions,
         started: WallMs,
     ) -> Self {
-        let (hub, plan_hub) = (Hub::new(view.clone(), metrics.api.clone()), PlanHub::default());
-        // 1,024 versions for each millisecond of life: more than an engine makes, and below 2^53 (JSON) until 2248.
-        let first_version = started.0 << 10;
+        let (resolver, versions) = (Arc::new(resolver), ShownVersions::since(started));
         let (now, draining) = (view.now(), CancellationToken::new());
         let (started_wall, lanes) = (started, Lanes::default());
         Self(Arc::new(Inner {
@@ -89,10 +85,8 @@ impl ApiState {
             metrics,
             troubles,
             exclusions,
-            hub,
-            plan_hub,
             resolver,
-            first_version,
+            versions,
             started: now,
             draining,
             started_wall,
@@ -134,26 +128,25 @@ impl ApiState {
         &self.0.metrics.api
     }
 
-    pub(crate) fn resolver(&self) -> &Resolver {
+    pub(crate) fn resolver(&self) -> &Arc<Resolver> {
         &self.0.resolver
     }
 
-    pub(crate) fn plan_hub(&self) -> &PlanHub {
-        &self.0.plan_hub
+    /// A hub that is counted as `face`'s, and ends when the gateway stops.
+    pub(crate) fn hub<W: Watched>(&self, watched: W, face: WatchFace) -> Hub<W> {
+        let metrics = self.api_metrics();
+        let metrics = HubMetrics { watchers: metrics.watchers(face), encodings: metrics.watch_encodings.clone() };
+        Hub::new(watched, metrics, self.0.draining.clone())
     }
 
-    pub(crate) fn hub(&self) -> &Hub {
-        &self.0.hub
+    /// Which versions answers show.
+    pub(crate) fn versions(&self) -> ShownVersions {
+        self.0.versions
     }
 
     /// The version that answers show for a revision of the view.
     pub(crate) fn shown_version(&self, revision: Revision) -> u64 {
-        self.0.first_version.saturating_add(revision.0)
-    }
-
-    /// The revision that was shown as `version`, if this process showed it.
-    pub(crate) fn revision_shown_as(&self, version: u64) -> Option<Revision> {
-        version.checked_sub(self.0.first_version).map(Revision)
+        self.0.versions.shown(revision)
     }
 
     /// Since this state was made.

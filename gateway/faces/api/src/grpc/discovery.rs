@@ -1,5 +1,6 @@
 //! The calls of `federation.v1.Discovery` that have one answer.
 
+use federation_core::service::{FederatedConfig, FederatedService};
 use federation_proto::federation::v1 as pb;
 use federation_proto::federation::v1::discovery_server::Discovery;
 use tonic::{Code, Request, Response, Status};
@@ -21,7 +22,7 @@ impl DiscoveryFace {
 
     fn list_services(&self, request: &pb::ListServicesRequest) -> Result<pb::ListServicesResponse, Status> {
         let ask = wire::decode_services(request)?;
-        let listed = select::services(self.0.view(), &ask);
+        let listed = select::page::<FederatedService>(self.0.view(), &ask);
         let services = listed.rows.iter().map(|service| wire::encode_summary(service, &ask.filter.origins)).collect();
         let (page_no, page_size) = (ask.page.number, ask.page.size);
         Ok(pb::ListServicesResponse { total: listed.total as u64, page_no, page_size, services })
@@ -40,7 +41,7 @@ impl DiscoveryFace {
 
     fn list_configs(&self, request: &pb::ListConfigsRequest) -> Result<pb::ListConfigsResponse, Status> {
         let ask = wire::decode_configs(request)?;
-        let listed = select::configs(self.0.view(), &ask);
+        let listed = select::page::<FederatedConfig>(self.0.view(), &ask);
         let origins = &ask.filter.origins;
         let configs = listed.rows.iter().map(|config| wire::encode_config_summary(config, origins)).collect();
         let (page_no, page_size) = (ask.page.number, ask.page.size);

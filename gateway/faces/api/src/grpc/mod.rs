@@ -1,8 +1,9 @@
 //! The gRPC face: `federation.v1.Discovery` and `federation.v1.Routing`, health and reflection. All gRPC services of the gateway share one port.
 
+mod calls;
 mod discovery;
 mod encoded_once;
-mod events;
+pub(super) mod events;
 mod plan_wire;
 mod routing;
 mod wire;
@@ -21,10 +22,11 @@ use tonic::{Code, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use self::calls::{CallRoute, Streamed};
 use self::discovery::DiscoveryFace;
 pub use self::encoded_once::EncodedOnce;
-use self::events::WatchRoute;
-use self::routing::{ResolveRoute, RoutingFace, WatchResolveRoute};
+use self::events::WatchService;
+use self::routing::{ResolveCall, RoutingFace, WatchResolve};
 use super::ApiState;
 
 /// What health is asked about by name; the empty name is the whole server.
@@ -72,9 +74,9 @@ pub fn routes(state: &ApiState) -> (Routes, HealthReporter) {
     // The more specific path wins over the generated service's: these pass on bytes that were encoded once.
     let router = std::mem::take(routes.axum_router_mut());
     *routes.axum_router_mut() = router
-        .route_service(events::PATH, post_service(WatchRoute(state.clone())))
-        .route_service(routing::RESOLVE, post_service(ResolveRoute(state.clone())))
-        .route_service(routing::WATCH_RESOLVE, post_service(WatchResolveRoute(state.clone())));
+        .route_service(events::PATH, post_service(CallRoute(Streamed(WatchService::new(state)))))
+        .route_service(routing::RESOLVE, post_service(CallRoute(ResolveCall(state.clone()))))
+        .route_service(routing::WATCH_RESOLVE, post_service(CallRoute(Streamed(WatchResolve::new(state)))));
     (routes, reporter)
 }
 

@@ -23,7 +23,7 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::wire::{freshness, health};
 use crate::ask::{BadField, CallerParts, Filter, ResolveAsk, ServiceAsk};
-use crate::plan_hub::PlanTopic;
+use federation_view::hub::plans::PlanTopic;
 use federation_view::resolve::{
     CallerAsk, Depth, Encoded, Excerpt, Inputs, OriginState, Pieces, Planned, Unusable, Unused, origin_states,
 };

@@ -1,9 +1,7 @@
 //! `federation.v1.Routing`: `Resolve` and `WatchResolve` pass on plans that were encoded once, on paths of their own;
 //! `Explain` is answered by the generated server.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use federation_core::id::ServiceKey;
@@ -11,27 +9,29 @@ use federation_core::service::FederatedService;
 use federation_core::time::Mono;
 use federation_proto::federation::v1 as pb;
 use federation_proto::federation::v1::routing_server::Routing;
-use futures::Stream;
-use futures::future::BoxFuture;
 use prost::Message;
-use tonic::server::{Grpc, ServerStreamingService, UnaryService};
+use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
-use tower::Service;
 
+use super::calls::{Answer, Call, WatchCall};
 use super::encoded_once::EncodedOnce;
 use super::plan_wire::Spliced;
 use super::{discovery, plan_wire, wire};
 use crate::ApiState;
 use crate::ask::Origins;
-use crate::plan_hub::{EncodePlan, PlanWatcher, Told};
 use crate::select::Moment;
+use crate::versions::ShownVersions;
+use federation_ports::metrics::WatchFace;
+use federation_view::hub::plans::{EncodePlan, PlanMark, WatchedPlans};
+use federation_view::hub::{Hub, Watcher};
 use federation_view::resolve::{Encoded, Excerpt, Face, Inputs, Planned};
+use federation_view::view::ClusterTable;
 
 /// The paths of the calls that are answered here.
 pub(super) const RESOLVE: &str = "/federation.v1.Routing/Resolve";
 pub(super) const WATCH_RESOLVE: &str = "/federation.v1.Routing/WatchResolve";
 
-/// The calls of the service that are not [`ResolveRoute`]'s or [`WatchResolveRoute`]'s.
+/// The calls of the service that are not [`ResolveCall`]'s or [`WatchResolve`]'s.
 pub(super) struct RoutingFace(pub(super) ApiState);
 
 impl RoutingFace {
@@ -59,28 +59,17 @@ fn not_found(state: &ApiState, key: &ServiceKey) -> Status {
     Status::not_found(Moment::of(state.view()).looked_at_sentence(&what, &Origins::All))
 }
 
-/// Answers `Resolve`.
+/// Plans for one caller each, as they are kept.
 #[derive(Clone)]
-pub(super) struct ResolveRoute(pub(super) ApiState);
+pub(super) struct ResolveCall(pub(super) ApiState);
 
-impl Service<axum::extract::Request> for ResolveRoute {
-    type Response = axum::http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: axum::extract::Request) -> Self::Future {
-        let method = ResolveMethod(self.0.clone());
-        Box::pin(async move { Ok(Grpc::new(EncodedOnce::new()).unary(method, request).await) })
+impl Call for ResolveCall {
+    async fn answer(self, request: axum::extract::Request) -> Answer {
+        Grpc::new(EncodedOnce::new()).unary(self, request).await
     }
 }
 
-struct ResolveMethod(ApiState);
-
-impl UnaryService<pb::ResolveRequest> for ResolveMethod {
+impl UnaryService<pb::ResolveRequest> for ResolveCall {
     type Response = Spliced;
     type Future = std::future::Ready<Result<Response<Spliced>, Status>>;
 
@@ -94,8 +83,8 @@ fn resolve(state: &ApiState, request: &pb::ResolveRequest) -> Result<Spliced, St
     let ask = plan_wire::decode_resolve(request)?;
     let inputs = state.resolver().inputs();
     let asking = state.resolver().understand(&ask.caller, &inputs);
-    let encode = |planned: &Planned| Wire.encode(state, planned);
-    let found = state.resolver().kept(&ask.key, &asking, &inputs, Face::Proto, encode);
+    let encode = |planned: &Planned| PlanMessages::of(state).encode(planned);
+    let found = state.resolver().kept(&ask.key, &asking, &inputs, PlanMessages::FACE, encode);
     let found = found.ok_or_else(|| not_found(state, &ask.key))?;
     match found.encoded() {
         Encoded::Usable(pieces) => {
@@ -106,12 +95,53 @@ fn resolve(state: &ApiState, request: &pb::ResolveRequest) -> Result<Spliced, St
     }
 }
 
-/// Plans as messages.
-struct Wire;
+/// Begins to watch plans.
+#[derive(Clone)]
+pub(super) struct WatchResolve {
+    state: ApiState,
+    hub: Hub<WatchedPlans<PlanMessages>>,
+}
 
-impl EncodePlan for Wire {
-    fn encode(&self, state: &ApiState, planned: &Planned) -> Encoded {
-        plan_wire::encode(planned, state.shown_version(planned.stamp.revision()))
+impl WatchResolve {
+    pub(super) fn new(state: &ApiState) -> Self {
+        let watched = WatchedPlans::new(state.view().clone(), Arc::clone(state.resolver()), PlanMessages::of(state));
+        Self { state: state.clone(), hub: state.hub(watched, WatchFace::Resolve) }
+    }
+}
+
+impl WatchCall for WatchResolve {
+    type Request = pb::WatchResolveRequest;
+    type Watched = WatchedPlans<PlanMessages>;
+    const METHOD: &'static str = "WatchResolve";
+
+    fn state(&self) -> &ApiState {
+        &self.state
+    }
+
+    fn watch(&self, request: &pb::WatchResolveRequest) -> Result<Watcher<WatchedPlans<PlanMessages>>, Status> {
+        let topic = plan_wire::decode_watch(request)?;
+        // A text that is no fingerprint is as good as none.
+        let known = u64::from_str_radix(&request.last_fingerprint, 16).ok().map(PlanMark::Plan);
+        Ok(self.hub.watch(topic, known))
+    }
+}
+
+/// Plans as messages.
+pub(super) struct PlanMessages {
+    versions: ShownVersions,
+}
+
+impl PlanMessages {
+    fn of(state: &ApiState) -> Self {
+        Self { versions: state.versions() }
+    }
+}
+
+impl EncodePlan for PlanMessages {
+    const FACE: Face = Face::Proto;
+
+    fn encode(&self, planned: &Planned) -> Encoded {
+        plan_wire::encode(planned, self.versions.shown(planned.stamp.revision()))
     }
 
     fn plan(&self, encoded: &Encoded, service: &FederatedService, inputs: &Inputs, now: Mono) -> Bytes {
@@ -124,66 +154,9 @@ impl EncodePlan for Wire {
         }
     }
 
-    fn absent(&self, state: &ApiState, key: &ServiceKey) -> Bytes {
-        let absent = wire::encode_absent(key, &Moment::of(state.view()));
+    fn absent(&self, key: &ServiceKey, clusters: &Arc<ClusterTable>, now: Mono) -> Bytes {
+        let absent = wire::encode_absent(key, &Moment { clusters: Arc::clone(clusters), now });
         let event = pb::watch_resolve_response::Event::Absent(absent);
         pb::WatchResolveResponse { event: Some(event) }.encode_to_vec().into()
-    }
-}
-
-/// Answers `WatchResolve`.
-#[derive(Clone)]
-pub(super) struct WatchResolveRoute(pub(super) ApiState);
-
-impl Service<axum::extract::Request> for WatchResolveRoute {
-    type Response = axum::http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: axum::extract::Request) -> Self::Future {
-        let method = WatchResolveMethod(self.0.clone());
-        Box::pin(async move { Ok(Grpc::new(EncodedOnce::<_>::new()).server_streaming(method, request).await) })
-    }
-}
-
-struct WatchResolveMethod(ApiState);
-
-type Events = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
-
-impl ServerStreamingService<pb::WatchResolveRequest> for WatchResolveMethod {
-    type Response = Bytes;
-    type ResponseStream = Events;
-    type Future = std::future::Ready<Result<Response<Events>, Status>>;
-
-    fn call(&mut self, request: Request<pb::WatchResolveRequest>) -> Self::Future {
-        let answer = watch(&self.0, request.get_ref());
-        std::future::ready(discovery::counted(&self.0, "WatchResolve", answer))
-    }
-}
-
-fn watch(state: &ApiState, request: &pb::WatchResolveRequest) -> Result<Events, Status> {
-    let topic = plan_wire::decode_watch(request)?;
-    // A text that is no fingerprint is as good as none.
-    let told = u64::from_str_radix(&request.last_fingerprint, 16).ok().map(Told::Plan);
-    let watcher = state.plan_hub().watch(state, topic, told, Wire);
-    Ok(Box::pin(events(watcher, state.clone())))
-}
-
-fn events(mut watcher: PlanWatcher<Wire>, state: ApiState) -> impl Stream<Item = Result<Bytes, Status>> {
-    async_stream::stream! {
-        loop {
-            let bytes = tokio::select! { // Both are cancel-safe.
-                () = state.draining().cancelled() => {
-                    yield Err(Status::unavailable("the gateway is stopping"));
-                    break;
-                }
-                news = watcher.next() => news,
-            };
-            yield Ok(bytes);
-        }
     }
 }

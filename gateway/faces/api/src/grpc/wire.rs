@@ -42,7 +42,7 @@ pub(super) fn decode_services(request: &pb::ListServicesRequest) -> Result<ListA
     let filter = decode_filter(&request.origins, request.healthy_only)?;
     let page = decode_page(request.page_no, request.page_size)?;
     let (group, name) = (Some(request.group_name.as_str()), Some(request.service_name.as_str()));
-    ListAsk::services(request.namespace_id.as_deref(), group, name, filter, page)
+    ListAsk::of::<FederatedService>(request.namespace_id.as_deref(), group, name, filter, page)
 }
 
 pub(super) fn decode_service(request: &pb::GetServiceRequest) -> Result<ServiceAsk, BadField> {
@@ -56,9 +56,10 @@ pub(super) fn decode_watch(request: &pb::WatchServiceRequest) -> Result<ServiceA
 }
 
 pub(super) fn decode_configs(request: &pb::ListConfigsRequest) -> Result<ListAsk, BadField> {
-    let (origins, page) = (decode_origins(&request.origins)?, decode_page(request.page_no, request.page_size)?);
+    let filter = decode_filter(&request.origins, false)?;
+    let page = decode_page(request.page_no, request.page_size)?;
     let (group, data_id) = (Some(request.group_name.as_str()), Some(request.data_id.as_str()));
-    ListAsk::configs(request.namespace_id.as_deref(), group, data_id, origins, page)
+    ListAsk::of::<FederatedConfig>(request.namespace_id.as_deref(), group, data_id, filter, page)
 }
 
 pub(super) fn decode_config(request: &pb::GetConfigRequest) -> Result<ConfigAsk, BadField> {

@@ -3,6 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use federation_core::service::FederatedConfig;
 
 use federation_answers::discovery::{ConfigDocument, ConfigsDocument};
 use federation_answers::problem::ProblemDocument;
@@ -37,8 +38,8 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let ask = params::configs(query.as_deref())?;
-    let listed = select::configs(state.view(), &ask);
+    let ask = params::page::<FederatedConfig>(query.as_deref())?;
+    let listed = select::page(state.view(), &ask);
     let document = document::configs(&listed, ask.page, &ask.filter.origins);
     Ok(reply::json_tagged_by_content(&headers, &document))
 }
@@ -72,9 +73,6 @@ pub(super) async fn one(
         return Err(Problem::config_not_found(&ask.key.to_string(), &moment, &Origins::All));
     };
     let version = state.shown_version(moment.config_version(&config));
-    let tag = reply::version_tag(version, &ask.origins);
-    if reply::client_has(&headers, &tag) {
-        return Ok(reply::not_modified(tag));
-    }
-    Ok(reply::tagged(reply::json(&document::config(&config, &ask.origins, &moment, version)), tag))
+    let document = || document::config(&config, &ask.origins, &moment, version);
+    Ok(reply::json_tagged_by_version(&headers, version, &ask.origins, document))
 }

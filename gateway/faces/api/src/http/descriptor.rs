@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use federation_core::federation::{Membership, Stranger};
 use federation_core::id::ClusterId;
@@ -15,8 +12,11 @@ use federation_core::log::control::Descriptor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::problem::{Problem, ProblemDocument};
-use super::{body, params, reply};
+use federation_answers::problem::ProblemDocument;
+
+use super::body::Ordered;
+use super::problem::Problem;
+use super::{params, reply};
 use crate::ApiState;
 use federation_view::view::stuck_reason;
 
@@ -207,11 +207,10 @@ pub(super) async fn show(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn adopt(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    bytes: Result<Bytes, BytesRejection>,
+    body: Ordered,
 ) -> Result<Response, Problem> {
     params::none(query.as_deref())?;
-    let order: OrderBody = body::json(&headers, bytes)?;
+    let order: OrderBody = body.read()?;
     let own = &state.identity().cluster;
     let named: ClusterId =
         order.cluster.parse().map_err(|error| Problem::bad_parameter("cluster", Some(&order.cluster), &error))?;

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use federation_answers::drain::{DrainDocument, DrainsDocument, OrderBody, PatternBody};
 use federation_answers::problem::ProblemDocument;
@@ -18,9 +15,10 @@ use federation_core::time::Millis;
 use federation_core::what_if::{Hypothesis, SupposedDrain};
 use url::form_urlencoded;
 
+use super::body::Ordered;
 use super::problem::Problem;
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
-use super::{body, comparison, drain_document, reply};
+use super::{comparison, drain_document, reply};
 use crate::ApiState;
 use federation_ports::commands::CommandError;
 use federation_view::view::{ClusterTable, stuck_reason};
@@ -82,11 +80,11 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn order(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Ordered,
 ) -> Result<Response, Problem> {
     let limit = limit(query.as_deref())?;
-    let Order { order, last_ones, dry_run } = parse(&headers, body, &state.view().clusters())?;
+    let body: OrderBody = body.read()?;
+    let Order { order, last_ones, dry_run } = understand(body, &state.view().clusters())?;
     if dry_run {
         let hypothesis = Hypothesis { drains: vec![supposed(&order)], ..Hypothesis::default() };
         let survey = state.survey(hypothesis, limit).await?;
@@ -133,11 +131,6 @@ fn limit(query: Option<&str>) -> Result<usize, Problem> {
         }
     }
     Ok(limit.unwrap_or(DEFAULT_LIMIT))
-}
-
-fn parse(headers: &HeaderMap, body: Result<Bytes, BytesRejection>, clusters: &ClusterTable) -> Result<Order, Problem> {
-    let body: OrderBody = body::json(headers, body)?;
-    understand(body, clusters)
 }
 
 fn understand(body: OrderBody, clusters: &ClusterTable) -> Result<Order, Problem> {

@@ -1,13 +1,14 @@
 //! `/v1/watch`: one service as server-sent events.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use bytes::Bytes;
 use federation_answers::discovery::AbsentDocument;
 use federation_answers::problem::ProblemDocument;
@@ -19,13 +20,36 @@ use super::problem::Problem;
 use super::{document, params, reply};
 use crate::ApiState;
 use crate::ask::{Origins, ServiceAsk};
-use crate::hub::{Encode, Shown, Watcher};
 use crate::select::Moment;
+use crate::versions::ShownVersions;
 use federation_ports::metrics::WatchFace;
+use federation_view::hub::services::{EncodeService, ServiceMark, ServiceShown, WatchedServices};
+use federation_view::hub::{Hub, HubEnded, Watcher};
 
 /// How often a comment is sent, so that nobody on the way takes an idle connection for a dead one.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// Services as events.
+pub(crate) type WatchedEvents = WatchedServices<ServiceEvents>;
+
+/// Who watches services by events.
+#[derive(Clone)]
+pub(super) struct Watching {
+    hub: Hub<WatchedEvents>,
+    versions: ShownVersions,
+}
+
+/// The route of this face's watches, which share one hub.
+pub(super) fn routes(state: &ApiState) -> Router {
+    let watching = Watching { hub: hub(state), versions: state.versions() };
+    Router::new().route("/v1/watch", get(watch)).with_state(watching)
+}
+
+pub(crate) fn hub(state: &ApiState) -> Hub<WatchedEvents> {
+    let encode = ServiceEvents { versions: state.versions() };
+    state.hub(WatchedServices::new(state.view().clone(), encode), WatchFace::Sse)
+}
 
 /// One service now and after every change, as server-sent events.
 ///
@@ -50,13 +74,13 @@ const COMMENT: Bytes = Bytes::from_static(b":\n\n");
     ),
 )]
 pub(super) async fn watch(
-    State(state): State<ApiState>,
+    State(watching): State<Watching>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let ask = params::service(query.as_deref())?;
-    let watcher = state.hub().watch(ask, WatchFace::Sse, last_event(&state, &headers), encoder(&state));
-    let body = Body::from_stream(events(watcher, state, COMMENT_EVERY));
+    let watcher = watching.hub.watch(ask, last_event(watching.versions, &headers));
+    let body = Body::from_stream(events(watcher, COMMENT_EVERY));
     let headers = [
         (header::CONTENT_TYPE.as_str(), "text/event-stream"),
         (header::CACHE_CONTROL.as_str(), "no-store"),
@@ -66,46 +90,56 @@ pub(super) async fn watch(
 }
 
 /// The version of the last event that the client saw. An id that was not given out here is as good as none.
-fn last_event(state: &ApiState, headers: &HeaderMap) -> Option<Shown> {
+fn last_event(versions: ShownVersions, headers: &HeaderMap) -> Option<ServiceMark> {
     let id = headers.get("last-event-id")?.to_str().ok()?;
-    state.revision_shown_as(id.trim().parse().ok()?).map(Shown::Service)
+    versions.revision(id.trim().parse().ok()?).map(ServiceMark::Service)
 }
 
 pub(crate) fn events(
-    mut watcher: Watcher,
-    state: ApiState,
+    mut watcher: Watcher<WatchedEvents>,
     comment_every: Duration,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
     async_stream::stream! {
         let mut comments = tokio::time::interval_at(Instant::now() + comment_every, comment_every);
         comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let bytes = tokio::select! { // All three are cancel-safe.
-                () = state.draining().cancelled() => break,
+            let news = tokio::select! { // Both are cancel-safe.
                 news = watcher.next() => news,
-                _ = comments.tick() => COMMENT,
+                _ = comments.tick() => Ok(COMMENT),
             };
-            yield Ok(bytes);
+            match news {
+                Ok(bytes) => yield Ok(bytes),
+                Err(HubEnded) => break,
+            }
         }
     }
 }
 
-pub(crate) fn encoder(state: &ApiState) -> Encode {
-    let state = state.clone();
-    Arc::new(move |ask, service, moment| match service {
-        Some(service) => service_event(&state, ask, service, moment),
-        None => absent_event(ask, moment),
-    })
+/// Services as server-sent events.
+pub(crate) struct ServiceEvents {
+    versions: ShownVersions,
 }
 
-fn service_event(state: &ApiState, ask: &ServiceAsk, service: &FederatedService, moment: &Moment) -> Bytes {
-    let version = state.shown_version(moment.service_version(service));
+impl EncodeService for ServiceEvents {
+    type Topic = ServiceAsk;
+
+    fn encode(&self, ask: &ServiceAsk, shown: &ServiceShown) -> Bytes {
+        let moment = Moment::of_shown(shown);
+        match &shown.service {
+            Some(service) => service_event(self.versions, ask, service, &moment),
+            None => absent_event(ask, &moment),
+        }
+    }
+}
+
+fn service_event(versions: ShownVersions, ask: &ServiceAsk, service: &FederatedService, moment: &Moment) -> Bytes {
+    let version = versions.shown(moment.service_version(service));
     let document = reply::encode(&document::service(ask, service, moment, version));
     event(&format!("event: service\nid: {version}\ndata: "), &document)
 }
 
 /// Without an id: a client that comes back is told the state anew, whatever it is.
-fn absent_event(ask: &ServiceAsk, moment: &Moment) -> Bytes {
+pub(crate) fn absent_event(ask: &ServiceAsk, moment: &Moment) -> Bytes {
     let document = reply::encode(&AbsentDocument {
         namespace_id: ask.key.namespace().into(),
         group_name: ask.key.group().into(),

@@ -1,17 +1,15 @@
 //! `/v1/excluded`: clusters of which nothing counts at this gateway, by order of an operator.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use federation_answers::exclusion::{ExcludedDocument, ExclusionDocument, OrderBody, TakenDocument};
 use federation_answers::problem::ProblemDocument;
 use federation_core::id::ClusterId;
 use federation_core::intents::LONGEST_TEXT_BYTES;
 
+use super::body::Ordered;
 use super::problem::Problem;
-use super::{body, params, reply};
+use super::{params, reply};
 use crate::ApiState;
 use federation_policy::exclusions::{Exclusion, MOST};
 
@@ -50,11 +48,10 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn order(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    bytes: Result<Bytes, BytesRejection>,
+    body: Ordered,
 ) -> Result<Response, Problem> {
     params::none(query.as_deref())?;
-    let order: OrderBody = body::json(&headers, bytes)?;
+    let order: OrderBody = body.read()?;
     let cluster: ClusterId =
         order.cluster.parse().map_err(|error| Problem::bad_parameter("cluster", Some(&order.cluster), &error))?;
     if cluster == state.identity().cluster {

@@ -8,25 +8,14 @@ use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::ask::{
-    BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Origins, Page, ResolveAsk, ServiceAsk, Wellness,
+    BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Listable, Origins, Page, ResolveAsk, ServiceAsk, Wellness,
 };
 use federation_view::resolve::{Depth, Excerpt};
 
 /// Parameters that name one service.
 const SERVICE: &[Field] =
     &[Field::NamespaceId, Field::GroupName, Field::ServiceName, Field::Origin, Field::HealthyOnly];
-const SERVICES: &[Field] = &[
-    Field::NamespaceId,
-    Field::GroupName,
-    Field::ServiceName,
-    Field::Origin,
-    Field::HealthyOnly,
-    Field::PageNo,
-    Field::PageSize,
-];
 const CONFIG: &[Field] = &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin];
-const CONFIGS: &[Field] =
-    &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin, Field::PageNo, Field::PageSize];
 /// Parameters that name a service and a caller.
 const RESOLVE: &[Field] = &[
     Field::NamespaceId,
@@ -124,11 +113,11 @@ pub(super) fn policy(query: Option<&str>) -> Result<Option<ServiceKey>, Problem>
     Ok(Some(ServiceAsk::new(namespace, group, name.unwrap_or(""), Filter::default())?.key))
 }
 
-/// A page of services.
-pub(super) fn services(query: Option<&str>) -> Result<ListAsk, Problem> {
-    let params = Params::parse(query, SERVICES)?;
-    let (namespace, group, name) = params.names(Field::ServiceName);
-    Ok(ListAsk::services(namespace, group, name, params.filter()?, params.page()?)?)
+/// A page of a list.
+pub(super) fn page<L: Listable>(query: Option<&str>) -> Result<ListAsk, Problem> {
+    let params = Params::parse(query, L::FIELDS)?;
+    let (namespace, group, name) = params.names(L::NAME);
+    Ok(ListAsk::of::<L>(namespace, group, name, params.filter()?, params.page()?)?)
 }
 
 /// One config item.
@@ -136,13 +125,6 @@ pub(super) fn config(query: Option<&str>) -> Result<ConfigAsk, Problem> {
     let params = Params::parse(query, CONFIG)?;
     let (namespace, group, data_id) = params.names(Field::DataId);
     Ok(ConfigAsk::new(namespace, group, data_id.unwrap_or(""), params.origins()?)?)
-}
-
-/// A page of config items.
-pub(super) fn configs(query: Option<&str>) -> Result<ListAsk, Problem> {
-    let params = Params::parse(query, CONFIGS)?;
-    let (namespace, group, data_id) = params.names(Field::DataId);
-    Ok(ListAsk::configs(namespace, group, data_id, params.origins()?, params.page()?)?)
 }
 
 /// A plan for a caller. What needs no decoding is borrowed: this is asked most often of all.

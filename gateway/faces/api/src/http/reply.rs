@@ -28,7 +28,7 @@ pub(super) fn append(text: &mut Vec<u8>, document: &impl Serialize) {
 }
 
 /// Names a version of an answer. Weak: the ages in answers of one version differ.
-pub(super) fn version_tag(version: u64, filter: &(impl std::hash::Hash + Default + PartialEq)) -> HeaderValue {
+fn version_tag(version: u64, filter: &(impl std::hash::Hash + Default + PartialEq)) -> HeaderValue {
     let tag = if *filter == Default::default() {
         format!("W/\"{version}\"")
     } else {
@@ -49,7 +49,7 @@ pub(super) fn client_has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
 }
 
 /// The document with its tag, or that nothing has changed.
-pub(super) fn tagged(response: Response, tag: HeaderValue) -> Response {
+fn tagged(response: Response, tag: HeaderValue) -> Response {
     let mut response = response;
     response.headers_mut().insert(header::ETAG, tag);
     response
@@ -59,6 +59,20 @@ pub(super) fn tagged(response: Response, tag: HeaderValue) -> Response {
 pub(super) fn not_modified(tag: HeaderValue) -> Response {
     let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, ASK_AGAIN)];
     (StatusCode::NOT_MODIFIED, headers).into_response()
+}
+
+/// The document in this version, of what `filter` wants; or that the client has it already.
+pub(super) fn json_tagged_by_version<D: Serialize>(
+    headers: &HeaderMap,
+    version: u64,
+    filter: &(impl std::hash::Hash + Default + PartialEq),
+    document: impl FnOnce() -> D,
+) -> Response {
+    let tag = version_tag(version, filter);
+    if client_has(headers, &tag) {
+        return not_modified(tag);
+    }
+    tagged(json(&document()), tag)
 }
 
 /// The document, tagged by its bytes: for lists, which have no version.

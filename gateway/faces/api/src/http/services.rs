@@ -3,6 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use federation_core::service::FederatedService;
 
 use federation_answers::discovery::{ServiceDocument, ServicesDocument};
 use federation_answers::problem::ProblemDocument;
@@ -38,8 +39,8 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let ask = params::services(query.as_deref())?;
-    let listed = select::services(state.view(), &ask);
+    let ask = params::page::<FederatedService>(query.as_deref())?;
+    let listed = select::page(state.view(), &ask);
     let document = document::services(&listed, ask.page, &ask.filter.origins);
     Ok(reply::json_tagged_by_content(&headers, &document))
 }
@@ -74,11 +75,8 @@ pub(super) async fn one(
         return Err(not_found(&ask, &moment));
     };
     let version = state.shown_version(moment.service_version(&service));
-    let tag = reply::version_tag(version, &ask.filter);
-    if reply::client_has(&headers, &tag) {
-        return Ok(reply::not_modified(tag));
-    }
-    Ok(reply::tagged(reply::json(&document::service(&ask, &service, &moment, version)), tag))
+    let document = || document::service(&ask, &service, &moment, version);
+    Ok(reply::json_tagged_by_version(&headers, version, &ask.filter, document))
 }
 
 fn not_found(ask: &ServiceAsk, moment: &Moment) -> Problem {

@@ -69,7 +69,7 @@ async fn discovery(answers: &mut Answers) {
 fn absent(answers: &mut Answers) {
     let gateway = Gateway::new();
     let ask = ServiceAsk { key: key("orders"), filter: Filter::default() };
-    let event = events::encoder(&gateway.state)(&ask, None, &Moment::of(gateway.state.view()));
+    let event = events::absent_event(&ask, &Moment::of(gateway.state.view()));
     let event = std::str::from_utf8(&event).unwrap();
     answers.0.push(("absent.json", event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap().to_owned()));
 }
@@ -147,7 +147,11 @@ async fn the_gateway_itself(answers: &mut Answers) {
     answers.get("policy-of-a-service.json", &gateway, "/v1/policy?serviceName=orders").await;
     gateway.troubles.raise(TroubleKind::Storage, "/data/policy", "the disk is full");
     answers.get("status-with-a-trouble.json", &gateway, "/v1/status").await;
-    gateway.set_gateway(GatewayStatus { ready: false, reasons: vec!["the log is away".to_owned()], facts: vec![] });
+    gateway.set_gateway(GatewayStatus {
+        ready: false,
+        reasons: vec!["the log is away".to_owned()],
+        ..GatewayStatus::default()
+    });
     answers.get("problem-not-ready.json", &gateway, "/readyz").await;
 }
 

@@ -57,6 +57,7 @@ struct Gateway {
     clock: Arc<AtomicU64>,
     troubles: TroubleBoard,
     state: ApiState,
+    router: Router,
 }
 
 impl Gateway {
@@ -94,7 +95,8 @@ impl Gateway {
         let troubles = board.clone();
         let state =
             ApiState::new(identity, reader, commands, defaults, resolver, metrics, board, exclusions, WallMs(1));
-        Self { writer, policies, clock, troubles, state }
+        let router = super::http::router(state.clone());
+        Self { writer, policies, clock, troubles, state, router }
     }
 
     fn pass(&self, millis: u64) {
@@ -153,7 +155,7 @@ impl Gateway {
     }
 
     fn router(&self) -> Router {
-        super::http::router(self.state.clone())
+        self.router.clone()
     }
 
     async fn get(&self, path: &str) -> Answer {

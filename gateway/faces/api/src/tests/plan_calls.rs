@@ -8,9 +8,9 @@ use bytes::Bytes;
 
 use super::grpc::served;
 use super::*;
-use crate::plan_hub::{EncodePlan, PlanTopic};
 use federation_ports::metrics::WatchFace;
-use federation_view::resolve::{CallerAsk, Encoded, Inputs, Pieces, Planned};
+use federation_view::hub::plans::{EncodePlan, PlanTopic, WatchedPlans};
+use federation_view::resolve::{CallerAsk, Encoded, Face, Inputs, Pieces, Planned};
 
 fn live() -> Vec<ClusterStatus> {
     vec![cluster("frankfurt", Freshness::Live, 3), cluster("shanghai", Freshness::Live, 1)]
@@ -239,10 +239,7 @@ async fn watchers_of_one_plan_share_one_encoding_and_leave_nothing_behind() {
         watchers.push(plans);
     }
     let open = || gateway.state.api_metrics().watchers(WatchFace::Resolve).get();
-    assert_eq!(
-        (open(), gateway.state.plan_hub().topics(), gateway.state.api_metrics().watch_encodings.get()),
-        (300, 1, 1)
-    );
+    assert_eq!((open(), gateway.state.api_metrics().watch_encodings.get()), (300, 1));
     gateway.drain("shanghai", 10, 1);
     for plans in &mut watchers {
         assert_eq!(plans.shares().await, [900_000, 100_000]);
@@ -253,7 +250,6 @@ async fn watchers_of_one_plan_share_one_encoding_and_leave_nothing_behind() {
     while gateway.state.api_metrics().watchers(WatchFace::Resolve).get() > 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(gateway.state.plan_hub().topics(), 0);
 }
 
 #[tokio::test]
@@ -289,7 +285,9 @@ async fn watches_of_plans_end_as_unavailable_when_the_gateway_stops() {
 struct Named;
 
 impl EncodePlan for Named {
-    fn encode(&self, _: &ApiState, planned: &Planned) -> Encoded {
+    const FACE: Face = Face::Proto;
+
+    fn encode(&self, planned: &Planned) -> Encoded {
         Encoded::Usable(Pieces::new(Vec::new(), vec![0], 0..0, planned.fingerprint()))
     }
 
@@ -298,7 +296,7 @@ impl EncodePlan for Named {
         Bytes::copy_from_slice(&pieces.fingerprint.to_le_bytes())
     }
 
-    fn absent(&self, _: &ApiState, _: &ServiceKey) -> Bytes {
+    fn absent(&self, _: &ServiceKey, _: &Arc<ClusterTable>, _: Mono) -> Bytes {
         Bytes::new()
     }
 }
@@ -309,13 +307,16 @@ async fn each_change_that_does_not_change_the_plan_is_silent() {
     gateway.put(pair(7));
     gateway.set_clusters(live());
     let topic = PlanTopic { key: key("pair"), caller: CallerAsk::default() };
-    let mut watcher = gateway.state.plan_hub().watch(&gateway.state, topic, None, Named);
-    let mut last = watcher.next().await;
+    let (view, resolver) = (gateway.state.view().clone(), Arc::clone(gateway.state.resolver()));
+    let hub = gateway.state.hub(WatchedPlans::new(view, resolver, Named), WatchFace::Resolve);
+    let mut watcher = hub.watch(topic, None);
+    let mut last = watcher.next().await.unwrap();
     let mut step = async |name: &str, gateway: &mut Gateway, change: &dyn Fn(&mut Gateway), news: bool| {
         change(gateway);
         let told = futures::poll!(std::pin::pin!(watcher.next()));
         assert_eq!(told.is_ready(), news, "{name}");
         if let std::task::Poll::Ready(told) = told {
+            let told = told.unwrap();
             assert_ne!(std::mem::replace(&mut last, told.clone()), told, "{name}");
         }
     };

@@ -144,16 +144,16 @@ async fn watchers_on_many_threads_share_the_same_bytes() {
     let mut gateway = Gateway::new();
     gateway.put(orders(5));
     let ask = ServiceAsk { key: key("orders"), filter: Filter::default() };
-    let encode: crate::hub::Encode = Arc::new(|_, _, _| vec![0; 1000].into());
+    let hub = crate::grpc::events::hub(&gateway.state);
     let mut tasks = tokio::task::JoinSet::new();
     let told = Arc::new(tokio::sync::Barrier::new(201));
     for _ in 0..200 {
-        let mut watcher = gateway.state.hub().watch(ask.clone(), WatchFace::Grpc, None, Arc::clone(&encode));
+        let mut watcher = hub.watch(ask.clone(), None);
         let told = Arc::clone(&told);
         tasks.spawn(async move {
-            let first = watcher.next().await.as_ptr() as usize;
+            let first = watcher.next().await.unwrap().as_ptr() as usize;
             told.wait().await;
-            (first, watcher.next().await.as_ptr() as usize)
+            (first, watcher.next().await.unwrap().as_ptr() as usize)
         });
     }
     told.wait().await;
@@ -183,19 +183,19 @@ async fn open_watches_are_counted_and_leave_nothing_behind() {
     let open = || gateway.state.api_metrics().watchers(WatchFace::Sse).get();
     let watchers =
         [Events::open(&gateway, "serviceName=a", None).await, Events::open(&gateway, "serviceName=a", None).await];
-    assert_eq!((open(), gateway.state.hub().topics()), (2, 1));
+    assert_eq!(open(), 2);
     drop(watchers);
-    assert_eq!((open(), gateway.state.hub().topics()), (0, 0));
+    assert_eq!(open(), 0);
 }
 
 #[tokio::test]
 async fn an_idle_watch_is_kept_open_by_comments() {
     let gateway = Gateway::new();
     let ask = ServiceAsk { key: key("orders"), filter: Filter::default() };
-    let watcher = gateway.state.hub().watch(ask, WatchFace::Sse, None, events::encoder(&gateway.state));
+    let watcher = events::hub(&gateway.state).watch(ask, None);
     let every = Duration::from_millis(20);
     let began = std::time::Instant::now();
-    let told: Vec<_> = events::events(watcher, gateway.state.clone(), every).take(4).collect().await;
+    let told: Vec<_> = events::events(watcher, every).take(4).collect().await;
     assert!(told[0].as_ref().unwrap().starts_with(b"event: absent"));
     assert!(told[1..].iter().all(|comment| comment.as_ref().unwrap() == ":\n\n"));
     assert!(began.elapsed() >= 3 * every);
