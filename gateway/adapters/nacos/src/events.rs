@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use federation_core::input::LocalInput;
-use nacos_protocol::client::{Call, Cause, Event, Events, Refusal, ServerAbilities, ServiceName, ServiceSource};
+use nacos_protocol::client::{
+    Call, Cause, Event, Events, ListSource, Refusal, ServerAbilities, ServiceName, ServiceSource,
+};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::about::About;
 use super::calls::{ApiCall, Trouble};
 use super::names::PUBLIC;
-use super::shared::{Context, EngineGone, Link, ListSource};
+use super::shared::{Context, EngineGone, Link};
 
 /// How often the engine is told at most that Nacos was heard. A word that is late by this much makes no fact look stale.
 const HEARD_EVERY: Duration = Duration::from_millis(500);

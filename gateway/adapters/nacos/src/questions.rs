@@ -6,7 +6,7 @@ use federation_core::id::ServiceKey;
 use federation_core::input::{LocalInput, ServiceReading};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use nacos_protocol::client::ServiceName;
+use nacos_protocol::client::{ListSource, ServiceName};
 use nacos_protocol::message::naming::ServiceInfo;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ use super::about::About;
 use super::calls::{ApiCall, Trouble};
 use super::instance;
 use super::queue::Finish;
-use super::shared::{Context, EngineGone, ListSource, Question, Told};
+use super::shared::{Context, EngineGone, Question, Told};
 
 /// Questions in flight at most: a sweep over many services must not press Nacos.
 pub(super) const IN_FLIGHT: usize = 8;

@@ -8,7 +8,7 @@ use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::input::{Input, LocalInput, ServiceReading};
 use foldhash::fast::RandomState;
 use nacos_protocol::admin::Admin;
-use nacos_protocol::client::{Client, ServiceName};
+use nacos_protocol::client::{Client, ListSource, NewestList, ServiceName};
 use nacos_protocol::message::naming::ServiceInfo;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -50,15 +50,6 @@ pub(super) struct Link {
     pub(super) persistent_instances: bool,
 }
 
-/// Why a list comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ListSource {
-    /// The server's own word: newest by its place in the stream.
-    Stream,
-    /// An answer, which a push may have overtaken.
-    Answer,
-}
-
 /// What became of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
@@ -72,8 +63,7 @@ pub(super) enum Told {
 
 struct Watch {
     key: ServiceKey,
-    /// `lastRefTime` of the newest list told, with the connection it came over: clocks of two servers cannot be compared.
-    newest: (u64, i64),
+    newest: NewestList,
     skipped: Skipped,
 }
 
@@ -225,10 +215,9 @@ impl Shared {
             return Ok(Told::Outdated);
         }
         let Some(watch) = watches.services.get_mut(name) else { return Ok(Told::Unwanted) };
-        if source == ListSource::Answer && watch.newest.0 == generation && built < watch.newest.1 {
+        if !watch.newest.admits(generation, built, source) {
             return Ok(Told::Outdated);
         }
-        watch.newest = (generation, built);
         watch.note_skipped(list.skipped);
         permit.send(News::from(Input::Local(news(watch.key.clone(), list.instances, protected))));
         Ok(Told::Yes)
@@ -244,7 +233,7 @@ impl Shared {
         let count = {
             let mut watches = self.watches();
             watches.gate.asked_for(name.clone(), &key);
-            let watch = Watch { key, newest: (0, 0), skipped: Skipped::default() };
+            let watch = Watch { key, newest: NewestList::default(), skipped: Skipped::default() };
             if watches.services.insert(name.clone(), watch).is_none() {
                 self.rules.service_came(&name);
             }

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::link::Link;
 use super::memory::Memory;
 use super::pushes::Echoes;
-use super::{ClientOptions, Event, ServiceName, ServiceSource};
+use super::{ClientOptions, Event, ListSource, ServiceName, ServiceSource};
 use crate::cluster::Cluster;
 use crate::message::naming::ServiceInfo;
 
@@ -64,7 +64,8 @@ impl Context {
     ) -> Result<(), OwnerGone> {
         let permit = self.events.reserve().await.map_err(|_| OwnerGone)?;
         let mut memory = self.shared.memory();
-        if memory.note_snapshot(&service, info.last_ref_time, source == ServiceSource::Push) {
+        let from = if source == ServiceSource::Push { ListSource::Stream } else { ListSource::Answer };
+        if memory.note_snapshot(&service, generation, info.last_ref_time, from) {
             permit.send(Event::Service { generation, service, info, source });
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tokio::sync::oneshot;
 
-use super::{Call, CallError, ConfigName, ServiceName};
+use super::{Call, CallError, ConfigName, ListSource, NewestList, ServiceName};
 use crate::message::naming::{GROUP_SEPARATOR, Instance, ServiceInfo};
 
 /// Something that may have to be brought in line with what is wanted.
@@ -57,8 +57,7 @@ pub(super) struct Pattern {
 /// What is wanted, and what of it waits to be noticed.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// The `lastRefTime` of the newest push on this connection, or `i64::MIN`.
-    subscriptions: HashMap<ServiceName, i64>,
+    subscriptions: HashMap<ServiceName, NewestList>,
     /// Namespaces in which a (group, service) is subscribed: pushes do not say theirs.
     namespaces: HashMap<(String, String), BTreeSet<String>>,
     /// The md5 that the owner holds.
@@ -80,7 +79,7 @@ impl Memory {
         }
         let key = (service.group.clone(), service.service.clone());
         self.namespaces.entry(key).or_default().insert(service.namespace.clone());
-        self.subscriptions.insert(service.clone(), i64::MIN);
+        self.subscriptions.insert(service.clone(), NewestList::default());
         self.inbox.push(Subject::Subscription(service));
     }
 
@@ -112,17 +111,16 @@ impl Memory {
         namespaces.into_iter().flatten().map(|namespace| ServiceName::new(namespace, group, service)).collect()
     }
 
-    /// Notes a snapshot that is about to be told. False if it must not be: nobody wants it any more, or (unless it is a push) a newer one
-    /// has been told on this connection.
-    pub(super) fn note_snapshot(&mut self, service: &ServiceName, last_ref_time: i64, is_push: bool) -> bool {
-        match self.subscriptions.get_mut(service) {
-            None => false,
-            Some(newest) if !is_push && last_ref_time < *newest => false,
-            Some(newest) => {
-                *newest = last_ref_time;
-                true
-            }
-        }
+    /// Notes a snapshot that is about to be told. False if it must not be: nobody wants it any more, or a newer one has been told.
+    pub(super) fn note_snapshot(
+        &mut self,
+        service: &ServiceName,
+        generation: u64,
+        last_ref_time: i64,
+        from: ListSource,
+    ) -> bool {
+        let newest = self.subscriptions.get_mut(service);
+        newest.is_some_and(|newest| newest.admits(generation, last_ref_time, from))
     }
 
     /// Has the subscription of some service ended and made anew, if there is one: `pick` chooses among them.
@@ -236,7 +234,6 @@ impl Memory {
     pub(super) fn start_over(&mut self) -> Vec<Subject> {
         self.inbox.clear();
         self.config_inbox = self.configs.keys().cloned().collect();
-        self.subscriptions.values_mut().for_each(|newest| *newest = i64::MIN);
         self.patterns.values_mut().for_each(|pattern| pattern.ready = false);
         let registrations = self.registrations.keys().cloned().map(Subject::Registration);
         let configs: BTreeSet<String> = self.configs.keys().map(|config| config.namespace.clone()).collect();
@@ -264,18 +261,17 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_older_than_a_push_is_not_told_but_every_push_is() {
+    fn a_snapshot_is_told_while_somebody_wants_it_and_if_no_newer_one_was() {
         let service = ServiceName::new("public", "G", "s");
         let mut memory = Memory::default();
-        assert!(!memory.note_snapshot(&service, 1, true), "nobody wants it");
+        assert!(!memory.note_snapshot(&service, 1, 1, ListSource::Stream), "nobody wants it");
         memory.subscribe(service.clone());
-        for (last_ref_time, is_push, told) in
-            [(5, false, true), (6, true, true), (5, false, false), (6, false, true), (4, true, true), (5, false, true)]
-        {
-            assert_eq!(memory.note_snapshot(&service, last_ref_time, is_push), told, "{last_ref_time} {is_push}");
-        }
+        assert!(memory.note_snapshot(&service, 1, 6, ListSource::Stream));
+        assert!(!memory.note_snapshot(&service, 1, 5, ListSource::Answer), "overtaken by the push");
         memory.start_over();
-        assert!(memory.note_snapshot(&service, 1, false), "another server has another clock");
+        assert!(memory.note_snapshot(&service, 2, 1, ListSource::Answer), "another server has another clock");
+        memory.unsubscribe(&service);
+        assert!(!memory.note_snapshot(&service, 2, 2, ListSource::Stream), "nobody wants it any more");
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod fuzzy;
 mod link;
 mod memory;
 mod name;
+mod newest;
 mod pump;
 mod pushes;
 mod redo;
@@ -41,6 +42,7 @@ pub use connection::Connection;
 pub use error::CallError;
 pub use event::{Call, Cause, Event, Events, Refusal, ServerAbilities, ServiceSource};
 pub use name::{ConfigName, ServiceName};
+pub use newest::{ListSource, NewestList};
 
 use context::{Context, Shared};
 use link::Link;
