@@ -183,6 +183,13 @@ impl From<Registration> for Instance {
 #[serde(transparent)]
 pub struct Offered<T>(pub Option<T>);
 
+impl<T> Offered<T> {
+    /// Whether nothing is offered; then nothing is written, not even null.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 impl<T> From<T> for Offered<T> {
     fn from(offered: T) -> Self {
         Self(Some(offered))
