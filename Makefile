@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit sim golden test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
+.PHONY: help demo test test-all check unit sim golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ demo: ## three regions in one process, no other software
 test: ## everything: fmt, clippy, unit, property, contract and end-to-end tests on real Kafka and Nacos
 	@tests/run
 
-test-all: test trials bench-drain bench-stranger ## test, and what takes longer: faults of brokers by rounds, benchmarks with bounds; two hours
+test-all: test audit trials bench-drain bench-stranger ## test, and what takes longer: dependencies, faults of brokers by rounds, benchmarks with bounds; two hours
 
 check: ## format, lints, tidiness, documentation: before each commit
 	cargo fmt --all --check
@@ -33,6 +33,14 @@ sim: ## one seed of the simulation, all its effects (SEED=1 STEPS=40); the same 
 golden: ## writes golden files anew: documents of the API, tables and help texts of the command line
 	NACOS_FED_GOLDEN=write cargo test --quiet --package federation-api golden
 	NACOS_FED_GOLDEN=write cargo test --quiet --package federation-gateway --lib golden
+
+SECONDS ?= 60
+TARGET ?=
+fuzz: ## decoders with bytes that nobody chose, all or one (SECONDS=60 TARGET=policy), from another seed each time
+	@cargo run --quiet --bin fuzz -- --seconds $(SECONDS) --target "$(TARGET)"
+
+audit: ## licences, sources, doubles and advisories of dependencies; the first time it installs cargo-deny
+	@tests/audit
 
 FACE ?= api
 test-face: ## the tests of one face alone (FACE=api)

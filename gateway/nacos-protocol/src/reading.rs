@@ -183,6 +183,13 @@ impl From<Registration> for Instance {
 #[serde(transparent)]
 pub struct Offered<T>(pub Option<T>);
 
+impl<T> Offered<T> {
+    /// Whether nothing is offered; then nothing is written, not even null.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 impl<T> From<T> for Offered<T> {
     fn from(offered: T) -> Self {
         Self(Some(offered))
@@ -216,13 +223,15 @@ pub(crate) enum Scalar<'a> {
     Truth(bool),
     /// An object or a list.
     Structure,
+    /// A text with half of a surrogate pair: legal where JSON is only looked over, and no text of any language but Java's.
+    Broken,
 }
 
 impl<'a> From<&'a RawValue> for Scalar<'a> {
     fn from(raw: &'a RawValue) -> Self {
         let text = raw.get();
         match text.as_bytes().first() {
-            Some(b'"') => Self::Text(serde_json::from_str(text).expect("it was read as a JSON text")),
+            Some(b'"') => serde_json::from_str(text).map_or(Self::Broken, Self::Text),
             Some(b'{' | b'[') => Self::Structure,
             Some(b't') => Self::Truth(true),
             Some(b'f') => Self::Truth(false),
@@ -244,7 +253,7 @@ impl Coerced for Option<String> {
             Scalar::Text(text) => Some(Some(text)),
             Scalar::Number(literal) => Some(Some(literal.to_owned())),
             Scalar::Truth(truth) => Some(Some(truth.to_string())),
-            Scalar::Structure => None,
+            Scalar::Structure | Scalar::Broken => None,
         }
     }
 }
@@ -262,7 +271,7 @@ impl Coerced for i64 {
             Scalar::Text(text) if text.trim().is_empty() => Some(0),
             Scalar::Text(text) => text.trim().parse().ok(),
             Scalar::Number(literal) => literal.parse().ok().or_else(|| truncated(double(literal)?)),
-            Scalar::Truth(_) | Scalar::Structure => None,
+            Scalar::Truth(_) | Scalar::Structure | Scalar::Broken => None,
         }
     }
 }
@@ -286,7 +295,7 @@ impl Coerced for f64 {
             Scalar::Text(text) if text.trim().is_empty() => Some(0.0),
             Scalar::Text(text) => double(&text),
             Scalar::Number(literal) => double(literal),
-            Scalar::Truth(_) | Scalar::Structure => None,
+            Scalar::Truth(_) | Scalar::Structure | Scalar::Broken => None,
         }
     }
 }
@@ -302,7 +311,7 @@ impl Coerced for bool {
                 _ => None,
             },
             Scalar::Number(literal) => literal.parse::<i64>().ok().map(|number| number != 0),
-            Scalar::Structure => None,
+            Scalar::Structure | Scalar::Broken => None,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use nacos_protocol::message::config::{ConfigBatchListenRequest, ConfigChangeNotifyRequest, ConfigQueryResponse};
 use nacos_protocol::message::internal::{ConnectResetRequest, ConnectionSetupRequest, ErrorResponse};
 use nacos_protocol::message::naming::{
-    Instance, NamingFuzzyWatchSyncRequest, NotifySubscriberRequest, QueryServiceResponse, ServiceInfo,
-    ServiceListRequest, SubscribeServiceRequest, SubscribeServiceResponse,
+    BatchInstanceRequest, Instance, InstanceRequest, NamingFuzzyWatchSyncRequest, NotifySubscriberRequest,
+    QueryServiceResponse, ServiceInfo, ServiceListRequest, SubscribeServiceRequest, SubscribeServiceResponse,
 };
 use nacos_protocol::message::{Message, Outcome, Response};
 use nacos_protocol::payload::{DecodeError, Payload};
@@ -76,6 +76,8 @@ fn output_never_says_null_and_leaves_absent_fields_out() {
         json(&SubscribeServiceResponse::default()),
         json(&ConfigQueryResponse::failed(300, "config data not exist")),
         json(&ConnectionSetupRequest::default()),
+        json(&InstanceRequest::default()),
+        json(&BatchInstanceRequest::default()),
         json(&NotifySubscriberRequest { service_info: Some(ServiceInfo::default()), ..Default::default() }),
         json(&QueryServiceResponse {
             service_info: Some(ServiceInfo {

@@ -33,6 +33,7 @@ requests! { "naming"
         #[serde(rename = "type")]
         operation: String,
         /// The instance.
+        #[serde(skip_serializing_if = "Offered::is_none")]
         instance: Offered<Instance>,
     }
 
@@ -48,6 +49,7 @@ requests! { "naming"
         #[serde(rename = "type")]
         operation: String,
         /// The instance.
+        #[serde(skip_serializing_if = "Offered::is_none")]
         instance: Offered<Instance>,
     }
 
@@ -63,6 +65,7 @@ requests! { "naming"
         #[serde(rename = "type")]
         operation: String,
         /// The set.
+        #[serde(skip_serializing_if = "Offered::is_none")]
         instances: Offered<Vec<Instance>>,
     }
 

@@ -157,6 +157,20 @@ fn a_registration_over_grpc_is_read_by_the_same_rules() {
     }
 }
 
+#[test]
+fn half_of_a_surrogate_pair_is_no_text_and_refused_everywhere() {
+    for half in [r#""\ud800""#, r#""a\udc00b""#] {
+        assert!(metadata(&format!(r#"{{"a":{half}}}"#)).is_err(), "metadata {half}");
+        for field in ["ip", "port", "weight", "cluster"] {
+            assert!(Beat::parse(&format!(r#"{{"{field}":{half}}}"#)).is_err(), "a beat with the {field} {half}");
+        }
+        let registration = format!(r#"{{"ip":{half},"port":80}}"#);
+        let mut json = serde_json::Deserializer::from_str(&registration);
+        assert!(Offered::<Instance>::read(&mut json).is_err(), "a registration with {half}");
+    }
+    assert_eq!(metadata(r#"{"a":"\ud83d\ude00"}"#).unwrap()["a"], "\u{1f600}");
+}
+
 proptest! {
     /// Whatever metadata an instance has, both doors read the same of its JSON.
     #[test]

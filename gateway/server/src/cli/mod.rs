@@ -24,7 +24,7 @@ mod route;
 mod serve;
 mod service;
 mod services;
-mod sse;
+pub mod sse;
 mod status;
 mod table;
 mod watch;

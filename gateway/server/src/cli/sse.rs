@@ -4,7 +4,7 @@
 
 /// What a piece of the stream completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub enum Message {
     /// An event with its name and data; the name is `message` where none was given.
     Event {
         /// Its name.
@@ -22,11 +22,11 @@ const LONGEST_LINE_BYTES: usize = 64 << 20;
 /// A line that is longer than any event of a gateway.
 #[derive(Debug, thiserror::Error)]
 #[error("a line of the stream is longer than {LONGEST_LINE_BYTES} bytes")]
-pub(super) struct LineTooLong;
+pub struct LineTooLong;
 
 /// Puts events together from pieces.
 #[derive(Default)]
-pub(super) struct Decoder {
+pub struct Decoder {
     line: Vec<u8>,
     name: String,
     data: Option<String>,
@@ -34,7 +34,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Takes the next piece; gives what it completed.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Result<Vec<Message>, LineTooLong> {
+    pub fn push(&mut self, piece: &[u8]) -> Result<Vec<Message>, LineTooLong> {
         let mut messages = Vec::new();
         let mut lines = piece.split(|byte| *byte == b'\n').peekable();
         while let Some(part) = lines.next() {

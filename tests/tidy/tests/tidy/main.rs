@@ -108,6 +108,26 @@ fn no_crate_knows_more_of_the_others_than_it_may() {
     none(&found);
 }
 
+/// Packages whose crate has another name, or which only generated code names: what stands in the sources in their place.
+const NAMED_OTHERWISE: [(&str, &str); 3] =
+    [("md-5", "md5"), ("tonic-prost", "tonic_prost_build"), ("prost-types", "tonic_prost_build")];
+
+#[test]
+fn every_dependency_is_named_in_the_sources_of_its_package() {
+    let mut found = Vec::new();
+    for package in source::packages() {
+        let code: Vec<String> = source::under(&package.folder).iter().map(Source::code).collect();
+        for name in &package.declared {
+            let otherwise = NAMED_OTHERWISE.iter().find(|(package, _)| package == name);
+            let word = otherwise.map_or_else(|| name.replace('-', "_"), |(_, word)| (*word).to_owned());
+            if !code.iter().any(|code| source::has_word(code, &word)) {
+                found.push(format!("{}/Cargo.toml: {name} is not used", package.folder));
+            }
+        }
+    }
+    none(&found);
+}
+
 #[test]
 fn the_core_has_no_runtime_clock_socket_lock_or_chance() {
     const BANNED: [&str; 12] = [
@@ -221,4 +241,26 @@ fn every_link_between_documents_leads_somewhere() {
         let broken = source::links(&source.text).into_iter().filter(|link| !Path::new(&folder.join(link)).exists());
         broken.map(|link| format!("{}: links to {link}, which does not exist", source.name)).collect()
     }));
+}
+
+/// What stands in place of tests where there are none.
+const NOT_SHOWN: &str = "not shown by a test";
+
+#[test]
+fn every_failure_names_tests_that_exist_or_says_that_there_are_none() {
+    let sources = rust_files();
+    let tests: BTreeSet<&str> = sources.iter().flat_map(|source| source::tests(&source.text)).collect();
+    let failures = read(&workspace().join("docs/failures.md"));
+    let rows = source::last_cells(&failures, "shown by");
+    assert!(rows.len() > 100, "{} rows are read of docs/failures.md", rows.len());
+    let mut found = Vec::new();
+    for (failure, shown) in rows {
+        let names: Vec<&str> = shown.split(", ").filter_map(|name| name.strip_prefix('`')?.strip_suffix('`')).collect();
+        if shown != NOT_SHOWN && names.len() != shown.split(", ").count() {
+            found.push(format!("docs/failures.md: {failure}: neither names of tests nor `{NOT_SHOWN}`: {shown}"));
+        }
+        let missing = names.into_iter().filter(|name| !tests.contains(name));
+        found.extend(missing.map(|name| format!("docs/failures.md: {failure}: there is no test {name}")));
+    }
+    none(&found);
 }

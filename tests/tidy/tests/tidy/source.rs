@@ -120,6 +120,8 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// What it depends on outside its tests.
     pub(crate) dependencies: BTreeSet<String>,
+    /// What it, its tests and its build script depend on.
+    pub(crate) declared: BTreeSet<String>,
 }
 
 impl Package {
@@ -135,7 +137,8 @@ pub(crate) fn packages() -> Vec<Package> {
     let packages = below(&workspace(), &manifest).into_iter().map(|source| Package {
         folder: source.name.trim_end_matches("/Cargo.toml").to_owned(),
         name: package_name(&source.text),
-        dependencies: dependencies(&source.text),
+        dependencies: dependencies(&source.text, &["dependencies"]),
+        declared: dependencies(&source.text, &["dependencies", "dev-dependencies", "build-dependencies"]),
     });
     packages.collect()
 }
@@ -145,18 +148,57 @@ fn package_name(manifest: &str) -> String {
     line.trim_matches('"').into()
 }
 
-/// The names in the section of dependencies.
-fn dependencies(manifest: &str) -> BTreeSet<String> {
+/// The names in these sections.
+fn dependencies(manifest: &str, sections: &[&str]) -> BTreeSet<String> {
     let mut inside = false;
     let mut names = BTreeSet::new();
     for line in manifest.lines() {
         if let Some(header) = line.strip_prefix('[') {
-            inside = header == "dependencies]";
+            inside = sections.iter().any(|section| header.strip_suffix(']') == Some(section));
         } else if inside && let Some(name) = line.split(['.', '=', ' ']).next().filter(|name| !name.is_empty()) {
             names.insert(name.to_owned());
         }
     }
     names
+}
+
+/// Whether a name stands in the code by itself, not as a part of another.
+pub(crate) fn has_word(code: &str, word: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    code.match_indices(word)
+        .any(|(at, _)| !code[..at].ends_with(is_part) && !code[at + word.len()..].starts_with(is_part))
+}
+
+/// The names of tests: of functions after an attribute that makes them one.
+pub(crate) fn tests(text: &str) -> Vec<&str> {
+    let mut is_next = false;
+    let mut names = Vec::new();
+    for line in text.lines() {
+        let line = line.trim_start();
+        is_next |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        if is_next && let Some((_, rest)) = line.split_once("fn ") {
+            is_next = false;
+            names.extend(rest.split(['(', '<']).next());
+        }
+    }
+    names
+}
+
+/// The last cells of the rows of a document's tables whose last column has this title, each with its row's first cell.
+pub(crate) fn last_cells<'a>(text: &'a str, title: &str) -> Vec<(&'a str, &'a str)> {
+    let mut inside = false;
+    let mut cells = Vec::new();
+    for line in text.lines() {
+        let row: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let is_row = line.starts_with('|') && !line.starts_with("|---");
+        match (row.first(), row.last()) {
+            _ if !line.starts_with('|') => inside = false,
+            (_, Some(last)) if *last == title => inside = true,
+            (Some(first), Some(last)) if inside && is_row => cells.push((*first, *last)),
+            _ => {}
+        }
+    }
+    cells
 }
 
 /// Modules of a crate that need each other: the names along one ring, if there is one. A module is a file or folder right below `src`, and
@@ -239,9 +281,21 @@ mod tests {
     }
 
     #[test]
+    fn tests_words_and_cells_are_found() {
+        let text =
+            "#[test]\nfn a_one() {\nfn no() {\n    #[tokio::test(start_paused = true)]\n    async fn a_two() {\n";
+        assert_eq!(tests(text), ["a_one", "a_two"]);
+        assert!(has_word("use md5::Digest;", "md5") && !has_word("cmd5, md5_of", "md5"));
+        let document = "| a | by |\n|---|---|\n| b | `c` |\n\n| d | e |\n|---|---|\n| f | g |\n";
+        assert_eq!(last_cells(document, "by"), [("b", "`c`")]);
+    }
+
+    #[test]
     fn dependencies_are_those_outside_tests() {
         let manifest = "[package]\nname = \"a\"\n[dependencies]\nb.workspace = true\nd = { path = \"d\" }\n[dev-dependencies]\nc = { path = \"c\" }\n";
-        assert_eq!(dependencies(manifest), ["b", "d"].map(String::from).into());
+        assert_eq!(dependencies(manifest, &["dependencies"]), ["b", "d"].map(String::from).into());
+        let all = dependencies(manifest, &["dependencies", "dev-dependencies"]);
+        assert_eq!(all, ["b", "c", "d"].map(String::from).into());
         assert_eq!(package_name(manifest), "a");
     }
 }
