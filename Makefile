@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit sim test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
+.PHONY: help demo test test-all check unit sim simulate replay mutate test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,18 @@ SEED ?= 1
 STEPS ?= 40
 sim: ## one seed of the simulation, all its effects (SEED=1 STEPS=40); the same text each time
 	@cargo run --quiet --package federation-core --example simulate -- $(SEED) $(STEPS)
+
+SEEDS ?= 10000
+FIRST ?= 0
+simulate: ## storms: clusters of replicas while everything fails (SEEDS=10000, from FIRST=0); the first failing seed, with the faults it needs
+	@cargo run --quiet --package federation-core --example storm -- seek $(FIRST) $(SEEDS)
+
+replay: ## one storm, all its effects (SEED=1); the same text each time
+	@cargo run --quiet --package federation-core --example storm -- replay $(SEED)
+
+BREAK ?=
+mutate: ## breaks the core in one line at a time and lets the storms find it (BREAK=part of a name); half an hour
+	@tests/mutants/run "$(BREAK)"
 
 FACE ?= api
 test-face: ## the tests of one face alone (FACE=api)

@@ -8,6 +8,8 @@ mod intents;
 mod more;
 mod partitions;
 mod random;
+mod storm;
+mod storms;
 mod strangers;
 mod world;
 

@@ -152,7 +152,11 @@ pub(crate) fn core(name: &ClusterId, nonce: u32) -> Federation {
 }
 
 fn hashed_core(name: &ClusterId, nonce: u32, seed: Seed) -> Federation {
-    Federation::new(Settings {
+    Federation::new(settings(name, nonce, seed))
+}
+
+pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> Settings {
+    Settings {
         identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
         descriptor: Descriptor { partitions: PARTITIONS, generation: 1, reads_schema: 2, ..Descriptor::default() },
         patience: Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
@@ -163,7 +167,7 @@ fn hashed_core(name: &ClusterId, nonce: u32, seed: Seed) -> Federation {
         import: Import::everything(),
         digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
         seed,
-    })
+    }
 }
 
 impl World {
