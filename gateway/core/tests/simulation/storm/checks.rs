@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use federation_core::federation::OriginSnapshot;
 use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
-use federation_core::input::{Effect, Input, LocalInput, Outgoing, OutgoingCheckpoint};
+use federation_core::input::{Effect, Input, LocalInput, LogInput, Outgoing, OutgoingCheckpoint, SendId};
 use federation_core::instance::Health;
 use federation_core::lease::Role;
 use federation_core::log::control::{ControlKey, ControlValue, ReplicaState};
@@ -40,6 +40,12 @@ const CHECKPOINT_WITHIN: u64 = 20_000;
 const HANDED_OVER_AFTER: u64 = 16_000;
 
 impl Memory {
+    /// What was read up to is to be read once more, beside what is written.
+    pub(crate) fn begins_anew(&mut self, place: &PartitionId) {
+        self.must_read.remove(place);
+        self.must_read_for.retain(|_, (at, ..)| at != place);
+    }
+
     /// A tombstone was handed over: from now on the key may be gone.
     pub(crate) fn note_tombstone(&mut self, now: u64, origin: &ClusterId, record: &Record) {
         if let (RecordKey::Data(key), Body::Tombstone) = (&record.key, &record.body) {
@@ -60,8 +66,11 @@ impl Storm {
 
     pub(crate) fn before(&mut self, slot: usize, input: &Input) -> Before {
         let (now, of) = (self.now, self.slots[slot].cluster);
-        let process = self.slots[slot].process.as_mut().expect("it is told something");
+        if let Input::Log(LogInput::SendFailed(id)) = input {
+            self.note_failed(slot, *id);
+        }
         let Input::Local(input) = input else { return Before::Nothing };
+        let process = self.slots[slot].process.as_mut().expect("it is told something");
         if !matches!(input, LocalInput::Disconnected { .. } | LocalInput::Discovered(_)) {
             process.memory.heard = now;
             self.record.last_heard[of] = now;
@@ -173,13 +182,15 @@ impl Storm {
         let wanted = (outgoing.body != Body::Tombstone).then(|| digest(&RecordKey::Data(key.clone()), &outgoing.body));
         let repeated = process.memory.sent.insert(key.clone(), (now, outgoing.header.seq));
         let repeated = repeated.is_some_and(|(last, _)| last + REPEATED > now);
-        process.memory.unlanded.entry(key.clone()).or_insert(now);
+        process.memory.unlanded.insert(key.clone(), now);
         let may_write = process.core.lease().may_write(process.clocks(now).mono);
         let taken = process.memory.must_read.get(place).copied();
         let unread = taken.is_some_and(|(end, then)| !process.has_read(place, end, then, shape));
         let retried = process.memory.must_read_for.remove(key);
         let unsure = retried.is_some_and(|(place, end, then)| !process.has_read(&place, end, then, shape));
-        let undecided = outgoing.body == Body::Tombstone && !process.memory.decided.contains_key(key);
+        // An own record that cannot be read is held by nobody.
+        let readable = !self.record.unreadable.contains(key);
+        let undecided = outgoing.body == Body::Tombstone && !process.memory.decided.contains_key(key) && readable;
         self.record.sent_total += 1;
         if logged == wanted && !repeated {
             self.fail("7 idempotent publish", || format!("slot {slot} writes what its log has: {outgoing:?}"));
@@ -345,15 +356,15 @@ impl Storm {
         }
     }
 
-    /// A send failed: it may be tried again once the end as of now was read.
-    pub(crate) fn note_failed(&mut self, slot: usize, place: &PartitionId, outgoing: &Outgoing) {
-        let end = (self.broker.end(place), self.broker.shape(place));
-        let Some(process) = self.slots[slot].process.as_mut() else { return };
-        let is_last = process.memory.sent.get(&outgoing.key).is_some_and(|(_, seq)| *seq == outgoing.header.seq);
-        let counts = outgoing.header.epoch == process.core.lease().epoch()
-            && process.core.publisher().pending(&outgoing.key).is_some();
-        if is_last && counts {
-            process.memory.must_read_for.insert(outgoing.key.clone(), (place.clone(), end.0, end.1));
+    /// A process hears that a send failed: it may try again once it has read to the end as of now.
+    pub(crate) fn note_failed(&mut self, slot: usize, id: SendId) {
+        let process = self.slots[slot].process.as_mut().expect("it is told something");
+        let Some((place, key, epoch)) = process.memory.failing.remove(&id.0) else { return };
+        let is_last = process.memory.sent.get(&key).is_some_and(|(_, seq)| *seq == id.0);
+        let pends = process.core.publisher().pending(&key).is_some();
+        if is_last && pends && epoch == process.core.lease().epoch() {
+            let end = (self.broker.end(&place), self.broker.shape(&place));
+            process.memory.must_read_for.insert(key, (place, end.0, end.1));
         }
     }
 
@@ -455,7 +466,13 @@ impl Storm {
             && self.record.lost.get(&named.0).is_none_or(|lost| lost + 400 < since);
         // A log without its newest records is what it once was, and an older checkpoint proves that: until its leader states them again.
         let was_truncated = self.record.truncated.get(&named.0).is_some_and(|at| *at + RESTATED_WITHIN > self.now);
-        let is_there = !was_truncated
+        // Nobody but the log knew of a disabled instance when its cluster's gateways started anew; and they believe their log at once, once
+        // it was read.
+        let was_lost = self.record.lost.get(&named.0).is_some_and(|at| *at + RESTATED_WITHIN > self.now);
+        let is_own = self.slots[slot].cluster == of;
+        let is_unread = is_own && !process.core.log_is_read();
+        let may_be_gone = was_truncated || is_unread || (was_lost && (is_own || self.is_disabled(of, &key)));
+        let is_there = !may_be_gone
             && match &key {
                 DataKey::Instance(service, id) => {
                     self.has_long_been(of, &key)
@@ -472,6 +489,11 @@ impl Storm {
         if is_there && !told && !decided && !restored && !self.record.unreadable.contains(&key) {
             self.fail("5 no withdrawal on silence", || format!("slot {slot} shows no {key:?} of {} any more", named.0));
         }
+    }
+
+    fn is_disabled(&self, of: usize, key: &DataKey) -> bool {
+        let DataKey::Instance(service, id) = key else { return false };
+        self.registries[of].of(service, id).is_some_and(|it| !it.instance.enabled)
     }
 
     /// 6: every cluster has a reason, and what is called live is young.

@@ -178,6 +178,7 @@ impl Storm {
         let Some(process) = self.slots[slot].process.as_mut() else { return };
         if let Some(reader) = process.readers.get_mut(&place).filter(|reader| reader.began) {
             *reader = Reader { life: reader.life, cuts: reader.cuts, began: true, ..Reader::default() };
+            process.memory.begins_anew(&place);
             self.tell(slot, Input::Log(LogInput::Restarted(place)));
         }
     }

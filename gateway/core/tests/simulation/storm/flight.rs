@@ -94,6 +94,7 @@ impl Storm {
         let lives = self.slots[flight.slot].process.as_ref().is_some_and(|it| it.number == flight.process);
         if lives && self.is_on(Kind::Paused, flight.slot) {
             let wakes = self.ends(Kind::Paused, flight.slot) + dice.roll(100);
+            self.disturb_by(&flight);
             return self.flights.add(wakes, flight); // It was about to be sent.
         }
         if !lives && flight.fate != Fate::LandsAfterAll {
@@ -143,7 +144,11 @@ impl Storm {
 
     fn told_failed(&mut self, flight: &Flight) {
         if let Load::Fact(place, outgoing) = &flight.load {
-            self.note_failed(flight.slot, place, outgoing);
+            let process = self.slots[flight.slot].process.as_mut().filter(|it| it.number == flight.process);
+            if let Some(process) = process {
+                let failed = (place.clone(), outgoing.key.clone(), outgoing.header.epoch);
+                process.memory.failing.insert(outgoing.header.seq, failed);
+            }
             self.told(flight, LogInput::SendFailed(SendId(outgoing.header.seq)));
         }
     }
@@ -162,7 +167,7 @@ impl Storm {
         }
         if let Load::Checkpoint(place, _) = &flight.load {
             // It was stated; one that gets lost is followed by the next only after a minute.
-            self.record.changed.entry(place.clone()).or_default().1 = self.now;
+            self.record.changed.entry(place.clone()).or_default().1 = self.now + 60_000;
         }
     }
 
@@ -185,16 +190,18 @@ impl Storm {
     }
 
     pub(crate) fn append(&mut self, place: &PartitionId, key: RecordKey, body: Body, header: Option<Header>) {
-        let (changed, stated) = self.record.changed.entry(place.clone()).or_default();
-        match key {
-            RecordKey::Data(_) => *changed = self.now,
-            RecordKey::Checkpoint => *stated = self.now,
-            RecordKey::Other | RecordKey::Malformed => {}
-        }
+        let is_checkpoint = key == RecordKey::Checkpoint;
         self.broker.push(self.now, place, key, body, header);
         let last: Option<Record> = self.broker.data[place].records().next_back().cloned();
         let fold = self.landed.get_mut(place).expect("every partition has one");
+        let before = fold.sum;
         last.iter().for_each(|record| fold.fold(record));
+        let (changed, stated) = self.record.changed.entry(place.clone()).or_default();
+        if is_checkpoint {
+            *stated = self.now.max(*stated);
+        } else if fold.sum != before {
+            *changed = self.now;
+        }
     }
 
     /// A producer takes back what it has not sent: some of it is in the log all the same.

@@ -7,7 +7,7 @@ use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::Input;
 use federation_core::local::service::Patience;
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, PartitionId, Record};
+use federation_core::log::record::{Body, Epoch, PartitionId, Record};
 use federation_core::seed::Seed;
 use federation_core::time::{Millis, Mono, Now, WallMs};
 
@@ -61,6 +61,8 @@ pub(crate) struct Memory {
     pub(crate) unlanded: BTreeMap<DataKey, u64>,
     /// Where its own partitions ended when a question for that was last due: at a claim, a takeover, a failed send.
     pub(crate) must_read: BTreeMap<PartitionId, (u64, (u64, usize))>,
+    /// Sends that failed, by number, until the process hears of it.
+    pub(crate) failing: BTreeMap<u64, (PartitionId, DataKey, Epoch)>,
     /// Of single keys, because a send of theirs failed.
     pub(crate) must_read_for: BTreeMap<DataKey, (PartitionId, u64, (u64, usize))>,
     /// Where the control topic ended when its question was put.
@@ -90,6 +92,7 @@ pub(crate) struct Process {
     pub(crate) catalog_due: u64,
     pub(crate) readers: BTreeMap<PartitionId, Reader>,
     pub(crate) members_due: u64,
+    pub(crate) unreachable_due: u64,
     pub(crate) ends_due: u64,
     /// Its next sends land no earlier: one producer keeps its order.
     pub(crate) producer_free: u64,
@@ -131,6 +134,7 @@ impl Process {
             catalog_due: 0,
             readers: BTreeMap::new(),
             members_due: 0,
+            unreachable_due: 0,
             ends_due: 0,
             producer_free: 0,
             control_free: 0,

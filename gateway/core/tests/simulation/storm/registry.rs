@@ -86,6 +86,9 @@ impl Registry {
         let ill = instance.health == Health::Unhealthy;
         let ill_since = ill.then(|| known.and_then(|it| it.ill_since).unwrap_or(now));
         let (since, back) = known.map_or((now, now.max(self.up)), |it| (it.since, it.back));
+        // Where disabled cannot be told from gone, an instance that is enabled again is a new one.
+        let returns = !self.may_read && instance.enabled && known.is_some_and(|it| !it.instance.enabled);
+        let since = if returns { now } else { since };
         instances.insert(id.clone(), Registered { instance, since, back, ill_since });
     }
 

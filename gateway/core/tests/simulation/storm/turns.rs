@@ -182,6 +182,8 @@ impl Storm {
         let reading = found.map_or(ConfigReading::Absent, |(item, _)| ConfigReading::Item(item.clone()));
         let due = self.now + after;
         if let Some(process) = self.slots[slot].process.as_mut().filter(|it| it.connected) {
+            process.push_free = due.max(process.push_free); // An older answer does not come after a newer one.
+            let due = process.push_free;
             process.expect(due, Input::Local(LocalInput::Config { key: key.clone(), reading }));
         }
     }
@@ -250,16 +252,16 @@ impl Storm {
         let linked = self.is_linked(slot);
         let members = self.clusters.iter().map(|id| (id.clone(), PARTITIONS)).collect();
         let process = self.slots[slot].process.as_mut().expect("it runs");
+        if !linked {
+            if now >= process.unreachable_due {
+                process.unreachable_due = now + MEMBERS_EVERY;
+                self.tell(slot, Input::Log(LogInput::Unreachable { reason: "away".into() }));
+            }
+            return;
+        }
         if now >= process.members_due {
             process.members_due = now + MEMBERS_EVERY;
-            let input = match linked {
-                true => LogInput::Members(members),
-                false => LogInput::Unreachable { reason: "away".into() },
-            };
-            self.tell(slot, Input::Log(input));
-        }
-        if !linked {
-            return;
+            self.tell(slot, Input::Log(LogInput::Members(members)));
         }
         let mut dice = self.dice(0x4ead_0106 ^ u64::try_from(slot).unwrap());
         let one_in = if self.is_on(Kind::SlowReader, slot) { 2 } else { 6 };
@@ -302,6 +304,7 @@ impl Storm {
             *reader = Reader { life, cuts, began: true, ..Reader::default() };
         } else if reader.life != life || was_cut(reader) {
             *reader = Reader { life, cuts, began: true, ..Reader::default() };
+            process.memory.begins_anew(place);
             return self.tell(slot, Input::Log(LogInput::Restarted(place.clone())));
         }
         reader.cuts = cuts;
