@@ -471,7 +471,10 @@ impl Storm {
         let was_lost = self.record.lost.get(&named.0).is_some_and(|at| *at + RESTATED_WITHIN > self.now);
         let is_own = self.slots[slot].cluster == of;
         let is_unread = is_own && !process.core.log_is_read();
-        let may_be_gone = was_truncated || is_unread || (was_lost && (is_own || self.is_disabled(of, &key)));
+        // Nor does a checkpoint wait for a key that is refused while the log takes others (R16).
+        let refused = |slot: &usize| self.ends(Kind::SendsRefused, *slot) + 2 * RESTATED_WITHIN > self.now;
+        let unstated = is_own || self.is_disabled(of, &key) || self.slots_of(of).iter().any(refused);
+        let may_be_gone = was_truncated || is_unread || (was_lost && unstated);
         let is_there = !may_be_gone
             && match &key {
                 DataKey::Instance(service, id) => {
