@@ -403,7 +403,9 @@ impl Storm {
                 self.check_freshness(slot);
             }
         }
-        self.check_stated();
+        if IN_FORCE.checkpoint_follows {
+            self.check_stated();
+        }
         if IN_FORCE.hand_over {
             self.check_hand_over();
         }

@@ -7,9 +7,12 @@ pub(crate) struct Rules {
     pub(crate) hand_over: bool,
     /// R14: a late write of a deposed leader is not seen while a leader lives to overrule it.
     pub(crate) late_writes_unseen: bool,
+    /// R16: a checkpoint follows each change within ten seconds. Off: storms with failing sends (seed 348) show one that does not.
+    pub(crate) checkpoint_follows: bool,
     /// A registry that loses all it had, and confirms it when it is read, is not believed.
     pub(crate) guard: bool,
 }
 
 /// What the rules in force promise today.
-pub(crate) const IN_FORCE: Rules = Rules { hand_over: false, late_writes_unseen: false, guard: false };
+pub(crate) const IN_FORCE: Rules =
+    Rules { hand_over: false, late_writes_unseen: false, checkpoint_follows: false, guard: false };
