@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit sim golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
+.PHONY: help demo test test-all check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,18 @@ fuzz: ## decoders with bytes that nobody chose, all or one (SECONDS=60 TARGET=po
 
 audit: ## licences, sources, doubles and advisories of dependencies; the first time it installs cargo-deny
 	@tests/audit
+
+SEEDS ?= 10000
+FIRST ?= 0
+simulate: ## storms: clusters of replicas while everything fails (SEEDS=10000, from FIRST=0); the first failing seed, with the faults it needs
+	@cargo run --quiet --package federation-core --example storm -- seek $(FIRST) $(SEEDS)
+
+replay: ## one storm, all its effects (SEED=1); the same text each time
+	@cargo run --quiet --package federation-core --example storm -- replay $(SEED)
+
+BREAK ?=
+mutate: ## breaks the core in one line at a time and lets the storms find it (BREAK=part of a name); half an hour
+	@tests/mutants/run "$(BREAK)"
 
 FACE ?= api
 test-face: ## the tests of one face alone (FACE=api)

@@ -75,7 +75,8 @@ impl Federation {
         match applied {
             Applied::Changed(key) => self.note_change(now, origin, &key),
             Applied::Replaced(keys) => keys.iter().for_each(|key| self.note_change(now, origin, key)),
-            Applied::Unchanged | Applied::Held | Applied::Undecodable(_) | Applied::NotAFact => {}
+            Applied::Undecodable(key) => self.recount(origin, &key),
+            Applied::Unchanged | Applied::Held | Applied::NotAFact => {}
         }
     }
 
@@ -114,8 +115,10 @@ impl Federation {
         match ours {
             ReadBack::Latest => self.consider(now, key.clone()),
             ReadBack::Other => {
-                // Somebody else's word: what it adds and Nacos lacks is a removal like any other.
-                if record.header.is_none_or(|header| header.epoch != self.lease.epoch()) {
+                // Somebody else's word: what it adds and Nacos lacks is a removal like any other. So is a late word of this process about a
+                // service that it has given up since.
+                let foreign = record.header.is_none_or(|header| header.epoch != self.lease.epoch());
+                if foreign || self.is_unknown(key) {
                     self.compare(now, &Subject::of(key), Doubt::ThisInstance, effects);
                 }
                 self.consider_overwritten(now, key.clone());

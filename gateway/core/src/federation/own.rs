@@ -88,6 +88,11 @@ impl Federation {
         }
     }
 
+    /// Whether nothing is known of the key, so that the log stays as it is.
+    pub(super) fn is_unknown(&self, key: &DataKey) -> bool {
+        matches!(self.wanted(key), Wanted::Unknown)
+    }
+
     /// Whether what is under way, or else in the log, is not what is wanted.
     pub(super) fn differs(&self, key: &DataKey) -> bool {
         self.differs_from(key, &self.wanted(key))

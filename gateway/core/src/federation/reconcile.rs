@@ -159,6 +159,7 @@ impl Federation {
     /// snapshot has. Only the first: later, what Nacos lacks was decided on, and the log is merely behind.
     pub(super) fn compare_first_answer(&mut self, now: Now, subject: &Subject, effects: &mut Vec<Effect>) {
         self.compare(now, subject, Doubt::WholeService, effects);
+        self.consider_subject(now, subject); // What cannot be read is held by nobody, and is not wanted.
     }
 
     /// What the own log has under a name; before it was read to its end, what was known before it is read anew. A fold on its way says

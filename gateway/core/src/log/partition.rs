@@ -123,7 +123,7 @@ impl Fold {
         Some(value.as_ref().map_or(0, value_bytes))
     }
 
-    /// Applies one record of a fact. Returns whether what a view shows of it changed.
+    /// Applies one record of a fact. Returns whether what a view shows of it, or counts, changed.
     fn apply(&mut self, key: &DataKey, record: &Record) -> bool {
         let (before, kept) = (self.digest_of(key), self.bytes_of(key).unwrap_or(0));
         let changed = match key {
@@ -140,11 +140,11 @@ impl Fold {
     fn apply_instance(&mut self, service: &ServiceKey, id: &InstanceId, record: &Record) -> bool {
         if record.body == Body::Tombstone {
             let Some(entries) = self.services.get_mut(service) else { return false };
-            let shown = entries.remove(id).is_some_and(|entry| entry.value.is_some());
+            let existed = entries.remove(id).is_some();
             if entries.is_empty() {
                 self.services.remove(service);
             }
-            return shown;
+            return existed;
         }
         let read = if let Body::Instance(instance) = &record.body { Some(instance) } else { None };
         let entries = self.services.entry(service.clone()).or_default();
@@ -155,7 +155,7 @@ impl Fold {
 
     fn apply_config(&mut self, key: &ConfigKey, record: &Record) -> bool {
         if record.body == Body::Tombstone {
-            return self.configs.remove(key).is_some_and(|entry| entry.value.is_some());
+            return self.configs.remove(key).is_some();
         }
         let read = if let Body::Config(item) = &record.body { Some(item) } else { None };
         let (entry, changed) = next_entry(self.configs.get(key), read, record);
@@ -163,21 +163,21 @@ impl Fold {
         changed
     }
 
-    /// All keys whose shown value differs between the two folds.
+    /// All keys whose shown value differs between the two folds, and those that only one of them has.
     fn differences(&self, other: &Self) -> Vec<DataKey> {
         let mut keys = Vec::new();
         for (left, right) in [(self, other), (other, self)] {
             for (service, entries) in &left.services {
                 let theirs = right.services.get(service);
                 let differs = |id: &InstanceId, entry: &Entry<Instance>| {
-                    theirs.and_then(|theirs| theirs.get(id)).and_then(|found| found.value.as_ref())
-                        != entry.value.as_ref()
+                    theirs.and_then(|theirs| theirs.get(id)).map(|found| found.value.as_ref())
+                        != Some(entry.value.as_ref())
                 };
                 let ids = entries.iter().filter(|(id, entry)| differs(id, entry)).map(|(id, _)| id.clone());
                 keys.extend(ids.map(|id| DataKey::Instance(service.clone(), id)));
             }
             for (config, entry) in &left.configs {
-                if right.configs.get(config).and_then(|found| found.value.as_ref()) != entry.value.as_ref() {
+                if right.configs.get(config).map(|found| found.value.as_ref()) != Some(entry.value.as_ref()) {
                     keys.push(DataKey::Config(config.clone()));
                 }
             }

@@ -439,3 +439,65 @@ fn f01_every_checkpoint_states_what_is_at_its_place() {
     world.run(60_000);
     assert_eq!(false_checkpoints(&world), Vec::<String>::new());
 }
+
+// ---- records that cannot be read ------------------------------------------------------------------------------
+
+fn unreadable(world: &mut World, key: &DataKey) {
+    let place = PartitionId { origin: cluster(S), topic: TopicKind::Instances, partition: key.partition(PARTITIONS) };
+    let records = world.log.data.entry(place).or_default();
+    let offset = u64::try_from(records.len()).unwrap();
+    let key = RecordKey::Data(key.clone());
+    records.push(Record { offset, key, header: None, body: Body::Unreadable, digest: 1 });
+}
+
+#[test]
+fn g01_a_record_that_cannot_be_read_under_a_name_that_nobody_knows_is_overruled() {
+    let mut world = settled_pair();
+    let key = DataKey::Instance(service("ghosts"), id(66));
+    unreadable(&mut world, &key);
+    world.run(60_000);
+    let records = world.log.data.values().flatten();
+    let last = records.filter(|it| it.key == RecordKey::Data(key.clone())).max_by_key(|it| it.offset).unwrap();
+    assert_eq!(last.body, Body::Tombstone);
+}
+
+#[test]
+fn g02_what_comes_and_goes_unread_leaves_the_counts_right() {
+    let mut world = settled_pair();
+    unreadable(&mut world, &DataKey::Instance(service("orders"), id(66)));
+    world.set(S, &service("orders"), &id(20), Some(instance(7.0, true)));
+    for _ in 0..60 {
+        world.run(1_000);
+        let core = &world.gateways[&cluster(F)].core;
+        assert_eq!(core.size(&cluster(S)), core.size_counted_anew(&cluster(S)));
+    }
+}
+
+// ---- late sends -----------------------------------------------------------------------------------------------
+
+#[test]
+fn h01_a_late_send_about_a_service_that_was_given_up_since_does_not_stay() {
+    let mut world = settled_pair();
+    world.run(30_000);
+    world.set(S, &service("flash"), &id(1), Some(instance(1.0, true)));
+    world.run(1_000);
+    world.set(S, &service("flash"), &id(1), None);
+    world.run(2_000);
+    world.nacos(S).services.remove(&service("flash"));
+    for _ in 0..2 {
+        let services = vec![service("orders")];
+        world.tell(&cluster(S), Input::Local(LocalInput::Catalog { namespace: "public".into(), services }));
+        world.run(3_000);
+    }
+    assert_eq!(count(&mut world, F, S, "flash"), 0);
+    let key = DataKey::Instance(service("flash"), id(1));
+    let place = PartitionId { origin: cluster(S), topic: TopicKind::Instances, partition: key.partition(PARTITIONS) };
+    let epoch = world.gateways[&cluster(S)].core.lease().epoch();
+    let records = world.log.data.get_mut(&place).unwrap();
+    let (offset, header) =
+        (u64::try_from(records.len()).unwrap(), Header { schema: 1, epoch, seq: 1, observed: WallMs(0) });
+    let body = Body::Instance(std::sync::Arc::new(instance(1.0, true)));
+    records.push(Record { offset, key: RecordKey::Data(key), header: Some(header), body, digest: 9 });
+    world.run(120_000);
+    assert_eq!(count(&mut world, F, S, "flash"), 0, "it had failed, was removed, and landed after all");
+}

@@ -11,6 +11,8 @@ mod more;
 mod partitions;
 mod random;
 mod route;
+mod storm;
+mod storms;
 mod strangers;
 mod traces;
 mod world;

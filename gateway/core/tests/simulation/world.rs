@@ -165,7 +165,15 @@ fn plain_descriptor() -> Descriptor {
 }
 
 fn described_core(name: &ClusterId, nonce: u32, seed: Seed, descriptor: Descriptor) -> Federation {
-    Federation::new(Settings {
+    Federation::new(described(name, nonce, seed, descriptor))
+}
+
+pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> Settings {
+    described(name, nonce, seed, plain_descriptor())
+}
+
+fn described(name: &ClusterId, nonce: u32, seed: Seed, descriptor: Descriptor) -> Settings {
+    Settings {
         identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
         descriptor,
         patience: Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
@@ -176,7 +184,7 @@ fn described_core(name: &ClusterId, nonce: u32, seed: Seed, descriptor: Descript
         import: Import::everything(),
         digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
         seed,
-    })
+    }
 }
 
 impl World {

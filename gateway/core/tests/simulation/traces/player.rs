@@ -409,6 +409,7 @@ fn is(role: Role, word: &str) -> bool {
         Role::Asking(_) => word == "asks",
         Role::Claiming { .. } => word == "claims",
         Role::Leading => word == "leads",
+        Role::HandedOver { .. } => word == "handed-over",
         Role::Stopped => word == "stopped",
     }
 }

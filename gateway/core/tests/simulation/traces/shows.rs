@@ -70,6 +70,7 @@ impl Player {
             Role::Asking(_) => "asks whether anybody is heard above",
             Role::Claiming { .. } => "claims",
             Role::Leading => "leads in",
+            Role::HandedOver { .. } => "has handed over",
             Role::Stopped => "has stopped in",
         };
         let writes = if lease.may_write(Mono(self.world.now)) { "may write" } else { "may not write" };

@@ -85,6 +85,8 @@ impl Names {
                 (Matter::Fact, format!("answer: taken as order {}", taken.intent.counter.get()))
             }
             Effect::Answer { outcome: Err(refused), .. } => (Matter::Fact, format!("answer: refused, {refused}")),
+            Effect::Adopted { outcome: Ok(_), .. } => (Matter::Fact, "answer: adopted".to_owned()),
+            Effect::Adopted { outcome: Err(refused), .. } => (Matter::Fact, format!("answer: not adopted, {refused}")),
             Effect::Purge => (Matter::Fact, "purge what is queued".to_owned()),
             Effect::AskEnd(place) => (Matter::Question, format!("ask where {} ends", partition(place))),
             Effect::WatchService(key) => (Matter::Question, format!("watch {}", service(key))),

@@ -1,0 +1,183 @@
+//! One gateway process: a real core, its clocks, what is on its way to it, and a dumb fold of what its readers were given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use federation_core::federation::{Federation, OriginSnapshot};
+use federation_core::id::{ClusterId, InstanceId, ServiceKey};
+use federation_core::input::Input;
+use federation_core::local::service::Patience;
+use federation_core::log::key::{DataKey, RecordKey};
+use federation_core::log::record::{Body, Epoch, PartitionId, Record};
+use federation_core::seed::Seed;
+use federation_core::time::{Millis, Mono, Now, WallMs};
+
+use crate::world::settings;
+
+/// How long a removal is held after a connect; shorter than by default, so that a storm has many of them.
+pub(crate) const HOLD: u64 = 4_000;
+/// How often a service is read anew.
+pub(crate) const SWEEP: u64 = 16_000;
+
+/// What a reader was given of one partition since it began, folded in the plainest way.
+#[derive(Clone, Default)]
+pub(crate) struct Reader {
+    pub(crate) cursor: u64,
+    pub(crate) life: u64,
+    pub(crate) cuts: usize,
+    pub(crate) keys: BTreeMap<DataKey, u128>,
+    pub(crate) sum: u128,
+    pub(crate) began: bool,
+    /// When it last said that it is at the end.
+    pub(crate) said_end: u64,
+}
+
+impl Reader {
+    pub(crate) fn fold(&mut self, record: &Record) {
+        let RecordKey::Data(key) = &record.key else { return };
+        let before = if record.body == Body::Tombstone {
+            self.keys.remove(key)
+        } else {
+            self.sum = self.sum.wrapping_add(record.digest);
+            self.keys.insert(key.clone(), record.digest)
+        };
+        self.sum = self.sum.wrapping_sub(before.unwrap_or(0));
+    }
+}
+
+/// What was shown of one origin's services, and since when.
+pub(crate) type Shown = BTreeMap<(ClusterId, ServiceKey), BTreeMap<InstanceId, u64>>;
+
+/// What the checks remember of a process.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) shown: Shown,
+    /// When a tombstone of a key was handed over to it.
+    pub(crate) tombstones: BTreeMap<(ClusterId, DataKey), u64>,
+    /// Keys whose removal it decided, and when.
+    pub(crate) decided: BTreeMap<DataKey, u64>,
+    /// When it last sent a record of a key, and with which number.
+    pub(crate) sent: BTreeMap<DataKey, (u64, u64)>,
+    /// Since when a change of a key is sent and not read back.
+    pub(crate) unlanded: BTreeMap<DataKey, u64>,
+    /// Where its own partitions ended when a question for that was last due: at a claim, a takeover, a failed send.
+    pub(crate) must_read: BTreeMap<PartitionId, (u64, (u64, usize))>,
+    /// Sends that failed, by number, until the process hears of it.
+    pub(crate) failing: BTreeMap<u64, (PartitionId, DataKey, Epoch)>,
+    /// Of single keys, because a send of theirs failed.
+    pub(crate) must_read_for: BTreeMap<DataKey, (PartitionId, u64, (u64, usize))>,
+    /// Where the control topic ended when its question was put.
+    pub(crate) control_asked: Option<(u64, (u64, usize))>,
+    pub(crate) leads_since: Option<u64>,
+    /// Since when it may write.
+    pub(crate) permitted: Option<u64>,
+    /// When an answer of its registry was last handed over.
+    pub(crate) heard: u64,
+}
+
+/// One process.
+pub(crate) struct Process {
+    pub(crate) cluster: ClusterId,
+    /// Of all processes of a storm, in the order of their starts.
+    pub(crate) number: u64,
+    pub(crate) core: Federation,
+    mono_from: u64,
+    pub(crate) skew: i64,
+    /// Inputs under way, with the connection that they belong to; 0 if to none.
+    inbox: BTreeMap<(u64, u64), (u64, Input)>,
+    sequence: u64,
+    pub(crate) connection: u64,
+    pub(crate) connected: bool,
+    pub(crate) connects_at: u64,
+    pub(crate) watched: BTreeSet<ServiceKey>,
+    pub(crate) catalog_due: u64,
+    pub(crate) readers: BTreeMap<PartitionId, Reader>,
+    pub(crate) members_due: u64,
+    pub(crate) unreachable_due: u64,
+    pub(crate) ends_due: u64,
+    /// Its next sends land no earlier: one producer keeps its order.
+    pub(crate) producer_free: u64,
+    pub(crate) control_free: u64,
+    /// Nor do pushes of its registry overtake each other.
+    pub(crate) push_free: u64,
+    pub(crate) memory: Memory,
+}
+
+/// Who starts.
+pub(crate) struct Birth {
+    pub(crate) number: u64,
+    pub(crate) nonce: u32,
+    pub(crate) skew: i64,
+    pub(crate) hashed_with: Seed,
+}
+
+impl Process {
+    pub(crate) fn start(now: u64, cluster: &ClusterId, birth: &Birth, kept: Option<Vec<OriginSnapshot>>) -> Self {
+        let patience = Patience { removal_hold: Millis(HOLD), sweep_interval: Millis(SWEEP) };
+        let mut settings = settings(cluster, birth.nonce, birth.hashed_with);
+        settings.patience = patience;
+        let mut core = Federation::new(settings);
+        if let Some(kept) = kept {
+            core.restore(kept);
+        }
+        Self {
+            cluster: cluster.clone(),
+            number: birth.number,
+            core,
+            mono_from: now,
+            skew: birth.skew,
+            inbox: BTreeMap::new(),
+            sequence: 0,
+            connection: 0,
+            connected: false,
+            connects_at: now + 300,
+            watched: BTreeSet::new(),
+            catalog_due: 0,
+            readers: BTreeMap::new(),
+            members_due: 0,
+            unreachable_due: 0,
+            ends_due: 0,
+            producer_free: 0,
+            control_free: 0,
+            push_free: 0,
+            memory: Memory::default(),
+        }
+    }
+
+    /// Its own clocks: the monotonic one begins with the process, the wall clock is wrong.
+    pub(crate) fn clocks(&self, now: u64) -> Now {
+        let wall = 1_700_000_000_000 + i64::try_from(now).unwrap() + self.skew;
+        Now { mono: Mono(self.mono(now)), wall: WallMs(u64::try_from(wall).unwrap()) }
+    }
+
+    pub(crate) fn mono(&self, now: u64) -> u64 {
+        now - self.mono_from + 1_000
+    }
+
+    /// An answer of its registry is on its way, over the connection of now.
+    pub(crate) fn expect(&mut self, due: u64, input: Input) {
+        self.put(due, self.connection, input);
+    }
+
+    /// Something else is on its way.
+    pub(crate) fn expect_anyway(&mut self, due: u64, input: Input) {
+        self.put(due, 0, input);
+    }
+
+    fn put(&mut self, due: u64, connection: u64, input: Input) {
+        self.sequence += 1;
+        self.inbox.insert((due, self.sequence), (connection, input));
+    }
+
+    /// What has arrived. What came over a connection that ended is lost.
+    pub(crate) fn arrived(&mut self, now: u64) -> Vec<Input> {
+        let later = self.inbox.split_off(&(now + 1, 0));
+        let due = std::mem::replace(&mut self.inbox, later);
+        let live = |connection: u64| connection == 0 || (self.connected && connection == self.connection);
+        due.into_values().filter(|(connection, _)| live(*connection)).map(|(_, input)| input).collect()
+    }
+
+    /// Whether its reader of the partition has read up to there, if offsets still mean what they meant.
+    pub(crate) fn has_read(&self, place: &PartitionId, end: u64, shape: (u64, usize), now: (u64, usize)) -> bool {
+        shape != now || self.readers.get(place).is_some_and(|reader| reader.cursor >= end)
+    }
+}
