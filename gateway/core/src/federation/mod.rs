@@ -44,6 +44,7 @@ use crate::log::control::Descriptor;
 use crate::log::intents::IntentLog;
 use crate::log::key::DataKey;
 use crate::log::origin::OriginLog;
+use crate::log::record::PartitionId;
 use crate::pattern::{Glob, Selection};
 use crate::publish::Publisher;
 use crate::pulse::{FreshnessSettings, Pulse};
@@ -163,6 +164,10 @@ pub struct Counts {
     pub overwritten: u64,
     /// Partitions that were folded anew.
     pub restarted: u64,
+    /// Checkpoints that differ from what was folded at their place.
+    pub mismatched: u64,
+    /// Times that what was folded anew took the place of what was served.
+    pub replaced: u64,
 }
 
 /// One origin: what its log says, and how fresh that is.
@@ -369,6 +374,15 @@ impl Federation {
     /// Clusters of which what was read is proven not to be everything.
     pub fn incomplete(&self) -> impl Iterator<Item = &ClusterId> {
         self.origins.iter().filter(|(_, origin)| origin.log.is_incomplete()).map(|(id, _)| id)
+    }
+
+    /// Partitions that were read anew and are still not what their origin states (rule R18), in the order of their places.
+    pub fn diverged(&self) -> impl Iterator<Item = PartitionId> {
+        let of_origin = |(id, origin): (&ClusterId, &Origin)| {
+            let place = |(topic, partition)| PartitionId { origin: id.clone(), topic, partition };
+            origin.log.diverged().map(place).collect::<Vec<_>>()
+        };
+        self.origins.iter().flat_map(of_origin)
     }
 
     /// Clusters of which nothing counts, by order of an operator of this cluster.

@@ -7,4 +7,5 @@ pub mod intents;
 pub mod key;
 pub mod origin;
 pub mod partition;
+pub mod proof;
 pub mod record;

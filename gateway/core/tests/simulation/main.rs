@@ -8,6 +8,7 @@ mod intents;
 mod more;
 mod partitions;
 mod random;
+mod repair;
 mod strangers;
 mod world;
 

@@ -145,6 +145,8 @@ label!(
         LogBeginningLost = "log_beginning_lost",
         /// What is known of another cluster is provably not everything.
         OriginIncomplete = "origin_incomplete",
+        /// A partition was read anew and is still not what its origin states.
+        PartitionDiverged = "partition_diverged",
         /// Records of another cluster are out of bounds and set aside.
         OriginSetAside = "origin_set_aside",
         /// The engine has not turned for too long.
