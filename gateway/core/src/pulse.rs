@@ -295,6 +295,7 @@ mod tests {
             name: "".into(),
             advertised: "".into(),
             complaints: Vec::new(),
+            readings: Vec::new(),
         }
     }
 

@@ -77,7 +77,8 @@ impl Federation {
 
     /// Rule R17: what is proven not to be everything is read anew.
     fn order_repair(&mut self, now: Now, place: &PartitionId, effects: &mut Vec<Effect>) {
-        let partition = self.origins.get_mut(&place.origin).and_then(|it| it.log.partition_mut(place.topic, place.partition));
+        let partition =
+            self.origins.get_mut(&place.origin).and_then(|it| it.log.partition_mut(place.topic, place.partition));
         if partition.is_some_and(|partition| partition.takes_repair(now.mono)) {
             effects.push(Effect::ReadAnew(place.clone()));
         }
@@ -149,13 +150,17 @@ impl Federation {
             origin.pulse.read_up_to(now.mono, record.offset.saturating_add(1));
             match (record.key, record.value) {
                 (ControlKey::Replica(nonce), Some(ControlValue::Replica(replica))) => {
+                    origin.replicas.read(now.mono, nonce, Some(&replica));
                     origin.pulse.read(now.mono, nonce, &replica, record.header.map(|header| header.observed));
                     if own {
                         self.lease.read(now.mono, record.offset, nonce, Some(&replica), &mut wishes);
                     }
                 }
-                (ControlKey::Replica(nonce), None) if own => {
-                    self.lease.read(now.mono, record.offset, nonce, None, &mut wishes);
+                (ControlKey::Replica(nonce), None) => {
+                    origin.replicas.read(now.mono, nonce, None);
+                    if own {
+                        self.lease.read(now.mono, record.offset, nonce, None, &mut wishes);
+                    }
                 }
                 (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => described = Some(descriptor),
                 (ControlKey::Drain(target), value) => {

@@ -3,7 +3,7 @@
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
 //! a second copy. [`local`](crate::local) takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
 //! compares it with what Nacos says, [`own`] drives it,
-//! [`stated`] says what this process states of its cluster, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
+//! [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.
 //!
 //! A step costs what its input asks for, never what the registry holds: counts are kept as they change, deadlines exist only where
@@ -16,10 +16,12 @@ mod judge;
 mod own;
 mod partitions;
 mod reconcile;
+mod replicas;
 mod snapshot;
 mod stated;
 mod takeover;
 mod tally;
+mod verify;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,7 @@ use crate::drains::writer::IntentWriter;
 use crate::federation::damping::HealthMemory;
 use crate::federation::judge::Load;
 use crate::federation::reconcile::Reconciling;
+use crate::federation::replicas::Replicas;
 use crate::federation::stated::Described;
 use crate::federation::tally::Tally;
 use crate::freshness::Freshness;
@@ -58,6 +61,7 @@ pub use partitions::PartitionMismatch;
 pub use snapshot::OriginSnapshot;
 pub use takeover::Leadership;
 pub use tally::Size;
+pub use verify::{Difference, Stated, Verification, VerifiedOrigin, VerifiedReader};
 
 /// The clock is looked at this often even if nothing happens: ages and beats depend on it.
 const LONGEST_SLEEP: Millis = Millis(250);
@@ -177,6 +181,7 @@ struct Origin {
     topics: u32,
     intents: IntentLog,
     pulse: Pulse,
+    replicas: Replicas,
     descriptor: Option<Descriptor>,
     freshness: Freshness,
     /// Why, and how old its facts were at the last look.
@@ -206,6 +211,7 @@ impl Origin {
             topics: 0,
             intents: IntentLog::default(),
             pulse: Pulse::default(),
+            replicas: Replicas::default(),
             descriptor: None,
             freshness: Freshness::Stale,
             reason: "nobody has looked yet".into(),
@@ -296,6 +302,7 @@ impl Federation {
             }
             Input::Tick => {}
             Input::Stop => {
+                self.state_last_checkpoints(now, &mut effects);
                 let mut wishes = Vec::new();
                 self.lease.stop(&mut wishes);
                 self.fulfil(now, wishes, &mut effects);

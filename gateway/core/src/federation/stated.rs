@@ -63,6 +63,14 @@ impl Federation {
         }
     }
 
+    /// Whoever ends in order leaves nothing unstated that it changed, as far as it may still write.
+    pub(super) fn state_last_checkpoints(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.lease.may_write(now.mono) {
+            self.leadership.want_changed(now.mono);
+            self.state_checkpoints(now, effects);
+        }
+    }
+
     /// A foreign checkpoint in the own log is overruled by a new one.
     pub(super) fn read_back_checkpoint(&mut self, now: Now, place: &PartitionId, record: &Record) {
         let foreign = record.header.is_none_or(|header| header.epoch != self.lease.epoch());
@@ -102,6 +110,7 @@ impl Federation {
             name: Arc::clone(&self.settings.identity.name),
             advertised: Arc::clone(&self.settings.identity.advertised),
             complaints,
+            readings: self.readings(),
         };
         let key = ControlKey::Replica(self.settings.identity.nonce);
         Effect::Control { key, value: Some(ControlValue::Replica(replica)), header: self.control_header(now) }

@@ -5,7 +5,7 @@
 //! be read anew is folded into a shadow while the old state serves (rule R18). Of the same partition, the old state goes on being folded
 //! from where it was: only what comes after that is news to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config_item::ConfigItem;
@@ -13,8 +13,9 @@ use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::log::bounds::value_bytes;
 use crate::log::key::{DataKey, RecordKey};
+use crate::log::order::Order;
 use crate::log::proof::{Agreement, Proof};
-use crate::log::record::{Body, Epoch, Header, Record};
+use crate::log::record::{Body, Checkpoint, Epoch, Header, Record};
 use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
 
@@ -217,7 +218,15 @@ pub struct Partition {
     /// Since when it is known to end further on than it was read.
     behind: Option<Mono>,
     proof: Proof,
+    order: Order,
+    /// Keys whose last record came out of order after the end was reached.
+    out_of_order: BTreeSet<DataKey>,
+    /// The last checkpoint met, and how many records of facts came after it.
+    stated: Option<(Checkpoint, u64)>,
 }
+
+/// Keys out of order that are remembered.
+const MOST_OUT_OF_ORDER: usize = 64;
 
 /// A partition that is known to go on and of which nothing comes for this long is not being read.
 const BEHIND_AFTER: Millis = Millis::from_secs(10);
@@ -252,6 +261,9 @@ impl Partition {
             last_checkpoint: None,
             behind: None,
             proof: Proof::default(),
+            order: Order::default(),
+            out_of_order: BTreeSet::new(),
+            stated: None,
         }
     }
 
@@ -379,10 +391,58 @@ impl Partition {
         Applied::NotAFact
     }
 
+    /// Whether what is served was folded from this very log, however far.
+    #[must_use]
+    pub fn serves_the_log(&self) -> bool {
+        self.shadow.as_ref().is_none_or(|shadow| shadow.old_reads_from.is_some())
+    }
+
+    /// The highest epoch met, and its last number.
+    #[must_use]
+    pub fn latest(&self) -> Option<(Epoch, u64)> {
+        self.order.latest()
+    }
+
+    /// Whether what is served is what the last checkpoint states; so is a partition of which nothing was ever stated or written.
+    #[must_use]
+    pub fn is_as_stated(&self) -> bool {
+        let (count, digest) = self.stated.map_or((0, 0), |(stated, _)| (stated.count, stated.digest));
+        (self.served.count, self.served.digest) == (count, digest)
+    }
+
+    /// Records of facts met since the last checkpoint.
+    #[must_use]
+    pub fn facts_since_stated(&self) -> u64 {
+        self.stated.map_or(0, |(_, since)| since)
+    }
+
+    /// Keys whose last record came out of order after the end was reached (rule R14), a bounded number.
+    pub fn out_of_order(&self) -> impl Iterator<Item = &DataKey> {
+        self.out_of_order.iter()
+    }
+
+    fn note_order(&mut self, record: &Record) {
+        let is_checkpoint = record.key == RecordKey::Checkpoint;
+        let in_order = self.order.meet(record.header.as_ref(), is_checkpoint);
+        match (&record.key, &record.body) {
+            (RecordKey::Checkpoint, Body::Checkpoint(stated)) => self.stated = Some((*stated, 0)),
+            (RecordKey::Data(key), _) => {
+                self.stated = self.stated.map(|(stated, since)| (stated, since.saturating_add(1)));
+                if in_order {
+                    self.out_of_order.remove(key);
+                } else if self.reached_end() && self.out_of_order.len() < MOST_OUT_OF_ORDER {
+                    self.out_of_order.insert(key.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Folds one record.
     pub fn apply(&mut self, record: &Record) -> Applied {
         self.next_offset = record.offset.saturating_add(1);
         self.behind = None; // It moves: whether it gets there is the next answer's to say.
+        self.note_order(record);
         if let (Body::Checkpoint(stated), Some(header)) = (&record.body, record.header) {
             self.last_checkpoint = Some((header.epoch, stated.beat));
         }
@@ -438,7 +498,9 @@ impl Partition {
     }
 
     fn begin_anew(&mut self, old_reads_from: Option<u64>) {
-        (self.next_offset, self.behind) = (0, None);
+        (self.next_offset, self.behind, self.stated) = (0, None, None);
+        self.order = Order::default();
+        self.out_of_order.clear();
         self.proof.begins_anew();
         self.shadow = Some(Shadow::new(self.served.seed, old_reads_from));
     }

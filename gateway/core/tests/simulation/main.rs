@@ -10,6 +10,7 @@ mod partitions;
 mod random;
 mod repair;
 mod strangers;
+mod verify;
 mod world;
 
 use std::collections::BTreeMap;

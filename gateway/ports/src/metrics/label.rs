@@ -273,6 +273,8 @@ label!(
         Excluded = "/v1/excluded",
         /// What would be.
         WhatIf = "/v1/what-if",
+        /// Whether all gateways have what each cluster says that it has.
+        Verify = "/v1/verify",
         /// The gateway's own state.
         Status = "/v1/status",
         /// Whether the process lives.

@@ -3,6 +3,7 @@
 mod exclude;
 mod plan;
 mod policy;
+mod verify;
 
 use axum::Router;
 use axum::extract::{Query, RawQuery};

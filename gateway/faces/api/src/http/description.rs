@@ -10,7 +10,8 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    clusters, comparison, configs, drains, events, excluded, operations, plans, policy, problem, services, what_if,
+    clusters, comparison, configs, drains, events, excluded, operations, plans, policy, problem, services, verify,
+    what_if,
 };
 use crate::ApiState;
 
@@ -40,6 +41,7 @@ use crate::ApiState;
         what_if::compare,
         excluded::list,
         excluded::order,
+        verify::verify,
         operations::status,
         operations::livez,
         operations::readyz,

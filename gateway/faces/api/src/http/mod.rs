@@ -20,6 +20,7 @@ mod problem;
 mod reply;
 mod services;
 mod spliced;
+mod verify;
 mod what_if;
 
 use axum::Router;
@@ -54,6 +55,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .route("/v1/drains", get(drains::list).post(drains::order))
         .route("/v1/excluded", get(excluded::list).post(excluded::order))
         .route("/v1/what-if", get(what_if::compare))
+        .route("/v1/verify", get(verify::verify))
         .route("/v1/status", get(operations::status))
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))
