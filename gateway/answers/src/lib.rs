@@ -19,3 +19,4 @@ pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod status;
+pub mod verification;

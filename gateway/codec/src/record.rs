@@ -3,6 +3,7 @@
 
 mod bounds;
 mod intents;
+mod readings;
 
 use std::sync::Arc;
 
@@ -341,6 +342,7 @@ fn replica_to_proto(replica: &Replica) -> proto::Replica {
         name: replica.name.to_string(),
         advertised: replica.advertised.to_string(),
         complaints: replica.complaints.iter().map(ToString::to_string).collect(),
+        readings: replica.readings.iter().map(readings::to_proto).collect(),
     }
 }
 
@@ -367,6 +369,7 @@ fn replica_from_proto(record: proto::Replica, interner: &mut Interner) -> Option
         name: interner.text(&record.name),
         advertised: interner.text(&record.advertised),
         complaints: record.complaints.iter().map(|complaint| interner.text(complaint)).collect(),
+        readings: record.readings.into_iter().filter_map(readings::from_proto).collect(),
     })
 }
 

@@ -181,6 +181,8 @@ pub enum LogInput {
     },
     /// The reader lost its place (out of range, truncated, re-created): it starts anew from the partition's beginning.
     Restarted(PartitionId),
+    /// As [`Effect::ReadAnew`] asked: the reader starts anew from the beginning of the same partition, whose records keep their offsets.
+    ReadAnew(PartitionId),
     /// A record that was to be sent was not: it may or may not have landed.
     SendFailed(SendId),
     /// A record cannot be taken whatever the state of the log (it is too large): it did not land.
@@ -241,6 +243,9 @@ pub enum Effect {
     Purge,
     /// Ask the leader of the partition for its end offset: answered by [`LogInput::EndAnswer`], or not at all.
     AskEnd(PartitionId),
+    /// Read a data partition anew from its beginning: answered by [`LogInput::ReadAnew`] before the first record. Not to be answered if
+    /// the reader has nothing of the partition: it is asked for again.
+    ReadAnew(PartitionId),
     /// Subscribe to a service: every list of it comes as [`LocalInput::Listed`].
     WatchService(ServiceKey),
     /// End the subscription.

@@ -154,6 +154,12 @@ impl Publisher {
         self.ledger.refused()
     }
 
+    /// The number of the last record or checkpoint of this leadership; 0 before the first.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.seq
+    }
+
     /// Age of the oldest change that is not in the log yet; zero if there is none. A key that the log refuses while it takes
     /// others does not count: one item that is too large must not make a whole cluster look old.
     #[must_use]

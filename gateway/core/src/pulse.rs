@@ -335,6 +335,7 @@ mod tests {
             name: "".into(),
             advertised: "".into(),
             complaints: Vec::new(),
+            readings: Vec::new(),
         }
     }
 

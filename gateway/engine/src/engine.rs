@@ -308,6 +308,7 @@ impl Engine {
         change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters() }));
         if tell {
             change.gateway = Some(Arc::new(self.status(now, &mut course.startup)));
+            change.verification = Some(Arc::new(self.core.verification(now.mono)));
         }
         self.view.apply(change);
         self.view.turned();

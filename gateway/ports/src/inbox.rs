@@ -52,6 +52,9 @@ pub trait Log: Send {
     fn purge(&mut self);
     /// Asks the partition's leader for its end offset; the answer comes as `LogInput::EndOffset`, a failure not at all.
     fn ask_end(&mut self, partition: PartitionId);
+    /// Reads the partition anew from its beginning: `LogInput::ReadAnew` comes before its first record. Of a partition of which nothing was
+    /// read, nothing comes.
+    fn read_anew(&mut self, partition: PartitionId);
 }
 
 /// The local Nacos, as the engine asks it. Answers come to the inbox.

@@ -135,6 +135,8 @@ pub struct EngineMetrics {
     /// What becomes of what it publishes.
     pub published: PublishMetrics,
     deltas_applied: Family<DeltaLabels, Counter>,
+    checkpoint_mismatches: Family<OriginLabels, Counter>,
+    partitions_replaced: Family<OriginLabels, Counter>,
     removals_held: Family<ReasonLabels, Gauge>,
 }
 
@@ -149,6 +151,10 @@ impl EngineMetrics {
         catalog.counter("federation_view_changes_total", "", "changes written to the view", &new.view_changes);
         let help = "records of other clusters and own ones read back, by what they did to the view";
         catalog.counter("federation_deltas_applied_total", "origin, result", help, &new.deltas_applied);
+        let help = "checkpoints that were compared with what was read, and differ from it";
+        catalog.counter("federation_checkpoint_mismatches_total", "origin", help, &new.checkpoint_mismatches);
+        let help = "times that a partition read anew took the place of what was served";
+        catalog.counter("federation_partitions_replaced_total", "origin", help, &new.partitions_replaced);
         let help = "records handed to the log of the own cluster, by outcome";
         catalog.counter("federation_records_published_total", "topic, result", help, &new.published.records);
         let help = "removals of the own cluster that are kept back now";
@@ -164,6 +170,18 @@ impl EngineMetrics {
     pub fn deltas_applied(&self, origin: &ClusterId, result: DeltaResult) -> Counter {
         let labels = DeltaLabels { origin: Label(origin.clone()), result: Label(result) };
         self.deltas_applied.get_or_create_owned(&labels)
+    }
+
+    /// Checkpoints of `origin` that were compared and differ.
+    #[must_use]
+    pub fn checkpoint_mismatches(&self, origin: &ClusterId) -> Counter {
+        self.checkpoint_mismatches.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+    }
+
+    /// Partitions of `origin` that were read anew and took the place of what was served.
+    #[must_use]
+    pub fn partitions_replaced(&self, origin: &ClusterId) -> Counter {
+        self.partitions_replaced.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
     }
 
     /// How many removals are kept back for this reason.

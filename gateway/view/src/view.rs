@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 use federation_core::drains::{IntentTable, Settled, Taken};
-use federation_core::federation::Membership;
+use federation_core::federation::{Membership, Verification};
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
 use federation_core::time::Millis;
@@ -38,6 +38,8 @@ pub struct ViewChange {
     pub clusters: Option<Arc<ClusterTable>>,
     /// The gateway's own state, if it changed.
     pub gateway: Option<Arc<GatewayStatus>>,
+    /// How all gateways' readings compare, as of now.
+    pub verification: Option<Arc<Verification>>,
     /// The drains in force, if they changed.
     pub intents: Option<Arc<IntentTable>>,
 }
@@ -140,6 +142,7 @@ struct Shared {
     config_index: Index<ConfigKey>,
     clusters: ShownClusters,
     gateway: watch::Sender<Arc<GatewayStatus>>,
+    verification: watch::Sender<Arc<Verification>>,
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
     intents: watch::Sender<Arc<IntentTable>>,
     turns: Turns,
@@ -169,6 +172,7 @@ pub fn new(now: Now) -> (ViewWriter, ViewReader) {
         config_index: Index::default(),
         clusters: ShownClusters::default(),
         gateway: watch::Sender::default(),
+        verification: watch::Sender::default(),
         watched: DashMap::default(),
         intents: watch::Sender::default(),
         turns: Turns::default(),
@@ -215,6 +219,9 @@ impl ViewWriter {
         }
         if let Some(gateway) = change.gateway {
             self.shared.gateway.send_replace(gateway);
+        }
+        if let Some(verification) = change.verification {
+            self.shared.verification.send_replace(verification);
         }
         if let Some(clusters) = change.clusters {
             self.shared.clusters.replace(clusters);
@@ -323,6 +330,12 @@ impl ViewReader {
     #[must_use]
     pub fn gateway(&self) -> Arc<GatewayStatus> {
         Arc::clone(&self.shared.gateway.borrow())
+    }
+
+    /// How all gateways' readings compare with what the origins say, as of when the gateway's own state was last written.
+    #[must_use]
+    pub fn verification(&self) -> Arc<Verification> {
+        Arc::clone(&self.shared.verification.borrow())
     }
 
     /// Changes whenever the gateway's own state is written.

@@ -1,6 +1,6 @@
 //! Reads every partition of every member from its beginning, on a thread of its own and without a consumer group. Input:
 //! signals (who takes part, where partitions begin and end, what was re-created). Output: decoded records to the engine, in the order
-//! of each partition. Invariant: what is handed over after [`LogInput::Restarted`] comes from the partition's beginning, and without it
+//! of each partition. Invariant: what is handed over after [`LogInput::Restarted`] or [`LogInput::ReadAnew`] comes from the partition's beginning, and without it
 //! from where the last record was; whichever client reads it.
 //!
 //! Each partition has a queue of its own, because the library tells errors and ends without naming the topic, and so that
@@ -9,6 +9,7 @@
 //! The client may fall silent for good without an error ([`crate::life`]), so it is believed only while records or ends come where
 //! they must ([`Hearing`]); else another one reads on from the same places.
 
+mod anew;
 mod told;
 
 use std::collections::{BTreeSet, HashMap};
@@ -33,7 +34,7 @@ use crate::hearing::{Hearing, Remedy};
 use crate::lookout::Lookout;
 use crate::membership::Member;
 use crate::options::KafkaOptions;
-use crate::slot::{Hindrance, Place, Slot, Verdict};
+use crate::slot::{Hindrance, Slot, Verdict};
 use crate::source::Sources;
 use crate::topics::TopicNames;
 use crate::turn::{StoppedBy, Turn, described_partitions};
@@ -75,6 +76,8 @@ pub(super) enum Signal {
     Reappeared(String),
     /// This partition is not the one that was read.
     Lost(PartitionId),
+    /// The engine wants this partition from its beginning once more.
+    ReadAnew(PartitionId),
     /// The leader was asked at `asked` where this partition ends.
     End { partition: PartitionId, end: u64, asked: Instant },
     /// The leader said where this partition begins.
@@ -213,6 +216,7 @@ impl Reading<'_> {
                     self.restart_another(index)?;
                 }
             }
+            Signal::ReadAnew(partition) => self.read_anew(&partition)?,
             Signal::End { partition, end, asked } => self.compare_end(partition, end, asked)?,
             Signal::Begin { partition, begin } => self.compare_begin(&partition, begin)?,
         }
@@ -263,34 +267,6 @@ impl Reading<'_> {
     fn attach(&mut self, index: usize) {
         self.fetcher.attach(index, &mut self.slots[index]);
         self.turns.ready(index);
-    }
-
-    /// Reads a partition anew from its beginning, and says so.
-    fn restart(&mut self, index: usize) -> Result<(), EngineGone> {
-        let slot = &mut self.slots[index];
-        tracing::warn!(topic = slot.topic, partition = slot.id.partition, next = ?slot.place.next(), "reading a partition anew");
-        slot.place = Place::start(Instant::now());
-        let id = slot.id.clone();
-        self.reader.metrics.partition_restarts(&id.origin).inc();
-        self.fetcher.detach(slot);
-        self.tell(LogInput::Restarted(id))?;
-        self.attach(index);
-        Ok(())
-    }
-
-    /// Reads a partition anew that is another one under its name.
-    fn restart_another(&mut self, index: usize) -> Result<(), EngineGone> {
-        self.slots[index].beginning.forget();
-        self.restart(index)
-    }
-
-    fn restart_topic(&mut self, topic: &str) -> Result<(), EngineGone> {
-        for index in 0..self.slots.len() {
-            if self.slots[index].topic == topic {
-                self.restart_another(index)?;
-            }
-        }
-        Ok(())
     }
 
     fn sweep(&mut self) -> Result<(), EngineGone> {

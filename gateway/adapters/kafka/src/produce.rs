@@ -16,7 +16,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig, ThreadedProducer};
 use tokio::task::spawn_blocking;
 
-use crate::consume::Signals;
+use crate::consume::{Signal, Signals};
 use crate::delivery::{Delivery, Lost, NO_ID, Outcomes};
 use crate::disposal::{Disposable, Disposal};
 use crate::ends::Question;
@@ -125,6 +125,11 @@ impl Log for KafkaLog {
     fn ask_end(&mut self, partition: PartitionId) {
         // A full queue is a failed question: those are not answered.
         let _ = self.questions.try_send(Question::End(partition));
+    }
+
+    fn read_anew(&mut self, partition: PartitionId) {
+        // As many signals wait as partitions can raise; what is lost is asked for again.
+        let _ = self.producers.parts.signals.try_send(Signal::ReadAnew(partition));
     }
 }
 

@@ -175,6 +175,7 @@ fn beat(number: u64) -> EncodedRecord {
         name: "a-0".into(),
         advertised: "".into(),
         complaints: Vec::new(),
+        readings: Vec::new(),
     };
     let value = ControlValue::Replica(replica);
     federation_codec::record::encode_control(&ControlKey::Replica(7), Some(&value), &header(number)).unwrap()

@@ -427,6 +427,7 @@ fn replicas() -> impl Strategy<Value = Replica> {
                 name,
                 advertised,
                 complaints,
+                readings: Vec::new(),
             }
         },
     )

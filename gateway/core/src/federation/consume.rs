@@ -25,7 +25,8 @@ impl Federation {
             LogInput::AtEnd { partition, next_offset } => self.at_end(now, &partition, next_offset, effects),
             LogInput::EndOffset { partition, end } => self.end_offset(now, &partition, end, now.mono, effects),
             LogInput::EndAnswer { partition, end, asked } => self.end_offset(now, &partition, end, asked, effects),
-            LogInput::Restarted(partition) => self.restarted(now, &partition),
+            LogInput::Restarted(partition) => self.restarted(now, &partition, Partition::restart),
+            LogInput::ReadAnew(partition) => self.restarted(now, &partition, Partition::read_anew),
             LogInput::SendFailed(id) => self.send_failed(now, id, Failure::Unsure, effects),
             LogInput::SendRefused(id) => self.send_failed(now, id, Failure::Refused, effects),
             LogInput::ProducerReplaced => {
@@ -65,9 +66,21 @@ impl Federation {
             if own {
                 self.read_back(now, place, &record, effects);
             }
+            if record.key == RecordKey::Checkpoint {
+                self.order_repair(now, place, effects);
+            }
         }
         if own {
             self.settle_sends(now, place, effects);
+        }
+    }
+
+    /// Rule R17: what is proven not to be everything is read anew.
+    fn order_repair(&mut self, now: Now, place: &PartitionId, effects: &mut Vec<Effect>) {
+        let partition =
+            self.origins.get_mut(&place.origin).and_then(|it| it.log.partition_mut(place.topic, place.partition));
+        if partition.is_some_and(|partition| partition.takes_repair(now.mono)) {
+            effects.push(Effect::ReadAnew(place.clone()));
         }
     }
 
@@ -140,15 +153,19 @@ impl Federation {
             origin.pulse.read_up_to(now.mono, record.offset.saturating_add(1));
             match (record.key, record.value) {
                 (ControlKey::Replica(nonce), Some(ControlValue::Replica(replica))) => {
+                    origin.replicas.read(now.mono, nonce, Some(&replica));
                     origin.pulse.read(now.mono, nonce, &replica, record.header.map(|header| header.observed));
                     if own {
                         self.lease.read(now.mono, record.offset, nonce, Some(&replica), &mut wishes);
                         self.heard_replica(now.mono, nonce, Some(&replica));
                     }
                 }
-                (ControlKey::Replica(nonce), None) if own => {
-                    self.lease.read(now.mono, record.offset, nonce, None, &mut wishes);
-                    self.heard_replica(now.mono, nonce, None);
+                (ControlKey::Replica(nonce), None) => {
+                    origin.replicas.read(now.mono, nonce, None);
+                    if own {
+                        self.lease.read(now.mono, record.offset, nonce, None, &mut wishes);
+                        self.heard_replica(now.mono, nonce, None);
+                    }
                 }
                 (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => described = Some(descriptor),
                 (ControlKey::Drain(target), value) => {
@@ -207,7 +224,9 @@ impl Federation {
         });
         let Some((was_read, applied)) = reached else { return };
         let replaced = if let Applied::Replaced(keys) = &applied { keys.clone() } else { Vec::new() };
+        origin.counts.replaced += u64::from(matches!(applied, Applied::Replaced(_)));
         self.note_applied(now, &place.origin, applied);
+        self.order_repair(now, place, effects);
         if own {
             self.settle_sends(now, place, effects);
             if !was_read {
@@ -237,7 +256,7 @@ impl Federation {
         }
     }
 
-    fn restarted(&mut self, now: Now, place: &PartitionId) {
+    fn restarted(&mut self, now: Now, place: &PartitionId, begin: impl FnOnce(&mut Partition)) {
         if *place == self.own_control() {
             self.lease.restarted(now.mono);
             self.described_in_log = Described::default();
@@ -251,7 +270,7 @@ impl Federation {
             origin.intents.restart();
             origin.pulse.restart();
         }
-        if origin.change(place, Partition::restart).is_some() {
+        if origin.change(place, begin).is_some() {
             origin.counts.restarted += 1;
         }
     }
@@ -280,7 +299,8 @@ impl Federation {
 impl Counts {
     pub(super) fn note(&mut self, applied: &Applied) {
         match applied {
-            Applied::Changed(_) | Applied::Replaced(_) => self.changed += 1,
+            Applied::Changed(_) => self.changed += 1,
+            Applied::Replaced(_) => (self.changed, self.replaced) = (self.changed + 1, self.replaced + 1),
             Applied::Unchanged => self.unchanged += 1,
             Applied::Held => self.held += 1,
             Applied::Undecodable(_) => self.undecodable += 1,

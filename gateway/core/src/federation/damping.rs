@@ -134,7 +134,7 @@ impl Federation {
             return Some((state.wanted(id)?.health, Hearing::Now));
         }
         let (partition, entries) = self.origins.get(origin)?.log.service(service)?;
-        let hearing = if partition.reached_end() { Hearing::Now } else { Hearing::CatchingUp };
+        let hearing = if partition.is_read() { Hearing::Now } else { Hearing::CatchingUp };
         Some((entries.get(id)?.value.as_ref()?.health, hearing))
     }
 

@@ -123,10 +123,12 @@ impl Origin {
             self.aside.note_other(OutOfBounds::Facts);
             return self.change(place, |partition| partition.pass_over(record));
         }
-        let applied = self.change(place, |partition| {
-            partition.compare(now.mono, record);
-            partition.apply(record)
+        let newest = self.pulse.newest_beat();
+        let (differs, applied) = self.change(place, |partition| {
+            let differs = partition.compare(now.mono, record, newest);
+            (differs, partition.apply(record))
         })?;
+        self.counts.mismatched += u64::from(differs);
         self.counts.note(&applied);
         Some(applied)
     }

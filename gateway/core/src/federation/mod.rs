@@ -3,7 +3,7 @@
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
 //! a second copy. [`local`](crate::local) takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
 //! compares it with what Nacos says, [`own`] drives it,
-//! [`stated`] says what this process states of its cluster, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
+//! [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.
 //!
 //! A step costs what its input asks for, never what the registry holds: counts are kept as they change, deadlines exist only where
@@ -17,10 +17,12 @@ mod judge;
 mod own;
 mod partitions;
 mod reconcile;
+mod replicas;
 mod snapshot;
 mod stated;
 mod takeover;
 mod tally;
+mod verify;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,7 @@ use crate::federation::belonging::Belonging;
 use crate::federation::damping::HealthMemory;
 use crate::federation::judge::Load;
 use crate::federation::reconcile::Reconciling;
+use crate::federation::replicas::Replicas;
 use crate::federation::stated::Described;
 use crate::federation::tally::Tally;
 use crate::freshness::Freshness;
@@ -46,6 +49,7 @@ use crate::log::control::Descriptor;
 use crate::log::intents::IntentLog;
 use crate::log::key::DataKey;
 use crate::log::origin::OriginLog;
+use crate::log::record::PartitionId;
 use crate::pattern::{Glob, Selection};
 use crate::publish::Publisher;
 use crate::pulse::{FreshnessSettings, Pulse};
@@ -61,6 +65,7 @@ pub use partitions::PartitionMismatch;
 pub use snapshot::OriginSnapshot;
 pub use takeover::Leadership;
 pub use tally::Size;
+pub use verify::{Difference, Stated, Verification, VerifiedOrigin, VerifiedReader};
 
 /// The clock is looked at this often even if nothing happens: ages and beats depend on it.
 const LONGEST_SLEEP: Millis = Millis(250);
@@ -167,6 +172,10 @@ pub struct Counts {
     pub overwritten: u64,
     /// Partitions that were folded anew.
     pub restarted: u64,
+    /// Checkpoints that differ from what was folded at their place.
+    pub mismatched: u64,
+    /// Times that what was folded anew took the place of what was served.
+    pub replaced: u64,
 }
 
 /// One origin: what its log says, and how fresh that is.
@@ -176,6 +185,7 @@ struct Origin {
     topics: u32,
     intents: IntentLog,
     pulse: Pulse,
+    replicas: Replicas,
     descriptor: Option<Descriptor>,
     freshness: Freshness,
     /// Why, and how old its facts were at the last look.
@@ -205,6 +215,7 @@ impl Origin {
             topics: 0,
             intents: IntentLog::default(),
             pulse: Pulse::default(),
+            replicas: Replicas::default(),
             descriptor: None,
             freshness: Freshness::Stale,
             reason: "nobody has looked yet".into(),
@@ -299,6 +310,7 @@ impl Federation {
             }
             Input::Tick => {}
             Input::Stop => {
+                self.state_last_checkpoints(now, &mut effects);
                 let mut wishes = Vec::new();
                 self.lease.stop(&mut wishes);
                 self.fulfil(now, wishes, &mut effects);
@@ -377,6 +389,15 @@ impl Federation {
     /// Clusters of which what was read is proven not to be everything.
     pub fn incomplete(&self) -> impl Iterator<Item = &ClusterId> {
         self.origins.iter().filter(|(_, origin)| origin.log.is_incomplete()).map(|(id, _)| id)
+    }
+
+    /// Partitions that were read anew and are still not what their origin states (rule R18), in the order of their places.
+    pub fn diverged(&self) -> impl Iterator<Item = PartitionId> {
+        let of_origin = |(id, origin): (&ClusterId, &Origin)| {
+            let place = |(topic, partition)| PartitionId { origin: id.clone(), topic, partition };
+            origin.log.diverged().map(place).collect::<Vec<_>>()
+        };
+        self.origins.iter().flat_map(of_origin)
     }
 
     /// Clusters of which nothing counts, by order of an operator of this cluster.

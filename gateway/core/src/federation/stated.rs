@@ -20,6 +20,9 @@ const CHECKPOINT_ANYWAY: Millis = Millis::from_secs(60);
 /// A descriptor that the control topic lacks is written again this often at most.
 const DESCRIBE_EVERY: Millis = Millis::from_secs(5);
 
+/// Partitions that a complaint names.
+const NAMED: usize = 8;
+
 /// What is known of the descriptor in the own control topic.
 #[derive(Debug, Default)]
 pub(super) struct Described {
@@ -61,6 +64,14 @@ impl Federation {
         }
     }
 
+    /// Whoever ends in order leaves nothing unstated that it changed, as far as it may still write.
+    pub(super) fn state_last_checkpoints(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.lease.may_write(now.mono) {
+            self.leadership.want_changed(now.mono);
+            self.state_checkpoints(now, effects);
+        }
+    }
+
     /// A foreign checkpoint in the own log is overruled by a new one.
     pub(super) fn read_back_checkpoint(&mut self, now: Now, place: &PartitionId, record: &Record) {
         let foreign = record.header.is_none_or(|header| header.epoch != self.lease.epoch());
@@ -90,6 +101,7 @@ impl Federation {
         if let Connection::Down(_, reason) = self.local.connection() {
             complaints.push(format!("nacos is not connected: {reason}").into());
         }
+        complaints.extend(self.told_diverged());
         let replica = Replica {
             state: self.lease.state(),
             epoch: self.lease.epoch(),
@@ -101,9 +113,23 @@ impl Federation {
             name: Arc::clone(&self.settings.identity.name),
             advertised: Arc::clone(&self.settings.identity.advertised),
             complaints,
+            readings: self.readings(),
         };
         let key = ControlKey::Replica(self.settings.identity.nonce);
         Effect::Control { key, value: Some(ControlValue::Replica(replica)), header: self.control_header(now) }
+    }
+
+    /// Rule R18: that what is served is not what its origin states, and reading it anew did not help.
+    fn told_diverged(&self) -> Option<Arc<str>> {
+        let mut all = self.diverged();
+        let first: Vec<PartitionId> = all.by_ref().take(NAMED).collect();
+        let named = |it: &PartitionId| format!("{} {}-{}", it.origin, it.topic.as_str(), it.partition);
+        let names = first.iter().map(named).collect::<Vec<_>>().join(", ");
+        let further = match all.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!first.is_empty()).then(|| format!("diverged from what is stated of {names}{further}").into())
     }
 
     pub(super) fn forget_record(&mut self, now: Now, nonce: u32) -> Effect {

@@ -64,7 +64,7 @@ impl Leadership {
         takeover.is_some_and(|takeover| !matches!(takeover.state, TakeoverState::Reading(_)))
     }
 
-    fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.partitions.values().all(|takeover| matches!(takeover.state, TakeoverState::Taken))
     }
 
@@ -95,6 +95,12 @@ impl Leadership {
         if let Some(takeover) = self.partitions.get_mut(&partition) {
             takeover.checkpoint_due = takeover.checkpoint_due.min(by);
         }
+    }
+
+    /// What changed since it was last stated is to be stated now.
+    pub(super) fn want_changed(&mut self, now: Mono) {
+        let changed = self.partitions.values_mut().filter(|takeover| takeover.changed);
+        changed.for_each(|takeover| takeover.checkpoint_due = now);
     }
 
     /// A checkpoint was stated; the next one is due then unless something changes.

@@ -16,6 +16,7 @@ fn record(state: ReplicaState, term: u32, nonce: u32, beat: u64) -> Replica {
         name: "".into(),
         advertised: "".into(),
         complaints: Vec::new(),
+        readings: Vec::new(),
     }
 }
 

@@ -157,7 +157,8 @@ fn judge_replica(replica: &mut Replica, bounds: &Bounds) -> Option<OutOfBounds> 
         return Some(OutOfBounds::Term);
     }
     let texts = [&replica.name, &replica.advertised].into_iter().chain(&replica.complaints);
-    if replica.complaints.len() > LIST_ITEMS || texts.into_iter().any(is_too_long) {
+    let too_many = replica.complaints.len() > LIST_ITEMS || replica.readings.len() > LIST_ITEMS;
+    if too_many || texts.into_iter().any(is_too_long) {
         return Some(OutOfBounds::Length);
     }
     // A standby that knows nothing yet may describe nothing.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::intents::{DrainIntent, DrainTarget};
 use crate::locality::Locality;
+use crate::log::reading::Reading;
 use crate::log::record::Epoch;
 use crate::time::Millis;
 
@@ -89,6 +90,8 @@ pub struct Replica {
     pub advertised: Arc<str>,
     /// What it finds wrong, for people.
     pub complaints: Vec<Arc<str>>,
+    /// What it has of every origin that it reads; empty if it does not say.
+    pub readings: Vec<Reading>,
 }
 
 /// The part that a replica plays.

@@ -69,7 +69,7 @@ impl OriginLog {
     /// Whether every partition was read to its end once.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        !self.instances.is_empty() && self.all().all(|(_, _, partition)| partition.reached_end())
+        !self.instances.is_empty() && self.all().all(|(_, _, partition)| partition.is_read())
     }
 
     /// Whether a partition goes on and nothing of that has come for long.
@@ -81,7 +81,13 @@ impl OriginLog {
     /// Whether a partition is proven not to be all that the origin states to have written.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        self.all().any(|(_, _, partition)| partition.is_incomplete())
+        self.all().any(|(_, _, partition)| partition.proof().is_incomplete())
+    }
+
+    /// Partitions that were read anew and are still not what the origin states.
+    pub fn diverged(&self) -> impl Iterator<Item = (TopicKind, u32)> {
+        let diverged = self.all().filter(|(_, _, partition)| partition.proof().is_diverged());
+        diverged.map(|(topic, number, _)| (topic, number))
     }
 
     /// The oldest beat that the last checkpoints of this epoch state; 0 while a partition has none of it.

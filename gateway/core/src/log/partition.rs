@@ -11,9 +11,10 @@
 //!
 //! Invariant (rule R1): a fold is what compaction keeps, the last record per key by offset; no epoch, sequence or clock changes that.
 //! What is served changes by records, or by a shadow that is proven (rule R18; of the own log, one that reached the end): never by a log
-//! that ended early.
+//! that ended early. While a partition is read anew from its start, the old state goes on being folded from where it was: only what comes
+//! after that is news to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config_item::ConfigItem;
@@ -21,7 +22,9 @@ use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::log::bounds::value_bytes;
 use crate::log::key::{DataKey, RecordKey};
-use crate::log::record::{Body, Epoch, Header, Record};
+use crate::log::order::Order;
+use crate::log::proof::{Agreement, Proof};
+use crate::log::record::{Body, Checkpoint, Epoch, Header, Record};
 use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
 
@@ -221,32 +224,19 @@ pub struct Partition {
     at_end_once: bool,
     highest_term: u32,
     last_checkpoint: Option<(Epoch, u64)>,
-    /// Number of the last checkpoint met, which a repeat does not exceed.
-    last_stated: Option<(Epoch, u64)>,
-    /// When it was last read to its end.
-    last_end: Option<Mono>,
     /// Since when it is known to end further on than it was read.
     behind: Option<Mono>,
-    /// Exact comparisons in a row that did not agree (rule R17).
-    mismatches: u32,
-    /// Whether the last checkpoint met while the fold was on its way agreed, and of which beat it was.
-    on_the_way: Option<(Epoch, u64, Agreement)>,
+    proof: Proof,
+    order: Order,
+    /// Keys whose last record came out of order after the end was reached.
+    out_of_order: BTreeSet<DataKey>,
+    /// The last checkpoint met, and how many records of facts came after it.
+    stated: Option<(Checkpoint, u64)>,
 }
 
-/// Whether a checkpoint is equal to the fold at its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Agreement {
-    Equal,
-    Different,
-}
+/// Keys out of order that are remembered.
+const MOST_OUT_OF_ORDER: usize = 64;
 
-/// A reader that was at the end within this time has missed no record that compaction could have taken: half of the least
-/// `min.compaction.lag.ms` (rule R17).
-const EXACT_WITHIN: Millis = Millis::from_secs(30);
-/// A checkpoint of a beat that is at most so much older than the newest stands in a part of the log that compaction spares.
-const EXACT_BEATS: u64 = 30;
-/// So many exact comparisons in a row that do not agree prove the fold incomplete: a single one may be a late write of a deposed leader.
-const MISMATCHES_THAT_PROVE: u32 = 2;
 /// A partition that is known to go on and of which nothing comes for this long is not being read.
 const BEHIND_AFTER: Millis = Millis::from_secs(10);
 
@@ -256,11 +246,14 @@ struct Shadow {
     at_end_once: bool,
     /// Whether the last checkpoint met was equal to the fold at its place.
     proven: bool,
+    /// The old state was folded from this very partition, up to here: what comes from here on is news to it as well. `None` if it is of
+    /// an earlier process, or of a partition that may have been another one.
+    old_reads_from: Option<u64>,
 }
 
 impl Shadow {
-    fn new(seed: Seed) -> Self {
-        Self { fold: Fold::new(seed), at_end_once: false, proven: false }
+    fn new(seed: Seed, old_reads_from: Option<u64>) -> Self {
+        Self { fold: Fold::new(seed), at_end_once: false, proven: false, old_reads_from }
     }
 }
 
@@ -275,11 +268,11 @@ impl Partition {
             at_end_once: false,
             highest_term: 0,
             last_checkpoint: None,
-            last_stated: None,
-            last_end: None,
             behind: None,
-            mismatches: 0,
-            on_the_way: None,
+            proof: Proof::default(),
+            order: Order::default(),
+            out_of_order: BTreeSet::new(),
+            stated: None,
         }
     }
 
@@ -287,7 +280,7 @@ impl Partition {
     #[must_use]
     pub fn into_snapshot(self) -> Self {
         let seed = self.served.seed;
-        Self { shadow: Some(Shadow::new(seed)), served: self.served, ..Self::new(seed) }
+        Self { shadow: Some(Shadow::new(seed, None)), served: self.served, ..Self::new(seed) }
     }
 
     /// What answers are made of.
@@ -320,6 +313,13 @@ impl Partition {
         self.shadow.as_ref().map_or(self.at_end_once, |shadow| shadow.at_end_once)
     }
 
+    /// Whether what is served was read to the end of the log once, by this process or in the shadow that is about to take its place.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        let goes_on = self.shadow.as_ref().is_some_and(|shadow| shadow.old_reads_from.is_some());
+        if goes_on { self.at_end_once } else { self.reached_end() }
+    }
+
     /// Offset after the last record that was folded.
     #[must_use]
     pub fn next_offset(&self) -> u64 {
@@ -349,37 +349,41 @@ impl Partition {
         self.behind.is_some_and(|since| now >= since + BEHIND_AFTER)
     }
 
-    /// Whether what was read is proven not to be all that its origin states to have written (rule R17).
+    /// What checkpoints prove of it.
     #[must_use]
-    pub fn is_incomplete(&self) -> bool {
-        self.mismatches >= MISMATCHES_THAT_PROVE
+    pub fn proof(&self) -> &Proof {
+        &self.proof
     }
 
-    /// Compares a checkpoint that is about to be applied with the fold, where that is exact.
-    pub fn compare(&mut self, now: Mono, record: &Record) {
-        let (Body::Checkpoint(stated), Some(header)) = (&record.body, record.header) else { return };
-        let is_repeat = self.last_stated.is_some_and(|(epoch, seq)| epoch == header.epoch && header.seq <= seq);
-        self.last_stated = Some((header.epoch, header.seq));
-        if is_repeat {
-            return;
-        }
+    /// Whether to read it anew because of what checkpoints prove. It counts as ordered: whoever asks has to give the order.
+    pub fn takes_repair(&mut self, now: Mono) -> bool {
+        self.proof.takes_repair(now)
+    }
+
+    /// Compares a checkpoint that is about to be applied with the fold, where that is exact. `newest` is the origin's newest beat. Returns
+    /// whether it was compared and does not agree.
+    pub fn compare(&mut self, now: Mono, record: &Record, newest: Option<(Epoch, u64)>) -> bool {
+        let (Body::Checkpoint(stated), Some(header)) = (&record.body, record.header) else { return false };
         let image = self.image();
         let equal = (stated.count, stated.digest) == (image.count(), image.digest());
         let agreement = if equal { Agreement::Equal } else { Agreement::Different };
-        if !self.reached_end() {
-            self.on_the_way = Some((header.epoch, stated.beat, agreement));
-        } else if self.last_end.is_some_and(|last| now.since(last) < EXACT_WITHIN) {
-            self.mismatches = if equal { 0 } else { self.mismatches.saturating_add(1) };
-        }
+        let reached_end = self.reached_end();
+        let differs = self.proof.compare(now, (&header, stated.beat), agreement, reached_end, newest);
+        self.drop_what_diverged();
+        differs
     }
 
-    /// It was read to its end. `newest` is the origin's newest beat: a checkpoint that was met on the way and is about as young stands in
-    /// a part of the log that nothing was taken from.
+    /// It was read to its end. `newest` is the origin's newest beat.
     pub fn was_at_end(&mut self, now: Mono, newest: Option<(Epoch, u64)>) {
-        (self.last_end, self.behind) = (Some(now), None);
-        let Some((epoch, beat, agreement)) = self.on_the_way.take() else { return };
-        if newest.is_some_and(|(of, newest)| of == epoch && newest <= beat.saturating_add(EXACT_BEATS)) {
-            self.mismatches = if agreement == Agreement::Equal { 0 } else { MISMATCHES_THAT_PROVE };
+        self.behind = None;
+        self.proof.at_end(now, newest);
+        self.drop_what_diverged();
+    }
+
+    /// A shadow that does not help is of no use where the old state goes on by itself.
+    fn drop_what_diverged(&mut self) {
+        if self.proof.is_diverged() && self.shadow.as_ref().is_some_and(|shadow| shadow.old_reads_from.is_some()) {
+            self.shadow = None;
         }
     }
 
@@ -396,10 +400,58 @@ impl Partition {
         Applied::NotAFact
     }
 
+    /// Whether what is served was folded from this very log, however far.
+    #[must_use]
+    pub fn serves_the_log(&self) -> bool {
+        self.shadow.as_ref().is_none_or(|shadow| shadow.old_reads_from.is_some())
+    }
+
+    /// The highest epoch met, and its last number.
+    #[must_use]
+    pub fn latest(&self) -> Option<(Epoch, u64)> {
+        self.order.latest()
+    }
+
+    /// Whether what is served is what the last checkpoint states; so is a partition of which nothing was ever stated or written.
+    #[must_use]
+    pub fn is_as_stated(&self) -> bool {
+        let (count, digest) = self.stated.map_or((0, 0), |(stated, _)| (stated.count, stated.digest));
+        (self.served.count, self.served.digest) == (count, digest)
+    }
+
+    /// Records of facts met since the last checkpoint.
+    #[must_use]
+    pub fn facts_since_stated(&self) -> u64 {
+        self.stated.map_or(0, |(_, since)| since)
+    }
+
+    /// Keys whose last record came out of order after the end was reached (rule R14), a bounded number.
+    pub fn out_of_order(&self) -> impl Iterator<Item = &DataKey> {
+        self.out_of_order.iter()
+    }
+
+    fn note_order(&mut self, record: &Record) {
+        let is_checkpoint = record.key == RecordKey::Checkpoint;
+        let in_order = self.order.meet(record.header.as_ref(), is_checkpoint);
+        match (&record.key, &record.body) {
+            (RecordKey::Checkpoint, Body::Checkpoint(stated)) => self.stated = Some((*stated, 0)),
+            (RecordKey::Data(key), _) => {
+                self.stated = self.stated.map(|(stated, since)| (stated, since.saturating_add(1)));
+                if in_order {
+                    self.out_of_order.remove(key);
+                } else if self.reached_end() && self.out_of_order.len() < MOST_OUT_OF_ORDER {
+                    self.out_of_order.insert(key.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Folds one record.
     pub fn apply(&mut self, record: &Record) -> Applied {
         self.next_offset = record.offset.saturating_add(1);
         self.behind = None; // It moves: whether it gets there is the next answer's to say.
+        self.note_order(record);
         if let (Body::Checkpoint(stated), Some(header)) = (&record.body, record.header) {
             self.last_checkpoint = Some((header.epoch, stated.beat));
         }
@@ -407,16 +459,10 @@ impl Partition {
         match (&record.key, &mut self.shadow) {
             (RecordKey::Data(key), Some(shadow)) => {
                 shadow.fold.apply(key, record);
-                Applied::Held
+                let is_news = shadow.old_reads_from.is_some_and(|from| record.offset >= from);
+                if is_news { self.serve(key, record) } else { Applied::Held }
             }
-            (RecordKey::Data(key), None) => {
-                let changed = self.served.apply(key, record);
-                match record.body {
-                    Body::Unreadable => Applied::Undecodable(key.clone()),
-                    _ if changed => Applied::Changed(key.clone()),
-                    _ => Applied::Unchanged,
-                }
-            }
+            (RecordKey::Data(key), None) => self.serve(key, record),
             (RecordKey::Checkpoint, Some(shadow)) => {
                 if let Body::Checkpoint(stated) = record.body {
                     shadow.proven = (stated.count, stated.digest) == (shadow.fold.count, shadow.fold.digest);
@@ -424,6 +470,15 @@ impl Partition {
                 self.replace_if_proven()
             }
             _ => Applied::NotAFact,
+        }
+    }
+
+    fn serve(&mut self, key: &DataKey, record: &Record) -> Applied {
+        let changed = self.served.apply(key, record);
+        match record.body {
+            Body::Unreadable => Applied::Undecodable(key.clone()),
+            _ if changed => Applied::Changed(key.clone()),
+            _ => Applied::Unchanged,
         }
     }
 
@@ -437,11 +492,26 @@ impl Partition {
         self.replace_if_proven()
     }
 
-    /// The reader begins anew at the partition's start: what was folded goes on serving.
+    /// The reader begins anew at the beginning of what may be another partition: what was folded goes on serving as it is.
     pub fn restart(&mut self) {
-        self.next_offset = 0;
-        (self.last_stated, self.on_the_way, self.behind, self.last_end) = (None, None, None, None);
-        self.shadow = Some(Shadow::new(self.served.seed));
+        self.begin_anew(None);
+    }
+
+    /// The reader begins anew at the beginning of the same partition: what was folded goes on serving, and being folded.
+    pub fn read_anew(&mut self) {
+        let from = match &self.shadow {
+            None => Some(self.next_offset),
+            Some(shadow) => shadow.old_reads_from.map(|from| from.max(self.next_offset)),
+        };
+        self.begin_anew(from);
+    }
+
+    fn begin_anew(&mut self, old_reads_from: Option<u64>) {
+        (self.next_offset, self.behind, self.stated) = (0, None, None);
+        self.order = Order::default();
+        self.out_of_order.clear();
+        self.proof.begins_anew();
+        self.shadow = Some(Shadow::new(self.served.seed, old_reads_from));
     }
 
     /// Takes the shadow as it is: for the leader, which drives its own log to what its Nacos says.
@@ -455,6 +525,10 @@ impl Partition {
 
     fn replace_if_proven(&mut self) -> Applied {
         let proven = self.shadow.as_ref().is_some_and(|shadow| shadow.proven && shadow.at_end_once);
-        if proven { Applied::Replaced(self.replace()) } else { Applied::NotAFact }
+        if !proven {
+            return Applied::NotAFact;
+        }
+        self.proof.equal();
+        Applied::Replaced(self.replace())
     }
 }

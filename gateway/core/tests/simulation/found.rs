@@ -50,6 +50,7 @@ pub(crate) fn replica(nonce: u32, term: u32, beat: u64) -> Replica {
         name: "x".into(),
         advertised: "".into(),
         complaints: Vec::new(),
+        readings: Vec::new(),
     }
 }
 

@@ -10,11 +10,13 @@ mod leadership;
 mod more;
 mod partitions;
 mod random;
+mod repair;
 mod route;
 mod storm;
 mod storms;
 mod strangers;
 mod traces;
+mod verify;
 mod world;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ use federation_core::intents::{Counter, DrainIntent};
 use federation_core::log::bounds::Bounds;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
+use federation_core::log::reading::{Reading, ReadingState};
 use federation_core::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, PartitionId, Record, TopicKind};
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::{Millis, WallMs};
@@ -64,6 +65,17 @@ fn header(dice: &mut Dice) -> Option<Header> {
     (!dice.one_in(5)).then(|| Header { schema: 1, epoch, seq: number(dice), observed: WallMs(number(dice)) })
 }
 
+fn reading(dice: &mut Dice) -> Reading {
+    let states = [ReadingState::Sound, ReadingState::Diverged, ReadingState::Unread];
+    Reading {
+        origin: cluster([STRANGER, VICTIMS[0], VICTIMS[1]][usize::try_from(dice.roll(3)).unwrap()]),
+        state: states[usize::try_from(dice.roll(3)).unwrap()],
+        place: (Epoch { term: small(dice), nonce: small(dice) }, number(dice)),
+        count: number(dice),
+        digest: u128::from(number(dice)),
+    }
+}
+
 fn descriptor(dice: &mut Dice) -> Descriptor {
     let servers = usize::try_from(dice.roll(600)).unwrap();
     Descriptor {
@@ -91,6 +103,7 @@ fn control(dice: &mut Dice, offset: u64) -> ControlRecord {
                 name: text(dice),
                 advertised: text(dice),
                 complaints: vec![text(dice); usize::try_from(dice.roll(600)).unwrap()],
+                readings: vec![reading(dice); usize::try_from(dice.roll(600)).unwrap()],
             };
             (ControlKey::Replica(nonce), ControlValue::Replica(replica))
         }

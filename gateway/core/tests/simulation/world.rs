@@ -18,7 +18,7 @@ use federation_core::local::service::Patience;
 use federation_core::log::belonging::{AdoptRefused, Adopted};
 use federation_core::log::control::Descriptor;
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
+use federation_core::log::record::{Body, Checkpoint, ControlRecord, PartitionId, Record, TopicKind};
 use federation_core::pattern::Selection;
 use federation_core::pulse::FreshnessSettings;
 use federation_core::routing::Damping;
@@ -98,6 +98,8 @@ pub(crate) struct Log {
     pub(crate) purged: BTreeMap<PartitionId, usize>,
     /// Records handed over at once, of a data partition.
     pub(crate) turn: Option<usize>,
+    /// Clusters whose checkpoints state one key too many.
+    pub(crate) misstates: BTreeSet<ClusterId>,
 }
 
 pub(crate) struct Gateway {
@@ -109,6 +111,8 @@ pub(crate) struct Gateway {
     cursors: BTreeMap<PartitionId, usize>,
     connected: bool,
     answers: Vec<Input>,
+    /// Partitions whose reader was asked to begin anew.
+    anew: Vec<PartitionId>,
     /// Sends that were reported as failed and land when the log is up again.
     limbo: Vec<Outgoing>,
     pub(crate) data_sends: usize,
@@ -128,6 +132,8 @@ pub(crate) struct World {
     hashed_with: Seed,
     /// Digest of all effects so far, each with when and whose it was.
     pub(crate) effects: u128,
+    /// How often a partition was read anew because the core asked for it.
+    pub(crate) read_anew: usize,
     /// Whether each effect is printed as well.
     pub(crate) told: bool,
     /// Effects with when and whose they were, if somebody wants them; emptied by whoever reads them.
@@ -203,6 +209,7 @@ impl World {
             adopted: None,
             hashed_with,
             effects: 0,
+            read_anew: 0,
             told: false,
             kept: None,
         };
@@ -235,6 +242,7 @@ impl World {
             cursors: BTreeMap::new(),
             connected: false,
             answers: Vec::new(),
+            anew: Vec::new(),
             limbo: Vec::new(),
             data_sends: 0,
         };
@@ -293,6 +301,12 @@ impl World {
     pub(crate) fn begin_anew(&mut self, at: &str, place: &PartitionId) {
         self.gateways.get_mut(&cluster(at)).unwrap().cursors.remove(place);
         self.tell(&cluster(at), Input::Log(LogInput::Restarted(place.clone())));
+    }
+
+    /// A gateway's reader never hands over what it has not handed over yet of a partition.
+    pub(crate) fn skip(&mut self, at: &str, place: &PartitionId) {
+        let end = self.log.data[place].len();
+        self.gateways.get_mut(&cluster(at)).unwrap().cursors.insert(place.clone(), end);
     }
 
     pub(crate) fn nacos(&mut self, name: &str) -> &mut Nacos {
@@ -404,6 +418,10 @@ impl World {
         }
         if self.log.deaf.contains(name) {
             return;
+        }
+        for place in std::mem::take(&mut self.gateways.get_mut(name).unwrap().anew) {
+            self.gateways.get_mut(name).unwrap().cursors.remove(&place);
+            self.tell(name, Input::Log(LogInput::ReadAnew(place)));
         }
         let members = self.log.control.keys().map(|id| (id.clone(), PARTITIONS)).collect();
         self.tell(name, Input::Log(LogInput::Members(members)));
@@ -518,7 +536,9 @@ impl World {
                 if self.log.refuses.contains(&gateway.cluster) {
                     return;
                 }
-                let body = Body::Checkpoint(stated.checkpoint);
+                let lie = u64::from(self.log.misstates.contains(&gateway.cluster));
+                let checkpoint = Checkpoint { count: stated.checkpoint.count + lie, ..stated.checkpoint };
+                let body = Body::Checkpoint(checkpoint);
                 push(&mut self.log, place, RecordKey::Checkpoint, body, stated.header);
             }
             Effect::Control { key, value, header } if self.log.up && !self.log.swallows_control => {
@@ -544,6 +564,10 @@ impl World {
             Effect::QueryService(key) => drop(gateway.dirty.insert(key)),
             Effect::ReadConfig(key) => {
                 gateway.answers.push(Input::Local(LocalInput::Config { key, reading: ConfigReading::Failed }));
+            }
+            Effect::ReadAnew(place) => {
+                gateway.anew.push(place);
+                self.read_anew += 1;
             }
             Effect::Control { .. } | Effect::ReadService(_) | Effect::Purge | Effect::AskEnd(_) => {}
         }

@@ -1,6 +1,7 @@
 //! Carries out what the core wants done. Nothing here decides or waits.
 
 use federation_core::input::{Effect, Outgoing};
+use federation_core::log::record::PartitionId;
 
 use super::Engine;
 use federation_codec::record;
@@ -27,6 +28,16 @@ impl Engine {
                     "asking for the end"
                 );
                 self.log.ask_end(partition);
+            }
+            Effect::ReadAnew(partition) => {
+                let PartitionId { origin, topic, partition: number } = &partition;
+                tracing::warn!(
+                    %origin,
+                    topic = topic.as_str(),
+                    partition = number,
+                    "what was read is not what its origin states, reading the partition anew into a shadow"
+                );
+                self.log.read_anew(partition);
             }
             Effect::WatchService(key) => self.nacos.watch_service(key),
             Effect::UnwatchService(key) => self.nacos.unwatch_service(key),

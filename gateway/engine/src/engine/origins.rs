@@ -27,6 +27,15 @@ pub(super) fn tell_origins(board: &TroubleBoard, core: &Federation) {
         })
         .collect();
     replace(board, TroubleKind::OriginIncomplete, incomplete);
+    let diverged = core.diverged().map(|place| {
+        let name = format!("{} {}-{}", place.origin, place.topic.as_str(), place.partition);
+        let text = format!(
+            "{name} was read anew and is still not what {} states of it; what was read before goes on being served: run nacos-fed verify",
+            place.origin
+        );
+        (name, text)
+    });
+    replace(board, TroubleKind::PartitionDiverged, diverged.collect());
 }
 
 /// Nearly always there is nothing to tell, and nothing told.

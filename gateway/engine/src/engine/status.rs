@@ -117,6 +117,12 @@ impl Engine {
                 let counter = self.metrics.deltas_applied(origin, result);
                 counter.inc_by(total.saturating_sub(counter.get()));
             }
+            for (counter, total) in [
+                (self.metrics.checkpoint_mismatches(origin), counts.mismatched),
+                (self.metrics.partitions_replaced(origin), counts.replaced),
+            ] {
+                counter.inc_by(total.saturating_sub(counter.get()));
+            }
         }
     }
 }

@@ -51,6 +51,8 @@ impl Log for FakeLog {
     fn purge(&mut self) {}
 
     fn ask_end(&mut self, _: PartitionId) {}
+
+    fn read_anew(&mut self, _: PartitionId) {}
 }
 
 /// Blocks the engine when it is asked to watch the service `blocked`, until it is let go; panics at `broken`.

@@ -145,6 +145,8 @@ label!(
         LogBeginningLost = "log_beginning_lost",
         /// What is known of another cluster is provably not everything.
         OriginIncomplete = "origin_incomplete",
+        /// A partition was read anew and is still not what its origin states.
+        PartitionDiverged = "partition_diverged",
         /// Records of another cluster are out of bounds and set aside.
         OriginSetAside = "origin_set_aside",
         /// This gateway, or another one with its cluster's id, is described differently from the cluster.
@@ -273,6 +275,8 @@ label!(
         Excluded = "/v1/excluded",
         /// What would be.
         WhatIf = "/v1/what-if",
+        /// Whether all gateways have what each cluster says that it has.
+        Verify = "/v1/verify",
         /// The gateway's own state.
         Status = "/v1/status",
         /// Whether the process lives.

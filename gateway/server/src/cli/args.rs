@@ -113,6 +113,16 @@ The exit code is 1 if a step has other effects than were recorded, 2 if the file
 The exit code is 1 if the gateway is not ready or a cluster is not live.")]
     Status,
 
+    /// Whether all gateways have what each cluster says that it has, by digests
+    #[command(after_help = "Examples:
+  nacos-fed verify
+  nacos-fed verify --wait 0s --format json | jq '.origins[] | select(.differences != [])'
+
+A row for each gateway, a column for each cluster that it reads: equal; behind or ahead by so many records of what the cluster said
+last; diverged; unread: not read to the end yet; unknown: one of the two does not say. What differs is asked for again until --wait is
+over: gateways tell within ten seconds what they have. The exit code is 0 only if all are equal, else 1.")]
+    Verify(Verify),
+
     /// The clusters of the federation, how fresh they are and why
     #[command(after_help = "Example:
   nacos-fed clusters --format json | jq '.clusters[].freshness'")]
@@ -284,6 +294,14 @@ pub(super) struct CheckConfig {
     /// Print the JSON Schema of configurations
     #[arg(long)]
     pub(super) schema: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(Args, Debug)]
+pub(super) struct Verify {
+    /// How long to go on asking while something differs
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    pub(super) wait: Duration,
 }
 
 /// Arguments of `route`.

@@ -27,6 +27,7 @@ mod services;
 pub mod sse;
 mod status;
 mod table;
+mod verify;
 mod watch;
 mod what_if;
 
@@ -83,6 +84,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
     match command {
         Command::Status => status::run(&client, output).await,
         Command::Policy(Policy::Show(args)) => policy::show(args, global, &client, output).await,
+        Command::Verify(args) => verify::run(args, &client, output).await,
         Command::Clusters => clusters::run(&client, output).await,
         Command::Services(filter) => services::run(filter, global, &client, output).await,
         Command::Service(name) => service::run(name, global, &client, output).await,

@@ -5,6 +5,7 @@ mod exclude;
 mod golden;
 mod plan;
 mod policy;
+mod verify;
 
 use axum::Router;
 use axum::extract::{Query, RawQuery};

@@ -151,6 +151,7 @@ pub(crate) fn beat() -> Wild {
         name: text(20).into(),
         advertised: "".into(),
         complaints: (0..number(20)).map(|_| Arc::from(text(40))).collect(),
+        readings: Vec::new(),
     };
     Wild::control(&ControlKey::Replica(nonce), &ControlValue::Replica(replica))
 }

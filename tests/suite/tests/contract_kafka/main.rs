@@ -58,6 +58,7 @@ fn beat(seq: u64) -> EncodedRecord {
         name: "a-0".into(),
         advertised: "".into(),
         complaints: Vec::new(),
+        readings: Vec::new(),
     };
     let header = Header { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) };
     record::encode_control(&ControlKey::Replica(7), Some(&ControlValue::Replica(replica)), &header).unwrap()

@@ -271,6 +271,7 @@ impl Storm {
             name: "x".into(),
             advertised: "".into(),
             complaints: Vec::new(),
+            readings: Vec::new(),
         }
     }
 

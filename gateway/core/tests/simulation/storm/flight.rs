@@ -244,6 +244,7 @@ impl Storm {
                 self.purge(slot, process);
             }
             Effect::AskEnd(place) => self.ask_end(slot, &place),
+            Effect::ReadAnew(place) => self.read_anew(slot, &place),
             other => return Some(other),
         }
         None

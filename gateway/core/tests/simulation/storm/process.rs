@@ -27,6 +27,8 @@ pub(crate) struct Reader {
     pub(crate) keys: BTreeMap<DataKey, u128>,
     pub(crate) sum: u128,
     pub(crate) began: bool,
+    /// It is to begin anew, as its process asked.
+    pub(crate) anew: bool,
     /// When it last said that it is at the end.
     pub(crate) said_end: u64,
 }

@@ -307,6 +307,11 @@ impl Storm {
             process.memory.begins_anew(place);
             return self.tell(slot, Input::Log(LogInput::Restarted(place.clone())));
         }
+        if std::mem::take(&mut reader.anew) {
+            *reader = Reader { life, cuts, began: true, ..Reader::default() };
+            process.memory.begins_anew(place);
+            return self.tell(slot, Input::Log(LogInput::ReadAnew(place.clone())));
+        }
         reader.cuts = cuts;
         if reader.cursor == end && now < reader.said_end + END_EVERY {
             return;
@@ -334,6 +339,14 @@ impl Storm {
         }
         if at_end && self.broken.is_none() {
             self.tell(slot, Input::Log(LogInput::AtEnd { partition: place.clone(), next_offset: end }));
+        }
+    }
+
+    /// A partition is to be read from its beginning: at the reader's next turn.
+    pub(crate) fn read_anew(&mut self, slot: usize, place: &PartitionId) {
+        let process = self.slots[slot].process.as_mut().expect("it asks");
+        if let Some(reader) = process.readers.get_mut(place) {
+            reader.anew = true;
         }
     }
 

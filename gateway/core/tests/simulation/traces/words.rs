@@ -89,6 +89,7 @@ impl Names {
             Effect::Adopted { outcome: Err(refused), .. } => (Matter::Fact, format!("answer: not adopted, {refused}")),
             Effect::Purge => (Matter::Fact, "purge what is queued".to_owned()),
             Effect::AskEnd(place) => (Matter::Question, format!("ask where {} ends", partition(place))),
+            Effect::ReadAnew(place) => (Matter::Question, format!("read {} anew", partition(place))),
             Effect::WatchService(key) => (Matter::Question, format!("watch {}", service(key))),
             Effect::UnwatchService(key) => (Matter::Question, format!("unwatch {}", service(key))),
             Effect::ReadService(key) => (Matter::Question, format!("read {}", service(key))),

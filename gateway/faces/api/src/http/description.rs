@@ -11,7 +11,9 @@ use federation_answers::problem::ProblemDocument;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{clusters, configs, descriptor, drains, events, excluded, operations, plans, policy, services, what_if};
+use super::{
+    clusters, configs, descriptor, drains, events, excluded, operations, plans, policy, services, verify, what_if,
+};
 use crate::ApiState;
 
 #[derive(OpenApi)]
@@ -42,6 +44,7 @@ use crate::ApiState;
         excluded::order,
         descriptor::show,
         descriptor::adopt,
+        verify::verify,
         operations::status,
         operations::livez,
         operations::readyz,

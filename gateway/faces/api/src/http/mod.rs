@@ -21,6 +21,7 @@ mod problem;
 mod reply;
 mod services;
 mod spliced;
+mod verify;
 mod what_if;
 
 use axum::Router;
@@ -55,6 +56,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .route("/v1/excluded", get(excluded::list).post(excluded::order))
         .route("/v1/descriptor", get(descriptor::show).post(descriptor::adopt))
         .route("/v1/what-if", get(what_if::compare))
+        .route("/v1/verify", get(verify::verify))
         .route("/v1/status", get(operations::status))
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))
