@@ -28,6 +28,13 @@ impl Federation {
     pub(super) fn obey(&mut self, now: Now, order: Order, effects: &mut Vec<Effect>) {
         match order {
             Order::Exclude(clusters) => self.exclude(clusters),
+            Order::Guard { id, order } => {
+                let outcome = self.order_guard(now, order).map(|(taken, record)| {
+                    effects.push(record);
+                    taken
+                });
+                effects.push(Effect::GuardAnswer { id, outcome });
+            }
             Order::Drain { id, order } => {
                 let outcome = self.order_drain(now, order).map(|(taken, record)| {
                     effects.push(record);
@@ -67,7 +74,7 @@ impl Federation {
     }
 
     /// An order is taken if it can be counted and be written.
-    fn may_order(&self, now: Now) -> Result<(), DrainRefused> {
+    pub(super) fn may_order(&self, now: Now) -> Result<(), DrainRefused> {
         if self.lease.role() == Role::Stopped {
             return Err(DrainRefused::Stopping);
         }

@@ -4,6 +4,7 @@
 
 mod damping;
 mod found;
+mod guard;
 mod intents;
 mod more;
 mod partitions;

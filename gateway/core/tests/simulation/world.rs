@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use federation_core::drains::Taken;
 use federation_core::federation::{Federation, Import, Settings};
+use federation_core::guard::{GuardRefused, GuardSettings, GuardTaken};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::{
     ConfigReading, Effect, Input, LocalInput, LogInput, Outgoing, ReplicaIdentity, SendId, ServiceReading,
@@ -117,6 +118,10 @@ pub(crate) struct World {
     pub(crate) faults: bool,
     /// What became of the last order.
     pub(crate) answer: Option<Result<Taken, DrainRefused>>,
+    /// What became of the last decision about a hold.
+    pub(crate) guard_answer: Option<Result<GuardTaken, GuardRefused>>,
+    /// What gateways that start from now on take for a mass loss.
+    pub(crate) guard: GuardSettings,
     /// What the hash maps of all gateways are seeded with.
     hashed_with: Seed,
     /// Digest of all effects so far, each with when and whose it was.
@@ -148,10 +153,10 @@ pub(crate) fn id(last: u64) -> InstanceId {
 }
 
 pub(crate) fn core(name: &ClusterId, nonce: u32) -> Federation {
-    hashed_core(name, nonce, Seed(1))
+    hashed_core(name, nonce, Seed(1), GuardSettings::default())
 }
 
-fn hashed_core(name: &ClusterId, nonce: u32, seed: Seed) -> Federation {
+fn hashed_core(name: &ClusterId, nonce: u32, seed: Seed, guard: GuardSettings) -> Federation {
     Federation::new(Settings {
         identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
         descriptor: Descriptor { partitions: PARTITIONS, generation: 1, reads_schema: 2, ..Descriptor::default() },
@@ -159,6 +164,7 @@ fn hashed_core(name: &ClusterId, nonce: u32, seed: Seed) -> Federation {
         beat: Millis::from_secs(1),
         freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
         damping: Damping::default(),
+        guard,
         export: Selection::everything(),
         import: Import::everything(),
         digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
@@ -179,6 +185,8 @@ impl World {
             gateways: BTreeMap::new(),
             faults: false,
             answer: None,
+            guard_answer: None,
+            guard: GuardSettings::default(),
             hashed_with,
             effects: 0,
             told: false,
@@ -200,7 +208,7 @@ impl World {
         let nonce = u32::try_from(self.dice.roll(1 << 31)).unwrap();
         let gateway = Gateway {
             cluster: of.clone(),
-            core: hashed_core(of, nonce, self.hashed_with),
+            core: hashed_core(of, nonce, self.hashed_with, self.guard),
             nacos,
             watched: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -491,6 +499,7 @@ impl World {
                 records.push(ControlRecord { offset, key, header: Some(header), value });
             }
             Effect::Answer { outcome, .. } => self.answer = Some(outcome),
+            Effect::GuardAnswer { outcome, .. } => self.guard_answer = Some(outcome),
             Effect::WatchService(key) => {
                 gateway.watched.insert(key.clone());
                 gateway.dirty.insert(key);
