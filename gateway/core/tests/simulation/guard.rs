@@ -269,6 +269,59 @@ fn a_service_that_empties_goes_after_one_read_and_a_scale_in_below_the_threshold
 }
 
 #[test]
+fn a_release_that_nobody_obeyed_counts_for_ten_minutes_after_it_was_given() {
+    for (name, minutes, want) in [("young", 5, 0), ("old", 11, 100)] {
+        let mut world = hundred();
+        lose(&mut world, S, all());
+        run_whole(&mut world, 5_000);
+        let services = world.nacos(S).services.clone();
+        world.kill(S);
+        order(&mut world, F, GuardWord::Release);
+        world.run(minutes * 60_000);
+        assert_eq!(word(&world, F), Some(GuardWord::Release));
+        world.start(&cluster(S), Nacos { up: true, reads_allowed: true, services, ..Nacos::default() });
+        world.run(120_000);
+        assert_eq!(shown(&mut world, F), want, "{name}");
+    }
+}
+
+#[test]
+fn a_standby_lets_go_of_what_its_leader_removes() {
+    let mut world = hundred();
+    let services = world.nacos(S).services.clone();
+    let standby = Nacos { up: true, reads_allowed: true, services, ..Nacos::default() };
+    world.start_replica(&cluster("standby"), &cluster(S), standby);
+    world.run(90_000);
+    lose(&mut world, S, all().take(20));
+    lose(&mut world, "standby", all()); // Its node of Nacos has lost everything: a mass to it, and none to the leader.
+    world.run(5_000);
+    assert_eq!([S, F, "standby"].map(|at| shown(&mut world, at)), [80; 3]);
+    world.kill(S);
+    for _ in 0..2_000 {
+        world.run(STEP);
+        assert_eq!(shown(&mut world, F), 80, "it takes over and holds what is left");
+    }
+    assert_eq!(word(&world, F), Some(GuardWord::Held));
+}
+
+#[test]
+fn a_hold_outlives_a_connection_that_breaks_and_its_proof_does_not() {
+    let mut world = hundred();
+    lose(&mut world, S, all());
+    run_whole(&mut world, 5_000);
+    let since = world.gateways[&cluster(F)].core.guard().get(&target()).unwrap().entry.since;
+    world.cut_nacos(S);
+    world.nacos(S).up = true;
+    run_whole(&mut world, 5_000);
+    let found = world.gateways[&cluster(F)].core.guard().get(&target()).unwrap().entry.clone();
+    assert_eq!((found.word, found.since), (GuardWord::Held, since));
+    order(&mut world, F, GuardWord::Release);
+    run_whole(&mut world, 8_000); // It goes once it is proven on this connection, too.
+    world.run(60_000);
+    assert_eq!(NAMES.map(|at| shown(&mut world, at)), [0, 0]);
+}
+
+#[test]
 fn a_decision_about_what_is_not_held_is_refused() {
     let mut world = hundred();
     for (word, want) in [
