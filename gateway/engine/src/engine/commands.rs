@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use federation_core::drains::Taken;
+use federation_core::guard::{GuardOrder, GuardRefused, GuardTaken};
 use federation_core::input::{Order, OrderId};
 use federation_core::intents::DrainRefused;
 use federation_ports::commands::Command;
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 pub struct Waiting {
     last: u64,
     answers: BTreeMap<OrderId, oneshot::Sender<Result<Taken, DrainRefused>>>,
+    decisions: BTreeMap<OrderId, oneshot::Sender<Result<GuardTaken, GuardRefused>>>,
 }
 
 /// What a command asks of the state machine, and whom to tell once that has taken it in.
@@ -26,6 +28,7 @@ impl Waiting {
     pub(super) fn take(&mut self, command: Command) -> Option<Asked> {
         let (order, answer) = match command {
             Command::OrderDrain { order, answer } => (order, answer),
+            Command::DecideHold { order, answer } => return self.take_decision(order, answer),
             Command::Exclude { clusters, done } => {
                 return Some(Asked { order: Order::Exclude(clusters), done: Some(done) });
             }
@@ -38,6 +41,32 @@ impl Waiting {
         let id = OrderId(self.last);
         self.answers.insert(id, answer);
         Some(Asked { order: Order::Drain { id, order }, done: None })
+    }
+
+    fn take_decision(
+        &mut self,
+        order: GuardOrder,
+        answer: oneshot::Sender<Result<GuardTaken, GuardRefused>>,
+    ) -> Option<Asked> {
+        if answer.is_closed() {
+            tracing::warn!(hold = %order.target, who = %order.who, "a hold is not decided about, whoever decided has gone");
+            return None;
+        }
+        self.last += 1;
+        let id = OrderId(self.last);
+        self.decisions.insert(id, answer);
+        Some(Asked { order: Order::Guard { id, order }, done: None })
+    }
+
+    /// Tells whoever decided about a hold. They may have stopped waiting: the decision stands.
+    pub(super) fn answer_decision(&mut self, id: OrderId, outcome: Result<GuardTaken, GuardRefused>) {
+        if let Ok(taken) = &outcome {
+            let entry = &taken.entry;
+            tracing::info!(hold = %taken.target, word = entry.word.as_str(), kept = entry.kept, who = %entry.who, "hold decided about");
+        }
+        if let Some(answer) = self.decisions.remove(&id) {
+            let _ = answer.send(outcome);
+        }
     }
 
     /// Tells whoever ordered. They may have stopped waiting: the order stands.

@@ -13,6 +13,7 @@ impl Engine {
                 self.log.send(record::encode_checkpoint(topic, partition, &stated));
             }
             Effect::Answer { id, outcome } => self.waiting.answer(id, outcome),
+            Effect::GuardAnswer { id, outcome } => self.waiting.answer_decision(id, outcome),
             Effect::Control { key, value, header } => {
                 if let Some(record) = record::encode_control(&key, value.as_ref(), &header) {
                     self.log.send(record);

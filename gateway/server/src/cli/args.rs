@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 pub(super) use self::orders::{
-    ClearDrains, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, Include, Undrain,
+    ClearDrains, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, Guard, HoldDecision, Include, Undrain,
 };
 use super::exit::Failure;
 use super::output::Format;
@@ -233,6 +233,10 @@ The exit code is 4 if it was not excluded.")]
   nacos-fed excluded
   nacos-fed excluded --format json")]
     Excluded,
+
+    /// Mass losses that are held until somebody says what they are
+    #[command(subcommand)]
+    Guard(Guard),
 
     /// What callers in every region would get if clusters were lost, drained, or a place were unhealthy
     #[command(after_help = "Examples:

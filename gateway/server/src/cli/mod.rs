@@ -14,6 +14,7 @@ mod demo;
 mod drain;
 mod exclude;
 mod exit;
+mod guard;
 mod output;
 mod plan;
 mod policy;
@@ -95,6 +96,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         },
         Command::Exclude(args) => exclude::exclude(args, &client, output).await,
         Command::Include(args) => exclude::include(args, &client, output).await,
+        Command::Guard(guard) => guard::run(guard, &client, output).await,
         Command::Excluded => exclude::list(&client, output).await,
         Command::WhatIf(args) => what_if::run(args, &client, output).await,
         Command::Watch(name) => watch::run(name, global, &client, output).await,

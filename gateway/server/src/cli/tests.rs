@@ -1,6 +1,7 @@
 //! Commands against a gateway that answers from canned documents.
 
 mod exclude;
+mod guard;
 mod plan;
 mod policy;
 

@@ -10,7 +10,8 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    clusters, comparison, configs, drains, events, excluded, operations, plans, policy, problem, services, what_if,
+    clusters, comparison, configs, drains, events, excluded, guard, operations, plans, policy, problem, services,
+    what_if,
 };
 use crate::ApiState;
 
@@ -38,6 +39,8 @@ use crate::ApiState;
         drains::list,
         drains::order,
         what_if::compare,
+        guard::list,
+        guard::decide,
         excluded::list,
         excluded::order,
         operations::status,

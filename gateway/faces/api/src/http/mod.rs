@@ -10,6 +10,7 @@ mod drain_document;
 mod drains;
 pub(super) mod events;
 mod excluded;
+mod guard;
 mod observe;
 mod operations;
 mod params;
@@ -53,6 +54,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .route("/v1/explain", get(plans::explain))
         .route("/v1/drains", get(drains::list).post(drains::order))
         .route("/v1/excluded", get(excluded::list).post(excluded::order))
+        .route("/v1/guard", get(guard::list).post(guard::decide))
         .route("/v1/what-if", get(what_if::compare))
         .route("/v1/status", get(operations::status))
         .route("/livez", get(operations::livez))

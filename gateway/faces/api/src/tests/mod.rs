@@ -3,6 +3,7 @@
 mod drains;
 mod excluded;
 mod grpc;
+mod guard;
 mod http;
 mod lanes;
 mod plan_calls;
