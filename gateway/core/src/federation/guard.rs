@@ -170,6 +170,9 @@ impl Federation {
         }
         self.guard_desk.look_at = now.mono + LOOK_EVERY;
         self.say_again(now, effects);
+        if self.lease.role() != Role::Leading {
+            self.guard_desk.kept.clear(); // From now on another leader's holds are the own cluster's.
+        }
         let is_read = self.origins.get(self.cluster()).is_some_and(|own| own.intents.is_read());
         if !(is_read && self.lease.may_write(now.mono) && self.has_taken_over()) {
             self.guard_desk.idle.clear();
@@ -211,7 +214,11 @@ impl Federation {
         let said = self.guard.get(&target).map(|found| found.entry.clone());
         let standing = said.filter(|said| said.word != GuardWord::Over);
         // A hold that was found in the log goes on; one that began here is another one than an old release was for.
-        let adopted = standing.as_ref().filter(|said| said.word != GuardWord::Release).map(|said| said.since);
+        let heard = &self.guard_desk.heard;
+        let goes_on = |said: &&GuardEntry| {
+            said.word != GuardWord::Release || heard.contains(&(Arc::clone(namespace), said.since))
+        };
+        let adopted = standing.as_ref().filter(goes_on).map(|said| said.since);
         let since = *self.guard_desk.kept.entry(Arc::clone(namespace)).or_insert(adopted.unwrap_or(began));
         let counts = (hold.kept as u64, hold.loss.lost as u64, hold.loss.of as u64);
         let entry = |word, who: &str| GuardEntry {

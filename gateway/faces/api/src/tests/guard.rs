@@ -90,14 +90,16 @@ async fn a_decision_is_answered_once_it_is_in_force() {
     gateway.set_holds(&[("shanghai/public", entry(1, GuardWord::Held))]);
     let body = json!({"id": "shanghai/public", "action": "release", "who": "ann", "reason": "shut down"});
     let request = Request::post("/v1/guard").header(header::CONTENT_TYPE, "application/json");
-    let asked = tokio::spawn(gateway.router().oneshot(request.body(Body::from(body.to_string())).unwrap()));
-    let Some(Command::DecideHold { order, answer }) = queue.next().await else { panic!("a decision was given") };
-    assert_eq!((order.word, &*order.who, &*order.why), (GuardWord::Release, "ann", "shut down"));
-    let released = entry(2, GuardWord::Release);
-    let taken = GuardTaken { target: target(), entry: released.clone(), cluster: "shanghai".parse().unwrap() };
-    answer.send(Ok(taken)).unwrap();
-    gateway.set_holds(&[("shanghai/public", released)]);
-    assert_eq!(asked.await.unwrap().unwrap().status(), StatusCode::OK);
+    let asked = gateway.router().oneshot(request.body(Body::from(body.to_string())).unwrap());
+    let (answered, ()) = tokio::join!(asked, async {
+        let Some(Command::DecideHold { order, answer }) = queue.next().await else { panic!("a decision was given") };
+        assert_eq!((order.word, &*order.who, &*order.why), (GuardWord::Release, "ann", "shut down"));
+        let released = entry(2, GuardWord::Release);
+        let taken = GuardTaken { target: target(), entry: released.clone(), cluster: "shanghai".parse().unwrap() };
+        answer.send(Ok(taken)).unwrap();
+        gateway.set_holds(&[("shanghai/public", released)]);
+    });
+    assert_eq!(answered.unwrap().status(), StatusCode::OK);
     assert_eq!(gateway.get("/v1/guard").await.json()["holds"][0]["state"], "released");
 }
 
