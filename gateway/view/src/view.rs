@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dashmap::DashMap;
 use federation_core::drains::{IntentTable, Settled, Taken};
 use federation_core::federation::Membership;
+use federation_core::guard::GuardTable;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
 use federation_core::time::Millis;
@@ -40,6 +41,8 @@ pub struct ViewChange {
     pub gateway: Option<Arc<GatewayStatus>>,
     /// The drains in force, if they changed.
     pub intents: Option<Arc<IntentTable>>,
+    /// What is in force of holds of the guard, if that changed.
+    pub holds: Option<Arc<GuardTable>>,
 }
 
 /// All members of the federation, sorted by id.
@@ -119,6 +122,7 @@ struct Shared {
     gateway: watch::Sender<Arc<GatewayStatus>>,
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
     intents: watch::Sender<Arc<IntentTable>>,
+    holds: watch::Sender<Arc<GuardTable>>,
     turns: Turns,
     /// Who keeps what is derived from services. Locked for taking them, or adding one.
     derivations: Mutex<Vec<Arc<dyn Forget>>>,
@@ -148,6 +152,7 @@ pub fn new(now: Now) -> (ViewWriter, ViewReader) {
         gateway: watch::Sender::default(),
         watched: DashMap::default(),
         intents: watch::Sender::default(),
+        holds: watch::Sender::default(),
         turns: Turns::default(),
         derivations: Mutex::default(),
         now,
@@ -199,6 +204,9 @@ impl ViewWriter {
         self.shared.turns.set_stuck(false);
         if let Some(intents) = change.intents {
             self.shared.intents.send_replace(intents);
+        }
+        if let Some(holds) = change.holds {
+            self.shared.holds.send_replace(holds);
         }
         for (key, _) in &change.services {
             self.wake(key);
@@ -280,6 +288,18 @@ impl ViewReader {
     #[must_use]
     pub fn watch_intents(&self) -> watch::Receiver<Arc<IntentTable>> {
         self.shared.intents.subscribe()
+    }
+
+    /// What is in force of holds of the guard, of all clusters.
+    #[must_use]
+    pub fn holds(&self) -> Arc<GuardTable> {
+        Arc::clone(&self.shared.holds.borrow())
+    }
+
+    /// Changes whenever that does.
+    #[must_use]
+    pub fn watch_holds(&self) -> watch::Receiver<Arc<GuardTable>> {
+        self.shared.holds.subscribe()
     }
 
     /// Waits until an order is in force or overruled; for ever if it never is read in the log. Cancel-safe.

@@ -11,7 +11,9 @@ use federation_answers::problem::ProblemDocument;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{clusters, configs, descriptor, drains, events, excluded, operations, plans, policy, services, what_if};
+use super::{
+    clusters, configs, descriptor, drains, events, excluded, guard, operations, plans, policy, services, what_if,
+};
 use crate::ApiState;
 
 #[derive(OpenApi)]
@@ -38,6 +40,8 @@ use crate::ApiState;
         drains::list,
         drains::order,
         what_if::compare,
+        guard::list,
+        guard::decide,
         excluded::list,
         excluded::order,
         descriptor::show,
