@@ -94,6 +94,27 @@ def drain_vector(cluster, services, valid, counter, percent, force, who, why, wh
     }
 
 
+def guard_vector(cluster, namespace, valid, counter, word, since_ms, kept, lost, of, who, why, when_ms):
+    number = {"held": 1, "kept": 2, "released": 3, "over": 4, "unspecified": 0, "later": 9}[word]
+    value = protobuf({1: counter, 2: number, 3: since_ms, 4: kept, 5: lost, 6: of, 7: who, 8: why, 9: when_ms})
+    return {
+        "cluster": cluster,
+        "namespace": namespace,
+        "key": "guard/" + target(cluster, [namespace]),
+        "valid": valid,
+        "counter": counter,
+        "word": word,
+        "since_ms": since_ms,
+        "kept": kept,
+        "lost": lost,
+        "of": of,
+        "who": who,
+        "why": why,
+        "when_ms": when_ms,
+        "value_hex": value.hex(),
+    }
+
+
 def write(name, document):
     text = json.dumps(document, indent=2, ensure_ascii=True) + "\n"
     (HERE / name).write_text(text, encoding="ascii")
@@ -138,6 +159,19 @@ if __name__ == "__main__":
             drain_vector("a", None, False, 1, 101, False, "ann", "", when, 1, None),
             drain_vector("a", None, False, 1, 30, False, "ann", "", when, 1, [30, 30, when, 1_000]),
             drain_vector("a", None, False, 1, 30, False, "ann", "", when, 1, [0, 60, when, 0]),
+        ],
+    )
+    write(
+        "guard.json",
+        [
+            guard_vector("shanghai", "public", True, 1, "held", when, 90, 100, 120, "guard", "", when),
+            guard_vector("shanghai", "", True, 2**40, "kept", when, 1, 2, 3, "ann", "restoring", when + 1),
+            guard_vector("a-1", "n/1 50%\t", True, 3, "released", 0, 0, 2**64 - 1, 2**64 - 1, "b\xf6b", "", 0),
+            guard_vector("a", "\u7ec4", True, 4, "over", when, 0, 0, 0, "", "", when),
+            guard_vector("a", "b", False, 0, "held", when, 1, 1, 1, "ann", "", when),
+            guard_vector("a", "b", False, 2**63, "held", when, 1, 1, 1, "ann", "", when),
+            guard_vector("a", "b", False, 1, "unspecified", when, 1, 1, 1, "ann", "", when),
+            guard_vector("a", "b", False, 1, "later", when, 1, 1, 1, "ann", "", when),
         ],
     )
     write(

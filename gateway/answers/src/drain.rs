@@ -102,13 +102,13 @@ pub struct OrderBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// Drain also services that would be left without a healthy instance.
-    #[serde(default, skip_serializing_if = "is_not_said")]
+    #[serde(default, skip_serializing_if = "crate::is_not_said")]
     pub force: bool,
     /// Drain the others although such services exist: they keep their traffic. Not together with `force`.
-    #[serde(default, skip_serializing_if = "is_not_said")]
+    #[serde(default, skip_serializing_if = "crate::is_not_said")]
     pub leave_last: bool,
     /// Order nothing, but tell what would change.
-    #[serde(default, skip_serializing_if = "is_not_said")]
+    #[serde(default, skip_serializing_if = "crate::is_not_said")]
     pub dry_run: bool,
 }
 
@@ -126,9 +126,4 @@ pub struct PatternBody {
     /// Pattern of the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_name: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_not_said(flag: &bool) -> bool {
-    !*flag
 }

@@ -11,12 +11,19 @@
 //! `gateway/server/src/cli/`.
 
 pub mod comparison;
+pub mod descriptor;
 pub mod discovery;
 pub mod drain;
 pub mod exclusion;
+pub mod guard;
 mod pairs;
 pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod status;
 pub mod verification;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_not_said(flag: &bool) -> bool {
+    !*flag
+}

@@ -2,6 +2,7 @@
 //! what cannot be read becomes [`Body::Unreadable`], because it still is its key's last record.
 
 mod bounds;
+mod guard;
 mod intents;
 mod readings;
 
@@ -121,6 +122,7 @@ pub fn encode_control(key: &ControlKey, value: Option<&ControlValue>, header: &H
         Some(ControlValue::Replica(replica)) => Some(replica_to_proto(replica).encode_to_vec().into()),
         Some(ControlValue::Descriptor(descriptor)) => Some(descriptor_to_proto(descriptor).encode_to_vec().into()),
         Some(ControlValue::Drain(intent)) => Some(intents::drain_to_proto(intent).encode_to_vec().into()),
+        Some(ControlValue::Guard(entry)) => Some(guard::guard_to_proto(entry).encode_to_vec().into()),
         Some(ControlValue::Unreadable) => return None,
     };
     Some(EncodedRecord {
@@ -256,6 +258,9 @@ fn decode_control_value(key: &ControlKey, value: &[u8], interner: &mut Interner)
         }
         ControlKey::Drain(_) => {
             intents::drain_from_proto(&proto::DrainIntent::decode(value).ok()?, interner).map(ControlValue::Drain)
+        }
+        ControlKey::Guard(_) => {
+            guard::guard_from_proto(&proto::GuardEntry::decode(value).ok()?, interner).map(ControlValue::Guard)
         }
         ControlKey::Other => None,
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config_item::ConfigItem;
 use crate::drains::Taken;
+use crate::guard::{GuardOrder, GuardRefused, GuardTaken};
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::intents::{DrainOrder, DrainRefused};
@@ -47,6 +48,13 @@ pub enum Order {
     Adopt {
         /// Names the order in its answer.
         id: OrderId,
+    },
+    /// A decision about a hold of any cluster. Answered by [`Effect::GuardAnswer`], whether this process leads or not.
+    Guard {
+        /// Names the order in its answer.
+        id: OrderId,
+        /// What is decided.
+        order: GuardOrder,
     },
     /// From now on nothing of these clusters counts: no instance is shown, no drain is in force. It overrules whatever they write, and the
     /// configuration. The own cluster cannot be excluded.
@@ -229,6 +237,14 @@ pub enum Effect {
         id: OrderId,
         /// What is in force now, or why that is not this process's descriptor.
         outcome: Result<Adopted, AdoptRefused>,
+    },
+    /// What became of a decision about a hold. One that was taken is on its way to the log, not in force yet: see
+    /// [`crate::guard::GuardTable::has_heard`].
+    GuardAnswer {
+        /// Which order.
+        id: OrderId,
+        /// The decision as it was written, or why nothing was.
+        outcome: Result<GuardTaken, GuardRefused>,
     },
     /// Write a record of the own control topic.
     Control {

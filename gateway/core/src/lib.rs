@@ -8,6 +8,7 @@ pub mod drains;
 mod escape;
 pub mod federation;
 pub mod freshness;
+pub mod guard;
 pub mod host;
 pub mod id;
 pub mod input;

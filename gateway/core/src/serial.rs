@@ -3,6 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::guard::GuardTarget;
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
 use crate::instance::{Metadata, Weight};
 use crate::intents::{Counter, DrainTarget};
@@ -32,6 +33,7 @@ type Three = (String, String, String);
 
 written_as!(ClusterId, String, |id| id.to_string(), |text| text.parse().map_err(told));
 written_as!(DrainTarget, String, |target| target.to_string(), |text| text.parse().map_err(told));
+written_as!(GuardTarget, String, |target| target.to_string(), |text| text.parse().map_err(told));
 written_as!(Glob, String, |glob| glob.as_str().to_owned(), |text| text.parse().map_err(told));
 written_as!(Weight, f64, |weight| weight.get(), |number| Self::try_from(number).map_err(told));
 written_as!(Percent, u8, |percent| percent.get(), |number| Self::new(number).ok_or_else(|| out_of_range(number)));

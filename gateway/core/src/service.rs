@@ -68,11 +68,13 @@ pub enum HoldReason {
     Asked,
     /// The account may not read disabled instances: the hold runs instead of the answer.
     MayNotRead,
+    /// It is proven gone, together with so much of its namespace that the guard keeps it back.
+    MassLoss,
 }
 
 impl HoldReason {
     /// All reasons.
-    pub const ALL: [Self; 3] = [Self::AfterConnect, Self::Asked, Self::MayNotRead];
+    pub const ALL: [Self; 4] = [Self::AfterConnect, Self::Asked, Self::MayNotRead, Self::MassLoss];
 
     /// For people and for labels.
     #[must_use]
@@ -81,6 +83,7 @@ impl HoldReason {
             Self::AfterConnect => "connection to nacos is young, its clients may still be registering",
             Self::Asked => "nacos was asked whether the instance is disabled or gone",
             Self::MayNotRead => "the account may not read disabled instances",
+            Self::MassLoss => "so much of its namespace went at once that an operator has to say whether it is gone",
         }
     }
 }

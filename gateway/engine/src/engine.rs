@@ -12,6 +12,7 @@
 
 mod commands;
 mod effects;
+mod holds;
 mod origins;
 mod read_back;
 mod removals;
@@ -297,13 +298,16 @@ impl Engine {
     /// Puts what changed into the view, as much of it as the pace allows; `tell` adds what changes with time alone.
     fn show(&mut self, now: Now, tell: bool, course: &mut Course) -> Orders {
         let changed = self.core.take_changed();
-        let intents_changed = changed.intents;
+        let (intents_changed, guard_changed) = (changed.intents, changed.guard);
         course.left.add(changed);
-        if course.left.is_empty() && !intents_changed && !tell {
+        if course.left.is_empty() && !intents_changed && !guard_changed && !tell {
             return Orders::Same;
         }
         let mut change = self.build(&mut course.left);
         let orders = if intents_changed { self.show_intents(&mut change) } else { Orders::Same };
+        if guard_changed {
+            change.holds = Some(self.core.guard());
+        }
         self.tell(now, Input::Look);
         change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters() }));
         if tell {

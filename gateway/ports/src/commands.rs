@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use federation_core::drains::Taken;
+use federation_core::guard::{GuardOrder, GuardRefused, GuardTaken};
 use federation_core::id::ClusterId;
 use federation_core::intents::{DrainOrder, DrainRefused};
 use federation_core::log::belonging::{AdoptRefused, Adopted};
@@ -38,6 +39,13 @@ pub enum Command {
         /// Where the answer goes; closed once nobody waits for it.
         answer: oneshot::Sender<Result<Adopted, AdoptRefused>>,
     },
+    /// A decision about a hold of the guard.
+    DecideHold {
+        /// What is decided.
+        order: GuardOrder,
+        /// Where the answer goes; closed once nobody waits for it.
+        answer: oneshot::Sender<Result<GuardTaken, GuardRefused>>,
+    },
     /// Whose facts do not count from now on.
     Exclude {
         /// All that are excluded from now on.
@@ -59,6 +67,9 @@ pub enum CommandError {
     /// The order was not taken.
     #[error("the drain was not ordered")]
     Refused(#[source] DrainRefused),
+    /// The decision was not taken.
+    #[error("the hold was not decided about")]
+    HoldRefused(#[source] GuardRefused),
 }
 
 /// A queue of commands: the end that gives them, and the engine's.
@@ -89,6 +100,17 @@ impl EngineCommands {
         let (answer, told) = oneshot::channel();
         self.give(Command::Adopt { answer })?;
         told.await.map_err(|_| CommandError::Gone)
+    }
+
+    /// Decides about a hold of any cluster. A decision that was taken is on its way to the log, not in force yet: see the view's holds. One
+    /// whose caller stops waiting before the engine has come to it is not taken.
+    ///
+    /// # Errors
+    /// Nothing was written then.
+    pub async fn decide_hold(&self, order: GuardOrder) -> Result<GuardTaken, CommandError> {
+        let (answer, told) = oneshot::channel();
+        self.give(Command::DecideHold { order, answer })?;
+        told.await.map_err(|_| CommandError::Gone)?.map_err(CommandError::HoldRefused)
     }
 
     /// From now on nothing of these clusters counts. Waits until the engine has taken it in; what is shown changes at once after.

@@ -100,6 +100,11 @@ struct PublishLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HoldLabels {
+    cluster: Label<ClusterId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
     reason: Label<HoldReason>,
 }
@@ -138,6 +143,9 @@ pub struct EngineMetrics {
     checkpoint_mismatches: Family<OriginLabels, Counter>,
     partitions_replaced: Family<OriginLabels, Counter>,
     removals_held: Family<ReasonLabels, Gauge>,
+    /// Mass losses that began to be held.
+    pub guard_trips: Counter,
+    guard_holds: Family<HoldLabels, Gauge>,
 }
 
 impl EngineMetrics {
@@ -159,9 +167,13 @@ impl EngineMetrics {
         catalog.counter("federation_records_published_total", "topic, result", help, &new.published.records);
         let help = "removals of the own cluster that are kept back now";
         catalog.gauge("federation_removals_held", "reason", help, &new.removals_held);
-        for reason in [HoldReason::AfterConnect, HoldReason::Asked, HoldReason::MayNotRead] {
+        for reason in HoldReason::ALL {
             new.removals_held(reason).set(0);
         }
+        let help = "mass losses of the own cluster that the guard began to hold";
+        catalog.counter("federation_guard_trips_total", "", help, &new.guard_trips);
+        let help = "holds of the guard that stand in the federation, by cluster";
+        catalog.gauge("federation_guard_holds", "cluster", help, &new.guard_holds);
         new
     }
 
@@ -182,6 +194,12 @@ impl EngineMetrics {
     #[must_use]
     pub fn partitions_replaced(&self, origin: &ClusterId) -> Counter {
         self.partitions_replaced.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+    }
+
+    /// How many namespaces of the cluster the guard holds.
+    #[must_use]
+    pub fn guard_holds(&self, cluster: &ClusterId) -> Gauge {
+        self.guard_holds.get_or_create_owned(&HoldLabels { cluster: Label(cluster.clone()) })
     }
 
     /// How many removals are kept back for this reason.

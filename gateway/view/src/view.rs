@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dashmap::DashMap;
 use federation_core::drains::{IntentTable, Settled, Taken};
 use federation_core::federation::{Membership, Verification};
+use federation_core::guard::GuardTable;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
 use federation_core::time::Millis;
@@ -42,6 +43,8 @@ pub struct ViewChange {
     pub verification: Option<Arc<Verification>>,
     /// The drains in force, if they changed.
     pub intents: Option<Arc<IntentTable>>,
+    /// What is in force of holds of the guard, if that changed.
+    pub holds: Option<Arc<GuardTable>>,
 }
 
 /// All members of the federation, sorted by id.
@@ -145,6 +148,7 @@ struct Shared {
     verification: watch::Sender<Arc<Verification>>,
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
     intents: watch::Sender<Arc<IntentTable>>,
+    holds: watch::Sender<Arc<GuardTable>>,
     turns: Turns,
     /// Who keeps what is derived from services. Locked for taking them, or adding one.
     derivations: Mutex<Vec<Arc<dyn Forget>>>,
@@ -175,6 +179,7 @@ pub fn new(now: Now) -> (ViewWriter, ViewReader) {
         verification: watch::Sender::default(),
         watched: DashMap::default(),
         intents: watch::Sender::default(),
+        holds: watch::Sender::default(),
         turns: Turns::default(),
         derivations: Mutex::default(),
         now,
@@ -229,6 +234,9 @@ impl ViewWriter {
         self.shared.turns.set_stuck(false);
         if let Some(intents) = change.intents {
             self.shared.intents.send_replace(intents);
+        }
+        if let Some(holds) = change.holds {
+            self.shared.holds.send_replace(holds);
         }
         for (key, _) in &change.services {
             self.wake(key);
@@ -310,6 +318,18 @@ impl ViewReader {
     #[must_use]
     pub fn watch_intents(&self) -> watch::Receiver<Arc<IntentTable>> {
         self.shared.intents.subscribe()
+    }
+
+    /// What is in force of holds of the guard, of all clusters.
+    #[must_use]
+    pub fn holds(&self) -> Arc<GuardTable> {
+        Arc::clone(&self.shared.holds.borrow())
+    }
+
+    /// Changes whenever that does.
+    #[must_use]
+    pub fn watch_holds(&self) -> watch::Receiver<Arc<GuardTable>> {
+        self.shared.holds.subscribe()
     }
 
     /// Waits until an order is in force or overruled; for ever if it never is read in the log. Cancel-safe.

@@ -121,6 +121,7 @@ impl Federation {
         let ours = self.publisher.read_back(key, record.header, self.lease.epoch());
         if let (DataKey::Instance(service, id), Body::Tombstone) = (key, &record.body) {
             self.local.forget_proof(service, id);
+            self.leader_let_go(now, key, service, id);
         }
         if self.publisher.pending(key).is_some() || !self.own_partition_is_read(key) {
             return;
@@ -146,7 +147,7 @@ impl Federation {
 
     fn read_control(&mut self, now: Now, id: &ClusterId, records: Vec<ControlRecord>, effects: &mut Vec<Effect>) {
         let own = *id == *self.cluster();
-        let (mut wishes, mut described, mut drains_changed) = (Vec::new(), None, false);
+        let (mut wishes, mut described, mut drains_changed, mut guard_changed) = (Vec::new(), None, false, false);
         for mut record in records {
             let Some(origin) = self.origins.get_mut(id) else { return };
             origin.judge_control(&mut record, &self.bounds);
@@ -168,6 +169,9 @@ impl Federation {
                     }
                 }
                 (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => described = Some(descriptor),
+                (ControlKey::Guard(target), value) => {
+                    guard_changed |= origin.fold_guard(&target, value.as_ref(), self.bounds.drains);
+                }
                 (ControlKey::Drain(target), value) => {
                     drains_changed |= self.read_drain(now, id, &target, value.as_ref(), record.header);
                 }
@@ -179,6 +183,9 @@ impl Federation {
         }
         if drains_changed {
             self.choose_intents();
+        }
+        if guard_changed {
+            self.choose_guard();
         }
         self.fulfil(now, wishes, effects);
     }
@@ -203,8 +210,12 @@ impl Federation {
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         if place.topic == TopicKind::Control {
             origin.pulse.at_end(now.mono, next_offset);
-            if origin.intents.at_end() {
+            let (intents, guard) = (origin.intents.at_end(), origin.guard.at_end());
+            if intents {
                 self.choose_intents();
+            }
+            if guard {
+                self.choose_guard();
             }
             if own {
                 self.described_in_log.read = true;
@@ -268,6 +279,7 @@ impl Federation {
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         if place.topic == TopicKind::Control {
             origin.intents.restart();
+            origin.guard.restart();
             origin.pulse.restart();
         }
         if origin.change(place, begin).is_some() {

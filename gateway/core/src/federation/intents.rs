@@ -29,6 +29,13 @@ impl Federation {
         match order {
             Order::Exclude(clusters) => self.exclude(clusters),
             Order::Adopt { id } => self.adopt(now, id, effects),
+            Order::Guard { id, order } => {
+                let outcome = self.order_guard(now, order).map(|(taken, record)| {
+                    effects.push(record);
+                    taken
+                });
+                effects.push(Effect::GuardAnswer { id, outcome });
+            }
             Order::Drain { id, order } => {
                 let outcome = self.order_drain(now, order).map(|(taken, record)| {
                     effects.push(record);
@@ -68,7 +75,7 @@ impl Federation {
     }
 
     /// An order is taken if it can be counted and be written.
-    fn may_order(&self, now: Now) -> Result<(), DrainRefused> {
+    pub(super) fn may_order(&self, now: Now) -> Result<(), DrainRefused> {
         if self.lease.role() == Role::Stopped {
             return Err(DrainRefused::Stopping);
         }

@@ -12,6 +12,7 @@
 mod belonging;
 mod consume;
 mod damping;
+mod guard;
 mod intents;
 mod judge;
 mod own;
@@ -33,12 +34,14 @@ use crate::drains::prune::Pruner;
 use crate::drains::writer::IntentWriter;
 use crate::federation::belonging::Belonging;
 use crate::federation::damping::HealthMemory;
+use crate::federation::guard::GuardDesk;
 use crate::federation::judge::Load;
 use crate::federation::reconcile::Reconciling;
 use crate::federation::replicas::Replicas;
 use crate::federation::stated::Described;
 use crate::federation::tally::Tally;
 use crate::freshness::Freshness;
+use crate::guard::{GuardLog, GuardSettings, GuardTable};
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
 use crate::input::{Effect, Input, LocalInput, Outgoing, ReplicaIdentity};
 use crate::lease::{Fitness, Lease, Role, Wish};
@@ -80,6 +83,9 @@ pub struct Settings {
     pub descriptor: Descriptor,
     /// When removals are believed.
     pub patience: Patience,
+    /// What a mass loss is, and how long it is held.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub guard: GuardSettings,
     /// The leader of a cluster restates itself this often.
     pub beat: Millis,
     /// From which age on an origin is demoted.
@@ -140,13 +146,15 @@ pub struct Changed {
     pub configs: BTreeSet<ConfigKey>,
     /// The drains in force.
     pub intents: bool,
+    /// What is in force of holds of the guard.
+    pub guard: bool,
 }
 
 impl Changed {
     /// Whether nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.configs.is_empty() && !self.intents
+        self.services.is_empty() && self.configs.is_empty() && !self.intents && !self.guard
     }
 
     fn note(&mut self, key: &DataKey) {
@@ -184,6 +192,7 @@ struct Origin {
     /// Partitions of each of its data topics, as the brokers say; 0 while that is not known.
     topics: u32,
     intents: IntentLog,
+    guard: GuardLog,
     pulse: Pulse,
     replicas: Replicas,
     descriptor: Option<Descriptor>,
@@ -214,6 +223,7 @@ impl Origin {
             log: OriginLog::new(partitions, seed),
             topics: 0,
             intents: IntentLog::default(),
+            guard: GuardLog::default(),
             pulse: Pulse::default(),
             replicas: Replicas::default(),
             descriptor: None,
@@ -250,6 +260,8 @@ pub struct Federation {
     intents: Arc<IntentTable>,
     intent_writer: IntentWriter,
     intent_pruner: Pruner,
+    guard: Arc<GuardTable>,
+    guard_desk: GuardDesk,
     log_trouble: Option<Arc<str>>,
     control_header_seq: u64,
     described_in_log: Described,
@@ -264,7 +276,7 @@ impl Federation {
     /// A gateway that knows nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let local = Local::new(settings.patience, settings.export.clone(), settings.seed);
+        let local = Local::new(settings.patience, settings.export.clone(), settings.seed).guarded(settings.guard);
         let lease = Lease::new(settings.identity.nonce, settings.beat);
         Self {
             origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0, settings.seed))]),
@@ -281,6 +293,8 @@ impl Federation {
             intents: Arc::default(),
             intent_writer: IntentWriter::default(),
             intent_pruner: Pruner::default(),
+            guard: Arc::default(),
+            guard_desk: GuardDesk::default(),
             log_trouble: None,
             control_header_seq: 0,
             described_in_log: Described::default(),
@@ -421,6 +435,7 @@ impl Federation {
             let keys = origin.log.folds().flat_map(snapshot::facts_of).map(|(key, _, _)| key);
             keys.for_each(|key| self.changed.note(&key));
         }
+        self.choose_guard();
         self.choose_intents();
     }
 
@@ -479,12 +494,14 @@ impl Federation {
         self.reconcile_slice(now, effects);
         self.local.tick(now.mono, effects);
         self.settle_belonging(now, effects);
+        self.let_go(now);
         let mut wishes = Vec::new();
         self.lease.tick(now.mono, self.fitness(now), &mut wishes);
         self.fulfil(now, wishes, effects);
         self.describe(now, effects);
         self.publish(now, effects);
         self.drive_intents(now, effects);
+        self.drive_guard(now, effects);
     }
 
     fn fitness(&self, now: Now) -> Fitness {

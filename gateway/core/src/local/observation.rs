@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::guard::{Guard, GuardSettings};
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::input::{ConfigReading, Effect, LocalInput, ServiceReading};
 use crate::instance::Instance;
@@ -29,6 +30,8 @@ use crate::log::key::DataKey;
 use crate::pattern::Selection;
 use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
+
+mod guarded;
 
 /// The first sweep of a service comes within this time after it was found, or within the interval of sweeps if that is shorter, spread by
 /// its name: it finds the instances that were disabled before this process started.
@@ -79,6 +82,10 @@ pub struct Local {
     held: HeldCounts,
     /// Names of catalogs that are to be watched: as long as the longest catalog, and watched slice by slice.
     found: VecDeque<ServiceKey>,
+    guard: Guard,
+    /// When more of what is kept back goes.
+    next_to_go: Option<Mono>,
+    seed: Seed,
 }
 
 struct Watched {
@@ -126,6 +133,9 @@ impl Local {
             doubted: Mono(0),
             held: HeldCounts::new(seed),
             found: VecDeque::new(),
+            guard: Guard::new(GuardSettings::default(), seed),
+            next_to_go: None,
+            seed,
         }
     }
 
@@ -256,7 +266,8 @@ impl Local {
         if !self.found.is_empty() {
             return Some(Mono(0));
         }
-        self.agenda.peek().map(|Reverse((due, _))| *due)
+        let agenda = self.agenda.peek().map(|Reverse((due, _))| *due);
+        [agenda, self.next_to_go].into_iter().flatten().min()
     }
 
     /// The log has these instances of the service, all of them if it was read: what Nacos does not list is held. Returns whose hold changed.
@@ -274,6 +285,8 @@ impl Local {
             let ids = logged.iter().map(|(id, _)| id).collect();
             changed = watched.state.drop_what_only_the_snapshot_had(&ids);
         }
+        self.note_unlogged(now, key, logged);
+        let Some(watched) = self.services.get_mut(key) else { return changed };
         let before = changed.len();
         for (id, instance) in logged {
             if watched.state.compare_with_log(now, id, instance, from) {
@@ -413,6 +426,7 @@ impl Local {
         }
         for key in given_up {
             self.services.remove(&key);
+            self.guard.losses_mut().count(&key, 0, 0);
             effects.push(Effect::UnwatchService(key));
         }
         self.found.retain(|key| key.namespace() != namespace); // This catalog has them too, or they are gone.
@@ -437,6 +451,7 @@ impl Local {
     ) -> Vec<DataKey> {
         let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
         let changed = watched.state.list(now, instances, protected, &self.patience);
+        self.note_moves(now, key);
         self.reschedule(key);
         data_keys(key, changed)
     }
@@ -450,11 +465,14 @@ impl Local {
     ) -> Vec<DataKey> {
         let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
         let (changed, ask) = watched.state.read(now, reading, &self.patience);
+        self.note_moves(now, key);
         if ask == Ask::Query {
             effects.push(Effect::QueryService(key.clone()));
         }
         self.reschedule(key);
-        data_keys(key, changed)
+        let mut changed = data_keys(key, changed);
+        changed.extend(self.judge_proven(now, key));
+        changed
     }
 
     fn read_config(&mut self, now: Mono, key: ConfigKey, reading: ConfigReading) -> Vec<DataKey> {
@@ -540,6 +558,7 @@ impl Local {
     fn reschedule_after(&mut self, key: &ServiceKey, now: Mono) {
         self.note_missing(key);
         let Some(watched) = self.services.get_mut(key) else { return };
+        self.guard.losses_mut().count(key, watched.state.present(), watched.state.missing());
         self.held.count_service(key, watched.state.held());
         let next = watched.state.next_deadline(&self.patience).max(now + Millis(1));
         if watched.due != next {

@@ -22,6 +22,10 @@ use crate::instance::{Health, Instance};
 use crate::service::{Held, HoldReason};
 use crate::time::{Millis, Mono};
 
+mod leaving;
+
+pub use leaving::Moves;
+
 /// How long a question may stay unanswered before it is asked again.
 const ANSWER_WITHIN: Millis = Millis::from_secs(6);
 /// Least time between two reads of one service: one busy service does not occupy the few reads that may be in flight.
@@ -88,6 +92,8 @@ pub struct LocalService {
     /// Removals that were proven on this connection and that the log may not have yet: the proof outlives the moment at which the record
     /// could not be written.
     proven_gone: BTreeSet<InstanceId>,
+    /// Who came and who went missing, since the guard was last told.
+    moves: Moves,
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +105,10 @@ struct Missing {
     doubted: bool,
     /// Not listed on this connection yet: if Nacos was away, its client may still be on its way back.
     may_return: bool,
+    /// Its removal is proven on this connection: it goes unless the guard keeps it back.
+    proven: bool,
+    /// Set while the guard keeps it back, also while it is to be proven anew: until when its health is trusted.
+    kept: Option<Mono>,
 }
 
 /// Until when a client is waited for that was there before an outage which ends now.
@@ -154,6 +164,7 @@ impl LocalService {
             wants_read: None,
             next_sweep: first_sweep,
             proven_gone: BTreeSet::new(),
+            moves: Moves::default(),
         }
     }
 
@@ -214,7 +225,8 @@ impl LocalService {
     }
 
     fn doubted_from(&self, missing: &Missing, patience: &Patience) -> Mono {
-        missing.held.since.max(self.connected_at) + patience.removal_hold + DOUBT_AFTER
+        let doubted_from = missing.held.since.max(self.connected_at) + patience.removal_hold + DOUBT_AFTER;
+        missing.kept.unwrap_or(doubted_from)
     }
 
     /// What has been missing for too long is no longer shown as healthy, once. Returns the ids whose wanted value changed.
@@ -234,10 +246,10 @@ impl LocalService {
         due.into_iter().filter(|id| lower(id)).collect()
     }
 
-    /// The removals that are doubted; `None` if there are none.
+    /// The removals that are doubted, and not kept back by the guard; `None` if there are none.
     #[must_use]
     pub fn unconfirmed(&self) -> Option<Unconfirmed> {
-        let doubted = self.missing.values().filter(|missing| missing.doubted);
+        let doubted = self.missing.values().filter(|missing| missing.doubted && missing.kept.is_none());
         doubted.map(|missing| Unconfirmed { since: missing.held.since, instances: 1 }).reduce(|one, other| {
             Unconfirmed { since: one.since.min(other.since), instances: one.instances + other.instances }
         })
@@ -265,7 +277,10 @@ impl LocalService {
         self.connected_at = now;
         self.quiet_since = now;
         for missing in self.missing.values_mut() {
-            missing.held.reason = HoldReason::AfterConnect;
+            missing.proven = false;
+            if missing.kept.is_none() {
+                missing.held.reason = HoldReason::AfterConnect;
+            }
         }
     }
 
@@ -294,6 +309,9 @@ impl LocalService {
             let instance = shown(instance, protected);
             self.proven_gone.remove(&id);
             let was_missing = self.missing.remove(&id).is_some();
+            if !was_missing && self.listed && !self.present.contains_key(&id) {
+                self.moves.came.push(id.clone());
+            }
             if was_missing || self.present.get(&id).is_none_or(|known| **known != instance) {
                 self.present.insert(id.clone(), Arc::new(instance));
                 changed.push(id);
@@ -325,6 +343,7 @@ impl LocalService {
             let last = self.present.remove(id).expect("the id was just found");
             self.hold(now, id.clone(), last, KnownFrom::List);
         }
+        self.moves.missed.extend(ids.iter().cloned());
         ids
     }
 
@@ -341,8 +360,9 @@ impl LocalService {
     fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>, known_from: KnownFrom) {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
         let may_return = known_from != KnownFrom::List || !self.listed_on_this_connection;
-        self.missing
-            .insert(id, Missing { last, held: Held { since: now, reason }, known_from, doubted: false, may_return });
+        let held = Held { since: now, reason };
+        let missing = Missing { last, held, known_from, doubted: false, may_return, proven: false, kept: None };
+        self.missing.insert(id, missing);
     }
 
     /// The log has this instance. If Nacos does not list it, its removal waits for proof like any other, unless there is one already.
@@ -378,7 +398,8 @@ impl LocalService {
         ids
     }
 
-    /// A fresh read. Returns the ids whose wanted value, or hold, changed, and whether the list has to be queried anew.
+    /// A fresh read. Returns the ids whose wanted value, or hold, changed, and whether the list has to be queried anew. What it proves gone
+    /// stays until [`LocalService::let_go`].
     pub fn read(&mut self, now: Mono, reading: ServiceReading, patience: &Patience) -> (Vec<InstanceId>, Ask) {
         self.settle(now, patience);
         let Some(asked) = self.asked.take() else { return (Vec::new(), Ask::Nothing) };
@@ -389,9 +410,9 @@ impl LocalService {
                 self.judge(now, &asked, &listing)
             }
             ServiceReading::EnabledOnly { instances, protected } => {
-                let mut changed = self.list(now, instances, protected, patience);
+                let changed = self.list(now, instances, protected, patience);
                 self.wants_read = None;
-                changed.extend(self.believe_the_hold(now, &asked, patience));
+                self.believe_the_hold(now, &asked, patience);
                 (changed, Ask::Nothing)
             }
             ServiceReading::Failed => {
@@ -404,7 +425,7 @@ impl LocalService {
     /// Judges by a complete read: what is missing and not in it is gone, if the read was asked late enough.
     fn judge(&mut self, now: Mono, asked: &Asked, read: &Listing) -> (Vec<InstanceId>, Ask) {
         let mut changed = self.judge_missing(asked, read);
-        changed.extend(self.judge_disabled(asked, read));
+        changed.extend(self.judge_disabled(now, asked, read));
         if self.protected && !asked.lists_seen {
             changed.extend(self.believe_health(read));
         }
@@ -413,7 +434,7 @@ impl LocalService {
         if health_unknown {
             self.want_read(again);
         }
-        let decided_at = self.missing.values().map(|missing| self.waited_for_until(missing)).min();
+        let decided_at = self.unproven().map(|missing| self.waited_for_until(missing)).min();
         if let Some(decided_at) = decided_at.filter(|_| self.settled) {
             self.want_read(decided_at.max(again));
         }
@@ -457,6 +478,7 @@ impl LocalService {
         for id in ids {
             let missing = &self.missing[&id];
             let since = missing.held.since.max(self.waited_for_until(missing));
+            let proves = asked.settled && self.settled && since <= asked.at;
             match read.get(&id) {
                 Some(instance) if !instance.enabled => {
                     self.missing.remove(&id);
@@ -464,12 +486,8 @@ impl LocalService {
                     changed.push(id);
                 }
                 // Listed by one node and not by another, or registered anew meanwhile: asked again.
-                Some(_) => {}
-                None if asked.settled && self.settled && since <= asked.at => {
-                    self.missing.remove(&id);
-                    self.proven_gone.insert(id.clone());
-                    changed.push(id);
-                }
+                Some(_) => self.set_proven(&id, false),
+                None if proves => self.set_proven(&id, true),
                 None => {}
             }
         }
@@ -477,7 +495,7 @@ impl LocalService {
     }
 
     /// Disabled instances are in no list: the read alone tells of them.
-    fn judge_disabled(&mut self, asked: &Asked, read: &Listing) -> Vec<InstanceId> {
+    fn judge_disabled(&mut self, now: Mono, asked: &Asked, read: &Listing) -> Vec<InstanceId> {
         let mut changed = Vec::new();
         for (id, instance) in read.iter().filter(|(_, instance)| !instance.enabled) {
             let known_enabled = self.present.get(id).is_some_and(|ours| ours.enabled);
@@ -490,31 +508,27 @@ impl LocalService {
             let gone = |(id, ours): &(&InstanceId, &Arc<Instance>)| !ours.enabled && !read.contains_key(*id);
             let ids: Vec<InstanceId> = self.present.iter().filter(gone).map(|(id, _)| id.clone()).collect();
             for id in ids {
-                self.present.remove(&id);
-                self.proven_gone.insert(id.clone());
-                changed.push(id);
+                let last = self.present.remove(&id).expect("the id was just found");
+                self.hold(now, id.clone(), last, KnownFrom::List);
+                self.set_proven(&id, true);
             }
         }
         changed
     }
 
     /// Where disabled cannot be told from gone, an instance that stayed missing for the whole hold is gone.
-    fn believe_the_hold(&mut self, now: Mono, asked: &Asked, patience: &Patience) -> Vec<InstanceId> {
+    fn believe_the_hold(&mut self, now: Mono, asked: &Asked, patience: &Patience) {
         let believed = |missing: &Missing| asked.settled && asked.at >= self.believed_at(missing, patience);
         let gone: Vec<InstanceId> =
             self.missing.iter().filter(|(_, missing)| believed(missing)).map(|(id, _)| id.clone()).collect();
-        for id in &gone {
-            self.missing.remove(id);
-            self.proven_gone.insert(id.clone());
-        }
-        let earliest = self.missing.values().map(|missing| self.believed_at(missing, patience)).min();
-        for missing in self.missing.values_mut().filter(|_| self.settled) {
+        gone.iter().for_each(|id| self.set_proven(id, true));
+        let earliest = self.unproven().map(|missing| self.believed_at(missing, patience)).min();
+        for missing in self.missing.values_mut().filter(|missing| self.settled && missing.kept.is_none()) {
             missing.held.reason = HoldReason::MayNotRead;
         }
         if let Some(due) = earliest.filter(|_| self.settled) {
             self.want_read(due.max(now + ASK_AGAIN_AFTER));
         }
-        gone
     }
 
     /// What is due now. A question that is returned counts as asked.
@@ -556,7 +570,7 @@ impl LocalService {
             return;
         }
         self.settled = true;
-        for missing in self.missing.values_mut() {
+        for missing in self.missing.values_mut().filter(|missing| missing.kept.is_none()) {
             missing.held.reason = HoldReason::Asked;
         }
         let disabled = self.present.values().any(|instance| !instance.enabled);

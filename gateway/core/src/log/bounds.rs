@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use crate::guard::GuardEntry;
 use crate::intents::{DrainIntent, HIGHEST_COUNTER, LONGEST_TEXT_BYTES};
 use crate::log::control::{ControlKey, ControlValue, Descriptor, Replica};
 use crate::log::key::{DataKey, RecordKey};
@@ -91,6 +92,7 @@ pub fn judge_control(record: &mut ControlRecord, bounds: &Bounds) -> Option<OutO
         ControlValue::Replica(replica) => judge_replica(replica, bounds),
         ControlValue::Descriptor(descriptor) => judge_descriptor(descriptor, bounds),
         ControlValue::Drain(intent) => judge_drain(&record.key, intent),
+        ControlValue::Guard(entry) => judge_guard(&record.key, entry),
         ControlValue::Unreadable => None,
     };
     if found.is_some() {
@@ -186,6 +188,14 @@ fn judge_drain(key: &ControlKey, intent: &DrainIntent) -> Option<OutOfBounds> {
     }
     let target = if let ControlKey::Drain(target) = key { target.to_string().len() } else { 0 };
     (target > 2 * NAME_BYTES || is_too_long(&intent.who) || is_too_long(&intent.why)).then_some(OutOfBounds::Length)
+}
+
+fn judge_guard(key: &ControlKey, entry: &GuardEntry) -> Option<OutOfBounds> {
+    if entry.counter.get() > HIGHEST_COUNTER {
+        return Some(OutOfBounds::Counter);
+    }
+    let target = if let ControlKey::Guard(target) = key { target.to_string().len() } else { 0 };
+    (target > NAME_BYTES || is_too_long(&entry.who) || is_too_long(&entry.why)).then_some(OutOfBounds::Length)
 }
 
 fn is_too_long(text: &Arc<str>) -> bool {

@@ -1,8 +1,10 @@
-//! What the control topic of a cluster says: its replicas, who leads, and what the cluster is (rules R7, R8, R13); and what operators want (rule R24).
+//! What the control topic of a cluster says: its replicas, who leads, and what the cluster is (rules R7, R8, R13); what operators want (rule R24); and what the guard
+//! holds (rule R12).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::guard::{GuardEntry, GuardTarget};
 use crate::intents::{DrainIntent, DrainTarget};
 use crate::locality::Locality;
 use crate::log::reading::Reading;
@@ -19,11 +21,14 @@ pub enum ControlKey {
     Descriptor,
     /// `intent/drain/<target>` (rule R24).
     Drain(DrainTarget),
+    /// `guard/<cluster>/<namespace>`: what is said of a hold of that cluster (rule R12).
+    Guard(GuardTarget),
     /// A key of a later version, or not a key: ignored.
     Other,
 }
 
 const DRAIN: &str = "intent/drain/";
+const GUARD: &str = "guard/";
 
 impl ControlKey {
     /// Reads the key of a control topic's record.
@@ -36,6 +41,9 @@ impl ControlKey {
         if let Some(target) = text.strip_prefix(DRAIN) {
             return target.parse().map_or(Self::Other, Self::Drain);
         }
+        if let Some(target) = text.strip_prefix(GUARD) {
+            return target.parse().map_or(Self::Other, Self::Guard);
+        }
         let nonce = text.strip_prefix("replica/").filter(|hex| hex.len() == 8 && !hex.starts_with('+'));
         nonce.and_then(|hex| u32::from_str_radix(hex, 16).ok()).map_or(Self::Other, Self::Replica)
     }
@@ -47,6 +55,7 @@ impl ControlKey {
             Self::Replica(nonce) => Some(format!("replica/{nonce:08x}")),
             Self::Descriptor => Some("descriptor".to_owned()),
             Self::Drain(target) => Some(format!("{DRAIN}{target}")),
+            Self::Guard(target) => Some(format!("{GUARD}{target}")),
             Self::Other => None,
         }
     }
@@ -62,6 +71,8 @@ pub enum ControlValue {
     Descriptor(Descriptor),
     /// Value of an `intent/drain/…` key.
     Drain(DrainIntent),
+    /// Value of a `guard/…` key.
+    Guard(GuardEntry),
     /// Bytes that this version cannot read.
     Unreadable,
 }

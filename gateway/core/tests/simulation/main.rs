@@ -5,6 +5,7 @@
 mod belonging;
 mod damping;
 mod found;
+mod guard;
 mod intents;
 mod leadership;
 mod more;

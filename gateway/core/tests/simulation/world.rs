@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use federation_core::drains::Taken;
 use federation_core::federation::{Federation, Import, Settings};
+use federation_core::guard::{GuardRefused, GuardSettings, GuardTaken};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::{
     ConfigReading, Effect, Input, LocalInput, LogInput, Outgoing, ReplicaIdentity, SendId, ServiceReading,
@@ -128,6 +129,10 @@ pub(crate) struct World {
     pub(crate) answer: Option<Result<Taken, DrainRefused>>,
     /// What became of the last order to adopt.
     pub(crate) adopted: Option<Result<Adopted, AdoptRefused>>,
+    /// What became of the last decision about a hold.
+    pub(crate) guard_answer: Option<Result<GuardTaken, GuardRefused>>,
+    /// What gateways that start from now on take for a mass loss.
+    pub(crate) guard: GuardSettings,
     /// What the hash maps of all gateways are seeded with.
     hashed_with: Seed,
     /// Digest of all effects so far, each with when and whose it was.
@@ -163,22 +168,19 @@ pub(crate) fn id(last: u64) -> InstanceId {
 }
 
 pub(crate) fn core(name: &ClusterId, nonce: u32) -> Federation {
-    described_core(name, nonce, Seed(1), plain_descriptor())
+    core_of(name, nonce, Seed(1), GuardSettings::default(), plain_descriptor())
 }
 
 fn plain_descriptor() -> Descriptor {
     Descriptor { partitions: PARTITIONS, generation: 1, reads_schema: 2, ..Descriptor::default() }
 }
 
-fn described_core(name: &ClusterId, nonce: u32, seed: Seed, descriptor: Descriptor) -> Federation {
-    Federation::new(described(name, nonce, seed, descriptor))
+fn core_of(name: &ClusterId, nonce: u32, seed: Seed, guard: GuardSettings, descriptor: Descriptor) -> Federation {
+    Federation::new(Settings { guard, descriptor, ..settings(name, nonce, seed) })
 }
 
 pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> Settings {
-    described(name, nonce, seed, plain_descriptor())
-}
-
-fn described(name: &ClusterId, nonce: u32, seed: Seed, descriptor: Descriptor) -> Settings {
+    let (guard, descriptor) = (GuardSettings::default(), plain_descriptor());
     Settings {
         identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
         descriptor,
@@ -186,6 +188,7 @@ fn described(name: &ClusterId, nonce: u32, seed: Seed, descriptor: Descriptor) -
         beat: Millis::from_secs(1),
         freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
         damping: Damping::default(),
+        guard,
         export: Selection::everything(),
         import: Import::everything(),
         digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
@@ -207,6 +210,8 @@ impl World {
             faults: false,
             answer: None,
             adopted: None,
+            guard_answer: None,
+            guard: GuardSettings::default(),
             hashed_with,
             effects: 0,
             read_anew: 0,
@@ -235,7 +240,7 @@ impl World {
         let nonce = u32::try_from(self.dice.roll(1 << 31)).unwrap();
         let gateway = Gateway {
             cluster: of.clone(),
-            core: described_core(of, nonce, self.hashed_with, descriptor),
+            core: core_of(of, nonce, self.hashed_with, self.guard, descriptor),
             nacos,
             watched: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -548,6 +553,7 @@ impl World {
             }
             Effect::Answer { outcome, .. } => self.answer = Some(outcome),
             Effect::Adopted { outcome, .. } => self.adopted = Some(outcome),
+            Effect::GuardAnswer { outcome, .. } => self.guard_answer = Some(outcome),
             Effect::WatchService(key) => {
                 gateway.watched.insert(key.clone());
                 gateway.dirty.insert(key);

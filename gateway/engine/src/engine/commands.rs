@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use federation_core::drains::Taken;
+use federation_core::guard::{GuardOrder, GuardRefused, GuardTaken};
 use federation_core::input::{Order, OrderId};
 use federation_core::intents::DrainRefused;
 use federation_core::log::belonging::{AdoptRefused, Adopted};
@@ -15,6 +16,7 @@ pub struct Waiting {
     last: u64,
     answers: BTreeMap<OrderId, oneshot::Sender<Result<Taken, DrainRefused>>>,
     adoptions: BTreeMap<OrderId, oneshot::Sender<Result<Adopted, AdoptRefused>>>,
+    decisions: BTreeMap<OrderId, oneshot::Sender<Result<GuardTaken, GuardRefused>>>,
 }
 
 /// What a command asks of the state machine, and whom to tell once that has taken it in.
@@ -29,6 +31,7 @@ impl Waiting {
         let (order, answer) = match command {
             Command::OrderDrain { order, answer } => (order, answer),
             Command::Adopt { answer } => return self.take_adoption(answer),
+            Command::DecideHold { order, answer } => return self.take_decision(order, answer),
             Command::Exclude { clusters, done } => {
                 return Some(Asked { order: Order::Exclude(clusters), done: Some(done) });
             }
@@ -61,6 +64,32 @@ impl Waiting {
             Err(error) => tracing::warn!(%error, "descriptor not adopted"),
         }
         if let Some(answer) = self.adoptions.remove(&id) {
+            let _ = answer.send(outcome);
+        }
+    }
+
+    fn take_decision(
+        &mut self,
+        order: GuardOrder,
+        answer: oneshot::Sender<Result<GuardTaken, GuardRefused>>,
+    ) -> Option<Asked> {
+        if answer.is_closed() {
+            tracing::warn!(hold = %order.target, who = %order.who, "a hold is not decided about, whoever decided has gone");
+            return None;
+        }
+        self.last += 1;
+        let id = OrderId(self.last);
+        self.decisions.insert(id, answer);
+        Some(Asked { order: Order::Guard { id, order }, done: None })
+    }
+
+    /// Tells whoever decided about a hold. They may have stopped waiting: the decision stands.
+    pub(super) fn answer_decision(&mut self, id: OrderId, outcome: Result<GuardTaken, GuardRefused>) {
+        if let Ok(taken) = &outcome {
+            let entry = &taken.entry;
+            tracing::info!(hold = %taken.target, word = entry.word.as_str(), kept = entry.kept, who = %entry.who, "hold decided about");
+        }
+        if let Some(answer) = self.decisions.remove(&id) {
             let _ = answer.send(outcome);
         }
     }

@@ -15,6 +15,7 @@ impl Engine {
             }
             Effect::Answer { id, outcome } => self.waiting.answer(id, outcome),
             Effect::Adopted { id, outcome } => self.waiting.adopted(id, outcome),
+            Effect::GuardAnswer { id, outcome } => self.waiting.answer_decision(id, outcome),
             Effect::Control { key, value, header } => {
                 if let Some(record) = record::encode_control(&key, value.as_ref(), &header) {
                     self.log.send(record);

@@ -7,7 +7,7 @@ use federation_core::lease::Role;
 use federation_core::service::HoldReason;
 use federation_core::time::{Millis, Mono, Now};
 
-use super::{Engine, origins, removals, strangers};
+use super::{Engine, holds, origins, removals, strangers};
 use federation_ports::facts::Facts;
 use federation_ports::metrics::DeltaResult;
 use federation_view::view::GatewayStatus;
@@ -40,6 +40,7 @@ impl Engine {
     pub(super) fn status(&mut self, now: Now, startup: &mut Startup) -> GatewayStatus {
         startup.observe(now.mono, &self.core);
         removals::tell_unconfirmed(&self.troubles, self.core.local());
+        holds::tell_holds(&self.troubles, &self.metrics, &self.core);
         origins::tell_origins(&self.troubles, &self.core);
         let membership = self.core.membership(now.mono);
         strangers::tell_strangers(&self.troubles, self.core.cluster(), &membership);
@@ -96,6 +97,7 @@ impl Engine {
             ("partitionMismatches", core.partition_mismatches().len().to_string()),
             ("excludedClusters", core.excluded().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
             ("removalsHeld", held.to_string()),
+            ("massLossesHeld", core.local().guard().holds().len().to_string()),
             ("servicesWithUnconfirmedRemovals", core.local().unconfirmed().len().to_string()),
         ]
     }

@@ -104,6 +104,7 @@ fn core() -> Federation {
         beat: Millis::from_secs(1),
         freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
         damping: Damping::default(),
+        guard: federation_core::guard::GuardSettings::default(),
         export: Selection::everything(),
         import: Import::everything(),
         digest: federation_codec::record::digest_of,

@@ -48,6 +48,7 @@ impl Word for HoldReason {
             Self::AfterConnect => "after_connect",
             Self::Asked => "asked",
             Self::MayNotRead => "may_not_read",
+            Self::MassLoss => "mass_loss",
         }
     }
 }
@@ -159,6 +160,8 @@ label!(
         NacosCall = "nacos_call",
         /// Instances are gone from Nacos's lists and no read confirms it.
         RemovalUnconfirmed = "removal_unconfirmed",
+        /// So much of a namespace went at once that the guard holds it.
+        MassLossHeld = "mass_loss_held",
         /// A rule of the configuration names something that does not exist.
         RuleMatchesNothing = "rule_matches_nothing",
         /// Files cannot be written or read.

@@ -307,6 +307,7 @@ fn settings(config: &Config, advertised: String) -> Settings {
             removal_hold: millis(config.nacos.removal_hold),
             sweep_interval: millis(config.nacos.sweep_interval),
         },
+        guard: config.guard.0,
         beat: millis(config.freshness.beat),
         freshness: FreshnessSettings {
             stale_after: millis(config.freshness.stale_after),

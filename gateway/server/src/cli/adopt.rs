@@ -1,13 +1,12 @@
 //! `adopt`: the cluster is what the gateway that is asked is configured to be.
 
-use serde_json::{Value, json};
+use federation_answers::descriptor::{AdoptedDocument, DescriptorDocument, OrderBody};
 
 use super::args::Adopt;
 use super::client::Client;
-use super::clusters::{items, text};
 use super::drain::user_and_host;
 use super::exit::{Exit, Failure};
-use super::output::{Format, Output};
+use super::output::Output;
 use super::printable::printable;
 use super::table::{Table, left};
 
@@ -15,27 +14,23 @@ const PATH: &str = "/v1/descriptor";
 
 /// Adopts, or shows what that would change.
 pub(super) async fn run(args: &Adopt, client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let body = json!({
-        "cluster": args.cluster,
-        "dryRun": args.dry_run,
-        "reason": args.reason.clone().unwrap_or_default(),
-        "who": args.who.clone().unwrap_or_else(user_and_host),
-    });
-    let adopted = client.post(PATH, &[], &body).await?;
-    match output.format {
-        Format::Json => output.document(&adopted)?,
-        Format::Table => output.text(&told(&adopted))?,
-    }
+    let order = OrderBody {
+        cluster: args.cluster.clone(),
+        dry_run: args.dry_run,
+        reason: args.reason.clone(),
+        who: Some(args.who.clone().unwrap_or_else(user_and_host)),
+    };
+    let answer = client.post(PATH, &[], &order).await?;
+    output.answer(&answer, told)?;
     Ok(Exit::Ok)
 }
 
-fn told(adopted: &Value) -> String {
-    let cluster = printable(&text(adopted, "cluster"));
-    if adopted["changes"] != true {
+fn told(adopted: &AdoptedDocument) -> String {
+    let cluster = printable(&adopted.cluster);
+    if !adopted.changes {
         return format!("{cluster} is what this gateway is configured to be already.\n{}", table(adopted));
     }
-    let contradicts = !items(adopted, "contradictions").is_empty();
-    let outcome = match (adopted["dryRun"] == true, contradicts) {
+    let outcome = match (adopted.dry_run, !adopted.contradictions.is_empty()) {
         (true, true) => format!(
             "It would be adopted: gateways that are as {cluster} was become strangers and lead no more, and its instances follow the nacos \
              of this gateway: those that it does not have are removed."
@@ -50,18 +45,11 @@ fn told(adopted: &Value) -> String {
 }
 
 /// What was and what is, a line for each part that either has.
-fn table(adopted: &Value) -> String {
+fn table(adopted: &AdoptedDocument) -> String {
     let mut table = Table::new([left(""), left("WAS"), left("IS")]);
-    let parts = [
-        ("region", "region"),
-        ("zone", "zone"),
-        ("sub-zone", "subZone"),
-        ("network", "network"),
-        ("nacos servers", "nacosServers"),
-        ("partitions", "partitions"),
-    ];
-    for (name, member) in parts {
-        let [was, is] = ["was", "descriptor"].map(|of| plain(&adopted[of][member]));
+    let parts_were = adopted.was.as_ref().map(parts).unwrap_or_default();
+    let names = ["region", "zone", "sub-zone", "network", "nacos servers", "partitions"];
+    for ((name, was), is) in names.into_iter().zip(parts_were).zip(parts(&adopted.descriptor)) {
         if !(was.is_empty() && is.is_empty()) {
             table.row([name.to_owned(), was, is]);
         }
@@ -69,11 +57,9 @@ fn table(adopted: &Value) -> String {
     table.render()
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
+fn parts(descriptor: &DescriptorDocument) -> [String; 6] {
+    let DescriptorDocument { region, zone, sub_zone, network, nacos_servers, partitions, .. } = descriptor;
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    let [region, zone, sub_zone, network] = [region, zone, sub_zone, network].map(text);
+    [region, zone, sub_zone, network, nacos_servers.join(", "), partitions.to_string()]
 }

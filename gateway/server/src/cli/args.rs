@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 pub(super) use self::orders::{
-    Adopt, ClearDrains, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, Include, Undrain,
+    Adopt, ClearDrains, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, Guard, HoldDecision, Include,
+    Undrain,
 };
 use super::exit::Failure;
 use super::output::Format;
@@ -255,6 +256,10 @@ leads; `nacos-fed status` says so with both descriptors. Adopting replaces what 
 stranger then. Naming the cluster confirms that the right gateway is asked: the exit code is 5 if it belongs to another one, 3 if
 the log cannot be reached.")]
     Adopt(Adopt),
+
+    /// Mass losses that are held until somebody says what they are
+    #[command(subcommand)]
+    Guard(Guard),
 
     /// What callers in every region would get if clusters were lost, drained, or a place were unhealthy
     #[command(after_help = "Examples:

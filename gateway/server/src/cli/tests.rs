@@ -3,6 +3,7 @@
 mod adopt;
 mod exclude;
 mod golden;
+mod guard;
 mod plan;
 mod policy;
 mod verify;

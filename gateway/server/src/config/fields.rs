@@ -72,6 +72,7 @@ pub static ROOT: Section = Section {
         ),
         default("listen", Kind::Section(&LISTEN), "{}", "Where this gateway answers."),
         default("freshness", Kind::Section(&FRESHNESS), "{}", "When a silent cluster counts as stale and as lost."),
+        default("guard", Kind::Section(&GUARD), "{}", "When a mass loss is held until an operator says what it is."),
         default("routing", Kind::Section(&ROUTING), "{}", "How callers are led to instances."),
         default(
             "data_dir",
@@ -435,6 +436,45 @@ static FRESHNESS: Section = Section {
             duration(SECOND, DAY),
             "60s",
             "Age from which a cluster counts as lost; nothing is removed by that.",
+        ),
+    ],
+};
+
+static GUARD: Section = Section {
+    about: "When a loss of instances of the own Nacos is held until an operator says what it is: `nacos-fed guard`. Best alike in all \
+            gateways of a cluster.",
+    fields: &[
+        default(
+            "mass_percent",
+            Kind::Count { min: 0, max: 100 },
+            "30",
+            "More than this part of a namespace, in percent, is a mass loss. One zone of three is more; a step of a rollout \
+             is a quarter. 100 turns the guard off.",
+        ),
+        default(
+            "mass_instances",
+            Kind::Count { min: 1, max: 65_535 },
+            "10",
+            "Fewer instances than this are never a mass loss: a small namespace may be shut down without being asked.",
+        ),
+        default(
+            "mass_window",
+            duration(SECOND, MINUTE.saturating_mul(60)),
+            "60s",
+            "What is lost within this time counts together, so that several smaller losses are not each let go.",
+        ),
+        optional(
+            "mass_confirm_after",
+            duration(SECOND, DAY.saturating_mul(30)),
+            "never: an operator decides",
+            "A hold that nobody has decided about is released after this. Never, because no time makes an empty Nacos true.",
+        ),
+        default(
+            "trust_for",
+            duration(Duration::ZERO, DAY),
+            "60s",
+            "What is held is taken for as healthy as it was for this long after it went missing, then its health is unknown, so that callers \
+             prefer proven instances. As long as a restart of Nacos takes.",
         ),
     ],
 };

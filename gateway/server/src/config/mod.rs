@@ -6,6 +6,7 @@
 
 pub mod fields;
 mod gateway;
+mod guard;
 pub mod json_schema;
 mod kafka;
 mod nacos;
@@ -23,6 +24,7 @@ use federation_core::id::{ClusterId, FederationId};
 use federation_core::locality::Locality;
 
 pub use self::gateway::{Advertise, Freshness, Listen, Log, LogFormat, Telemetry};
+pub use self::guard::Guard;
 pub use self::kafka::{Compaction, Kafka, Properties, Topics};
 pub use self::nacos::{ClientCertificate, EmbeddedRegistry, Login, Nacos, Registry, RemoteNacos, Tls};
 pub use self::routing::{Damping, Routing};
@@ -66,6 +68,8 @@ pub struct Config {
     pub listen: Listen,
     /// When a silent cluster counts as stale and as lost.
     pub freshness: Freshness,
+    /// When a mass loss is held.
+    pub guard: Guard,
     /// How services are routed.
     pub routing: Routing,
     /// Directory for snapshots and policies, of this cluster and process alone; need not exist yet.
@@ -170,6 +174,7 @@ impl Config {
         let namespaces = fields.get("namespaces");
         let listen = fields.get("listen");
         let freshness = fields.get("freshness");
+        let guard = fields.get("guard");
         let routing = fields.get("routing");
         let data_dir = fields.get("data_dir");
         let telemetry = fields.get("telemetry");
@@ -187,6 +192,7 @@ impl Config {
             namespaces: namespaces?,
             listen: listen?,
             freshness: freshness?,
+            guard: guard?,
             routing: routing?,
             data_dir: data_dir?,
             telemetry: telemetry?,

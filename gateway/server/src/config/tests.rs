@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use federation_core::id::{ConfigKey, ServiceKey};
 
+use federation_core::guard::GuardSettings;
+use federation_core::percent::Percent;
 use federation_core::routing::ZoneSource;
+use federation_core::time::Millis;
 
 use federation_document::mistakes::Mistake;
 use federation_document::table;
@@ -106,6 +109,21 @@ fn routing_is_read_as_it_was_written() {
 }
 
 #[test]
+fn the_guard_is_read_as_it_was_written_and_is_on_by_default() {
+    assert_eq!(read(&with("")).unwrap().config.guard.0, GuardSettings::default());
+    let text =
+        "guard: {mass_percent: 100, mass_instances: 3, mass_window: 5m, mass_confirm_after: 2h, trust_for: 0s}\n";
+    let want = GuardSettings {
+        percent: Percent::new(100).unwrap(),
+        instances: 3,
+        window: Millis::from_secs(300),
+        confirm_after: Some(Millis::from_secs(7_200)),
+        trust_for: Millis(0),
+    };
+    assert_eq!(read(&with(text)).unwrap().config.guard.0, want);
+}
+
+#[test]
 fn five_mistakes_are_reported_at_once() {
     let text = r#"federation: demo
 locality: {region: cn-east}
@@ -171,6 +189,14 @@ fn relations_between_fields_are_checked() {
         (
             "locality: {network: n1}\nadvertise: {n1: edge}\n",
             "6:1 advertise: an address for the cluster's own network (names of other networks)",
+        ),
+        (
+            "guard: {mass_percent: 101}\n",
+            "5:23 guard.mass_percent: `101` is out of range (a whole number from 0 to 100)",
+        ),
+        (
+            "guard: {mass_instances: 0}\n",
+            "5:25 guard.mass_instances: `0` is out of range (a whole number from 1 to 65535)",
         ),
         (
             "routing: {damping: {health: 11m}}\n",
@@ -437,6 +463,7 @@ locality: {region: r, zone: z, sub_zone: s, network: n}
 nacos: {servers: ["n:1"], username: u, password: p, tls: {ca: a, cert: b, key: c, server_name: d}}
 kafka: {brokers: ["k:1"], topics: {replication_factor: 3}}
 export: {configs: [{}]}
+guard: {mass_confirm_after: 1h}
 routing: {policy: {file: p}, plan_cache: 1GiB}
 telemetry: {otlp: "http://t:4317"}
 "#;

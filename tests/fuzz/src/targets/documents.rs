@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use federation_answers::policy::ShownDocument;
 use federation_document::mistakes::Mistakes;
 use federation_gateway::config::{self, Surroundings};
 use federation_gateway::scenario;
 use federation_policy::document;
 use federation_policy::exclusions::Exclusion;
-use federation_policy::shown::ShownDocument;
 use federation_storage::sealed::{self, Unsealed};
 
 use super::{Checked, Memory, Target, kind_of, same};

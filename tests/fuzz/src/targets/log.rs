@@ -71,6 +71,7 @@ fn key(bytes: &[u8]) -> Checked {
         ControlKey::Replica(_) => "replica",
         ControlKey::Descriptor => "descriptor",
         ControlKey::Drain(_) => "drain",
+        ControlKey::Guard(_) => "guard",
         ControlKey::Other => "other",
     };
     Ok(format!("{data} {control} {}", bytes.iter().filter(|byte| **byte == 0x1f).count()))
@@ -168,13 +169,22 @@ fn control_record(input: &[u8]) -> Checked {
             format!("descriptor {} {}", descriptor.advertise.len().min(3), descriptor.nacos_servers.len().min(3))
         }
         Some(ControlValue::Drain(intent)) => format!("drain {:?} ramp: {}", intent.guard, intent.ramp.is_some()),
+        Some(ControlValue::Guard(entry)) => format!("guard {}", entry.word.as_str()),
     })
 }
 
 pub(super) const SNAPSHOT: Target = Target {
     name: "snapshot",
     also: &[],
-    words: &[b"nacos-fed snapshot 2\n", b"nacos-fed snapshot 1\n", b"\n", b"i\x1f", b"c\x1f", b"intent/drain/"],
+    words: &[
+        b"nacos-fed snapshot 2\n",
+        b"nacos-fed snapshot 1\n",
+        b"\n",
+        b"i\x1f",
+        b"c\x1f",
+        b"intent/drain/",
+        b"guard/",
+    ],
     memory: PROTOBUF,
     check: snapshot_file,
 };

@@ -199,5 +199,6 @@ fn reason(reason: HoldReason) -> &'static str {
         HoldReason::AfterConnect => "after a connect",
         HoldReason::Asked => "asked",
         HoldReason::MayNotRead => "may not read",
+        HoldReason::MassLoss => "a mass loss",
     }
 }

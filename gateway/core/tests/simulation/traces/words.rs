@@ -87,6 +87,10 @@ impl Names {
             Effect::Answer { outcome: Err(refused), .. } => (Matter::Fact, format!("answer: refused, {refused}")),
             Effect::Adopted { outcome: Ok(_), .. } => (Matter::Fact, "answer: adopted".to_owned()),
             Effect::Adopted { outcome: Err(refused), .. } => (Matter::Fact, format!("answer: not adopted, {refused}")),
+            Effect::GuardAnswer { outcome: Ok(_), .. } => (Matter::Fact, "answer: decided".to_owned()),
+            Effect::GuardAnswer { outcome: Err(refused), .. } => {
+                (Matter::Fact, format!("answer: not decided, {refused}"))
+            }
             Effect::Purge => (Matter::Fact, "purge what is queued".to_owned()),
             Effect::AskEnd(place) => (Matter::Question, format!("ask where {} ends", partition(place))),
             Effect::ReadAnew(place) => (Matter::Question, format!("read {} anew", partition(place))),
@@ -114,6 +118,7 @@ impl Names {
             ControlKey::Replica(nonce) => format!("replica {}", self.process(*nonce)),
             ControlKey::Descriptor => "descriptor".to_owned(),
             ControlKey::Drain(target) => format!("drain {target}"),
+            ControlKey::Guard(target) => format!("guard {target}"),
             ControlKey::Other => "something else".to_owned(),
         };
         let value = match value {
@@ -123,6 +128,9 @@ impl Names {
                 format!("{} partitions, generation {}", described.partitions, described.generation)
             }
             Some(ControlValue::Drain(intent)) => self.drain(intent),
+            Some(ControlValue::Guard(entry)) => {
+                format!("{}, word {}", entry.word.as_str(), entry.counter.get())
+            }
             Some(ControlValue::Unreadable) => "unreadable".to_owned(),
         };
         format!("{name}: {value}")

@@ -12,7 +12,8 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    clusters, configs, descriptor, drains, events, excluded, operations, plans, policy, services, verify, what_if,
+    clusters, configs, descriptor, drains, events, excluded, guard, operations, plans, policy, services, verify,
+    what_if,
 };
 use crate::ApiState;
 
@@ -40,6 +41,8 @@ use crate::ApiState;
         drains::list,
         drains::order,
         what_if::compare,
+        guard::list,
+        guard::decide,
         excluded::list,
         excluded::order,
         descriptor::show,

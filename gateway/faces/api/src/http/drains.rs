@@ -218,7 +218,7 @@ fn not_ordered(error: CommandError) -> Problem {
             Problem::bad_parameter(field, None, &refused)
         }
         CommandError::Refused(refused) => Problem::not_ordered(&refused),
-        CommandError::Busy | CommandError::Gone => Problem::not_ordered(&error),
+        CommandError::HoldRefused(_) | CommandError::Busy | CommandError::Gone => Problem::not_ordered(&error),
     }
 }
 

@@ -11,6 +11,7 @@ mod drain_document;
 mod drains;
 pub(super) mod events;
 mod excluded;
+mod guard;
 mod observe;
 mod operations;
 mod params;
@@ -55,6 +56,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .route("/v1/drains", get(drains::list).post(drains::order))
         .route("/v1/excluded", get(excluded::list).post(excluded::order))
         .route("/v1/descriptor", get(descriptor::show).post(descriptor::adopt))
+        .route("/v1/guard", get(guard::list).post(guard::decide))
         .route("/v1/what-if", get(what_if::compare))
         .route("/v1/verify", get(verify::verify))
         .route("/v1/status", get(operations::status))

@@ -45,6 +45,9 @@ enum Kind {
     NotAdopted,
     AdoptionImpossible,
     AdoptionUnsure,
+    HoldNotFound,
+    HoldNotDecided,
+    HoldNotInForceYet,
     Crowded,
     TookTooLong,
     EngineStuck,
@@ -73,6 +76,9 @@ impl Kind {
             Self::NotAdopted => "urn:federation:problem:not-adopted",
             Self::AdoptionImpossible => "urn:federation:problem:adoption-impossible",
             Self::AdoptionUnsure => "urn:federation:problem:adoption-unsure",
+            Self::HoldNotFound => "urn:federation:problem:hold-not-found",
+            Self::HoldNotDecided => "urn:federation:problem:hold-not-decided",
+            Self::HoldNotInForceYet => "urn:federation:problem:hold-not-in-force-yet",
             Self::Crowded => "urn:federation:problem:crowded",
             Self::TookTooLong => "urn:federation:problem:took-too-long",
             Self::EngineStuck => "urn:federation:problem:engine-stuck",
@@ -100,6 +106,9 @@ impl Kind {
             Self::DrainNotInForceYet => "The order is not in force yet",
             Self::NotAdopted | Self::AdoptionImpossible => "Nothing was adopted",
             Self::AdoptionUnsure => "It is not in force yet",
+            Self::HoldNotFound => "Nothing is held there",
+            Self::HoldNotDecided => "Nothing was decided",
+            Self::HoldNotInForceYet => "The decision is not in force yet",
             Self::Crowded => "Too many such questions wait",
             Self::TookTooLong => "It took too long",
             Self::EngineStuck => "The gateway does nothing any more",
@@ -109,20 +118,23 @@ impl Kind {
     fn status(self) -> StatusCode {
         match self {
             Self::BadParameter | Self::UnknownParameter | Self::BadBody => StatusCode::BAD_REQUEST,
-            Self::ServiceNotFound | Self::ConfigNotFound | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::ServiceNotFound | Self::ConfigNotFound | Self::NoSuchPath | Self::HoldNotFound => {
+                StatusCode::NOT_FOUND
+            }
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotReady
             | Self::NothingUsable
             | Self::Busy
             | Self::DrainNotOrdered
             | Self::AdoptionImpossible
+            | Self::HoldNotDecided
             | Self::TookTooLong
             | Self::EngineStuck => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::DrainRefused | Self::DrainOverruled | Self::NotAdopted => StatusCode::CONFLICT,
-            Self::DrainNotInForceYet | Self::AdoptionUnsure => StatusCode::GATEWAY_TIMEOUT,
+            Self::DrainNotInForceYet | Self::HoldNotInForceYet | Self::AdoptionUnsure => StatusCode::GATEWAY_TIMEOUT,
             Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
         }
     }
@@ -178,7 +190,7 @@ impl Problem {
 
     /// Everything here is read with GET, except what can be ordered.
     pub(super) fn no_such_method(method: &Method, path: &str) -> Self {
-        let takes_orders = matches!(path, "/v1/drains" | "/v1/excluded" | "/v1/descriptor");
+        let takes_orders = matches!(path, "/v1/drains" | "/v1/excluded" | "/v1/guard" | "/v1/descriptor");
         let usable = if takes_orders { "GET, HEAD and POST" } else { "GET and HEAD" };
         Self::new(Kind::NoSuchMethod, format!("{method} cannot be used here, only {usable}"))
     }
@@ -238,6 +250,28 @@ impl Problem {
              come into force: look at /v1/drains before it is given again"
         );
         Self::new(Kind::DrainNotInForceYet, detail)
+    }
+
+    /// Nothing is kept back under this id; `standing` are those under which something is.
+    pub(super) fn hold_not_found(id: &str, standing: &[String]) -> Self {
+        let others =
+            if standing.is_empty() { "nothing is held".to_owned() } else { format!("held: {}", standing.join(", ")) };
+        Self::new(Kind::HoldNotFound, format!("nothing is held as {id:?}; {others}")).about("id", Some(id.to_owned()))
+    }
+
+    /// The log cannot take a decision about a hold now.
+    pub(super) fn hold_not_decided(reason: &dyn std::fmt::Display) -> Self {
+        Self::new(Kind::HoldNotDecided, format!("{reason}; another cluster's gateway may take the decision"))
+    }
+
+    /// A decision was written and not read back in time.
+    pub(super) fn hold_not_in_force_yet(id: &str, waited: std::time::Duration) -> Self {
+        let seconds = waited.as_secs();
+        let detail = format!(
+            "the decision about {id} was not read back from the log within {seconds} s; it is tried for 10 s and may still come into \
+             force: look at /v1/guard before it is given again"
+        );
+        Self::new(Kind::HoldNotInForceYet, detail)
     }
 
     /// Another order for the same target was given at the same time, or later, and counts.

@@ -25,7 +25,7 @@ fn document(server: &str) -> Value {
 }
 
 /// A gateway that is a stranger in shanghai, and knows of another one.
-fn stranger() -> (Gateway, CommandQueue) {
+pub(super) fn stranger() -> (Gateway, CommandQueue) {
     let (commands, queue) = commands();
     let mut gateway = Gateway::with(commands);
     let contradictions = vec![Contradiction::NacosServers];
@@ -51,6 +51,14 @@ impl Gateway {
         let request = Request::post("/v1/descriptor").header(header::CONTENT_TYPE, "application/json");
         self.ask(request.body(Body::from(body.to_string())).unwrap()).await
     }
+}
+
+/// The answer to an order that is carried out.
+pub(super) async fn adopted() -> String {
+    let (gateway, mut queue) = stranger();
+    let adopted = Adopted { descriptor: descriptor(&["m:8848"]), was: Some(descriptor(&["n:8848"])) };
+    let ((), told) = tokio::join!(answer(&mut queue, Ok(adopted)), gateway.adopt(json!({"cluster": "shanghai"})));
+    told.body
 }
 
 /// Answers the next command.

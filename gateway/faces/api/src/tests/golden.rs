@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use axum::http::header;
 use federation_answers::comparison::ComparisonDocument;
+use federation_answers::descriptor::{self as adoption, AdoptedDocument, MembershipDocument};
 use federation_answers::discovery::{
     AbsentDocument, ClustersDocument, ConfigDocument, ConfigsDocument, ServiceDocument, ServicesDocument,
 };
 use federation_answers::drain::{DrainsDocument, OrderBody, PatternBody};
 use federation_answers::exclusion::{self, ExcludedDocument, TakenDocument};
+use federation_answers::guard::{DecisionBody, HoldDocument, HoldsDocument};
 use federation_answers::plan::{ExplainDocument, PlanDocument};
 use federation_answers::policy::PolicyAnswer;
 use federation_answers::problem::ProblemDocument;
@@ -122,6 +124,27 @@ async fn orders_and_suppositions(answers: &mut Answers) {
     answers.get("excluded.json", &gateway, "/v1/excluded").await;
 }
 
+async fn holds(answers: &mut Answers) {
+    let mut gateway = Gateway::new();
+    guard::hold_everything(&mut gateway);
+    answers.get("holds.json", &gateway, "/v1/guard").await;
+    let dry = json!({"id": "shanghai/public", "action": "release", "dryRun": true});
+    answers.post("hold-on-trial.json", &gateway, "/v1/guard", dry).await;
+    answers.0.push(("hold-released.json", guard::released().await));
+    let unknown = json!({"id": "frankfurt/public", "action": "release"});
+    answers.post("problem-hold-not-found.json", &gateway, "/v1/guard", unknown).await;
+}
+
+async fn adoptions(answers: &mut Answers) {
+    let (gateway, _queue) = super::descriptor::stranger();
+    answers.get("membership.json", &gateway, "/v1/descriptor").await;
+    let dry = json!({"cluster": "shanghai", "dryRun": true});
+    answers.post("adopted-on-trial.json", &gateway, "/v1/descriptor", dry).await;
+    answers.0.push(("adopted.json", super::descriptor::adopted().await));
+    let other = json!({"cluster": "frankfurt"});
+    answers.post("problem-not-adopted.json", &gateway, "/v1/descriptor", other).await;
+}
+
 /// A file whose newest document is refused, and another that was not heard of yet.
 fn a_refused_policy(answers: &mut Answers) {
     let source = || PolicySource::File("/etc/policy.yaml".into());
@@ -173,6 +196,8 @@ async fn all() -> Vec<(&'static str, String)> {
     a_refused_policy(&mut answers);
     plans(&mut answers).await;
     orders_and_suppositions(&mut answers).await;
+    holds(&mut answers).await;
+    adoptions(&mut answers).await;
     the_gateway_itself(&mut answers).await;
     answers.0.into_iter().map(|(name, json)| (name, without_wall_time(&json))).collect()
 }
@@ -208,6 +233,10 @@ fn reader_of(name: &str) -> fn(&str) -> Result<String, serde_json::Error> {
         "drains" => again::<DrainsDocument>,
         "comparison" => again::<ComparisonDocument>,
         "excluded" => again::<ExcludedDocument>,
+        "holds" => again::<HoldsDocument>,
+        "hold" => again::<HoldDocument>,
+        "membership" => again::<MembershipDocument>,
+        "adopted" => again::<AdoptedDocument>,
         "exclusion" => again::<TakenDocument>,
         "status" => again::<StatusDocument<'static>>,
         "ready" => again::<ReadyDocument>,
@@ -281,6 +310,13 @@ async fn no_field_is_required_that_older_gateways_do_not_write() {
     golden.hold(&folder().join("read"));
 }
 
+/// An order as it is written, which is read as the same.
+fn written<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(order: &T) -> String {
+    let json = serde_json::to_string(order).unwrap();
+    assert_eq!(&serde_json::from_str::<T>(&json).unwrap(), order);
+    json
+}
+
 #[test]
 fn orders_are_written_as_they_were_and_without_what_is_not_wanted() {
     let drain = OrderBody { cluster: "frankfurt".to_owned(), percent: 30, ..OrderBody::default() };
@@ -296,14 +332,19 @@ fn orders_are_written_as_they_were_and_without_what_is_not_wanted() {
         ..drain.clone()
     };
     let exclusion = exclusion::OrderBody { cluster: "zanzibar".to_owned(), excluded: true, reason: None, who: None };
+    let decision = DecisionBody {
+        id: "shanghai/public".to_owned(),
+        action: "release".to_owned(),
+        who: Some("ann@desk".to_owned()),
+        ..DecisionBody::default()
+    };
+    let adoption = adoption::OrderBody { cluster: "shanghai".to_owned(), ..adoption::OrderBody::default() };
     let mut golden = Golden::default();
     for (name, order) in [("drain.json", &drain), ("drain-with-everything.json", &whole)] {
-        let json = serde_json::to_string(order).unwrap();
-        assert_eq!(&serde_json::from_str::<OrderBody>(&json).unwrap(), order);
-        golden.json(name, &json);
+        golden.json(name, &written(order));
     }
-    let json = serde_json::to_string(&exclusion).unwrap();
-    assert_eq!(serde_json::from_str::<exclusion::OrderBody>(&json).unwrap(), exclusion);
-    golden.json("exclusion.json", &json);
+    golden.json("exclusion.json", &written(&exclusion));
+    golden.json("decision.json", &written(&decision));
+    golden.json("adoption.json", &written(&adoption));
     golden.hold(&folder().join("orders"));
 }

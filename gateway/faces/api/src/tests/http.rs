@@ -346,6 +346,7 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/descriptor",
         "/v1/drains",
         "/v1/excluded",
+        "/v1/guard",
         "/v1/service",
         "/v1/services",
         "/v1/status",

@@ -5,6 +5,7 @@ mod drains;
 mod excluded;
 mod golden;
 mod grpc;
+mod guard;
 mod http;
 mod lanes;
 mod plan_calls;

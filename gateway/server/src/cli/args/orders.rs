@@ -45,6 +45,51 @@ pub(in crate::cli) struct Adopt {
     pub(in crate::cli) who: Option<String>,
 }
 
+/// What to do with mass losses.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Guard {
+    /// What is held: id, since when, how much of what, and what to do
+    #[command(after_help = "Examples:
+  nacos-fed guard list
+  nacos-fed guard list --format json | jq '.holds[].id'
+
+The exit code is 1 if something is held that nobody has decided about.")]
+    List,
+
+    /// Let go what is held: the instances are gone for good
+    #[command(after_help = "Examples:
+  nacos-fed guard release shanghai/public --reason 'the old cluster is shut down'
+  nacos-fed guard release shanghai/public --dry-run
+
+Any gateway of any cluster takes it; what is held leaves all of them within about 2 s. What is proven gone later goes, too, until the hold is
+over. The exit code is 4 if nothing is held there.")]
+    Release(HoldDecision),
+
+    /// Hold it until somebody says otherwise or all of it came back, whatever guard.mass_confirm_after says
+    #[command(after_help = "Examples:
+  nacos-fed guard keep shanghai/public --reason 'nacos is being restored'
+
+Until then no instance of the namespace is removed, one by one neither. The exit code is 4 if nothing is held there.")]
+    Keep(HoldDecision),
+}
+
+/// Arguments of `guard release` and `guard keep`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct HoldDecision {
+    /// Which hold, as `guard list` names it: CLUSTER/NAMESPACE
+    #[arg(value_name = "ID")]
+    pub(in crate::cli) id: String,
+    /// Why, for whoever asks `guard list`
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
+    /// Who decides; without it, user@host
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) who: Option<String>,
+    /// Decide nothing; show what is held
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+}
+
 /// Arguments of `drain`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Drain {
