@@ -21,8 +21,19 @@ const LITTLE: Memory = Memory { base: 4 << 10, each: 64 };
 /// Two bytes of protobuf are an empty entry of a list, of up to a hundred bytes; a check holds several copies.
 const PROTOBUF: Memory = Memory { base: 16 << 10, each: 1 << 10 };
 
-const KEYS: &[&[u8]] =
-    &[b"\x1f", b"i\x1f", b"c\x1f", b"%1F", b"%25", b"checkpoint", b"replica/", b"descriptor", b"intent/drain/", b"/"];
+const KEYS: &[&[u8]] = &[
+    b"\x1f",
+    b"i\x1f",
+    b"c\x1f",
+    b"%1F",
+    b"%25",
+    b"checkpoint",
+    b"replica/",
+    b"descriptor",
+    b"intent/drain/",
+    b"guard/",
+    b"/",
+];
 
 pub(super) const HEADER: Target =
     Target { name: "header", also: &[], words: &[&[0, 1]], memory: LITTLE, check: header };
