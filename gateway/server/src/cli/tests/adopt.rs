@@ -6,7 +6,7 @@ use super::*;
 fn gateway(changes: bool, contradictions: Value) -> Router {
     let adopt = move |axum::Json(body): axum::Json<Value>| {
         let document = json!({
-            "cluster": body["cluster"], "dryRun": body["dryRun"], "changes": changes, "contradictions": contradictions,
+            "cluster": body["cluster"], "dryRun": body["dryRun"] == true, "changes": changes, "contradictions": contradictions,
             "was": {"region": "cn", "nacosServers": ["n1:8848", "n2:8848"], "partitions": 8, "advertise": {}},
             "descriptor": {"region": "cn", "nacosServers": ["m1:8848"], "partitions": 8, "advertise": {}},
         });
