@@ -119,9 +119,13 @@ impl Federation {
 
     fn read_back_fact(&mut self, now: Now, key: &DataKey, record: &Record, effects: &mut Vec<Effect>) {
         let ours = self.publisher.read_back(key, record.header, self.lease.epoch());
-        if let (DataKey::Instance(service, id), Body::Tombstone) = (key, &record.body) {
-            self.local.forget_proof(service, id);
-            self.leader_let_go(now, key, service, id);
+        match (key, &record.body) {
+            (DataKey::Instance(service, id), Body::Tombstone) => {
+                self.local.forget_proof(service, id);
+                self.leader_let_go(now, key, service, id);
+            }
+            (DataKey::Instance(service, id), Body::Instance(_)) => self.leader_has(now, service, id),
+            _ => {}
         }
         if self.publisher.pending(key).is_some() || !self.own_partition_is_read(key) {
             return;

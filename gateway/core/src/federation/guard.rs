@@ -163,6 +163,14 @@ impl Federation {
         }
     }
 
+    /// The leader wrote an instance that this process, which does not lead, keeps back as proven gone: it may have come back at a Nacos that
+    /// this process does not hear. So it is asked for anew, and does not go before.
+    pub(super) fn leader_has(&mut self, now: Now, service: &ServiceKey, id: &InstanceId) {
+        if self.lease.role() != Role::Leading {
+            self.local.doubt_proof(now.mono, service, id);
+        }
+    }
+
     /// What is to be said of holds is said: words that were not read back, and, by the leader, which holds stand.
     pub(super) fn drive_guard(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if now.mono < self.guard_desk.look_at {

@@ -3,7 +3,7 @@
 use crate::storm;
 
 /// How many seeds a run of the tests tries; `make simulate SEEDS=10000` tries more.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 1_000;
 const THREADS: usize = 2;
 /// Of so many seeds one is played four times, to compare all effects.
 const REPEATED: u64 = 50;

@@ -45,6 +45,15 @@ impl Local {
         was_kept
     }
 
+    /// Somebody who may have heard more says that an instance exists, which is kept back here as proven gone: it is to be proven anew.
+    pub fn doubt_proof(&mut self, now: Mono, key: &ServiceKey, id: &InstanceId) {
+        let Some(watched) = self.services.get_mut(key) else { return };
+        if watched.state.refute(id) {
+            self.guard.keep(now, key, watched.state.kept());
+            self.reschedule(key);
+        }
+    }
+
     /// What is kept back and may go now goes. Returns whose wanted value changed. To be called in each step.
     pub fn let_go(&mut self, now: Mono) -> Vec<DataKey> {
         if self.guard.holds().len() == 0 {

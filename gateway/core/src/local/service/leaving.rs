@@ -53,6 +53,16 @@ impl LocalService {
         is_kept
     }
 
+    /// The proof that it is gone does not count any more, if it is kept back. Returns whether it was.
+    pub fn refute(&mut self, id: &InstanceId) -> bool {
+        let kept = self.missing.get_mut(id).filter(|missing| missing.kept.is_some() && missing.proven);
+        let counted = kept.is_some();
+        if let Some(missing) = kept {
+            missing.proven = false;
+        }
+        counted
+    }
+
     /// What is proven gone goes. Returns whose wanted value changed.
     pub fn let_go(&mut self) -> Vec<InstanceId> {
         let proven = self.missing.iter().filter(|(_, missing)| missing.proven);
