@@ -17,12 +17,12 @@ const LONGEST_KEY: usize = 512;
 
 /// One decoder's memory of texts and keys.
 #[derive(Debug, Default)]
-pub struct Interner {
+pub struct TextInterner {
     texts: HashSet<Arc<str>, RandomState>,
     services: HashSet<ServiceKey, RandomState>,
 }
 
-impl Interner {
+impl TextInterner {
     /// An equal text, the same allocation as before where one is remembered.
     pub fn text(&mut self, text: &str) -> Arc<str> {
         if text.len() > LONGEST_TEXT {
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_repeated_text_is_one_allocation_until_the_memory_is_full() {
-        let mut interner = Interner::default();
+        let mut interner = TextInterner::default();
         let first = interner.text("version");
         assert!(Arc::ptr_eq(&first, &interner.text("version")));
         for number in 0..CAPACITY {
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn long_texts_and_keys_are_not_remembered() {
-        let mut interner = Interner::default();
+        let mut interner = TextInterner::default();
         interner.text(&"x".repeat(LONGEST_TEXT + 1));
         interner.service(ServiceKey::new("", "g", &"x".repeat(LONGEST_KEY)));
         assert!(interner.texts.is_empty() && interner.services.is_empty());

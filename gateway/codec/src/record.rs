@@ -1,5 +1,5 @@
 //! Records as bytes: keys, values, the header and digests (rules R2 to R4 and R15). Free functions; nothing here fails:
-//! what cannot be read becomes [`Body::Unreadable`], because it still is its key's last record.
+//! what cannot be read becomes [`RecordBody::Unreadable`], because it still is its key's last record.
 
 mod bounds;
 mod guard;
@@ -10,17 +10,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use federation_core::config_item::ConfigItem;
-use federation_core::input::{Outgoing, OutgoingCheckpoint, SendId};
+use federation_core::input::{OutgoingCheckpoint, OutgoingRecord, SendId};
 use federation_core::instance::{Health, Instance, Weight};
 use federation_core::locality::Locality;
-use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
+use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey, partition_of};
-use federation_core::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, Record, SCHEMA, TopicKind};
+use federation_core::log::record::{
+    Checkpoint, ControlRecord, Epoch, Record, RecordBody, RecordHeader, SCHEMA, TopicKind,
+};
 use federation_core::time::{Millis, WallMs};
 use federation_proto::federation::log::v1 as proto;
 use prost::Message;
 
-use crate::interner::Interner;
+use crate::interner::TextInterner;
 
 /// A record, encoded, on its way to an own topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +72,14 @@ pub struct RawRecord<'a> {
 /// # Panics
 /// If the body is neither an instance nor a config item nor a tombstone: nothing else is sent under a data key.
 #[must_use]
-pub fn encode_outgoing(outgoing: &Outgoing) -> EncodedRecord {
+pub fn encode_outgoing(outgoing: &OutgoingRecord) -> EncodedRecord {
     let value = match &outgoing.body {
-        Body::Tombstone => None,
-        Body::Instance(instance) => Some(instance_to_proto(instance).encode_to_vec().into()),
-        Body::Config(item) => Some(config_to_proto(item).encode_to_vec().into()),
-        Body::Checkpoint(_) | Body::Unreadable => unreachable!("only instances, config items and tombstones are sent"),
+        RecordBody::Tombstone => None,
+        RecordBody::Instance(instance) => Some(instance_to_proto(instance).encode_to_vec().into()),
+        RecordBody::Config(item) => Some(config_to_proto(item).encode_to_vec().into()),
+        RecordBody::Checkpoint(_) | RecordBody::Unreadable => {
+            unreachable!("only instances, config items and tombstones are sent")
+        }
     };
     EncodedRecord {
         topic: outgoing.topic,
@@ -93,7 +97,7 @@ pub fn encode_outgoing(outgoing: &Outgoing) -> EncodedRecord {
 /// # Panics
 /// As [`encode_outgoing`].
 #[must_use]
-pub fn digest_of(outgoing: &Outgoing) -> u128 {
+pub fn digest_of(outgoing: &OutgoingRecord) -> u128 {
     let record = encode_outgoing(outgoing);
     digest(&record.key, record.value.as_deref().unwrap_or_default())
 }
@@ -116,7 +120,7 @@ pub fn encode_checkpoint(topic: TopicKind, partition: u32, outgoing: &OutgoingCh
 
 /// Encodes a record of the own control topic; `None` for a key or value that this version does not write.
 #[must_use]
-pub fn encode_control(key: &ControlKey, value: Option<&ControlValue>, header: &Header) -> Option<EncodedRecord> {
+pub fn encode_control(key: &ControlKey, value: Option<&ControlValue>, header: &RecordHeader) -> Option<EncodedRecord> {
     let value = match value {
         None => None,
         Some(ControlValue::Replica(replica)) => Some(replica_to_proto(replica).encode_to_vec().into()),
@@ -138,7 +142,7 @@ pub fn encode_control(key: &ControlKey, value: Option<&ControlValue>, header: &H
 
 /// Encodes header `f`: schema u16, term u32, nonce u32, seq u64, observed u64, all big-endian.
 #[must_use]
-pub fn encode_header(header: &Header) -> [u8; HEADER_LENGTH] {
+pub fn encode_header(header: &RecordHeader) -> [u8; HEADER_LENGTH] {
     let mut bytes = [0; HEADER_LENGTH];
     bytes[0..2].copy_from_slice(&header.schema.to_be_bytes());
     bytes[2..6].copy_from_slice(&header.epoch.term.to_be_bytes());
@@ -150,14 +154,14 @@ pub fn encode_header(header: &Header) -> [u8; HEADER_LENGTH] {
 
 /// Reads header `f`; `None` if it is too short or its term is 2³¹ or more. A later schema may append to it.
 #[must_use]
-pub fn decode_header(bytes: &[u8]) -> Option<Header> {
+pub fn decode_header(bytes: &[u8]) -> Option<RecordHeader> {
     let (schema, rest) = bytes.split_first_chunk()?;
     let (term, rest) = rest.split_first_chunk()?;
     let (nonce, rest) = rest.split_first_chunk()?;
     let (seq, rest) = rest.split_first_chunk()?;
     let (observed, _) = rest.split_first_chunk()?;
     let epoch = Epoch { term: u32::from_be_bytes(*term), nonce: u32::from_be_bytes(*nonce) };
-    (epoch.term < TERM_LIMIT).then(|| Header {
+    (epoch.term < TERM_LIMIT).then(|| RecordHeader {
         schema: u16::from_be_bytes(*schema),
         epoch,
         seq: u64::from_be_bytes(*seq),
@@ -190,7 +194,7 @@ pub fn home_partition(key: &[u8], partitions: u32) -> u32 {
 
 /// Reads a record of a data topic.
 #[must_use]
-pub fn decode_record(raw: &RawRecord<'_>, interner: &mut Interner) -> Record {
+pub fn decode_record(raw: &RawRecord<'_>, interner: &mut TextInterner) -> Record {
     let key = if bounds::is_key(raw.key) { RecordKey::parse(raw.key) } else { RecordKey::Malformed };
     let key = share_key(key, interner);
     let header = raw.header.and_then(decode_header);
@@ -199,18 +203,18 @@ pub fn decode_record(raw: &RawRecord<'_>, interner: &mut Interner) -> Record {
         _ => 0,
     };
     let body = match raw.value {
-        None => Body::Tombstone,
+        None => RecordBody::Tombstone,
         Some(value) if is_readable(header) && bounds::is_value(&key, value) => {
-            decode_body(&key, value, interner).unwrap_or(Body::Unreadable)
+            decode_body(&key, value, interner).unwrap_or(RecordBody::Unreadable)
         }
-        Some(_) => Body::Unreadable,
+        Some(_) => RecordBody::Unreadable,
     };
     Record { offset: raw.offset, key, header, body, digest }
 }
 
 /// Reads a record of a control topic.
 #[must_use]
-pub fn decode_control(raw: &RawRecord<'_>, interner: &mut Interner) -> ControlRecord {
+pub fn decode_control(raw: &RawRecord<'_>, interner: &mut TextInterner) -> ControlRecord {
     let key = if bounds::is_key(raw.key) { ControlKey::parse(raw.key) } else { ControlKey::Other };
     let header = raw.header.and_then(decode_header);
     let value = raw.value.map(|value| {
@@ -221,11 +225,11 @@ pub fn decode_control(raw: &RawRecord<'_>, interner: &mut Interner) -> ControlRe
     ControlRecord { offset: raw.offset, key, header, value }
 }
 
-fn is_readable(header: Option<Header>) -> bool {
+fn is_readable(header: Option<RecordHeader>) -> bool {
     header.is_some_and(|header| (1..=SCHEMA + 1).contains(&header.schema))
 }
 
-fn share_key(key: RecordKey, interner: &mut Interner) -> RecordKey {
+fn share_key(key: RecordKey, interner: &mut TextInterner) -> RecordKey {
     match key {
         RecordKey::Data(DataKey::Instance(service, mut id)) => {
             id.nacos_cluster = interner.text(&id.nacos_cluster);
@@ -235,20 +239,24 @@ fn share_key(key: RecordKey, interner: &mut Interner) -> RecordKey {
     }
 }
 
-fn decode_body(key: &RecordKey, value: &[u8], interner: &mut Interner) -> Option<Body> {
+fn decode_body(key: &RecordKey, value: &[u8], interner: &mut TextInterner) -> Option<RecordBody> {
     match key {
         RecordKey::Data(DataKey::Instance(..)) => {
-            instance_from_proto(&proto::InstanceRecord::decode(value).ok()?, interner).map(Arc::new).map(Body::Instance)
+            instance_from_proto(&proto::InstanceRecord::decode(value).ok()?, interner)
+                .map(Arc::new)
+                .map(RecordBody::Instance)
         }
         RecordKey::Data(DataKey::Config(_)) => {
-            Some(Body::Config(Arc::new(config_from_proto(proto::ConfigRecord::decode(value).ok()?, interner))))
+            Some(RecordBody::Config(Arc::new(config_from_proto(proto::ConfigRecord::decode(value).ok()?, interner))))
         }
-        RecordKey::Checkpoint => checkpoint_from_proto(&proto::Checkpoint::decode(value).ok()?).map(Body::Checkpoint),
+        RecordKey::Checkpoint => {
+            checkpoint_from_proto(&proto::Checkpoint::decode(value).ok()?).map(RecordBody::Checkpoint)
+        }
         RecordKey::Other | RecordKey::Malformed => None,
     }
 }
 
-fn decode_control_value(key: &ControlKey, value: &[u8], interner: &mut Interner) -> Option<ControlValue> {
+fn decode_control_value(key: &ControlKey, value: &[u8], interner: &mut TextInterner) -> Option<ControlValue> {
     match key {
         ControlKey::Replica(_) => {
             replica_from_proto(proto::Replica::decode(value).ok()?, interner).map(ControlValue::Replica)
@@ -281,7 +289,7 @@ fn instance_to_proto(instance: &Instance) -> proto::InstanceRecord {
     }
 }
 
-fn instance_from_proto(record: &proto::InstanceRecord, interner: &mut Interner) -> Option<Instance> {
+fn instance_from_proto(record: &proto::InstanceRecord, interner: &mut TextInterner) -> Option<Instance> {
     let health = match record.health() {
         proto::Health::Unspecified => return None,
         proto::Health::Healthy => Health::Healthy,
@@ -311,7 +319,7 @@ fn config_to_proto(item: &ConfigItem) -> proto::ConfigRecord {
     }
 }
 
-fn config_from_proto(record: proto::ConfigRecord, interner: &mut Interner) -> ConfigItem {
+fn config_from_proto(record: proto::ConfigRecord, interner: &mut TextInterner) -> ConfigItem {
     ConfigItem {
         content: record.content.into(),
         md5: record.md5.into(),
@@ -329,7 +337,7 @@ fn checkpoint_from_proto(record: &proto::Checkpoint) -> Option<Checkpoint> {
     Some(Checkpoint { count: record.count, digest, beat: record.beat, partitions: record.partitions })
 }
 
-fn replica_to_proto(replica: &Replica) -> proto::Replica {
+fn replica_to_proto(replica: &ReplicaRecord) -> proto::Replica {
     let state = match replica.state {
         ReplicaState::Standby => proto::ReplicaState::Standby,
         ReplicaState::Leader => proto::ReplicaState::Leader,
@@ -351,7 +359,7 @@ fn replica_to_proto(replica: &Replica) -> proto::Replica {
     }
 }
 
-fn replica_from_proto(record: proto::Replica, interner: &mut Interner) -> Option<Replica> {
+fn replica_from_proto(record: proto::Replica, interner: &mut TextInterner) -> Option<ReplicaRecord> {
     let state = match record.state() {
         proto::ReplicaState::Unspecified => return None,
         proto::ReplicaState::Standby => ReplicaState::Standby,
@@ -363,7 +371,7 @@ fn replica_from_proto(record: proto::Replica, interner: &mut Interner) -> Option
     if epoch.term >= TERM_LIMIT {
         return None;
     }
-    Some(Replica {
+    Some(ReplicaRecord {
         state,
         epoch,
         beat: record.beat,
@@ -397,7 +405,7 @@ fn descriptor_to_proto(descriptor: &Descriptor) -> proto::Descriptor {
     }
 }
 
-fn descriptor_from_proto(record: proto::Descriptor, interner: &mut Interner) -> Option<Descriptor> {
+fn descriptor_from_proto(record: proto::Descriptor, interner: &mut TextInterner) -> Option<Descriptor> {
     // With another hash this reader could not tell which records stand where they belong.
     if record.partition_hash() != proto::PartitionHash::Xxh364 {
         return None;

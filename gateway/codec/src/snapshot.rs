@@ -5,16 +5,16 @@
 
 use bytes::Bytes;
 use federation_core::federation::OriginSnapshot;
-use federation_core::input::Outgoing;
+use federation_core::input::OutgoingRecord;
 use federation_core::intents::{DrainIntent, DrainTarget};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor};
 use federation_core::log::key::RecordKey;
-use federation_core::log::record::{Epoch, Header, SCHEMA};
+use federation_core::log::record::{Epoch, RecordHeader, SCHEMA};
 use federation_core::time::WallMs;
 use federation_proto::federation::log::v1 as proto;
 use prost::Message;
 
-use crate::interner::Interner;
+use crate::interner::TextInterner;
 use crate::record::{self, RawRecord};
 
 /// Before the version, in a line of its own.
@@ -26,7 +26,7 @@ const CHECKSUM_LENGTH: usize = 32;
 
 /// A snapshot that was read.
 #[derive(Debug)]
-pub struct Snapshot {
+pub struct SnapshotContent {
     /// Whose it is, as `FEDERATION/CLUSTER`; `None` if it is from before that was written.
     pub owner: Option<String>,
     /// What was known.
@@ -70,7 +70,7 @@ pub fn encode(owner: &str, origins: &[OriginSnapshot]) -> Vec<u8> {
 ///
 /// # Errors
 /// See [`NoSnapshot`].
-pub fn decode(mut bytes: Vec<u8>) -> Result<Snapshot, NoSnapshot> {
+pub fn decode(mut bytes: Vec<u8>) -> Result<SnapshotContent, NoSnapshot> {
     if bytes.is_empty() {
         return Err(NoSnapshot::Empty);
     }
@@ -89,13 +89,13 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<Snapshot, NoSnapshot> {
     }
     bytes.truncate(split);
     let mut rest = Bytes::from(bytes).slice(start..);
-    let mut interner = Interner::default();
+    let mut interner = TextInterner::default();
     let mut origins = Vec::new();
     while !rest.is_empty() {
         let message = proto::OriginSnapshot::decode_length_delimited(&mut rest).map_err(|_| NoSnapshot::Content)?;
         origins.push(from_proto(message, &mut interner).ok_or(NoSnapshot::Content)?);
     }
-    Ok(Snapshot { owner, origins })
+    Ok(SnapshotContent { owner, origins })
 }
 
 /// The text up to the end of the line with which `rest` begins, and where in `all` the next line does.
@@ -112,7 +112,7 @@ fn to_proto(snapshot: &OriginSnapshot) -> proto::OriginSnapshot {
     let records = snapshot.facts.iter().map(|(key, body, header)| {
         let known = header.unwrap_or(NO_HEADER);
         let topic = federation_core::log::origin::topic_of(key);
-        let outgoing = Outgoing { topic, partition: 0, key: key.clone(), body: body.clone(), header: known };
+        let outgoing = OutgoingRecord { topic, partition: 0, key: key.clone(), body: body.clone(), header: known };
         let record = record::encode_outgoing(&outgoing);
         let value = record.value.unwrap_or_default().to_vec();
         proto::SnapshotRecord { key: record.key.to_vec(), value, header: record.header.to_vec() }
@@ -127,7 +127,7 @@ fn to_proto(snapshot: &OriginSnapshot) -> proto::OriginSnapshot {
     }
 }
 
-fn from_proto(message: proto::OriginSnapshot, interner: &mut Interner) -> Option<OriginSnapshot> {
+fn from_proto(message: proto::OriginSnapshot, interner: &mut TextInterner) -> Option<OriginSnapshot> {
     let mut facts = Vec::with_capacity(message.records.len());
     for stored in &message.records {
         let raw = RawRecord { offset: 0, key: &stored.key, value: Some(&stored.value), header: Some(&stored.header) };
@@ -146,7 +146,8 @@ fn from_proto(message: proto::OriginSnapshot, interner: &mut Interner) -> Option
     })
 }
 
-const NO_HEADER: Header = Header { schema: SCHEMA, epoch: Epoch { term: 0, nonce: 0 }, seq: 0, observed: WallMs(0) };
+const NO_HEADER: RecordHeader =
+    RecordHeader { schema: SCHEMA, epoch: Epoch { term: 0, nonce: 0 }, seq: 0, observed: WallMs(0) };
 
 fn encode_descriptor(descriptor: &Descriptor) -> Vec<u8> {
     let value = ControlValue::Descriptor(descriptor.clone());
@@ -154,7 +155,7 @@ fn encode_descriptor(descriptor: &Descriptor) -> Vec<u8> {
     record.and_then(|record| record.value).map_or_else(Vec::new, |value| value.to_vec())
 }
 
-fn decode_descriptor(bytes: &[u8], interner: &mut Interner) -> Option<Descriptor> {
+fn decode_descriptor(bytes: &[u8], interner: &mut TextInterner) -> Option<Descriptor> {
     let header = record::encode_header(&NO_HEADER);
     let raw = RawRecord { offset: 0, key: b"descriptor", value: Some(bytes), header: Some(&header) };
     match record::decode_control(&raw, interner).value {
@@ -165,12 +166,15 @@ fn decode_descriptor(bytes: &[u8], interner: &mut Interner) -> Option<Descriptor
 
 fn encode_drain((target, intent, observed): &(DrainTarget, DrainIntent, WallMs)) -> Option<proto::SnapshotRecord> {
     let (key, value) = (ControlKey::Drain(target.clone()), ControlValue::Drain(intent.clone()));
-    let record = record::encode_control(&key, Some(&value), &Header { observed: *observed, ..NO_HEADER })?;
+    let record = record::encode_control(&key, Some(&value), &RecordHeader { observed: *observed, ..NO_HEADER })?;
     let value = record.value.unwrap_or_default().to_vec();
     Some(proto::SnapshotRecord { key: record.key.to_vec(), value, header: record.header.to_vec() })
 }
 
-fn decode_drain(stored: &proto::SnapshotRecord, interner: &mut Interner) -> Option<(DrainTarget, DrainIntent, WallMs)> {
+fn decode_drain(
+    stored: &proto::SnapshotRecord,
+    interner: &mut TextInterner,
+) -> Option<(DrainTarget, DrainIntent, WallMs)> {
     let raw = RawRecord { offset: 0, key: &stored.key, value: Some(&stored.value), header: Some(&stored.header) };
     let record = record::decode_control(&raw, interner);
     match (record.key, record.value, record.header) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config_item::ConfigItem;
-use crate::drains::Taken;
+use crate::drains::TakenOrder;
 use crate::guard::{GuardOrder, GuardRefused, GuardTaken};
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
@@ -12,7 +12,7 @@ use crate::intents::{DrainOrder, DrainRefused};
 use crate::log::belonging::{AdoptRefused, Adopted};
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::DataKey;
-use crate::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, PartitionId, Record, TopicKind};
+use crate::log::record::{Checkpoint, ControlRecord, Epoch, PartitionId, Record, RecordBody, RecordHeader, TopicKind};
 use crate::time::Mono;
 
 /// One thing that happened. Each is true at the `now` that it is handed over with.
@@ -24,7 +24,7 @@ pub enum Input {
     /// The federation log said something, or its connection changed.
     Log(LogInput),
     /// Somebody of this cluster orders something.
-    Order(Order),
+    Order(OperatorOrder),
     /// Somebody is about to be told how fresh the clusters are: they are judged as of now.
     Look,
     /// Time passed; due at the latest at `next_deadline`.
@@ -36,7 +36,7 @@ pub enum Input {
 /// What people of the own cluster order.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Order {
+pub enum OperatorOrder {
     /// A drain, or its end. Answered by [`Effect::Answer`], whether this process leads or not: a cluster whose Nacos is dead has no leader.
     Drain {
         /// Names the order in its answer.
@@ -213,7 +213,7 @@ pub struct SendId(pub u64);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Write a record of an own data topic.
-    Send(Outgoing),
+    Send(OutgoingRecord),
     /// Write a checkpoint of an own data topic. Comes after the sends that it covers.
     Checkpoint {
         /// Which topic.
@@ -229,7 +229,7 @@ pub enum Effect {
         /// Which order.
         id: OrderId,
         /// The drain as it was written, or why nothing was.
-        outcome: Result<Taken, DrainRefused>,
+        outcome: Result<TakenOrder, DrainRefused>,
     },
     /// What became of an order to adopt. Comes once the descriptor was read back, or after ten seconds.
     Adopted {
@@ -253,7 +253,7 @@ pub enum Effect {
         /// Its value; `None` is a tombstone.
         value: Option<ControlValue>,
         /// Its header.
-        header: Header,
+        header: RecordHeader,
     },
     /// Take back what is queued for the data topics and not sent.
     Purge,
@@ -276,7 +276,7 @@ pub enum Effect {
 
 /// A record of an own data topic, to be encoded and sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outgoing {
+pub struct OutgoingRecord {
     /// Which topic.
     pub topic: TopicKind,
     /// Which partition.
@@ -284,9 +284,9 @@ pub struct Outgoing {
     /// Its key.
     pub key: DataKey,
     /// Its value: an instance, a config item, or a tombstone.
-    pub body: Body,
+    pub body: RecordBody,
     /// Its header.
-    pub header: Header,
+    pub header: RecordHeader,
 }
 
 /// A checkpoint to be sent.
@@ -295,7 +295,7 @@ pub struct OutgoingCheckpoint {
     /// What it states.
     pub checkpoint: Checkpoint,
     /// Its header.
-    pub header: Header,
+    pub header: RecordHeader,
 }
 
 /// Who this process is in the log.

@@ -20,7 +20,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::log::control::{Replica, ReplicaState};
+use crate::log::control::{ReplicaRecord, ReplicaState};
 use crate::log::ends::{ANSWER_WITHIN, EndQuestion};
 use crate::log::record::{Epoch, HIGHEST_TERM};
 use crate::time::{Millis, Mono};
@@ -63,7 +63,7 @@ impl Fitness {
 
 /// The part this process plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ReplicaRole {
     /// Reads and serves; would lead if it may.
     Standby,
     /// Has asked for the end of the control topic, to be sure that the leader is silent.
@@ -122,7 +122,7 @@ impl Seen {
 pub struct Lease {
     nonce: u32,
     beat_every: Millis,
-    role: Role,
+    role: ReplicaRole,
     epoch: Epoch,
     replicas: BTreeMap<u32, Seen>,
     highest_term: u32,
@@ -153,7 +153,7 @@ impl Lease {
         Self {
             nonce,
             beat_every,
-            role: Role::Standby,
+            role: ReplicaRole::Standby,
             epoch: Epoch::default(),
             replicas: BTreeMap::new(),
             highest_term: 0,
@@ -193,7 +193,7 @@ impl Lease {
 
     /// The part this process plays.
     #[must_use]
-    pub fn role(&self) -> Role {
+    pub fn role(&self) -> ReplicaRole {
         self.role
     }
 
@@ -201,8 +201,11 @@ impl Lease {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         match self.role {
-            Role::Leading | Role::Claiming { .. } | Role::HandedOver { .. } | Role::Stopped => self.epoch,
-            Role::Standby | Role::Asking(_) => self.leader().map_or(self.epoch, |(_, seen)| seen.epoch),
+            ReplicaRole::Leading
+            | ReplicaRole::Claiming { .. }
+            | ReplicaRole::HandedOver { .. }
+            | ReplicaRole::Stopped => self.epoch,
+            ReplicaRole::Standby | ReplicaRole::Asking(_) => self.leader().map_or(self.epoch, |(_, seen)| seen.epoch),
         }
     }
 
@@ -215,17 +218,17 @@ impl Lease {
     /// Whether data may be written now.
     #[must_use]
     pub fn may_write(&self, now: Mono) -> bool {
-        self.role == Role::Leading && self.permitted_until.is_some_and(|until| now < until)
+        self.role == ReplicaRole::Leading && self.permitted_until.is_some_and(|until| now < until)
     }
 
     /// The state to state in the own record.
     #[must_use]
     pub fn state(&self) -> ReplicaState {
         match self.role {
-            Role::Standby | Role::Asking(_) if self.stranger => ReplicaState::Stranger,
-            Role::Standby | Role::Asking(_) => ReplicaState::Standby,
-            Role::Claiming { .. } | Role::Leading => ReplicaState::Leader,
-            Role::HandedOver { .. } | Role::Stopped => ReplicaState::Stopped,
+            ReplicaRole::Standby | ReplicaRole::Asking(_) if self.stranger => ReplicaState::Stranger,
+            ReplicaRole::Standby | ReplicaRole::Asking(_) => ReplicaState::Standby,
+            ReplicaRole::Claiming { .. } | ReplicaRole::Leading => ReplicaState::Leader,
+            ReplicaRole::HandedOver { .. } | ReplicaRole::Stopped => ReplicaState::Stopped,
         }
     }
 
@@ -298,7 +301,7 @@ impl Lease {
     /// A leader or claimant claims anew above all that it knows: its producer was replaced, so that late sends of the old one are told
     /// apart, or a higher term was met.
     pub fn claim_anew(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
-        if matches!(self.role, Role::Leading | Role::Claiming { .. }) {
+        if matches!(self.role, ReplicaRole::Leading | ReplicaRole::Claiming { .. }) {
             self.highest_term = self.highest_term.max(self.epoch.term);
             wishes.push(Wish::Ended);
             self.claim(now, wishes);
@@ -308,13 +311,20 @@ impl Lease {
     fn claim(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
         let term = (self.highest_term + 1).min(HIGHEST_TERM);
         self.epoch = Epoch { term, nonce: self.nonce };
-        self.role = Role::Claiming { since: now };
+        self.role = ReplicaRole::Claiming { since: now };
         self.permitted_until = None;
         wishes.push(Wish::WriteOwn);
     }
 
     /// A replica record was read; `None` is a tombstone.
-    pub fn read(&mut self, now: Mono, offset: u64, nonce: u32, replica: Option<&Replica>, wishes: &mut Vec<Wish>) {
+    pub fn read(
+        &mut self,
+        now: Mono,
+        offset: u64,
+        nonce: u32,
+        replica: Option<&ReplicaRecord>,
+        wishes: &mut Vec<Wish>,
+    ) {
         self.next_offset = self.next_offset.max(offset + 1);
         let Some(replica) = replica else {
             self.replicas.remove(&nonce);
@@ -361,14 +371,14 @@ impl Lease {
     pub fn restarted(&mut self, now: Mono) {
         self.next_offset = 0;
         self.reached_end = None;
-        if let Role::Asking(_) = self.role {
+        if let ReplicaRole::Asking(_) = self.role {
             self.wait_anew(now);
         }
     }
 
     /// The leader of the control partition said where it ends, asked at `asked`.
     pub fn end_offset(&mut self, end: u64, asked: Mono) {
-        if let Role::Asking(question) = &mut self.role {
+        if let ReplicaRole::Asking(question) = &mut self.role {
             question.answer(end, asked);
         }
     }
@@ -378,29 +388,35 @@ impl Lease {
         self.stranger = !belongs;
         match self.role {
             _ if belongs => {}
-            Role::Leading | Role::Claiming { .. } => self.step_down(now, wishes),
-            Role::Asking(_) | Role::HandedOver { .. } => self.wait_anew(now),
-            Role::Standby | Role::Stopped => {}
+            ReplicaRole::Leading | ReplicaRole::Claiming { .. } => self.step_down(now, wishes),
+            ReplicaRole::Asking(_) | ReplicaRole::HandedOver { .. } => self.wait_anew(now),
+            ReplicaRole::Standby | ReplicaRole::Stopped => {}
         }
     }
 
     /// Time passed. Call until it wishes nothing.
     pub fn tick(&mut self, now: Mono, fitness: Fitness, wishes: &mut Vec<Wish>) {
         match self.role {
-            Role::Standby if fitness.may_claim() && !self.stranger && self.leader_is_silent(now) => {
-                self.role = Role::Asking(EndQuestion::put(now));
+            ReplicaRole::Standby if fitness.may_claim() && !self.stranger && self.leader_is_silent(now) => {
+                self.role = ReplicaRole::Asking(EndQuestion::put(now));
                 wishes.push(Wish::AskEnd);
             }
-            Role::Asking(question) => self.tick_asking(now, question, fitness.may_claim(), wishes),
-            Role::Claiming { since } if now >= since + self.silence() => {
+            ReplicaRole::Asking(question) => self.tick_asking(now, question, fitness.may_claim(), wishes),
+            ReplicaRole::Claiming { since } if now >= since + self.silence() => {
                 self.step_down(now, wishes); // It can write, and not read: it must not keep others from leading.
             }
-            Role::Claiming { .. } if self.is_beat_due(now) => wishes.push(Wish::WriteOwn),
-            Role::Leading => self.tick_leading(now, fitness, wishes),
-            Role::HandedOver { since } if now >= since + self.silence() => self.wait_anew(now), // Nobody wanted it.
-            Role::Standby | Role::Claiming { .. } | Role::HandedOver { .. } | Role::Stopped => {}
+            ReplicaRole::Claiming { .. } if self.is_beat_due(now) => wishes.push(Wish::WriteOwn),
+            ReplicaRole::Leading => self.tick_leading(now, fitness, wishes),
+            ReplicaRole::HandedOver { since } if now >= since + self.silence() => self.wait_anew(now), // Nobody wanted it.
+            ReplicaRole::Standby
+            | ReplicaRole::Claiming { .. }
+            | ReplicaRole::HandedOver { .. }
+            | ReplicaRole::Stopped => {}
         }
-        if matches!(self.role, Role::Standby) && self.reached_end.is_some() && self.is_standby_due(now, fitness.warm) {
+        if matches!(self.role, ReplicaRole::Standby)
+            && self.reached_end.is_some()
+            && self.is_standby_due(now, fitness.warm)
+        {
             wishes.push(Wish::WriteOwn);
         }
     }
@@ -424,15 +440,16 @@ impl Lease {
     /// When [`Lease::tick`] is to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self, now: Mono) -> Mono {
-        let interval = if matches!(self.role, Role::Stopped) { STANDBY_BEAT } else { Millis(self.beat_every.0 / 4) };
+        let interval =
+            if matches!(self.role, ReplicaRole::Stopped) { STANDBY_BEAT } else { Millis(self.beat_every.0 / 4) };
         let beat = self.last_write.map(|last| last + self.beat_every).filter(|due| *due > now);
         beat.map_or(now + interval, |due| due.min(now + interval))
     }
 
     /// The process is about to end in order.
     pub fn stop(&mut self, wishes: &mut Vec<Wish>) {
-        if self.role != Role::Stopped {
-            self.role = Role::Stopped;
+        if self.role != ReplicaRole::Stopped {
+            self.role = ReplicaRole::Stopped;
             wishes.push(Wish::WriteOwn);
         }
     }
@@ -456,7 +473,7 @@ impl Lease {
 
     /// Back to waiting: the silence has to last anew, since nothing could be heard or this process was not fit to lead.
     fn wait_anew(&mut self, now: Mono) {
-        self.role = Role::Standby;
+        self.role = ReplicaRole::Standby;
         self.wait_from = now;
     }
 
@@ -467,7 +484,7 @@ impl Lease {
 
     fn tick_asking(&mut self, now: Mono, question: EndQuestion, may_claim: bool, wishes: &mut Vec<Wish>) {
         if !self.leader_is_silent(now) {
-            self.role = Role::Standby; // A beat came after all.
+            self.role = ReplicaRole::Standby; // A beat came after all.
         } else if !may_claim || question.is_overdue(now) || self.is_too_old(now, question) {
             self.wait_anew(now);
         } else if question.is_reached(self.next_offset) {
@@ -515,10 +532,10 @@ impl Lease {
 
     fn hand_over(&mut self, now: Mono, wishes: &mut Vec<Wish>) {
         self.step_down(now, wishes);
-        self.role = Role::HandedOver { since: now };
+        self.role = ReplicaRole::HandedOver { since: now };
     }
 
-    fn read_back(&mut self, now: Mono, replica: &Replica, wishes: &mut Vec<Wish>) {
+    fn read_back(&mut self, now: Mono, replica: &ReplicaRecord, wishes: &mut Vec<Wish>) {
         let beat = replica.beat;
         self.last_read_back = Some(now);
         let sent = self.in_flight.iter().find(|(number, _)| *number == beat).map(|(_, at)| *at);
@@ -529,17 +546,17 @@ impl Lease {
         if is_claim && self.met_term > self.epoch.term {
             return self.claim_anew(now, wishes);
         }
-        if let Role::Claiming { .. } = self.role
+        if let ReplicaRole::Claiming { .. } = self.role
             && is_claim
         {
             if self.is_highest_alive(now) {
-                self.role = Role::Leading;
+                self.role = ReplicaRole::Leading;
                 wishes.push(Wish::Began);
             } else {
                 self.wait_anew(now);
             }
         }
-        if self.role == Role::Leading && replica.epoch == self.epoch {
+        if self.role == ReplicaRole::Leading && replica.epoch == self.epoch {
             let until = sent + self.permission();
             self.permitted_until = Some(self.permitted_until.map_or(until, |known| known.max(until)));
             self.unpermitted_since = None;
@@ -556,8 +573,8 @@ impl Lease {
 
     fn read_rival(&mut self, now: Mono, rival: Epoch, wishes: &mut Vec<Wish>) {
         match self.role {
-            Role::Leading | Role::Claiming { .. } if rival > self.epoch => self.step_down(now, wishes),
-            Role::HandedOver { .. } if rival > self.epoch => self.wait_anew(now),
+            ReplicaRole::Leading | ReplicaRole::Claiming { .. } if rival > self.epoch => self.step_down(now, wishes),
+            ReplicaRole::HandedOver { .. } if rival > self.epoch => self.wait_anew(now),
             _ => {}
         }
     }

@@ -251,7 +251,7 @@ pub fn most_specific<R>(matching: impl IntoIterator<Item = R>, specificity: impl
 /// always wins, however unspecific it is: what somebody has excluded must not leave because of another rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Selection {
+pub struct NameSelection {
     /// None = no service.
     pub services: Vec<ServicePattern>,
     /// None = no config item.
@@ -262,7 +262,7 @@ pub struct Selection {
     pub excluded_configs: Vec<ConfigPattern>,
 }
 
-impl Selection {
+impl NameSelection {
     /// Everything passes.
     #[must_use]
     pub fn everything() -> Self {
@@ -414,10 +414,10 @@ mod tests {
 
     #[test]
     fn an_exclusion_wins_over_a_more_specific_inclusion() {
-        let selection = Selection {
+        let selection = NameSelection {
             services: vec![services("prod", "*", "*")],
             excluded_services: vec![services("*", "*", "internal-*")],
-            ..Selection::default()
+            ..NameSelection::default()
         };
         assert!(selection.has_service(&ServiceKey::new("prod", "DEFAULT_GROUP", "order")));
         assert!(!selection.has_service(&ServiceKey::new("prod", "DEFAULT_GROUP", "internal-order")));
@@ -429,8 +429,8 @@ mod tests {
     #[test]
     fn nothing_is_selected_by_default_and_everything_on_demand() {
         let item = ConfigKey::new("", "G", "a.yaml");
-        assert!(!Selection::default().has_config(&item));
-        assert!(Selection::everything().has_config(&item));
+        assert!(!NameSelection::default().has_config(&item));
+        assert!(NameSelection::everything().has_config(&item));
     }
 
     proptest! {

@@ -19,11 +19,11 @@ mod ledger;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::input::{Outgoing, SendId};
+use crate::input::{OutgoingRecord, SendId};
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
 use crate::log::partition::Fold;
-use crate::log::record::{Body, Epoch, Header, SCHEMA, TopicKind};
+use crate::log::record::{Epoch, RecordBody, RecordHeader, SCHEMA, TopicKind};
 use crate::seed::Seed;
 use crate::time::{Millis, Mono, WallMs};
 
@@ -96,7 +96,7 @@ pub enum ReadBack {
 
 /// How much a send that failed says of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum DeliveryFailure {
     /// The log did not take it, or nobody heard that it did: it may have landed.
     Unsure,
     /// This record cannot be taken, whatever the state of the log (too large); it did not land.
@@ -120,7 +120,7 @@ impl Publisher {
 
     /// The value under way for a key, if one is.
     #[must_use]
-    pub fn pending(&self, key: &DataKey) -> Option<&Body> {
+    pub fn pending(&self, key: &DataKey) -> Option<&RecordBody> {
         self.ledger.pending(key).map(|pending| &pending.body)
     }
 
@@ -217,9 +217,9 @@ impl Publisher {
         now: Mono,
         epoch: Epoch,
         due: (DataKey, Mono, WallMs),
-        body: Body,
+        body: RecordBody,
         partitions: u32,
-    ) -> Outgoing {
+    ) -> OutgoingRecord {
         let (key, since, observed) = due;
         self.seq += 1;
         self.sent_total += 1;
@@ -228,8 +228,8 @@ impl Publisher {
         let partition = key.partition(partitions);
         self.ledger.send(&key, partitions, Pending { id, body: body.clone(), digest: None, change, unsure: false });
         self.unheard.push_back((now, id));
-        let header = Header { schema: SCHEMA, epoch, seq: self.seq, observed };
-        Outgoing { topic: topic_of(&key), partition, key, body, header }
+        let header = RecordHeader { schema: SCHEMA, epoch, seq: self.seq, observed };
+        OutgoingRecord { topic: topic_of(&key), partition, key, body, header }
     }
 
     /// The digest of a record that was encoded; checkpoints count it before it is read back.
@@ -244,7 +244,7 @@ impl Publisher {
     }
 
     /// A record of the key was read back.
-    pub fn read_back(&mut self, key: &DataKey, header: Option<Header>, epoch: Epoch) -> ReadBack {
+    pub fn read_back(&mut self, key: &DataKey, header: Option<RecordHeader>, epoch: Epoch) -> ReadBack {
         let id = header.filter(|header| header.epoch == epoch).map(|header| SendId(header.seq));
         if let Some(id) = id {
             self.took(topic_of(key), id);
@@ -265,12 +265,12 @@ impl Publisher {
     }
 
     /// A send failed. Returns the partition whose end is to be asked for, if one is; a refused one is due again, ever more slowly.
-    pub fn failed(&mut self, now: Mono, id: SendId, failure: Failure) -> Option<OwnPartition> {
+    pub fn failed(&mut self, now: Mono, id: SendId, failure: DeliveryFailure) -> Option<OwnPartition> {
         let key = self.ledger.key_of(id)?.clone();
         match failure {
-            Failure::Unsure => self.doubt(now, id, &key),
-            Failure::Refused => {
-                let failures = self.ledger.did_not_land(&key, self.seq, Failure::Refused)?;
+            DeliveryFailure::Unsure => self.doubt(now, id, &key),
+            DeliveryFailure::Refused => {
+                let failures = self.ledger.did_not_land(&key, self.seq, DeliveryFailure::Refused)?;
                 self.ledger.delay(&key, now + backoff(failures));
                 None
             }
@@ -312,7 +312,7 @@ impl Publisher {
         let mut again = Vec::new();
         for id in decided {
             let Some(key) = self.ledger.key_of(id).cloned() else { continue };
-            if let Some(failures) = self.ledger.did_not_land(&key, self.seq, Failure::Unsure) {
+            if let Some(failures) = self.ledger.did_not_land(&key, self.seq, DeliveryFailure::Unsure) {
                 again.push((key, now + backoff(failures)));
             }
         }
@@ -337,7 +337,7 @@ impl Publisher {
                 return None;
             }
             let before = image.digest_of(key);
-            let after = if pending.body == Body::Tombstone { None } else { Some(pending.digest?) };
+            let after = if pending.body == RecordBody::Tombstone { None } else { Some(pending.digest?) };
             count = count + u64::from(after.is_some()) - u64::from(before.is_some());
             digest = digest.wrapping_sub(before.unwrap_or(0)).wrapping_add(after.unwrap_or(0));
         }

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use crate::freshness::Freshness;
-use crate::log::control::{Replica, ReplicaState};
+use crate::log::control::{ReplicaRecord, ReplicaState};
 use crate::log::origin::OriginLog;
 use crate::log::record::Epoch;
 use crate::time::{Millis, Mono, WallMs};
@@ -72,7 +72,7 @@ struct Leader {
 
 /// A judgement with its reason and age.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct FreshnessVerdict {
     /// The judgement.
     pub freshness: Freshness,
     /// For people.
@@ -83,7 +83,7 @@ pub struct Verdict {
 
 impl Pulse {
     /// A replica record of the origin was read.
-    pub fn read(&mut self, now: Mono, nonce: u32, replica: &Replica, observed: Option<WallMs>) {
+    pub fn read(&mut self, now: Mono, nonce: u32, replica: &ReplicaRecord, observed: Option<WallMs>) {
         self.answered = Some(now);
         let leads = matches!(replica.state, ReplicaState::Leader | ReplicaState::Stopped);
         if !leads || replica.epoch.nonce != nonce {
@@ -216,13 +216,18 @@ impl Pulse {
     /// As [`Pulse::judge`], while the way to the origin is suspect, for this reason: its silence is not held against it. What its last word
     /// said of itself is.
     #[must_use]
-    pub fn judge_behind(&self, verdict: Verdict, reason: &str, settings: &FreshnessSettings) -> Verdict {
+    pub fn judge_behind(
+        &self,
+        verdict: FreshnessVerdict,
+        reason: &str,
+        settings: &FreshnessSettings,
+    ) -> FreshnessVerdict {
         let demoted = matches!(verdict.freshness, Freshness::Stale | Freshness::Lost);
         let silent = self.leader.as_ref().and_then(|leader| Some((leader, leader.worth?))).filter(|_| demoted);
         // As old as this when it was heard: what came after that is silence.
         let when_heard = silent.map(|(leader, worth)| leader.told() + leader.read.since(worth));
         match when_heard.is_some_and(|age| age < settings.stale_after) {
-            true => Verdict { freshness: Freshness::Isolated, reason: reason.into(), age: verdict.age },
+            true => FreshnessVerdict { freshness: Freshness::Isolated, reason: reason.into(), age: verdict.age },
             false => verdict,
         }
     }
@@ -235,20 +240,20 @@ impl Pulse {
         wall: WallMs,
         trouble: Option<&'static str>,
         settings: &FreshnessSettings,
-    ) -> Verdict {
+    ) -> FreshnessVerdict {
         let age = self.age(now, wall);
         if let Some(reason) = self.unanswered(now) {
-            return Verdict { freshness: Freshness::Isolated, reason, age };
+            return FreshnessVerdict { freshness: Freshness::Isolated, reason, age };
         }
         let Some(leader) = &self.leader else {
-            return Verdict {
+            return FreshnessVerdict {
                 freshness: Freshness::Stale,
                 reason: "no beat of its leader has been read yet".into(),
                 age,
             };
         };
         let (freshness, reason) = leader.judge(now, age.filter(|_| leader.worth.is_some()), trouble, settings);
-        Verdict { freshness, reason, age }
+        FreshnessVerdict { freshness, reason, age }
     }
 
     /// Before the first end of the topic the age is not known by this process's clock; the origin's own clock stands in.
@@ -323,8 +328,8 @@ mod tests {
     const SETTINGS: FreshnessSettings =
         FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) };
 
-    fn beat(number: u64, nacos_age: u64, unpublished_age: u64) -> Replica {
-        Replica {
+    fn beat(number: u64, nacos_age: u64, unpublished_age: u64) -> ReplicaRecord {
+        ReplicaRecord {
             state: ReplicaState::Leader,
             epoch: Epoch { term: 1, nonce: 7 },
             beat: number,
@@ -345,7 +350,7 @@ mod tests {
     }
 
     /// A reader at the end at 0 that hears a beat at 1,000, and goes on hearing answers.
-    fn listening(replica: &Replica) -> Pulse {
+    fn listening(replica: &ReplicaRecord) -> Pulse {
         let mut pulse = Pulse::default();
         pulse.at_end(Mono(0), 0);
         pulse.read(Mono(1_000), 7, replica, None);
@@ -384,7 +389,7 @@ mod tests {
 
     #[test]
     fn the_reason_names_what_makes_the_facts_old() {
-        let stopped = Replica { state: ReplicaState::Stopped, ..beat(1, 0, 0) };
+        let stopped = ReplicaRecord { state: ReplicaState::Stopped, ..beat(1, 0, 0) };
         for (what, end_before, replica, now, want) in [
             ("silence", 0, beat(1, 2_000, 3_000), 20_000, "no beat of its leader for 19 s"),
             ("its nacos, though it beats", 0, beat(1, 9_500, 0), 1_500, "its nacos has been silent for 9 s"),
@@ -432,8 +437,8 @@ mod tests {
 
     #[test]
     fn a_topic_that_was_created_anew_may_begin_with_a_lower_epoch() {
-        let old = Replica { epoch: Epoch { term: 9, nonce: 7 }, ..beat(1, 0, 0) };
-        let new = Replica { epoch: Epoch { term: 1, nonce: 8 }, ..beat(1, 0, 0) };
+        let old = ReplicaRecord { epoch: Epoch { term: 9, nonce: 7 }, ..beat(1, 0, 0) };
+        let new = ReplicaRecord { epoch: Epoch { term: 1, nonce: 8 }, ..beat(1, 0, 0) };
         for heard_before_its_end in [true, false] {
             let mut pulse = listening(&old);
             pulse.restart();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::guard::GuardTarget;
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
 use crate::instance::{Metadata, Weight};
-use crate::intents::{Counter, DrainTarget};
+use crate::intents::{DrainTarget, OrderCounter};
 use crate::pattern::Glob;
 use crate::percent::Percent;
 
@@ -37,7 +37,7 @@ written_as!(GuardTarget, String, |target| target.to_string(), |text| text.parse(
 written_as!(Glob, String, |glob| glob.as_str().to_owned(), |text| text.parse().map_err(told));
 written_as!(Weight, f64, |weight| weight.get(), |number| Self::try_from(number).map_err(told));
 written_as!(Percent, u8, |percent| percent.get(), |number| Self::new(number).ok_or_else(|| out_of_range(number)));
-written_as!(Counter, u64, |counter| counter.get(), |number| Self::new(number).ok_or_else(|| out_of_range(number)));
+written_as!(OrderCounter, u64, |counter| counter.get(), |number| Self::new(number).ok_or_else(|| out_of_range(number)));
 written_as!(ServiceKey, Three, |key| (key.namespace().into(), key.group().into(), key.service().into()), |(
     namespace,
     group,

@@ -32,7 +32,7 @@ pub struct OriginInstances {
     /// The cluster that observed them.
     pub origin: ClusterId,
     /// Where this gateway has them from.
-    pub source: Source,
+    pub source: FactSource,
     /// Sorted by id, at least one.
     pub instances: Vec<FederatedInstance>,
 }
@@ -47,12 +47,12 @@ pub struct FederatedInstance {
     /// Its health as routing takes it: worse at once, better only after a while. `instance` has the raw word.
     pub effective: Health,
     /// Set while its removal is kept back.
-    pub held: Option<Held>,
+    pub held: Option<HeldRemoval>,
 }
 
 /// A removal that is kept back until it is confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldRemoval {
     /// When the local Nacos first failed to list it.
     pub since: Mono,
     /// Why it is not removed yet.
@@ -90,7 +90,7 @@ impl HoldReason {
 
 /// Where the gateway has an origin's facts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum FactSource {
     /// The local Nacos, observed by this process.
     Nacos,
     /// The federation log.
@@ -99,7 +99,7 @@ pub enum Source {
     Snapshot,
 }
 
-impl Source {
+impl FactSource {
     /// For people and for labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -128,11 +128,11 @@ pub struct OriginConfig {
     /// The cluster that observed it.
     pub origin: ClusterId,
     /// Where this gateway has it from.
-    pub source: Source,
+    pub source: FactSource,
     /// Its content and attributes.
     pub item: Arc<ConfigItem>,
     /// Set while its removal is kept back.
-    pub held: Option<Held>,
+    pub held: Option<HeldRemoval>,
 }
 
 /// One member of the federation, as this gateway sees it.

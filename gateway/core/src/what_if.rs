@@ -1,7 +1,7 @@
 //! What if: the plans of a view as they are beside those that a hypothesis would give, for services and callers.
 //!
-//! Input: a [`Scene`], that is all that plans of a view are made of, and a [`Hypothesis`]: clusters lost, places unhealthy,
-//! drains ordered or undone. Output: an [`Outcome`] per service and caller. A drain's dry run and the check before it is
+//! Input: a [`PlanScene`], that is all that plans of a view are made of, and a [`Hypothesis`]: clusters lost, places unhealthy,
+//! drains ordered or undone. Output: an [`ServiceOutcome`] per service and caller. A drain's dry run and the check before it is
 //! ordered are hypotheses of that one drain. Invariant: what an outcome says of a drain is what plans give once the drain
 //! is in force for the same view, to the millionth: the same `plan()` makes both.
 
@@ -14,8 +14,8 @@ use crate::instance::Health;
 use crate::intents::{DrainGuard, DrainTarget};
 use crate::percent::Percent;
 use crate::routing::{
-    Admission, Caller, Counting, Drain, Endpoint, Intents, LocalityPattern, Offer, Origin, PlaceRules, Plan, Policies,
-    Policy, Ruling, Verdict, gather, plan,
+    Caller, Drain, DrainRuling, DrainVerdict, Endpoint, EndpointAdmission, EndpointCounting, InstanceOffer, Intents,
+    LocalityPattern, OriginName, PlaceRules, Plan, Policies, Policy, gather, plan,
 };
 use crate::service::{ClusterStatus, FederatedService};
 
@@ -43,7 +43,7 @@ pub struct SupposedDrain {
 
 /// Everything beside the service and the caller that plans of a view are made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
+pub struct PlanScene<'a> {
     /// Sorted by id.
     pub clusters: &'a [ClusterStatus],
     /// Which policy a service has.
@@ -56,23 +56,23 @@ pub struct Scene<'a> {
 
 /// What becomes of one service for one caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ServiceOutcome {
     /// As it is.
-    pub before: Shares,
+    pub before: LoadShares,
     /// As it would be.
-    pub after: Shares,
+    pub after: LoadShares,
     /// Every drain as it would be judged, in byte order of its target.
-    pub drains: Vec<Verdict>,
+    pub drains: Vec<DrainVerdict>,
     /// Drains that are supposed, or in force now, and would not be: void or too many. Only where they mean something: of a
     /// cluster that has an endpoint, and if nothing healthy would be left, a healthy one.
-    pub refused: Vec<Verdict>,
+    pub refused: Vec<DrainVerdict>,
 }
 
 /// Who gets how much.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shares {
+pub struct LoadShares {
     /// Millionths by cluster, of all clusters that have an endpoint which is counted.
-    pub by_cluster: BTreeMap<Origin, u32>,
+    pub by_cluster: BTreeMap<OriginName, u32>,
     /// Millionths by region; `None` = endpoints without one.
     pub by_region: BTreeMap<Option<Arc<str>>, u32>,
     /// Millionths of the traffic that find an endpoint.
@@ -83,7 +83,7 @@ pub struct Shares {
 
 /// How much an outcome matters, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Impact {
+pub enum ServiceImpact {
     /// All clusters and regions get what they had.
     Nothing,
     /// Traffic moves.
@@ -96,24 +96,25 @@ pub enum Impact {
     LeftWithout,
 }
 
-impl Outcome {
+impl ServiceOutcome {
     /// How much it matters. A service that had nothing before is not left without anything.
     #[must_use]
-    pub fn impact(&self) -> Impact {
+    pub fn impact(&self) -> ServiceImpact {
         let (before, after) = (&self.before, &self.after);
         match () {
-            () if before.served > 0 && after.served == 0 => Impact::LeftWithout,
-            () if after.served < before.served => Impact::PartlyServed,
-            () if before.healthy > 0 && after.healthy == 0 => Impact::NothingHealthy,
-            () if before.moved(after) => Impact::Moved,
-            () => Impact::Nothing,
+            () if before.served > 0 && after.served == 0 => ServiceImpact::LeftWithout,
+            () if after.served < before.served => ServiceImpact::PartlyServed,
+            () if before.healthy > 0 && after.healthy == 0 => ServiceImpact::NothingHealthy,
+            () if before.moved(after) => ServiceImpact::Moved,
+            () => ServiceImpact::Nothing,
         }
     }
 }
 
-impl Shares {
+impl LoadShares {
     fn of(plan: &Plan, endpoints: &[impl AsRef<Endpoint>]) -> Self {
-        let taken: Vec<&Origin> = plan.drains.iter().filter(|it| takes_all(it)).map(|it| &it.drain.cluster).collect();
+        let taken: Vec<&OriginName> =
+            plan.drains.iter().filter(|it| takes_all(it)).map(|it| &it.drain.cluster).collect();
         let mut shares = Self::default();
         for planned in &plan.endpoints {
             let endpoint = endpoints[planned.index].as_ref();
@@ -141,18 +142,23 @@ fn add<K: Clone + Ord>(shares: &mut BTreeMap<K, u32>, of: &K, share: u32) {
     }
 }
 
-fn takes_all(verdict: &Verdict) -> bool {
+fn takes_all(verdict: &DrainVerdict) -> bool {
     verdict.ruling.in_force() && verdict.drain.percent.get() == 100
 }
 
 fn is_healthy(endpoint: &Endpoint) -> bool {
-    endpoint.health == Health::Healthy && endpoint.counting == Counting::Counted
+    endpoint.health == Health::Healthy && endpoint.counting == EndpointCounting::Counted
 }
 
-impl Scene<'_> {
+impl PlanScene<'_> {
     /// What becomes of `service` for each of `callers`, in their order. Endpoints are gathered once for each network.
     #[must_use]
-    pub fn outcomes(&self, service: &FederatedService, callers: &[Caller], hypothesis: &Hypothesis) -> Vec<Outcome> {
+    pub fn outcomes(
+        &self,
+        service: &FederatedService,
+        callers: &[Caller],
+        hypothesis: &Hypothesis,
+    ) -> Vec<ServiceOutcome> {
         let policy = self.policies.effective(&service.key).policy;
         let in_force = self.intents.for_service(&service.key);
         let supposed = hypothesis.intents(&service.key, &in_force);
@@ -187,7 +193,7 @@ impl Scene<'_> {
 
 /// What callers of one network have to choose from.
 struct Sides {
-    offers: Vec<Offer>,
+    offers: Vec<InstanceOffer>,
     /// `None` = the same.
     supposed: Option<Vec<Endpoint>>,
 }
@@ -201,16 +207,16 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    fn outcome(&self, caller: &Caller, sides: &Sides) -> Outcome {
+    fn outcome(&self, caller: &Caller, sides: &Sides) -> ServiceOutcome {
         let plan_before = plan(&sides.offers, caller, self.policy, self.in_force);
-        let before = Shares::of(&plan_before, &sides.offers);
+        let before = LoadShares::of(&plan_before, &sides.offers);
         let intents = self.supposed.unwrap_or(self.in_force);
         let (after, refused, drains) = match &sides.supposed {
             None if self.supposed.is_none() => (before.clone(), Vec::new(), plan_before.drains),
             None => self.after(caller, &sides.offers, intents, &plan_before),
             Some(endpoints) => self.after(caller, endpoints, intents, &plan_before),
         };
-        Outcome { before, after, drains, refused }
+        ServiceOutcome { before, after, drains, refused }
     }
 
     fn after(
@@ -219,20 +225,26 @@ impl Question<'_> {
         endpoints: &[impl AsRef<Endpoint>],
         intents: &Intents,
         before: &Plan,
-    ) -> (Shares, Vec<Verdict>, Vec<Verdict>) {
+    ) -> (LoadShares, Vec<DrainVerdict>, Vec<DrainVerdict>) {
         let plan = plan(endpoints, caller, self.policy, intents);
         let refused = plan.drains.iter().filter(|verdict| self.is_refused(verdict, &plan, endpoints, before));
-        (Shares::of(&plan, endpoints), refused.cloned().collect(), plan.drains)
+        (LoadShares::of(&plan, endpoints), refused.cloned().collect(), plan.drains)
     }
 
-    fn is_refused(&self, verdict: &Verdict, plan: &Plan, endpoints: &[impl AsRef<Endpoint>], before: &Plan) -> bool {
+    fn is_refused(
+        &self,
+        verdict: &DrainVerdict,
+        plan: &Plan,
+        endpoints: &[impl AsRef<Endpoint>],
+        before: &Plan,
+    ) -> bool {
         let drain = &verdict.drain;
         let of_cluster = || plan.endpoints.iter().filter(|planned| planned.origin == drain.cluster);
         let matters = match verdict.ruling {
-            Ruling::Idle | Ruling::InForce | Ruling::Forced => false,
+            DrainRuling::Idle | DrainRuling::InForce | DrainRuling::Forced => false,
             // Where nothing was healthy anyway, it is not the drain that takes the last one away.
-            Ruling::Void => of_cluster().any(|planned| is_healthy(endpoints[planned.index].as_ref())),
-            Ruling::Excess => of_cluster().next().is_some(),
+            DrainRuling::Void => of_cluster().any(|planned| is_healthy(endpoints[planned.index].as_ref())),
+            DrainRuling::Excess => of_cluster().next().is_some(),
         };
         let supposed = || self.hypothesis.drains.iter().any(|it| it.target.to_string() == *drain.target);
         let was_in_force = || before.drains.iter().any(|it| it.drain.target == drain.target && it.ruling.in_force());
@@ -253,8 +265,9 @@ impl Hypothesis {
         }
         let mut supposed: Vec<Endpoint> = endpoints.iter().map(|endpoint| endpoint.as_ref().clone()).collect();
         for endpoint in &mut supposed {
-            if is_lost(endpoint) && endpoint.admission == Admission::Admitted {
-                endpoint.admission = Admission::Barred(format!("cluster {} is lost (what if)", endpoint.origin).into());
+            if is_lost(endpoint) && endpoint.admission == EndpointAdmission::Admitted {
+                endpoint.admission =
+                    EndpointAdmission::Barred(format!("cluster {} is lost (what if)", endpoint.origin).into());
             }
             if falls_ill(endpoint) {
                 endpoint.health = Health::Unhealthy;
@@ -290,10 +303,10 @@ mod tests {
     use crate::freshness::Freshness;
     use crate::id::InstanceId;
     use crate::instance::{Instance, Metadata, Weight};
-    use crate::intents::{Counter, DrainIntent};
+    use crate::intents::{DrainIntent, OrderCounter};
     use crate::locality::Locality;
     use crate::log::intents::LoggedDrain;
-    use crate::service::{FederatedInstance, OriginInstances, Revision, Source};
+    use crate::service::{FactSource, FederatedInstance, OriginInstances, Revision};
     use crate::time::{Mono, WallMs};
 
     const HEALTHY: Health = Health::Healthy;
@@ -333,7 +346,7 @@ mod tests {
         };
         let of = |(origin, healths): &(&str, &[Health])| OriginInstances {
             origin: origin.parse().unwrap(),
-            source: Source::Log,
+            source: FactSource::Log,
             instances: (1..).zip(*healths).map(instance).collect(),
         };
         let origins = origins.iter().map(of).collect();
@@ -342,7 +355,7 @@ mod tests {
 
     fn drained(drains: &[(&str, u8)]) -> IntentTable {
         let intent = |value: u8| DrainIntent {
-            counter: Counter::FIRST,
+            counter: OrderCounter::FIRST,
             percent: percent(value),
             guard: DrainGuard::default(),
             who: "ann".into(),
@@ -357,9 +370,9 @@ mod tests {
         IntentTable::new(Revision(1), drains.iter().map(|(target, logged)| (&taken_in, target, logged)))
     }
 
-    fn outcomes(service: &FederatedService, in_force: &IntentTable, hypothesis: &Hypothesis) -> Vec<Outcome> {
+    fn outcomes(service: &FederatedService, in_force: &IntentTable, hypothesis: &Hypothesis) -> Vec<ServiceOutcome> {
         let (clusters, policies, places) = (clusters(), Policies::default(), PlaceRules::default());
-        let scene = Scene { clusters: &clusters, policies: &policies, intents: in_force, places: &places };
+        let scene = PlanScene { clusters: &clusters, policies: &policies, intents: in_force, places: &places };
         scene.outcomes(service, &scene.callers(), hypothesis)
     }
 
@@ -373,11 +386,11 @@ mod tests {
         Hypothesis { lost: vec![cluster.parse().unwrap()], ..Hypothesis::default() }
     }
 
-    fn shares(shares: &Shares) -> Vec<(&str, u32)> {
+    fn shares(shares: &LoadShares) -> Vec<(&str, u32)> {
         shares.by_cluster.iter().map(|(cluster, share)| (cluster.as_str(), *share)).collect()
     }
 
-    fn refused(outcome: &Outcome) -> Vec<(&str, Ruling)> {
+    fn refused(outcome: &ServiceOutcome) -> Vec<(&str, DrainRuling)> {
         outcome.refused.iter().map(|verdict| (&*verdict.drain.target, verdict.ruling)).collect()
     }
 
@@ -390,8 +403,8 @@ mod tests {
         assert_eq!(shares(&near.before), [("a", 1_000_000), ("b", 0)]);
         assert_eq!(shares(&near.after), [("b", 1_000_000)]);
         assert_eq!(near.after.by_region, BTreeMap::from([(Some("rb".into()), 1_000_000)]));
-        assert_eq!((near.before.healthy, near.after.healthy, near.impact()), (5, 3, Impact::Moved));
-        assert_eq!((far.after.healthy, far.impact()), (3, Impact::Nothing));
+        assert_eq!((near.before.healthy, near.after.healthy, near.impact()), (5, 3, ServiceImpact::Moved));
+        assert_eq!((far.after.healthy, far.impact()), (3, ServiceImpact::Nothing));
     }
 
     #[test]
@@ -400,8 +413,8 @@ mod tests {
             outcomes(&service(&[("a", healths)]), &IntentTable::default(), &lost("a")).swap_remove(0)
         };
         let outcome = only(&[HEALTHY]);
-        assert_eq!((outcome.after.served, outcome.after.healthy, outcome.impact()), (0, 0, Impact::LeftWithout));
-        assert_eq!(only(&[UNHEALTHY]).impact(), Impact::LeftWithout, "panic served it");
+        assert_eq!((outcome.after.served, outcome.after.healthy, outcome.impact()), (0, 0, ServiceImpact::LeftWithout));
+        assert_eq!(only(&[UNHEALTHY]).impact(), ServiceImpact::LeftWithout, "panic served it");
     }
 
     #[test]
@@ -409,10 +422,13 @@ mod tests {
         let hypothesis = Hypothesis { unhealthy: vec!["ra".parse().unwrap()], ..Hypothesis::default() };
         let both = service(&[("a", &[HEALTHY]), ("b", &[HEALTHY])]);
         let outcome = outcomes(&both, &IntentTable::default(), &hypothesis).swap_remove(0);
-        assert_eq!((shares(&outcome.after), outcome.impact()), (vec![("a", 0), ("b", 1_000_000)], Impact::Moved));
+        assert_eq!(
+            (shares(&outcome.after), outcome.impact()),
+            (vec![("a", 0), ("b", 1_000_000)], ServiceImpact::Moved)
+        );
         let alone = service(&[("a", &[HEALTHY])]);
         let outcome = outcomes(&alone, &IntentTable::default(), &hypothesis).swap_remove(0);
-        assert_eq!((shares(&outcome.after), outcome.impact()), (vec![("a", 1_000_000)], Impact::NothingHealthy));
+        assert_eq!((shares(&outcome.after), outcome.impact()), (vec![("a", 1_000_000)], ServiceImpact::NothingHealthy));
     }
 
     #[test]
@@ -428,9 +444,9 @@ mod tests {
             let seen = outcomes(&three, &drained(&then), &Hypothesis::default());
             for (told, seen) in told.iter().zip(&seen) {
                 assert_eq!((&told.after, &told.drains), (&seen.before, &seen.drains), "{now:?} {target} {value}");
-                assert_eq!((&seen.before, seen.impact()), (&seen.after, Impact::Nothing));
+                assert_eq!((&seen.before, seen.impact()), (&seen.after, ServiceImpact::Nothing));
             }
-            assert!(told[0].impact() == Impact::Moved && told[0].refused.is_empty());
+            assert!(told[0].impact() == ServiceImpact::Moved && told[0].refused.is_empty());
         }
     }
 
@@ -440,14 +456,14 @@ mod tests {
         let of = |target: &str| outcomes(&both, &IntentTable::default(), &drain(target, 100)).swap_remove(0);
         assert_eq!(shares(&of("a/*/*/order*").after), [("a", 0), ("b", 1_000_000)]);
         assert_eq!(of("a/*/*/order*").after.healthy, 1, "what is drained wholly does not count");
-        assert_eq!(of("a/*/*/cart").impact(), Impact::Nothing);
+        assert_eq!(of("a/*/*/cart").impact(), ServiceImpact::Nothing);
     }
 
     #[test]
     fn a_drain_that_would_take_the_last_healthy_endpoint_is_refused() {
         for (name, origins, hypothesis, want) in [
-            ("alone", &[("a", &[HEALTHY][..])][..], drain("a", 1), vec![("a", Ruling::Void)]),
-            ("others ill", &[("a", &[HEALTHY]), ("b", &[UNHEALTHY])], drain("a", 1), vec![("a", Ruling::Void)]),
+            ("alone", &[("a", &[HEALTHY][..])][..], drain("a", 1), vec![("a", DrainRuling::Void)]),
+            ("others ill", &[("a", &[HEALTHY]), ("b", &[UNHEALTHY])], drain("a", 1), vec![("a", DrainRuling::Void)]),
             ("ill anyway", &[("a", &[UNHEALTHY]), ("b", &[UNHEALTHY])], drain("a", 100), vec![]),
             ("not there", &[("b", &[HEALTHY])], drain("a", 100), vec![]),
             ("not there, and others ill", &[("b", &[UNHEALTHY])], drain("a", 100), vec![]),
@@ -463,7 +479,7 @@ mod tests {
     fn a_drain_that_makes_another_one_void_is_told() {
         let both = service(&[("a", &[HEALTHY]), ("b", &[HEALTHY])]);
         let outcome = outcomes(&both, &drained(&[("b", 50)]), &drain("a", 50)).swap_remove(0);
-        assert_eq!(refused(&outcome), [("b", Ruling::Void)]);
+        assert_eq!(refused(&outcome), [("b", DrainRuling::Void)]);
     }
 
     #[test]
@@ -472,9 +488,9 @@ mod tests {
         hypothesis.drains[0].guard = DrainGuard::Force;
         let alone = service(&[("a", &[HEALTHY])]);
         let outcome = outcomes(&alone, &IntentTable::default(), &hypothesis).swap_remove(0);
-        assert_eq!((outcome.after.served, outcome.impact()), (600_000, Impact::PartlyServed));
+        assert_eq!((outcome.after.served, outcome.impact()), (600_000, ServiceImpact::PartlyServed));
         hypothesis.drains[0].percent = percent(100);
         let outcome = outcomes(&alone, &IntentTable::default(), &hypothesis).swap_remove(0);
-        assert_eq!((outcome.after.healthy, outcome.impact()), (0, Impact::LeftWithout));
+        assert_eq!((outcome.after.healthy, outcome.impact()), (0, ServiceImpact::LeftWithout));
     }
 }

@@ -9,7 +9,7 @@ use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::partition::{Fold, Partition};
-use federation_core::log::record::{Body, Checkpoint, Epoch, Header, Record};
+use federation_core::log::record::{Checkpoint, Epoch, Record, RecordBody, RecordHeader};
 use federation_core::seed::Seed;
 use federation_core::time::WallMs;
 use proptest::prelude::*;
@@ -37,11 +37,11 @@ fn key(number: u8) -> DataKey {
 }
 
 /// Value 3 stands for bytes that cannot be read.
-fn body(key: u8, value: Option<u8>) -> Body {
+fn body(key: u8, value: Option<u8>) -> RecordBody {
     match value {
-        None => Body::Tombstone,
-        Some(3) => Body::Unreadable,
-        Some(value) if key < 4 => Body::Instance(Arc::new(Instance {
+        None => RecordBody::Tombstone,
+        Some(3) => RecordBody::Unreadable,
+        Some(value) if key < 4 => RecordBody::Instance(Arc::new(Instance {
             weight: Weight::try_from(f64::from(value)).unwrap(),
             health: Health::Healthy,
             enabled: true,
@@ -49,7 +49,7 @@ fn body(key: u8, value: Option<u8>) -> Body {
             metadata: Metadata::default(),
         })),
         Some(value) => {
-            Body::Config(Arc::new(ConfigItem { content: value.to_string().into(), ..ConfigItem::default() }))
+            RecordBody::Config(Arc::new(ConfigItem { content: value.to_string().into(), ..ConfigItem::default() }))
         }
     }
 }
@@ -58,7 +58,7 @@ fn log(writes: &[Write]) -> Vec<Record> {
     let record = |(offset, write): (u64, &Write)| {
         let digest = u128::from(write.key) * 1_000 + u128::from(write.value.unwrap_or(99)) + 1;
         let header =
-            Header { schema: 1, epoch: Epoch { term: write.term, nonce: 1 }, seq: offset, observed: WallMs(0) };
+            RecordHeader { schema: 1, epoch: Epoch { term: write.term, nonce: 1 }, seq: offset, observed: WallMs(0) };
         Record {
             offset,
             key: RecordKey::Data(key(write.key)),
@@ -95,7 +95,7 @@ fn expected(records: &[Record]) -> (u64, u128) {
     for record in records {
         last.insert(format!("{:?}", record.key), record);
     }
-    let present: Vec<&&Record> = last.values().filter(|record| record.body != Body::Tombstone).collect();
+    let present: Vec<&&Record> = last.values().filter(|record| record.body != RecordBody::Tombstone).collect();
     let digest = present.iter().fold(0u128, |sum, record| sum.wrapping_add(record.digest));
     (u64::try_from(present.len()).unwrap(), digest)
 }
@@ -154,7 +154,7 @@ proptest! {
         partition.at_end(60);
         prop_assert!(partition.is_shadowed());
         let (count, digest) = expected(&records);
-        let stated = |count| Body::Checkpoint(Checkpoint { count, digest, beat: 1, partitions: 1 });
+        let stated = |count| RecordBody::Checkpoint(Checkpoint { count, digest, beat: 1, partitions: 1 });
         let checkpoint = |count| Record { offset: 60, key: RecordKey::Checkpoint, header: None, body: stated(count), digest: 0 };
         partition.apply(&checkpoint(count + 1));
         prop_assert!(partition.is_shadowed(), "a checkpoint that differs proves nothing");

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::line::{Line, Tone};
-use super::ports::{CONTROL_PORT, Ports};
-use super::region::Region;
-use super::report::{Cell, Report};
+use super::ports::{CONTROL_PORT, DemoPorts};
+use super::region::DemoRegion;
+use super::report::{Cell, DemoReport};
 use super::stage::{LOST_AFTER, STALE_AFTER};
 
 /// Columns of the names of regions, and of what is seen of each.
@@ -13,26 +13,26 @@ const NAME: usize = 12;
 const CELL: usize = 21;
 
 /// The matrix: a row for each gateway, a column for each region, and what the registries hold.
-pub(super) fn matrix(report: &Report) -> Vec<Line> {
+pub(super) fn matrix(report: &DemoReport) -> Vec<Line> {
     let mut heading = Line::default().column(Tone::Quiet, "seen from", NAME);
-    for region in Region::ALL {
+    for region in DemoRegion::ALL {
         heading = heading.column(Tone::Strong, region.name(), CELL);
     }
     let mut lines = vec![heading];
-    for gateway in Region::ALL {
+    for gateway in DemoRegion::ALL {
         let mut line = Line::default().column(Tone::Strong, gateway.name(), NAME);
         if report.matrix.get(gateway.name()).is_none_or(Option::is_none) {
             lines.push(line.and(Tone::Bad, "does not answer"));
             continue;
         }
-        for region in Region::ALL {
+        for region in DemoRegion::ALL {
             let cell = report.cell(gateway, region).expect("every row has every region");
             line = line.column(tone(cell), &text(cell), CELL);
         }
         lines.push(line);
     }
     let mut held = Line::default().column(Tone::Quiet, "registered", NAME);
-    for region in Region::ALL {
+    for region in DemoRegion::ALL {
         let count = report.registered(region);
         let text = count.map_or_else(|| "no answer".to_owned(), |count| format!("{count:>2}"));
         held = held.column(if count.is_some() { Tone::Quiet } else { Tone::Bad }, &text, CELL);
@@ -86,8 +86,8 @@ pub(super) fn at(elapsed: Duration, place: &str) -> Line {
 }
 
 /// One line about the whole.
-pub(super) fn summary(report: &Report) -> Line {
-    let registered = Region::ALL.map(|region| {
+pub(super) fn summary(report: &DemoReport) -> Line {
+    let registered = DemoRegion::ALL.map(|region| {
         let count = report.registered(region).map_or_else(|| "?".to_owned(), |count| count.to_string());
         format!("{region} {count}")
     });
@@ -96,10 +96,10 @@ pub(super) fn summary(report: &Report) -> Line {
         return Line::of(Tone::Good, "every region sees all instances of every other one, live")
             .and(Tone::Quiet, instances);
     }
-    let silent = |gateway: &Region| report.matrix.get(gateway.name()).is_none_or(Option::is_none);
+    let silent = |gateway: &DemoRegion| report.matrix.get(gateway.name()).is_none_or(Option::is_none);
     let mut wrong: Vec<String> =
-        Region::ALL.into_iter().filter(silent).map(|gateway| format!("{gateway} does not answer")).collect();
-    wrong.extend(Region::ALL.into_iter().filter_map(|region| misseen(report, region)));
+        DemoRegion::ALL.into_iter().filter(silent).map(|gateway| format!("{gateway} does not answer")).collect();
+    wrong.extend(DemoRegion::ALL.into_iter().filter_map(|region| misseen(report, region)));
     if wrong.is_empty() {
         wrong.push(format!("stopped: {}", report.stopped.join(", ")));
     }
@@ -107,8 +107,8 @@ pub(super) fn summary(report: &Report) -> Line {
 }
 
 /// Where a region is not seen as it is: `frankfurt lost in shanghai, virginia`.
-fn misseen(report: &Report, region: Region) -> Option<String> {
-    let cells = Region::ALL.into_iter().filter(|gateway| *gateway != region);
+fn misseen(report: &DemoReport, region: DemoRegion) -> Option<String> {
+    let cells = DemoRegion::ALL.into_iter().filter(|gateway| *gateway != region);
     let cells = cells.filter_map(|gateway| Some((gateway, report.cell(gateway, region)?)));
     let mut wrong = cells.filter(|(_, cell)| !cell.complete).peekable();
     let (_, first) = wrong.peek()?;
@@ -118,9 +118,9 @@ fn misseen(report: &Report, region: Region) -> Option<String> {
 }
 
 /// Where everything listens.
-pub(super) fn addresses(ports: &Ports) -> Vec<Line> {
+pub(super) fn addresses(ports: &DemoPorts) -> Vec<Line> {
     let mut lines = Vec::new();
-    for region in Region::ALL {
+    for region in DemoRegion::ALL {
         let at = ports.of(region);
         let (locality, zone) = region.locality();
         let line = Line::plain("  ").column(Tone::Strong, region.name(), NAME);
@@ -135,8 +135,8 @@ pub(super) fn addresses(ports: &Ports) -> Vec<Line> {
 }
 
 /// Commands to try in another terminal; `program` is how this one was called.
-pub(super) fn commands(ports: &Ports, program: &str) -> Vec<Line> {
-    let [shanghai, frankfurt, virginia] = Region::ALL.map(|region| ports.of(region));
+pub(super) fn commands(ports: &DemoPorts, program: &str) -> Vec<Line> {
+    let [shanghai, frankfurt, virginia] = DemoRegion::ALL.map(|region| ports.of(region));
     let control = match ports.control.port() {
         CONTROL_PORT => String::new(),
         other => format!(" --control-port {other}"),
@@ -169,7 +169,7 @@ pub(super) fn commands(ports: &Ports, program: &str) -> Vec<Line> {
 pub(super) fn keys() -> [Line; 2] {
     let key = |line: Line, key: &str, text: &str| line.and(Tone::Strong, key).and(Tone::Quiet, format!(" {text}  "));
     let mut regions = Line::of(Tone::Quiet, "stop/start  ");
-    for (number, region) in (1..).zip(Region::ALL) {
+    for (number, region) in (1..).zip(DemoRegion::ALL) {
         regions = key(regions, &number.to_string(), region.name());
     }
     regions = key(regions, "4 5 6", "their registries");

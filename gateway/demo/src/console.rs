@@ -14,7 +14,7 @@ use super::line::{Colours, Line};
 
 /// Where notes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum DemoProgress {
     /// To standard output, with a board if it is a terminal.
     Screen,
     /// To standard output, as lines.
@@ -43,18 +43,18 @@ impl Console {
     ///
     /// # Errors
     /// The terminal refuses.
-    pub(super) fn open(progress: Progress) -> io::Result<Self> {
+    pub(super) fn open(progress: DemoProgress) -> io::Result<Self> {
         let out: Box<dyn Write> = match progress {
-            Progress::Aside => Box::new(io::stderr()),
-            Progress::Screen | Progress::Lines => Box::new(io::stdout()),
+            DemoProgress::Aside => Box::new(io::stderr()),
+            DemoProgress::Screen | DemoProgress::Lines => Box::new(io::stdout()),
         };
         let is_terminal = match progress {
-            Progress::Aside => io::stderr().is_terminal(),
-            Progress::Screen | Progress::Lines => io::stdout().is_terminal(),
+            DemoProgress::Aside => io::stderr().is_terminal(),
+            DemoProgress::Screen | DemoProgress::Lines => io::stdout().is_terminal(),
         };
         let colours = if is_terminal { Colours::Shown } else { Colours::None };
         let mut console = Self { out, colours, screen: None };
-        if progress == Progress::Screen && is_terminal {
+        if progress == DemoProgress::Screen && is_terminal {
             let raw = io::stdin().is_terminal();
             if raw {
                 terminal::enable_raw_mode()?;

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use bounded_listener::{Listener, Refusal as Unread, Routed, Rule};
+use bounded_listener::{ExchangeRule, Listener, ListenerRefusal as Unread, RoutedService};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ pub(super) struct Order {
 }
 
 /// An answer, or why the order was not carried out.
-pub(super) type Reply = Result<Answer, Refusal>;
+pub(super) type Reply = Result<ControlAnswer, Refusal>;
 
 /// Why an order was not carried out, for who gave it.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ pub(super) enum Refusal {
 
 /// What was done, and what there is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct ControlAnswer {
     /// In words; empty if only a list was asked for.
     pub text: String,
     /// Everything that can be stopped and started.
@@ -80,7 +80,7 @@ pub struct Listed {
 
 /// What to do to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum ControlAction {
     /// Take it down.
     Stop,
     /// Bring it back.
@@ -110,7 +110,9 @@ pub(super) async fn serve(listener: Listener, orders: mpsc::Sender<Order>, stop:
         .with_state(orders);
     let refuse = |refusal: Unread| (refusal.status(), refusal.to_string()).into_response();
     // Not waited for: an order that is under way has nobody left to carry it out.
-    listener.run(Routed { router, rule: |_| Rule::call(LARGEST_BODY), refuse }, stop, Duration::ZERO).await;
+    listener
+        .run(RoutedService { router, rule: |_| ExchangeRule::call(LARGEST_BODY), refuse }, stop, Duration::ZERO)
+        .await;
 }
 
 #[derive(Deserialize)]
@@ -157,7 +159,7 @@ fn refused(refusal: &Refusal) -> Response {
 ///
 /// # Errors
 /// See [`ControlError`].
-pub async fn list(port: u16) -> Result<Answer, ControlError> {
+pub async fn list(port: u16) -> Result<ControlAnswer, ControlError> {
     let demo = local(port);
     let url = format!("http://{demo}/v1/targets");
     answer(demo, client(demo)?.get(url)).await
@@ -167,11 +169,11 @@ pub async fn list(port: u16) -> Result<Answer, ControlError> {
 ///
 /// # Errors
 /// See [`ControlError`].
-pub async fn order(port: u16, action: Action, target: &str) -> Result<Answer, ControlError> {
+pub async fn order(port: u16, action: ControlAction, target: &str) -> Result<ControlAnswer, ControlError> {
     let demo = local(port);
     let action = match action {
-        Action::Stop => "stop",
-        Action::Start => "start",
+        ControlAction::Stop => "stop",
+        ControlAction::Start => "start",
     };
     let url = format!("http://{demo}/v1/{action}");
     answer(demo, client(demo)?.post(url).query(&[("target", target)])).await
@@ -182,7 +184,7 @@ fn client(demo: SocketAddr) -> Result<reqwest::Client, ControlError> {
     client.map_err(|error| ControlError::NoDemo(demo, error))
 }
 
-async fn answer(demo: SocketAddr, request: reqwest::RequestBuilder) -> Result<Answer, ControlError> {
+async fn answer(demo: SocketAddr, request: reqwest::RequestBuilder) -> Result<ControlAnswer, ControlError> {
     let no_demo = |error: reqwest::Error| ControlError::NoDemo(demo, error.without_url());
     let answer = request.send().await.map_err(no_demo)?;
     match answer.status() {

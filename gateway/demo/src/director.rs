@@ -13,15 +13,15 @@ use super::control::{Order, Reply, What};
 use super::keys::Key;
 use super::line::{Line, Tone};
 use super::look::{Look, Looker};
-use super::ports::Ports;
-use super::region::Region;
-use super::report::Report;
+use super::ports::DemoPorts;
+use super::region::DemoRegion;
+use super::report::DemoReport;
 use super::shop::{Change, InstanceState, Shop};
 use super::signals::Signals;
 use super::stage::{Stage, Standing};
 use super::stopwatch::{self, Audience, Timed};
 use super::target::Target;
-use super::{DemoError, Options};
+use super::{DemoError, DemoOptions};
 
 /// The script begins when everybody sees everybody, or after this.
 const OPENS_AT_LATEST: Duration = Duration::from_secs(15);
@@ -50,12 +50,12 @@ pub(super) struct Inputs {
 
 /// Everything that is needed to run the show.
 pub(super) struct Director {
-    pub(super) options: Options,
+    pub(super) options: DemoOptions,
     pub(super) console: Console,
     pub(super) stage: Stage,
     pub(super) shop: Shop,
     pub(super) looker: Looker,
-    pub(super) ports: Ports,
+    pub(super) ports: DemoPorts,
     pub(super) state: State,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct State {
     phase: Phase,
     paused: bool,
     look: Look,
-    freshness: BTreeMap<(Region, Region), String>,
+    freshness: BTreeMap<(DemoRegion, DemoRegion), String>,
     /// Who waits for the end of a part.
     pub(super) waiting: Vec<(Target, oneshot::Sender<Reply>)>,
     timing: JoinSet<Timed>,
@@ -98,12 +98,12 @@ enum Event {
 impl Director {
     /// Nothing has happened yet but that the stage was set, at `started`.
     pub(super) fn new(
-        options: Options,
+        options: DemoOptions,
         console: Console,
         stage: Stage,
         shop: Shop,
         looker: Looker,
-        ports: Ports,
+        ports: DemoPorts,
         started: Instant,
     ) -> Self {
         let state = State {
@@ -121,7 +121,7 @@ impl Director {
     }
 
     /// Runs until its time is over or somebody ends it, and judges what is seen then.
-    pub(super) async fn run(&mut self, inputs: &mut Inputs) -> Result<Report, DemoError> {
+    pub(super) async fn run(&mut self, inputs: &mut Inputs) -> Result<DemoReport, DemoError> {
         let mut script = interval(self.options.every);
         script.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut clock = interval(Duration::from_secs(1));
@@ -203,7 +203,7 @@ impl Director {
     }
 
     /// Who can show a change of a region as things stand.
-    fn audience(&self, region: Region) -> Audience {
+    fn audience(&self, region: DemoRegion) -> Audience {
         let up = |target: Target| self.stage.standing(&target) == Standing::Up;
         if !up(Target::Registry(region)) {
             return Audience::Nobody { without: "registry" };
@@ -214,8 +214,9 @@ impl Director {
         if !up(Target::Kafka) {
             return Audience::Home;
         }
-        let running: Vec<Region> = Region::ALL.into_iter().filter(|region| up(Target::Gateway(*region))).collect();
-        if running.len() == Region::ALL.len() { Audience::Everybody } else { Audience::Those(running) }
+        let running: Vec<DemoRegion> =
+            DemoRegion::ALL.into_iter().filter(|region| up(Target::Gateway(*region))).collect();
+        if running.len() == DemoRegion::ALL.len() { Audience::Everybody } else { Audience::Those(running) }
     }
 
     fn looked(&mut self) -> Result<(), DemoError> {
@@ -243,7 +244,7 @@ impl Director {
     }
 
     /// Tells of every region that looks otherwise from another one than at the last look.
-    fn tell_freshness(&mut self, report: &Report) -> Result<(), DemoError> {
+    fn tell_freshness(&mut self, report: &DemoReport) -> Result<(), DemoError> {
         for (gateway, region, freshness) in freshness_of(report) {
             let former = self.state.freshness.get(&(gateway, region));
             if former.is_some_and(|former| *former != freshness) {
@@ -289,7 +290,7 @@ impl Director {
     }
 
     /// Looks once more, and again for a while if not everything has arrived, and tells the result.
-    async fn judge(&mut self) -> Result<Report, DemoError> {
+    async fn judge(&mut self) -> Result<DemoReport, DemoError> {
         let deadline = Instant::now() + if self.options.duration.is_some() { GRACE } else { Duration::ZERO };
         loop {
             self.state.look = self.looker.look().await;
@@ -326,8 +327,8 @@ impl Director {
         Ok(self.console.draw(lines)?)
     }
 
-    fn report(&self) -> Report {
-        Report::of(&self.state.look, self.stopped())
+    fn report(&self) -> DemoReport {
+        DemoReport::of(&self.state.look, self.stopped())
     }
 
     /// Tells where everything listens and what to try.
@@ -356,8 +357,8 @@ fn rest(duration: Duration) -> Duration {
 }
 
 /// What each gateway that answers says of the freshness of each other region.
-fn freshness_of(report: &Report) -> Vec<(Region, Region, String)> {
-    let pairs = Region::ALL.into_iter().flat_map(|gateway| Region::ALL.map(|region| (gateway, region)));
+fn freshness_of(report: &DemoReport) -> Vec<(DemoRegion, DemoRegion, String)> {
+    let pairs = DemoRegion::ALL.into_iter().flat_map(|gateway| DemoRegion::ALL.map(|region| (gateway, region)));
     let others = pairs.filter(|(gateway, region)| gateway != region);
     others
         .filter_map(|(gateway, region)| Some((gateway, region, report.cell(gateway, region)?.freshness.clone())))

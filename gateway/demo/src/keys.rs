@@ -7,7 +7,7 @@ use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::region::Region;
+use super::region::DemoRegion;
 use super::target::Target;
 
 /// How soon the thread sees that it should end.
@@ -84,7 +84,7 @@ fn next() -> std::io::Result<Option<Key>> {
 }
 
 fn meaning(code: KeyCode, modifiers: KeyModifiers) -> Option<Key> {
-    let region = |digit: char| Region::ALL[usize::from(digit as u8 - b'1') % 3];
+    let region = |digit: char| DemoRegion::ALL[usize::from(digit as u8 - b'1') % 3];
     match code {
         KeyCode::Char('c' | 'd') if modifiers.contains(KeyModifiers::CONTROL) => Some(Key::Quit),
         KeyCode::Char(digit @ '1'..='3') => Some(Key::Toggle(Target::Gateway(region(digit)))),
@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn digits_stand_for_gateways_and_then_for_registries() {
         let pressed = |character| meaning(KeyCode::Char(character), KeyModifiers::NONE);
-        assert_eq!(pressed('2'), Some(Key::Toggle(Target::Gateway(Region::Frankfurt))));
-        assert_eq!(pressed('6'), Some(Key::Toggle(Target::Registry(Region::Virginia))));
+        assert_eq!(pressed('2'), Some(Key::Toggle(Target::Gateway(DemoRegion::Frankfurt))));
+        assert_eq!(pressed('6'), Some(Key::Toggle(Target::Registry(DemoRegion::Virginia))));
         assert_eq!(pressed('7'), None);
     }
 }

@@ -41,7 +41,7 @@ mod tenant;
 use std::time::Duration;
 
 use anyhow::Context;
-use bounded_listener::{Gate, Limits, Listener};
+use bounded_listener::{Listener, ListenerGate, ListenerLimits};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -52,16 +52,16 @@ use self::director::{Director, Inputs};
 use self::keys::Keys;
 use self::line::{Line, Tone};
 use self::look::{Look, Looker};
-use self::parts::Parts;
-use self::ports::Ports;
-use self::region::Region;
+use self::parts::DemoParts;
+use self::ports::DemoPorts;
+use self::region::DemoRegion;
 use self::shop::Shop;
 use self::signals::Signals;
 use self::stage::Stage;
 use self::target::Target;
 
-pub use self::console::Progress;
-pub use self::report::{Cell, Report};
+pub use self::console::DemoProgress;
+pub use self::report::{Cell, DemoReport};
 pub use self::stage::configuration;
 
 /// How often everybody is asked what they see.
@@ -75,7 +75,7 @@ const ORDERS: usize = 16;
 
 /// What a demo is to do.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct DemoOptions {
     /// When it ends by itself; `None` for when it is told to.
     pub duration: Option<Duration>,
     /// How often an instance comes, goes or changes.
@@ -83,7 +83,7 @@ pub struct Options {
     /// Port on loopback where it takes orders; a free one if this one is taken, or 0.
     pub control_port: u16,
     /// Where it tells what happens.
-    pub progress: Progress,
+    pub progress: DemoProgress,
     /// How the program was called, for the commands to try.
     pub program: String,
 }
@@ -103,7 +103,7 @@ pub enum DemoError {
 ///
 /// # Errors
 /// See [`DemoError`]; that regions do not see each other is no error.
-pub async fn run(made_of: Box<dyn Parts>, options: Options) -> Result<Report, DemoError> {
+pub async fn run(made_of: Box<dyn DemoParts>, options: DemoOptions) -> Result<DemoReport, DemoError> {
     let signals = Signals::listen()?;
     let console = Console::open(options.progress)?;
     let (keys_thread, keys) = match console.has_keys() {
@@ -133,17 +133,17 @@ pub async fn run(made_of: Box<dyn Parts>, options: Options) -> Result<Report, De
 
 /// Sets the stage and says how.
 async fn open(
-    made_of: Box<dyn Parts>,
-    options: Options,
+    made_of: Box<dyn DemoParts>,
+    options: DemoOptions,
     mut console: Console,
     started: Instant,
 ) -> Result<(Director, Listener), DemoError> {
     console
         .say(&[Line::of(Tone::Strong, "Three regions in this process; everything is in memory and on loopback.")])?;
-    let ports = Ports::choose(options.control_port).context("no ports").map_err(DemoError::Part)?;
+    let ports = DemoPorts::choose(options.control_port).context("no ports").map_err(DemoError::Part)?;
     let moved: Vec<Line> = ports.moved.iter().map(|moved| Line::of(Tone::Warn, format!("  {moved}"))).collect();
     console.say(&moved)?;
-    let control = Listener::bind(&Gate::default(), "demo", Limits::small(), ports.control);
+    let control = Listener::bind(&ListenerGate::default(), "demo", ListenerLimits::small(), ports.control);
     let control = control.context("no orders can be taken").map_err(DemoError::Part)?;
     let looker = Looker::new(ports.clone()).context("nothing can be asked").map_err(DemoError::Part)?;
     let shop = Shop::open(SEED);
@@ -152,14 +152,14 @@ async fn open(
         "  a broker in the place of Kafka, {}, with the topics of all regions",
         stage.broker()
     ))])?;
-    for region in Region::ALL {
+    for region in DemoRegion::ALL {
         stage.start(&Target::Registry(region)).await.map_err(DemoError::Part)?;
     }
     let count = shop.instances().len();
     console.say(&[Line::plain(format!(
         "  three registries in the place of Nacos, and a shop that registers {count} instances there"
     ))])?;
-    for region in Region::ALL {
+    for region in DemoRegion::ALL {
         stage.start(&Target::Gateway(region)).await.map_err(DemoError::Part)?;
     }
     console.say(&[Line::plain("  three gateways, which read their registries and each other's log")])?;

@@ -11,8 +11,8 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::ports::Ports;
-use super::region::Region;
+use super::ports::DemoPorts;
+use super::region::DemoRegion;
 use super::shop::{CONFIG_GROUP, Sign};
 
 /// A registry or gateway that needs longer counts as not answering: everything is on this machine.
@@ -29,9 +29,9 @@ pub(super) type Instances = BTreeSet<String>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Look {
     /// What each region's registry holds.
-    pub(super) registered: BTreeMap<Region, Option<Instances>>,
+    pub(super) registered: BTreeMap<DemoRegion, Option<Instances>>,
     /// What each region's gateway shows, by origin.
-    pub(super) seen: BTreeMap<Region, Option<BTreeMap<String, Origin>>>,
+    pub(super) seen: BTreeMap<DemoRegion, Option<BTreeMap<String, Origin>>>,
 }
 
 /// What one gateway shows of one cluster.
@@ -51,7 +51,7 @@ pub(super) struct Origin {
 #[derive(Clone)]
 pub(super) struct Looker {
     http: reqwest::Client,
-    ports: Ports,
+    ports: DemoPorts,
 }
 
 /// A page of a registry's services, as Nacos 3 lists them.
@@ -90,21 +90,21 @@ impl Looker {
     ///
     /// # Errors
     /// If no HTTP client can be made.
-    pub(super) fn new(ports: Ports) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(ports: DemoPorts) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build()?;
         Ok(Self { http, ports })
     }
 
     /// Asks everybody at once.
     pub(super) async fn look(&self) -> Look {
-        let registered = Region::ALL.map(|region| async move { (region, self.registered(region).await.ok()) });
-        let seen = Region::ALL.map(|region| async move { (region, self.seen(region).await.ok()) });
+        let registered = DemoRegion::ALL.map(|region| async move { (region, self.registered(region).await.ok()) });
+        let seen = DemoRegion::ALL.map(|region| async move { (region, self.seen(region).await.ok()) });
         let (registered, seen) = tokio::join!(futures::future::join_all(registered), futures::future::join_all(seen));
         Look { registered: registered.into_iter().collect(), seen: seen.into_iter().collect() }
     }
 
     /// Whether a region's gateway shows a change of `origin`. One that does not answer does not.
-    pub(super) async fn shows(&self, gateway: Region, origin: Region, sign: &Sign) -> bool {
+    pub(super) async fn shows(&self, gateway: DemoRegion, origin: DemoRegion, sign: &Sign) -> bool {
         let shown = match sign {
             Sign::Instance { service, ip, shown } => self.shows_instance(gateway, origin, service, ip, shown).await,
             Sign::Config { data_id, content } => self.shows_config(gateway, origin, data_id, content).await,
@@ -114,8 +114,8 @@ impl Looker {
 
     async fn shows_instance(
         &self,
-        gateway: Region,
-        origin: Region,
+        gateway: DemoRegion,
+        origin: DemoRegion,
         service: &str,
         ip: &str,
         want: &Option<(f64, String)>,
@@ -130,8 +130,8 @@ impl Looker {
 
     async fn shows_config(
         &self,
-        gateway: Region,
-        origin: Region,
+        gateway: DemoRegion,
+        origin: DemoRegion,
         data_id: &str,
         content: &str,
     ) -> Result<bool, reqwest::Error> {
@@ -143,7 +143,7 @@ impl Looker {
             .any(|item| item.origin == origin.name() && item.content == content))
     }
 
-    async fn registered(&self, region: Region) -> Result<Instances, reqwest::Error> {
+    async fn registered(&self, region: DemoRegion) -> Result<Instances, reqwest::Error> {
         let url = format!("http://{}/nacos/v3/admin/ns/service/list", self.ports.of(region).registry);
         let page = PAGE.to_string();
         let parameters = [("namespaceId", PUBLIC), ("pageNo", "1"), ("pageSize", &page), ("withInstances", "true")];
@@ -158,7 +158,7 @@ impl Looker {
         Ok(instances)
     }
 
-    async fn seen(&self, gateway: Region) -> Result<BTreeMap<String, Origin>, reqwest::Error> {
+    async fn seen(&self, gateway: DemoRegion) -> Result<BTreeMap<String, Origin>, reqwest::Error> {
         let clusters = self.gateway::<ClustersDocument<'static>>(gateway, "/v1/clusters", &[]).await?;
         let clusters = clusters.into_iter().flat_map(|document| document.clusters);
         let mut origins: BTreeMap<String, Origin> = clusters.map(Origin::named).collect();
@@ -182,7 +182,7 @@ impl Looker {
     /// The document at a path of a gateway; none of a service or config item that no cluster has.
     async fn gateway<T: DeserializeOwned>(
         &self,
-        region: Region,
+        region: DemoRegion,
         path: &str,
         parameters: &[(&str, &str)],
     ) -> Result<Option<T>, reqwest::Error> {

@@ -3,10 +3,10 @@
 use tokio::sync::oneshot;
 
 use super::DemoError;
-use super::control::{Answer, Listed, Refusal, Reply, What};
+use super::control::{ControlAnswer, Listed, Refusal, Reply, What};
 use super::director::Director;
 use super::line::Tone;
-use super::region::Region;
+use super::region::DemoRegion;
 use super::shop::{Change, InstanceState, Shop};
 use super::stage::{LOST_AFTER, STALE_AFTER, Stage, Standing};
 use super::target::{NoTarget, Target};
@@ -33,7 +33,7 @@ impl Director {
             }
             What::Start(target) => self.start(&target).await?,
         };
-        let answer = answer.map(|text| Answer { text, targets: self.targets() });
+        let answer = answer.map(|text| ControlAnswer { text, targets: self.targets() });
         if let Some(reply) = reply {
             // Who asked may be gone.
             let _ = reply.send(answer);
@@ -60,9 +60,9 @@ impl Director {
 
     fn change_instance(
         &mut self,
-        region: Region,
+        region: DemoRegion,
         name: &str,
-        change: fn(&mut Shop, Region, &str) -> Option<Change>,
+        change: fn(&mut Shop, DemoRegion, &str) -> Option<Change>,
     ) -> Result<Outcome, DemoError> {
         let target = Target::Instance(region, name.to_owned());
         if self.shop.find(region, name).is_none() {
@@ -90,7 +90,7 @@ impl Director {
         let answered: Vec<(Target, oneshot::Sender<Reply>)> = answered;
         for (_, reply) in answered {
             // Who asked may be gone.
-            let _ = reply.send(Ok(Answer { text: consequence(target), targets: targets.clone() }));
+            let _ = reply.send(Ok(ControlAnswer { text: consequence(target), targets: targets.clone() }));
         }
         Ok(())
     }

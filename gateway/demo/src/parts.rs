@@ -7,15 +7,15 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 /// A part that runs until it is told to stop, or fails.
-pub type Running = BoxFuture<'static, anyhow::Result<()>>;
+pub type RunningPart = BoxFuture<'static, anyhow::Result<()>>;
 
 /// Makes parts.
-pub trait Parts: Send + Sync {
+pub trait DemoParts: Send + Sync {
     /// A broker without topics, on a port of its own choice.
     ///
     /// # Errors
     /// No port or thread is to be had.
-    fn broker(&self) -> anyhow::Result<Box<dyn Broker>>;
+    fn broker(&self) -> anyhow::Result<Box<dyn DemoBroker>>;
 
     /// A registry in the place of a Nacos. It listens on `http` and, for gRPC, 1000 ports above; config items are kept in `config_folder`.
     ///
@@ -26,17 +26,17 @@ pub trait Parts: Send + Sync {
         http: SocketAddr,
         config_folder: PathBuf,
         stop: CancellationToken,
-    ) -> BoxFuture<'_, anyhow::Result<Running>>;
+    ) -> BoxFuture<'_, anyhow::Result<RunningPart>>;
 
     /// A gateway with this configuration, whose topics exist.
     ///
     /// # Errors
     /// The configuration has mistakes, or a port is taken.
-    fn gateway(&self, configuration: String, stop: CancellationToken) -> BoxFuture<'_, anyhow::Result<Running>>;
+    fn gateway(&self, configuration: String, stop: CancellationToken) -> BoxFuture<'_, anyhow::Result<RunningPart>>;
 }
 
 /// A broker in the place of Kafka.
-pub trait Broker: Send {
+pub trait DemoBroker: Send {
     /// `host:port` for clients.
     fn address(&self) -> &str;
 

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use super::region::Region;
+use super::region::DemoRegion;
 
 /// Where on loopback a running demo takes orders, unless told otherwise.
 pub const CONTROL_PORT: u16 = 7069;
@@ -33,7 +33,7 @@ impl RegionPorts {
 
 /// All addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ports {
+pub struct DemoPorts {
     /// Where orders are taken.
     pub(super) control: SocketAddr,
     regions: [RegionPorts; 3],
@@ -46,12 +46,12 @@ pub struct Ports {
 #[error("no free port on loopback for {0}")]
 pub struct NoPort(String);
 
-impl Ports {
+impl DemoPorts {
     /// Chooses ports that are free now; that of orders as asked for, 0 for any.
     pub fn choose(control_port: u16) -> Result<Self, NoPort> {
         let mut search = Search::default();
         let control = local(search.find("orders", control_port, 0)?);
-        let mut region = |region: Region| {
+        let mut region = |region: DemoRegion| {
             let of = |what: &str| format!("{region}'s {what}");
             let api = [7070, 7170, 7270][region.index()];
             let registry = [18_148, 18_248, 18_348][region.index()];
@@ -61,13 +61,13 @@ impl Ports {
                 registry: local(search.find(&of("registry"), registry, GRPC_ABOVE)?),
             })
         };
-        let [first, second, third] = Region::ALL;
+        let [first, second, third] = DemoRegion::ALL;
         let regions = [region(first)?, region(second)?, region(third)?];
         Ok(Self { control, regions, moved: search.moved })
     }
 
     /// Those of a region.
-    pub(super) fn of(&self, region: Region) -> &RegionPorts {
+    pub(super) fn of(&self, region: DemoRegion) -> &RegionPorts {
         &self.regions[region.index()]
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One region: a registry and a gateway beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Region {
+pub enum DemoRegion {
     /// In China.
     Shanghai,
     /// In Europe.
@@ -13,7 +13,7 @@ pub enum Region {
     Virginia,
 }
 
-impl Region {
+impl DemoRegion {
     /// All of them, in the order in which they are shown.
     pub const ALL: [Self; 3] = [Self::Shanghai, Self::Frankfurt, Self::Virginia];
 
@@ -36,13 +36,13 @@ impl Region {
         }
     }
 
-    /// From 0, in the order of [`Region::ALL`].
+    /// From 0, in the order of [`DemoRegion::ALL`].
     pub(super) fn index(self) -> usize {
         self as usize
     }
 }
 
-impl fmt::Display for Region {
+impl fmt::Display for DemoRegion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.name())
     }

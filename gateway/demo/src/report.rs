@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::look::{Instances, Look, Origin};
-use super::region::Region;
+use super::region::DemoRegion;
 
 /// How the demo ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct DemoReport {
     /// Whether every region sees exactly the instances of every other one, live, and nothing is stopped.
     pub complete: bool,
     /// What a person has stopped and not started again, as `demo ctl` names it.
@@ -41,32 +41,32 @@ pub struct Cell {
     pub age_ms: Option<u64>,
 }
 
-impl Report {
+impl DemoReport {
     /// Judges what was seen.
     #[must_use]
     pub(super) fn of(look: &Look, stopped: Vec<String>) -> Self {
-        let registered = |region: Region| look.registered.get(&region).and_then(Option::as_ref);
-        let row = |gateway: Region| {
+        let registered = |region: DemoRegion| look.registered.get(&region).and_then(Option::as_ref);
+        let row = |gateway: DemoRegion| {
             let origins = look.seen.get(&gateway)?.as_ref()?;
-            let cell = |region: Region| (region.name(), Cell::of(origins.get(region.name()), registered(region)));
-            Some(Region::ALL.map(cell).into_iter().collect::<BTreeMap<_, _>>())
+            let cell = |region: DemoRegion| (region.name(), Cell::of(origins.get(region.name()), registered(region)));
+            Some(DemoRegion::ALL.map(cell).into_iter().collect::<BTreeMap<_, _>>())
         };
-        let matrix: BTreeMap<_, _> = Region::ALL.map(|region| (region.name(), row(region))).into_iter().collect();
+        let matrix: BTreeMap<_, _> = DemoRegion::ALL.map(|region| (region.name(), row(region))).into_iter().collect();
         let of_others = |(gateway, row): (&&str, &Option<BTreeMap<&str, Cell>>)| {
             row.as_ref().is_some_and(|row| row.iter().all(|(region, cell)| region == gateway || cell.complete))
         };
         let complete = stopped.is_empty() && matrix.iter().all(of_others);
-        let registered = Region::ALL.map(|region| (region.name(), registered(region).map(Instances::len)));
+        let registered = DemoRegion::ALL.map(|region| (region.name(), registered(region).map(Instances::len)));
         Self { complete, stopped, registered: registered.into_iter().collect(), matrix }
     }
 
     /// What one gateway shows of one region; `None` if it does not answer.
-    pub(super) fn cell(&self, gateway: Region, region: Region) -> Option<&Cell> {
+    pub(super) fn cell(&self, gateway: DemoRegion, region: DemoRegion) -> Option<&Cell> {
         self.matrix.get(gateway.name())?.as_ref()?.get(region.name())
     }
 
     /// How many instances a region's registry holds; `None` if it does not answer.
-    pub(super) fn registered(&self, region: Region) -> Option<usize> {
+    pub(super) fn registered(&self, region: DemoRegion) -> Option<usize> {
         self.registered.get(region.name()).copied().flatten()
     }
 }
@@ -111,16 +111,16 @@ mod tests {
     /// Everybody has `a` and everybody sees it.
     fn whole() -> Look {
         let origins: BTreeMap<_, _> =
-            Region::ALL.map(|region| (region.name().to_owned(), origin(&["a"], "live"))).into_iter().collect();
+            DemoRegion::ALL.map(|region| (region.name().to_owned(), origin(&["a"], "live"))).into_iter().collect();
         Look {
-            registered: Region::ALL.map(|region| (region, Some(instances(&["a"])))).into_iter().collect(),
-            seen: Region::ALL.map(|region| (region, Some(origins.clone()))).into_iter().collect(),
+            registered: DemoRegion::ALL.map(|region| (region, Some(instances(&["a"])))).into_iter().collect(),
+            seen: DemoRegion::ALL.map(|region| (region, Some(origins.clone()))).into_iter().collect(),
         }
     }
 
     fn change(edit: impl FnOnce(&mut BTreeMap<String, Origin>)) -> Look {
         let mut look = whole();
-        edit(look.seen.get_mut(&Region::Shanghai).unwrap().as_mut().unwrap());
+        edit(look.seen.get_mut(&DemoRegion::Shanghai).unwrap().as_mut().unwrap());
         look
     }
 
@@ -128,9 +128,9 @@ mod tests {
     fn it_is_complete_only_if_every_region_shows_every_other_one_exactly_and_live() {
         let frankfurt = "frankfurt".to_owned();
         let mut silent = whole();
-        silent.seen.insert(Region::Virginia, None);
+        silent.seen.insert(DemoRegion::Virginia, None);
         let mut unregistered = whole();
-        unregistered.registered.insert(Region::Virginia, None);
+        unregistered.registered.insert(DemoRegion::Virginia, None);
         for (name, look, want) in [
             ("as it should be", whole(), true),
             ("one is missing", change(|seen| drop(seen.insert(frankfurt.clone(), origin(&[], "live")))), false),
@@ -142,18 +142,18 @@ mod tests {
             ("a registry is silent", unregistered, false),
             ("nothing was asked", Look::default(), false),
         ] {
-            assert_eq!(Report::of(&look, Vec::new()).complete, want, "{name}");
+            assert_eq!(DemoReport::of(&look, Vec::new()).complete, want, "{name}");
         }
     }
 
     #[test]
     fn it_is_not_complete_while_something_is_stopped() {
-        assert!(!Report::of(&whole(), vec!["shanghai/cart-1".to_owned()]).complete);
+        assert!(!DemoReport::of(&whole(), vec!["shanghai/cart-1".to_owned()]).complete);
     }
 
     #[test]
     fn what_a_region_shows_of_itself_decides_nothing() {
         let look = change(|seen| drop(seen.insert("shanghai".to_owned(), origin(&[], "stale"))));
-        assert!(Report::of(&look, Vec::new()).complete);
+        assert!(DemoReport::of(&look, Vec::new()).complete);
     }
 }

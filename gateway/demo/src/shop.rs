@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 
 use federation_core::host::Host;
-use nacos_protocol::message::naming::Instance;
+use nacos_protocol::message::naming::NacosInstance;
 
-use super::region::Region;
+use super::region::DemoRegion;
 
 /// The group of the shop's config items; services are in Nacos's default group.
 pub(super) const CONFIG_GROUP: &str = "SHOP";
@@ -42,7 +42,7 @@ pub(super) struct Shop {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ShopInstance {
     /// Where.
-    pub(super) region: Region,
+    pub(super) region: DemoRegion,
     /// Its service.
     pub(super) service: &'static str,
     /// Its name in the demo, for example `cart-2`; Nacos knows it by its address.
@@ -71,7 +71,7 @@ pub(super) enum InstanceState {
 /// A config item of a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ShopConfig {
-    region: Region,
+    region: DemoRegion,
     data_id: &'static str,
     revision: u64,
 }
@@ -80,7 +80,7 @@ struct ShopConfig {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Wanted {
     /// By service; without instances where all are away.
-    pub(super) services: BTreeMap<&'static str, Vec<Instance>>,
+    pub(super) services: BTreeMap<&'static str, Vec<NacosInstance>>,
     /// Contents by data id.
     pub(super) configs: BTreeMap<&'static str, String>,
 }
@@ -89,7 +89,7 @@ pub(super) struct Wanted {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
     /// Where.
-    pub(super) region: Region,
+    pub(super) region: DemoRegion,
     /// In words.
     pub(super) text: String,
     /// How one sees at a gateway that it has arrived.
@@ -122,7 +122,7 @@ impl Shop {
     pub(super) fn open(seed: u64) -> Self {
         let mut instances = Vec::new();
         for (number, (service, port, counts)) in (1..).zip(SERVICES) {
-            for region in Region::ALL {
+            for region in DemoRegion::ALL {
                 for nth in 1..=counts[region.index()] {
                     instances.push(ShopInstance {
                         region,
@@ -139,9 +139,9 @@ impl Shop {
         }
         let config = |region, data_id| ShopConfig { region, data_id, revision: 1 };
         let configs = [
-            config(Region::Shanghai, "flash-sale.yaml"),
-            config(Region::Frankfurt, "fees.json"),
-            config(Region::Virginia, "banner.txt"),
+            config(DemoRegion::Shanghai, "flash-sale.yaml"),
+            config(DemoRegion::Frankfurt, "fees.json"),
+            config(DemoRegion::Virginia, "banner.txt"),
         ];
         Self { instances, configs, round: Vec::new(), turn: 0, dice: Dice(seed) }
     }
@@ -157,7 +157,7 @@ impl Shop {
     }
 
     /// Stops an instance by hand. `None` if there is no such instance, or nothing to do.
-    pub(super) fn stop(&mut self, region: Region, name: &str) -> Option<Change> {
+    pub(super) fn stop(&mut self, region: DemoRegion, name: &str) -> Option<Change> {
         let which = self.position(region, name)?;
         if self.instances[which].state == InstanceState::Stopped {
             return None;
@@ -166,7 +166,7 @@ impl Shop {
     }
 
     /// Starts an instance. `None` if there is no such instance, or nothing to do.
-    pub(super) fn start(&mut self, region: Region, name: &str) -> Option<Change> {
+    pub(super) fn start(&mut self, region: DemoRegion, name: &str) -> Option<Change> {
         let which = self.position(region, name)?;
         if self.instances[which].state == InstanceState::Running {
             return None;
@@ -180,12 +180,12 @@ impl Shop {
     }
 
     /// An instance by its name.
-    pub(super) fn find(&self, region: Region, name: &str) -> Option<&ShopInstance> {
+    pub(super) fn find(&self, region: DemoRegion, name: &str) -> Option<&ShopInstance> {
         self.position(region, name).map(|which| &self.instances[which])
     }
 
     /// What the registry of a region should hold now.
-    pub(super) fn wanted(&self, region: Region) -> Wanted {
+    pub(super) fn wanted(&self, region: DemoRegion) -> Wanted {
         let mut wanted = Wanted::default();
         for instance in self.instances.iter().filter(|instance| instance.region == region) {
             let service = wanted.services.entry(instance.service).or_default();
@@ -199,7 +199,7 @@ impl Shop {
         wanted
     }
 
-    fn position(&self, region: Region, name: &str) -> Option<usize> {
+    fn position(&self, region: DemoRegion, name: &str) -> Option<usize> {
         self.instances.iter().position(|instance| instance.region == region && instance.name == name)
     }
 
@@ -275,15 +275,15 @@ impl ShopInstance {
         format!("1.{}", self.release)
     }
 
-    fn registered(&self) -> Instance {
+    fn registered(&self) -> NacosInstance {
         let (_, zone) = self.region.locality();
         let metadata = [("release", self.release()), ("zone", zone.to_owned())];
-        Instance {
+        NacosInstance {
             ip: self.ip.clone(),
             port: self.port.into(),
             weight: self.weight,
             metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
-            ..Instance::default()
+            ..NacosInstance::default()
         }
     }
 
@@ -297,9 +297,9 @@ impl ShopConfig {
     fn content(&self) -> String {
         let revision = self.revision;
         match self.region {
-            Region::Shanghai => format!("sale: tea\npercent: {}\nrevision: {revision}\n", 10 + revision % 5 * 5),
-            Region::Frankfurt => format!("{{\"cents\": {}, \"revision\": {revision}}}\n", 25 + revision % 4),
-            Region::Virginia => format!("Free delivery, offer {revision}\n"),
+            DemoRegion::Shanghai => format!("sale: tea\npercent: {}\nrevision: {revision}\n", 10 + revision % 5 * 5),
+            DemoRegion::Frankfurt => format!("{{\"cents\": {}, \"revision\": {revision}}}\n", 25 + revision % 4),
+            DemoRegion::Virginia => format!("Free delivery, offer {revision}\n"),
         }
     }
 }
@@ -324,7 +324,7 @@ mod tests {
 
     use super::*;
 
-    fn running(shop: &Shop, region: Region, service: &str) -> usize {
+    fn running(shop: &Shop, region: DemoRegion, service: &str) -> usize {
         shop.wanted(region).services[service].len()
     }
 
@@ -342,7 +342,7 @@ mod tests {
         for turn in 0..2_000 {
             shop.next();
             for (service, _, counts) in SERVICES {
-                for region in Region::ALL.into_iter().filter(|region| counts[region.index()] > 0) {
+                for region in DemoRegion::ALL.into_iter().filter(|region| counts[region.index()] > 0) {
                     assert!(running(&shop, region, service) > 0, "{service} of {region} after {turn}");
                 }
             }

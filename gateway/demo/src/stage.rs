@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::parts::{Broker, Parts};
-use super::ports::Ports;
-use super::region::Region;
+use super::parts::{DemoBroker, DemoParts};
+use super::ports::DemoPorts;
+use super::region::DemoRegion;
 use super::shop::{Shop, Wanted};
 use super::target::Target;
 use super::tenant;
@@ -41,13 +41,13 @@ pub(super) enum Standing {
 
 /// Everything that runs.
 pub(super) struct Stage {
-    ports: Ports,
+    ports: DemoPorts,
     wanted: [watch::Sender<Wanted>; 3],
     parts: BTreeMap<Target, Part>,
     tasks: JoinSet<anyhow::Result<()>>,
     targets: HashMap<Id, Target>,
-    made_of: Box<dyn Parts>,
-    broker: Box<dyn Broker>,
+    made_of: Box<dyn DemoParts>,
+    broker: Box<dyn DemoBroker>,
     broker_standing: Standing,
     folder: TempDir, // Dropped last: the parts write into it.
 }
@@ -62,11 +62,11 @@ impl Stage {
     ///
     /// # Errors
     /// No port, no thread, no temporary folder.
-    pub(super) fn set(made_of: Box<dyn Parts>, ports: Ports, shop: &Shop) -> anyhow::Result<Self> {
+    pub(super) fn set(made_of: Box<dyn DemoParts>, ports: DemoPorts, shop: &Shop) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("nacos-fed-demo-").tempdir().context("no temporary folder")?;
         let stage = Self {
             ports,
-            wanted: Region::ALL.map(|region| watch::Sender::new(shop.wanted(region))),
+            wanted: DemoRegion::ALL.map(|region| watch::Sender::new(shop.wanted(region))),
             parts: BTreeMap::new(),
             tasks: JoinSet::new(),
             targets: HashMap::new(),
@@ -75,7 +75,7 @@ impl Stage {
             broker_standing: Standing::Up,
             folder,
         };
-        for region in Region::ALL {
+        for region in DemoRegion::ALL {
             stage.broker.create_topics(&stage.configuration(region))?;
         }
         Ok(stage)
@@ -97,12 +97,13 @@ impl Stage {
 
     /// The parts, in the order in which they are shown.
     pub(super) fn targets() -> impl Iterator<Item = Target> {
-        let of_regions = Region::ALL.into_iter().flat_map(|region| [Target::Gateway(region), Target::Registry(region)]);
+        let of_regions =
+            DemoRegion::ALL.into_iter().flat_map(|region| [Target::Gateway(region), Target::Registry(region)]);
         std::iter::once(Target::Kafka).chain(of_regions)
     }
 
     /// What the shop wants registered in a region from now on.
-    pub(super) fn want(&self, region: Region, wanted: Wanted) {
+    pub(super) fn want(&self, region: DemoRegion, wanted: Wanted) {
         self.wanted[region.index()].send_replace(wanted);
     }
 
@@ -179,12 +180,12 @@ impl Stage {
 
     /// Stops everything in order: gateways, registries, the broker; the folder is removed.
     pub(super) async fn strike(mut self) {
-        for kind in [Target::Gateway as fn(Region) -> Target, Target::Registry] {
-            for region in Region::ALL {
+        for kind in [Target::Gateway as fn(DemoRegion) -> Target, Target::Registry] {
+            for region in DemoRegion::ALL {
                 // Only the broker can disobey.
                 let _ = self.stop(&kind(region));
             }
-            while Region::ALL.iter().any(|region| self.standing(&kind(*region)) == Standing::Stopping) {
+            while DemoRegion::ALL.iter().any(|region| self.standing(&kind(*region)) == Standing::Stopping) {
                 if let (target, Err(error)) = self.ended().await {
                     tracing::warn!(%target, %error, "a part ended badly");
                 }
@@ -192,14 +193,14 @@ impl Stage {
         }
     }
 
-    fn configuration(&self, region: Region) -> String {
+    fn configuration(&self, region: DemoRegion) -> String {
         configuration(region, &self.ports, self.broker.address(), self.folder.path())
     }
 }
 
 /// The configuration of a region's gateway, as one would write it for a Nacos at the registry's address.
 #[must_use]
-pub fn configuration(region: Region, ports: &Ports, broker: &str, folder: &Path) -> String {
+pub fn configuration(region: DemoRegion, ports: &DemoPorts, broker: &str, folder: &Path) -> String {
     let (locality, zone) = region.locality();
     let ports = ports.of(region);
     let data_dir = serde_json::Value::from(folder.join(region.name()).to_string_lossy()).to_string();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::board;
 use super::line::{Line, Tone};
 use super::look::Looker;
-use super::region::Region;
+use super::region::DemoRegion;
 use super::shop::Change;
 
 /// How often the gateways are asked; the resolution of what is measured.
@@ -21,7 +21,7 @@ pub(super) enum Audience {
     /// All.
     Everybody,
     /// Those that run: others are stopped.
-    Those(Vec<Region>),
+    Those(Vec<DemoRegion>),
     /// That of its own region: the log is down.
     Home,
     /// None, because a part of its own region is stopped.
@@ -38,20 +38,20 @@ pub(super) struct Timed {
     change: Change,
     audience: Audience,
     /// After which time which gateway showed it; `None` if not while somebody waited.
-    shown: Vec<(Region, Option<Duration>)>,
+    shown: Vec<(DemoRegion, Option<Duration>)>,
 }
 
 /// Waits until the audience shows a change that was just made, `at` after the start.
 pub(super) async fn time(looker: Looker, at: Duration, change: Change, audience: Audience) -> Timed {
     let (origin, sign) = (change.region, &change.sign);
     let gateways = match &audience {
-        Audience::Everybody => Region::ALL.to_vec(),
+        Audience::Everybody => DemoRegion::ALL.to_vec(),
         Audience::Those(gateways) => gateways.clone(),
         Audience::Home => vec![origin],
         Audience::Nobody { .. } => Vec::new(),
     };
     let began = Instant::now();
-    let one = |gateway: Region| {
+    let one = |gateway: DemoRegion| {
         let looker = &looker;
         async move {
             while began.elapsed() < PATIENCE {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::region::Region;
+use super::region::DemoRegion;
 
 /// One part of the demo.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,11 +11,11 @@ pub(super) enum Target {
     /// The broker that keeps the log of all regions.
     Kafka,
     /// The gateway of a region.
-    Gateway(Region),
+    Gateway(DemoRegion),
     /// The registry of a region, as if its Nacos failed.
-    Registry(Region),
+    Registry(DemoRegion),
     /// One instance of the shop, by its region and name.
-    Instance(Region, String),
+    Instance(DemoRegion, String),
 }
 
 /// Text that names nothing that could be there.
@@ -31,7 +31,8 @@ impl FromStr for Target {
     /// `kafka`, `REGION`, `REGION-registry` or `REGION/INSTANCE`.
     fn from_str(text: &str) -> Result<Self, NoTarget> {
         let no_target = || NoTarget(text.to_owned());
-        let region = |name: &str| Region::ALL.into_iter().find(|region| region.name() == name).ok_or_else(no_target);
+        let region =
+            |name: &str| DemoRegion::ALL.into_iter().find(|region| region.name() == name).ok_or_else(no_target);
         if matches!(text, "kafka" | "broker") {
             return Ok(Self::Kafka);
         }

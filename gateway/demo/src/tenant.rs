@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use nacos_protocol::client::{Client, ClientOptions, ConfigName, ConfigWrite, Events, ServiceName};
-use nacos_protocol::cluster::{Cluster, ClusterOptions};
-use nacos_protocol::message::naming::Instance;
+use nacos_protocol::client::{ClientEvents, ClientOptions, ConfigName, ConfigWrite, NacosClient, ServiceName};
+use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
+use nacos_protocol::message::naming::NacosInstance;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -30,9 +30,9 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let server = address.to_string().parse().context("an address is a server address")?;
-    let cluster = Cluster::new(ClusterOptions::new(vec![server]))?;
+    let cluster = NacosCluster::new(ClusterOptions::new(vec![server]))?;
     let options = ClientOptions { app_name: "demo-shop".to_owned(), ..ClientOptions::default() };
-    let (client, mut events, connection) = Client::new(cluster, options);
+    let (client, mut events, connection) = NacosClient::new(cluster, options);
     let ended = stop.child_token();
     let _ends = ended.clone().drop_guard();
     let registering = async {
@@ -57,13 +57,13 @@ pub(super) async fn run(
 }
 
 /// Connected, or failed to: from then on attempts to register have a meaning.
-async fn first_event(events: &mut Events) {
+async fn first_event(events: &mut ClientEvents) {
     let _ = events.recv().await;
 }
 
 struct Tenant {
-    client: Client,
-    registered: BTreeMap<&'static str, Vec<Instance>>,
+    client: NacosClient,
+    registered: BTreeMap<&'static str, Vec<NacosInstance>>,
     published: BTreeMap<&'static str, String>,
 }
 

@@ -6,20 +6,20 @@
 use std::collections::BTreeMap;
 
 use crate::mistakes::Mistakes;
-use crate::place::Span;
-use crate::tree::{Form, Node, Scalar, Value};
+use crate::place::SourceSpan;
+use crate::tree::{ScalarForm, TreeNode, TreeScalar, TreeValue};
 
 /// Expands every scalar of `node`, in place. `$${` writes `${`.
-pub fn expand(node: &mut Node, path: &str, variables: &BTreeMap<String, String>, mistakes: &mut Mistakes) {
+pub fn expand(node: &mut TreeNode, path: &str, variables: &BTreeMap<String, String>, mistakes: &mut Mistakes) {
     match &mut node.value {
-        Value::Null => {}
-        Value::Scalar(scalar) => expand_scalar(scalar, &Place { span: node.span, path }, variables, mistakes),
-        Value::Sequence(items) => {
+        TreeValue::Null => {}
+        TreeValue::Scalar(scalar) => expand_scalar(scalar, &Place { span: node.span, path }, variables, mistakes),
+        TreeValue::Sequence(items) => {
             for (index, item) in items.iter_mut().enumerate() {
                 expand(item, &format!("{path}[{index}]"), variables, mistakes);
             }
         }
-        Value::Mapping(entries) => {
+        TreeValue::Mapping(entries) => {
             for entry in entries {
                 let dot = if path.is_empty() { "" } else { "." };
                 expand(&mut entry.value, &format!("{path}{dot}{}", entry.key), variables, mistakes);
@@ -29,12 +29,12 @@ pub fn expand(node: &mut Node, path: &str, variables: &BTreeMap<String, String>,
 }
 
 struct Place<'a> {
-    span: Span,
+    span: SourceSpan,
     path: &'a str,
 }
 
 fn expand_scalar(
-    scalar: &mut Scalar,
+    scalar: &mut TreeScalar,
     place: &Place<'_>,
     variables: &BTreeMap<String, String>,
     mistakes: &mut Mistakes,
@@ -61,7 +61,7 @@ fn expand_scalar(
                 "`${` without `}`",
                 "`${NAME}`, or `$${` for the characters themselves",
             );
-            scalar.form = Form::Unknown;
+            scalar.form = ScalarForm::Unknown;
             return;
         };
         match variable(&rest[..end], variables) {
@@ -71,8 +71,8 @@ fn expand_scalar(
         rest = &rest[end + 1..];
     }
     expanded.push_str(rest);
-    let form = if mistakes.count() == mistakes_before { Form::Expanded } else { Form::Unknown };
-    *scalar = Scalar { text: expanded, form };
+    let form = if mistakes.count() == mistakes_before { ScalarForm::Expanded } else { ScalarForm::Unknown };
+    *scalar = TreeScalar { text: expanded, form };
 }
 
 struct Unexpandable {

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-use crate::place::Span;
+use crate::place::SourceSpan;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,16 +49,16 @@ impl Mistakes {
     }
 
     /// Adds one, of which the source may be shown.
-    pub fn add(&mut self, span: Span, field: &str, problem: &str, expected: &str) {
+    pub fn add(&mut self, span: SourceSpan, field: &str, problem: &str, expected: &str) {
         self.push(span, field, problem, expected, Excerpt::Shown);
     }
 
     /// Adds one at a place that holds a secret: the source there is not shown. `problem` must not name the value.
-    pub fn add_hidden(&mut self, span: Span, field: &str, problem: &str, expected: &str) {
+    pub fn add_hidden(&mut self, span: SourceSpan, field: &str, problem: &str, expected: &str) {
         self.push(span, field, problem, expected, Excerpt::Hidden);
     }
 
-    fn push(&mut self, span: Span, field: &str, problem: &str, expected: &str, excerpt: Excerpt) {
+    fn push(&mut self, span: SourceSpan, field: &str, problem: &str, expected: &str, excerpt: Excerpt) {
         self.found.push(Mistake {
             line: span.line,
             column: span.column,

@@ -2,7 +2,7 @@
 
 /// A place in a file: where something starts and how many characters of that line it covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
+pub struct SourceSpan {
     /// From 1.
     pub line: usize,
     /// In characters, from 1.

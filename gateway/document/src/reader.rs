@@ -1,7 +1,7 @@
 //! Reads typed values from a tree by the table of fields, and goes on after a mistake.
 //!
 //! Input: a node and what the table says of it. Output: a value, or `None` with the reason among the mistakes, and
-//! beside it what was in force, secrets masked ([`Shown`]). Section readers first get every field and only then use `?`,
+//! beside it what was in force, secrets masked ([`ShownValue`]). Section readers first get every field and only then use `?`,
 //! so that one mistake hides no other.
 
 use std::collections::BTreeMap;
@@ -9,73 +9,73 @@ use std::collections::BTreeMap;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::mistakes::Mistakes;
-use crate::place::Span;
+use crate::place::SourceSpan;
 use crate::scalar::{ScalarType, scalar_type};
 use crate::secret::{MASK, is_sensitive};
-use crate::table::{Field, Kind, Presence, Section};
-use crate::tree::{self, Entry, Form, Node, Scalar, Value};
+use crate::table::{FieldPresence, TableField, TableSection, ValueKind};
+use crate::tree::{self, MappingEntry, ScalarForm, TreeNode, TreeScalar, TreeValue};
 
 /// A type that can stand in a configuration.
-pub trait Read: Sized {
+pub trait ReadValue: Sized {
     /// Reads the value at `place`; `None` once a mistake has been recorded.
-    fn read(place: &mut Place<'_>) -> Option<Self>;
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self>;
 }
 
 /// A node, the field that it is written for, and where mistakes go.
-pub struct Place<'a> {
+pub struct FieldPlace<'a> {
     /// What was written.
-    pub node: &'a Node,
+    pub node: &'a TreeNode,
     /// What the table wants there.
-    pub kind: &'static Kind,
+    pub kind: &'static ValueKind,
     /// Path of the field, as mistakes name it.
     pub path: String,
     /// Where the field's name stands, or the item in its list: the place of what is missing inside.
-    pub named: Span,
+    pub named: SourceSpan,
     /// Where mistakes go.
     pub mistakes: &'a mut Mistakes,
     /// What was in force; filled in by reading.
-    pub shown: Shown,
+    pub shown: ShownValue,
 }
 
 /// The fields of one mapping that is being read.
-pub struct Fields<'a> {
-    section: &'static Section,
-    entries: &'a [Entry],
-    at: Span,
+pub struct MappingFields<'a> {
+    section: &'static TableSection,
+    entries: &'a [MappingEntry],
+    at: SourceSpan,
     path: String,
     mistakes: &'a mut Mistakes,
-    shown: Vec<(String, Shown)>,
+    shown: Vec<(String, ShownValue)>,
 }
 
 /// A configuration as it is in force, for people: defaults filled in, secrets masked, in the order of the table.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Shown {
+pub enum ShownValue {
     /// Nothing: an optional field that was left out is not shown at all.
     #[default]
     Nothing,
     /// Anything without parts.
     Scalar(serde_json::Value),
     /// A list.
-    List(Vec<Shown>),
+    List(Vec<ShownValue>),
     /// Names and values in order.
-    Mapping(Vec<(String, Shown)>),
+    Mapping(Vec<(String, ShownValue)>),
 }
 
-impl Shown {
+impl ShownValue {
     /// A whole node as it was written.
-    pub fn of(node: &Node) -> Self {
+    pub fn of(node: &TreeNode) -> Self {
         match &node.value {
-            Value::Null => Self::Nothing,
-            Value::Scalar(scalar) => shown_scalar(scalar, false),
-            Value::Sequence(items) => Self::List(items.iter().map(Self::of).collect()),
-            Value::Mapping(entries) => {
+            TreeValue::Null => Self::Nothing,
+            TreeValue::Scalar(scalar) => shown_scalar(scalar, false),
+            TreeValue::Sequence(items) => Self::List(items.iter().map(Self::of).collect()),
+            TreeValue::Mapping(entries) => {
                 Self::Mapping(entries.iter().map(|entry| (entry.key.clone(), Self::of(&entry.value))).collect())
             }
         }
     }
 }
 
-impl Serialize for Shown {
+impl Serialize for ShownValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Nothing => serializer.serialize_none(),
@@ -92,13 +92,13 @@ impl Serialize for Shown {
     }
 }
 
-impl<'a> Fields<'a> {
+impl<'a> MappingFields<'a> {
     /// Checks that `place` is a mapping and that the table knows all its names. No value at all is an empty mapping.
-    fn open<'p: 'a>(place: &'a mut Place<'p>, section: &'static Section) -> Option<Self> {
-        let node: &'a Node = place.node;
+    fn open<'p: 'a>(place: &'a mut FieldPlace<'p>, section: &'static TableSection) -> Option<Self> {
+        let node: &'a TreeNode = place.node;
         let entries = match &node.value {
-            Value::Mapping(entries) => entries.as_slice(),
-            Value::Null => &[],
+            TreeValue::Mapping(entries) => entries.as_slice(),
+            TreeValue::Null => &[],
             _ => {
                 place.wrong_type();
                 return None;
@@ -120,14 +120,14 @@ impl<'a> Fields<'a> {
     }
 
     /// The field's value, or its default's. A required field that is missing is a mistake.
-    pub fn get<T: Read>(&mut self, name: &'static str) -> Option<T> {
+    pub fn get<T: ReadValue>(&mut self, name: &'static str) -> Option<T> {
         let field = self.field(name);
         if let Some(entry) = self.entry(name) {
             return self.read(&entry.value, entry.key_span, field);
         }
         match &field.presence {
-            Presence::Default(text) => self.read(&default_node(text, self.at), self.at, field),
-            Presence::Required | Presence::Optional(_) => {
+            FieldPresence::Default(text) => self.read(&default_node(text, self.at), self.at, field),
+            FieldPresence::Required | FieldPresence::Optional(_) => {
                 let problem = "a required field is missing";
                 self.mistakes.add(self.at, &join(&self.path, name), problem, &field.kind.expected());
                 None
@@ -136,7 +136,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a field without default: `Some(None)` where it was left out.
-    pub fn maybe<T: Read>(&mut self, name: &'static str) -> Option<Option<T>> {
+    pub fn maybe<T: ReadValue>(&mut self, name: &'static str) -> Option<Option<T>> {
         let field = self.field(name);
         match self.entry(name) {
             Some(entry) => self.read(&entry.value, entry.key_span, field).map(Some),
@@ -167,22 +167,22 @@ impl<'a> Fields<'a> {
         self.mistakes.add(span, &join(&self.path, name), problem, expected);
     }
 
-    fn field(&self, name: &str) -> &'static Field {
+    fn field(&self, name: &str) -> &'static TableField {
         self.section.field(name).expect("readers ask only for fields of their own section's table")
     }
 
-    fn entry(&self, name: &str) -> Option<&'a Entry> {
+    fn entry(&self, name: &str) -> Option<&'a MappingEntry> {
         self.entries.iter().find(|entry| entry.key == name)
     }
 
-    fn read<T: Read>(&mut self, node: &Node, named: Span, field: &'static Field) -> Option<T> {
-        let mut place = Place {
+    fn read<T: ReadValue>(&mut self, node: &TreeNode, named: SourceSpan, field: &'static TableField) -> Option<T> {
+        let mut place = FieldPlace {
             node,
             kind: &field.kind,
             path: join(&self.path, field.name),
             named,
             mistakes: &mut *self.mistakes,
-            shown: Shown::Nothing,
+            shown: ShownValue::Nothing,
         };
         let value = T::read(&mut place);
         let shown = std::mem::take(&mut place.shown);
@@ -191,26 +191,32 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl Place<'_> {
+impl FieldPlace<'_> {
     /// The place of a part of what stands here.
-    fn inside<'p>(&'p mut self, node: &'p Node, named: Span, kind: &'static Kind, path: String) -> Place<'p> {
-        Place { node, kind, path, named, mistakes: &mut *self.mistakes, shown: Shown::Nothing }
+    fn inside<'p>(
+        &'p mut self,
+        node: &'p TreeNode,
+        named: SourceSpan,
+        kind: &'static ValueKind,
+        path: String,
+    ) -> FieldPlace<'p> {
+        FieldPlace { node, kind, path, named, mistakes: &mut *self.mistakes, shown: ShownValue::Nothing }
     }
 
     /// Reads a mapping with known fields.
-    pub fn section<T>(&mut self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
-        let Kind::Section(section) = self.kind else { unreachable!("the table has no section at {}", self.path) };
-        let mut fields = Fields::open(self, section)?;
+    pub fn section<T>(&mut self, read: impl FnOnce(&mut MappingFields<'_>) -> Option<T>) -> Option<T> {
+        let ValueKind::Section(section) = self.kind else { unreachable!("the table has no section at {}", self.path) };
+        let mut fields = MappingFields::open(self, section)?;
         let value = read(&mut fields);
-        self.shown = Shown::Mapping(std::mem::take(&mut fields.shown));
+        self.shown = ShownValue::Mapping(std::mem::take(&mut fields.shown));
         value
     }
 
     /// The scalar that stands here, of whatever type.
-    pub fn scalar(&mut self) -> Option<&Scalar> {
+    pub fn scalar(&mut self) -> Option<&TreeScalar> {
         match &self.node.value {
-            Value::Scalar(Scalar { form: Form::Unknown, .. }) => None,
-            Value::Scalar(scalar) => {
+            TreeValue::Scalar(TreeScalar { form: ScalarForm::Unknown, .. }) => None,
+            TreeValue::Scalar(scalar) => {
                 self.shown = shown_scalar(scalar, self.is_secret());
                 Some(scalar)
             }
@@ -223,8 +229,8 @@ impl Place<'_> {
 
     /// The text that stands here. A number or truth value is none, unless it came from the environment.
     pub fn text(&mut self) -> Option<&str> {
-        if let Value::Scalar(scalar) = &self.node.value
-            && scalar.form == Form::Plain
+        if let TreeValue::Scalar(scalar) = &self.node.value
+            && scalar.form == ScalarForm::Plain
             && scalar_type(&scalar.text) != ScalarType::Text
         {
             self.wrong_type();
@@ -235,7 +241,7 @@ impl Place<'_> {
 
     /// The plain scalar that stands here. A quoted text is none.
     pub fn plain(&mut self) -> Option<&str> {
-        if let Value::Scalar(Scalar { form: Form::Quoted, .. }) = &self.node.value {
+        if let TreeValue::Scalar(TreeScalar { form: ScalarForm::Quoted, .. }) = &self.node.value {
             self.wrong_type();
             return None;
         }
@@ -257,10 +263,10 @@ impl Place<'_> {
         self.refuse_for(&expected);
     }
 
-    /// As [`Place::refuse`], with words of the caller for what would be right.
+    /// As [`FieldPlace::refuse`], with words of the caller for what would be right.
     pub fn refuse_for(&mut self, expected: &str) {
         let problem = match &self.node.value {
-            Value::Scalar(scalar) if !self.is_secret() => format!("`{}` does not fit", scalar.text),
+            TreeValue::Scalar(scalar) if !self.is_secret() => format!("`{}` does not fit", scalar.text),
             _ => "the value does not fit".to_owned(),
         };
         self.add(&problem, expected);
@@ -269,7 +275,7 @@ impl Place<'_> {
     /// Records that the value lies outside its field's bounds.
     pub fn out_of_range(&mut self) {
         let problem = match &self.node.value {
-            Value::Scalar(scalar) if !self.is_secret() => format!("`{}` is out of range", scalar.text),
+            TreeValue::Scalar(scalar) if !self.is_secret() => format!("`{}` is out of range", scalar.text),
             _ => "the value is out of range".to_owned(),
         };
         let expected = self.kind.expected();
@@ -287,12 +293,12 @@ impl Place<'_> {
 
     /// Records that what stands here is of another type than its field.
     pub fn wrong_type(&mut self) {
-        if let Value::Scalar(Scalar { form: Form::Unknown, .. }) = &self.node.value {
+        if let TreeValue::Scalar(TreeScalar { form: ScalarForm::Unknown, .. }) = &self.node.value {
             return;
         }
         let problem = format!("wrong type: {}", describe(self.node, self.is_secret()));
         let mut expected = self.kind.expected();
-        if let Value::Scalar(Scalar { text, form: Form::Plain }) = &self.node.value
+        if let TreeValue::Scalar(TreeScalar { text, form: ScalarForm::Plain }) = &self.node.value
             && self.kind.takes_text()
             && !self.is_secret()
         {
@@ -304,7 +310,7 @@ impl Place<'_> {
     /// Records what is wrong with the entry `name` of the mapping at this place.
     pub fn add_below(&mut self, name: &str, problem: &str, expected: &str) {
         let entry = match &self.node.value {
-            Value::Mapping(entries) => entries.iter().find(|entry| entry.key == name),
+            TreeValue::Mapping(entries) => entries.iter().find(|entry| entry.key == name),
             _ => None,
         };
         let span = entry.map_or(self.node.span, |entry| entry.key_span);
@@ -313,19 +319,21 @@ impl Place<'_> {
 
     fn is_secret(&self) -> bool {
         match self.kind {
-            Kind::Secret => true,
-            Kind::Property => is_sensitive(&self.path),
+            ValueKind::Secret => true,
+            ValueKind::Property => is_sensitive(&self.path),
             // A URL may carry a password before its host.
-            Kind::Url => matches!(&self.node.value, Value::Scalar(scalar) if scalar.text.contains('@')),
+            ValueKind::Url => matches!(&self.node.value, TreeValue::Scalar(scalar) if scalar.text.contains('@')),
             _ => false,
         }
     }
 }
 
-impl<T: Read> Read for Vec<T> {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        let Kind::List { of, min_items } = place.kind else { unreachable!("the table has no list at {}", place.path) };
-        let Value::Sequence(items) = &place.node.value else {
+impl<T: ReadValue> ReadValue for Vec<T> {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        let ValueKind::List { of, min_items } = place.kind else {
+            unreachable!("the table has no list at {}", place.path)
+        };
+        let TreeValue::Sequence(items) = &place.node.value else {
             place.wrong_type();
             return None;
         };
@@ -341,17 +349,17 @@ impl<T: Read> Read for Vec<T> {
             values.push(T::read(&mut item));
             shown.push(item.shown);
         }
-        place.shown = Shown::List(shown);
+        place.shown = ShownValue::List(shown);
         values.into_iter().collect()
     }
 }
 
-impl<T: Read> Read for BTreeMap<String, T> {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        let Kind::Map { of, .. } = place.kind else { unreachable!("the table has no map at {}", place.path) };
+impl<T: ReadValue> ReadValue for BTreeMap<String, T> {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        let ValueKind::Map { of, .. } = place.kind else { unreachable!("the table has no map at {}", place.path) };
         let entries = match &place.node.value {
-            Value::Mapping(entries) => entries.as_slice(),
-            Value::Null => &[],
+            TreeValue::Mapping(entries) => entries.as_slice(),
+            TreeValue::Null => &[],
             _ => {
                 place.wrong_type();
                 return None;
@@ -359,22 +367,22 @@ impl<T: Read> Read for BTreeMap<String, T> {
         };
         let mut values = Vec::new();
         let mut shown = Vec::new();
-        for Entry { key, key_span, value: node } in entries {
+        for MappingEntry { key, key_span, value: node } in entries {
             let path = join(&place.path, key);
             let mut item = place.inside(node, *key_span, of, path);
             values.push(T::read(&mut item).map(|value| (key.clone(), value)));
             shown.push((key.clone(), item.shown));
         }
-        place.shown = Shown::Mapping(shown);
+        place.shown = ShownValue::Mapping(shown);
         values.into_iter().collect()
     }
 }
 
 /// The default as a node that stands where the field is missing.
-fn default_node(text: &str, at: Span) -> Node {
+fn default_node(text: &str, at: SourceSpan) -> TreeNode {
     let node =
         tree::parse(text, &mut Mistakes::default()).expect("every default of the table is YAML, which a test checks");
-    Node { span: at, value: node.value }
+    TreeNode { span: at, value: node.value }
 }
 
 /// `path.name`; names that are no plain words are put into quotes.
@@ -385,25 +393,25 @@ pub fn join(path: &str, name: &str) -> String {
 }
 
 /// The most similar name of the table, or all names.
-fn expected_instead(name: &str, section: &Section) -> String {
+fn expected_instead(name: &str, section: &TableSection) -> String {
     let similar =
-        |field: &&Field| strsim::damerau_levenshtein(name, field.name) * 3 <= name.len().max(field.name.len());
-    let nearest = |field: &&Field| strsim::damerau_levenshtein(name, field.name);
+        |field: &&TableField| strsim::damerau_levenshtein(name, field.name) * 3 <= name.len().max(field.name.len());
+    let nearest = |field: &&TableField| strsim::damerau_levenshtein(name, field.name);
     match section.fields.iter().filter(similar).min_by_key(nearest) {
         Some(field) => format!("did you mean `{}`?", field.name),
         None => format!("one of {}", section.fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ")),
     }
 }
 
-fn describe(node: &Node, secret: bool) -> String {
+fn describe(node: &TreeNode, secret: bool) -> String {
     match &node.value {
-        Value::Null => "no value".into(),
-        Value::Sequence(_) => "a list".into(),
-        Value::Mapping(_) => "a mapping".into(),
-        Value::Scalar(scalar) => {
+        TreeValue::Null => "no value".into(),
+        TreeValue::Sequence(_) => "a list".into(),
+        TreeValue::Mapping(_) => "a mapping".into(),
+        TreeValue::Scalar(scalar) => {
             let kind = match (scalar.form, scalar_type(&scalar.text)) {
-                (Form::Plain, ScalarType::Number) => "the number",
-                (Form::Plain, ScalarType::Truth) => "the truth value",
+                (ScalarForm::Plain, ScalarType::Number) => "the number",
+                (ScalarForm::Plain, ScalarType::Truth) => "the truth value",
                 _ => "the text",
             };
             if secret { kind.replace("the", "a") } else { format!("{kind} `{}`", scalar.text) }
@@ -411,13 +419,13 @@ fn describe(node: &Node, secret: bool) -> String {
     }
 }
 
-fn shown_scalar(scalar: &Scalar, secret: bool) -> Shown {
+fn shown_scalar(scalar: &TreeScalar, secret: bool) -> ShownValue {
     if secret {
-        return Shown::Scalar(MASK.into());
+        return ShownValue::Scalar(MASK.into());
     }
     let typed = match (scalar.form, scalar_type(&scalar.text)) {
-        (Form::Plain, ScalarType::Number | ScalarType::Truth) => serde_json::from_str(&scalar.text).ok(),
+        (ScalarForm::Plain, ScalarType::Number | ScalarType::Truth) => serde_json::from_str(&scalar.text).ok(),
         _ => None,
     };
-    Shown::Scalar(typed.unwrap_or_else(|| scalar.text.as_str().into()))
+    ShownValue::Scalar(typed.unwrap_or_else(|| scalar.text.as_str().into()))
 }

@@ -7,10 +7,10 @@ use federation_core::locality::Locality;
 use federation_core::namespaces::Namespaces;
 use federation_core::pattern::{ConfigPattern, ServicePattern};
 
-use crate::reader::{Fields, Place, Read};
+use crate::reader::{FieldPlace, MappingFields, ReadValue};
 
-impl Read for Locality {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for Locality {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let region = place_name(fields, "region");
             let zone = place_name(fields, "zone");
@@ -29,7 +29,7 @@ impl Read for Locality {
 }
 
 /// A name of a place, unless it is left out: compared with those of others, so that blanks around it or a slash in it would make it another's.
-fn place_name(fields: &mut Fields<'_>, name: &'static str) -> Option<Option<Arc<str>>> {
+fn place_name(fields: &mut MappingFields<'_>, name: &'static str) -> Option<Option<Arc<str>>> {
     let Some(text) = fields.maybe::<String>(name)? else { return Some(None) };
     let problem = match &*text {
         "" => "an empty text",
@@ -41,8 +41,8 @@ fn place_name(fields: &mut Fields<'_>, name: &'static str) -> Option<Option<Arc<
     None
 }
 
-impl Read for ServicePattern {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for ServicePattern {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let namespace = fields.get("namespace");
             let group = fields.get("group");
@@ -52,8 +52,8 @@ impl Read for ServicePattern {
     }
 }
 
-impl Read for ConfigPattern {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for ConfigPattern {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let namespace = fields.get("namespace");
             let group = fields.get("group");
@@ -63,9 +63,9 @@ impl Read for ConfigPattern {
     }
 }
 
-impl Read for Namespaces {
+impl ReadValue for Namespaces {
     /// Two local namespaces of one name would mix their services, where the same name may mean two things.
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         let names = BTreeMap::<String, String>::read(place)?;
         let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
         let mistakes_before = place.mistakes.count();

@@ -5,29 +5,29 @@ use std::time::Duration;
 
 /// The fields of one mapping.
 #[derive(Debug)]
-pub struct Section {
+pub struct TableSection {
     /// What the section is for, as a sentence.
     pub about: &'static str,
     /// Its fields in the order in which they are shown.
-    pub fields: &'static [Field],
+    pub fields: &'static [TableField],
 }
 
 /// One field.
 #[derive(Debug)]
-pub struct Field {
+pub struct TableField {
     /// Its name.
     pub name: &'static str,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Whether it may be left out, and what then.
-    pub presence: Presence,
+    pub presence: FieldPresence,
     /// What it means, and why the default is what it is, in sentences.
     pub about: &'static str,
 }
 
 /// Whether a field may be left out.
 #[derive(Debug)]
-pub enum Presence {
+pub enum FieldPresence {
     /// It must be there.
     Required,
     /// It may be left out, which has the stated meaning.
@@ -38,7 +38,7 @@ pub enum Presence {
 
 /// What a field holds.
 #[derive(Debug)]
-pub enum Kind {
+pub enum ValueKind {
     /// Any text.
     Text,
     /// A text that is never shown.
@@ -93,11 +93,11 @@ pub enum Kind {
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A mapping with known fields.
-    Section(&'static Section),
+    Section(&'static TableSection),
     /// A list.
     List {
         /// What each item is.
-        of: &'static Kind,
+        of: &'static ValueKind,
         /// The least number of items.
         min_items: usize,
     },
@@ -106,7 +106,7 @@ pub enum Kind {
         /// What the names are, in words.
         keys: &'static str,
         /// What the values are.
-        of: &'static Kind,
+        of: &'static ValueKind,
     },
     /// A scalar of whatever type, kept as text, shown unless its name says that it is secret.
     Property,
@@ -114,15 +114,15 @@ pub enum Kind {
     Reserved,
 }
 
-impl Section {
+impl TableSection {
     /// The field of this name.
     #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'static Field> {
+    pub fn field(&self, name: &str) -> Option<&'static TableField> {
         self.fields.iter().find(|field| field.name == name)
     }
 }
 
-impl Kind {
+impl ValueKind {
     /// Whether the digits of a number would do as well if they were quoted.
     #[must_use]
     pub fn takes_text(&self) -> bool {

@@ -11,9 +11,9 @@ use federation_core::pattern::Glob;
 use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
-use crate::reader::{Place, Read};
+use crate::reader::{FieldPlace, ReadValue};
 use crate::secret::Secret;
-use crate::table::Kind;
+use crate::table::ValueKind;
 
 /// Where to connect to: a host name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,7 +49,7 @@ impl fmt::Display for HostPort {
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bytes(pub u64);
+pub struct ByteCount(pub u64);
 
 /// A number from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -57,55 +57,55 @@ pub struct Ratio(pub f64);
 
 /// Nothing: the value of a field that is reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reserved;
+pub struct ReservedValue;
 
 /// A scalar of whatever type as text.
-pub struct Property(pub String);
+pub struct PropertyText(pub String);
 
 /// A text that names the levels to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(pub String);
 
-impl Read for String {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for String {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         match place.kind {
-            Kind::TopicPrefix => place.parse(topic_prefix),
-            Kind::ContextPath => place.parse(context_path),
+            ValueKind::TopicPrefix => place.parse(topic_prefix),
+            ValueKind::ContextPath => place.parse(context_path),
             _ => place.text().map(str::to_owned),
         }
     }
 }
 
-impl Read for Secret {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for Secret {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.text().map(|text| Self::new(text.to_owned()))
     }
 }
 
-impl Read for Property {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for PropertyText {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.scalar().map(|scalar| Self(scalar.text.clone()))
     }
 }
 
-impl Read for Reserved {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        use crate::tree::Value;
+impl ReadValue for ReservedValue {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        use crate::tree::TreeValue;
         match &place.node.value {
-            Value::Null => {}
-            Value::Sequence(items) if items.is_empty() => {}
+            TreeValue::Null => {}
+            TreeValue::Sequence(items) if items.is_empty() => {}
             _ => {
                 place.add("not available yet", &place.kind.expected());
                 return None;
             }
         }
-        place.shown = crate::reader::Shown::List(Vec::new());
+        place.shown = crate::reader::ShownValue::List(Vec::new());
         Some(Self)
     }
 }
 
-impl Read for bool {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for bool {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         let flag = match place.plain()?.to_ascii_lowercase().as_str() {
             "true" => Some(true),
             "false" => Some(false),
@@ -120,8 +120,8 @@ impl Read for bool {
 
 macro_rules! read_count {
     ($($number:ty),*) => {$(
-        impl Read for $number {
-            fn read(place: &mut Place<'_>) -> Option<Self> {
+        impl ReadValue for $number {
+            fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
                 let count = count(place)?;
                 Some(Self::try_from(count).expect("the table's bounds lie within the type's, which a test checks"))
             }
@@ -131,8 +131,8 @@ macro_rules! read_count {
 
 read_count!(u16, u32, u64);
 
-impl Read for Ratio {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for Ratio {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         let Ok(number) = place.plain()?.parse::<f64>() else {
             place.wrong_type();
             return None;
@@ -145,9 +145,9 @@ impl Read for Ratio {
     }
 }
 
-impl Read for Duration {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        let Kind::Duration { min, max } = place.kind else { unreachable!("no duration at {}", place.path) };
+impl ReadValue for Duration {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        let ValueKind::Duration { min, max } = place.kind else { unreachable!("no duration at {}", place.path) };
         let duration = place.parse(parse_duration)?;
         if !(*min..=*max).contains(&duration) {
             place.out_of_range();
@@ -157,9 +157,9 @@ impl Read for Duration {
     }
 }
 
-impl Read for Bytes {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        let Kind::Bytes { min, max } = place.kind else { unreachable!("no size at {}", place.path) };
+impl ReadValue for ByteCount {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        let ValueKind::Bytes { min, max } = place.kind else { unreachable!("no size at {}", place.path) };
         let bytes = place.parse(bytes)?;
         if !(*min..=*max).contains(&bytes) {
             place.out_of_range();
@@ -169,40 +169,40 @@ impl Read for Bytes {
     }
 }
 
-impl Read for HostPort {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for HostPort {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.parse(Self::parse)
     }
 }
 
-impl Read for AdvertisedAddress {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for AdvertisedAddress {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.parse(|text| text.parse().ok())
     }
 }
 
-impl Read for SocketAddr {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for SocketAddr {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.parse(|text| text.parse().ok())
     }
 }
 
-impl Read for PathBuf {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for PathBuf {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.parse(|text| (!text.is_empty() && !text.contains('\0')).then(|| text.into()))
     }
 }
 
-impl Read for Url {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for Url {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         let fits = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.password().is_none();
         place.parse(|text| text.parse().ok().filter(fits))
     }
 }
 
-impl Read for Glob {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        if !matches!(place.kind, Kind::GlobOrEmpty) && place.text()?.is_empty() {
+impl ReadValue for Glob {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        if !matches!(place.kind, ValueKind::GlobOrEmpty) && place.text()?.is_empty() {
             place.add("an empty pattern would match nothing", &place.kind.expected());
             return None;
         }
@@ -210,20 +210,20 @@ impl Read for Glob {
     }
 }
 
-impl Read for ClusterId {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for ClusterId {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.parse(|text| text.parse().ok())
     }
 }
 
-impl Read for FederationId {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for FederationId {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.parse(|text| text.parse().ok())
     }
 }
 
-impl Read for LogFilter {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for LogFilter {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.parse(|text| text.parse().ok())
     }
 }
@@ -236,16 +236,16 @@ impl std::str::FromStr for LogFilter {
     }
 }
 
-impl Place<'_> {
+impl FieldPlace<'_> {
     /// The index of the word that stands here among the table's.
     pub fn choice(&mut self) -> Option<&'static str> {
-        let Kind::Choice(words) = self.kind else { unreachable!("no choice at {}", self.path) };
+        let ValueKind::Choice(words) = self.kind else { unreachable!("no choice at {}", self.path) };
         self.parse(|text| words.iter().find(|word| **word == text).copied())
     }
 }
 
-fn count(place: &mut Place<'_>) -> Option<u64> {
-    let Kind::Count { min, max } = place.kind else { unreachable!("no count at {}", place.path) };
+fn count(place: &mut FieldPlace<'_>) -> Option<u64> {
+    let ValueKind::Count { min, max } = place.kind else { unreachable!("no count at {}", place.path) };
     let text = place.plain()?;
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

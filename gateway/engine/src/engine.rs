@@ -24,7 +24,7 @@ mod thread;
 
 use std::sync::Arc;
 
-use federation_core::federation::{Changed, Federation, OriginSnapshot};
+use federation_core::federation::{Federation, OriginSnapshot, ViewChanges};
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::input::{Effect, Input, LogInput};
 use federation_core::time::{Millis, Mono, Now};
@@ -32,19 +32,19 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use federation_ports::fault::EngineStuck;
-use federation_ports::inbox::{INBOX_CAPACITY, LocalNacos, Log, News};
+use federation_ports::inbox::{EngineNews, INBOX_CAPACITY, LocalNacos, LogWriter};
 use federation_ports::metrics::EngineMetrics;
 use federation_ports::trouble::TroubleBoard;
 use federation_view::view::{ClusterTable, ViewChange, ViewWriter};
 
 use self::commands::Asked;
-pub use self::commands::Waiting;
+pub use self::commands::OrderWaiter;
 use self::read_back::ReadBack;
 use self::status::Startup;
 pub use self::thread::{EngineEnded, EngineThread};
-use crate::recording::Recorder;
-use federation_ports::clock::Clock;
-use federation_ports::commands::{Command, CommandQueue};
+use crate::recording::StepRecorder;
+use federation_ports::clock::ProcessClock;
+use federation_ports::commands::{CommandQueue, EngineCommand};
 use federation_ports::facts::FactSource;
 use federation_ports::trace;
 
@@ -63,14 +63,14 @@ const KEEP_ORDERS_WITHIN: Millis = Millis::from_secs(2);
 
 /// How long a turn goes on beginning things.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct TurnPace {
     /// No further news is taken in after so long.
     take_in: Millis,
     /// No further value is built for the view after so long: the rest is the next turn's, before any news.
     show: Millis,
 }
 
-impl Default for Pace {
+impl Default for TurnPace {
     /// A fiftieth of a second each: a person or a health check sees nothing of it, and it is long against what a turn costs beside
     /// its work (some 10 µs), so that a backlog is worked off as fast as without a bound.
     fn default() -> Self {
@@ -90,11 +90,11 @@ pub struct Engine {
     /// The state.
     pub core: Federation,
     /// What it reads time from.
-    pub clock: Clock,
+    pub clock: ProcessClock,
     /// How long its turns are.
-    pub pace: Pace,
+    pub pace: TurnPace,
     /// Where it writes facts.
-    pub log: Box<dyn Log>,
+    pub log: Box<dyn LogWriter>,
     /// What it asks about the local registry.
     pub nacos: Box<dyn LocalNacos>,
     /// Where answers come from.
@@ -112,17 +112,17 @@ pub struct Engine {
     /// A fault that a test asked for.
     pub fault: Option<EngineStuck>,
     /// Where it writes down what it is told, if somebody wants that.
-    pub recorder: Option<Recorder>,
+    pub recorder: Option<StepRecorder>,
     /// Who waits for answers to orders; nobody at first.
-    pub waiting: Waiting,
+    pub waiting: OrderWaiter,
 }
 
 /// Why a turn begins.
 enum Occasion {
     /// Somebody ordered something.
-    Order(Command),
+    Order(EngineCommand),
     /// The first of the news that wait.
-    News(News),
+    News(EngineNews),
     /// Time passed, or something is left to be shown.
     Due,
 }
@@ -144,7 +144,7 @@ struct Left {
 }
 
 impl Left {
-    fn add(&mut self, changed: Changed) {
+    fn add(&mut self, changed: ViewChanges) {
         self.services.extend(changed.services);
         self.configs.extend(changed.configs);
     }
@@ -157,7 +157,7 @@ impl Left {
 impl Engine {
     /// Runs until `stop`, then says so in the log. Ends early only if nobody can send news any more. Blocks its thread for as long as
     /// its work takes: see [`Engine::start`].
-    async fn run(mut self, mut inbox: mpsc::Receiver<News>, stop: CancellationToken) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<EngineNews>, stop: CancellationToken) {
         let mut course = Course {
             startup: Startup::default(),
             read_back: ReadBack::new(self.core.identity(), self.metrics.published.clone()),
@@ -176,7 +176,7 @@ impl Engine {
     /// `None`: it is over.
     async fn await_occasion(
         &mut self,
-        inbox: &mut mpsc::Receiver<News>,
+        inbox: &mut mpsc::Receiver<EngineNews>,
         stop: &CancellationToken,
         course: &Course,
     ) -> Option<Occasion> {
@@ -195,7 +195,7 @@ impl Engine {
         }
     }
 
-    fn turn(&mut self, occasion: Occasion, inbox: &mut mpsc::Receiver<News>, course: &mut Course) {
+    fn turn(&mut self, occasion: Occasion, inbox: &mut mpsc::Receiver<EngineNews>, course: &mut Course) {
         self.view.turned();
         if let Some(fault) = &mut self.fault {
             fault.strike(self.clock.mono());
@@ -226,8 +226,8 @@ impl Engine {
     /// Up to a batch of news, as long as the turn's pace allows another.
     fn take_in_what_waits(
         &mut self,
-        first: News,
-        inbox: &mut mpsc::Receiver<News>,
+        first: EngineNews,
+        inbox: &mut mpsc::Receiver<EngineNews>,
         read_back: &mut ReadBack,
         traces: &mut Vec<tracing::Span>,
     ) {
@@ -252,7 +252,7 @@ impl Engine {
         }
     }
 
-    fn take_in(&mut self, news: News) -> Option<tracing::Span> {
+    fn take_in(&mut self, news: EngineNews) -> Option<tracing::Span> {
         let span = trace::span_of(&news.input, news.traceparent.as_deref());
         let traceparent = span.as_ref().and_then(trace::traceparent);
         let input = match (news.input, news.asked) {
@@ -287,7 +287,7 @@ impl Engine {
         self.view.turned();
     }
 
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: EngineCommand) {
         let Some(Asked { order, done }) = self.waiting.take(command) else { return };
         self.step(Input::Order(order), None);
         if let Some(done) = done {
@@ -349,6 +349,6 @@ impl Engine {
     }
 }
 
-fn inbox_room(inbox: &mpsc::Receiver<News>) -> usize {
+fn inbox_room(inbox: &mpsc::Receiver<EngineNews>) -> usize {
     inbox.capacity()
 }

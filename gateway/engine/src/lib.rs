@@ -4,4 +4,4 @@ pub mod engine;
 pub mod recording;
 pub mod snapshot_file;
 
-pub use self::engine::{Engine, EngineEnded, EngineThread, Pace};
+pub use self::engine::{Engine, EngineEnded, EngineThread, TurnPace};

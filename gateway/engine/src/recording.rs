@@ -1,6 +1,6 @@
 //! Everything that the state machine was told, in a file: for a bug report, from which what happened happens again.
 //!
-//! Form: JSON lines. The first is the [`Beginning`], each further one a [`Step`]: the time, the input, and a digest of the effects that followed.
+//! Form: JSON lines. The first is the [`RecordingBeginning`], each further one a [`RecordedStep`]: the time, the input, and a digest of the effects that followed.
 //! The state machine takes its chance and its time from outside, so a program of the same version has the same effects: [`replay`] says
 //! where it has others. Names, addresses and the contents of config items are in the file; only its owner may read it.
 
@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use federation_codec::record;
-use federation_core::federation::{Federation, OriginSnapshot, Settings};
+use federation_core::federation::{Federation, FederationSettings, OriginSnapshot};
 use federation_core::id::ClusterId;
 use federation_core::input::{Effect, Input};
 use federation_core::time::Now;
@@ -22,22 +22,22 @@ const MOST_BYTES: u64 = 1 << 30;
 
 /// What a state machine began with.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Beginning {
+pub struct RecordingBeginning {
     /// Of the program that recorded.
     pub version: String,
     /// As the configuration gave them, with the seed.
-    pub settings: Settings,
+    pub settings: FederationSettings,
     /// What was known from the last time.
     pub snapshot: Vec<OriginSnapshot>,
     /// Clusters that did not count.
     pub excluded: BTreeSet<ClusterId>,
 }
 
-impl Beginning {
+impl RecordingBeginning {
     /// A state machine that begins so.
     #[must_use]
     pub fn begin(self) -> Federation {
-        let mut core = Federation::new(Settings { digest: record::digest_of, ..self.settings });
+        let mut core = Federation::new(FederationSettings { digest: record::digest_of, ..self.settings });
         if !self.snapshot.is_empty() {
             core.restore(self.snapshot);
         }
@@ -47,7 +47,7 @@ impl Beginning {
 
 /// One step.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Step {
+pub struct RecordedStep {
     /// When.
     pub now: Now,
     /// What was told.
@@ -58,19 +58,19 @@ pub struct Step {
 
 /// Writes steps down.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct StepRecorder {
     path: PathBuf,
     /// `None` once it is full, or the disk is.
     file: Option<BufWriter<File>>,
     written: u64,
 }
 
-impl Recorder {
+impl StepRecorder {
     /// Begins a new file in `folder`, named by the cluster and this start's number.
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn begin(folder: &Path, beginning: &Beginning) -> io::Result<Self> {
+    pub fn begin(folder: &Path, beginning: &RecordingBeginning) -> io::Result<Self> {
         let identity = &beginning.settings.identity;
         let path = folder.join(format!("{}-{:08x}.inputs", identity.cluster, identity.nonce));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
@@ -85,7 +85,7 @@ impl Recorder {
         if self.file.is_none() {
             return;
         }
-        let step = Step { now, input, effects: digest(effects) };
+        let step = RecordedStep { now, input, effects: digest(effects) };
         let ended = match self.write(&step) {
             Ok(()) if self.written < MOST_BYTES => return,
             Ok(()) => format!("{MOST_BYTES} bytes are enough"),
@@ -106,7 +106,7 @@ impl Recorder {
 
 /// What a replay found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Replayed {
+pub struct ReplayOutcome {
     /// Steps that were repeated.
     pub steps: u64,
     /// Of these, those with an effect.
@@ -140,16 +140,17 @@ pub enum NoReplay {
 ///
 /// # Errors
 /// See [`NoReplay`].
-pub fn replay(path: &Path) -> Result<Replayed, NoReplay> {
+pub fn replay(path: &Path) -> Result<ReplayOutcome, NoReplay> {
     let mut lines = BufReader::new(File::open(path)?).lines().peekable();
     let first = lines.next().ok_or(NoReplay::Empty)??;
-    let beginning: Beginning = serde_json::from_str(&first).map_err(|error| NoReplay::Line { line: 1, error })?;
+    let beginning: RecordingBeginning =
+        serde_json::from_str(&first).map_err(|error| NoReplay::Line { line: 1, error })?;
     let mut core = beginning.begin();
-    let mut replayed = Replayed::default();
+    let mut replayed = ReplayOutcome::default();
     let mut line = 1;
     while let Some(text) = lines.next() {
         line += 1;
-        let step: Step = match serde_json::from_str(&text?) {
+        let step: RecordedStep = match serde_json::from_str(&text?) {
             Ok(step) => step,
             Err(error) if error.is_eof() && lines.peek().is_none() => break,
             Err(error) => return Err(NoReplay::Line { line, error }),
@@ -176,11 +177,11 @@ fn digest(effects: &[Effect]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use federation_core::federation::Import;
+    use federation_core::federation::ImportRules;
     use federation_core::input::{LocalInput, ReplicaIdentity};
-    use federation_core::local::service::Patience;
+    use federation_core::local::service::RemovalPatience;
     use federation_core::log::control::Descriptor;
-    use federation_core::pattern::Selection;
+    use federation_core::pattern::NameSelection;
     use federation_core::pulse::FreshnessSettings;
     use federation_core::routing::Damping;
     use federation_core::seed::Seed;
@@ -188,8 +189,8 @@ mod tests {
 
     use super::*;
 
-    fn beginning() -> Beginning {
-        let settings = Settings {
+    fn beginning() -> RecordingBeginning {
+        let settings = FederationSettings {
             identity: ReplicaIdentity {
                 cluster: "a".parse().unwrap(),
                 nonce: 7,
@@ -197,22 +198,22 @@ mod tests {
                 advertised: "".into(),
             },
             descriptor: Descriptor { partitions: 2, generation: 1, reads_schema: 2, ..Descriptor::default() },
-            patience: Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
+            patience: RemovalPatience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
             beat: Millis::from_secs(1),
             freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
             damping: Damping::default(),
             guard: federation_core::guard::GuardSettings::default(),
-            export: Selection::everything(),
-            import: Import::everything(),
+            export: NameSelection::everything(),
+            import: ImportRules::everything(),
             digest: record::digest_of,
             seed: Seed(u64::MAX),
         };
-        Beginning { version: "0".into(), settings, snapshot: Vec::new(), excluded: BTreeSet::new() }
+        RecordingBeginning { version: "0".into(), settings, snapshot: Vec::new(), excluded: BTreeSet::new() }
     }
 
     /// A recording of three steps, the second of which has effects.
     fn recorded(folder: &Path) -> PathBuf {
-        let mut recorder = Recorder::begin(folder, &beginning()).unwrap();
+        let mut recorder = StepRecorder::begin(folder, &beginning()).unwrap();
         let mut core = beginning().begin();
         let found = LocalInput::Discovered(federation_core::id::ServiceKey::new("public", "G", "s"));
         for (at, input) in [(1, Input::Local(LocalInput::Connected)), (2, Input::Local(found)), (3, Input::Look)] {
@@ -227,7 +228,7 @@ mod tests {
     fn a_recording_has_its_effects_again_and_a_changed_one_says_where_it_differs() {
         let folder = tempfile::tempdir().unwrap();
         let path = recorded(folder.path());
-        assert_eq!(replay(&path).unwrap(), Replayed { steps: 3, with_effects: 1, differs_at: None });
+        assert_eq!(replay(&path).unwrap(), ReplayOutcome { steps: 3, with_effects: 1, differs_at: None });
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("Connected", "Answered").replace("public", "prod")).unwrap();
         assert_eq!(replay(&path).unwrap().differs_at, Some(3));

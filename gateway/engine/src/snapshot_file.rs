@@ -2,9 +2,9 @@
 //!
 //! Two generations are kept; one that cannot be read, or is of another cluster, is set aside for the older one, and never believed in part.
 
-use federation_codec::snapshot::{self, NAMELESS_VERSION, NoSnapshot, Snapshot};
+use federation_codec::snapshot::{self, NAMELESS_VERSION, NoSnapshot, SnapshotContent};
 use federation_core::federation::OriginSnapshot;
-use federation_storage::{Aside, Folder, Owner, Place, StorageError};
+use federation_storage::{AsideReason, FolderOwner, StorageError, StorageFolder, StoragePlace};
 
 /// The newest generation.
 pub const NEWEST: &str = "snapshot";
@@ -14,7 +14,7 @@ const MOST_BYTES: u64 = 4 << 30;
 
 /// Why a generation is not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum UnusableGeneration {
     /// It cannot be read.
     #[error(transparent)]
     NoSnapshot(#[from] NoSnapshot),
@@ -33,7 +33,7 @@ pub enum Unusable {
 ///
 /// # Errors
 /// If the directory cannot be made or written; the generations before are untouched, or the newest of them is the older one now.
-pub fn write(place: &Place, origins: &[OriginSnapshot]) -> Result<(), StorageError> {
+pub fn write(place: &StoragePlace, origins: &[OriginSnapshot]) -> Result<(), StorageError> {
     let folder = place.to_write()?;
     let staged = folder.stage(NEWEST, &snapshot::encode(&place.owner().map(name_of).unwrap_or_default(), origins))?;
     folder.rename(NEWEST, OLDER)?;
@@ -43,7 +43,7 @@ pub fn write(place: &Place, origins: &[OriginSnapshot]) -> Result<(), StorageErr
 
 /// Reads the newest generation that can be used; `None` if there is none. One that cannot is logged and set aside. Blocks.
 #[must_use]
-pub fn read(place: &Place) -> Option<Vec<OriginSnapshot>> {
+pub fn read(place: &StoragePlace) -> Option<Vec<OriginSnapshot>> {
     let folder = match place.to_read() {
         Ok(folder) => folder?,
         Err(error) => {
@@ -62,16 +62,16 @@ pub fn read(place: &Place) -> Option<Vec<OriginSnapshot>> {
 
 /// The generations of a folder that can be read, the newest first, whosever they are. Blocks.
 #[must_use]
-pub fn generations(folder: &Folder) -> Vec<Snapshot> {
+pub fn generations(folder: &StorageFolder) -> Vec<SnapshotContent> {
     [NEWEST, OLDER].into_iter().filter_map(|name| read_generation(folder, name).ok().flatten()).collect()
 }
 
-fn pass_over<T>(folder: &Folder, name: &str, reason: &Unusable) -> Option<T> {
+fn pass_over<T>(folder: &StorageFolder, name: &str, reason: &UnusableGeneration) -> Option<T> {
     let path = folder.file(name);
     // What the disk did not give may be good: it stays.
     let aside = match reason {
-        Unusable::File(StorageError::Io { .. }) => Ok("where it is".to_owned()),
-        _ => folder.set_aside(name, Aside::Refused),
+        UnusableGeneration::File(StorageError::Io { .. }) => Ok("where it is".to_owned()),
+        _ => folder.set_aside(name, AsideReason::Refused),
     };
     let aside = aside.unwrap_or_else(|error| error.told());
     tracing::warn!(path = %path.display(), %reason, set_aside = aside, "snapshot refused");
@@ -79,20 +79,20 @@ fn pass_over<T>(folder: &Folder, name: &str, reason: &Unusable) -> Option<T> {
 }
 
 /// What was known, if it is the own cluster's.
-fn judged(generation: Snapshot, place: &Place) -> Result<Vec<OriginSnapshot>, Unusable> {
+fn judged(generation: SnapshotContent, place: &StoragePlace) -> Result<Vec<OriginSnapshot>, UnusableGeneration> {
     match (generation.owner, place.owner()) {
-        (Some(found), Some(own)) if found != name_of(own) => Err(Unusable::OfAnother(found)),
-        (None, Some(_)) if !place.takes_nameless_files() => Err(Unusable::Nameless),
+        (Some(found), Some(own)) if found != name_of(own) => Err(UnusableGeneration::OfAnother(found)),
+        (None, Some(_)) if !place.takes_nameless_files() => Err(UnusableGeneration::Nameless),
         _ => Ok(generation.origins),
     }
 }
 
-fn name_of(owner: &Owner) -> String {
+fn name_of(owner: &FolderOwner) -> String {
     format!("{}/{}", owner.federation, owner.cluster)
 }
 
-fn read_generation(folder: &Folder, name: &str) -> Result<Option<Snapshot>, Unusable> {
-    let bytes = folder.read(name, MOST_BYTES).map_err(Unusable::File)?;
+fn read_generation(folder: &StorageFolder, name: &str) -> Result<Option<SnapshotContent>, UnusableGeneration> {
+    let bytes = folder.read(name, MOST_BYTES).map_err(UnusableGeneration::File)?;
     Ok(bytes.map(snapshot::decode).transpose()?)
 }
 
@@ -106,14 +106,14 @@ mod tests {
     use federation_core::id::{InstanceId, ServiceKey};
     use federation_core::instance::{Health, Instance, Metadata, Weight};
     use federation_core::log::key::DataKey;
-    use federation_core::log::record::Body;
+    use federation_core::log::record::RecordBody;
     use federation_core::routing::{DrainGuard, Percent};
 
     use super::*;
-    use federation_core::intents::{Counter, DrainIntent};
+    use federation_core::intents::{DrainIntent, OrderCounter};
     use federation_core::log::control::Descriptor;
     use federation_core::time::WallMs;
-    use federation_storage::{Claim, Evidence};
+    use federation_storage::{FolderClaim, OwnerEvidence};
 
     const BEGINNING: &[u8] = b"nacos-fed snapshot ";
 
@@ -132,14 +132,14 @@ mod tests {
             descriptor: Some(descriptor),
             last_beat: Some(WallMs(7)),
             partitions: 8,
-            facts: vec![(key, Body::Instance(Arc::new(instance)), None)],
+            facts: vec![(key, RecordBody::Instance(Arc::new(instance)), None)],
             intents: vec![("frankfurt".parse().unwrap(), drain(), WallMs(6))],
         }]
     }
 
     fn drain() -> DrainIntent {
         DrainIntent {
-            counter: Counter::FIRST,
+            counter: OrderCounter::FIRST,
             percent: Percent::new(30).unwrap(),
             guard: DrainGuard::Force,
             who: "ann".into(),
@@ -150,18 +150,18 @@ mod tests {
         }
     }
 
-    fn weight_in(place: &Place) -> Option<f64> {
+    fn weight_in(place: &StoragePlace) -> Option<f64> {
         let origins = read(place)?;
-        let (_, Body::Instance(instance), _) = &origins[0].facts[0] else { panic!("not an instance") };
+        let (_, RecordBody::Instance(instance), _) = &origins[0].facts[0] else { panic!("not an instance") };
         Some(instance.weight.get())
     }
 
     /// A folder claimed for this cluster, whoever's snapshots are in it.
-    fn claimed(folder: &Path, cluster: &str, evidence: Evidence) -> Place {
-        let owner = Owner { federation: "f".parse().unwrap(), cluster: cluster.parse().unwrap() };
-        let claim = Claim::new(folder.to_owned(), owner, move |_| Ok(evidence.clone()));
+    fn claimed(folder: &Path, cluster: &str, evidence: OwnerEvidence) -> StoragePlace {
+        let owner = FolderOwner { federation: "f".parse().unwrap(), cluster: cluster.parse().unwrap() };
+        let claim = FolderClaim::new(folder.to_owned(), owner, move |_| Ok(evidence.clone()));
         claim.begin().unwrap();
-        Place::claimed(Arc::new(claim))
+        StoragePlace::claimed(Arc::new(claim))
     }
 
     /// As version 1 wrote it: without the line that names the owner.
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let directory = tempfile::tempdir().unwrap();
-        let place = Place::from(directory.path());
+        let place = StoragePlace::from(directory.path());
         assert!(read(&place).is_none());
         write(&place, &origins(0.5)).unwrap();
         let origins = read(&place).unwrap();
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_set_aside_for_the_older_one_with_its_reason() {
         let directory = tempfile::tempdir().unwrap();
-        let place = Place::from(directory.path());
+        let place = StoragePlace::from(directory.path());
         let folder = place.to_write().unwrap();
         write(&place, &origins(1.0)).unwrap();
         write(&place, &origins(2.0)).unwrap();
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_link_in_the_place_of_a_snapshot_is_neither_read_nor_written_through() {
         let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (place, there) = (Place::from(directory.path()), Place::from(elsewhere.path()));
+        let (place, there) = (StoragePlace::from(directory.path()), StoragePlace::from(elsewhere.path()));
         write(&there, &origins(9.0)).unwrap();
         let (of_others, before) = (elsewhere.path().join(NEWEST), fs::read(elsewhere.path().join(NEWEST)).unwrap());
         symlink(&of_others, directory.path().join(NEWEST)).unwrap();
@@ -236,7 +236,8 @@ mod tests {
     fn a_snapshot_of_another_cluster_is_never_taken() {
         let directory = tempfile::tempdir().unwrap();
         let [ours, theirs] = ["a", "b"].map(|name| directory.path().join(name));
-        let (place, other) = (claimed(&ours, "a", Evidence::Nothing), claimed(&theirs, "b", Evidence::Nothing));
+        let (place, other) =
+            (claimed(&ours, "a", OwnerEvidence::Nothing), claimed(&theirs, "b", OwnerEvidence::Nothing));
         write(&place, &origins(1.0)).unwrap();
         write(&other, &origins(9.0)).unwrap();
         assert_eq!((weight_in(&place), weight_in(&other)), (Some(1.0), Some(9.0)));
@@ -251,10 +252,10 @@ mod tests {
     fn a_snapshot_that_names_nobody_counts_while_its_folder_is_adopted() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(NEWEST), nameless(&origins(1.0))).unwrap();
-        let place = claimed(directory.path(), "a", Evidence::Agrees);
+        let place = claimed(directory.path(), "a", OwnerEvidence::Agrees);
         assert_eq!(weight_in(&place), Some(1.0));
         write(&place, &origins(2.0)).unwrap();
         drop(place);
-        assert_eq!(weight_in(&claimed(directory.path(), "a", Evidence::Agrees)), Some(2.0));
+        assert_eq!(weight_in(&claimed(directory.path(), "a", OwnerEvidence::Agrees)), Some(2.0));
     }
 }

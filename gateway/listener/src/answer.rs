@@ -13,14 +13,14 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::connection::{Connection, Turn};
-use crate::limits::{PIECE, Patience};
+use crate::connection::{PeerConnection, Turn};
+use crate::limits::{PIECE, PeerPatience};
 use crate::purse::Ledger;
-use crate::refusal::Refusal;
+use crate::refusal::ListenerRefusal;
 
 /// Whether an answer has an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum AnswerShape {
     /// It is made at once, and has to be read.
     Whole,
     /// It goes on until somebody ends it.
@@ -28,7 +28,7 @@ pub enum Shape {
 }
 
 /// The body of an answer; while it exists, its request counts as open.
-pub struct Answer<B: Body> {
+pub struct AnswerBody<B: Body> {
     body: B,
     /// Of the whole body, as it said before anything was taken.
     exact: Option<u64>,
@@ -45,7 +45,7 @@ pub struct Answer<B: Body> {
 #[derive(Debug)]
 struct Held {
     bytes: usize,
-    connection: Arc<Connection>,
+    connection: Arc<PeerConnection>,
     all: Arc<Ledger>,
     owed: u64,
 }
@@ -53,14 +53,14 @@ struct Held {
 impl Held {
     fn new(
         bytes: usize,
-        connection: &Arc<Connection>,
+        connection: &Arc<PeerConnection>,
         all: &Arc<Ledger>,
-        patience: &Patience,
-    ) -> Result<Self, Refusal> {
-        connection.answers().add(bytes).map_err(|_| Refusal::Unread)?;
+        patience: &PeerPatience,
+    ) -> Result<Self, ListenerRefusal> {
+        connection.answers().add(bytes).map_err(|_| ListenerRefusal::Unread)?;
         if all.add(bytes).is_err() {
             connection.answers().remove(bytes);
-            return Err(Refusal::Unread);
+            return Err(ListenerRefusal::Unread);
         }
         let owed = connection.owe(bytes, patience);
         Ok(Self { bytes, connection: Arc::clone(connection), all: Arc::clone(all), owed })
@@ -75,7 +75,7 @@ impl Drop for Held {
     }
 }
 
-impl<B: Body<Data = Bytes, Error: Unpin> + Unpin> Answer<B> {
+impl<B: Body<Data = Bytes, Error: Unpin> + Unpin> AnswerBody<B> {
     /// Of any kind and size, not counted.
     pub(crate) fn plain(response: Response<B>, turn: Turn) -> Response<Self> {
         response.map(|body| {
@@ -92,8 +92,8 @@ impl<B: Body<Data = Bytes, Error: Unpin> + Unpin> Answer<B> {
         response: Response<B>,
         turn: Turn,
         all: &Arc<Ledger>,
-        patience: &Patience,
-    ) -> Result<Response<Self>, (Refusal, Turn)> {
+        patience: &PeerPatience,
+    ) -> Result<Response<Self>, (ListenerRefusal, Turn)> {
         let mut answer = Self::plain(response, turn);
         let body = answer.body_mut();
         // What is encoded only when it is asked for, has its size only then.
@@ -129,7 +129,7 @@ impl<B: Body<Data = Bytes, Error: Unpin> + Unpin> Answer<B> {
     }
 }
 
-impl<B: Body<Data = Bytes, Error: Unpin> + Unpin> Body for Answer<B> {
+impl<B: Body<Data = Bytes, Error: Unpin> + Unpin> Body for AnswerBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -166,7 +166,7 @@ impl<B: Body<Data = Bytes, Error: Unpin> + Unpin> Body for Answer<B> {
     }
 }
 
-impl<B: Body> Answer<B> {
+impl<B: Body> AnswerBody<B> {
     fn is_untouched(&self) -> bool {
         self.data.is_empty() && self.taken.is_none()
     }

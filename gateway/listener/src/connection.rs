@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::limits::Patience;
+use crate::limits::PeerPatience;
 use crate::purse::{Budget, Ledger};
 
 /// Milliseconds since the listener began; 0 is "never", so the first one is 1.
@@ -97,7 +97,7 @@ impl Once {
 
 /// A connection of a peer. Shared by its socket, its requests and answers, and its listener.
 #[derive(Debug)]
-pub struct Connection {
+pub struct PeerConnection {
     peer: SocketAddr,
     clock: Clock,
     opened: Moment,
@@ -121,7 +121,7 @@ pub struct Connection {
     closed: Once,
 }
 
-impl Connection {
+impl PeerConnection {
     pub(crate) fn new(peer: SocketAddr, clock: Clock, requests_budget: Budget, answers: Ledger) -> Self {
         let now = clock.now();
         Self {
@@ -232,8 +232,8 @@ impl Connection {
         Turn(Arc::clone(self))
     }
 
-    /// An answer of this size waits to be read, until [`Connection::paid`] is told the number that is returned.
-    pub(crate) fn owe(&self, bytes: usize, patience: &Patience) -> u64 {
+    /// An answer of this size waits to be read, until [`PeerConnection::paid`] is told the number that is returned.
+    pub(crate) fn owe(&self, bytes: usize, patience: &PeerPatience) -> u64 {
         let seconds = bytes / patience.answer_rate;
         let within = patience.answer + Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX >> 1));
         let id = self.next_answer.fetch_add(1, Ordering::Relaxed);
@@ -250,7 +250,7 @@ impl Connection {
     }
 
     /// What is to become of it now.
-    pub(crate) fn judge(&self, patience: &Patience) -> Order {
+    pub(crate) fn judge(&self, patience: &PeerPatience) -> Order {
         let now = self.clock.now();
         let over = |since: Moment, most: Duration| since != 0 && now.saturating_sub(since) >= millis(most);
         let of = |moment: &AtomicU64| moment.load(Ordering::Relaxed);
@@ -293,10 +293,10 @@ impl Connection {
 
 /// An open request.
 #[derive(Debug)]
-pub(crate) struct Turn(Arc<Connection>);
+pub(crate) struct Turn(Arc<PeerConnection>);
 
 impl Turn {
-    pub(crate) fn connection(&self) -> &Arc<Connection> {
+    pub(crate) fn connection(&self) -> &Arc<PeerConnection> {
         &self.0
     }
 }
@@ -318,20 +318,20 @@ mod tests {
     use super::*;
 
     struct Watched {
-        connection: Arc<Connection>,
+        connection: Arc<PeerConnection>,
         now: &'static AtomicU64,
-        patience: Patience,
+        patience: PeerPatience,
     }
 
     impl Watched {
         fn new(spoken: Spoken) -> Self {
             let now: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(1)));
             let peer = "127.0.0.1:1".parse().unwrap();
-            let connection = Connection::new(peer, Clock::ByHand(now), Budget::new(1), Ledger::new(1));
+            let connection = PeerConnection::new(peer, Clock::ByHand(now), Budget::new(1), Ledger::new(1));
             if spoken != Spoken::Nothing {
                 connection.speaks(spoken);
             }
-            Self { connection: Arc::new(connection), now, patience: Patience::default() }
+            Self { connection: Arc::new(connection), now, patience: PeerPatience::default() }
         }
 
         /// What is to become of it after this time.
@@ -342,8 +342,8 @@ mod tests {
     }
 
     impl std::ops::Deref for Watched {
-        type Target = Arc<Connection>;
-        fn deref(&self) -> &Arc<Connection> {
+        type Target = Arc<PeerConnection>;
+        fn deref(&self) -> &Arc<PeerConnection> {
             &self.connection
         }
     }
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn who_says_nothing_is_cut_after_the_greeting_and_who_speaks_after_being_idle() {
-        let patience = Patience::default();
+        let patience = PeerPatience::default();
         for (spoken, most, order) in [
             (Spoken::Nothing, patience.greeting, Order::Cut),
             (Spoken::Http1, patience.idle_http1, Order::Finish),

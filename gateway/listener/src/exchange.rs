@@ -12,21 +12,21 @@ use http::{HeaderValue, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use crate::answer::{Answer, Shape};
-use crate::connection::{Connection, Turn};
+use crate::answer::{AnswerBody, AnswerShape};
+use crate::connection::{PeerConnection, Turn};
 use crate::gate::Told;
-use crate::limits::Patience;
+use crate::limits::PeerPatience;
 use crate::purse::{Charge, Ledger, ListenerBudgets};
-use crate::receive::{self, Messages, RequestBody, Wanted};
-use crate::refusal::Refusal;
+use crate::receive::{self, MessageStream, RequestBody, WantedBody};
+use crate::refusal::ListenerRefusal;
 
 /// What is behind a listener.
-pub trait Face: Send + Sync + 'static {
+pub trait ListenerFace: Send + Sync + 'static {
     /// What answers the requests of one connection.
     type Service: Service;
 
     /// A peer has connected. The connection tells when it is gone.
-    fn connected(&self, connection: &Arc<Connection>) -> Self::Service;
+    fn connected(&self, connection: &Arc<PeerConnection>) -> Self::Service;
 }
 
 /// Answers requests. Cloned for each.
@@ -38,42 +38,42 @@ pub trait Service: Clone + Send + Sync + 'static {
         + 'static;
 
     /// What this request may carry, and what its answer is like. Asked before the body is received.
-    fn rule(&self, head: &Parts) -> Rule;
+    fn rule(&self, head: &Parts) -> ExchangeRule;
 
     /// The answer. Dropped when the peer does not want it any more.
     fn answer(&self, request: Request<RequestBody>) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// A request that is not carried out, in the words of this face.
-    fn refuse(&self, refusal: Refusal) -> Response<Self::Body>;
+    fn refuse(&self, refusal: ListenerRefusal) -> Response<Self::Body>;
 }
 
 /// What a request may carry, and what its answer is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct ExchangeRule {
     /// The request's body.
-    pub request: Wanted,
+    pub request: WantedBody,
     /// The answer.
-    pub answer: Shape,
+    pub answer: AnswerShape,
 }
 
-impl Rule {
+impl ExchangeRule {
     /// A request of at most `largest` bytes with one answer.
     #[must_use]
     pub const fn call(largest: usize) -> Self {
-        Self { request: Wanted::Whole(largest), answer: Shape::Whole }
+        Self { request: WantedBody::Whole(largest), answer: AnswerShape::Whole }
     }
 
     /// A request of at most `largest` bytes whose answer does not end.
     #[must_use]
     pub const fn watch(largest: usize) -> Self {
-        Self { request: Wanted::Whole(largest), answer: Shape::Endless }
+        Self { request: WantedBody::Whole(largest), answer: AnswerShape::Endless }
     }
 }
 
 /// What all exchanges of a listener share.
 #[derive(Debug)]
 pub(crate) struct Terms {
-    pub(crate) patience: Patience,
+    pub(crate) patience: PeerPatience,
     pub(crate) budgets: ListenerBudgets,
     pub(crate) answers: Arc<Ledger>,
     pub(crate) told: Told,
@@ -82,12 +82,12 @@ pub(crate) struct Terms {
 /// The service of one connection, as hyper calls it.
 pub(crate) struct Exchange<S> {
     pub(crate) service: S,
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: Arc<PeerConnection>,
     pub(crate) terms: Arc<Terms>,
 }
 
 impl<S: Service> hyper::service::Service<Request<Incoming>> for Exchange<S> {
-    type Response = Response<Answer<S::Body>>;
+    type Response = Response<AnswerBody<S::Body>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -103,19 +103,19 @@ async fn exchange<S: Service>(
     terms: &Terms,
     turn: Turn,
     request: Request<Incoming>,
-) -> Response<Answer<S::Body>> {
+) -> Response<AnswerBody<S::Body>> {
     let (head, body) = request.into_parts();
     let (rule, version) = (service.rule(&head), head.version);
     let charge = || Charge::new(turn.connection().budget(), &terms.budgets);
     let mut held = None; // Until the answer is there.
     let body = match rule.request {
-        Wanted::Whole(_) if body.is_end_stream() => Ok(RequestBody::Whole(Bytes::new())),
-        Wanted::Whole(largest) => {
+        WantedBody::Whole(_) if body.is_end_stream() => Ok(RequestBody::Whole(Bytes::new())),
+        WantedBody::Whole(largest) => {
             let received = receive::whole(body, largest, held.insert(charge()), &terms.patience).await;
             received.map(RequestBody::Whole)
         }
-        Wanted::Messages { largest, idle } => {
-            let messages = Messages::new(body, largest, idle, charge(), &terms.patience);
+        WantedBody::Messages { largest, idle } => {
+            let messages = MessageStream::new(body, largest, idle, charge(), &terms.patience);
             Ok(RequestBody::Messages(Box::new(messages)))
         }
     };
@@ -125,10 +125,10 @@ async fn exchange<S: Service>(
     };
     let response = service.answer(Request::from_parts(head, body)).await;
     drop(held);
-    if rule.answer == Shape::Endless {
-        return Answer::plain(response, turn);
+    if rule.answer == AnswerShape::Endless {
+        return AnswerBody::plain(response, turn);
     }
-    match Answer::whole(response, turn, &terms.answers, &terms.patience).await {
+    match AnswerBody::whole(response, turn, &terms.answers, &terms.patience).await {
         Ok(response) => response,
         Err((refusal, turn)) => refused(service, terms, turn, version, refusal),
     }
@@ -139,8 +139,8 @@ fn refused<S: Service>(
     terms: &Terms,
     turn: Turn,
     version: Version,
-    refusal: Refusal,
-) -> Response<Answer<S::Body>> {
+    refusal: ListenerRefusal,
+) -> Response<AnswerBody<S::Body>> {
     tracing::debug!(peer = %turn.connection().peer(), %refusal, "request refused");
     terms.told.refused(refusal);
     let mut response = service.refuse(refusal);
@@ -150,5 +150,5 @@ fn refused<S: Service>(
     } else if version < Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close")); // The rest of the body is not read.
     }
-    Answer::plain(response, turn)
+    AnswerBody::plain(response, turn)
 }

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::connection::{Clock, Moment};
 use crate::descriptors;
-use crate::limits::{ANSWER_BYTES, LARGE_REQUEST_BYTES, LISTENERS, Patience};
+use crate::limits::{ANSWER_BYTES, LARGE_REQUEST_BYTES, LISTENERS, PeerPatience};
 use crate::purse::SharedBudgets;
-use crate::refusal::Refusal;
+use crate::refusal::ListenerRefusal;
 
 /// Why something is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
+pub enum TurnedAway {
     /// The listener, or all together, have as many connections as they may have.
     Full,
     /// One peer has.
@@ -32,7 +32,7 @@ pub enum Reason {
     Impatience,
 }
 
-impl Reason {
+impl TurnedAway {
     /// Every one.
     pub const ALL: [Self; 7] =
         [Self::Full, Self::Peer, Self::System, Self::TooLarge, Self::TooSlow, Self::NoRoom, Self::Impatience];
@@ -57,11 +57,11 @@ impl Reason {
 }
 
 /// Is told what listeners do. Called often; must not wait.
-pub trait Observer: Send + Sync {
+pub trait ListenerObserver: Send + Sync {
     /// So many connections are open at a listener.
     fn open(&self, listener: &'static str, connections: usize);
     /// A connection or request was turned away.
-    fn turned_away(&self, listener: &'static str, reason: Reason);
+    fn turned_away(&self, listener: &'static str, reason: TurnedAway);
     /// What is wrong at a listener now, when that has changed; `None` when it is over.
     fn trouble(&self, listener: &'static str, trouble: Option<String>);
 }
@@ -69,15 +69,15 @@ pub trait Observer: Send + Sync {
 /// Tells nobody.
 struct Nobody;
 
-impl Observer for Nobody {
+impl ListenerObserver for Nobody {
     fn open(&self, _: &'static str, _: usize) {}
-    fn turned_away(&self, _: &'static str, _: Reason) {}
+    fn turned_away(&self, _: &'static str, _: TurnedAway) {}
     fn trouble(&self, _: &'static str, _: Option<String>) {}
 }
 
 /// How much all listeners of a process may take together.
 #[derive(Clone, Copy, Debug)]
-pub struct Capacity {
+pub struct ListenerCapacity {
     /// Open connections.
     pub connections: usize,
     /// Bytes of large requests under way, beyond the first 64 KiB of each.
@@ -86,7 +86,7 @@ pub struct Capacity {
     pub answer_bytes: usize,
 }
 
-impl Capacity {
+impl ListenerCapacity {
     /// What this process may have: its limit of descriptors is raised as far as it may be, and some are kept for itself.
     #[must_use]
     pub fn claim() -> Self {
@@ -97,35 +97,35 @@ impl Capacity {
 
 /// Cheap to clone; all clones are one gate.
 #[derive(Clone)]
-pub struct Gate(Arc<Shared>);
+pub struct ListenerGate(Arc<Shared>);
 
 struct Shared {
-    observer: Box<dyn Observer>,
-    capacity: Capacity,
-    patience: Patience,
+    observer: Box<dyn ListenerObserver>,
+    capacity: ListenerCapacity,
+    patience: PeerPatience,
     budgets: SharedBudgets,
     /// Connections that no listener is assured of: how many there may be, and are.
     common: usize,
     common_open: AtomicUsize,
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for ListenerGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("capacity", &self.0.capacity).finish_non_exhaustive()
     }
 }
 
-impl Default for Gate {
+impl Default for ListenerGate {
     /// Of all that the process may have; nobody is told.
     fn default() -> Self {
-        Self::new(Capacity::claim(), Patience::default(), Nobody)
+        Self::new(ListenerCapacity::claim(), PeerPatience::default(), Nobody)
     }
 }
 
-impl Gate {
+impl ListenerGate {
     /// A gate of this capacity that tells `observer`.
     #[must_use]
-    pub fn new(capacity: Capacity, patience: Patience, observer: impl Observer + 'static) -> Self {
+    pub fn new(capacity: ListenerCapacity, patience: PeerPatience, observer: impl ListenerObserver + 'static) -> Self {
         let budgets = SharedBudgets::new(capacity.large_request_bytes, capacity.answer_bytes);
         let common = capacity.connections - LISTENERS * assured(&capacity);
         let observer = Box::new(observer);
@@ -134,7 +134,7 @@ impl Gate {
 
     /// How long peers may let listeners wait.
     #[must_use]
-    pub fn patience(&self) -> &Patience {
+    pub fn patience(&self) -> &PeerPatience {
         &self.0.patience
     }
 
@@ -168,7 +168,7 @@ impl Gate {
 }
 
 /// Connections that each listener can have whatever the others do.
-fn assured(capacity: &Capacity) -> usize {
+fn assured(capacity: &ListenerCapacity) -> usize {
     capacity.connections / 4 / LISTENERS
 }
 
@@ -207,21 +207,21 @@ impl Door {
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn enter(&self, peer: IpAddr, open_here: usize) -> Result<Ticket, Reason> {
+    pub(crate) fn enter(&self, peer: IpAddr, open_here: usize) -> Result<Ticket, TurnedAway> {
         let Most { listener, peer: of_peer, .. } = self.told.0.most;
         let peer = who(peer);
         if open_here >= listener {
-            return Err(Reason::Full);
+            return Err(TurnedAway::Full);
         }
         if self.open.peers().get(&peer).is_some_and(|open| *open >= of_peer) {
-            return Err(Reason::Peer);
+            return Err(TurnedAway::Peer);
         }
         let shared = &self.told.0.gate.0;
         let below = |most: usize| move |open: usize| (open < most).then_some(open + 1);
         let take = |of: &AtomicUsize, most| of.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below(most)).is_ok();
         let is_common = !take(&self.open.assured, assured(&shared.capacity));
         if is_common && !take(&shared.common_open, shared.common) {
-            return Err(Reason::Full);
+            return Err(TurnedAway::Full);
         }
         *self.open.peers().entry(peer).or_default() += 1;
         let common = is_common.then(|| self.told.0.gate.clone());
@@ -234,7 +234,7 @@ pub(crate) struct Ticket {
     open: Arc<Open>,
     peer: IpAddr,
     /// Where the place is from, if not from those that the listener is assured of.
-    common: Option<Gate>,
+    common: Option<ListenerGate>,
 }
 
 impl Drop for Ticket {
@@ -269,12 +269,12 @@ fn who(address: IpAddr) -> IpAddr {
 pub(crate) struct Told(Arc<Telling>);
 
 struct Telling {
-    gate: Gate,
+    gate: ListenerGate,
     listener: &'static str,
     clock: Clock,
     most: Most,
     /// When something was last turned away, for each reason.
-    last: [AtomicU64; Reason::ALL.len()],
+    last: [AtomicU64; TurnedAway::ALL.len()],
     /// What the system said last. Locked for single operations only.
     system: Mutex<String>,
 }
@@ -286,17 +286,17 @@ impl fmt::Debug for Told {
 }
 
 impl Told {
-    pub(crate) fn turned_away(&self, reason: Reason) {
+    pub(crate) fn turned_away(&self, reason: TurnedAway) {
         self.0.last[reason.index()].store(self.0.clock.now(), Ordering::Relaxed);
         self.0.gate.0.observer.turned_away(self.0.listener, reason);
     }
 
-    pub(crate) fn refused(&self, refusal: Refusal) {
+    pub(crate) fn refused(&self, refusal: ListenerRefusal) {
         match refusal {
-            Refusal::TooLarge(_) => self.turned_away(Reason::TooLarge),
-            Refusal::TooSlow(_) => self.turned_away(Reason::TooSlow),
-            Refusal::Busy | Refusal::Unread => self.turned_away(Reason::NoRoom),
-            Refusal::Broken => {}
+            ListenerRefusal::TooLarge(_) => self.turned_away(TurnedAway::TooLarge),
+            ListenerRefusal::TooSlow(_) => self.turned_away(TurnedAway::TooSlow),
+            ListenerRefusal::Busy | ListenerRefusal::Unread => self.turned_away(TurnedAway::NoRoom),
+            ListenerRefusal::Broken => {}
         }
     }
 
@@ -307,7 +307,7 @@ impl Told {
     /// The system refused a connection.
     pub(crate) fn refused_by_system(&self, error: &io::Error) {
         *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = error.to_string();
-        self.turned_away(Reason::System);
+        self.turned_away(TurnedAway::System);
     }
 
     /// What is wrong here now.
@@ -315,27 +315,28 @@ impl Told {
         let calm = u64::try_from(self.0.gate.0.patience.calm.as_millis()).unwrap_or(u64::MAX);
         let now = self.0.clock.now();
         let is_recent = |last: Moment| last != 0 && now.saturating_sub(last) < calm;
-        let recent = Reason::ALL.iter().filter(|reason| is_recent(self.0.last[reason.index()].load(Ordering::Relaxed)));
+        let recent =
+            TurnedAway::ALL.iter().filter(|reason| is_recent(self.0.last[reason.index()].load(Ordering::Relaxed)));
         let texts: Vec<String> = recent.filter_map(|reason| self.text(*reason)).collect();
         (!texts.is_empty()).then(|| format!("connections at {}: {}", self.0.listener, texts.join("; ")))
     }
 
     /// What is wrong while this goes on, for people; `None` where only the peer has a problem.
-    fn text(&self, reason: Reason) -> Option<String> {
+    fn text(&self, reason: TurnedAway) -> Option<String> {
         let Most { all, listener, peer } = self.0.most;
         match reason {
-            Reason::Full => {
+            TurnedAway::Full => {
                 Some(format!("as many are open as may be ({listener} here, {all} in all), new ones are closed at once"))
             }
-            Reason::Peer => Some(format!("one address has {peer} open, further ones are closed at once")),
-            Reason::System => {
+            TurnedAway::Peer => Some(format!("one address has {peer} open, further ones are closed at once")),
+            TurnedAway::System => {
                 let error = self.0.system.lock().unwrap_or_else(PoisonError::into_inner);
                 Some(format!("the system refuses new ones ({error}), clients have to wait"))
             }
-            Reason::NoRoom => {
+            TurnedAway::NoRoom => {
                 Some("too many bytes of requests or of unread answers are held, requests are refused".to_owned())
             }
-            Reason::TooLarge | Reason::TooSlow | Reason::Impatience => None,
+            TurnedAway::TooLarge | TurnedAway::TooSlow | TurnedAway::Impatience => None,
         }
     }
 

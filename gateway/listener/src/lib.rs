@@ -1,10 +1,10 @@
 //! Sockets for strangers: everything that a peer can make a server hold or wait for has a bound here, for all listeners alike.
 //!
-//! Input: a [`Face`] that answers requests, for HTTP/1 and HTTP/2. Output: connections that are accepted, watched, counted and ended;
+//! Input: a [`ListenerFace`] that answers requests, for HTTP/1 and HTTP/2. Output: connections that are accepted, watched, counted and ended;
 //! requests that are received whole, within a size and a time; answers that are read or thrown away. It knows nothing of what is served.
 //!
 //! - [`limits`]: all numbers; [`descriptors`]: how many sockets the process may have;
-//! - [`Gate`]: what the listeners of a process share, and whom they tell; [`Listener`]: accept, watch, drain;
+//! - [`ListenerGate`]: what the listeners of a process share, and whom they tell; [`Listener`]: accept, watch, drain;
 //! - `connection`, `socket`: what a connection does, and for how long it has not;
 //! - `purse`: bytes in flight; `receive`: bodies of requests; `answer`: answers that nobody may read; `exchange`: all of it in order.
 //!
@@ -24,12 +24,12 @@ mod refusal;
 mod routed;
 mod socket;
 
-pub use answer::{Answer, Shape};
-pub use connection::Connection;
-pub use exchange::{Face, Rule, Service};
-pub use gate::{Capacity, Gate, Observer, Reason};
-pub use limits::{Limits, Patience};
+pub use answer::{AnswerBody, AnswerShape};
+pub use connection::PeerConnection;
+pub use exchange::{ExchangeRule, ListenerFace, Service};
+pub use gate::{ListenerCapacity, ListenerGate, ListenerObserver, TurnedAway};
+pub use limits::{ListenerLimits, PeerPatience};
 pub use listener::Listener;
-pub use receive::{Messages, RequestBody, Wanted};
-pub use refusal::Refusal;
-pub use routed::Routed;
+pub use receive::{MessageStream, RequestBody, WantedBody};
+pub use refusal::ListenerRefusal;
+pub use routed::RoutedService;

@@ -69,7 +69,7 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How much a listener takes.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ListenerLimits {
     /// Bytes of the first [`REQUEST_SIZE`] of each request, by all connections of the listener. Large requests cannot take this room.
     pub small_bytes: usize,
     /// Bytes beyond these; what the listener may take of [`LARGE_REQUEST_BYTES`].
@@ -82,7 +82,7 @@ pub struct Limits {
     pub connection_window: u32,
 }
 
-impl Limits {
+impl ListenerLimits {
     /// For requests of at most [`REQUEST_SIZE`].
     #[must_use]
     pub const fn small() -> Self {
@@ -111,7 +111,7 @@ impl Limits {
 
 /// How long a peer may let us wait.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct PeerPatience {
     /// From the connection to its first request (HTTP/1), or to the whole preface of HTTP/2.
     pub greeting: Duration,
     /// From the first byte of a later request of HTTP/1 to the end of its head. Dead peers in the middle of a head of HTTP/2 do not
@@ -149,7 +149,7 @@ pub struct Patience {
     pub calm: Duration,
 }
 
-impl Default for Patience {
+impl Default for PeerPatience {
     fn default() -> Self {
         Self {
             greeting: Duration::from_secs(10),

@@ -17,12 +17,12 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{Clock, Connection, Order};
-use crate::exchange::{Exchange, Face, Terms};
-use crate::gate::{Door, Gate, Reason, Ticket};
+use crate::connection::{Clock, Order, PeerConnection};
+use crate::exchange::{Exchange, ListenerFace, Terms};
+use crate::gate::{Door, ListenerGate, Ticket, TurnedAway};
 use crate::limits::{
-    BACKLOG, CONNECTION_ANSWER_BYTES, FRAME_BYTES, HEAD_BYTES, HEADER_LIST_BYTES, LONGEST_PAUSE, Limits, Patience,
-    RESET_BY_US, RESET_UNSEEN, SEND_BUFFER_BYTES, STREAMS,
+    BACKLOG, CONNECTION_ANSWER_BYTES, FRAME_BYTES, HEAD_BYTES, HEADER_LIST_BYTES, LONGEST_PAUSE, ListenerLimits,
+    PeerPatience, RESET_BY_US, RESET_UNSEEN, SEND_BUFFER_BYTES, STREAMS,
 };
 use crate::purse::{Budget, Ledger, ListenerBudgets};
 use crate::socket::Socket;
@@ -33,8 +33,8 @@ pub struct Listener {
     name: &'static str,
     socket: TcpListener,
     address: SocketAddr,
-    gate: Gate,
-    limits: Limits,
+    gate: ListenerGate,
+    limits: ListenerLimits,
 }
 
 impl Listener {
@@ -42,7 +42,12 @@ impl Listener {
     ///
     /// # Errors
     /// The address is taken, or not one of this machine.
-    pub fn bind(gate: &Gate, name: &'static str, limits: Limits, address: SocketAddr) -> io::Result<Self> {
+    pub fn bind(
+        gate: &ListenerGate,
+        name: &'static str,
+        limits: ListenerLimits,
+        address: SocketAddr,
+    ) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?; // Else a restart waits for the last connections of the former process to be forgotten.
         socket.bind(address)?;
@@ -59,7 +64,7 @@ impl Listener {
 
     /// Serves until `stop`; then nothing new is accepted, and what is under way may finish until `drain` has passed. Failures of
     /// connections are the peers' matter, and a system that refuses some is waited for.
-    pub async fn run<F: Face>(self, face: F, stop: CancellationToken, drain: Duration) {
+    pub async fn run<F: ListenerFace>(self, face: F, stop: CancellationToken, drain: Duration) {
         let name = self.name;
         let mut serving = Serving::new(&self, face);
         serving.until(&self.socket, &stop).await;
@@ -74,15 +79,15 @@ struct Serving<F> {
     face: F,
     door: Door,
     clock: Clock,
-    limits: Limits,
+    limits: ListenerLimits,
     terms: Arc<Terms>,
     builder: Arc<Builder<TokioExecutor>>,
     tasks: JoinSet<()>,
-    open: HashMap<Id, Arc<Connection>>,
+    open: HashMap<Id, Arc<PeerConnection>>,
     trouble: Option<String>,
 }
 
-impl<F: Face> Serving<F> {
+impl<F: ListenerFace> Serving<F> {
     fn new(listener: &Listener, face: F) -> Self {
         let (gate, limits, clock) = (&listener.gate, listener.limits, Clock::start());
         let door = gate.door(listener.name, clock);
@@ -139,7 +144,7 @@ impl<F: Face> Serving<F> {
         };
         let budget = Budget::new(self.limits.connection_bytes);
         let answers = Ledger::new(CONNECTION_ANSWER_BYTES);
-        let connection = Arc::new(Connection::new(peer, self.clock, budget, answers));
+        let connection = Arc::new(PeerConnection::new(peer, self.clock, budget, answers));
         let service = self.face.connected(&connection);
         let exchange = Exchange { service, connection: Arc::clone(&connection), terms: Arc::clone(&self.terms) };
         let socket = Socket::new(stream, Arc::clone(&connection));
@@ -172,7 +177,7 @@ impl<F: Face> Serving<F> {
             let order = connection.judge(&self.terms.patience);
             if order > connection.order() {
                 tracing::debug!(listener = self.name, peer = %connection.peer(), ?order, "a peer lets us wait too long");
-                self.door.told().turned_away(Reason::Impatience);
+                self.door.told().turned_away(TurnedAway::Impatience);
                 connection.give(order);
             }
         }
@@ -212,7 +217,7 @@ impl<F: Face> Serving<F> {
 
 /// A connection's place among the others, given back when its task is gone, however it ends.
 struct Place {
-    connection: Arc<Connection>,
+    connection: Arc<PeerConnection>,
     _ticket: Ticket,
 }
 
@@ -245,9 +250,9 @@ async fn serve<S: crate::exchange::Service>(
     }
 }
 
-fn builder(limits: &Limits, patience: &Patience) -> Builder<TokioExecutor> {
+fn builder(limits: &ListenerLimits, patience: &PeerPatience) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // Heads have their deadline in `Connection::judge`, which tells an idle connection from a slow one.
+    // Heads have their deadline in `PeerConnection::judge`, which tells an idle connection from a slow one.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BYTES);
     builder
         .http2()

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::{Limits, PIECE, REQUEST_SIZE, WAITING};
+use crate::limits::{ListenerLimits, PIECE, REQUEST_SIZE, WAITING};
 
 /// There is no room now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(crate) struct ListenerBudgets {
 }
 
 impl ListenerBudgets {
-    pub(crate) fn new(limits: &Limits, shared: &SharedBudgets) -> Self {
+    pub(crate) fn new(limits: &ListenerLimits, shared: &SharedBudgets) -> Self {
         Self { small: Budget::new(limits.small_bytes), large: Budget::new(limits.large_bytes), shared: shared.clone() }
     }
 }
@@ -204,8 +204,12 @@ mod tests {
     use super::*;
 
     const MOMENT: Duration = Duration::from_millis(20);
-    const LIMITS: Limits =
-        Limits { small_bytes: 100_000, large_bytes: 200_000, connection_bytes: 150_000, ..Limits::small() };
+    const LIMITS: ListenerLimits = ListenerLimits {
+        small_bytes: 100_000,
+        large_bytes: 200_000,
+        connection_bytes: 150_000,
+        ..ListenerLimits::small()
+    };
 
     fn budgets() -> (ListenerBudgets, Budget) {
         let shared = SharedBudgets::new(250_000, 0);

@@ -13,13 +13,13 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::limits::{PIECE, Patience, REQUEST_SIZE};
+use crate::limits::{PIECE, PeerPatience, REQUEST_SIZE};
 use crate::purse::Charge;
-use crate::refusal::Refusal;
+use crate::refusal::ListenerRefusal;
 
 /// What a request's body may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedBody {
     /// One body of at most so many bytes.
     Whole(usize),
     /// Messages of gRPC, each of at most so many bytes, until the peer ends it.
@@ -37,14 +37,14 @@ pub enum RequestBody {
     /// All of it.
     Whole(Bytes),
     /// A stream of messages.
-    Messages(Box<Messages>),
+    Messages(Box<MessageStream>),
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = Refusal;
+    type Error = ListenerRefusal;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Refusal>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ListenerRefusal>>> {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
@@ -72,10 +72,10 @@ pub(crate) async fn whole(
     mut body: Incoming,
     largest: usize,
     charge: &mut Charge,
-    patience: &Patience,
-) -> Result<Bytes, Refusal> {
+    patience: &PeerPatience,
+) -> Result<Bytes, ListenerRefusal> {
     if body.size_hint().lower() > largest as u64 {
-        return Err(Refusal::TooLarge(largest));
+        return Err(ListenerRefusal::TooLarge(largest));
     }
     let within = if largest > REQUEST_SIZE { patience.large_body } else { patience.body };
     let (began, mut received) = (Instant::now(), Received::default());
@@ -87,14 +87,14 @@ pub(crate) async fn whole(
                 let left = within.saturating_sub(began.elapsed());
                 let frame = tokio::time::timeout(patience.body_part.min(left), body.frame()).await;
                 frame.map_err(|_| {
-                    Refusal::TooSlow(if left < patience.body_part { within } else { patience.body_part })
+                    ListenerRefusal::TooSlow(if left < patience.body_part { within } else { patience.body_part })
                 })?
             }
         };
         let Some(frame) = frame else { return Ok(received.into_bytes()) };
-        let Ok(data) = frame.map_err(|_| Refusal::Broken)?.into_data() else { continue }; // Trailers of a request say nothing.
+        let Ok(data) = frame.map_err(|_| ListenerRefusal::Broken)?.into_data() else { continue }; // Trailers of a request say nothing.
         if received.len() + data.len() > largest {
-            return Err(Refusal::TooLarge(largest));
+            return Err(ListenerRefusal::TooLarge(largest));
         }
         received.push(data);
         if received.len() > PIECE {
@@ -138,10 +138,10 @@ impl Received {
         self.all.extend_from_slice(&data);
     }
 
-    async fn charge(&mut self, charge: &mut Charge, patience: &Patience) -> Result<(), Refusal> {
+    async fn charge(&mut self, charge: &mut Charge, patience: &PeerPatience) -> Result<(), ListenerRefusal> {
         let more = self.len() - self.charged;
         if more > 0 {
-            charge.add(more, patience.room).await.map_err(|_| Refusal::Busy)?;
+            charge.add(more, patience.room).await.map_err(|_| ListenerRefusal::Busy)?;
             self.charged += more;
         }
         Ok(())
@@ -154,7 +154,7 @@ impl Received {
 
 /// A stream of messages, watched frame by frame. Bytes of a message are counted while the rest of it is on its way.
 #[derive(Debug)]
-pub struct Messages {
+pub struct MessageStream {
     body: Incoming,
     largest: usize,
     idle: Option<Duration>,
@@ -169,39 +169,39 @@ pub struct Messages {
 /// One byte that says whether the message is compressed, four of its length (gRPC over HTTP/2, "Length-Prefixed-Message").
 const PREFIX: usize = 5;
 
-impl Messages {
+impl MessageStream {
     pub(crate) fn new(
         body: Incoming,
         largest: usize,
         idle: Option<Duration>,
         charge: Charge,
-        patience: &Patience,
+        patience: &PeerPatience,
     ) -> Self {
         let (prefix, have, due) = ([0; PREFIX], 0, None);
         Self { body, largest, idle, part: patience.body_part, prefix, have, charge, due }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Refusal>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ListenerRefusal>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let counted = frame.data_ref().map_or(Ok(()), |data| self.count(data));
                 Poll::Ready(Some(counted.map(|()| frame)))
             }
-            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(Refusal::Broken))),
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(ListenerRefusal::Broken))),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => self.poll_due(cx),
         }
     }
 
-    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Refusal>>> {
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ListenerRefusal>>> {
         let within = if self.have > 0 { Some(self.part) } else { self.idle };
         let Some(within) = within else { return Poll::Pending };
         let due = self.due.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
-        due.as_mut().poll(cx).map(|()| Some(Err(Refusal::TooSlow(within))))
+        due.as_mut().poll(cx).map(|()| Some(Err(ListenerRefusal::TooSlow(within))))
     }
 
     /// Follows the messages in `data`. The deadline of one that has begun is not moved by its parts.
-    fn count(&mut self, mut data: &[u8]) -> Result<(), Refusal> {
+    fn count(&mut self, mut data: &[u8]) -> Result<(), ListenerRefusal> {
         while !data.is_empty() {
             if self.have == 0 {
                 self.due = None;
@@ -216,7 +216,7 @@ impl Messages {
             let [_, length @ ..] = self.prefix;
             let length = u32::from_be_bytes(length) as usize;
             if length > self.largest {
-                return Err(Refusal::TooLarge(self.largest));
+                return Err(ListenerRefusal::TooLarge(self.largest));
             }
             let part = data.len().min(PREFIX + length - self.have);
             (self.have, data) = (self.have + part, &data[part..]);
@@ -224,7 +224,7 @@ impl Messages {
                 (self.have, self.due) = (0, None);
                 self.charge.clear();
             } else {
-                self.charge.try_add(part).map_err(|_| Refusal::Busy)?;
+                self.charge.try_add(part).map_err(|_| ListenerRefusal::Busy)?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 /// Each is an answer of its own, in the words of the face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ListenerRefusal {
     /// The body is larger than any request of its kind.
     #[error("a request here has at most {0} bytes")]
     TooLarge(usize),
@@ -24,7 +24,7 @@ pub enum Refusal {
     Broken,
 }
 
-impl Refusal {
+impl ListenerRefusal {
     /// How HTTP calls it.
     #[must_use]
     pub fn status(self) -> StatusCode {

@@ -8,39 +8,39 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 
-use crate::connection::Connection;
-use crate::exchange::{Face, Rule, Service};
+use crate::connection::PeerConnection;
+use crate::exchange::{ExchangeRule, ListenerFace, Service};
 use crate::receive::RequestBody;
-use crate::refusal::Refusal;
+use crate::refusal::ListenerRefusal;
 
 /// Answers with `router` what `rule` lets pass.
-pub struct Routed<R, B> {
+pub struct RoutedService<R, B> {
     /// Is ready at any time, as routers are.
     pub router: R,
     /// See [`Service::rule`].
-    pub rule: fn(&Parts) -> Rule,
+    pub rule: fn(&Parts) -> ExchangeRule,
     /// See [`Service::refuse`].
-    pub refuse: fn(Refusal) -> Response<B>,
+    pub refuse: fn(ListenerRefusal) -> Response<B>,
 }
 
-impl<R: Clone, B> Clone for Routed<R, B> {
+impl<R: Clone, B> Clone for RoutedService<R, B> {
     fn clone(&self) -> Self {
         Self { router: self.router.clone(), rule: self.rule, refuse: self.refuse }
     }
 }
 
-impl<R, B> Face for Routed<R, B>
+impl<R, B> ListenerFace for RoutedService<R, B>
 where
     Self: Service,
 {
     type Service = Self;
 
-    fn connected(&self, _: &Arc<Connection>) -> Self {
+    fn connected(&self, _: &Arc<PeerConnection>) -> Self {
         self.clone()
     }
 }
 
-impl<R, B> Service for Routed<R, B>
+impl<R, B> Service for RoutedService<R, B>
 where
     R: tower_service::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     R: Clone + Send + Sync + 'static,
@@ -50,7 +50,7 @@ where
 {
     type Body = B;
 
-    fn rule(&self, head: &Parts) -> Rule {
+    fn rule(&self, head: &Parts) -> ExchangeRule {
         (self.rule)(head)
     }
 
@@ -59,7 +59,7 @@ where
         response
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response<B> {
+    fn refuse(&self, refusal: ListenerRefusal) -> Response<B> {
         (self.refuse)(refusal)
     }
 }

@@ -10,7 +10,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::connection::{Connection, Spoken};
+use crate::connection::{PeerConnection, Spoken};
 
 /// With what every client of HTTP/2 begins (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -23,13 +23,13 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
-    connection: Arc<Connection>,
+    connection: Arc<PeerConnection>,
     /// Bytes of the preface that have come.
     preface: usize,
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+    pub(crate) fn new(stream: TcpStream, connection: Arc<PeerConnection>) -> Self {
         if let Err(error) = prepare(&stream) {
             tracing::debug!(%error, "a socket does not take its options"); // It is closed already, mostly.
         }

@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
-use crate::message::naming::Instance;
+use crate::message::naming::NacosInstance;
 
 /// A text that cannot be read as what is needed there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unreadable(String);
+pub struct UnreadableText(String);
 
 /// A number as Java's `Integer.parseInt` takes it: digits with perhaps a sign, within 32 bits.
 #[must_use]
@@ -57,7 +57,7 @@ pub fn flag(text: &str) -> bool {
 ///
 /// # Errors
 /// It is neither.
-pub fn metadata(text: &str) -> Result<BTreeMap<String, String>, Unreadable> {
+pub fn metadata(text: &str) -> Result<BTreeMap<String, String>, UnreadableText> {
     let json: Result<Option<Texts>, _> = first_value(text);
     match json {
         Ok(texts) => Ok(texts.unwrap_or_default().0),
@@ -65,10 +65,10 @@ pub fn metadata(text: &str) -> Result<BTreeMap<String, String>, Unreadable> {
     }
 }
 
-fn pairs(text: &str) -> Result<BTreeMap<String, String>, Unreadable> {
+fn pairs(text: &str) -> Result<BTreeMap<String, String>, UnreadableText> {
     let pair = |pair: &str| match *split(pair, '=') {
         [key, value] => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(Unreadable(format!("metadata format incorrect: {text}"))),
+        _ => Err(UnreadableText(format!("metadata format incorrect: {text}"))),
     };
     split(text, ',').into_iter().map(pair).collect()
 }
@@ -85,7 +85,7 @@ fn split(text: &str, separator: char) -> Vec<&str> {
 /// What an HTTP client says of itself with every beat.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default)]
-pub struct Beat {
+pub struct ClientBeat {
     /// Address; may be missing.
     #[serde(deserialize_with = "coerced")]
     pub ip: String,
@@ -103,16 +103,16 @@ pub struct Beat {
     pub metadata: BTreeMap<String, String>,
 }
 
-impl Beat {
+impl ClientBeat {
     /// Reads the parameter `beat`.
     ///
     /// # Errors
     /// It is no JSON object, or holds something that Nacos does not take there.
-    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+    pub fn parse(text: &str) -> Result<Self, UnreadableText> {
         if text.trim_start().starts_with('[') {
-            return Err(Unreadable("a list in place of an object".into())); // serde would read it field by field.
+            return Err(UnreadableText("a list in place of an object".into())); // serde would read it field by field.
         }
-        first_value(text).map_err(|error| Unreadable(error.to_string()))
+        first_value(text).map_err(|error| UnreadableText(error.to_string()))
     }
 }
 
@@ -144,7 +144,7 @@ struct Registration {
 
 impl Default for Registration {
     fn default() -> Self {
-        let Instance {
+        let NacosInstance {
             instance_id,
             ip,
             port,
@@ -155,12 +155,12 @@ impl Default for Registration {
             cluster_name,
             service_name,
             metadata,
-        } = Instance::default();
+        } = NacosInstance::default();
         Self { instance_id, ip, port, weight, healthy, enabled, ephemeral, cluster_name, service_name, metadata }
     }
 }
 
-impl From<Registration> for Instance {
+impl From<Registration> for NacosInstance {
     fn from(said: Registration) -> Self {
         let Registration {
             instance_id,
@@ -181,31 +181,31 @@ impl From<Registration> for Instance {
 /// What a client offers to register; `None` where it says nothing or null, which Nacos refuses.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 #[serde(transparent)]
-pub struct Offered<T>(pub Option<T>);
+pub struct OfferedValue<T>(pub Option<T>);
 
-impl<T> Offered<T> {
+impl<T> OfferedValue<T> {
     /// Whether nothing is offered; then nothing is written, not even null.
     pub(crate) fn is_none(&self) -> bool {
         self.0.is_none()
     }
 }
 
-impl<T> From<T> for Offered<T> {
+impl<T> From<T> for OfferedValue<T> {
     fn from(offered: T) -> Self {
         Self(Some(offered))
     }
 }
 
-impl crate::message::Tolerant for Offered<Instance> {
+impl crate::message::Tolerant for OfferedValue<NacosInstance> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Option::<Registration>::deserialize(deserializer)?.map(Instance::from)))
+        Ok(Self(Option::<Registration>::deserialize(deserializer)?.map(NacosInstance::from)))
     }
 }
 
-impl crate::message::Tolerant for Offered<Vec<Instance>> {
+impl crate::message::Tolerant for OfferedValue<Vec<NacosInstance>> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let set = Option::<Vec<Registration>>::deserialize(deserializer)?;
-        Ok(Self(set.map(|set| set.into_iter().map(Instance::from).collect())))
+        Ok(Self(set.map(|set| set.into_iter().map(NacosInstance::from).collect())))
     }
 }
 

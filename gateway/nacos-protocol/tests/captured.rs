@@ -11,11 +11,11 @@ use nacos_protocol::message::internal::{
     ErrorResponse, HealthCheckResponse, ServerCheckResponse, SetupAckRequest, ability,
 };
 use nacos_protocol::message::naming::{
-    BatchInstanceResponse, Instance, InstanceResponse, NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchResponse,
-    NamingFuzzyWatchSyncRequest, NotifySubscriberRequest, QueryServiceResponse, ServiceInfo, ServiceListResponse,
-    SubscribeServiceResponse, changed_type, sync_type,
+    BatchInstanceResponse, InstanceResponse, NacosInstance, NamingFuzzyWatchChangeNotifyRequest,
+    NamingFuzzyWatchResponse, NamingFuzzyWatchSyncRequest, NotifySubscriberRequest, QueryServiceResponse, ServiceInfo,
+    ServiceListResponse, SubscribeServiceResponse, changed_type, sync_type,
 };
-use nacos_protocol::message::{Message, Outcome, Request, Response, error_code};
+use nacos_protocol::message::{Message, Request, Response, ResponseOutcome, error_code};
 use nacos_protocol::payload::Payload;
 
 const LINES: [&str; 2] = ["2.3.2", "3.1.0"];
@@ -30,7 +30,7 @@ fn captured<M: Message>(line: &str, name: &str) -> M {
 fn assert_two_instances(info: &ServiceInfo) {
     assert_eq!((&*info.name, &*info.group_name), ("capture", "G"));
     assert!(info.last_ref_time > 1_700_000_000_000 && !info.reach_protection_threshold);
-    let instance = |ip: &str, weight| Instance {
+    let instance = |ip: &str, weight| NacosInstance {
         instance_id: format!("{ip}#8080#DEFAULT#G@@capture"),
         ip: ip.to_owned(),
         port: 8080,
@@ -38,7 +38,7 @@ fn assert_two_instances(info: &ServiceInfo) {
         cluster_name: "DEFAULT".to_owned(),
         service_name: "G@@capture".to_owned(),
         metadata: [("owner".to_owned(), "ü \"q\" \u{1f}".to_owned())].into(),
-        ..Instance::default()
+        ..NacosInstance::default()
     };
     assert_eq!(info.hosts, [instance("192.0.2.1", 0.5), instance("192.0.2.2", 3.0)]);
 }
@@ -51,7 +51,7 @@ fn the_handshake_of_both_lines_is_read() {
         let abilities = captured::<SetupAckRequest>(line, "setup_ack_request").ability_table;
         assert_eq!(abilities.get(ability::PERSISTENT_INSTANCE), Some(&true), "{line}");
         assert_eq!(abilities.get(ability::FUZZY_WATCH).copied().unwrap_or(false), line == "3.1.0");
-        assert_eq!(captured::<HealthCheckResponse>(line, "health_check_response").outcome(), Outcome::Ok);
+        assert_eq!(captured::<HealthCheckResponse>(line, "health_check_response").outcome(), ResponseOutcome::Ok);
     }
 }
 
@@ -92,9 +92,9 @@ fn config_items_of_both_lines_are_read() {
         assert_eq!(changed.changed_configs, [key]);
         let bell: ConfigChangeNotifyRequest = captured(line, "config_change_notify_request");
         assert_eq!((&*bell.tenant, &*bell.group, &*bell.data_id), ("dev", "G", "capture"));
-        assert_eq!(captured::<ConfigPublishResponse>(line, "config_publish_response").outcome(), Outcome::Ok);
+        assert_eq!(captured::<ConfigPublishResponse>(line, "config_publish_response").outcome(), ResponseOutcome::Ok);
         assert_eq!(captured::<ConfigPublishResponse>(line, "config_publish_response_cas").error_code, 500);
-        assert_eq!(captured::<ConfigRemoveResponse>(line, "config_remove_response").outcome(), Outcome::Ok);
+        assert_eq!(captured::<ConfigRemoveResponse>(line, "config_remove_response").outcome(), ResponseOutcome::Ok);
     }
 }
 
@@ -110,7 +110,10 @@ fn errors_of_both_lines_are_read() {
 
 #[test]
 fn fuzzy_watch_of_3x_is_read() {
-    assert_eq!(captured::<NamingFuzzyWatchResponse>("3.1.0", "naming_fuzzy_watch_response").outcome(), Outcome::Ok);
+    assert_eq!(
+        captured::<NamingFuzzyWatchResponse>("3.1.0", "naming_fuzzy_watch_response").outcome(),
+        ResponseOutcome::Ok
+    );
     let init: NamingFuzzyWatchSyncRequest = captured("3.1.0", "fuzzy_watch_sync_request_init");
     assert_eq!((&*init.sync_type, &*init.group_key_pattern), (sync_type::INIT, "public>>*>>*"));
     assert!(init.contexts.iter().any(|service| service.service_key == "public@@G@@capture"));

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use nacos_protocol::message::config::{ConfigBatchListenRequest, ConfigChangeNotifyRequest, ConfigQueryResponse};
 use nacos_protocol::message::internal::{ConnectResetRequest, ConnectionSetupRequest, ErrorResponse};
 use nacos_protocol::message::naming::{
-    BatchInstanceRequest, Instance, InstanceRequest, NamingFuzzyWatchSyncRequest, NotifySubscriberRequest,
+    BatchInstanceRequest, InstanceRequest, NacosInstance, NamingFuzzyWatchSyncRequest, NotifySubscriberRequest,
     QueryServiceResponse, ServiceInfo, ServiceListRequest, SubscribeServiceRequest, SubscribeServiceResponse,
 };
-use nacos_protocol::message::{Message, Outcome, Response};
+use nacos_protocol::message::{Message, Response, ResponseOutcome};
 use nacos_protocol::payload::{DecodeError, Payload};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -40,20 +40,20 @@ fn absent_null_and_unknown_fields_are_defaults() {
     {
         assert_eq!(decode::<QueryServiceResponse>(text).service_info, Some(ServiceInfo::default()), "{text}");
     }
-    let instance: Instance =
+    let instance: NacosInstance =
         serde_json::from_str(r#"{"weight":null,"healthy":null,"metadata":null,"ip":null}"#).unwrap();
-    assert_eq!(instance, Instance::default());
+    assert_eq!(instance, NacosInstance::default());
 }
 
 #[test]
 fn values_of_other_kinds_are_read_where_they_have_a_meaning() {
     let text = r#"{"weight":2,"metadata":{"n":1,"b":true,"f":0.5,"null":null,"o":{"a":[1]},"s":"x"}}"#;
-    let instance: Instance = serde_json::from_str(text).unwrap();
+    let instance: NacosInstance = serde_json::from_str(text).unwrap();
     let want = [("n", "1"), ("b", "true"), ("f", "0.5"), ("o", r#"{"a":[1]}"#), ("s", "x")];
     assert_eq!(instance.metadata, want.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     assert_eq!(instance.weight, 2.0);
     for (text, want) in [("0.5", 0.5), (r#""NaN""#, 0.0), (r#""Infinity""#, 0.0), (r#""3""#, 3.0), ("null", 1.0)] {
-        let instance: Instance = serde_json::from_str(&format!(r#"{{"weight":{text}}}"#)).unwrap();
+        let instance: NacosInstance = serde_json::from_str(&format!(r#"{{"weight":{text}}}"#)).unwrap();
         assert_eq!(instance.weight, want, "{text}");
     }
     assert_eq!(decode::<ConnectResetRequest>(r#"{"serverPort":8848}"#).server_port, "8848");
@@ -81,7 +81,7 @@ fn output_never_says_null_and_leaves_absent_fields_out() {
         json(&NotifySubscriberRequest { service_info: Some(ServiceInfo::default()), ..Default::default() }),
         json(&QueryServiceResponse {
             service_info: Some(ServiceInfo {
-                hosts: vec![Instance { weight: f64::NAN, ..Instance::default() }],
+                hosts: vec![NacosInstance { weight: f64::NAN, ..NacosInstance::default() }],
                 ..ServiceInfo::default()
             }),
             ..Default::default()
@@ -124,9 +124,9 @@ fn a_payload_of_another_type_and_a_broken_body_are_told_apart() {
 
 #[test]
 fn responses_say_whether_their_request_failed() {
-    assert_eq!(decode::<ErrorResponse>("{}").outcome(), Outcome::Ok);
+    assert_eq!(decode::<ErrorResponse>("{}").outcome(), ResponseOutcome::Ok);
     let refused: ErrorResponse = decode(r#"{"resultCode":500,"errorCode":403,"message":"no"}"#);
-    assert_eq!(refused.outcome(), Outcome::Failed { error_code: 403, message: "no" });
+    assert_eq!(refused.outcome(), ResponseOutcome::Failed { error_code: 403, message: "no" });
 }
 
 #[test]
@@ -147,10 +147,10 @@ impl DecodeFrom for Payload {
     }
 }
 
-fn instances() -> impl Strategy<Value = Instance> {
+fn instances() -> impl Strategy<Value = NacosInstance> {
     let metadata = proptest::collection::btree_map(any::<String>(), any::<String>(), 0..4);
     (any::<String>(), any::<i32>(), 0u32..1_000_000, any::<bool>(), any::<bool>(), any::<String>(), metadata).prop_map(
-        |(ip, port, weight, healthy, enabled, cluster_name, metadata)| Instance {
+        |(ip, port, weight, healthy, enabled, cluster_name, metadata)| NacosInstance {
             ip,
             port,
             weight: f64::from(weight) / 100.0,
@@ -158,7 +158,7 @@ fn instances() -> impl Strategy<Value = Instance> {
             enabled,
             cluster_name,
             metadata,
-            ..Instance::default()
+            ..NacosInstance::default()
         },
     )
 }
@@ -187,7 +187,7 @@ proptest! {
     #[test]
     fn a_damaged_message_is_read_or_refused(cut in 0usize..200, flip in 0usize..200, with in any::<u8>()) {
         let metadata: BTreeMap<_, _> = [("k".to_owned(), "v".to_owned())].into();
-        let instance = Instance { ip: "10.0.0.1".into(), metadata, ..Instance::default() };
+        let instance = NacosInstance { ip: "10.0.0.1".into(), metadata, ..NacosInstance::default() };
         let message = ServiceInfo { hosts: vec![instance], ..ServiceInfo::default() }.into_push();
         let mut bytes = Payload::of(&message).encode_to_vec();
         bytes.truncate(bytes.len() - cut.min(bytes.len()));

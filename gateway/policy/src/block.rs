@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use federation_core::routing::{
-    Distribute, Failover, InvalidDistribute, LevelSize, LoadOrder, LocalityPattern, Overprovisioning, PanicThreshold,
-    Percent, Policy, RankLabel, Ranking, Reach, Reachability, Spread, StaleRule,
+    Distribute, Failover, InvalidDistribute, LevelSize, LoadOrder, LoadSpread, LocalityPattern, NetworkReach,
+    OverprovisioningPercent, PanicThreshold, Percent, Policy, RankLabel, Ranking, Reachability, StaleRule,
 };
 
-use super::fields::{Item, Section, shortened};
+use super::fields::{PlacedItem, PolicySection, shortened};
 use federation_document::mistakes::Mistakes;
 
 /// The fields of a policy.
@@ -33,15 +33,16 @@ const MOST_RULES: usize = 100;
 const MOST_PATTERNS: usize = 200;
 
 /// Reads a policy; every field may be left out. Only if there are no new mistakes is it what was written.
-pub fn read(item: Item<'_>, mistakes: &mut Mistakes) -> Policy {
-    read_fields(&Section::open(item, &FIELDS, mistakes), mistakes)
+pub fn read(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Policy {
+    read_fields(&PolicySection::open(item, &FIELDS, mistakes), mistakes)
 }
 
 /// Reads a policy from a section that has, and has checked, further fields of its own.
-pub(super) fn read_fields(section: &Section<'_>, mistakes: &mut Mistakes) -> Policy {
+pub(super) fn read_fields(section: &PolicySection<'_>, mistakes: &mut Mistakes) -> Policy {
     let mut policy = Policy::default();
     if let Some(percent) = section.get("overprovisioning").and_then(|it| it.whole(100..=u32::MAX.into(), mistakes)) {
-        policy.overprovisioning = u32::try_from(percent).ok().and_then(Overprovisioning::new).expect("within bounds");
+        policy.overprovisioning =
+            u32::try_from(percent).ok().and_then(OverprovisioningPercent::new).expect("within bounds");
     }
     if let Some(threshold) = section.get("panic_threshold").and_then(|it| percent(it, mistakes)) {
         policy.panic_threshold = PanicThreshold(threshold);
@@ -71,19 +72,19 @@ pub(super) fn read_fields(section: &Section<'_>, mistakes: &mut Mistakes) -> Pol
     policy
 }
 
-fn percent(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Percent> {
+fn percent(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Option<Percent> {
     u8::try_from(item.whole(0..=100, mistakes)?).ok().and_then(Percent::new)
 }
 
 /// `on` and `off` are texts in YAML 1.2 and truth values in older readers: both are accepted.
-fn ranking(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Ranking> {
+fn ranking(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Option<Ranking> {
     if item.is_truth() {
         return item.flag(mistakes).map(|on| if on { Ranking::ByLocality } else { Ranking::Off });
     }
     item.word(&[("on", Ranking::ByLocality), ("off", Ranking::Off)], mistakes)
 }
 
-fn rank_label(item: Item<'_>, mistakes: &mut Mistakes) -> Option<RankLabel> {
+fn rank_label(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Option<RankLabel> {
     let text = item.text(mistakes)?;
     match text.parse() {
         Ok(label) => Some(label),
@@ -95,7 +96,7 @@ fn rank_label(item: Item<'_>, mistakes: &mut Mistakes) -> Option<RankLabel> {
     }
 }
 
-fn locality_weights(item: Item<'_>, mistakes: &mut Mistakes) -> BTreeMap<Arc<str>, u32> {
+fn locality_weights(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> BTreeMap<Arc<str>, u32> {
     let mut weights = BTreeMap::new();
     for (place, item) in item.pairs(mistakes) {
         if place.split('/').count() > 3 || place.split('/').any(|part| part.trim() != part) {
@@ -113,7 +114,7 @@ fn locality_weights(item: Item<'_>, mistakes: &mut Mistakes) -> BTreeMap<Arc<str
 }
 
 /// Rules between regions, or percentages by locality; not both.
-fn spread(section: &Section<'_>, mistakes: &mut Mistakes) -> Spread {
+fn spread(section: &PolicySection<'_>, mistakes: &mut Mistakes) -> LoadSpread {
     let failover: Vec<Failover> = section.get("failover").map_or_else(Vec::new, |list| {
         list.items(MOST_RULES, mistakes).filter_map(|item| failover(item, mistakes)).collect()
     });
@@ -123,30 +124,30 @@ fn spread(section: &Section<'_>, mistakes: &mut Mistakes) -> Spread {
     if !failover.is_empty() && !distribute.is_empty() {
         section.mistake("distribute", "not together with failover", "one of the two", mistakes);
     }
-    if distribute.is_empty() { Spread::Failover(failover) } else { Spread::Distribute(distribute) }
+    if distribute.is_empty() { LoadSpread::Failover(failover) } else { LoadSpread::Distribute(distribute) }
 }
 
-fn failover(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Failover> {
-    let section = Section::open(item, &["from", "to"], mistakes);
+fn failover(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Option<Failover> {
+    let section = PolicySection::open(item, &["from", "to"], mistakes);
     let mut region = |name| section.required(name, "a region", mistakes)?.part(mistakes);
     let (from, to) = (region("from"), region("to"));
     Some(Failover { from: from?, to: to? })
 }
 
-fn reachable(item: Item<'_>, mistakes: &mut Mistakes) -> Reachability {
+fn reachable(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Reachability {
     Reachability::new(item.items(MOST_RULES, mistakes).filter_map(|item| reach(item, mistakes)).collect())
 }
 
-fn reach(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Reach> {
-    let section = Section::open(item, &["from", "to"], mistakes);
+fn reach(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Option<NetworkReach> {
+    let section = PolicySection::open(item, &["from", "to"], mistakes);
     let from = section.required("from", "a network", mistakes).and_then(|it| it.name(mistakes));
     let to = section.required("to", "a list of networks", mistakes)?;
     let to = to.items(MOST_RULES, mistakes).filter_map(|it| it.name(mistakes)).collect();
-    Some(Reach { from: from?, to })
+    Some(NetworkReach { from: from?, to })
 }
 
-fn distribute(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Distribute> {
-    let section = Section::open(item, &["from", "to"], mistakes);
+fn distribute(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Option<Distribute> {
+    let section = PolicySection::open(item, &["from", "to"], mistakes);
     let from = section.required("from", "a locality or a pattern of localities", mistakes);
     let from = from.and_then(|item| pattern(item, item.text(mistakes)?, mistakes));
     let list = section.required("to", "localities with percentages", mistakes)?;
@@ -176,7 +177,7 @@ fn distribute(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Distribute> {
     }
 }
 
-fn pattern(item: Item<'_>, text: &str, mistakes: &mut Mistakes) -> Option<LocalityPattern> {
+fn pattern(item: PlacedItem<'_>, text: &str, mistakes: &mut Mistakes) -> Option<LocalityPattern> {
     let pattern = text.parse().ok();
     if pattern.is_none() {
         let expected = "region, region/zone or region/zone/sub_zone, each part * or a name without blanks around it";

@@ -10,9 +10,9 @@ use federation_core::pattern::{Glob, LONGEST_PATTERN_BYTES, ServicePattern};
 use federation_core::routing::{InvalidPolicies, MAX_RULES, Policies, Policy};
 
 use super::block;
-use super::fields::{Item, Section, shortened};
+use super::fields::{PlacedItem, PolicySection, shortened};
 use federation_document::mistakes::Mistakes;
-use federation_document::place::Span;
+use federation_document::place::SourceSpan;
 use federation_document::text_file;
 use federation_document::tree;
 
@@ -56,7 +56,7 @@ pub fn from_text(name: &str, text: &str) -> Result<Policies, Mistakes> {
     }
     let mut mistakes = Mistakes::new(name, text);
     let Some(tree) = tree::parse_within(text, MOST_NODES, &mut mistakes) else { return Err(mistakes) };
-    let policies = read(Item::root(&tree, ""), &mut mistakes);
+    let policies = read(PlacedItem::root(&tree, ""), &mut mistakes);
     match policies {
         Some(policies) if mistakes.count() == 0 => Ok(policies),
         _ => Err(mistakes),
@@ -66,7 +66,7 @@ pub fn from_text(name: &str, text: &str) -> Result<Policies, Mistakes> {
 /// The one mistake of a document that is not there, or is none.
 pub(super) fn unusable(name: &str, problem: &str) -> Mistakes {
     let mut mistakes = Mistakes::new(name, "");
-    mistakes.add(Span::default(), "", problem, EXPECTED_TEXT);
+    mistakes.add(SourceSpan::default(), "", problem, EXPECTED_TEXT);
     mistakes
 }
 
@@ -74,13 +74,13 @@ pub(super) fn unusable(name: &str, problem: &str) -> Mistakes {
 struct Rule {
     pattern: ServicePattern,
     policy: Arc<Policy>,
-    span: Span,
+    span: SourceSpan,
 }
 
-fn read(document: Item<'_>, mistakes: &mut Mistakes) -> Option<Policies> {
+fn read(document: PlacedItem<'_>, mistakes: &mut Mistakes) -> Option<Policies> {
     let mut known = block::FIELDS.to_vec();
     known.push("services");
-    let section = Section::open(document, &known, mistakes);
+    let section = PolicySection::open(document, &known, mistakes);
     let default = Arc::new(block::read_fields(&section, mistakes));
     let Some(list) = section.get("services") else { return Policies::new(default, Vec::new()).ok() };
     let mut rules = Vec::new();
@@ -106,11 +106,11 @@ fn read(document: Item<'_>, mistakes: &mut Mistakes) -> Option<Policies> {
 }
 
 /// `None` for a rule with mistakes: what its pattern would be is not known.
-fn rule(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Rule> {
+fn rule(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Option<Rule> {
     let before = mistakes.count();
     let mut known = PATTERN_FIELDS.to_vec();
     known.extend(block::FIELDS);
-    let section = Section::open(item, &known, mistakes);
+    let section = PolicySection::open(item, &known, mistakes);
     let policy = block::read_fields(&section, mistakes);
     let [namespace, group, service] = PATTERN_FIELDS.map(|name| match section.get(name) {
         Some(item) => glob(item, name, mistakes),
@@ -121,7 +121,7 @@ fn rule(item: Item<'_>, mistakes: &mut Mistakes) -> Option<Rule> {
 }
 
 /// Only the namespace may be empty: that is one of Nacos's own.
-fn glob(item: Item<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Glob> {
+fn glob(item: PlacedItem<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Glob> {
     let text = item.text(mistakes)?;
     let expected = "a pattern: text in which * stands for any text and ? for one character";
     if text.is_empty() && name != "namespace" {
@@ -148,13 +148,13 @@ fn compared_bytes(rules: &[Rule]) -> usize {
 }
 
 /// Puts what is wrong with the rules together to the rules that it is about.
-fn refuse(error: &InvalidPolicies, list: Item<'_>, rules: &[Rule], mistakes: &mut Mistakes) {
+fn refuse(error: &InvalidPolicies, list: PlacedItem<'_>, rules: &[Rule], mistakes: &mut Mistakes) {
     match error {
         InvalidPolicies::Ties(ties) => {
             for tie in ties.iter().take(MOST_MISTAKES) {
                 let (first, second) = (&rules[tie.first], &rules[tie.second]);
                 let expected = format!("rules of which one is more specific; the other is on line {}", first.span.line);
-                let span = Span { width: 0, ..second.span };
+                let span = SourceSpan { width: 0, ..second.span };
                 let [first, second] = [&first.pattern, &second.pattern].map(ToString::to_string);
                 let problem = format!(
                     "`{}` and `{}` are equally specific, and a service may match both",

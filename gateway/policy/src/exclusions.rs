@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
 use federation_storage::sealed;
-use federation_storage::{Aside, Place, StorageError};
+use federation_storage::{AsideReason, StorageError, StoragePlace};
 
 /// The file in the data directory.
 const FILE: &str = "excluded.json";
@@ -45,14 +45,14 @@ struct Inner {
     now: ArcSwap<Excluded>,
     /// Held while one order is taken and written: the file is never older than what counts for long.
     turn: Mutex<()>,
-    place: Place,
+    place: StoragePlace,
     troubles: TroubleBoard,
 }
 
 impl Exclusions {
     /// As they were kept in `place`. Blocks.
     #[must_use]
-    pub fn open(place: Place, troubles: TroubleBoard) -> Self {
+    pub fn open(place: StoragePlace, troubles: TroubleBoard) -> Self {
         let kept = read(&place).unwrap_or_else(|error| {
             // No trouble of its own: that the folder cannot be used is told by what is kept there all the time, and heals there.
             tracing::error!(error = %error.told(), "which clusters are excluded is not known, none is");
@@ -66,7 +66,7 @@ impl Exclusions {
 
     /// None, and none is kept: for tests.
     #[must_use]
-    pub fn none(place: Place) -> Self {
+    pub fn none(place: StoragePlace) -> Self {
         Self(Arc::new(Inner {
             now: ArcSwap::default(),
             turn: Mutex::default(),
@@ -125,21 +125,21 @@ impl Exclusions {
     }
 }
 
-fn read(place: &Place) -> Result<Excluded, StorageError> {
+fn read(place: &StoragePlace) -> Result<Excluded, StorageError> {
     let Some(folder) = place.to_read()? else { return Ok(Excluded::new()) };
     let Some(bytes) = folder.read(FILE, MOST_BYTES)? else { return Ok(Excluded::new()) };
-    let read: Result<BTreeMap<String, Exclusion>, sealed::Unsealed> = sealed::unseal(&bytes);
+    let read: Result<BTreeMap<String, Exclusion>, sealed::UnsealedReason> = sealed::unseal(&bytes);
     match read {
         Ok(read) => Ok(read.into_iter().filter_map(|(id, it)| Some((id.parse().ok()?, it))).collect()),
         Err(refused) => {
             tracing::error!(file = FILE, %refused, "the file is set aside");
-            folder.set_aside(FILE, Aside::Refused)?;
+            folder.set_aside(FILE, AsideReason::Refused)?;
             Ok(Excluded::new())
         }
     }
 }
 
-fn write(place: &Place, excluded: &Excluded) -> Result<(), StorageError> {
+fn write(place: &StoragePlace, excluded: &Excluded) -> Result<(), StorageError> {
     let saved: BTreeMap<String, &Exclusion> = excluded.iter().map(|(id, it)| (id.to_string(), it)).collect();
     let folder = place.to_write()?;
     folder.stage(FILE, &sealed::seal(&saved))?.put_in_place()?;
@@ -157,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn an_order_counts_at_once_and_after_a_restart_until_it_is_taken_back() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::from(folder.path());
+        let place = StoragePlace::from(folder.path());
         let exclusions = Exclusions::open(place.clone(), TroubleBoard::default());
         let zanzibar: ClusterId = "zanzibar".parse().unwrap();
         let told = |names: BTreeSet<ClusterId>| async move { assert_eq!(names.len(), 1) };
@@ -175,7 +175,7 @@ mod tests {
         let blocked = folder.path().join("a-file");
         std::fs::write(&blocked, "x").unwrap();
         let troubles = TroubleBoard::default();
-        let exclusions = Exclusions::open(Place::from(blocked.as_path()), troubles.clone());
+        let exclusions = Exclusions::open(StoragePlace::from(blocked.as_path()), troubles.clone());
         let zanzibar: ClusterId = "zanzibar".parse().unwrap();
         assert!(!exclusions.change(&zanzibar, Some(order("")), |_| async {}).await);
         assert!(exclusions.has(&zanzibar) && troubles.has(TroubleKind::Storage));
@@ -185,7 +185,7 @@ mod tests {
     fn a_damaged_file_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE), "{").unwrap();
-        let exclusions = Exclusions::open(Place::from(folder.path()), TroubleBoard::default());
+        let exclusions = Exclusions::open(StoragePlace::from(folder.path()), TroubleBoard::default());
         assert!(exclusions.all().is_empty() && !folder.path().join(FILE).exists());
     }
 }

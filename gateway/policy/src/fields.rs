@@ -8,9 +8,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use federation_document::mistakes::Mistakes;
-use federation_document::place::Span;
+use federation_document::place::SourceSpan;
 use federation_document::scalar::{ScalarType, scalar_type};
-use federation_document::tree::{Entry, Form, Node, Scalar, Value};
+use federation_document::tree::{MappingEntry, ScalarForm, TreeNode, TreeScalar, TreeValue};
 
 /// Most characters of a value that a mistake repeats.
 const LONGEST_SHOWN: usize = 60;
@@ -39,23 +39,23 @@ impl fmt::Display for Path<'_> {
 
 /// A value that is there, and where.
 #[derive(Clone, Copy)]
-pub struct Item<'a> {
+pub struct PlacedItem<'a> {
     /// The value with its place.
-    pub node: &'a Node,
+    pub node: &'a TreeNode,
     pub(crate) path: Path<'a>,
 }
 
 /// A mapping of known fields.
-pub struct Section<'a> {
-    entries: &'a [Entry],
+pub struct PolicySection<'a> {
+    entries: &'a [MappingEntry],
     path: Path<'a>,
-    span: Span,
+    span: SourceSpan,
 }
 
-impl<'a> Section<'a> {
+impl<'a> PolicySection<'a> {
     /// Checks that `item` is a mapping of no other fields than `known`. What is no mapping is a mistake and counts as an
     /// empty one.
-    pub fn open(item: Item<'a>, known: &[&str], mistakes: &mut Mistakes) -> Self {
+    pub fn open(item: PlacedItem<'a>, known: &[&str], mistakes: &mut Mistakes) -> Self {
         let entries = item.entries(mistakes);
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let path = Path::Field(&item.path, &entry.key).to_string();
@@ -65,14 +65,14 @@ impl<'a> Section<'a> {
     }
 
     /// The field's value, unless it is not given.
-    pub fn get(&'a self, name: &'a str) -> Option<Item<'a>> {
+    pub fn get(&'a self, name: &'a str) -> Option<PlacedItem<'a>> {
         let entry = self.entries.iter().find(|entry| entry.key == name)?;
-        let item = Item { node: &entry.value, path: Path::Field(&self.path, name) };
+        let item = PlacedItem { node: &entry.value, path: Path::Field(&self.path, name) };
         (!item.is_null()).then_some(item)
     }
 
     /// The field's value; it is a mistake not to give it.
-    pub fn required(&'a self, name: &'a str, expected: &str, mistakes: &mut Mistakes) -> Option<Item<'a>> {
+    pub fn required(&'a self, name: &'a str, expected: &str, mistakes: &mut Mistakes) -> Option<PlacedItem<'a>> {
         let item = self.get(name);
         if item.is_none() {
             self.mistake(name, "a required field is missing", expected, mistakes);
@@ -88,9 +88,9 @@ impl<'a> Section<'a> {
     }
 }
 
-impl<'a> Item<'a> {
+impl<'a> PlacedItem<'a> {
     /// The document as a whole.
-    pub fn root(node: &'a Node, name: &'a str) -> Self {
+    pub fn root(node: &'a TreeNode, name: &'a str) -> Self {
         Self { node, path: Path::Root(name) }
     }
 
@@ -100,20 +100,20 @@ impl<'a> Item<'a> {
     }
 
     fn is_null(&self) -> bool {
-        matches!(self.node.value, Value::Null)
+        matches!(self.node.value, TreeValue::Null)
     }
 
     /// Records that the value is not what is needed.
     pub fn refuse(&self, problem: &str, expected: &str, mistakes: &mut Mistakes) {
         let width = self.node.span.width.min(LONGEST_SHOWN);
-        mistakes.add(Span { width, ..self.node.span }, &self.path.to_string(), problem, expected);
+        mistakes.add(SourceSpan { width, ..self.node.span }, &self.path.to_string(), problem, expected);
     }
 
     /// The names and values of a mapping, all of them.
-    pub(crate) fn entries(&self, mistakes: &mut Mistakes) -> &'a [Entry] {
+    pub(crate) fn entries(&self, mistakes: &mut Mistakes) -> &'a [MappingEntry] {
         match &self.node.value {
-            Value::Mapping(entries) => entries,
-            Value::Null => &[],
+            TreeValue::Mapping(entries) => entries,
+            TreeValue::Null => &[],
             _ => {
                 self.wrong_type("a mapping", mistakes);
                 &[]
@@ -122,19 +122,19 @@ impl<'a> Item<'a> {
     }
 
     /// The names and values of a mapping whose names are free, without those that are not given.
-    pub fn pairs(&'a self, mistakes: &mut Mistakes) -> impl Iterator<Item = (&'a str, Item<'a>)> + use<'a> {
-        let pair = |entry: &'a Entry| {
-            let item = Item { node: &entry.value, path: Path::Field(&self.path, &entry.key) };
+    pub fn pairs(&'a self, mistakes: &mut Mistakes) -> impl Iterator<Item = (&'a str, PlacedItem<'a>)> + use<'a> {
+        let pair = |entry: &'a MappingEntry| {
+            let item = PlacedItem { node: &entry.value, path: Path::Field(&self.path, &entry.key) };
             (!item.is_null()).then_some((entry.key.as_str(), item))
         };
         self.entries(mistakes).iter().filter_map(pair)
     }
 
     /// The items of a list of at most `most`.
-    pub fn items(&'a self, most: usize, mistakes: &mut Mistakes) -> impl Iterator<Item = Item<'a>> + use<'a> {
-        let nodes: &[Node] = match &self.node.value {
-            Value::Sequence(nodes) if nodes.len() <= most => nodes,
-            Value::Sequence(nodes) => {
+    pub fn items(&'a self, most: usize, mistakes: &mut Mistakes) -> impl Iterator<Item = PlacedItem<'a>> + use<'a> {
+        let nodes: &[TreeNode] = match &self.node.value {
+            TreeValue::Sequence(nodes) if nodes.len() <= most => nodes,
+            TreeValue::Sequence(nodes) => {
                 self.refuse(&format!("a list of {}", nodes.len()), &format!("at most {most}"), mistakes);
                 &[]
             }
@@ -143,7 +143,7 @@ impl<'a> Item<'a> {
                 &[]
             }
         };
-        nodes.iter().enumerate().map(|(index, node)| Item { node, path: Path::Item(&self.path, index) })
+        nodes.iter().enumerate().map(|(index, node)| PlacedItem { node, path: Path::Item(&self.path, index) })
     }
 
     /// A text. What looks like a number or a truth value is none, unless it is quoted.
@@ -251,8 +251,8 @@ impl<'a> Item<'a> {
     }
 
     fn scalar(&self) -> Option<(ScalarType, &'a str)> {
-        let Value::Scalar(Scalar { text, form }) = &self.node.value else { return None };
-        let kind = if *form == Form::Plain { scalar_type(text) } else { ScalarType::Text };
+        let TreeValue::Scalar(TreeScalar { text, form }) = &self.node.value else { return None };
+        let kind = if *form == ScalarForm::Plain { scalar_type(text) } else { ScalarType::Text };
         Some((kind, text))
     }
 
@@ -261,9 +261,9 @@ impl<'a> Item<'a> {
             (_, Some((ScalarType::Number, text))) => format!("wrong type: the number `{text}`"),
             (_, Some((ScalarType::Truth, text))) => format!("wrong type: the truth value `{text}`"),
             (_, Some((ScalarType::Text, text))) => format!("wrong type: the text `{}`", shortened(text)),
-            (Value::Sequence(_), None) => "wrong type: a list".to_owned(),
-            (Value::Mapping(_), None) => "wrong type: a mapping".to_owned(),
-            (Value::Null | Value::Scalar(_), None) => "no value".to_owned(),
+            (TreeValue::Sequence(_), None) => "wrong type: a list".to_owned(),
+            (TreeValue::Mapping(_), None) => "wrong type: a mapping".to_owned(),
+            (TreeValue::Null | TreeValue::Scalar(_), None) => "no value".to_owned(),
         };
         self.refuse(&problem, expected, mistakes);
     }

@@ -14,24 +14,24 @@ use super::store::{PolicyReader, PolicySource, PolicyWriter, line};
 use super::{document, kept, store};
 use crate::sources::{PolicyItem, PolicySources};
 use federation_document::mistakes::Mistakes;
-use federation_ports::clock::Clock;
+use federation_ports::clock::ProcessClock;
 use federation_ports::inbox::OwnItem;
 use federation_ports::metrics::{PolicyLoad, PolicyMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
-use federation_storage::{Place, StorageError, TRY_AGAIN};
+use federation_storage::{StorageError, StoragePlace, TRY_AGAIN};
 
 /// What keeps the policies up to date. It does nothing until it is run; what was kept is in force from the start.
 pub struct PolicyKeeper {
     ledger: Ledger,
     writer: PolicyWriter,
     metrics: PolicyMetrics,
-    kept_in: Place,
+    kept_in: StoragePlace,
     troubles: TroubleBoard,
     /// Sources of which the disk has something else than what is good; at most one of each kind.
     unkept: Vec<PolicySource>,
     file: Option<FileWatch>,
     item: Option<(PolicyItem, watch::Receiver<OwnItem>)>,
-    clock: Clock,
+    clock: ProcessClock,
 }
 
 /// A part of the keeper panicked; a document that does so is a defect of this program.
@@ -46,13 +46,13 @@ pub struct KeeperOptions {
     /// What the local Nacos says of the config item.
     pub item: watch::Receiver<OwnItem>,
     /// Where good documents are kept.
-    pub kept_in: Place,
+    pub kept_in: StoragePlace,
     /// Where a disk that does not take them is told.
     pub troubles: TroubleBoard,
     /// What is counted.
     pub metrics: PolicyMetrics,
     /// When something came into force is told by it.
-    pub clock: Clock,
+    pub clock: ProcessClock,
 }
 
 impl PolicyKeeper {
@@ -230,7 +230,7 @@ impl PolicyKeeper {
 }
 
 /// Has the disk hold what is good of a source.
-fn keep(place: &Place, source: &PolicySource, good: Option<&Good>) -> Result<(), StorageError> {
+fn keep(place: &StoragePlace, source: &PolicySource, good: Option<&Good>) -> Result<(), StorageError> {
     match good {
         Some(good) => kept::write(place, source, good),
         None => kept::remove(place, source),

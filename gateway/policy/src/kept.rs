@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::document;
 use super::ledger::Good;
 use super::store::PolicySource;
-use federation_storage::sealed::{self, Unsealed};
-use federation_storage::{Aside, Folder, Place, StorageError};
+use federation_storage::sealed::{self, UnsealedReason};
+use federation_storage::{AsideReason, StorageError, StorageFolder, StoragePlace};
 
 /// A document has at most 1 MiB; JSON makes six bytes of one at worst.
 const MOST_BYTES: u64 = 8 << 20;
@@ -44,7 +44,7 @@ struct Unowned {
 enum Unusable {
     /// It is damaged, or of another version.
     #[error(transparent)]
-    Unsealed(#[from] Unsealed),
+    Unsealed(#[from] UnsealedReason),
     /// It is of another cluster.
     #[error("it is of {0}")]
     OfAnother(String),
@@ -60,7 +60,7 @@ enum Unusable {
 ///
 /// # Errors
 /// If the directory cannot be made or written; the document before is kept.
-pub(super) fn write(place: &Place, source: &PolicySource, good: &Good) -> Result<(), StorageError> {
+pub(super) fn write(place: &StoragePlace, source: &PolicySource, good: &Good) -> Result<(), StorageError> {
     let kept =
         Kept { owner: owner(place), source: source.to_string(), since_ms: good.since.0, text: good.text.to_string() };
     let folder = place.to_write()?;
@@ -75,7 +75,7 @@ pub(super) fn write(place: &Place, source: &PolicySource, good: &Good) -> Result
 ///
 /// # Errors
 /// If it cannot be removed. Not if there is nothing.
-pub(super) fn remove(place: &Place, source: &PolicySource) -> Result<(), StorageError> {
+pub(super) fn remove(place: &StoragePlace, source: &PolicySource) -> Result<(), StorageError> {
     let Some(folder) = place.to_read()? else { return Ok(()) };
     let kept = generations(source);
     if kept.iter().all(|name| !folder.file(name).exists()) {
@@ -88,7 +88,7 @@ pub(super) fn remove(place: &Place, source: &PolicySource) -> Result<(), Storage
 }
 
 /// What was kept of exactly this source; what cannot be used is logged and set aside. Blocks.
-pub(super) fn read(place: &Place, source: &PolicySource) -> Option<Good> {
+pub(super) fn read(place: &StoragePlace, source: &PolicySource) -> Option<Good> {
     let folder = match place.to_read() {
         Ok(folder) => folder?,
         Err(error) => {
@@ -110,15 +110,15 @@ pub(super) fn read(place: &Place, source: &PolicySource) -> Option<Good> {
 }
 
 /// Where the documents of a source are kept, for the board of troubles.
-pub(super) fn path_of(place: &Place, source: &PolicySource) -> String {
+pub(super) fn path_of(place: &StoragePlace, source: &PolicySource) -> String {
     let [newest, _] = generations(source);
     place.path().join(newest).display().to_string()
 }
 
-fn read_generation(place: &Place, folder: &Folder, name: &str) -> Result<Option<Kept>, Unusable> {
+fn read_generation(place: &StoragePlace, folder: &StorageFolder, name: &str) -> Result<Option<Kept>, Unusable> {
     let Some(bytes) = folder.read(name, MOST_BYTES).map_err(Unusable::File)? else { return Ok(None) };
     let kept = match sealed::unseal::<Kept>(&bytes) {
-        Err(Unsealed::NoVersion) if place.takes_nameless_files() => unowned(place, &bytes)?,
+        Err(UnsealedReason::NoVersion) if place.takes_nameless_files() => unowned(place, &bytes)?,
         kept => kept?,
     };
     match kept.owner == owner(place) {
@@ -127,11 +127,12 @@ fn read_generation(place: &Place, folder: &Folder, name: &str) -> Result<Option<
     }
 }
 
-fn unowned(place: &Place, bytes: &[u8]) -> Result<Kept, Unsealed> {
-    let Unowned { source, since_ms, checksum, text } = serde_json::from_slice(bytes).map_err(Unsealed::NotOurs)?;
+fn unowned(place: &StoragePlace, bytes: &[u8]) -> Result<Kept, UnsealedReason> {
+    let Unowned { source, since_ms, checksum, text } =
+        serde_json::from_slice(bytes).map_err(UnsealedReason::NotOurs)?;
     match checksum == blake3::hash(text.as_bytes()).to_string() {
         true => Ok(Kept { owner: owner(place), source, since_ms, text }),
-        false => Err(Unsealed::Checksum),
+        false => Err(UnsealedReason::Checksum),
     }
 }
 
@@ -142,18 +143,18 @@ fn to_good(kept: Kept) -> Result<Good, Unusable> {
     }
 }
 
-fn pass_over(folder: &Folder, name: &str, reason: &Unusable) {
+fn pass_over(folder: &StorageFolder, name: &str, reason: &Unusable) {
     let path = folder.file(name);
     // What the disk did not give may be good, and another version may read what this one does not: these stay.
     let aside = match reason {
         Unusable::File(StorageError::Io { .. }) | Unusable::Wrong(_) => Ok("where it is".to_owned()),
-        _ => folder.set_aside(name, Aside::Refused),
+        _ => folder.set_aside(name, AsideReason::Refused),
     };
     let aside = aside.unwrap_or_else(|error| error.told());
     tracing::warn!(path = %path.display(), %reason, set_aside = aside, "kept policy document refused");
 }
 
-fn owner(place: &Place) -> String {
+fn owner(place: &StoragePlace) -> String {
     place.owner().map_or_else(String::new, |owner| format!("{}/{}", owner.federation, owner.cluster))
 }
 
@@ -168,7 +169,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use federation_storage::{Claim, Evidence, Owner};
+    use federation_storage::{FolderClaim, FolderOwner, OwnerEvidence};
 
     fn good(text: &str) -> Good {
         let policies = Arc::new(document::from_text("p", text).unwrap());
@@ -179,14 +180,14 @@ mod tests {
         PolicySource::File("p.yaml".into())
     }
 
-    fn text_in(place: &Place) -> Option<String> {
+    fn text_in(place: &StoragePlace) -> Option<String> {
         read(place, &file()).map(|good| good.text.to_string())
     }
 
     #[test]
     fn what_was_kept_is_read_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::from(folder.path().join("new"));
+        let place = StoragePlace::from(folder.path().join("new"));
         assert!(read(&place, &file()).is_none());
         remove(&place, &file()).unwrap();
         write(&place, &file(), &good("stale: keep\n")).unwrap();
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn what_is_damaged_or_foreign_is_set_aside_for_the_one_before() {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
-        let place = Place::from(folder.path());
+        let place = StoragePlace::from(folder.path());
         let [newest, older] = generations(&file()).map(|name| folder.path().join(name));
         write(&place, &file(), &good("stale: keep\n")).unwrap();
         write(&place, &file(), &good("locality: off\n")).unwrap();
@@ -223,13 +224,13 @@ mod tests {
     #[test]
     fn what_was_kept_for_another_cluster_is_never_taken() {
         let folder = tempfile::tempdir().unwrap();
-        let claimed = |cluster: &str, evidence: Evidence| {
-            let owner = Owner { federation: "f".parse().unwrap(), cluster: cluster.parse().unwrap() };
-            let claim = Claim::new(folder.path().join(cluster), owner, move |_| Ok(evidence.clone()));
+        let claimed = |cluster: &str, evidence: OwnerEvidence| {
+            let owner = FolderOwner { federation: "f".parse().unwrap(), cluster: cluster.parse().unwrap() };
+            let claim = FolderClaim::new(folder.path().join(cluster), owner, move |_| Ok(evidence.clone()));
             claim.begin().unwrap();
-            Place::claimed(Arc::new(claim))
+            StoragePlace::claimed(Arc::new(claim))
         };
-        let (place, other) = (claimed("a", Evidence::Nothing), claimed("b", Evidence::Nothing));
+        let (place, other) = (claimed("a", OwnerEvidence::Nothing), claimed("b", OwnerEvidence::Nothing));
         write(&other, &file(), &good("stale: keep\n")).unwrap();
         assert!(text_in(&other).is_some());
         let [newest, _] = generations(&file());
@@ -244,6 +245,6 @@ mod tests {
         assert_eq!(text_in(&place), None, "nobody knows whose it is");
         fs::create_dir(folder.path().join("c")).unwrap();
         fs::write(folder.path().join("c").join(&newest), nameless.to_string()).unwrap();
-        assert_eq!(text_in(&claimed("c", Evidence::Agrees)).as_deref(), Some(text), "while its folder is adopted");
+        assert_eq!(text_in(&claimed("c", OwnerEvidence::Agrees)).as_deref(), Some(text), "while its folder is adopted");
     }
 }

@@ -10,7 +10,7 @@ use federation_core::routing::Policies;
 use federation_core::time::WallMs;
 use md5::{Digest, Md5};
 
-use super::store::{InForce, PolicySource, Refusal, Standing, Word};
+use super::store::{InForce, PolicyRefusal, PolicySource, PolicyStanding, PolicyWord};
 use federation_document::mistakes::{Mistake, Mistakes};
 
 /// What a source says of its document.
@@ -58,7 +58,7 @@ struct Slot {
     /// `None` until the source was heard in this process.
     said: Option<Said>,
     good: Option<Good>,
-    refusal: Option<Refusal>,
+    refusal: Option<PolicyRefusal>,
 }
 
 /// All sources and what follows from them.
@@ -116,7 +116,7 @@ impl Ledger {
         let Some(slot) = self.slot_mut(source) else { return Outcome::Nothing };
         slot.said = Some(said);
         let mistakes: Vec<Mistake> = mistakes.sorted().into_iter().cloned().collect();
-        slot.refusal = Some(Refusal { source: source.clone(), at: now, mistakes: mistakes.into() });
+        slot.refusal = Some(PolicyRefusal { source: source.clone(), at: now, mistakes: mistakes.into() });
         Outcome::Refused
     }
 
@@ -126,14 +126,17 @@ impl Ledger {
     }
 
     /// What is known of each source.
-    pub(super) fn standings(&self) -> Vec<Standing> {
+    pub(super) fn standings(&self) -> Vec<PolicyStanding> {
         let word = |slot: &Slot| match slot.said {
-            None => Word::NotHeard,
-            Some(Said::Absent) => Word::Absent,
-            Some(Said::Text(_) | Said::Unreadable(_)) => Word::Present,
+            None => PolicyWord::NotHeard,
+            Some(Said::Absent) => PolicyWord::Absent,
+            Some(Said::Text(_) | Said::Unreadable(_)) => PolicyWord::Present,
         };
-        let standing =
-            |slot: &Slot| Standing { source: slot.source.clone(), word: word(slot), refusal: slot.refusal.clone() };
+        let standing = |slot: &Slot| PolicyStanding {
+            source: slot.source.clone(),
+            word: word(slot),
+            refusal: slot.refusal.clone(),
+        };
         self.slots.iter().map(standing).collect()
     }
 
@@ -265,10 +268,13 @@ mod tests {
             )
         };
         assert_eq!(shown(&kept()), (1, "config_item", Some(1)));
-        assert_eq!(kept().standings()[0].word, Word::NotHeard);
+        assert_eq!(kept().standings()[0].word, PolicyWord::NotHeard);
         let mut confirmed = kept();
         assert_eq!(take(&mut confirmed, &item(), GOOD, 10), Outcome::Nothing);
-        assert_eq!((shown(&confirmed), confirmed.standings()[0].word), ((1, "config_item", Some(1)), Word::Present));
+        assert_eq!(
+            (shown(&confirmed), confirmed.standings()[0].word),
+            ((1, "config_item", Some(1)), PolicyWord::Present)
+        );
         let mut wrong = kept();
         take(&mut wrong, &item(), WRONG, 10);
         assert_eq!((shown(&wrong), refused(&wrong)), ((1, "config_item", Some(1)), vec![("config_item", 2)]));

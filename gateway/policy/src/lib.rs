@@ -16,4 +16,4 @@ pub mod sources;
 mod store;
 
 pub use self::keeper::{KeeperOptions, KeeperPanicked, PolicyKeeper};
-pub use self::store::{InForce, PolicyReader, PolicySource, Refusal, Standing, Word};
+pub use self::store::{InForce, PolicyReader, PolicyRefusal, PolicySource, PolicyStanding, PolicyWord};

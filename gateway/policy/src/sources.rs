@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use federation_document::reader::{Place, Read};
+use federation_document::reader::{FieldPlace, ReadValue};
 
 /// Where policies come from. The config item counts before the file, the file before the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub struct PolicyItem {
     pub data_id: String,
 }
 
-impl Read for PolicySources {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for PolicySources {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let file = fields.maybe("file");
             let item = fields.get::<WantedItem>("config");
@@ -37,8 +37,8 @@ impl Read for PolicySources {
 /// None where `enabled: false`.
 struct WantedItem(Option<PolicyItem>);
 
-impl Read for WantedItem {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for WantedItem {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let enabled = fields.get::<bool>("enabled");
             let namespace = fields.get("namespace");

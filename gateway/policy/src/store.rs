@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::sources::PolicyItem;
 use federation_document::mistakes::Mistake;
-use federation_ports::facts::{FactSource, Facts};
+use federation_ports::facts::{FactSource, NamedFacts};
 use federation_ports::metrics::PolicyOrigin;
 
 /// Mistakes that `status` repeats; `GET /v1/policy` has all of them.
@@ -88,7 +88,7 @@ impl Default for InForce {
 
 /// A document that was refused, while the one before stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct PolicyRefusal {
     /// Whose it is.
     pub source: PolicySource,
     /// When it was met first.
@@ -99,18 +99,18 @@ pub struct Refusal {
 
 /// What is known of one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct PolicyStanding {
     /// Which.
     pub source: PolicySource,
     /// What its last document holds.
-    pub word: Word,
+    pub word: PolicyWord,
     /// Set while its newest document is refused.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<PolicyRefusal>,
 }
 
 /// What was last learned of a source's document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum PolicyWord {
     /// Nothing yet in the life of this process.
     NotHeard,
     /// There is none.
@@ -123,14 +123,14 @@ pub enum Word {
 #[derive(Clone, Debug)]
 pub struct PolicyReader {
     in_force: watch::Receiver<Arc<InForce>>,
-    standings: watch::Receiver<Arc<[Standing]>>,
+    standings: watch::Receiver<Arc<[PolicyStanding]>>,
 }
 
 /// The only way to change what is in force. Deliberately not `Clone`.
 #[derive(Debug)]
 pub(super) struct PolicyWriter {
     in_force: watch::Sender<Arc<InForce>>,
-    standings: watch::Sender<Arc<[Standing]>>,
+    standings: watch::Sender<Arc<[PolicyStanding]>>,
 }
 
 /// The two sides of a store in which the defaults are in force.
@@ -162,13 +162,13 @@ impl PolicyReader {
 
     /// Changes with what is known of any source.
     #[cfg(test)]
-    pub(super) fn standings_watch(&self) -> watch::Receiver<Arc<[Standing]>> {
+    pub(super) fn standings_watch(&self) -> watch::Receiver<Arc<[PolicyStanding]>> {
         self.standings.clone()
     }
 
     /// What is known of each source that is configured, the one that counts first first.
     #[must_use]
-    pub fn standings(&self) -> Arc<[Standing]> {
+    pub fn standings(&self) -> Arc<[PolicyStanding]> {
         Arc::clone(&self.standings.borrow())
     }
 }
@@ -185,7 +185,7 @@ impl PolicyWriter {
         });
     }
 
-    pub(super) fn publish_standings(&self, standings: Vec<Standing>) {
+    pub(super) fn publish_standings(&self, standings: Vec<PolicyStanding>) {
         self.standings.send_replace(standings.into());
     }
 }
@@ -202,7 +202,7 @@ impl PolicySource {
 }
 
 impl FactSource for PolicyReader {
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> NamedFacts {
         let in_force = self.in_force();
         let rules = in_force.policies.rules().len();
         let plural = if rules == 1 { "rule" } else { "rules" };
@@ -211,9 +211,9 @@ impl FactSource for PolicyReader {
             text.push_str(&format!(", md5 {md5}"));
         }
         let mut facts = vec![("policy", text)];
-        let unheard = |standing: &&Standing| standing.word == Word::NotHeard;
+        let unheard = |standing: &&PolicyStanding| standing.word == PolicyWord::NotHeard;
         facts.extend(self.standings().iter().filter(unheard).map(|it| ("policyNotHeard", it.source.to_string())));
-        let absent = |standing: &&Standing| standing.word == Word::Absent;
+        let absent = |standing: &&PolicyStanding| standing.word == PolicyWord::Absent;
         facts.extend(self.standings().iter().filter(absent).map(|it| ("policyAbsent", it.source.to_string())));
         facts
     }
@@ -226,7 +226,7 @@ impl FactSource for PolicyReader {
     }
 }
 
-fn limit(refusal: &Refusal, in_force: &InForce) -> String {
+fn limit(refusal: &PolicyRefusal, in_force: &InForce) -> String {
     let lines: Vec<String> = refusal.mistakes.iter().take(MISTAKES_IN_STATUS).map(line).collect();
     let more = refusal.mistakes.len().saturating_sub(MISTAKES_IN_STATUS);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };

@@ -6,11 +6,11 @@ use federation_core::time::{Mono, Now, WallMs};
 
 /// This process's clocks. One per process: cluster ages are told by it.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub struct ProcessClock {
     started: Instant,
 }
 
-impl Clock {
+impl ProcessClock {
     /// A clock whose monotonic time is zero now.
     #[must_use]
     pub fn start() -> Self {

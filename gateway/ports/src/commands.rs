@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use federation_core::drains::Taken;
+use federation_core::drains::TakenOrder;
 use federation_core::guard::{GuardOrder, GuardRefused, GuardTaken};
 use federation_core::id::ClusterId;
 use federation_core::intents::{DrainOrder, DrainRefused};
@@ -15,24 +15,24 @@ const CAPACITY: usize = 16;
 /// Gives commands to the engine. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EngineCommands {
-    queue: mpsc::Sender<Command>,
+    queue: mpsc::Sender<EngineCommand>,
 }
 
 /// The engine's end of the queue.
 #[derive(Debug)]
 pub struct CommandQueue {
-    queue: mpsc::Receiver<Command>,
+    queue: mpsc::Receiver<EngineCommand>,
 }
 
 /// One command, with where its answer goes.
 #[derive(Debug)]
-pub enum Command {
+pub enum EngineCommand {
     /// A drain, or its end.
     OrderDrain {
         /// What is ordered.
         order: DrainOrder,
         /// Where the answer goes; closed once nobody waits for it.
-        answer: oneshot::Sender<Result<Taken, DrainRefused>>,
+        answer: oneshot::Sender<Result<TakenOrder, DrainRefused>>,
     },
     /// The cluster is what this gateway is configured to be.
     Adopt {
@@ -85,9 +85,9 @@ impl EngineCommands {
     ///
     /// # Errors
     /// Nothing was written then.
-    pub async fn order_drain(&self, order: DrainOrder) -> Result<Taken, CommandError> {
+    pub async fn order_drain(&self, order: DrainOrder) -> Result<TakenOrder, CommandError> {
         let (answer, told) = oneshot::channel();
-        self.give(Command::OrderDrain { order, answer })?;
+        self.give(EngineCommand::OrderDrain { order, answer })?;
         told.await.map_err(|_| CommandError::Gone)?.map_err(CommandError::Refused)
     }
 
@@ -98,7 +98,7 @@ impl EngineCommands {
     /// The engine did not take the order; inside, why it was not carried out.
     pub async fn adopt(&self) -> Result<Result<Adopted, AdoptRefused>, CommandError> {
         let (answer, told) = oneshot::channel();
-        self.give(Command::Adopt { answer })?;
+        self.give(EngineCommand::Adopt { answer })?;
         told.await.map_err(|_| CommandError::Gone)
     }
 
@@ -109,7 +109,7 @@ impl EngineCommands {
     /// Nothing was written then.
     pub async fn decide_hold(&self, order: GuardOrder) -> Result<GuardTaken, CommandError> {
         let (answer, told) = oneshot::channel();
-        self.give(Command::DecideHold { order, answer })?;
+        self.give(EngineCommand::DecideHold { order, answer })?;
         told.await.map_err(|_| CommandError::Gone)?.map_err(CommandError::HoldRefused)
     }
 
@@ -119,11 +119,11 @@ impl EngineCommands {
     /// The engine did not take it, and will not.
     pub async fn exclude(&self, clusters: BTreeSet<ClusterId>) -> Result<(), CommandError> {
         let (done, told) = oneshot::channel();
-        self.give(Command::Exclude { clusters, done })?;
+        self.give(EngineCommand::Exclude { clusters, done })?;
         told.await.map_err(|_| CommandError::Gone)
     }
 
-    fn give(&self, command: Command) -> Result<(), CommandError> {
+    fn give(&self, command: EngineCommand) -> Result<(), CommandError> {
         self.queue.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CommandError::Busy,
             mpsc::error::TrySendError::Closed(_) => CommandError::Gone,
@@ -133,7 +133,7 @@ impl EngineCommands {
 
 impl CommandQueue {
     /// The next command; `None` once nobody can give one. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Command> {
+    pub async fn next(&mut self) -> Option<EngineCommand> {
         self.queue.recv().await
     }
 }

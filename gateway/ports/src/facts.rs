@@ -1,12 +1,12 @@
 //! What the parts of the gateway tell about themselves.
 
 /// Named facts, in a fixed order.
-pub type Facts = Vec<(&'static str, String)>;
+pub type NamedFacts = Vec<(&'static str, String)>;
 
 /// An adapter that has something to tell about itself.
 pub trait FactSource: Send {
     /// What it has to tell now.
-    fn facts(&self) -> Facts;
+    fn facts(&self) -> NamedFacts;
 
     /// What is limited, for people, in whole sentences; nothing by default.
     fn limits(&self) -> Vec<String> {

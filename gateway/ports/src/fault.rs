@@ -14,7 +14,7 @@ pub const VARIABLE: &str = "NACOS_FED_FAULT";
 
 /// All faults of a process; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
+pub struct InjectedFaults {
     /// See [`EngineStuck`].
     pub engine_stuck: Option<EngineStuck>,
 }
@@ -35,7 +35,7 @@ pub struct EngineStuck {
 )]
 pub struct BadFault(String);
 
-impl Faults {
+impl InjectedFaults {
     /// What the variable with this value asks for; nothing without one.
     ///
     /// # Errors
@@ -88,10 +88,10 @@ mod tests {
             (Some("engine-stuck:30s"), stuck(30_000, 0)),
             (Some("engine-stuck:30s@5s"), stuck(30_000, 5_000)),
         ] {
-            assert_eq!(Faults::of(value).map(|faults| faults.engine_stuck), Ok(want), "{value:?}");
+            assert_eq!(InjectedFaults::of(value).map(|faults| faults.engine_stuck), Ok(want), "{value:?}");
         }
         for value in ["engine-stuck", "engine-stuck:30", "engine-stuck:s", "engine-stuck:3s@", "engine:3s", "x"] {
-            assert_eq!(Faults::of(Some(value)), Err(BadFault(value.to_owned())));
+            assert_eq!(InjectedFaults::of(Some(value)), Err(BadFault(value.to_owned())));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where adapters and the engine meet. Adapters never see each other.
 //!
-//! News flows to the engine through one bounded channel ([`Inbox`]); what the engine wants done goes out through the
+//! News flows to the engine through one bounded channel ([`EngineInbox`]); what the engine wants done goes out through the
 //! traits below, none of which may block or wait.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub const INBOX_CAPACITY: usize = 1024;
 
 /// One input of the engine, with the trace that it belongs to.
 #[derive(Debug)]
-pub struct News {
+pub struct EngineNews {
     /// What happened.
     pub input: Input,
     /// W3C `traceparent` of the sampled event that caused it, if any.
@@ -27,7 +27,7 @@ pub struct News {
     pub asked: Option<Instant>,
 }
 
-impl News {
+impl EngineNews {
     /// The answer to a question that was put at `asked`.
     #[must_use]
     pub fn answer(input: Input, asked: Instant) -> Self {
@@ -35,17 +35,17 @@ impl News {
     }
 }
 
-impl From<Input> for News {
+impl From<Input> for EngineNews {
     fn from(input: Input) -> Self {
         Self { input, traceparent: None, asked: None }
     }
 }
 
 /// The engine's queue, as adapters see it.
-pub type Inbox = mpsc::Sender<News>;
+pub type EngineInbox = mpsc::Sender<EngineNews>;
 
 /// The federation log, as the engine writes it. Data and control have a producer each: a bulk of data delays no beat.
-pub trait Log: Send {
+pub trait LogWriter: Send {
     /// Queues the record. A failure, at once or later, is reported to the inbox; successes are seen by reading back.
     fn send(&mut self, record: EncodedRecord);
     /// Takes back all queued data records that are not on their way; each is reported as failed.

@@ -19,13 +19,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-pub use self::catalog::{Catalog, Kind, Listed};
+pub use self::catalog::{Catalog, ListedMetric, MetricKind};
 pub use self::connections::ConnectionMetrics;
 pub use self::label::{
     CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind,
     WatchFace,
 };
-pub use self::label::{Label, Word};
+pub use self::label::{LabelWord, MetricLabel};
 pub use self::nacos::NacosMetrics;
 pub use self::troubles::TroubleMetrics;
 
@@ -35,7 +35,7 @@ const SECONDS: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 
 /// Everything that is measured in this process.
 pub struct Metrics {
     registry: Registry,
-    listed: Vec<Listed>,
+    listed: Vec<ListedMetric>,
     /// Written by the engine.
     pub engine: EngineMetrics,
     /// Written by the adapter of the log.
@@ -82,31 +82,31 @@ impl Metrics {
 
     /// All names, in the order in which they are shown, also of families that have no value yet.
     #[must_use]
-    pub fn listed(&self) -> &[Listed] {
+    pub fn listed(&self) -> &[ListedMetric] {
         &self.listed
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DeltaLabels {
-    origin: Label<ClusterId>,
-    result: Label<DeltaResult>,
+    origin: MetricLabel<ClusterId>,
+    result: MetricLabel<DeltaResult>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PublishLabels {
-    topic: Label<TopicKind>,
-    result: Label<PublishResult>,
+    topic: MetricLabel<TopicKind>,
+    result: MetricLabel<PublishResult>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HoldLabels {
-    cluster: Label<ClusterId>,
+    cluster: MetricLabel<ClusterId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabels {
-    reason: Label<HoldReason>,
+    reason: MetricLabel<HoldReason>,
 }
 
 /// What becomes of records for the own topics: written by the adapter of the log, and by the engine when they come back.
@@ -119,7 +119,7 @@ impl PublishMetrics {
     /// Records for an own topic with this outcome.
     #[must_use]
     pub fn records(&self, topic: TopicKind, result: PublishResult) -> Counter {
-        let labels = PublishLabels { topic: Label(topic), result: Label(result) };
+        let labels = PublishLabels { topic: MetricLabel(topic), result: MetricLabel(result) };
         self.records.get_or_create_owned(&labels)
     }
 }
@@ -180,48 +180,48 @@ impl EngineMetrics {
     /// Records of `origin` that were folded with this result.
     #[must_use]
     pub fn deltas_applied(&self, origin: &ClusterId, result: DeltaResult) -> Counter {
-        let labels = DeltaLabels { origin: Label(origin.clone()), result: Label(result) };
+        let labels = DeltaLabels { origin: MetricLabel(origin.clone()), result: MetricLabel(result) };
         self.deltas_applied.get_or_create_owned(&labels)
     }
 
     /// Checkpoints of `origin` that were compared and differ.
     #[must_use]
     pub fn checkpoint_mismatches(&self, origin: &ClusterId) -> Counter {
-        self.checkpoint_mismatches.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+        self.checkpoint_mismatches.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
     }
 
     /// Partitions of `origin` that were read anew and took the place of what was served.
     #[must_use]
     pub fn partitions_replaced(&self, origin: &ClusterId) -> Counter {
-        self.partitions_replaced.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+        self.partitions_replaced.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
     }
 
     /// How many namespaces of the cluster the guard holds.
     #[must_use]
     pub fn guard_holds(&self, cluster: &ClusterId) -> Gauge {
-        self.guard_holds.get_or_create_owned(&HoldLabels { cluster: Label(cluster.clone()) })
+        self.guard_holds.get_or_create_owned(&HoldLabels { cluster: MetricLabel(cluster.clone()) })
     }
 
     /// How many removals are kept back for this reason.
     #[must_use]
     pub fn removals_held(&self, reason: HoldReason) -> Gauge {
-        self.removals_held.get_or_create_owned(&ReasonLabels { reason: Label(reason) })
+        self.removals_held.get_or_create_owned(&ReasonLabels { reason: MetricLabel(reason) })
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OriginLabels {
-    origin: Label<ClusterId>,
+    origin: MetricLabel<ClusterId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ComponentLabels {
-    component: Label<Component>,
+    component: MetricLabel<Component>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SendFailureLabels {
-    reason: Label<SendFailure>,
+    reason: MetricLabel<SendFailure>,
 }
 
 /// Of the adapter of the log.
@@ -268,43 +268,43 @@ impl LogMetrics {
     /// Records read from the topics of `origin`.
     #[must_use]
     pub fn records_consumed(&self, origin: &ClusterId) -> Counter {
-        self.consumed.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+        self.consumed.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
     }
 
     /// Records of `origin` that could not be read.
     #[must_use]
     pub fn records_undecodable(&self, origin: &ClusterId) -> Counter {
-        self.undecodable.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+        self.undecodable.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
     }
 
     /// Records of `origin` that do not stand where their key belongs.
     #[must_use]
     pub fn records_misplaced(&self, origin: &ClusterId) -> Counter {
-        self.misplaced.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+        self.misplaced.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
     }
 
     /// Partitions of `origin` that were read anew.
     #[must_use]
     pub fn partition_restarts(&self, origin: &ClusterId) -> Counter {
-        self.partition_restarts.get_or_create_owned(&OriginLabels { origin: Label(origin.clone()) })
+        self.partition_restarts.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
     }
 
     /// Records that were not delivered.
     #[must_use]
     pub fn sends_failed(&self, reason: SendFailure) -> Counter {
-        self.sends_failed.get_or_create_owned(&SendFailureLabels { reason: Label(reason) })
+        self.sends_failed.get_or_create_owned(&SendFailureLabels { reason: MetricLabel(reason) })
     }
 
     /// Restarts of one part of the adapter.
     #[must_use]
     pub fn restarts(&self, component: Component) -> Counter {
-        self.restarts.get_or_create_owned(&ComponentLabels { component: Label(component) })
+        self.restarts.get_or_create_owned(&ComponentLabels { component: MetricLabel(component) })
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LookupLabels {
-    result: Label<CacheResult>,
+    result: MetricLabel<CacheResult>,
 }
 
 /// Of the plans.
@@ -323,7 +323,7 @@ pub struct ResolveMetrics {
 impl ResolveMetrics {
     fn register(catalog: &mut Catalog) -> Self {
         let lookups: Family<LookupLabels, Counter> = Family::default();
-        let of = |result| lookups.get_or_create_owned(&LookupLabels { result: Label(result) });
+        let of = |result| lookups.get_or_create_owned(&LookupLabels { result: MetricLabel(result) });
         let (hits, misses) = (of(CacheResult::Hit), of(CacheResult::Miss));
         let new = Self { plans: Counter::default(), kept_bytes: Gauge::default(), hits, misses };
         catalog.counter("federation_plans_total", "", "services planned for a caller", &new.plans);
@@ -336,13 +336,13 @@ impl ResolveMetrics {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PolicySourceLabels {
-    source: Label<PolicyOrigin>,
+    source: MetricLabel<PolicyOrigin>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PolicyLoadLabels {
-    source: Label<PolicyOrigin>,
-    result: Label<PolicyLoad>,
+    source: MetricLabel<PolicyOrigin>,
+    result: MetricLabel<PolicyLoad>,
 }
 
 /// Of the policies.
@@ -372,25 +372,25 @@ impl PolicyMetrics {
     /// Whether the newest document of `source` is refused.
     #[must_use]
     pub fn refused(&self, source: PolicyOrigin) -> Gauge {
-        self.refused.get_or_create_owned(&PolicySourceLabels { source: Label(source) })
+        self.refused.get_or_create_owned(&PolicySourceLabels { source: MetricLabel(source) })
     }
 
     /// Documents of `source` of which this became.
     #[must_use]
     pub fn loads(&self, source: PolicyOrigin, result: PolicyLoad) -> Counter {
-        self.loads.get_or_create_owned(&PolicyLoadLabels { source: Label(source), result: Label(result) })
+        self.loads.get_or_create_owned(&PolicyLoadLabels { source: MetricLabel(source), result: MetricLabel(result) })
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    route: Label<Route>,
+    route: MetricLabel<Route>,
     code: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
-    route: Label<Route>,
+    route: MetricLabel<Route>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -401,7 +401,7 @@ struct MethodLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FaceLabels {
-    face: Label<WatchFace>,
+    face: MetricLabel<WatchFace>,
 }
 
 /// Of the HTTP and gRPC faces.
@@ -442,13 +442,13 @@ impl ApiMetrics {
     /// HTTP requests to `route` that were answered with the status `code`.
     #[must_use]
     pub fn http_requests(&self, route: Route, code: u16) -> Counter {
-        self.http_requests.get_or_create_owned(&RequestLabels { route: Label(route), code })
+        self.http_requests.get_or_create_owned(&RequestLabels { route: MetricLabel(route), code })
     }
 
     /// Durations of HTTP requests to `route`, in seconds.
     #[must_use]
     pub fn http_seconds(&self, route: Route) -> Histogram {
-        self.http_seconds.get_or_create_owned(&RouteLabels { route: Label(route) })
+        self.http_seconds.get_or_create_owned(&RouteLabels { route: MetricLabel(route) })
     }
 
     /// gRPC calls of `method` that ended with the status `code`, both from fixed lists.
@@ -460,6 +460,6 @@ impl ApiMetrics {
     /// Open watches.
     #[must_use]
     pub fn watchers(&self, face: WatchFace) -> Gauge {
-        self.watchers.get_or_create_owned(&FaceLabels { face: Label(face) })
+        self.watchers.get_or_create_owned(&FaceLabels { face: MetricLabel(face) })
     }
 }

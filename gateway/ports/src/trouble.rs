@@ -124,13 +124,13 @@ impl TroubleBoard {
 }
 
 /// The troubles of one kind that one of several writers raises: each tells all of its own, and heals no other's.
-pub struct Raised {
+pub struct RaisedTroubles {
     board: TroubleBoard,
     kind: TroubleKind,
     abouts: BTreeSet<String>,
 }
 
-impl Raised {
+impl RaisedTroubles {
     /// None yet.
     #[must_use]
     pub fn new(board: TroubleBoard, kind: TroubleKind) -> Self {
@@ -196,7 +196,7 @@ mod tests {
     fn several_writers_of_a_kind_heal_only_their_own() {
         let board = TroubleBoard::default();
         let told = |names: &[&str]| names.iter().map(|it| ((*it).to_owned(), "text".to_owned())).collect::<Vec<_>>();
-        let mut writers = [0, 1].map(|_| Raised::new(board.clone(), TroubleKind::RuleMatchesNothing));
+        let mut writers = [0, 1].map(|_| RaisedTroubles::new(board.clone(), TroubleKind::RuleMatchesNothing));
         writers[0].tell(told(&["a", "b"]));
         writers[1].tell(told(&["c"]));
         writers[0].tell(told(&["b"]));

@@ -24,12 +24,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::config::Config;
+use crate::config::GatewayConfig;
 use crate::unmatched::UnmatchedNames;
 use federation_engine::engine::{Engine, EngineEnded, EngineThread};
-use federation_ports::fault::Faults;
-use federation_ports::inbox::News;
-use federation_view::watchdog::Watchdog;
+use federation_ports::fault::InjectedFaults;
+use federation_ports::inbox::EngineNews;
+use federation_view::watchdog::EngineWatchdog;
 
 use self::group::Group;
 use self::snapshots::SnapshotKeeper;
@@ -48,18 +48,18 @@ const LAST_OF_ALL: Duration = Duration::from_millis(500);
 const CLIENTS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A gateway that is put together and bound to its addresses, not running yet.
-pub struct Gateway {
+pub struct RunningGateway {
     engine: Engine,
-    watchdog: Watchdog,
-    inbox: mpsc::Receiver<News>,
+    watchdog: EngineWatchdog,
+    inbox: mpsc::Receiver<EngineNews>,
     snapshots: SnapshotKeeper,
     kafka: federation_kafka::KafkaTasks,
-    flusher: federation_kafka::produce::Flusher,
+    flusher: federation_kafka::produce::ProducerFlusher,
     nacos: federation_nacos::NacosTasks,
     policy: federation_policy::PolicyKeeper,
     elsewhere: UnmatchedNames,
     registry: Option<federation_registry::EmbeddedRegistry>,
-    listeners: federation_api::serve::Listeners,
+    listeners: federation_api::serve::ApiListeners,
     api: federation_api::ApiState,
 }
 
@@ -68,14 +68,14 @@ pub struct Gateway {
 /// # Errors
 /// What keeps it from starting (an address in use, a property that Kafka's client refuses, a [`ClaimRefused`](federation_storage::ClaimRefused)
 /// of its data directory), or what ended a fatal task.
-pub async fn serve(config: Config, faults: Faults, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut gateway = Gateway::assemble(config, LogTopics::Managed).await?;
+pub async fn serve(config: GatewayConfig, faults: InjectedFaults, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut gateway = RunningGateway::assemble(config, LogTopics::Managed).await?;
     gateway.engine.fault = faults.engine_stuck;
     tracing::info!(http = %gateway.http(), grpc = %gateway.grpc(), "gateway listens");
     gateway.run(stop).await
 }
 
-impl Gateway {
+impl RunningGateway {
     /// Where its HTTP API listens.
     #[must_use]
     pub fn http(&self) -> SocketAddr {
@@ -109,13 +109,13 @@ struct Parts {
     /// The log and the snapshots: told to stop last.
     inner: Group,
     inner_stop: CancellationToken,
-    flusher: federation_kafka::produce::Flusher,
+    flusher: federation_kafka::produce::ProducerFlusher,
     /// Tell the engine's thread and the log's adapter to end also where nobody waits for it, since the future was dropped.
     _ends: [DropGuard; 2],
 }
 
 impl Parts {
-    fn begin(gateway: Gateway, stop: &CancellationToken) -> anyhow::Result<Self> {
+    fn begin(gateway: RunningGateway, stop: &CancellationToken) -> anyhow::Result<Self> {
         let (engine_stop, inner_stop) = (CancellationToken::new(), CancellationToken::new());
         let engine =
             gateway.engine.start(gateway.inbox, engine_stop.clone()).context("the engine cannot be started")?;

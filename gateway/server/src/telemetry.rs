@@ -12,7 +12,7 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use crate::config::{LogFormat, Telemetry};
+use crate::config::{LogFormat, TelemetryConfig};
 use federation_document::values::LogFilter;
 
 /// Why logging could not be set up.
@@ -30,9 +30,9 @@ pub enum LogError {
 }
 
 /// Sends what is left when it is dropped; to be kept until the process ends.
-pub struct Guard(Option<SdkTracerProvider>);
+pub struct TelemetryGuard(Option<SdkTracerProvider>);
 
-impl Drop for Guard {
+impl Drop for TelemetryGuard {
     fn drop(&mut self) {
         if let Some(provider) = &self.0
             && let Err(error) = provider.shutdown()
@@ -46,7 +46,11 @@ impl Drop for Guard {
 ///
 /// # Errors
 /// See [`LogError`].
-pub fn init(format: LogFormat, level: &LogFilter, telemetry: Option<&Telemetry>) -> Result<Guard, LogError> {
+pub fn init(
+    format: LogFormat,
+    level: &LogFilter,
+    telemetry: Option<&TelemetryConfig>,
+) -> Result<TelemetryGuard, LogError> {
     let collected = telemetry.and_then(|telemetry| Some((telemetry.otlp.as_ref()?, telemetry.sample_ratio.0)));
     let provider = collected.map(|(url, ratio)| collector(url.as_str(), ratio)).transpose()?;
     let spans =
@@ -58,7 +62,7 @@ pub fn init(format: LogFormat, level: &LogFilter, telemetry: Option<&Telemetry>)
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init()?,
     }
     trace::set_collected(provider.is_some());
-    Ok(Guard(provider))
+    Ok(TelemetryGuard(provider))
 }
 
 fn collector(url: &str, ratio: f64) -> Result<SdkTracerProvider, ExporterBuildError> {

@@ -14,12 +14,12 @@ use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::pattern::{ConfigPattern, Glob, ServicePattern};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Import};
+use crate::config::{GatewayConfig, ImportConfig};
 use federation_policy::PolicyReader;
-use federation_ports::facts::{FactSource, Facts};
+use federation_ports::facts::{FactSource, NamedFacts};
 use federation_ports::metrics::TroubleKind;
-use federation_ports::trouble::lasting::{Finding, Known, Lasting};
-use federation_ports::trouble::{Raised, TroubleBoard};
+use federation_ports::trouble::lasting::{FindingKnown, LastingFindings, TroubleFinding};
+use federation_ports::trouble::{RaisedTroubles, TroubleBoard};
 use federation_view::view::{ClusterTable, ViewReader};
 
 /// Least time between two looks.
@@ -35,7 +35,7 @@ const SHOWN: usize = 20;
 
 /// The looker. It does nothing until it is run.
 pub struct UnmatchedNames {
-    import: Import,
+    import: ImportConfig,
     own: ClusterId,
     view: ViewReader,
     policy: PolicyReader,
@@ -45,10 +45,10 @@ pub struct UnmatchedNames {
 
 /// What was found, for `status`. Cheap to clone. Locked for one copy.
 #[derive(Clone, Default)]
-pub struct UnmatchedFacts(Arc<Mutex<Facts>>);
+pub struct UnmatchedFacts(Arc<Mutex<NamedFacts>>);
 
 impl FactSource for UnmatchedFacts {
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> NamedFacts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -56,7 +56,7 @@ impl FactSource for UnmatchedFacts {
 impl UnmatchedNames {
     /// Looks at what `view` has of the clusters and services that the configuration of imports and the policy name.
     #[must_use]
-    pub fn new(config: &Config, view: ViewReader, policy: PolicyReader, board: TroubleBoard) -> Self {
+    pub fn new(config: &GatewayConfig, view: ViewReader, policy: PolicyReader, board: TroubleBoard) -> Self {
         let (import, own) = (config.import.clone(), config.cluster.clone());
         Self { import, own, view, policy, board, found: UnmatchedFacts::default() }
     }
@@ -69,8 +69,8 @@ impl UnmatchedNames {
 
     /// Looks until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut raised = Raised::new(self.board.clone(), TroubleKind::RuleMatchesNothing);
-        let mut lasting = Lasting::new(MISSING_AFTER);
+        let mut raised = RaisedTroubles::new(self.board.clone(), TroubleKind::RuleMatchesNothing);
+        let mut lasting = LastingFindings::new(MISSING_AFTER);
         let mut pause = LOOK_EVERY;
         loop {
             // Both arms are cancel-safe: a token, a timer.
@@ -86,13 +86,13 @@ impl UnmatchedNames {
         }
     }
 
-    fn missing_clusters(&self) -> Vec<Finding> {
+    fn missing_clusters(&self) -> Vec<TroubleFinding> {
         let log_is_read = !self.board.has(TroubleKind::LogUnreachable) && !self.board.has(TroubleKind::LogSilent);
-        let known = if log_is_read && self.view.gateway().ready { Known::Yes } else { Known::No };
+        let known = if log_is_read && self.view.gateway().ready { FindingKnown::Yes } else { FindingKnown::No };
         missing_clusters(&self.import, &self.view.clusters(), known)
     }
 
-    async fn look_at_rules(&self) -> Facts {
+    async fn look_at_rules(&self) -> NamedFacts {
         let policies = Arc::clone(&self.policy.in_force().policies);
         let mut policy: Vec<ServicePattern> = policies.rules().iter().map(|(pattern, _)| pattern.clone()).collect();
         let mut services = self.import.selection.services.clone();
@@ -134,11 +134,11 @@ fn next_names<K: Clone + Ord>(all: &BTreeSet<K>, last: Option<&K>) -> Option<Vec
     (!names.is_empty()).then_some(names)
 }
 
-fn missing_clusters(import: &Import, seen: &ClusterTable, known: Known) -> Vec<Finding> {
+fn missing_clusters(import: &ImportConfig, seen: &ClusterTable, known: FindingKnown) -> Vec<TroubleFinding> {
     let named = import.clusters.iter().enumerate().filter_map(|(at, glob)| Some((at, glob.literal()?)));
     let is_seen = |id: &str| seen.clusters.iter().any(|cluster| cluster.id.as_str() == id);
     let missing = named.filter(|(_, id)| !is_seen(id));
-    let finding = |(at, id): (usize, &str)| Finding {
+    let finding = |(at, id): (usize, &str)| TroubleFinding {
         about: format!("import.clusters[{at}] {id}"),
         text: format!("import.clusters[{at}] names {id}, and the log has no cluster of that id"),
         known,
@@ -147,7 +147,7 @@ fn missing_clusters(import: &Import, seen: &ClusterTable, known: Known) -> Vec<F
 }
 
 /// Rules of wildcards alone name nothing, and are not told.
-fn facts_of(policy: &[ServicePattern], services: &[ServicePattern], configs: &[ConfigPattern]) -> Facts {
+fn facts_of(policy: &[ServicePattern], services: &[ServicePattern], configs: &[ConfigPattern]) -> NamedFacts {
     let says = |globs: [&Glob; 3]| globs.into_iter().any(|glob| glob.literal_chars() > 0);
     let of_services = |rules: &[ServicePattern]| -> Vec<String> {
         let named = rules.iter().filter(|rule| says([&rule.namespace, &rule.group, &rule.service]));
@@ -173,22 +173,22 @@ fn listed(rules: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use federation_core::pattern::Selection;
-    use federation_core::service::{FederatedService, OriginInstances, Revision, Source};
+    use federation_core::pattern::NameSelection;
+    use federation_core::service::{FactSource, FederatedService, OriginInstances, Revision};
     use federation_core::time::Mono;
 
     use super::*;
     use federation_view::view::{self, ViewChange};
 
-    fn import(clusters: &[&str], services: &[&str]) -> Import {
+    fn import(clusters: &[&str], services: &[&str]) -> ImportConfig {
         let rule = |service: &&str| ServicePattern { service: service.parse().unwrap(), ..ServicePattern::any() };
-        Import {
+        ImportConfig {
             clusters: clusters.iter().map(|glob| glob.parse().unwrap()).collect(),
             excluded_clusters: Vec::new(),
-            selection: Selection {
+            selection: NameSelection {
                 services: services.iter().map(rule).collect(),
                 configs: vec![ConfigPattern::any()],
-                ..Selection::default()
+                ..NameSelection::default()
             },
         }
     }
@@ -196,14 +196,14 @@ mod tests {
     fn service(name: &str, origin: &str) -> (ServiceKey, Option<Arc<FederatedService>>) {
         let key = ServiceKey::new("public", "G", name);
         let origins =
-            vec![OriginInstances { origin: origin.parse().unwrap(), source: Source::Log, instances: Vec::new() }];
+            vec![OriginInstances { origin: origin.parse().unwrap(), source: FactSource::Log, instances: Vec::new() }];
         let service = FederatedService { key: key.clone(), revision: Revision(1), origins };
         (key, Some(Arc::new(service)))
     }
 
     #[test]
     fn a_cluster_that_is_named_and_was_never_seen_is_missing_and_a_pattern_is_not() {
-        let found = missing_clusters(&import(&["frankfurt", "eu-*"], &[]), &ClusterTable::default(), Known::Yes);
+        let found = missing_clusters(&import(&["frankfurt", "eu-*"], &[]), &ClusterTable::default(), FindingKnown::Yes);
         let abouts: Vec<&str> = found.iter().map(|it| &*it.about).collect();
         assert_eq!(abouts, ["import.clusters[0] frankfurt"]);
     }

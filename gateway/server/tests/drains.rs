@@ -7,9 +7,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use federation_gateway::app::stand_in::{Broker, Registry};
-use federation_gateway::app::{Gateway, LogTopics};
-use federation_gateway::config::{self, Config, Surroundings};
+use federation_gateway::app::stand_in::{EmbeddedBroker, Registry};
+use federation_gateway::app::{LogTopics, RunningGateway};
+use federation_gateway::config::{self, ConfigSurroundings, GatewayConfig};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -35,7 +35,7 @@ fn registry_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], free.unwrap()))
 }
 
-fn config(cluster: &str, registry: SocketAddr, broker: &Broker, folder: &Path) -> Config {
+fn config(cluster: &str, registry: SocketAddr, broker: &EmbeddedBroker, folder: &Path) -> GatewayConfig {
     let text = format!(
         "federation: f\ncluster: {cluster}\nlocality: {{region: {cluster}-region}}\n\
          nacos: {{servers: [\"{registry}\"], service_poll: 1s, removal_hold: 2s}}\n\
@@ -45,11 +45,11 @@ fn config(cluster: &str, registry: SocketAddr, broker: &Broker, folder: &Path) -
         broker.address(),
         folder.join(cluster).display(),
     );
-    config::from_text("test", &text, &Surroundings::default()).unwrap().config
+    config::from_text("test", &text, &ConfigSurroundings::default()).unwrap().config
 }
 
 impl Region {
-    async fn start(cluster: &str, broker: &Broker, folder: &Path) -> Self {
+    async fn start(cluster: &str, broker: &EmbeddedBroker, folder: &Path) -> Self {
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         let address = registry_address();
         let registry = Registry::start(address, folder.join(format!("{cluster}-registry"))).await.unwrap();
@@ -57,7 +57,7 @@ impl Region {
         tasks.spawn(registry.run(forever));
         let config = config(cluster, address, broker, folder);
         broker.create_topics(&config).unwrap();
-        let gateway = Gateway::assemble(config, LogTopics::Prepared).await.unwrap();
+        let gateway = RunningGateway::assemble(config, LogTopics::Prepared).await.unwrap();
         let api = format!("http://{}", gateway.http());
         tasks.spawn(gateway.run(stop.clone()));
         Self { registry: address, api, stop, tasks }
@@ -132,7 +132,7 @@ fn compared(document: &Value, when: &str) -> BTreeMap<String, BTreeMap<String, u
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_is_what_its_dry_run_showed_at_every_gateway_and_undone_from_any() {
-    let (broker, folder) = (Broker::start().unwrap(), tempfile::tempdir().unwrap());
+    let (broker, folder) = (EmbeddedBroker::start().unwrap(), tempfile::tempdir().unwrap());
     let mut frankfurt = Region::start(CLUSTERS[0], &broker, folder.path()).await;
     let shanghai = Region::start(CLUSTERS[1], &broker, folder.path()).await;
     for ip in ["10.0.0.1", "10.0.0.2", "10.0.0.3"] {

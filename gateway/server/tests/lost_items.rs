@@ -7,9 +7,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use federation_gateway::app::stand_in::Broker;
-use federation_gateway::app::{Gateway, LogTopics};
-use federation_gateway::config::{self, Config, Surroundings};
+use federation_gateway::app::stand_in::EmbeddedBroker;
+use federation_gateway::app::{LogTopics, RunningGateway};
+use federation_gateway::config::{self, ConfigSurroundings, GatewayConfig};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ struct Running {
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
-fn config(folder: &Path, broker: &Broker, registry: SocketAddr) -> Config {
+fn config(folder: &Path, broker: &EmbeddedBroker, registry: SocketAddr) -> GatewayConfig {
     let text = format!(
         "federation: f\ncluster: c\nnacos: {{embedded: true, removal_hold: 1s, listen: {{http: \"{registry}\", grpc: \"127.0.0.1:{}\"}}}}\n\
          kafka: {{brokers: [\"{}\"], topics: {{partitions: 1}}}}\nexport: {{configs: [{{data_id: \"*\"}}]}}\n\
@@ -34,7 +34,7 @@ fn config(folder: &Path, broker: &Broker, registry: SocketAddr) -> Config {
         broker.address(),
         folder.join("data").display(),
     );
-    config::from_text("test", &text, &Surroundings::default()).unwrap().config
+    config::from_text("test", &text, &ConfigSurroundings::default()).unwrap().config
 }
 
 /// A free port whose companion a thousand above is free, too.
@@ -45,8 +45,8 @@ fn registry_address() -> SocketAddr {
 }
 
 impl Running {
-    async fn start(config: Config, registry: SocketAddr) -> Self {
-        let gateway = Gateway::assemble(config, LogTopics::Prepared).await.unwrap();
+    async fn start(config: GatewayConfig, registry: SocketAddr) -> Self {
+        let gateway = RunningGateway::assemble(config, LogTopics::Prepared).await.unwrap();
         let (api, stop, mut tasks) = (format!("http://{}", gateway.http()), CancellationToken::new(), JoinSet::new());
         tasks.spawn(gateway.run(stop.clone()));
         Self { registry, api, stop, tasks }
@@ -89,7 +89,8 @@ impl Running {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_item_whose_file_is_damaged_is_not_withdrawn_until_somebody_removes_it() {
-    let (broker, folder, registry) = (Broker::start().unwrap(), tempfile::tempdir().unwrap(), registry_address());
+    let (broker, folder, registry) =
+        (EmbeddedBroker::start().unwrap(), tempfile::tempdir().unwrap(), registry_address());
     let config = || config(folder.path(), &broker, registry);
     broker.create_topics(&config()).unwrap();
     let gateway = Running::start(config(), registry).await;

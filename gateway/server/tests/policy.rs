@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use federation_gateway::app::stand_in::Broker;
-use federation_gateway::app::{Gateway, LogTopics};
-use federation_gateway::config::{self, Config, Surroundings};
-use nacos_protocol::client::{Client, ClientOptions, ConfigName, ConfigWrite, Event, ServiceName};
-use nacos_protocol::cluster::{Cluster, ClusterOptions};
-use nacos_protocol::message::naming::Instance;
+use federation_gateway::app::stand_in::EmbeddedBroker;
+use federation_gateway::app::{LogTopics, RunningGateway};
+use federation_gateway::config::{self, ConfigSurroundings, GatewayConfig};
+use nacos_protocol::client::{ClientEvent, ClientOptions, ConfigName, ConfigWrite, NacosClient, ServiceName};
+use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
+use nacos_protocol::message::naming::NacosInstance;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ struct Running {
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
-fn configuration(folder: &Path, broker: &str, registry: SocketAddr) -> Config {
+fn configuration(folder: &Path, broker: &str, registry: SocketAddr) -> GatewayConfig {
     let [data, file] = ["data", "policy.yaml"].map(|name| Value::from(folder.join(name).to_str().unwrap()).to_string());
     let grpc = registry.port() + 1000;
     let text = format!(
@@ -37,7 +37,7 @@ fn configuration(folder: &Path, broker: &str, registry: SocketAddr) -> Config {
          kafka: {{brokers: [\"{broker}\"]}}\nexport: {{configs: []}}\nrouting: {{policy: {{file: {file}}}}}\n\
          listen: {{http: \"127.0.0.1:0\", grpc: \"127.0.0.1:0\"}}\ndata_dir: {data}\n"
     );
-    config::from_text("test", &text, &Surroundings::default()).unwrap().config
+    config::from_text("test", &text, &ConfigSurroundings::default()).unwrap().config
 }
 
 /// A port on loopback that is free now, and the one 1000 above it. Below the range that outgoing connections take theirs from.
@@ -49,8 +49,8 @@ fn free_port() -> SocketAddr {
 }
 
 impl Running {
-    async fn start(config: Config) -> Self {
-        let gateway = Gateway::assemble(config, LogTopics::Prepared).await.unwrap();
+    async fn start(config: GatewayConfig) -> Self {
+        let gateway = RunningGateway::assemble(config, LogTopics::Prepared).await.unwrap();
         let (http, stop, mut tasks) = (gateway.http(), CancellationToken::new(), JoinSet::new());
         tasks.spawn(gateway.run(stop.clone()));
         Self { http, stop, tasks }
@@ -82,11 +82,11 @@ impl Running {
 }
 
 /// A client of the registry, connected.
-async fn publisher(registry: SocketAddr, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> Client {
-    let cluster = Cluster::new(ClusterOptions::new(vec![registry.to_string().parse().unwrap()])).unwrap();
-    let (client, mut events, connection) = Client::new(cluster, ClientOptions::default());
+async fn publisher(registry: SocketAddr, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> NacosClient {
+    let cluster = NacosCluster::new(ClusterOptions::new(vec![registry.to_string().parse().unwrap()])).unwrap();
+    let (client, mut events, connection) = NacosClient::new(cluster, ClientOptions::default());
     tasks.spawn(connection.run(stop.clone()));
-    while !matches!(events.recv().await.unwrap(), Event::Connected { .. }) {}
+    while !matches!(events.recv().await.unwrap(), ClientEvent::Connected { .. }) {}
     tasks.spawn(async move { while events.recv().await.is_some() {} });
     client
 }
@@ -97,7 +97,7 @@ fn comes_from(kind: &str) -> impl Fn(&Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_published_policy_is_in_force_a_wrong_one_is_reported_and_a_deleted_one_gives_way_to_the_file() {
-    let (folder, registry, broker) = (tempfile::tempdir().unwrap(), free_port(), Broker::start().unwrap());
+    let (folder, registry, broker) = (tempfile::tempdir().unwrap(), free_port(), EmbeddedBroker::start().unwrap());
     let config = || configuration(folder.path(), broker.address(), registry);
     std::fs::write(folder.path().join("policy.yaml"), FILE).unwrap();
     broker.create_topics(&config()).unwrap();
@@ -114,7 +114,7 @@ async fn a_published_policy_is_in_force_a_wrong_one_is_reported_and_a_deleted_on
     let service = ServiceName::new("public", "DEFAULT_GROUP", "order-eu");
     let instance = |ip: &str, zone: &str| {
         let metadata = [("zone".to_owned(), zone.to_owned())].into();
-        Instance { ip: ip.into(), port: 80, metadata, ..Instance::default() }
+        NacosInstance { ip: ip.into(), port: 80, metadata, ..NacosInstance::default() }
     };
     client.register(&service, vec![instance("10.0.0.1", "z1"), instance("10.0.0.2", "z2")]).await.unwrap();
     let shares = |plan: &Value| -> Vec<u64> {

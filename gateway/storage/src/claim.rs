@@ -26,7 +26,7 @@ use federation_core::id::{ClusterId, FederationId};
 use serde::{Deserialize, Serialize};
 
 use super::error::StorageError;
-use super::folder::{Aside, Folder, FolderId};
+use super::folder::{AsideReason, FolderId, StorageFolder};
 
 const IDENTITY: &str = "identity";
 const LOCK: &str = "lock";
@@ -37,14 +37,14 @@ const MOST_BYTES: u64 = 64 * 1024;
 
 /// The cluster that a folder belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct FolderOwner {
     /// Its federation.
     pub federation: FederationId,
     /// The cluster.
     pub cluster: ClusterId,
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for FolderOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cluster {} of federation {}", self.cluster, self.federation)
     }
@@ -52,7 +52,7 @@ impl fmt::Display for Owner {
 
 /// What the content of a folder without an identity says of its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum OwnerEvidence {
     /// Nothing is in it that belongs to a cluster.
     Nothing,
     /// It is this cluster's.
@@ -63,7 +63,7 @@ pub enum Evidence {
 
 /// How a folder became ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ClaimStanding {
     /// It was empty.
     New,
     /// It had content from before there were identities, and that is ours.
@@ -85,9 +85,9 @@ pub enum ClaimRefused {
         /// The folder.
         path: PathBuf,
         /// Whose it is.
-        found: Owner,
+        found: FolderOwner,
         /// Who this gateway is.
-        own: Owner,
+        own: FolderOwner,
     },
     /// It has no identity, and what is in it does not speak for this cluster.
     #[error(
@@ -101,7 +101,7 @@ pub enum ClaimRefused {
         /// What speaks against it.
         why: String,
         /// Who this gateway is.
-        own: Owner,
+        own: FolderOwner,
         /// What to write.
         identity: String,
     },
@@ -117,7 +117,7 @@ pub enum ClaimRefused {
         /// What is wrong.
         why: String,
         /// Who this gateway is.
-        own: Owner,
+        own: FolderOwner,
         /// What to write.
         identity: String,
     },
@@ -145,12 +145,12 @@ struct Identity {
 }
 
 /// Reads the content of a folder without an identity, and says whose it is. May block.
-type Judge = Box<dyn Fn(&Folder) -> Result<Evidence, StorageError> + Send + Sync>;
+type Judge = Box<dyn Fn(&StorageFolder) -> Result<OwnerEvidence, StorageError> + Send + Sync>;
 
 /// A claim on a folder for one cluster and this process; it ends when the last clone of its `Arc` goes.
-pub struct Claim {
+pub struct FolderClaim {
     path: PathBuf,
-    owner: Owner,
+    owner: FolderOwner,
     judge: Judge,
     /// Locked while the folder is examined or marked: two parts of the process must not do that at once.
     state: Mutex<State>,
@@ -158,7 +158,7 @@ pub struct Claim {
 
 #[derive(Default)]
 struct State {
-    examined: Option<(FolderId, Standing)>,
+    examined: Option<(FolderId, ClaimStanding)>,
     lock: Lock,
     is_marked: bool,
 }
@@ -172,12 +172,12 @@ enum Lock {
     Unsupported,
 }
 
-impl Claim {
+impl FolderClaim {
     /// A claim that was not tried yet. `judge` is asked about a folder that has content and no identity.
     pub fn new(
         path: PathBuf,
-        owner: Owner,
-        judge: impl Fn(&Folder) -> Result<Evidence, StorageError> + Send + Sync + 'static,
+        owner: FolderOwner,
+        judge: impl Fn(&StorageFolder) -> Result<OwnerEvidence, StorageError> + Send + Sync + 'static,
     ) -> Self {
         Self { path, owner, judge: Box::new(judge), state: Mutex::default() }
     }
@@ -205,31 +205,31 @@ impl Claim {
 
     /// Whose claim it is.
     #[must_use]
-    pub fn owner(&self) -> &Owner {
+    pub fn owner(&self) -> &FolderOwner {
         &self.owner
     }
 
     /// How the folder that is there became ours; `None` while it was not examined.
     #[must_use]
-    pub fn standing(&self) -> Option<Standing> {
+    pub fn standing(&self) -> Option<ClaimStanding> {
         self.state().examined.as_ref().map(|(_, standing)| *standing)
     }
 
-    pub(super) fn to_write(&self) -> Result<Folder, StorageError> {
-        let folder = Folder::make(&self.path)?;
+    pub(super) fn to_write(&self) -> Result<StorageFolder, StorageError> {
+        let folder = StorageFolder::make(&self.path)?;
         let mut state = self.state();
         self.examine(&folder, &mut state)?;
         self.mark(&folder, &mut state)?;
         Ok(folder)
     }
 
-    pub(super) fn to_read(&self) -> Result<Option<Folder>, StorageError> {
-        let Some(folder) = Folder::existing(&self.path)? else { return Ok(None) };
+    pub(super) fn to_read(&self) -> Result<Option<StorageFolder>, StorageError> {
+        let Some(folder) = StorageFolder::existing(&self.path)? else { return Ok(None) };
         self.examine(&folder, &mut self.state())?;
         Ok(Some(folder))
     }
 
-    fn examine(&self, folder: &Folder, state: &mut State) -> Result<(), StorageError> {
+    fn examine(&self, folder: &StorageFolder, state: &mut State) -> Result<(), StorageError> {
         let id = folder.id()?;
         if state.examined.as_ref().is_some_and(|(known, _)| *known == id) && state.lock.is_in(folder) {
             return Ok(());
@@ -243,7 +243,7 @@ impl Claim {
         Ok(())
     }
 
-    fn mark(&self, folder: &Folder, state: &mut State) -> Result<(), StorageError> {
+    fn mark(&self, folder: &StorageFolder, state: &mut State) -> Result<(), StorageError> {
         if state.is_marked {
             return Ok(());
         }
@@ -279,7 +279,7 @@ impl Claim {
     }
 
     /// Says how the folder is ours, or refuses it.
-    fn look_whose(&self, folder: &Folder) -> Result<Standing, StorageError> {
+    fn look_whose(&self, folder: &StorageFolder) -> Result<ClaimStanding, StorageError> {
         let refused = |why: String| {
             let (path, own, identity) = (self.path.clone(), self.owner.clone(), self.identity(0));
             StorageError::from(ClaimRefused::Damaged { path, why, own, identity })
@@ -297,24 +297,24 @@ impl Claim {
             return Err(refused(format!("it is of version {}, this program reads version {FORMAT}", identity.format)));
         }
         let found = match (identity.federation.parse(), identity.cluster.parse()) {
-            (Ok(federation), Ok(cluster)) => Owner { federation, cluster },
+            (Ok(federation), Ok(cluster)) => FolderOwner { federation, cluster },
             (Err(error), _) | (_, Err(error)) => return Err(refused(error.to_string())),
         };
         if found != self.owner {
             return Err(ClaimRefused::Foreign { path: self.path.clone(), found, own: self.owner.clone() }.into());
         }
-        Ok(Standing::Known)
+        Ok(ClaimStanding::Known)
     }
 
-    fn look_for_evidence(&self, folder: &Folder) -> Result<Standing, StorageError> {
+    fn look_for_evidence(&self, folder: &StorageFolder) -> Result<ClaimStanding, StorageError> {
         match (self.judge)(folder)? {
-            Evidence::Nothing => Ok(Standing::New),
-            Evidence::Agrees => {
+            OwnerEvidence::Nothing => Ok(ClaimStanding::New),
+            OwnerEvidence::Agrees => {
                 let (folder, owner) = (self.path.display(), &self.owner);
                 tracing::info!(%folder, %owner, "data directory from before it named its owner is adopted: its content is this cluster's");
-                Ok(Standing::Adopted)
+                Ok(ClaimStanding::Adopted)
             }
-            Evidence::Disagrees(why) => {
+            OwnerEvidence::Disagrees(why) => {
                 let (path, own, identity) = (self.path.clone(), self.owner.clone(), self.identity(0));
                 Err(ClaimRefused::Unattributed { path, why, own, identity }.into())
             }
@@ -332,7 +332,7 @@ impl Claim {
     }
 }
 
-impl fmt::Debug for Claim {
+impl fmt::Debug for FolderClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claim").field("path", &self.path).field("owner", &self.owner).finish_non_exhaustive()
     }
@@ -340,7 +340,7 @@ impl fmt::Debug for Claim {
 
 impl Lock {
     /// Whether the locked file is still the one that others would lock.
-    fn is_in(&self, folder: &Folder) -> bool {
+    fn is_in(&self, folder: &StorageFolder) -> bool {
         let Self::Held(file) = self else { return true };
         let same = |held: fs::Metadata, named: fs::Metadata| (held.dev(), held.ino()) == (named.dev(), named.ino());
         file.metadata().is_ok_and(|held| fs::symlink_metadata(folder.file(LOCK)).is_ok_and(|named| same(held, named)))
@@ -350,7 +350,7 @@ impl Lock {
 /// Whether a gateway gives this name to a file or folder in its data directory.
 fn is_known(name: &str) -> bool {
     let name = super::folder::finished_name(name).unwrap_or(name);
-    let name = Aside::ALL.iter().find_map(|aside| aside.original_of(name)).unwrap_or(name);
+    let name = AsideReason::ALL.iter().find_map(|aside| aside.original_of(name)).unwrap_or(name);
     let begins = ["snapshot", "policy-"].iter().any(|beginning| name.starts_with(beginning));
     let is_item = |stem: &str| stem.len() == 32 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
     begins || [IDENTITY, LOCK, "registry", ".probe"].contains(&name) || name.strip_suffix(".json").is_some_and(is_item)

@@ -8,7 +8,7 @@ use super::claim::ClaimRefused;
 
 /// What was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
+pub enum FileAction {
     /// Reading.
     Read,
     /// Writing, or putting in place.
@@ -23,7 +23,7 @@ pub enum Doing {
     Locked,
 }
 
-impl fmt::Display for Doing {
+impl fmt::Display for FileAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Read => "read",
@@ -45,7 +45,7 @@ pub enum StorageError {
         /// Which.
         path: PathBuf,
         /// What was tried.
-        doing: Doing,
+        doing: FileAction,
         /// What the system says.
         #[source]
         source: io::Error,
@@ -72,7 +72,7 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    pub(super) fn io(path: &Path, doing: Doing) -> impl FnOnce(io::Error) -> Self + use<> {
+    pub(super) fn io(path: &Path, doing: FileAction) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { path, doing, source }
     }

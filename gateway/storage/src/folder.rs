@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::{Doing, StorageError};
+use super::error::{FileAction, StorageError};
 
 /// Mode of every file.
 const PRIVATE_FILE: u32 = 0o600;
@@ -23,7 +23,7 @@ const MOST_ASIDE: u32 = 5;
 
 /// Why a file is given another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aside {
+pub enum AsideReason {
     /// It cannot be taken for what its name says.
     Refused,
     /// It is good, and nobody knows of it.
@@ -32,7 +32,7 @@ pub enum Aside {
 
 /// A folder that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
+pub struct StorageFolder {
     path: PathBuf,
 }
 
@@ -53,21 +53,21 @@ impl PartialEq for FolderId {
 
 /// A file that is written and synced, but not in place yet; removed if it is dropped.
 #[derive(Debug)]
-pub struct Staged {
-    folder: Folder,
+pub struct StagedFile {
+    folder: StorageFolder,
     unfinished: String,
     target: String,
     /// Not in place yet.
     is_loose: bool,
 }
 
-impl Folder {
+impl StorageFolder {
     /// The folder at `path`, made with its parents if it is missing.
     ///
     /// # Errors
     /// It cannot be made, or something else is there.
     pub fn make(path: &Path) -> Result<Self, StorageError> {
-        make(path).map_err(StorageError::io(path, Doing::Made))?;
+        make(path).map_err(StorageError::io(path, FileAction::Made))?;
         Ok(Self { path: path.to_owned() })
     }
 
@@ -79,7 +79,7 @@ impl Folder {
         match is_folder(path) {
             Ok(true) => Ok(Some(Self { path: path.to_owned() })),
             Ok(false) => Ok(None),
-            Err(error) => Err(StorageError::io(path, Doing::Read)(error)),
+            Err(error) => Err(StorageError::io(path, FileAction::Read)(error)),
         }
     }
 
@@ -100,7 +100,7 @@ impl Folder {
     /// # Errors
     /// It is gone.
     pub fn id(&self) -> Result<FolderId, StorageError> {
-        let failed = || StorageError::io(&self.path, Doing::Read);
+        let failed = || StorageError::io(&self.path, FileAction::Read);
         let held = File::open(&self.path).map_err(failed())?;
         let metadata = held.metadata().map_err(failed())?;
         Ok(FolderId { device: metadata.dev(), inode: metadata.ino(), _held: Arc::new(held) })
@@ -111,7 +111,7 @@ impl Folder {
     /// # Errors
     /// It cannot be read to its end.
     pub fn names(&self) -> Result<Vec<String>, StorageError> {
-        let failed = || StorageError::io(&self.path, Doing::Read);
+        let failed = || StorageError::io(&self.path, FileAction::Read);
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed())? {
             if let Ok(name) = entry.map_err(failed())?.file_name().into_string() {
@@ -134,7 +134,7 @@ impl Folder {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
         // One byte more than is allowed tells a file that grows while it is read.
-        file.take(most_bytes + 1).read_to_end(&mut bytes).map_err(StorageError::io(&path, Doing::Read))?;
+        file.take(most_bytes + 1).read_to_end(&mut bytes).map_err(StorageError::io(&path, FileAction::Read))?;
         match bytes.len() as u64 > most_bytes {
             true => Err(StorageError::TooLarge { path, most_bytes }),
             false => Ok(Some(bytes)),
@@ -148,9 +148,9 @@ impl Folder {
         let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(refused(path, Doing::Read, error)),
+            Err(error) => return Err(refused(path, FileAction::Read, error)),
         };
-        let metadata = file.metadata().map_err(StorageError::io(&path, Doing::Read))?;
+        let metadata = file.metadata().map_err(StorageError::io(&path, FileAction::Read))?;
         match metadata.is_file() {
             true => Ok(Some((file, metadata.len()))),
             false if metadata.is_dir() => Err(StorageError::NotAFile { path, what: "a folder, not a file" }),
@@ -164,7 +164,7 @@ impl Folder {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
         let opened = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path);
-        opened.map_err(|error| refused(path, Doing::Written, error))
+        opened.map_err(|error| refused(path, FileAction::Written, error))
     }
 
     /// Puts a file in place of the one before, durably.
@@ -180,12 +180,12 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be written; nothing of it is left then, so that a full disk does not stay full of it.
-    pub fn stage(&self, name: &str, bytes: &[u8]) -> Result<Staged, StorageError> {
+    pub fn stage(&self, name: &str, bytes: &[u8]) -> Result<StagedFile, StorageError> {
         let (unfinished, target) = (format!("{name}{UNFINISHED}"), name.to_owned());
         let path = self.file(&unfinished);
         let mut file = self.create_anew(&unfinished)?;
-        let staged = Staged { folder: self.clone(), unfinished, target, is_loose: true };
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(StorageError::io(&path, Doing::Written))?;
+        let staged = StagedFile { folder: self.clone(), unfinished, target, is_loose: true };
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(StorageError::io(&path, FileAction::Written))?;
         Ok(staged)
     }
 
@@ -195,12 +195,12 @@ impl Folder {
             let mut options = OpenOptions::new();
             options.write(true).create_new(true).mode(PRIVATE_FILE).custom_flags(libc::O_NOFOLLOW).open(&path)
         };
-        let failed = || StorageError::io(&path, Doing::Written);
+        let failed = || StorageError::io(&path, FileAction::Written);
         match create() {
             // Left by a crash, or put there: it is nobody's, and a link is not followed by removing it.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 if fs::remove_file(&path).is_err() {
-                    self.set_aside(name, Aside::Stray)?;
+                    self.set_aside(name, AsideReason::Stray)?;
                 }
                 create().map_err(failed())
             }
@@ -224,7 +224,7 @@ impl Folder {
         match File::open(&self.path).and_then(|folder| folder.sync_all()) {
             // Some file systems have nothing to sync in a folder.
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-            synced => synced.map_err(StorageError::io(&self.path, Doing::Written)),
+            synced => synced.map_err(StorageError::io(&self.path, FileAction::Written)),
         }
     }
 
@@ -234,7 +234,7 @@ impl Folder {
     /// It cannot be renamed.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), StorageError> {
         absent_is_fine(fs::rename(self.file(from), self.file(to)))
-            .map_err(StorageError::io(&self.file(to), Doing::Written))
+            .map_err(StorageError::io(&self.file(to), FileAction::Written))
     }
 
     /// Removes a file, not synced. One that does not exist is no error.
@@ -243,7 +243,7 @@ impl Folder {
     /// It cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), StorageError> {
         let path = self.file(name);
-        absent_is_fine(fs::remove_file(&path)).map_err(StorageError::io(&path, Doing::Removed))
+        absent_is_fine(fs::remove_file(&path)).map_err(StorageError::io(&path, FileAction::Removed))
     }
 
     /// Removes what was refused under this name and set aside, not synced.
@@ -251,7 +251,7 @@ impl Folder {
     /// # Errors
     /// Some of it cannot be removed.
     pub fn remove_refused(&self, name: &str) -> Result<(), StorageError> {
-        (1..=MOST_ASIDE).try_for_each(|number| self.remove(&Aside::Refused.name(name, number)))
+        (1..=MOST_ASIDE).try_for_each(|number| self.remove(&AsideReason::Refused.name(name, number)))
     }
 
     /// Gives what is not to be used a name under which nobody looks for it (`NAME.refused-N`), and tells that name. A link is renamed
@@ -259,19 +259,19 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be renamed; it stays and is refused again.
-    pub fn set_aside(&self, name: &str, aside: Aside) -> Result<String, StorageError> {
+    pub fn set_aside(&self, name: &str, aside: AsideReason) -> Result<String, StorageError> {
         let free = |aside: &String| fs::symlink_metadata(self.file(aside)).is_err();
         let mut names = (1..=MOST_ASIDE).map(|number| aside.name(name, number));
         let aside = names.find(free).unwrap_or_else(|| aside.name(name, MOST_ASIDE));
         let path = self.file(name);
-        fs::rename(&path, self.file(&aside)).map_err(StorageError::io(&path, Doing::SetAside))?;
+        fs::rename(&path, self.file(&aside)).map_err(StorageError::io(&path, FileAction::SetAside))?;
         self.sync()?;
         Ok(aside)
     }
 }
 
-impl Staged {
-    /// Renames the file over the former one; a link of that name is replaced itself. Not synced: see [`Folder::sync`].
+impl StagedFile {
+    /// Renames the file over the former one; a link of that name is replaced itself. Not synced: see [`StorageFolder::sync`].
     ///
     /// # Errors
     /// The former file is untouched.
@@ -279,16 +279,16 @@ impl Staged {
         let (from, to) = (self.folder.file(&self.unfinished), self.folder.file(&self.target));
         let mut renamed = fs::rename(&from, &to);
         if renamed.as_ref().is_err_and(|error| error.kind() == ErrorKind::IsADirectory) {
-            self.folder.set_aside(&self.target, Aside::Stray)?; // A folder in the place of a file.
+            self.folder.set_aside(&self.target, AsideReason::Stray)?; // A folder in the place of a file.
             renamed = fs::rename(&from, &to);
         }
-        renamed.map_err(StorageError::io(&to, Doing::Written))?;
+        renamed.map_err(StorageError::io(&to, FileAction::Written))?;
         self.is_loose = false;
         Ok(())
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedFile {
     fn drop(&mut self) {
         if self.is_loose {
             // What cannot be removed is overwritten by the next write.
@@ -297,7 +297,7 @@ impl Drop for Staged {
     }
 }
 
-impl Aside {
+impl AsideReason {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Refused, Self::Stray];
 
@@ -336,7 +336,7 @@ fn make(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::AlreadyExists || !is_folder(path)? => return Err(error),
         _ => {}
     }
-    let above = Folder { path: parent.unwrap_or(Path::new(".")).to_owned() };
+    let above = StorageFolder { path: parent.unwrap_or(Path::new(".")).to_owned() };
     above.sync().map_err(|error| match error {
         StorageError::Io { source, .. } => source,
         other => io::Error::other(other),
@@ -360,7 +360,7 @@ fn absent_is_fine(done: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn refused(path: PathBuf, doing: Doing, error: io::Error) -> StorageError {
+fn refused(path: PathBuf, doing: FileAction, error: io::Error) -> StorageError {
     if error.raw_os_error() == Some(libc::ELOOP) {
         return StorageError::NotAFile { path, what: "a symbolic link, which is not followed" };
     }

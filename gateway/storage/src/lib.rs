@@ -3,10 +3,10 @@
 //! What it defends against: disks that are full, read-only, broken or gone; a crash in the middle of a write; files that somebody else
 //! put there; a data directory of another cluster, or of another process.
 //!
-//! - [`Folder`] writes files whole or not at all (a new file, synced, renamed over the former one, the folder synced), for its owner's eyes
+//! - [`StorageFolder`] writes files whole or not at all (a new file, synced, renamed over the former one, the folder synced), for its owner's eyes
 //!   only, and follows no symbolic link within the folder. What it cannot use it sets aside, never deletes.
-//! - [`Claim`] says whose the folder is, in a file `identity`, and that one process at a time uses it, by a lock.
-//! - [`Place`] is how the parts of the program hold a folder: each use of it makes sure that the claim still holds.
+//! - [`FolderClaim`] says whose the folder is, in a file `identity`, and that one process at a time uses it, by a lock.
+//! - [`StoragePlace`] is how the parts of the program hold a folder: each use of it makes sure that the claim still holds.
 //! - [`sealed`] is the form of small documents: JSON with a version and a checksum.
 //!
 //! All calls block: whoever serves others meanwhile calls them on a thread of its own. Duty of every writer: a failure that lasts goes on
@@ -21,10 +21,10 @@ pub mod sealed;
 #[cfg(test)]
 mod tests;
 
-pub use claim::{Claim, ClaimRefused, Evidence, Owner, Standing};
-pub use error::{Doing, StorageError};
-pub use folder::{Aside, Folder, FolderId};
-pub use place::Place;
+pub use claim::{ClaimRefused, ClaimStanding, FolderClaim, FolderOwner, OwnerEvidence};
+pub use error::{FileAction, StorageError};
+pub use folder::{AsideReason, FolderId, StorageFolder};
+pub use place::StoragePlace;
 
 /// How long a writer waits after a failure before it tries again by itself.
 pub const TRY_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);

@@ -3,14 +3,14 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use super::folder::Folder;
+use super::folder::StorageFolder;
 
 /// Rights of the group and of others.
 const OF_OTHERS: u32 = 0o077;
 /// On folders that many use, such as a folder for temporary files.
 const STICKY: u32 = 0o1000;
 
-impl Folder {
+impl StorageFolder {
     /// Narrows the files of these names and, if nothing but what `is_ours` names is in the folder, the folder. Somebody who names a folder
     /// that others use too is warned instead of locking them out. What cannot be narrowed is told and used all the same.
     pub fn narrow(&self, is_ours: impl Fn(&str) -> bool) {

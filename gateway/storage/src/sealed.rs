@@ -11,7 +11,7 @@ const FORMAT: u64 = 2;
 
 /// Why a document is not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum Unsealed {
+pub enum UnsealedReason {
     /// Nothing is in the file.
     #[error("it is empty")]
     Empty,
@@ -59,22 +59,22 @@ pub fn seal(saved: &impl Serialize) -> Vec<u8> {
 /// What is saved in a document.
 ///
 /// # Errors
-/// Why it is not taken. [`Unsealed::NoVersion`] leaves it to the caller to look for an older form.
-pub fn unseal<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unsealed> {
+/// Why it is not taken. [`UnsealedReason::NoVersion`] leaves it to the caller to look for an older form.
+pub fn unseal<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnsealedReason> {
     if bytes.is_empty() {
-        return Err(Unsealed::Empty);
+        return Err(UnsealedReason::Empty);
     }
-    let head: Head = serde_json::from_slice(bytes).map_err(Unsealed::NotOurs)?;
+    let head: Head = serde_json::from_slice(bytes).map_err(UnsealedReason::NotOurs)?;
     match head.format {
         Some(FORMAT) => {}
-        Some(other) => return Err(Unsealed::Version(other)),
-        None => return Err(Unsealed::NoVersion),
+        Some(other) => return Err(UnsealedReason::Version(other)),
+        None => return Err(UnsealedReason::NoVersion),
     }
-    let sealed: Sealed<'_> = serde_json::from_slice(bytes).map_err(Unsealed::NotOurs)?;
+    let sealed: Sealed<'_> = serde_json::from_slice(bytes).map_err(UnsealedReason::NotOurs)?;
     if checksum(sealed.saved) != sealed.checksum {
-        return Err(Unsealed::Checksum);
+        return Err(UnsealedReason::Checksum);
     }
-    serde_json::from_str(sealed.saved.get()).map_err(Unsealed::Content)
+    serde_json::from_str(sealed.saved.get()).map_err(UnsealedReason::Content)
 }
 
 fn checksum(saved: &RawValue) -> String {

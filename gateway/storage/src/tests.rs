@@ -12,15 +12,15 @@ fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-fn owner(cluster: &str) -> Owner {
-    Owner { federation: "f".parse().unwrap(), cluster: cluster.parse().unwrap() }
+fn owner(cluster: &str) -> FolderOwner {
+    FolderOwner { federation: "f".parse().unwrap(), cluster: cluster.parse().unwrap() }
 }
 
-fn claim(folder: &Path, cluster: &str) -> Claim {
-    Claim::new(folder.to_owned(), owner(cluster), |_| Ok(Evidence::Nothing))
+fn claim(folder: &Path, cluster: &str) -> FolderClaim {
+    FolderClaim::new(folder.to_owned(), owner(cluster), |_| Ok(OwnerEvidence::Nothing))
 }
 
-fn begun(folder: &Path, cluster: &str) -> Result<Claim, ClaimRefused> {
+fn begun(folder: &Path, cluster: &str) -> Result<FolderClaim, ClaimRefused> {
     let claim = claim(folder, cluster);
     claim.begin().map(|()| claim)
 }
@@ -28,7 +28,7 @@ fn begun(folder: &Path, cluster: &str) -> Result<Claim, ClaimRefused> {
 #[test]
 fn files_and_folders_are_made_for_their_owner_alone() {
     let root = tempfile::tempdir().unwrap();
-    let folder = Folder::make(&root.path().join("a/b")).unwrap();
+    let folder = StorageFolder::make(&root.path().join("a/b")).unwrap();
     folder.replace("x", b"1").unwrap();
     let made = [root.path().join("a"), folder.path().to_owned(), folder.file("x")];
     assert_eq!(made.map(|path| mode(&path)), [0o700, 0o700, 0o600]);
@@ -58,7 +58,7 @@ fn what_others_could_read_is_narrowed_when_it_is_claimed_but_not_what_others_use
 #[test]
 fn a_write_leaves_the_former_file_or_the_new_one_and_nothing_else() {
     let root = tempfile::tempdir().unwrap();
-    let folder = Folder::make(root.path()).unwrap();
+    let folder = StorageFolder::make(root.path()).unwrap();
     folder.replace("x", b"former").unwrap();
     drop(folder.stage("x", b"new").unwrap());
     assert_eq!(folder.read("x", 10).unwrap().unwrap(), b"former");
@@ -75,7 +75,7 @@ fn a_write_leaves_the_former_file_or_the_new_one_and_nothing_else() {
 #[test]
 fn only_plain_files_of_bounded_size_are_read() {
     let root = tempfile::tempdir().unwrap();
-    let folder = Folder::make(root.path()).unwrap();
+    let folder = StorageFolder::make(root.path()).unwrap();
     fs::write(folder.file("plain"), "12345678").unwrap();
     fs::create_dir(folder.file("folder")).unwrap();
     symlink("plain", folder.file("link")).unwrap();
@@ -105,9 +105,10 @@ fn what_stands_in_the_way_is_said_with_what_helps() {
         (root.path().join("file"), "a file is where a folder should be"),
         (root.path().join("file/below"), "a file is where a folder should be"),
     ] {
-        assert!(Folder::make(&path).unwrap_err().told().ends_with(&format!("{want}: move it away")), "{path:?}");
+        assert!(StorageFolder::make(&path).unwrap_err().told().ends_with(&format!("{want}: move it away")), "{path:?}");
     }
-    let full = StorageError::io(Path::new("data/x"), Doing::Written)(std::io::Error::from_raw_os_error(libc::ENOSPC));
+    let full =
+        StorageError::io(Path::new("data/x"), FileAction::Written)(std::io::Error::from_raw_os_error(libc::ENOSPC));
     assert_eq!(full.told(), "data/x cannot be written: No space left on device (os error 28); make room on that disk");
 }
 
@@ -116,17 +117,17 @@ fn a_folder_is_its_first_users_and_says_so() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("data");
     let first = begun(&folder, "a").unwrap();
-    assert_eq!(first.standing(), Some(Standing::New));
+    assert_eq!(first.standing(), Some(ClaimStanding::New));
     drop(first);
-    assert_eq!(begun(&folder, "a").unwrap().standing(), Some(Standing::Known));
+    assert_eq!(begun(&folder, "a").unwrap().standing(), Some(ClaimStanding::Known));
     let before = fs::read_to_string(folder.join("identity")).unwrap();
     let refused = begun(&folder, "b").unwrap_err();
     let (found, own) = (owner("a"), owner("b"));
     assert_eq!(refused, ClaimRefused::Foreign { path: folder.clone(), found, own });
     let text = refused.to_string();
     assert!(text.contains("cluster a of federation f") && text.contains("cluster b of federation f"), "{text}");
-    let of_another = Owner { federation: "g".parse().unwrap(), ..owner("a") };
-    assert!(Claim::new(folder.clone(), of_another, |_| Ok(Evidence::Nothing)).begin().is_err());
+    let of_another = FolderOwner { federation: "g".parse().unwrap(), ..owner("a") };
+    assert!(FolderClaim::new(folder.clone(), of_another, |_| Ok(OwnerEvidence::Nothing)).begin().is_err());
     assert_eq!(fs::read_to_string(folder.join("identity")).unwrap(), before);
 }
 
@@ -134,25 +135,29 @@ fn a_folder_is_its_first_users_and_says_so() {
 fn content_from_before_identities_is_judged_once_and_only_what_agrees_is_adopted() {
     let root = tempfile::tempdir().unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
-    let judged = |evidence: Evidence| {
+    let judged = |evidence: OwnerEvidence| {
         let asked = Arc::clone(&asked);
-        let judge = move |_: &Folder| {
+        let judge = move |_: &StorageFolder| {
             asked.fetch_add(1, Ordering::Relaxed);
             Ok(evidence.clone())
         };
-        let claim = Claim::new(root.path().to_owned(), owner("a"), judge);
+        let claim = FolderClaim::new(root.path().to_owned(), owner("a"), judge);
         claim.begin().map(|()| claim)
     };
-    let refused = judged(Evidence::Disagrees("its snapshot knows b".to_owned())).unwrap_err().to_string();
+    let refused = judged(OwnerEvidence::Disagrees("its snapshot knows b".to_owned())).unwrap_err().to_string();
     assert!(refused.contains("its snapshot knows b"), "{refused}");
     assert!(!root.path().join("identity").exists(), "nothing is written before it is known whose it is");
     let advised = refused.rsplit_once("echo '").unwrap().1.split_once('\'').unwrap().0.to_owned();
-    assert_eq!(judged(Evidence::Agrees).unwrap().standing(), Some(Standing::Adopted));
+    assert_eq!(judged(OwnerEvidence::Agrees).unwrap().standing(), Some(ClaimStanding::Adopted));
     asked.store(0, Ordering::Relaxed);
-    assert_eq!(judged(Evidence::Disagrees(String::new())).unwrap().standing(), Some(Standing::Known));
+    assert_eq!(judged(OwnerEvidence::Disagrees(String::new())).unwrap().standing(), Some(ClaimStanding::Known));
     assert_eq!(asked.load(Ordering::Relaxed), 0);
     fs::write(root.path().join("identity"), advised + "\n").unwrap();
-    assert_eq!(judged(Evidence::Disagrees(String::new())).unwrap().standing(), Some(Standing::Known), "as advised");
+    assert_eq!(
+        judged(OwnerEvidence::Disagrees(String::new())).unwrap().standing(),
+        Some(ClaimStanding::Known),
+        "as advised"
+    );
 }
 
 #[test]
@@ -188,7 +193,7 @@ fn a_folder_may_be_a_link_but_one_within_it_may_not() {
     fs::create_dir(root.path().join("real")).unwrap();
     let linked = root.path().join("data");
     symlink("real", &linked).unwrap();
-    let place = Place::claimed(Arc::new(begun(&linked, "a").unwrap()));
+    let place = StoragePlace::claimed(Arc::new(begun(&linked, "a").unwrap()));
     place.to_write().unwrap().replace("x", b"1").unwrap();
     assert!(root.path().join("real/x").exists());
     fs::create_dir(root.path().join("elsewhere")).unwrap();
@@ -204,7 +209,7 @@ fn a_folder_that_cannot_be_used_at_the_start_is_claimed_when_it_can_be() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("data");
     fs::write(&folder, "a file where the folder should be").unwrap();
-    let place = Place::claimed(Arc::new(begun(&folder, "a").expect("the gateway goes on")));
+    let place = StoragePlace::claimed(Arc::new(begun(&folder, "a").expect("the gateway goes on")));
     assert!(place.to_write().is_err() && place.to_read().is_err());
     fs::remove_file(&folder).unwrap();
     assert!(place.to_read().unwrap().is_none());
@@ -217,7 +222,7 @@ fn a_folder_that_comes_late_or_is_replaced_is_looked_at_before_it_is_used() {
     let root = tempfile::tempdir().unwrap();
     let [folder, of_b, gone] = ["data", "of-b", "gone"].map(|name| root.path().join(name));
     drop(begun(&of_b, "b").unwrap());
-    let place = Place::claimed(Arc::new(begun(&folder, "a").unwrap()));
+    let place = StoragePlace::claimed(Arc::new(begun(&folder, "a").unwrap()));
     place.to_write().unwrap();
     fs::rename(&folder, &gone).unwrap();
     fs::rename(&of_b, &folder).unwrap();
@@ -237,7 +242,7 @@ fn a_folder_that_comes_late_or_is_replaced_is_looked_at_before_it_is_used() {
 #[test]
 fn parts_of_one_process_that_claim_at_once_are_not_in_each_others_way() {
     let root = tempfile::tempdir().unwrap();
-    let place = Place::claimed(Arc::new(claim(root.path(), "a")));
+    let place = StoragePlace::claimed(Arc::new(claim(root.path(), "a")));
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..8 {

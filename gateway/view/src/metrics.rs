@@ -9,34 +9,34 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use federation_ports::metrics::{Catalog, Kind, Label, Listed, Metrics};
+use federation_ports::metrics::{Catalog, ListedMetric, MetricKind, MetricLabel, Metrics};
 
 use crate::view::ViewReader;
 
-const AGE: Listed = gauge("federation_origin_age_seconds", "origin");
-const FRESHNESS: Listed = gauge("federation_origin_freshness", "origin, freshness");
-const SERVICES: Listed = gauge("federation_services", "");
-const CONFIG_NAMES: Listed = gauge("federation_config_names", "");
-const INSTANCES: Listed = gauge("federation_instances", "origin");
-const CONFIGS: Listed = gauge("federation_configs", "origin");
-const DRAINS: Listed = gauge("federation_drains", "");
-const READY: Listed = gauge("federation_ready", "");
-const SILENCE: Listed = gauge("federation_engine_silence_seconds", "");
-const BUILD: Listed = Listed { name: "federation_build_info", kind: Kind::Info, labels: "version" };
+const AGE: ListedMetric = gauge("federation_origin_age_seconds", "origin");
+const FRESHNESS: ListedMetric = gauge("federation_origin_freshness", "origin, freshness");
+const SERVICES: ListedMetric = gauge("federation_services", "");
+const CONFIG_NAMES: ListedMetric = gauge("federation_config_names", "");
+const INSTANCES: ListedMetric = gauge("federation_instances", "origin");
+const CONFIGS: ListedMetric = gauge("federation_configs", "origin");
+const DRAINS: ListedMetric = gauge("federation_drains", "");
+const READY: ListedMetric = gauge("federation_ready", "");
+const SILENCE: ListedMetric = gauge("federation_engine_silence_seconds", "");
+const BUILD: ListedMetric = ListedMetric { name: "federation_build_info", kind: MetricKind::Info, labels: "version" };
 
-const fn gauge(name: &'static str, labels: &'static str) -> Listed {
-    Listed { name, kind: Kind::Gauge, labels }
+const fn gauge(name: &'static str, labels: &'static str) -> ListedMetric {
+    ListedMetric { name, kind: MetricKind::Gauge, labels }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OriginLabels {
-    origin: Label<federation_core::id::ClusterId>,
+    origin: MetricLabel<federation_core::id::ClusterId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FreshnessLabels {
-    origin: Label<federation_core::id::ClusterId>,
-    freshness: Label<Freshness>,
+    origin: MetricLabel<federation_core::id::ClusterId>,
+    freshness: MetricLabel<Freshness>,
 }
 
 /// All metrics of the process, at zero, with those of this view. `version` is the program's.
@@ -124,13 +124,13 @@ fn per_cluster(
 }
 
 fn origin(metric: &mut MetricEncoder, cluster: &ClusterStatus, value: impl EncodeMetric) -> fmt::Result {
-    let labels = OriginLabels { origin: Label(cluster.id.clone()) };
+    let labels = OriginLabels { origin: MetricLabel(cluster.id.clone()) };
     value.encode(metric.encode_family(&labels)?)
 }
 
 fn freshness(cluster: &ClusterStatus, metric: &mut MetricEncoder) -> fmt::Result {
     for freshness in [Freshness::Live, Freshness::Stale, Freshness::Lost, Freshness::Isolated] {
-        let labels = FreshnessLabels { origin: Label(cluster.id.clone()), freshness: Label(freshness) };
+        let labels = FreshnessLabels { origin: MetricLabel(cluster.id.clone()), freshness: MetricLabel(freshness) };
         ConstGauge::new(i64::from(cluster.freshness == freshness)).encode(metric.encode_family(&labels)?)?;
     }
     Ok(())
@@ -142,7 +142,7 @@ mod tests {
     use std::sync::Arc;
 
     use federation_core::drains::IntentTable;
-    use federation_core::intents::{Counter, DrainIntent, DrainTarget};
+    use federation_core::intents::{DrainIntent, DrainTarget, OrderCounter};
     use federation_core::log::intents::LoggedDrain;
     use federation_core::routing::{DrainGuard, Percent};
     use federation_core::service::Revision;
@@ -164,7 +164,7 @@ mod tests {
         let (mut writer, reader) = crate::view::new(Arc::new(|| Mono(0)));
         let drain = |percent: u8| LoggedDrain {
             intent: Some(DrainIntent {
-                counter: Counter::new(1).unwrap(),
+                counter: OrderCounter::new(1).unwrap(),
                 percent: Percent::new(percent).unwrap(),
                 guard: DrainGuard::default(),
                 who: "o".into(),
@@ -195,7 +195,7 @@ mod tests {
             Some((format!("federation_{name}"), cells.next()?.to_owned(), cells.next()?.replace('`', "")))
         };
         let documented: BTreeSet<_> = document.lines().filter_map(row).collect();
-        let entry = |listed: &Listed| {
+        let entry = |listed: &ListedMetric| {
             let labels = if listed.labels.is_empty() { "–" } else { listed.labels };
             (listed.name.to_owned(), listed.kind.as_str().to_owned(), labels.to_owned())
         };

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
-use federation_core::drains::{IntentTable, Settled, Taken};
+use federation_core::drains::{IntentTable, OrderSettled, TakenOrder};
 use federation_core::federation::{Membership, Verification};
 use federation_core::guard::GuardTable;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
@@ -100,7 +100,7 @@ pub struct GatewayStatus {
 }
 
 /// A clock that a test can hold: milliseconds of the process's monotonic clock.
-pub type Now = Arc<dyn Fn() -> federation_core::time::Mono + Send + Sync>;
+pub type MonotonicNow = Arc<dyn Fn() -> federation_core::time::Mono + Send + Sync>;
 
 /// The names that exist, ordered. Readers take a snapshot; the writer changes the set in place unless a snapshot is being
 /// read, and copies it then. So a cold start of many services does not copy the set for each of them.
@@ -152,7 +152,7 @@ struct Shared {
     turns: Turns,
     /// Who keeps what is derived from services. Locked for taking them, or adding one.
     derivations: Mutex<Vec<Arc<dyn Forget>>>,
-    now: Now,
+    now: MonotonicNow,
 }
 
 /// The only way to change the view. Deliberately not `Clone`: two writers would overwrite each other.
@@ -168,7 +168,7 @@ pub struct ViewReader {
 
 /// An empty view, to be written by one and read by many. `now` is the clock that cluster ages are told by.
 #[must_use]
-pub fn new(now: Now) -> (ViewWriter, ViewReader) {
+pub fn new(now: MonotonicNow) -> (ViewWriter, ViewReader) {
     let shared = Arc::new(Shared {
         services: DashMap::default(),
         configs: DashMap::default(),
@@ -333,7 +333,7 @@ impl ViewReader {
     }
 
     /// Waits until an order is in force or overruled; for ever if it never is read in the log. Cancel-safe.
-    pub async fn settled(&self, taken: &Taken) -> Settled {
+    pub async fn settled(&self, taken: &TakenOrder) -> OrderSettled {
         let mut intents = self.watch_intents();
         loop {
             let settled = intents.borrow_and_update().settled(taken);

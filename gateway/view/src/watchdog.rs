@@ -26,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const PAUSED: Millis = Millis(2_000);
 
 /// The engine's watchdog.
-pub struct Watchdog {
+pub struct EngineWatchdog {
     monitor: EngineMonitor,
     troubles: TroubleBoard,
 }
@@ -38,7 +38,7 @@ enum Look {
     AfterAPause,
 }
 
-impl Watchdog {
+impl EngineWatchdog {
     /// Looks through `monitor`, and tells on `troubles`.
     #[must_use]
     pub fn new(monitor: EngineMonitor, troubles: TroubleBoard) -> Self {
@@ -99,7 +99,7 @@ mod tests {
         let read = Arc::clone(&clock);
         let (writer, reader) = view::new(Arc::new(move || Mono(read.load(Ordering::SeqCst))));
         let troubles = TroubleBoard::default();
-        let watchdog = Watchdog::new(writer.monitor(), troubles.clone());
+        let watchdog = EngineWatchdog::new(writer.monitor(), troubles.clone());
         clock.store(100_000, Ordering::SeqCst);
         watchdog.look(Look::InTime);
         assert!(!troubles.has(TroubleKind::EngineStuck), "it has not begun");

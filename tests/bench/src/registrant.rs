@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use federation_harness::Nacos;
-use nacos_protocol::client::{Client, ClientOptions, Event, Events, ServiceName};
-use nacos_protocol::cluster::{Cluster, ClusterOptions, Credentials};
-use nacos_protocol::message::naming::Instance;
+use nacos_protocol::client::{ClientEvent, ClientEvents, ClientOptions, NacosClient, ServiceName};
+use nacos_protocol::cluster::{ClusterOptions, LoginCredentials, NacosCluster};
+use nacos_protocol::message::naming::NacosInstance;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connected client; its connection ends with it.
 pub(crate) struct Peer {
-    pub(crate) client: Client,
-    pub(crate) events: Events,
+    pub(crate) client: NacosClient,
+    pub(crate) events: ClientEvents,
     _connection: JoinSet<()>,
     stop: CancellationToken,
 }
@@ -33,13 +33,13 @@ impl Peer {
         let mut options = ClusterOptions::new(vec![nacos.address().parse()?]);
         options.request_timeout = Duration::from_secs(10);
         let user = nacos.credentials();
-        options.credentials = user.map(|user| Credentials { username: user.username, password: user.password });
-        let (client, mut events, connection) = Client::new(Cluster::new(options)?, ClientOptions::default());
+        options.credentials = user.map(|user| LoginCredentials { username: user.username, password: user.password });
+        let (client, mut events, connection) = NacosClient::new(NacosCluster::new(options)?, ClientOptions::default());
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         tasks.spawn(connection.run(stop.clone()));
         let connected = async {
             while let Some(event) = events.recv().await {
-                if matches!(event, Event::Connected { .. }) {
+                if matches!(event, ClientEvent::Connected { .. }) {
                     return Ok(());
                 }
             }
@@ -50,7 +50,7 @@ impl Peer {
     }
 
     /// Registers these instances; again after a lost connection, which a Nacos that starts up beside others may cost.
-    pub(crate) async fn register(&self, name: &str, instances: Vec<Instance>) -> Result<()> {
+    pub(crate) async fn register(&self, name: &str, instances: Vec<NacosInstance>) -> Result<()> {
         let begun = Instant::now();
         loop {
             match self.client.register(&service(name), instances.clone()).await {
@@ -64,7 +64,7 @@ impl Peer {
     /// When a list of a service first has this port.
     pub(crate) async fn sees(&mut self, port: u16) -> Result<Instant> {
         while let Some(event) = self.events.recv().await {
-            if let Event::Service { info, .. } = event
+            if let ClientEvent::Service { info, .. } = event
                 && info.hosts.iter().any(|instance| instance.port == i32::from(port))
             {
                 return Ok(Instant::now());
@@ -75,10 +75,10 @@ impl Peer {
 }
 
 /// An instance with five pairs of metadata.
-pub(crate) fn instance(ip: String, port: u16) -> Instance {
+pub(crate) fn instance(ip: String, port: u16) -> NacosInstance {
     let metadata: BTreeMap<String, String> =
         (0..5).map(|number| (format!("bench.key.{number:010}"), format!("value-{number:014}"))).collect();
-    Instance { ip, port: i32::from(port), metadata, ..Instance::default() }
+    NacosInstance { ip, port: i32::from(port), metadata, ..NacosInstance::default() }
 }
 
 /// A service of the bench.

@@ -12,11 +12,13 @@ use federation_core::id::{InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
 use federation_core::locality::Locality;
 use federation_core::routing::{
-    Caller, Drain, DrainGuard, Intents, Origin, Percent, PlaceRules, Policies, Policy, Reachability, gather, plan,
+    Caller, Drain, DrainGuard, Intents, OriginName, Percent, PlaceRules, Policies, Policy, Reachability, gather, plan,
 };
-use federation_core::service::{ClusterStatus, FederatedInstance, FederatedService, OriginInstances, Revision, Source};
+use federation_core::service::{
+    ClusterStatus, FactSource, FederatedInstance, FederatedService, OriginInstances, Revision,
+};
 use federation_core::time::Mono;
-use federation_core::what_if::{Hypothesis, Impact, Scene};
+use federation_core::what_if::{Hypothesis, PlanScene, ServiceImpact};
 
 const SIZES: [u16; 5] = [5, 50, 500, 5_000, 10_000];
 const CLUSTERS: [&str; 3] = ["a", "b", "c"];
@@ -27,7 +29,8 @@ const SERVICES: usize = 100_000;
 fn main() {
     let clusters: Vec<ClusterStatus> = CLUSTERS.into_iter().map(cluster).collect();
     let (policies, places) = (Policies::default(), PlaceRules::default());
-    let scene = Scene { clusters: &clusters, policies: &policies, intents: &IntentTable::default(), places: &places };
+    let scene =
+        PlanScene { clusters: &clusters, policies: &policies, intents: &IntentTable::default(), places: &places };
     let caller = &scene.callers()[0];
     println!("endpoints    gather    plan, no drain          one drain              four drains");
     for size in SIZES {
@@ -45,13 +48,13 @@ fn main() {
     suppose(&scene);
 }
 
-fn suppose(scene: &Scene<'_>) {
+fn suppose(scene: &PlanScene<'_>) {
     let services: Vec<FederatedService> = (0..SERVICES).map(|number| service(&format!("s{number}"), 5)).collect();
     let callers: Vec<Caller> = scene.callers();
     let hypothesis = Hypothesis { lost: vec!["a".parse().expect("an id")], ..Hypothesis::default() };
     let begun = Instant::now();
     let outcomes = services.iter().flat_map(|service| scene.outcomes(service, &callers, &hypothesis));
-    let moved = outcomes.filter(|outcome| outcome.impact() == Impact::Moved).count();
+    let moved = outcomes.filter(|outcome| outcome.impact() == ServiceImpact::Moved).count();
     let (callers, took) = (callers.len(), begun.elapsed().as_secs_f64());
     println!(
         "what if one of three clusters is lost: {SERVICES} services of 5 endpoints, {callers} callers: {took:.2} s, {moved} outcomes move"
@@ -109,7 +112,7 @@ fn service(name: &str, endpoints: u16) -> FederatedService {
     let count = u16::try_from(CLUSTERS.len()).expect("few clusters");
     let origin = |(at, origin): (u16, &str)| OriginInstances {
         origin: origin.parse().expect("an id"),
-        source: Source::Log,
+        source: FactSource::Log,
         instances: (0..endpoints).filter(|number| number % count == at).map(instance).collect(),
     };
     let origins = (0..).zip(CLUSTERS).map(origin).collect();
@@ -120,7 +123,7 @@ fn service(name: &str, endpoints: u16) -> FederatedService {
 fn intents(drains: usize) -> Intents {
     let drain = |number: usize| Drain {
         target: format!("{number}").into(),
-        cluster: Origin::new(CLUSTERS[number % CLUSTERS.len()]),
+        cluster: OriginName::new(CLUSTERS[number % CLUSTERS.len()]),
         percent: Percent::new(30).expect("a percentage"),
         guard: DrainGuard::Force,
     };

@@ -165,7 +165,7 @@ impl Scenario {
     pub fn inputs(&self) -> Inputs {
         let drain = |drain: &Drain| real::Drain {
             target: drain.cluster.as_str().into(),
-            cluster: real::Origin::new(&drain.cluster),
+            cluster: real::OriginName::new(&drain.cluster),
             percent: real::Percent::new(drain.percent).expect("a percentage"),
             guard: if drain.force { real::DrainGuard::Force } else { real::DrainGuard::VoidIfNothingIsLeft },
         };
@@ -184,7 +184,7 @@ impl Scenario {
     fn endpoint(&self, endpoint: &Endpoint) -> real::Endpoint {
         real::Endpoint {
             id: endpoint.id.as_str().into(),
-            origin: real::Origin::new(&endpoint.origin),
+            origin: real::OriginName::new(&endpoint.origin),
             locality: locality(&endpoint.place, endpoint.network.as_ref()),
             labels: labels(&endpoint.labels).into_iter().collect(),
             weight: registered(endpoint.weight),
@@ -193,8 +193,16 @@ impl Scenario {
                 "unhealthy" => Health::Unhealthy,
                 _ => Health::Unknown,
             },
-            counting: if endpoint.excluded { real::Counting::Excluded } else { real::Counting::Counted },
-            admission: if endpoint.enabled { real::Admission::Admitted } else { real::Admission::Disabled },
+            counting: if endpoint.excluded {
+                real::EndpointCounting::Excluded
+            } else {
+                real::EndpointCounting::Counted
+            },
+            admission: if endpoint.enabled {
+                real::EndpointAdmission::Admitted
+            } else {
+                real::EndpointAdmission::Disabled
+            },
             freshness: match self.origins.get(&endpoint.origin).map(String::as_str) {
                 Some("stale") => Freshness::Stale,
                 Some("lost") => Freshness::Lost,
@@ -292,7 +300,7 @@ fn locality(place: &Place, network: Option<&String>) -> Locality {
     Locality { region, zone, sub_zone, network: network.map(|network| network.as_str().into()) }
 }
 
-fn labels(labels: &BTreeMap<String, String>) -> real::Labels {
+fn labels(labels: &BTreeMap<String, String>) -> real::CallerLabels {
     labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect()
 }
 
@@ -306,13 +314,13 @@ fn policy(policy: &Policy) -> real::Policy {
     };
     let percent = real::Percent::new(policy.panic_threshold).expect("a percentage");
     real::Policy {
-        overprovisioning: real::Overprovisioning::new(policy.overprovisioning).expect("a hundred or more"),
+        overprovisioning: real::OverprovisioningPercent::new(policy.overprovisioning).expect("a hundred or more"),
         panic_threshold: real::PanicThreshold(percent),
         level_size: if policy.weighted_health { real::LevelSize::Weights } else { real::LevelSize::Endpoints },
         ranking: if policy.locality { real::Ranking::ByLocality } else { real::Ranking::Off },
         spread: match policy.distribute.is_empty() {
-            true => real::Spread::Failover(policy.failover.iter().map(failover).collect()),
-            false => real::Spread::Distribute(policy.distribute.iter().map(distribute).collect()),
+            true => real::LoadSpread::Failover(policy.failover.iter().map(failover).collect()),
+            false => real::LoadSpread::Distribute(policy.distribute.iter().map(distribute).collect()),
         },
         failover_priority: policy.failover_priority.iter().map(|label| label.parse().expect("a label")).collect(),
         locality_weights: policy

@@ -1,6 +1,6 @@
 //! The plan against the naive arithmetic, on random scenarios.
 
-use federation_core::routing::{LeftOut, Panic, Plan, PlannedEndpoint, Priority};
+use federation_core::routing::{LeftOut, PanicMode, Plan, PlannedEndpoint, Priority};
 use federation_gateway::scenario;
 use federation_routing_tests::{naive, random};
 use rand::prelude::*;
@@ -19,7 +19,7 @@ fn priority(priority: &Priority) -> naive::Priority {
     naive::Priority {
         counts: [counts.total, counts.healthy, counts.degraded, counts.excluded],
         loads: [load.healthy.into(), load.degraded.into()],
-        panic: load.panic == Panic::Panicking,
+        panic: load.panic == PanicMode::Panicking,
         localities: priority.localities.iter().map(|place| (place.locality.to_string(), place.share.into())).collect(),
     }
 }

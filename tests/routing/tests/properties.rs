@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use federation_core::routing::{Panic, Plan, PlannedEndpoint, flatten};
+use federation_core::routing::{PanicMode, Plan, PlannedEndpoint, flatten};
 use federation_routing_tests::scenario::{Drain, Endpoint, Scenario};
 use federation_routing_tests::{naive, random};
 use rand::prelude::*;
@@ -70,7 +70,7 @@ fn only_what_is_usable_gets_a_share_outside_a_panic() {
         for it in plan.endpoints.iter().filter(|it| it.share > 0) {
             let endpoint = &scenario.endpoints[it.index];
             let usable = endpoint.health != "unhealthy" && !endpoint.excluded;
-            let panics = plan.priorities[it.priority].load.panic == Panic::Panicking;
+            let panics = plan.priorities[it.priority].load.panic == PanicMode::Panicking;
             assert!(usable || panics, "{}:\n{}", it.id, scenario.yaml());
         }
         for it in &plan.endpoints {

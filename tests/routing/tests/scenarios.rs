@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use federation_gateway::scenario::{self, answer::Answer};
+use federation_gateway::scenario::{self, answer::ScenarioAnswer};
 use serde_json::{Value, json};
 
 /// What of an answer can be wanted.
-fn part(answer: &Answer, name: &str) -> Value {
+fn part(answer: &ScenarioAnswer, name: &str) -> Value {
     let by_id = |of: fn(&scenario::answer::EndpointAnswer) -> Value| {
         answer.endpoints.iter().map(|it| (it.id.clone(), of(it))).collect::<BTreeMap<_, _>>()
     };
@@ -29,7 +29,7 @@ fn part(answer: &Answer, name: &str) -> Value {
 }
 
 /// Percent with two decimals.
-fn percent_by_locality(answer: &Answer) -> BTreeMap<String, f64> {
+fn percent_by_locality(answer: &ScenarioAnswer) -> BTreeMap<String, f64> {
     let localities = answer.priorities.iter().flat_map(|it| &it.localities);
     localities.map(|it| (it.locality.clone(), (it.share as f64 / 100.0).round() / 100.0)).collect()
 }
@@ -39,7 +39,7 @@ fn check(file: &Path) {
     let want = text.lines().nth(1).and_then(|line| line.strip_prefix("# want: ")).expect("a second line with # want:");
     let want: BTreeMap<String, Value> = serde_json::from_str(want).expect("JSON after # want:");
     let scenario = scenario::from_text(&file.display().to_string(), &text).unwrap_or_else(|error| panic!("{error}"));
-    let answer = Answer::new(&scenario, &scenario.plan());
+    let answer = ScenarioAnswer::new(&scenario, &scenario.plan());
     for (name, want) in want {
         let got = part(&answer, &name);
         match (&got, &want) {

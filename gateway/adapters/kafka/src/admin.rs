@@ -7,14 +7,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::client::Context;
 use crate::inspector::Survey;
 use crate::options::{ADMIN_TIMEOUT, KafkaOptions};
-use crate::topics::{Finding, Grade, MAX_MESSAGE_BYTES, TopicNames, settings, verify};
+use crate::topics::{FindingGrade, MAX_MESSAGE_BYTES, TopicFinding, TopicNames, settings, verify};
 
 /// Why the own topics cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TopicError {
     /// An operator must act.
     #[error("kafka's topics are not fit for the federation log: {}", list(.0))]
-    Unsuitable(Vec<Finding>),
+    Unsuitable(Vec<TopicFinding>),
     /// An operator must act: the partition of a key depends on their number.
     #[error(
         "topic {topic} has {found} partitions, wanted are {wanted}; their number cannot change, so set kafka.topics.partitions to {found}"
@@ -54,7 +54,7 @@ pub(super) enum TopicError {
     },
 }
 
-fn list(findings: &[Finding]) -> String {
+fn list(findings: &[TopicFinding]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
@@ -110,8 +110,8 @@ impl<'a> Admin<'a> {
                 seen_settings = Settings::Unseen;
             }
         }
-        if findings.iter().any(|finding| finding.grade == Grade::Required) {
-            findings.retain(|finding| finding.grade == Grade::Required);
+        if findings.iter().any(|finding| finding.grade == FindingGrade::Required) {
+            findings.retain(|finding| finding.grade == FindingGrade::Required);
             return Err(TopicError::Unsuitable(findings));
         }
         Ok(Verified { findings, limits, settings: seen_settings })
@@ -165,7 +165,7 @@ impl<'a> Admin<'a> {
 #[derive(Debug)]
 pub(super) struct Verified {
     /// What would be better otherwise.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<TopicFinding>,
     /// The largest batch in bytes that each topic takes, where Kafka tells.
     pub(super) limits: Vec<(TopicKind, u64)>,
     /// Whether all settings could be looked at.

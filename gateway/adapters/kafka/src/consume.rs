@@ -38,7 +38,7 @@ use crate::slot::{Hindrance, Slot, Verdict};
 use crate::source::Sources;
 use crate::topics::TopicNames;
 use crate::turn::{StoppedBy, Turn, described_partitions};
-use federation_ports::inbox::{Inbox, News};
+use federation_ports::inbox::{EngineInbox, EngineNews};
 use federation_ports::metrics::{Component, LogMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
 
@@ -99,7 +99,7 @@ struct EngineGone;
 #[derive(Clone)]
 pub(super) struct Reader {
     pub(super) options: Arc<KafkaOptions>,
-    pub(super) inbox: Inbox,
+    pub(super) inbox: EngineInbox,
     pub(super) metrics: LogMetrics,
     pub(super) troubles: TroubleBoard,
     pub(super) lookout: Arc<Lookout>,
@@ -359,7 +359,7 @@ impl Reading<'_> {
         }
         let is_told = partition.topic == TopicKind::Control || partition.origin == self.reader.options.cluster;
         if !is_told && self.slots[index].place.behind_for(LAGGING, now).is_some() {
-            self.hand_over(News::answer(Input::Log(LogInput::EndOffset { partition, end }), asked))?;
+            self.hand_over(EngineNews::answer(Input::Log(LogInput::EndOffset { partition, end }), asked))?;
         }
         Ok(())
     }
@@ -563,7 +563,7 @@ impl Reading<'_> {
         self.hand_over(Input::Log(news).into())
     }
 
-    fn hand_over(&self, news: News) -> Result<(), EngineGone> {
+    fn hand_over(&self, news: EngineNews) -> Result<(), EngineGone> {
         self.reader.inbox.blocking_send(news).map_err(|_| EngineGone)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use federation_core::id::ClusterId;
 use federation_core::input::SendId;
 use federation_core::log::record::{PartitionId, TopicKind};
-use federation_core::publish::Failure;
+use federation_core::publish::DeliveryFailure;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -35,7 +35,7 @@ const IDLE: Duration = Duration::from_secs(60);
 pub(super) struct Outcomes {
     /// Sends that failed. As long as what the engine has sent and not been answered for, which is what bounds it: a callback
     /// must neither wait nor lose one.
-    failed: Mutex<Vec<(SendId, Failure)>>,
+    failed: Mutex<Vec<(SendId, DeliveryFailure)>>,
     broken: AtomicBool,
     bell: Notify,
     refusals: Mutex<Refusals>,
@@ -62,7 +62,7 @@ struct Ward {
 /// What happened since the last report.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    pub(super) failed: Vec<(SendId, Failure)>,
+    pub(super) failed: Vec<(SendId, DeliveryFailure)>,
     /// A producer met an error, perhaps one that it cannot go on after.
     pub(super) broken: bool,
 }
@@ -167,7 +167,8 @@ impl Outcomes {
         }
         if id != NO_ID {
             // A record that is too large stays so; of any other it is not known whether it landed.
-            let outcome = if failure == SendFailure::TooLarge { Failure::Refused } else { Failure::Unsure };
+            let outcome =
+                if failure == SendFailure::TooLarge { DeliveryFailure::Refused } else { DeliveryFailure::Unsure };
             self.failed().push((SendId(id as u64), outcome));
             self.bell.notify_one();
         }
@@ -213,7 +214,7 @@ impl Outcomes {
     }
 
     /// The critical sections push one id or take all.
-    fn failed(&self) -> MutexGuard<'_, Vec<(SendId, Failure)>> {
+    fn failed(&self) -> MutexGuard<'_, Vec<(SendId, DeliveryFailure)>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -375,7 +376,7 @@ mod tests {
         let refused = KafkaError::MessageProduction(RDKafkaErrorCode::InvalidTimestamp);
         outcomes.failed_to_send(&refused, lost(), 7);
         outcomes.failed_to_send(&refused, lost(), NO_ID);
-        assert_eq!(std::mem::take(&mut *outcomes.failed()), [(SendId(7), Failure::Unsure)]);
+        assert_eq!(std::mem::take(&mut *outcomes.failed()), [(SendId(7), DeliveryFailure::Unsure)]);
         assert_eq!(outcomes.metrics.sends_failed(SendFailure::InvalidTimestamp).get(), 2);
         assert_eq!(outcomes.refused(Instant::now()).len(), 1);
     }

@@ -19,7 +19,7 @@ use crate::consume::{Signal, Signals};
 use crate::inspector::{Edge, Inspector, Places};
 use crate::lookout::Lookout;
 use crate::membership::Member;
-use federation_ports::inbox::{Inbox, News};
+use federation_ports::inbox::{EngineInbox, EngineNews};
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
 
@@ -51,7 +51,7 @@ pub(super) struct EndReader {
     pub(super) own: ClusterId,
     pub(super) inspector: Arc<Inspector>,
     pub(super) lookout: Arc<Lookout>,
-    pub(super) inbox: Inbox,
+    pub(super) inbox: EngineInbox,
     pub(super) signals: Signals,
     pub(super) troubles: TroubleBoard,
     /// Locked by the one running thread for as long as it runs; a thread that follows it goes on with the same questions.
@@ -105,7 +105,8 @@ impl EndReader {
         for (partition, end) in self.inspector.places(Edge::End, &partitions).answered {
             self.signal(Signal::End { partition: partition.clone(), end, asked });
             // Fails only when the engine is gone, which the loop sees.
-            let _ = self.inbox.blocking_send(News::answer(Input::Log(LogInput::EndOffset { partition, end }), asked));
+            let _ =
+                self.inbox.blocking_send(EngineNews::answer(Input::Log(LogInput::EndOffset { partition, end }), asked));
         }
     }
 
@@ -127,8 +128,9 @@ impl EndReader {
             let is_control = partition.topic == TopicKind::Control;
             self.signal(Signal::End { partition: partition.clone(), end, asked });
             if is_control {
-                let _ =
-                    self.inbox.blocking_send(News::answer(Input::Log(LogInput::EndOffset { partition, end }), asked));
+                let _ = self
+                    .inbox
+                    .blocking_send(EngineNews::answer(Input::Log(LogInput::EndOffset { partition, end }), asked));
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::membership::{Membership, Surroundings};
 use crate::options::KafkaOptions;
 use crate::produce::{KafkaLog, Producers};
 use crate::supervise::Supervisor;
-use federation_ports::inbox::Inbox;
+use federation_ports::inbox::EngineInbox;
 use federation_ports::metrics::{Component, LogMetrics};
 use federation_ports::trouble::TroubleBoard;
 
@@ -59,7 +59,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
 /// The clients could not be made: a property that librdkafka refuses. Whether Kafka can be reached shows later.
 #[derive(Debug, thiserror::Error)]
 #[error("kafka clients cannot be made with these properties")]
-pub struct ConnectError(#[from] KafkaError);
+pub struct KafkaConnectError(#[from] KafkaError);
 
 /// A part of the adapter panicked.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ pub struct KafkaTasks {
     reader: Reader,
     ends: EndReader,
     supervisor: Supervisor,
-    inbox: Inbox,
+    inbox: EngineInbox,
     metrics: LogMetrics,
     health: Arc<watch::Sender<TopicsHealth>>,
 }
@@ -83,10 +83,10 @@ pub struct KafkaTasks {
 /// If librdkafka refuses a property.
 pub fn connect(
     options: KafkaOptions,
-    inbox: Inbox,
+    inbox: EngineInbox,
     metrics: LogMetrics,
     troubles: TroubleBoard,
-) -> Result<(KafkaLog, KafkaTasks), ConnectError> {
+) -> Result<(KafkaLog, KafkaTasks), KafkaConnectError> {
     let options = Arc::new(options);
     let (signals, signalled) = sync_channel(consume::CAPACITY);
     let (questions, asked) = sync_channel::<Question>(ends::CAPACITY);
@@ -186,7 +186,7 @@ struct Restarts {
 }
 
 /// Runs blocking work on a thread of its own, again and again with growing pauses, until `stop` or the engine's end.
-async fn keep<W>(restarts: Restarts, inbox: Inbox, stop: CancellationToken, work: W)
+async fn keep<W>(restarts: Restarts, inbox: EngineInbox, stop: CancellationToken, work: W)
 where
     W: Fn(&CancellationToken) + Clone + Send + 'static,
 {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use federation_core::id::ClusterId;
 use federation_core::input::{Input, LogInput};
-use federation_core::log::bounds::Bounds;
+use federation_core::log::bounds::OriginBounds;
 use federation_core::log::record::{PartitionId, TopicKind};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -21,9 +21,9 @@ use crate::ends::Question;
 use crate::inspector::{Inspector, Survey, SurveyError};
 use crate::options::{KafkaOptions, TopicCreation};
 use crate::produce::Limits;
-use crate::topics::{Finding, Grade, TopicNames};
-use federation_ports::facts::{FactSource, Facts};
-use federation_ports::inbox::Inbox;
+use crate::topics::{FindingGrade, TopicFinding, TopicNames};
+use federation_ports::facts::{FactSource, NamedFacts};
+use federation_ports::inbox::EngineInbox;
 use federation_ports::metrics::{LogMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
 
@@ -84,7 +84,7 @@ pub enum TopicsHealth {
 pub struct TopicFacts(pub watch::Receiver<TopicsHealth>);
 
 impl FactSource for TopicFacts {
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> NamedFacts {
         let told = match &*self.0.borrow() {
             TopicsHealth::Unknown => "unknown: kafka has not been reached yet".to_owned(),
             TopicsHealth::Ready { advice } if advice.is_empty() => "ready".to_owned(),
@@ -128,7 +128,7 @@ struct EngineGone;
 pub(super) struct Surroundings {
     pub(super) options: Arc<KafkaOptions>,
     pub(super) inspector: Arc<Inspector>,
-    pub(super) inbox: Inbox,
+    pub(super) inbox: EngineInbox,
     pub(super) signals: Signals,
     pub(super) questions: SyncSender<Question>,
     pub(super) health: Arc<watch::Sender<TopicsHealth>>,
@@ -223,7 +223,7 @@ impl Membership {
         }
     }
 
-    async fn prepare(&mut self, survey: &Survey) -> Result<Vec<Finding>, TopicError> {
+    async fn prepare(&mut self, survey: &Survey) -> Result<Vec<TopicFinding>, TopicError> {
         if self.around.options.topics.creation == TopicCreation::External {
             return self.check_external(survey).map(|()| Vec::new());
         }
@@ -253,9 +253,9 @@ impl Membership {
         Ok(())
     }
 
-    fn usable(&mut self, findings: &[Finding]) {
+    fn usable(&mut self, findings: &[TopicFinding]) {
         self.around.metrics.topic_findings.set(i64::try_from(findings.len()).unwrap_or(i64::MAX));
-        let risky = findings.iter().filter(|finding| finding.grade == Grade::Risky);
+        let risky = findings.iter().filter(|finding| finding.grade == FindingGrade::Risky);
         self.around.troubles.replace(TroubleKind::LogTopics, by_topic(risky));
         self.unready = None;
         let advice: Vec<String> = findings.iter().map(ToString::to_string).collect();
@@ -351,7 +351,7 @@ impl Membership {
                 (self.around.options.imports)(&cluster)
             };
             let partitions = TopicKind::DATA.into_iter().filter_map(|kind| topics.get(&kind)).min().copied()?;
-            let partitions = partitions.min(Bounds::default().partitions); // Each costs a queue, also one that nothing is ever in.
+            let partitions = partitions.min(OriginBounds::default().partitions); // Each costs a queue, also one that nothing is ever in.
             let partitions =
                 if cluster == self.around.options.cluster { self.around.options.topics.partitions } else { partitions };
             (wanted && topics.len() == TopicKind::ALL.len()).then_some(Member { cluster, partitions })
@@ -381,7 +381,7 @@ impl Membership {
 }
 
 /// Findings of each topic in one sentence.
-fn by_topic<'a>(findings: impl Iterator<Item = &'a Finding>) -> BTreeMap<String, String> {
+fn by_topic<'a>(findings: impl Iterator<Item = &'a TopicFinding>) -> BTreeMap<String, String> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for finding in findings {
         let text = texts.entry(finding.topic.clone()).or_default();

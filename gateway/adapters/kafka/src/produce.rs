@@ -25,7 +25,7 @@ use crate::options::KafkaOptions;
 use crate::topics::TopicNames;
 use federation_codec::record::EncodedRecord;
 use federation_codec::record::{HEADER, TRACEPARENT};
-use federation_ports::inbox::Log;
+use federation_ports::inbox::LogWriter;
 use federation_ports::metrics::{Component, LogMetrics, PublishResult};
 
 /// What Kafka reads as a record without a time of its own.
@@ -47,7 +47,7 @@ pub struct KafkaLog {
 
 /// Waits until what was sent is delivered. Cheap to clone.
 #[derive(Clone)]
-pub struct Flusher {
+pub struct ProducerFlusher {
     producers: Arc<Producers>,
 }
 
@@ -107,12 +107,12 @@ impl KafkaLog {
 
     /// A handle that waits for deliveries, for an orderly stop.
     #[must_use]
-    pub fn flusher(&self) -> Flusher {
-        Flusher { producers: Arc::clone(&self.producers) }
+    pub fn flusher(&self) -> ProducerFlusher {
+        ProducerFlusher { producers: Arc::clone(&self.producers) }
     }
 }
 
-impl Log for KafkaLog {
+impl LogWriter for KafkaLog {
     fn send(&mut self, record: EncodedRecord) {
         self.producers.send(&record);
     }
@@ -133,7 +133,7 @@ impl Log for KafkaLog {
     }
 }
 
-impl Flusher {
+impl ProducerFlusher {
     /// Waits until everything sent so far is delivered or has failed, at most for `limit`.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ impl Line {
     }
 }
 
-impl Flusher {
+impl ProducerFlusher {
     /// Lets go of the clients and waits for the end of all of this adapter's, at most for `limit`. For the very end of a process, after
     /// everybody else has let go of them.
     pub async fn end(self, limit: Duration) {

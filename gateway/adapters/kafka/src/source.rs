@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use federation_core::id::ClusterId;
 
-use federation_codec::interner::Interner;
+use federation_codec::interner::TextInterner;
 
 /// A number that changes again and again is followed this often at most; the engine does the same.
 const FOLLOW_EVERY: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ pub(super) struct Sources(HashMap<ClusterId, Source>);
 #[derive(Debug)]
 pub(super) struct Source {
     spread: Spread,
-    pub(super) interner: Interner,
+    pub(super) interner: TextInterner,
 }
 
 /// Over how many partitions keys are hashed.
@@ -38,7 +38,7 @@ struct Spread {
 impl Sources {
     /// An origin whose topics have so many partitions, if it is new.
     pub(super) fn add(&mut self, origin: &ClusterId, partitions: u32) {
-        let source = || Source { spread: Spread::over(partitions), interner: Interner::default() };
+        let source = || Source { spread: Spread::over(partitions), interner: TextInterner::default() };
         self.0.entry(origin.clone()).or_insert_with(source);
     }
 

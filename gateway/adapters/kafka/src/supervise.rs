@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use federation_core::input::{Input, LogInput};
 use federation_core::log::record::TopicKind;
-use federation_core::publish::Failure;
+use federation_core::publish::DeliveryFailure;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::life::Replacements;
 use crate::produce::{Line, Producers};
-use federation_ports::inbox::Inbox;
+use federation_ports::inbox::EngineInbox;
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
 
@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// The task.
 pub(super) struct Supervisor {
     producers: Arc<Producers>,
-    inbox: Inbox,
+    inbox: EngineInbox,
     troubles: TroubleBoard,
     wards: [Ward; 2],
 }
@@ -50,7 +50,7 @@ enum Fault {
 struct EngineGone;
 
 impl Supervisor {
-    pub(super) fn new(producers: Arc<Producers>, inbox: Inbox, troubles: TroubleBoard) -> Self {
+    pub(super) fn new(producers: Arc<Producers>, inbox: EngineInbox, troubles: TroubleBoard) -> Self {
         let ward = |line| Ward { line, replacements: Replacements::pausing(FIRST_PAUSE, LONGEST_PAUSE), ended: None };
         Self { producers, inbox, troubles, wards: Line::BOTH.map(ward) }
     }
@@ -72,8 +72,8 @@ impl Supervisor {
             }
             for (id, failure) in failed {
                 let told = match failure {
-                    Failure::Unsure => LogInput::SendFailed(id),
-                    Failure::Refused => LogInput::SendRefused(id),
+                    DeliveryFailure::Unsure => LogInput::SendFailed(id),
+                    DeliveryFailure::Refused => LogInput::SendRefused(id),
                 };
                 if self.tell(told).await.is_err() {
                     return;

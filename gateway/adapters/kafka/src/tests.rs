@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
-use federation_core::input::{Outgoing, SendId};
+use federation_core::input::{OutgoingRecord, SendId};
 use federation_core::instance::{Health, Instance, Weight};
-use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
+use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, Epoch, Header, PartitionId, Record, SCHEMA, TopicKind};
+use federation_core::log::record::{Epoch, PartitionId, Record, RecordBody, RecordHeader, SCHEMA, TopicKind};
 use federation_core::time::{Millis, WallMs};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
@@ -24,7 +24,7 @@ use super::topics::TopicNames;
 use super::*;
 use federation_codec::record::EncodedRecord;
 use federation_core::input::{Input, LogInput};
-use federation_ports::inbox::{Log, News};
+use federation_ports::inbox::{EngineNews, LogWriter};
 
 const PARTITIONS: u32 = 2;
 /// Longer than any step takes on a loaded machine.
@@ -58,7 +58,7 @@ fn options(bootstrap: &str, name: &str) -> KafkaOptions {
 /// An adapter without an engine: the test is its engine.
 struct Member {
     log: KafkaLog,
-    news: mpsc::Receiver<News>,
+    news: mpsc::Receiver<EngineNews>,
     parts: JoinSet<Result<(), PartPanicked>>,
     stop: CancellationToken,
     metrics: LogMetrics,
@@ -76,7 +76,7 @@ impl Member {
     }
 
     /// The first thing found in the news; what is passed over is gone.
-    async fn find<T>(&mut self, what: &str, mut pick: impl FnMut(&News) -> Option<T>) -> T {
+    async fn find<T>(&mut self, what: &str, mut pick: impl FnMut(&EngineNews) -> Option<T>) -> T {
         let search = async {
             loop {
                 let news = self.news.recv().await.expect("the adapter runs");
@@ -137,8 +137,8 @@ fn key(service: &str) -> DataKey {
     DataKey::Instance(ServiceKey::new("public", "g", service), InstanceId::new("10.0.0.1", 80, "DEFAULT"))
 }
 
-fn instance(metadata: &str) -> Body {
-    Body::Instance(Arc::new(Instance {
+fn instance(metadata: &str) -> RecordBody {
+    RecordBody::Instance(Arc::new(Instance {
         weight: Weight::DEFAULT,
         health: Health::Healthy,
         enabled: true,
@@ -147,14 +147,14 @@ fn instance(metadata: &str) -> Body {
     }))
 }
 
-fn header(seq: u64) -> Header {
-    Header { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) }
+fn header(seq: u64) -> RecordHeader {
+    RecordHeader { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) }
 }
 
-fn record(service: &str, body: Body, seq: u64) -> EncodedRecord {
+fn record(service: &str, body: RecordBody, seq: u64) -> EncodedRecord {
     let key = key(service);
     let partition = key.partition(PARTITIONS);
-    federation_codec::record::encode_outgoing(&Outgoing {
+    federation_codec::record::encode_outgoing(&OutgoingRecord {
         topic: TopicKind::Instances,
         partition,
         key,
@@ -164,7 +164,7 @@ fn record(service: &str, body: Body, seq: u64) -> EncodedRecord {
 }
 
 fn beat(number: u64) -> EncodedRecord {
-    let replica = Replica {
+    let replica = ReplicaRecord {
         state: ReplicaState::Leader,
         epoch: Epoch { term: 1, nonce: 7 },
         beat: number,
@@ -202,7 +202,7 @@ async fn members_read_each_others_records_in_order_and_to_the_end() {
     b.find_members(&["a", "b"]).await;
 
     a.log.send(record("orders", instance("1"), 1));
-    a.log.send(record("orders", Body::Tombstone, 2));
+    a.log.send(record("orders", RecordBody::Tombstone, 2));
     let traced = EncodedRecord { traceparent: Some("00-1-2-01".to_owned()), ..record("orders", instance("3"), 3) };
     a.log.send(traced);
     a.log.send(beat(1));
@@ -229,7 +229,7 @@ async fn members_read_each_others_records_in_order_and_to_the_end() {
             trace = trace.or(traceparent);
             bodies.extend(records.into_iter().map(|record| record.body));
         }
-        assert_eq!(bodies, [instance("1"), Body::Tombstone, instance("3")]);
+        assert_eq!(bodies, [instance("1"), RecordBody::Tombstone, instance("3")]);
         assert_eq!(trace.as_deref(), Some("00-1-2-01"));
         member.find_end(&partition, 3).await;
     }
@@ -450,7 +450,7 @@ async fn a_record_that_cannot_be_read_is_handed_over_and_counted() {
     a.find_members(&["a"]).await;
     a.log.send(EncodedRecord { value: Some("no instance".into()), ..record("orders", instance("1"), 1) });
     let (_, record, _) = a.find_record(&key("orders")).await;
-    assert_eq!(record.body, Body::Unreadable);
+    assert_eq!(record.body, RecordBody::Unreadable);
     assert_eq!(a.metrics.records_undecodable(&cluster("a")).get(), 1);
     a.end().await;
 }

@@ -49,22 +49,22 @@ impl TopicNames {
 
 /// One setting of a topic: what it is created with, and what is accepted later.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct TopicSetting {
     /// Kafka's name of it.
     pub name: &'static str,
     /// What a new topic gets.
     pub value: String,
     /// What an existing one must have: nothing is written to a topic that has not.
-    pub required: Option<Accepted>,
+    pub required: Option<AcceptedDeviation>,
     /// What it had better have.
-    pub advised: Option<Accepted>,
+    pub advised: Option<AcceptedDeviation>,
     /// How bad it is not to have that.
-    pub otherwise: Grade,
+    pub otherwise: FindingGrade,
 }
 
 /// Values that are accepted of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Accepted {
+pub enum AcceptedDeviation {
     /// This one.
     Exactly(String),
     /// This number or a greater one.
@@ -75,7 +75,7 @@ pub enum Accepted {
 
 /// How bad another value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Grade {
+pub enum FindingGrade {
     /// Content would be lost or wrong: nothing is written to such a topic.
     Required,
     /// What was acknowledged can get lost with a broker: said as trouble, and lived with.
@@ -86,7 +86,7 @@ pub enum Grade {
 
 /// A setting that is not as wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct TopicFinding {
     /// The topic.
     pub topic: String,
     /// Kafka's name of the setting.
@@ -94,12 +94,12 @@ pub struct Finding {
     /// What it is; empty if Kafka did not tell.
     pub value: String,
     /// What is wanted.
-    pub wanted: Accepted,
+    pub wanted: AcceptedDeviation,
     /// What follows.
-    pub grade: Grade,
+    pub grade: FindingGrade,
 }
 
-impl fmt::Display for Accepted {
+impl fmt::Display for AcceptedDeviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exactly(value) => f.write_str(value),
@@ -109,13 +109,13 @@ impl fmt::Display for Accepted {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for TopicFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "topic {} has {}={}, wanted is {}", self.topic, self.setting, self.value, self.wanted)
     }
 }
 
-impl Accepted {
+impl AcceptedDeviation {
     fn takes(&self, value: &str) -> bool {
         let number = || value.parse::<u64>().ok();
         match self {
@@ -128,60 +128,60 @@ impl Accepted {
 
 /// What is wanted of a topic of this kind with this many copies.
 #[must_use]
-pub fn settings(topics: &TopicSettings, kind: TopicKind, copies: Option<u16>) -> Vec<Setting> {
+pub fn settings(topics: &TopicSettings, kind: TopicKind, copies: Option<u16>) -> Vec<TopicSetting> {
     let times = if kind == TopicKind::Control { topics.control } else { topics.data };
-    let wished = |name, value: String, accepted, otherwise| Setting {
+    let wished = |name, value: String, accepted, otherwise| TopicSetting {
         name,
         value,
         required: None,
         advised: Some(accepted),
         otherwise,
     };
-    let advised = |name, value: String, accepted| wished(name, value, accepted, Grade::Advised);
-    let at_least = |name, number: u64| advised(name, number.to_string(), Accepted::AtLeast(number));
-    let at_most = |name, number: u64| advised(name, number.to_string(), Accepted::AtMost(number));
-    let required = |name, value: String, accepted| Setting {
+    let advised = |name, value: String, accepted| wished(name, value, accepted, FindingGrade::Advised);
+    let at_least = |name, number: u64| advised(name, number.to_string(), AcceptedDeviation::AtLeast(number));
+    let at_most = |name, number: u64| advised(name, number.to_string(), AcceptedDeviation::AtMost(number));
+    let required = |name, value: String, accepted| TopicSetting {
         name,
         value,
         required: Some(accepted),
         advised: None,
-        otherwise: Grade::Required,
+        otherwise: FindingGrade::Required,
     };
-    let exactly = |value: &str| Accepted::Exactly(value.to_owned());
+    let exactly = |value: &str| AcceptedDeviation::Exactly(value.to_owned());
     let mut settings = vec![
         required("cleanup.policy", "compact".to_owned(), exactly("compact")),
         required(
             "delete.retention.ms",
             millis(topics.delete_retention).to_string(),
-            Accepted::AtLeast(millis(LEAST_DELETE_RETENTION)),
+            AcceptedDeviation::AtLeast(millis(LEAST_DELETE_RETENTION)),
         ),
-        Setting {
-            required: Some(Accepted::AtLeast(LEAST_MAX_MESSAGE_BYTES)),
+        TopicSetting {
+            required: Some(AcceptedDeviation::AtLeast(LEAST_MAX_MESSAGE_BYTES)),
             ..at_least(MAX_MESSAGE_BYTES, topics.max_message_bytes)
         },
         at_least("min.compaction.lag.ms", millis(topics.min_compaction_lag)),
         at_most("max.compaction.lag.ms", millis(times.max_compaction_lag)),
         at_most("segment.ms", millis(times.segment)),
-        wished("unclean.leader.election.enable", "false".to_owned(), exactly("false"), Grade::Risky),
+        wished("unclean.leader.election.enable", "false".to_owned(), exactly("false"), FindingGrade::Risky),
         // The broker's clock counts, not the gateway's: see `NO_TIMESTAMP`.
         advised("message.timestamp.type", "LogAppendTime".to_owned(), exactly("LogAppendTime")),
     ];
     if copies.is_some_and(|copies| copies >= 3) {
-        settings.push(Setting { otherwise: Grade::Risky, ..at_least("min.insync.replicas", 2) });
+        settings.push(TopicSetting { otherwise: FindingGrade::Risky, ..at_least("min.insync.replicas", 2) });
     }
     settings
 }
 
 /// Compares a topic's settings, as `value_of` tells them, with what is wanted.
-pub fn verify(topic: &str, wanted: &[Setting], value_of: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
-    let differs = |setting: &Setting| {
+pub fn verify(topic: &str, wanted: &[TopicSetting], value_of: impl Fn(&str) -> Option<String>) -> Vec<TopicFinding> {
+    let differs = |setting: &TopicSetting| {
         let value = value_of(setting.name).unwrap_or_default();
-        let checks = [(&setting.required, Grade::Required), (&setting.advised, setting.otherwise)];
-        let failed = |(accepted, grade): (&Option<Accepted>, Grade)| {
+        let checks = [(&setting.required, FindingGrade::Required), (&setting.advised, setting.otherwise)];
+        let failed = |(accepted, grade): (&Option<AcceptedDeviation>, FindingGrade)| {
             accepted.as_ref().filter(|accepted| !accepted.takes(&value)).map(|accepted| (accepted.clone(), grade))
         };
         let (wanted, grade) = checks.into_iter().find_map(failed)?;
-        Some(Finding { topic: topic.to_owned(), setting: setting.name, value, wanted, grade })
+        Some(TopicFinding { topic: topic.to_owned(), setting: setting.name, value, wanted, grade })
     };
     wanted.iter().filter_map(differs).collect()
 }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     /// Findings of a topic that has the wanted settings but for those given.
-    fn findings(kind: TopicKind, copies: Option<u16>, other: &[(&'static str, &str)]) -> Vec<Finding> {
+    fn findings(kind: TopicKind, copies: Option<u16>, other: &[(&'static str, &str)]) -> Vec<TopicFinding> {
         let wanted = settings(&TopicSettings::default(), kind, copies);
         let mut values: HashMap<&str, String> =
             wanted.iter().map(|setting| (setting.name, setting.value.clone())).collect();
@@ -246,22 +246,22 @@ mod tests {
     #[test]
     fn a_setting_that_loses_content_is_required_or_a_risk_and_others_are_advised() {
         let cases = [
-            ("cleanup.policy", "delete", Some(Grade::Required)),
-            ("cleanup.policy", "compact,delete", Some(Grade::Required)),
+            ("cleanup.policy", "delete", Some(FindingGrade::Required)),
+            ("cleanup.policy", "compact,delete", Some(FindingGrade::Required)),
             ("delete.retention.ms", "86400000", None),
-            ("delete.retention.ms", "86399999", Some(Grade::Required)),
-            ("min.compaction.lag.ms", "0", Some(Grade::Advised)),
+            ("delete.retention.ms", "86399999", Some(FindingGrade::Required)),
+            ("min.compaction.lag.ms", "0", Some(FindingGrade::Advised)),
             ("min.compaction.lag.ms", "120000", None),
-            ("max.compaction.lag.ms", "9223372036854775807", Some(Grade::Advised)),
+            ("max.compaction.lag.ms", "9223372036854775807", Some(FindingGrade::Advised)),
             ("segment.ms", "1000", None),
-            ("max.message.bytes", "1048588", Some(Grade::Advised)),
-            ("max.message.bytes", "1048575", Some(Grade::Required)),
-            ("unclean.leader.election.enable", "true", Some(Grade::Risky)),
-            ("min.insync.replicas", "1", Some(Grade::Risky)),
-            ("message.timestamp.type", "CreateTime", Some(Grade::Advised)),
+            ("max.message.bytes", "1048588", Some(FindingGrade::Advised)),
+            ("max.message.bytes", "1048575", Some(FindingGrade::Required)),
+            ("unclean.leader.election.enable", "true", Some(FindingGrade::Risky)),
+            ("min.insync.replicas", "1", Some(FindingGrade::Risky)),
+            ("message.timestamp.type", "CreateTime", Some(FindingGrade::Advised)),
         ];
         for (name, value, want) in cases {
-            let found: Vec<Grade> =
+            let found: Vec<FindingGrade> =
                 findings(TopicKind::Instances, Some(3), &[(name, value)]).iter().map(|finding| finding.grade).collect();
             assert_eq!(found, want.into_iter().collect::<Vec<_>>(), "{name}={value}");
         }

@@ -1,17 +1,17 @@
 //! One turn of reading a partition: records decoded and put into batches, in their order, ready to be handed over. Free of I/O.
 
 use federation_core::input::{Input, LogInput};
-use federation_core::log::bounds::{Bounds, judge_descriptor};
+use federation_core::log::bounds::{OriginBounds, judge_descriptor};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
+use federation_core::log::record::{ControlRecord, PartitionId, Record, RecordBody, TopicKind};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
 
 use crate::fairness::RECORD_WORK;
-use federation_codec::interner::Interner;
+use federation_codec::interner::TextInterner;
 use federation_codec::record::{HEADER, RawRecord, TRACEPARENT, decode_control, decode_record, home_partition};
-use federation_ports::inbox::News;
+use federation_ports::inbox::EngineNews;
 
 /// Headers of a record that are looked at; a record that has more has none.
 const MOST_HEADERS: usize = 64;
@@ -21,7 +21,7 @@ const HEADER_BYTES: usize = 64;
 /// What one turn of reading found, in order, ready to be handed over.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    pub(super) news: Vec<News>,
+    pub(super) news: Vec<EngineNews>,
     pub(super) records: usize,
     pub(super) bytes: usize,
     /// Records that this version cannot read.
@@ -40,19 +40,19 @@ impl Turn {
 
     /// Adds a record of a data topic. A batch has one trace or none, so that its news can name it.
     pub(super) fn data(&mut self, partition: &PartitionId, record: Record, traceparent: Option<String>) {
-        if let Some(News { input: Input::Log(LogInput::Records { records, .. }), traceparent: last, .. }) =
+        if let Some(EngineNews { input: Input::Log(LogInput::Records { records, .. }), traceparent: last, .. }) =
             self.news.last_mut()
             && *last == traceparent
         {
             return records.push(record);
         }
         let news = LogInput::Records { partition: partition.clone(), records: vec![record] };
-        self.news.push(News { traceparent, ..Input::Log(news).into() });
+        self.news.push(EngineNews { traceparent, ..Input::Log(news).into() });
     }
 
     /// Adds a record of a control topic.
     pub(super) fn control(&mut self, partition: &PartitionId, record: ControlRecord) {
-        if let Some(News { input: Input::Log(LogInput::Control { records, .. }), .. }) = self.news.last_mut() {
+        if let Some(EngineNews { input: Input::Log(LogInput::Control { records, .. }), .. }) = self.news.last_mut() {
             return records.push(record);
         }
         let news = LogInput::Control { origin: partition.origin.clone(), records: vec![record] };
@@ -70,7 +70,7 @@ impl Turn {
         id: &PartitionId,
         message: &BorrowedMessage<'_>,
         partitions: u32,
-        interner: &mut Interner,
+        interner: &mut TextInterner,
     ) {
         let headers = message.headers();
         self.headers += headers.map_or(0, Headers::count);
@@ -131,7 +131,7 @@ fn belongs(key: &RecordKey, bytes: &[u8], partition: &PartitionId, partitions: u
 
 fn is_unreadable(record: &Record) -> bool {
     let known = matches!(record.key, RecordKey::Data(_) | RecordKey::Checkpoint);
-    (known && record.body == Body::Unreadable) || record.key == RecordKey::Malformed
+    (known && record.body == RecordBody::Unreadable) || record.key == RecordKey::Malformed
 }
 
 fn is_unreadable_control(record: &ControlRecord) -> bool {
@@ -143,7 +143,7 @@ pub(super) fn described_partitions(input: &Input) -> Option<u32> {
     let Input::Log(LogInput::Control { records, .. }) = input else { return None };
     records.iter().rev().find_map(|record| match (&record.key, &record.value) {
         (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => {
-            judge_descriptor(descriptor, &Bounds::default()).is_none().then_some(descriptor.partitions)
+            judge_descriptor(descriptor, &OriginBounds::default()).is_none().then_some(descriptor.partitions)
         }
         _ => None,
     })
@@ -156,7 +156,8 @@ mod tests {
     #[test]
     fn a_batch_ends_where_the_trace_changes() {
         let partition = PartitionId { origin: "a".parse().unwrap(), topic: TopicKind::Instances, partition: 0 };
-        let record = |offset| Record { offset, key: RecordKey::Other, header: None, body: Body::Tombstone, digest: 0 };
+        let record =
+            |offset| Record { offset, key: RecordKey::Other, header: None, body: RecordBody::Tombstone, digest: 0 };
         let mut turn = Turn::default();
         for (offset, trace) in [(0, None), (1, None), (2, Some("t1")), (3, Some("t1")), (4, Some("t2")), (5, None)] {
             turn.data(&partition, record(offset), trace.map(str::to_owned));

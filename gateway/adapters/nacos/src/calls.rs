@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nacos_protocol::admin::AdminError;
-use nacos_protocol::client::{CallError, Refusal};
+use nacos_protocol::client::{CallError, SubscriptionRefusal};
 
 use super::about::About;
 use federation_ports::metrics::{NacosMetrics, TroubleKind};
@@ -159,13 +159,13 @@ impl From<&CallError> for Trouble {
     }
 }
 
-impl From<&Refusal> for Trouble {
-    fn from(refusal: &Refusal) -> Self {
+impl From<&SubscriptionRefusal> for Trouble {
+    fn from(refusal: &SubscriptionRefusal) -> Self {
         match refusal {
-            Refusal::NoRight(message) => Self::Refused(message.clone()),
-            Refusal::Overloaded(message) => Self::Failed(format!("overloaded: {message}")),
-            Refusal::Unanswered { times } => Self::Failed(format!("no answer, {times} times in a row")),
-            Refusal::Failed { code, message } => Self::Failed(format!("error {code}: {message}")),
+            SubscriptionRefusal::NoRight(message) => Self::Refused(message.clone()),
+            SubscriptionRefusal::Overloaded(message) => Self::Failed(format!("overloaded: {message}")),
+            SubscriptionRefusal::Unanswered { times } => Self::Failed(format!("no answer, {times} times in a row")),
+            SubscriptionRefusal::Failed { code, message } => Self::Failed(format!("error {code}: {message}")),
         }
     }
 }

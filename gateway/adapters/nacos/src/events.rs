@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use federation_core::input::LocalInput;
 use nacos_protocol::client::{
-    Call, Cause, Event, Events, ListSource, Refusal, ServerAbilities, ServiceName, ServiceSource,
+    ClientCall, ClientEvent, ClientEvents, DisconnectCause, ListSource, ServerAbilities, ServiceName, ServiceSource,
+    SubscriptionRefusal,
 };
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ const UNANSWERED_GIVEN_UP: u32 = 8;
 /// The reader of the client's events.
 pub(super) struct EventReader {
     pub(super) shared: Context,
-    pub(super) events: Events,
+    pub(super) events: ClientEvents,
 }
 
 impl EventReader {
@@ -52,20 +53,22 @@ impl EventReader {
         }
     }
 
-    async fn take(&mut self, event: Event) -> Result<(), EngineGone> {
+    async fn take(&mut self, event: ClientEvent) -> Result<(), EngineGone> {
         match event {
-            Event::Connected { generation, server, abilities } => self.connected(generation, server, abilities).await,
-            Event::Disconnected { reason, cause, .. } => self.disconnected(reason, cause).await,
-            Event::ConnectFailed { server, reason } => {
+            ClientEvent::Connected { generation, server, abilities } => {
+                self.connected(generation, server, abilities).await
+            }
+            ClientEvent::Disconnected { reason, cause, .. } => self.disconnected(reason, cause).await,
+            ClientEvent::ConnectFailed { server, reason } => {
                 self.not_connected(format!("{server}: {reason}"));
                 Ok(())
             }
-            Event::LoginFailed { reason } => {
+            ClientEvent::LoginFailed { reason } => {
                 self.failed(ApiCall::Login, About::Everything, Trouble::Refused(reason.clone()));
                 self.not_connected(reason);
                 Ok(())
             }
-            Event::Service { generation, service, info, source } => {
+            ClientEvent::Service { generation, service, info, source } => {
                 if source == ServiceSource::Push {
                     self.shared.metrics.pushes.inc();
                 }
@@ -74,42 +77,46 @@ impl EventReader {
                 self.shared.tell_list(generation, &service, info, ListSource::Stream).await?;
                 self.answered(&service).await
             }
-            Event::ConfigChanged { config } => {
+            ClientEvent::ConfigChanged { config } => {
                 self.shared.own_item.ring(&config);
                 if let Some(key) = self.shared.names.config_key(&config) {
                     self.shared.configs.push(key);
                 }
                 Ok(())
             }
-            Event::ServiceAppeared { service } => self.appeared(service).await,
+            ClientEvent::ServiceAppeared { service } => self.appeared(service).await,
             // Existence only: what is gone is seen in the service's own list.
-            Event::ServiceDisappeared { .. } => Ok(()),
-            Event::FuzzyWatchReady { namespace, .. } => {
+            ClientEvent::ServiceDisappeared { .. } => Ok(()),
+            ClientEvent::FuzzyWatchReady { namespace, .. } => {
                 self.shared.calls.worked(ApiCall::FuzzyWatch, About::Namespace(&namespace));
                 self.shared.change_gate(|gate| gate.fuzzy_done(&namespace));
                 Ok(())
             }
-            Event::FuzzyWatchLimited { namespace, message } => self.limited(namespace, message),
-            Event::CallRefused { call, subject, refusal } => self.refused(call, &subject, &refusal).await,
-            Event::CallAnswered { call, subject } => {
-                if call == Call::FuzzyWatch {
-                    self.shared.note(|notes| drop(notes.limited.remove(&subject))); // It was one pattern too many.
-                }
-                if let Some((call, concern)) = Concern::of(call, subject) {
-                    self.shared.calls.worked(call, concern.about());
-                }
+            ClientEvent::FuzzyWatchLimited { namespace, message } => self.limited(namespace, message),
+            ClientEvent::CallRefused { call, subject, refusal } => self.refused(call, &subject, &refusal).await,
+            ClientEvent::CallAnswered { call, subject } => {
+                self.call_answered(call, subject);
                 Ok(())
             }
-            Event::Malformed { message, reason } => {
+            ClientEvent::Malformed { message, reason } => {
                 // What it said is lost; the sweep finds it.
                 tracing::warn!(message, reason, "a message of nacos cannot be read");
                 self.shared.metrics.calls_failed("read_push").inc();
                 Ok(())
             }
-            Event::Redone { generation } => {
+            ClientEvent::Redone { generation } => {
                 tracing::debug!(generation, "everything was asked for again");
                 self.tell_if_answered().await
             }
+        }
+    }
+
+    fn call_answered(&self, call: ClientCall, subject: String) {
+        if call == ClientCall::FuzzyWatch {
+            self.shared.note(|notes| drop(notes.limited.remove(&subject))); // It was one pattern too many.
+        }
+        if let Some((call, concern)) = Concern::of(call, subject) {
+            self.shared.calls.worked(call, concern.about());
         }
     }
 
@@ -134,13 +141,13 @@ impl EventReader {
         Ok(())
     }
 
-    async fn disconnected(&mut self, reason: String, cause: Cause) -> Result<(), EngineGone> {
+    async fn disconnected(&mut self, reason: String, cause: DisconnectCause) -> Result<(), EngineGone> {
         tracing::warn!(reason, "connection to nacos lost");
         self.shared.metrics.connected.set(0);
         match cause {
-            Cause::Ended => {}
-            Cause::NoAnswer => drop(self.shared.metrics.given_up("no_answer").inc()),
-            Cause::NoPushes => drop(self.shared.metrics.given_up("no_pushes").inc()),
+            DisconnectCause::Ended => {}
+            DisconnectCause::NoAnswer => drop(self.shared.metrics.given_up("no_answer").inc()),
+            DisconnectCause::NoPushes => drop(self.shared.metrics.given_up("no_pushes").inc()),
         }
         self.shared.disconnected(&reason);
         self.shared.tell(LocalInput::Disconnected { reason: reason.into() }).await
@@ -172,22 +179,27 @@ impl EventReader {
         Ok(())
     }
 
-    async fn refused(&mut self, call: Call, subject: &str, refusal: &Refusal) -> Result<(), EngineGone> {
+    async fn refused(
+        &mut self,
+        call: ClientCall,
+        subject: &str,
+        refusal: &SubscriptionRefusal,
+    ) -> Result<(), EngineGone> {
         let Some((api_call, concern)) = Concern::of(call, subject.to_owned()) else {
             tracing::debug!(?call, subject, ?refusal, "a call was refused");
             return Ok(());
         };
-        let outstanding = matches!(refusal, Refusal::Unanswered { times } if *times < UNANSWERED_GIVEN_UP);
+        let outstanding = matches!(refusal, SubscriptionRefusal::Unanswered { times } if *times < UNANSWERED_GIVEN_UP);
         self.failed(api_call, concern.about(), Trouble::from(refusal));
         match (call, &concern) {
-            (Call::Subscribe, Concern::Service(service)) => {
+            (ClientCall::Subscribe, Concern::Service(service)) => {
                 if !self.shared.is_watched(service) {
                     self.shared.calls.forget(About::Service(service));
                 } else if !outstanding {
                     self.answered(service).await?;
                 }
             }
-            (Call::FuzzyWatch, _) if !outstanding => self.shared.change_gate(|gate| gate.fuzzy_done(subject)),
+            (ClientCall::FuzzyWatch, _) if !outstanding => self.shared.change_gate(|gate| gate.fuzzy_done(subject)),
             _ => {}
         }
         Ok(())
@@ -226,15 +238,17 @@ enum Concern {
 
 impl Concern {
     /// `None` for calls that nobody is told of.
-    fn of(call: Call, subject: String) -> Option<(ApiCall, Self)> {
+    fn of(call: ClientCall, subject: String) -> Option<(ApiCall, Self)> {
         match call {
-            Call::Subscribe => Some((ApiCall::Subscribe, Self::Service(service_named(&subject)?))),
-            Call::Read => Some((ApiCall::QueryService, Self::Service(service_named(&subject)?))),
-            Call::FuzzyWatch => Some((ApiCall::FuzzyWatch, Self::Namespace(subject))),
-            Call::Listen if subject == PUBLIC => Some((ApiCall::ListenConfigs, Self::ItemsApart)),
-            Call::Listen if subject.is_empty() => Some((ApiCall::ListenConfigs, Self::Namespace(PUBLIC.to_owned()))),
-            Call::Listen => Some((ApiCall::ListenConfigs, Self::Namespace(subject))),
-            Call::Unsubscribe | Call::Register => None,
+            ClientCall::Subscribe => Some((ApiCall::Subscribe, Self::Service(service_named(&subject)?))),
+            ClientCall::Read => Some((ApiCall::QueryService, Self::Service(service_named(&subject)?))),
+            ClientCall::FuzzyWatch => Some((ApiCall::FuzzyWatch, Self::Namespace(subject))),
+            ClientCall::Listen if subject == PUBLIC => Some((ApiCall::ListenConfigs, Self::ItemsApart)),
+            ClientCall::Listen if subject.is_empty() => {
+                Some((ApiCall::ListenConfigs, Self::Namespace(PUBLIC.to_owned())))
+            }
+            ClientCall::Listen => Some((ApiCall::ListenConfigs, Self::Namespace(subject))),
+            ClientCall::Unsubscribe | ClientCall::Register => None,
         }
     }
 

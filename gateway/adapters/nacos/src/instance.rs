@@ -59,7 +59,7 @@ pub(super) struct HostList {
 }
 
 /// Reads a host list.
-pub(super) fn read(hosts: Vec<naming::Instance>) -> HostList {
+pub(super) fn read(hosts: Vec<naming::NacosInstance>) -> HostList {
     let mut skipped = Skipped::default();
     let mut instances = BTreeMap::new();
     for host in hosts {
@@ -90,13 +90,13 @@ fn is_written_by_a_federating_tool(metadata: &BTreeMap<String, String>) -> bool 
     metadata.contains_key(OWN_MARK) || NACOS_SYNC_MARKS.iter().all(|mark| metadata.contains_key(*mark))
 }
 
-fn id_of(host: &naming::Instance) -> Option<InstanceId> {
+fn id_of(host: &naming::NacosInstance) -> Option<InstanceId> {
     let port = u16::try_from(host.port).ok()?;
     let cluster = if host.cluster_name.is_empty() { DEFAULT_CLUSTER } else { &host.cluster_name };
     (!host.ip.trim().is_empty()).then(|| InstanceId::new(&host.ip, port, cluster))
 }
 
-fn instance_of(host: naming::Instance, weight: Weight) -> Instance {
+fn instance_of(host: naming::NacosInstance, weight: Weight) -> Instance {
     Instance {
         weight,
         health: if host.healthy { Health::Healthy } else { Health::Unhealthy },
@@ -141,18 +141,18 @@ fn no_traffic() -> Weight {
 mod tests {
     use super::*;
 
-    fn host(ip: &str, port: i32) -> naming::Instance {
-        naming::Instance { ip: ip.to_owned(), port, ..naming::Instance::default() }
+    fn host(ip: &str, port: i32) -> naming::NacosInstance {
+        naming::NacosInstance { ip: ip.to_owned(), port, ..naming::NacosInstance::default() }
     }
 
-    fn with_metadata(pairs: &[&str]) -> naming::Instance {
+    fn with_metadata(pairs: &[&str]) -> naming::NacosInstance {
         let metadata = pairs.iter().map(|key| ((*key).to_owned(), "x".to_owned())).collect();
-        naming::Instance { metadata, ..host("10.0.0.9", 1) }
+        naming::NacosInstance { metadata, ..host("10.0.0.9", 1) }
     }
 
     #[test]
     fn a_host_keeps_all_that_nacos_says_of_it() {
-        let sent = naming::Instance {
+        let sent = naming::NacosInstance {
             weight: 0.5,
             healthy: false,
             enabled: false,
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn one_address_in_two_nacos_clusters_is_two_instances_and_a_double_is_one() {
-        let in_cluster = |cluster: &str, weight| naming::Instance {
+        let in_cluster = |cluster: &str, weight| naming::NacosInstance {
             cluster_name: cluster.to_owned(),
             weight,
             ..host("10.0.0.1", 80)
@@ -187,12 +187,12 @@ mod tests {
     }
 
     /// An entry of one address: (enabled, healthy, weight, a value of its metadata).
-    fn double((enabled, healthy, weight, word): (bool, bool, u8, &str)) -> naming::Instance {
+    fn double((enabled, healthy, weight, word): (bool, bool, u8, &str)) -> naming::NacosInstance {
         let metadata = BTreeMap::from([("k".to_owned(), word.to_owned())]);
-        naming::Instance { enabled, healthy, weight: f64::from(weight), metadata, ..host("10.0.0.1", 80) }
+        naming::NacosInstance { enabled, healthy, weight: f64::from(weight), metadata, ..host("10.0.0.1", 80) }
     }
 
-    fn shown(hosts: Vec<naming::Instance>) -> (bool, bool, f64, String) {
+    fn shown(hosts: Vec<naming::NacosInstance>) -> (bool, bool, f64, String) {
         let read = read(hosts);
         let [(_, one)] = &read.instances[..] else { panic!("{:?}", read.instances) };
         (one.enabled, one.health == Health::Healthy, one.weight.get(), one.metadata.get("k").unwrap().to_owned())
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn an_impossible_port_is_left_out_and_an_impossible_weight_is_no_weight() {
-        let negative = naming::Instance { weight: -1.0, ..host("10.0.0.1", 0) };
+        let negative = naming::NacosInstance { weight: -1.0, ..host("10.0.0.1", 0) };
         let read = read(vec![host("10.0.0.1", 65_536), host("10.0.0.1", -1), host("", 1), host(" ", 1), negative]);
         assert_eq!(read.skipped, Skipped { unusable: 4, weightless: 1, ..Skipped::default() });
         assert_eq!(read.instances.len(), 1);

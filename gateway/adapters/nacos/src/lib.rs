@@ -35,9 +35,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use federation_core::id::{ConfigKey, ServiceKey};
-use nacos_protocol::admin::Admin;
-use nacos_protocol::client::{Client, ClientOptions, Connection, Events};
-use nacos_protocol::cluster::{Cluster, ClusterError};
+use nacos_protocol::admin::AdminClient;
+use nacos_protocol::client::{ClientConnection, ClientEvents, ClientOptions, NacosClient};
+use nacos_protocol::cluster::{ClusterError, NacosCluster};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -48,10 +48,10 @@ use self::events::EventReader;
 use self::names::Names;
 pub use self::names::PUBLIC;
 use self::own_item::OwnItemCell;
-pub use self::settings::Settings;
+pub use self::settings::NacosSettings;
 use self::shared::{Context, EngineGone, Question, Shared};
 pub use self::status::NacosStatus;
-use federation_ports::inbox::{Inbox, LocalNacos, OwnItem};
+use federation_ports::inbox::{EngineInbox, LocalNacos, OwnItem};
 use federation_ports::metrics::NacosMetrics;
 use federation_ports::trouble::TroubleBoard;
 
@@ -78,18 +78,26 @@ pub enum NacosTasksError {
 /// # Errors
 /// The options cannot work, for example because a TLS file is unusable; a person must change them. A Nacos that cannot be reached is no error.
 pub fn connect(
-    settings: Settings,
-    inbox: Inbox,
+    settings: NacosSettings,
+    inbox: EngineInbox,
     metrics: NacosMetrics,
     troubles: TroubleBoard,
 ) -> Result<(NacosHandle, NacosTasks), ClusterError> {
-    let Settings { cluster, export, namespaces, own_item, namespace_poll, service_poll, unmatched_after } = settings;
-    let cluster = Cluster::new(cluster)?;
+    let NacosSettings { cluster, export, namespaces, own_item, namespace_poll, service_poll, unmatched_after } =
+        settings;
+    let cluster = NacosCluster::new(cluster)?;
     let options = ClientOptions { app_name: "nacos-fed".to_owned(), idle: IDLE, ..ClientOptions::default() };
-    let (client, events, connection) = Client::new(Arc::clone(&cluster), options);
+    let (client, events, connection) = NacosClient::new(Arc::clone(&cluster), options);
     let names = Names::new(export, namespaces);
-    let shared =
-        Arc::new(Shared::new(client, Admin::new(cluster), names, OwnItemCell::new(own_item), inbox, metrics, troubles));
+    let shared = Arc::new(Shared::new(
+        client,
+        AdminClient::new(cluster),
+        names,
+        OwnItemCell::new(own_item),
+        inbox,
+        metrics,
+        troubles,
+    ));
     let handle = NacosHandle { shared: Arc::clone(&shared) };
     Ok((handle, NacosTasks { shared, events, connection, namespace_poll, service_poll, unmatched_after }))
 }
@@ -138,8 +146,8 @@ impl LocalNacos for NacosHandle {
 /// The tasks of the adapter. They do nothing until they are run.
 pub struct NacosTasks {
     shared: Context,
-    events: Events,
-    connection: Connection,
+    events: ClientEvents,
+    connection: ClientConnection,
     namespace_poll: Duration,
     service_poll: Duration,
     unmatched_after: Duration,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use federation_core::id::{ConfigKey, ServiceKey};
-use federation_core::pattern::Selection;
+use federation_core::pattern::NameSelection;
 use nacos_protocol::client::{ConfigName, ServiceName};
 
 use federation_core::namespaces::Namespaces;
@@ -48,7 +48,7 @@ impl Known {
 
 /// Both directions of naming, and the export rules over local names.
 pub(super) struct Names {
-    export: Selection,
+    export: NameSelection,
     rules: Namespaces,
     /// Locked for one look-up or insertion.
     known: Mutex<Known>,
@@ -56,7 +56,7 @@ pub(super) struct Names {
 
 impl Names {
     /// Namespaces that the configuration names by id are known from the start.
-    pub(super) fn new(export: Selection, rules: Namespaces) -> Self {
+    pub(super) fn new(export: NameSelection, rules: Namespaces) -> Self {
         let mut known = Known::default();
         for (local, federated) in rules.by_id() {
             known.insert(local, federated);
@@ -65,7 +65,7 @@ impl Names {
     }
 
     /// What is exported, over local names.
-    pub(super) fn export(&self) -> &Selection {
+    pub(super) fn export(&self) -> &NameSelection {
         &self.export
     }
 
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn everything(lines: &str) -> Names {
-        Names::new(Selection::everything(), namespaces(lines))
+        Names::new(NameSelection::everything(), namespaces(lines))
     }
 
     #[test]
@@ -310,15 +310,15 @@ mod tests {
             group: "G".parse().unwrap(),
             data_id: "d".parse().unwrap(),
         };
-        let export = Selection {
+        let export = NameSelection {
             services: vec![rule("prod", "shop"), rule("*", "pay*")],
             configs: vec![item, ConfigPattern::any()],
-            ..Selection::default()
+            ..NameSelection::default()
         };
         let names = Names::new(export, Namespaces::default());
         assert_eq!(names.fallback_namespaces(), ["", "prod", PUBLIC]);
         assert_eq!(names.groups_in("prod"), [DEFAULT_GROUP, "shop"]);
         assert_eq!(names.literal_configs_in(PUBLIC), [ConfigName::new(PUBLIC, "G", "d")]);
-        assert_eq!(Names::new(Selection::everything(), Namespaces::default()).fallback_namespaces(), [PUBLIC]);
+        assert_eq!(Names::new(NameSelection::everything(), Namespaces::default()).fallback_namespaces(), [PUBLIC]);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use federation_core::id::{ConfigKey, ServiceKey};
-use federation_core::pattern::{ConfigPattern, Glob, Selection, ServicePattern};
+use federation_core::pattern::{ConfigPattern, Glob, NameSelection, ServicePattern};
 use nacos_protocol::client::{ConfigName, ServiceName};
 
 use super::names::PUBLIC;
@@ -61,7 +61,7 @@ struct KeptBack {
 }
 
 impl Rules {
-    pub(super) fn new(export: &Selection) -> Self {
+    pub(super) fn new(export: &NameSelection) -> Self {
         Self {
             services: counted(&export.services),
             configs: counted(&export.configs),
@@ -290,11 +290,11 @@ mod tests {
 
     #[test]
     fn each_rule_counts_what_it_names_as_it_comes_and_goes() {
-        let rules = Rules::new(&Selection {
+        let rules = Rules::new(&NameSelection {
             services: vec![service_rule(["prod", "*", "*"]), service_rule(["*", "G", "s*"])],
             configs: vec![config_rule(["", "G", "*"])],
             excluded_services: vec![service_rule(["*", "*", "internal-*"])],
-            ..Selection::default()
+            ..NameSelection::default()
         });
         let [one, other] = [ServiceName::new("prod", "G", "s1"), ServiceName::new("dev", "G", "s2")];
         rules.service_came(&one);
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn rules_of_wildcards_alone_may_match_nothing() {
-        let rules = Rules::new(&Selection {
+        let rules = Rules::new(&NameSelection {
             services: vec![
                 service_rule(["*", "*", "*"]),
                 service_rule(["public", "*", "?*"]),
@@ -327,7 +327,7 @@ mod tests {
                 service_rule(["public", "G", "*"]),
             ],
             configs: vec![config_rule(["*", "*", "*"]), config_rule(["*", "*", "app.yaml"])],
-            ..Selection::default()
+            ..NameSelection::default()
         });
         let unmatched = rules.unmatched();
         let found: Vec<_> = unmatched.iter().map(|rule| (&*rule.title, rule.namespace.as_deref())).collect();

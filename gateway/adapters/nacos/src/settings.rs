@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use federation_core::namespaces::Namespaces;
-use federation_core::pattern::Selection;
+use federation_core::pattern::NameSelection;
 use nacos_protocol::client::ConfigName;
 use nacos_protocol::cluster::ClusterOptions;
 
 /// Settings of the adapter.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct NacosSettings {
     /// How to reach the registry.
     pub cluster: ClusterOptions,
     /// What is exported, over local namespace ids.
-    pub export: Selection,
+    pub export: NameSelection,
     /// Federated names of local namespaces.
     pub namespaces: Namespaces,
     /// The config item that the gateway itself lives by, its namespace a local id; none where it has none.

@@ -7,8 +7,8 @@ use std::time::Instant;
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::input::{Input, LocalInput, ServiceReading};
 use foldhash::fast::RandomState;
-use nacos_protocol::admin::Admin;
-use nacos_protocol::client::{Client, ListSource, NewestList, ServiceName};
+use nacos_protocol::admin::AdminClient;
+use nacos_protocol::client::{ListSource, NacosClient, NewestList, ServiceName};
 use nacos_protocol::message::naming::ServiceInfo;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -20,7 +20,7 @@ use super::names::Names;
 use super::own_item::OwnItemCell;
 use super::queue::Queue;
 use super::rules::Rules;
-use federation_ports::inbox::{Inbox, News};
+use federation_ports::inbox::{EngineInbox, EngineNews};
 use federation_ports::metrics::NacosMetrics;
 use federation_ports::trouble::TroubleBoard;
 
@@ -106,8 +106,8 @@ pub(super) struct Watched {
 
 /// Shared by the handle and the tasks.
 pub(super) struct Shared {
-    pub(super) client: Client,
-    pub(super) admin: Admin,
+    pub(super) client: NacosClient,
+    pub(super) admin: AdminClient,
     pub(super) names: Names,
     pub(super) rules: Rules,
     pub(super) troubles: TroubleBoard,
@@ -122,7 +122,7 @@ pub(super) struct Shared {
     pub(super) namespaces: watch::Sender<BTreeSet<String>>,
     /// Rung when the gate may open without a further answer.
     pub(super) gate_changed: Notify,
-    inbox: Inbox,
+    inbox: EngineInbox,
     /// Locked for single steps, and while a list that has its place in the inbox is handed over.
     watches: Mutex<Watches>,
     /// Locked for single steps.
@@ -131,11 +131,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(
-        client: Client,
-        admin: Admin,
+        client: NacosClient,
+        admin: AdminClient,
         names: Names,
         own_item: OwnItemCell,
-        inbox: Inbox,
+        inbox: EngineInbox,
         metrics: NacosMetrics,
         troubles: TroubleBoard,
     ) -> Self {
@@ -219,7 +219,7 @@ impl Shared {
             return Ok(Told::Outdated);
         }
         watch.note_skipped(list.skipped);
-        permit.send(News::from(Input::Local(news(watch.key.clone(), list.instances, protected))));
+        permit.send(EngineNews::from(Input::Local(news(watch.key.clone(), list.instances, protected))));
         Ok(Told::Yes)
     }
 

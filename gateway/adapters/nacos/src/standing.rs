@@ -13,8 +13,8 @@ use super::calls::ApiCall;
 use super::rules::{Of, Unmatched};
 use super::shared::{Context, EngineGone};
 use federation_ports::metrics::TroubleKind;
-use federation_ports::trouble::Raised;
-use federation_ports::trouble::lasting::{Finding, Known, Lasting};
+use federation_ports::trouble::RaisedTroubles;
+use federation_ports::trouble::lasting::{FindingKnown, LastingFindings, TroubleFinding};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A Nacos that was not heard for this long is a trouble. A paused server is given up after 8 s, and a restarted one takes longer.
@@ -24,9 +24,9 @@ const SILENT_AFTER: Duration = Duration::from_secs(10);
 pub(super) async fn run(shared: Context, unmatched_after: Duration, stop: CancellationToken) -> Result<(), EngineGone> {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut silence = Raised::new(shared.troubles.clone(), TroubleKind::NacosSilent);
-    let mut rules = Raised::new(shared.troubles.clone(), TroubleKind::RuleMatchesNothing);
-    let (mut heard, mut unmatched) = (Instant::now(), Lasting::new(unmatched_after));
+    let mut silence = RaisedTroubles::new(shared.troubles.clone(), TroubleKind::NacosSilent);
+    let mut rules = RaisedTroubles::new(shared.troubles.clone(), TroubleKind::RuleMatchesNothing);
+    let (mut heard, mut unmatched) = (Instant::now(), LastingFindings::new(unmatched_after));
     loop {
         // All arms are cancel-safe: a token, a timer.
         tokio::select! {
@@ -60,17 +60,17 @@ fn silences(shared: &Context, silent: Duration) -> Vec<(String, String)> {
     all
 }
 
-fn all_unmatched(shared: &Context) -> Vec<Finding> {
+fn all_unmatched(shared: &Context) -> Vec<TroubleFinding> {
     let looked = shared.generation().is_some() && shared.has_looked_at_everything();
     let listed = shared.note(|notes| notes.listed.clone());
     let rules = shared.rules.unmatched().into_iter().map(|rule| {
         let known = looked && !cannot_be_listed(shared, &rule);
         let text = told(&rule, listed.as_deref());
-        Finding { about: rule.title, text, known: if known { Known::Yes } else { Known::No } }
+        TroubleFinding { about: rule.title, text, known: if known { FindingKnown::Yes } else { FindingKnown::No } }
     });
-    let known = if looked { Known::Yes } else { Known::No };
+    let known = if looked { FindingKnown::Yes } else { FindingKnown::No };
     let namespaces = shared.names.unmatched(listed.as_deref(), |id| shared.rules.has_anything_in(id));
-    let namespaces = namespaces.into_iter().map(|(about, text)| Finding { about, text, known });
+    let namespaces = namespaces.into_iter().map(|(about, text)| TroubleFinding { about, text, known });
     rules.chain(namespaces).collect()
 }
 

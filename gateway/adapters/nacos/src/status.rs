@@ -1,6 +1,6 @@
 //! What the adapter says of itself, for `status` and for readiness.
 
-use federation_ports::facts::{FactSource, Facts};
+use federation_ports::facts::{FactSource, NamedFacts};
 
 use super::calls::ApiCall;
 use super::shared::{Context, Notes, Watched};
@@ -40,7 +40,7 @@ impl NacosStatus {
 }
 
 impl FactSource for NacosStatus {
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> NamedFacts {
         let shared = &self.shared;
         let notes = shared.note(|notes| notes.clone());
         let watched = shared.watched();

@@ -4,14 +4,14 @@ use std::fmt;
 
 /// The one user of an embedded registry.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub struct RegistryCredentials {
     /// User.
     pub username: String,
     /// Password; never shown.
     pub password: String,
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for RegistryCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
     }
@@ -20,14 +20,14 @@ impl fmt::Debug for Credentials {
 /// Decides about logins and tokens.
 #[derive(Debug)]
 pub(super) struct Access {
-    required: Option<Credentials>,
+    required: Option<RegistryCredentials>,
     /// What a login gives; new with each start, so that clients log in again then, as with a Nacos that lost its secret.
     token: String,
 }
 
 impl Access {
     /// `random` must not be guessable.
-    pub(super) fn new(required: Option<Credentials>, random: u128) -> Self {
+    pub(super) fn new(required: Option<RegistryCredentials>, random: u128) -> Self {
         Self { required, token: format!("{random:032x}") }
     }
 
@@ -59,7 +59,7 @@ mod tests {
     fn without_credentials_anybody_may_and_with_them_only_who_logged_in() {
         let open = Access::new(None, 7);
         assert!(open.admits(None) && open.login("anybody", "").is_some());
-        let credentials = Credentials { username: "nacos".into(), password: "secret".into() };
+        let credentials = RegistryCredentials { username: "nacos".into(), password: "secret".into() };
         assert!(!format!("{credentials:?}").contains("secret"));
         let closed = Access::new(Some(credentials), 7);
         assert_eq!((closed.login("nacos", "wrong"), closed.login("other", "secret")), (None, None));

@@ -5,60 +5,67 @@ use std::sync::Arc;
 use federation_core::id::ServiceKey;
 use nacos_protocol::message::config::{ConfigQueryResponse, addition};
 use nacos_protocol::message::error_code;
-use nacos_protocol::message::naming::{Instance as WireInstance, ServiceInfo};
+use nacos_protocol::message::naming::{NacosInstance as WireInstance, ServiceInfo};
 use nacos_protocol::server::{
-    Backend, Caller, ConfigChange, ConfigName, ConfigPublication, ConnectionId, FuzzyWatch, ListenContext, Page, Peer,
-    Publication, Refusal, ServiceName, Sessions, Watching,
+    CallingClient, ClientSessions, ConfigChange, ConfigName, ConfigPublication, ConnectedClient, ConnectionId,
+    FuzzyWatch, FuzzyWatching, ListenContext, ListingPage, NamingPublication, RegistryBackend, RegistryRefusal,
+    ServiceName,
 };
 
 use super::access::Access;
-use super::check::{Illegal, check_config, check_service_chars};
-use super::configs::{PublishError, Unreadable, config_key};
-use super::fuzzy::{Name, WatchError};
-use super::instance::Instance;
+use super::check::{IllegalName, check_config, check_service_chars};
+use super::configs::{PublishError, UnreadableItem, config_key};
+use super::fuzzy::{WatchError, WatchedName};
+use super::instance::RegisteredInstance;
 use super::keeping::Order;
-use super::naming::{Publisher, Selection};
-use super::owner::{Handle, Stopped};
-use super::store::Store;
+use super::naming::{InstancePublisher, InstanceSelection};
+use super::owner::{Handle, RegistryStopped};
+use super::store::RegistryStore;
 use super::wire;
 
 /// See the module.
 pub(super) struct Protocol {
     handle: Handle,
     access: Arc<Access>,
-    sessions: Sessions,
+    sessions: ClientSessions,
 }
 
 impl Protocol {
-    pub(super) fn new(handle: Handle, access: Arc<Access>, sessions: Sessions) -> Self {
+    pub(super) fn new(handle: Handle, access: Arc<Access>, sessions: ClientSessions) -> Self {
         Self { handle, access, sessions }
     }
 
     /// Runs `change` on the store if the caller's connection is still there.
     async fn for_client<T: Send + 'static>(
         &self,
-        caller: &Caller<'_>,
-        change: impl FnOnce(&mut Store, super::naming::Now, &Arc<str>) -> Result<T, Refusal> + Send + 'static,
-    ) -> Result<T, Refusal> {
+        caller: &CallingClient<'_>,
+        change: impl FnOnce(&mut RegistryStore, super::naming::NamingNow, &Arc<str>) -> Result<T, RegistryRefusal>
+        + Send
+        + 'static,
+    ) -> Result<T, RegistryRefusal> {
         let connection = caller.connection().text().clone();
         let asked = self.handle.ask(move |store, now| {
-            if store.is_connected(&connection) { change(store, now, &connection) } else { Err(Refusal::unregistered()) }
+            if store.is_connected(&connection) {
+                change(store, now, &connection)
+            } else {
+                Err(RegistryRefusal::unregistered())
+            }
         });
         asked.await?
     }
 }
 
-impl Backend for Protocol {
+impl RegistryBackend for Protocol {
     fn has_fuzzy_watch(&self) -> bool {
         true
     }
 
-    async fn authorize(&self, caller: &Caller<'_>, _message_type: &str) -> Result<(), Refusal> {
+    async fn authorize(&self, caller: &CallingClient<'_>, _message_type: &str) -> Result<(), RegistryRefusal> {
         let admitted = self.access.admits(caller.header("accessToken"));
-        if admitted { Ok(()) } else { Err(Refusal::no_right("token invalid or missing")) }
+        if admitted { Ok(()) } else { Err(RegistryRefusal::no_right("token invalid or missing")) }
     }
 
-    async fn connected(&self, peer: &Peer) {
+    async fn connected(&self, peer: &ConnectedClient) {
         let connection = peer.connection.text().clone();
         // Without an owner every later call is refused anyway.
         let _ = self.handle.ask(move |store, _| store.connect(connection)).await;
@@ -72,16 +79,16 @@ impl Backend for Protocol {
 
     async fn publish(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         service: ServiceName,
-        publication: Publication,
-    ) -> Result<(), Refusal> {
+        publication: NamingPublication,
+    ) -> Result<(), RegistryRefusal> {
         let key = wire::service_key(&service);
         let intent = Intent::decode(publication)?;
         self.for_client(caller, move |store, now, connection| {
-            let publisher = |durable: Option<&Instance>| match durable {
-                Some(instance) => Publisher::Durable(instance.id.ip.clone(), instance.id.port),
-                None => Publisher::Connection(connection.clone()),
+            let publisher = |durable: Option<&RegisteredInstance>| match durable {
+                Some(instance) => InstancePublisher::Durable(instance.id.ip.clone(), instance.id.port),
+                None => InstancePublisher::Connection(connection.clone()),
             };
             match intent {
                 Intent::Ephemeral(set) if set.is_empty() => store.naming.withdraw(&key, &publisher(None), now),
@@ -97,13 +104,13 @@ impl Backend for Protocol {
 
     async fn query(
         &self,
-        _caller: &Caller<'_>,
+        _caller: &CallingClient<'_>,
         service: ServiceName,
         clusters: String,
         healthy_only: bool,
-    ) -> Result<ServiceInfo, Refusal> {
+    ) -> Result<ServiceInfo, RegistryRefusal> {
         let key = checked_key(&service)?;
-        let selection = if healthy_only { Selection::Healthy } else { Selection::Enabled };
+        let selection = if healthy_only { InstanceSelection::Healthy } else { InstanceSelection::Enabled };
         let asked = self.handle.ask(move |store, now| {
             let snapshot = store.naming.query(&key, &clusters, selection, now);
             wire::encode_service(&key, &clusters, snapshot)
@@ -113,11 +120,11 @@ impl Backend for Protocol {
 
     async fn list(
         &self,
-        _caller: &Caller<'_>,
+        _caller: &CallingClient<'_>,
         namespace: String,
         group: String,
-        page: Page,
-    ) -> Result<(usize, Vec<String>), Refusal> {
+        page: ListingPage,
+    ) -> Result<(usize, Vec<String>), RegistryRefusal> {
         let asked = self.handle.ask(move |store, _| {
             let names: Vec<&str> =
                 store.naming.list(&namespace).filter(|key| key.group() == group).map(|key| key.service()).collect();
@@ -129,20 +136,20 @@ impl Backend for Protocol {
 
     async fn subscribe(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         service: ServiceName,
         clusters: String,
-    ) -> Result<ServiceInfo, Refusal> {
+    ) -> Result<ServiceInfo, RegistryRefusal> {
         let key = checked_key(&service)?;
         self.for_client(caller, move |store, now, connection| {
             store.naming.subscribe(&key, connection, &clusters);
-            let snapshot = store.naming.query(&key, &clusters, Selection::Enabled, now);
+            let snapshot = store.naming.query(&key, &clusters, InstanceSelection::Enabled, now);
             Ok(wire::encode_service(&key, &clusters, snapshot))
         })
         .await
     }
 
-    async fn unsubscribe(&self, caller: &Caller<'_>, service: ServiceName) -> Result<(), Refusal> {
+    async fn unsubscribe(&self, caller: &CallingClient<'_>, service: ServiceName) -> Result<(), RegistryRefusal> {
         let key = wire::service_key(&service);
         self.for_client(caller, move |store, _, connection| {
             store.naming.unsubscribe(&key, connection);
@@ -153,10 +160,10 @@ impl Backend for Protocol {
 
     async fn config(
         &self,
-        _caller: &Caller<'_>,
+        _caller: &CallingClient<'_>,
         name: ConfigName,
         _tag: Option<String>,
-    ) -> Result<Option<ConfigQueryResponse>, Refusal> {
+    ) -> Result<Option<ConfigQueryResponse>, RegistryRefusal> {
         // There are no variants by tag here: everybody gets the item itself, as Nacos answers where no variant exists.
         let key = config_key(&name.namespace, &name.group, &name.data_id);
         check_config(&key)?;
@@ -164,7 +171,12 @@ impl Backend for Protocol {
         Ok(found.await??)
     }
 
-    async fn change_config(&self, _caller: &Caller<'_>, name: ConfigName, change: ConfigChange) -> Result<(), Refusal> {
+    async fn change_config(
+        &self,
+        _caller: &CallingClient<'_>,
+        name: ConfigName,
+        change: ConfigChange,
+    ) -> Result<(), RegistryRefusal> {
         let key = config_key(&name.namespace, &name.group, &name.data_id);
         match change {
             ConfigChange::Remove { tag: Some(_) } => Err(no_variants()),
@@ -183,7 +195,11 @@ impl Backend for Protocol {
         }
     }
 
-    async fn listen(&self, caller: &Caller<'_>, contexts: Vec<ListenContext>) -> Result<Vec<ConfigName>, Refusal> {
+    async fn listen(
+        &self,
+        caller: &CallingClient<'_>,
+        contexts: Vec<ListenContext>,
+    ) -> Result<Vec<ConfigName>, RegistryRefusal> {
         self.for_client(caller, move |store, _, connection| {
             let differs = |ListenContext { name, md5 }: &ListenContext| {
                 let key = config_key(&name.namespace, &name.group, &name.data_id);
@@ -196,7 +212,7 @@ impl Backend for Protocol {
         .await
     }
 
-    async fn ignore(&self, caller: &Caller<'_>, names: Vec<ConfigName>) -> Result<(), Refusal> {
+    async fn ignore(&self, caller: &CallingClient<'_>, names: Vec<ConfigName>) -> Result<(), RegistryRefusal> {
         self.for_client(caller, move |store, _, connection| {
             for name in names {
                 store.configs.ignore(&config_key(&name.namespace, &name.group, &name.data_id), connection);
@@ -206,7 +222,7 @@ impl Backend for Protocol {
         .await
     }
 
-    async fn fuzzy_watch(&self, caller: &Caller<'_>, watch: FuzzyWatch) -> Result<(), Refusal> {
+    async fn fuzzy_watch(&self, caller: &CallingClient<'_>, watch: FuzzyWatch) -> Result<(), RegistryRefusal> {
         let sessions = self.sessions.clone();
         self.for_client(caller, move |store, _, connection| {
             let FuzzyWatch { watching, pattern, received, initializing, cancel } = watch;
@@ -215,14 +231,14 @@ impl Backend for Protocol {
                 return Ok(());
             }
             let namespace = pattern.split(">>").next().unwrap_or_default();
-            let existing: Vec<Name<'_>> = match watching {
-                Watching::Services => {
+            let existing: Vec<WatchedName<'_>> = match watching {
+                FuzzyWatching::Services => {
                     let published = |key: &&_| store.naming.is_published(key);
-                    store.naming.list(namespace).filter(published).map(Name::from).collect()
+                    store.naming.list(namespace).filter(published).map(WatchedName::from).collect()
                 }
-                Watching::Configs => {
+                FuzzyWatching::Configs => {
                     store.configs.all_readable()?;
-                    store.configs.list(namespace).map(|(key, _)| Name::from(key)).collect()
+                    store.configs.list(namespace).map(|(key, _)| WatchedName::from(key)).collect()
                 }
             };
             let difference = store.fuzzy.watch(connection, watching, &pattern, received, existing.into_iter())?;
@@ -238,27 +254,27 @@ impl Backend for Protocol {
 
 /// A publication with its instances read.
 enum Intent {
-    Ephemeral(Vec<Instance>),
+    Ephemeral(Vec<RegisteredInstance>),
     Withdraw,
-    Persistent(Instance),
-    WithdrawPersistent(Instance),
+    Persistent(RegisteredInstance),
+    WithdrawPersistent(RegisteredInstance),
 }
 
 impl Intent {
-    fn decode(publication: Publication) -> Result<Self, Illegal> {
+    fn decode(publication: NamingPublication) -> Result<Self, IllegalName> {
         let one = |wire: WireInstance| wire::decode_instance(wire);
         Ok(match publication {
-            Publication::Ephemeral(set) => Self::Ephemeral(set.into_iter().map(one).collect::<Result<_, _>>()?),
-            Publication::Withdraw => Self::Withdraw,
-            Publication::Persistent(instance) => Self::Persistent(one(instance)?),
-            Publication::WithdrawPersistent(instance) => Self::WithdrawPersistent(one(instance)?),
+            NamingPublication::Ephemeral(set) => Self::Ephemeral(set.into_iter().map(one).collect::<Result<_, _>>()?),
+            NamingPublication::Withdraw => Self::Withdraw,
+            NamingPublication::Persistent(instance) => Self::Persistent(one(instance)?),
+            NamingPublication::WithdrawPersistent(instance) => Self::WithdrawPersistent(one(instance)?),
         })
     }
 }
 
-impl From<Illegal> for Refusal {
-    fn from(illegal: Illegal) -> Self {
-        if let Illegal::OtherLifetime { .. } = illegal {
+impl From<IllegalName> for RegistryRefusal {
+    fn from(illegal: IllegalName) -> Self {
+        if let IllegalName::OtherLifetime { .. } = illegal {
             let words = format!("errCode: 400, errMsg: {illegal} ");
             return Self::as_error(error_code::BAD_PARAMETER, error_code::BAD_PARAMETER, words);
         }
@@ -267,7 +283,7 @@ impl From<Illegal> for Refusal {
     }
 }
 
-impl From<PublishError> for Refusal {
+impl From<PublishError> for RegistryRefusal {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Illegal(illegal) => illegal.into(),
@@ -280,13 +296,13 @@ impl From<PublishError> for Refusal {
     }
 }
 
-impl From<Unreadable> for Refusal {
-    fn from(unreadable: Unreadable) -> Self {
+impl From<UnreadableItem> for RegistryRefusal {
+    fn from(unreadable: UnreadableItem) -> Self {
         Self::failed(unreadable.to_string())
     }
 }
 
-impl From<WatchError> for Refusal {
+impl From<WatchError> for RegistryRefusal {
     fn from(error: WatchError) -> Self {
         let code = match error {
             WatchError::Malformed(_) => error_code::BAD_PARAMETER,
@@ -296,18 +312,18 @@ impl From<WatchError> for Refusal {
     }
 }
 
-impl From<Stopped> for Refusal {
-    fn from(stopped: Stopped) -> Self {
+impl From<RegistryStopped> for RegistryRefusal {
+    fn from(stopped: RegistryStopped) -> Self {
         Self::failed(stopped.to_string())
     }
 }
 
 /// The key of a service that is read; over gRPC its group stands by itself.
-fn checked_key(service: &ServiceName) -> Result<ServiceKey, Illegal> {
+fn checked_key(service: &ServiceName) -> Result<ServiceKey, IllegalName> {
     let key = wire::service_key(service);
     check_service_chars(&key).map(|()| key)
 }
 
-fn no_variants() -> Refusal {
-    Refusal::bad_parameter("variants of a config item by tag or address are not supported here")
+fn no_variants() -> RegistryRefusal {
+    RegistryRefusal::bad_parameter("variants of a config item by tag or address are not supported here")
 }

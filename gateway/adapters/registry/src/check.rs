@@ -9,7 +9,7 @@ pub const CONTENT_MAX_BYTES: usize = 10 * 1024 * 1024;
 
 /// A registration, publication or request with parts that Nacos does not accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Illegal {
+pub enum IllegalName {
     /// A required part is empty.
     #[error("Param '{0}' is required.")]
     Missing(&'static str),
@@ -71,7 +71,7 @@ pub enum Illegal {
     ServiceNotEmpty(ServiceKey),
 }
 
-impl Illegal {
+impl IllegalName {
     /// Whether Nacos refuses it before it looks at what is asked for, and says so in its own way.
     #[must_use]
     pub fn is_of_params(&self) -> bool {
@@ -87,7 +87,7 @@ pub fn grouped(key: &ServiceKey) -> String {
 
 /// A part whose characters and length are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum NamePart {
     /// Of namespaces; `tenant` of config items.
     Namespace,
     /// Of groups.
@@ -102,7 +102,7 @@ pub enum Part {
     Ip,
 }
 
-impl Part {
+impl NamePart {
     fn name(self) -> &'static str {
         match self {
             Self::Namespace => "namespaceId/tenant",
@@ -139,23 +139,23 @@ impl Part {
 ///
 /// # Errors
 /// It is too long or has characters that Nacos does not accept there.
-pub fn checked(part: Part, text: &str) -> Result<(), Illegal> {
+pub fn checked(part: NamePart, text: &str) -> Result<(), IllegalName> {
     if text.trim().is_empty() {
         return Ok(());
     }
     if text.chars().count() > part.max() {
-        return Err(Illegal::TooLong { part: part.name(), max: part.max() });
+        return Err(IllegalName::TooLong { part: part.name(), max: part.max() });
     }
-    if part.allows(text) { Ok(()) } else { Err(Illegal::Characters(part.name())) }
+    if part.allows(text) { Ok(()) } else { Err(IllegalName::Characters(part.name())) }
 }
 
 /// # Errors
 /// Says which part of a service's name Nacos would refuse.
-pub fn check_service(key: &ServiceKey) -> Result<(), Illegal> {
+pub fn check_service(key: &ServiceKey) -> Result<(), IllegalName> {
     check_service_chars(key)?;
     for (part, text) in [("serviceName", key.service()), ("groupName", key.group())] {
         if text.trim().is_empty() {
-            return Err(Illegal::Blank(part));
+            return Err(IllegalName::Blank(part));
         }
     }
     Ok(())
@@ -163,21 +163,21 @@ pub fn check_service(key: &ServiceKey) -> Result<(), Illegal> {
 
 /// # Errors
 /// A part of the name is too long or has illegal characters; blank parts are legal here.
-pub fn check_service_chars(key: &ServiceKey) -> Result<(), Illegal> {
-    checked(Part::Namespace, key.namespace())?;
-    checked(Part::Service, key.service())?;
-    checked(Part::Group, key.group())
+pub fn check_service_chars(key: &ServiceKey) -> Result<(), IllegalName> {
+    checked(NamePart::Namespace, key.namespace())?;
+    checked(NamePart::Service, key.service())?;
+    checked(NamePart::Group, key.group())
 }
 
 /// # Errors
 /// Says which part of a config item's name Nacos would refuse.
-pub fn check_config(key: &ConfigKey) -> Result<(), Illegal> {
-    checked(Part::Namespace, key.namespace())?;
-    checked(Part::DataId, key.data_id())?;
-    checked(Part::Group, key.group())?;
+pub fn check_config(key: &ConfigKey) -> Result<(), IllegalName> {
+    checked(NamePart::Namespace, key.namespace())?;
+    checked(NamePart::DataId, key.data_id())?;
+    checked(NamePart::Group, key.group())?;
     for (part, text) in [("dataId", key.data_id()), ("group", key.group())] {
         if text.trim().is_empty() {
-            return Err(Illegal::BlankName { part, text: text.to_owned() });
+            return Err(IllegalName::BlankName { part, text: text.to_owned() });
         }
     }
     Ok(())
@@ -185,11 +185,11 @@ pub fn check_config(key: &ConfigKey) -> Result<(), Illegal> {
 
 /// # Errors
 /// Says what Nacos would refuse of a content.
-pub fn check_content(content: &str) -> Result<(), Illegal> {
+pub fn check_content(content: &str) -> Result<(), IllegalName> {
     if content.trim().is_empty() {
-        return Err(Illegal::BlankContent(content.to_owned()));
+        return Err(IllegalName::BlankContent(content.to_owned()));
     }
-    if content.len() > CONTENT_MAX_BYTES { Err(Illegal::LargeContent) } else { Ok(()) }
+    if content.len() > CONTENT_MAX_BYTES { Err(IllegalName::LargeContent) } else { Ok(()) }
 }
 
 /// What Nacos allows in the names of groups and config items.

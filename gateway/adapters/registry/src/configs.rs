@@ -15,7 +15,7 @@ use federation_core::id::ConfigKey;
 use federation_core::time::WallMs;
 use md5::{Digest, Md5};
 
-use super::check::{Illegal, check_config, check_content};
+use super::check::{IllegalName, check_config, check_content};
 
 /// The default namespace: its id and its older name, the empty text, mean the same for config items.
 pub const DEFAULT_NAMESPACE: &str = "public";
@@ -53,7 +53,7 @@ pub struct ConfigLabels {
 
 /// What a publisher requires of the item before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expect<'a> {
+pub enum ExpectedContent<'a> {
     /// Nothing.
     Anything,
     /// Its MD5, if it exists: of an item that does not, Nacos requires nothing.
@@ -63,20 +63,20 @@ pub enum Expect<'a> {
 /// An item, or all of them, cannot be read; which is not the same as that there is none.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the config item cannot be read: {0}")]
-pub struct Unreadable(pub Arc<str>);
+pub struct UnreadableItem(pub Arc<str>);
 
 /// Why a publication or a removal was refused. The former value stays.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PublishError {
     /// The name or the content is not legal.
     #[error(transparent)]
-    Illegal(#[from] Illegal),
+    Illegal(#[from] IllegalName),
     /// Somebody published in between.
     #[error("Cas publish fail, server md5 may have changed.")]
     Conflict,
     /// What it would replace is not known.
     #[error(transparent)]
-    Unreadable(#[from] Unreadable),
+    Unreadable(#[from] UnreadableItem),
     /// The disk does not take it.
     #[error("the change is not made, for it cannot be kept: {0}")]
     NotKept(String),
@@ -124,14 +124,14 @@ impl ConfigStore {
         key: &ConfigKey,
         content: &str,
         labels: ConfigLabels,
-        expect: Expect<'_>,
+        expect: ExpectedContent<'_>,
         now: WallMs,
     ) -> Result<ConfigItem, PublishError> {
         check_config(key)?;
         check_content(content)?;
         self.all_readable()?;
         let before = self.items.get(key);
-        if let Expect::Md5(md5) = expect
+        if let ExpectedContent::Md5(md5) = expect
             && self.look(key)?.is_some_and(|item| &*item.md5 != md5)
         {
             return Err(PublishError::Conflict);
@@ -187,15 +187,15 @@ impl ConfigStore {
     ///
     /// # Errors
     /// Why they are not.
-    pub fn all_readable(&self) -> Result<(), Unreadable> {
-        self.unreadable.all.clone().map_or(Ok(()), |reason| Err(Unreadable(reason)))
+    pub fn all_readable(&self) -> Result<(), UnreadableItem> {
+        self.unreadable.all.clone().map_or(Ok(()), |reason| Err(UnreadableItem(reason)))
     }
 
     /// The item, if it exists.
     ///
     /// # Errors
     /// It may exist, and cannot be read.
-    pub fn look(&self, key: &ConfigKey) -> Result<Option<&ConfigItem>, Unreadable> {
+    pub fn look(&self, key: &ConfigKey) -> Result<Option<&ConfigItem>, UnreadableItem> {
         if let Some(item) = self.items.get(key) {
             return Ok(Some(item));
         }
@@ -204,7 +204,7 @@ impl ConfigStore {
             return Ok(None);
         }
         match self.unreadable.files.get(&file_name(key)) {
-            Some(reason) => Err(Unreadable(Arc::clone(reason))),
+            Some(reason) => Err(UnreadableItem(Arc::clone(reason))),
             None => Ok(None),
         }
     }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::check::CONTENT_MAX_BYTES;
 use super::configs::{ConfigItem, file_name, md5_hex};
-use federation_storage::sealed::{self, Unsealed};
-use federation_storage::{Aside, Folder, FolderId, Place, StorageError};
+use federation_storage::sealed::{self, UnsealedReason};
+use federation_storage::{AsideReason, FolderId, StorageError, StorageFolder, StoragePlace};
 
 /// JSON makes six bytes of one at worst; labels are short beside contents.
 const MOST_BYTES: u64 = 8 * CONTENT_MAX_BYTES as u64;
@@ -32,7 +32,7 @@ struct Saved {
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error(transparent)]
-    Unsealed(#[from] Unsealed),
+    Unsealed(#[from] UnsealedReason),
     #[error("its content does not fit its md5")]
     Content,
     #[error("it is the item {group}/{data_id} of namespace {namespace}, which belongs into another file")]
@@ -73,11 +73,11 @@ pub(super) enum Written {
 /// The folder, wherever it is now.
 #[derive(Clone, Debug)]
 pub(super) struct ConfigDisk {
-    place: Place,
+    place: StoragePlace,
 }
 
 impl ConfigDisk {
-    pub(super) fn new(place: Place) -> Self {
+    pub(super) fn new(place: StoragePlace) -> Self {
         Self { place }
     }
 
@@ -108,7 +108,7 @@ impl ConfigDisk {
         loaded.folder = Some(folder.id()?);
         folder.narrow(is_ours);
         let names = folder.names()?;
-        let set_aside: Vec<&str> = names.iter().filter_map(|name| Aside::Refused.original_of(name)).collect();
+        let set_aside: Vec<&str> = names.iter().filter_map(|name| AsideReason::Refused.original_of(name)).collect();
         for lost in set_aside.into_iter().filter(|name| is_item(name) && !names.iter().any(|other| other == name)) {
             loaded.lost.insert(lost.to_owned(), "its file was refused and set aside at an earlier start".into());
         }
@@ -148,7 +148,7 @@ impl ConfigDisk {
         let folder = self.place.to_write()?;
         let names: Vec<String> = items.iter().map(|(key, _)| file_name(key)).collect();
         for name in folder.names()?.iter().filter(|name| is_item(name) && !names.contains(name)) {
-            let aside = folder.set_aside(name, Aside::Stray)?;
+            let aside = folder.set_aside(name, AsideReason::Stray)?;
             tracing::warn!(path = %folder.file(name).display(), aside, "a config item that nobody published here is set aside");
         }
         items.iter().try_for_each(|(key, item)| write_one(&folder, key, Some(item)))?;
@@ -174,7 +174,7 @@ impl ConfigDisk {
 }
 
 impl Loaded {
-    fn take_in(&mut self, folder: &Folder, name: &str) {
+    fn take_in(&mut self, folder: &StorageFolder, name: &str) {
         let reason = match read_one(folder, name) {
             Ok(saved) => {
                 let key = ConfigKey::new(&saved.namespace, &saved.group, &saved.data_id);
@@ -188,7 +188,7 @@ impl Loaded {
                 self.may_come = true;
                 Ok("where it is".to_owned())
             }
-            _ => folder.set_aside(name, Aside::Refused),
+            _ => folder.set_aside(name, AsideReason::Refused),
         };
         let aside = aside.unwrap_or_else(|error| error.told());
         tracing::warn!(path = %path.display(), %reason, set_aside = aside, "file of a config item refused");
@@ -200,17 +200,17 @@ impl Loaded {
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn kept_items(folder: &Folder) -> Result<Vec<(ConfigKey, ConfigItem)>, StorageError> {
+pub fn kept_items(folder: &StorageFolder) -> Result<Vec<(ConfigKey, ConfigItem)>, StorageError> {
     let names = folder.names()?;
     let read = names.iter().filter(|name| is_item(name)).filter_map(|name| read_one(folder, name).ok());
     Ok(read.map(|saved| (ConfigKey::new(&saved.namespace, &saved.group, &saved.data_id), saved.item)).collect())
 }
 
-fn read_one(folder: &Folder, name: &str) -> Result<Saved, Unusable> {
+fn read_one(folder: &StorageFolder, name: &str) -> Result<Saved, Unusable> {
     let bytes = folder.read(name, MOST_BYTES).map_err(Unusable::File)?.unwrap_or_default();
     let saved = match sealed::unseal::<Saved>(&bytes) {
         // From before documents were sealed: a file of the same name, whose content has an MD5.
-        Err(Unsealed::NoVersion) => serde_json::from_slice(&bytes).map_err(Unsealed::Content)?,
+        Err(UnsealedReason::NoVersion) => serde_json::from_slice(&bytes).map_err(UnsealedReason::Content)?,
         saved => saved?,
     };
     if md5_hex(&saved.item.content) != *saved.item.md5 {
@@ -223,7 +223,7 @@ fn read_one(folder: &Folder, name: &str) -> Result<Saved, Unusable> {
     Ok(saved)
 }
 
-fn write_one(folder: &Folder, key: &ConfigKey, item: Option<&ConfigItem>) -> Result<(), StorageError> {
+fn write_one(folder: &StorageFolder, key: &ConfigKey, item: Option<&ConfigItem>) -> Result<(), StorageError> {
     let name = file_name(key);
     let Some(item) = item else {
         // What was set aside of it would tell of an item that is lost.
@@ -251,7 +251,7 @@ fn is_unfinished(name: &str) -> bool {
 }
 
 fn is_ours(name: &str) -> bool {
-    let is_aside = Aside::ALL.iter().any(|aside| aside.original_of(name).is_some());
+    let is_aside = AsideReason::ALL.iter().any(|aside| aside.original_of(name).is_some());
     is_item(name) || is_unfinished(name) || is_aside || ["identity", "lock"].contains(&name)
 }
 

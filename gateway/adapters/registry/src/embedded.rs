@@ -4,20 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bounded_listener::{Gate, Limits, Listener, Routed};
-use nacos_protocol::server::{NacosServer, ServeError, ServerOptions, Sessions};
+use bounded_listener::{Listener, ListenerGate, ListenerLimits, RoutedService};
+use nacos_protocol::server::{ClientSessions, NacosServer, ServeError, ServerOptions};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-pub use super::access::Credentials;
+pub use super::access::RegistryCredentials;
 use super::backend::Protocol;
 use super::http::{Api, MAX_REQUEST_BYTES, refuse, router, rule};
 use super::keeping::Keeping;
 use super::owner::{Handle, Owner};
-use super::store::Store;
+use super::store::RegistryStore;
 use federation_ports::trouble::TroubleBoard;
-use federation_storage::Place;
+use federation_storage::StoragePlace;
 
 /// Clients compute the gRPC port as the HTTP port plus this.
 pub const GRPC_OFFSET: u16 = 1000;
@@ -35,15 +35,15 @@ pub struct EmbeddedOptions {
     /// How long changes of a service are gathered into one push; 50 ms is Nacos's least, 500 ms its default.
     pub push_delay: Duration,
     /// Who may use it; `None` is everybody.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<RegistryCredentials>,
     /// Where config items are kept over a restart; `None` is nowhere.
-    pub config_folder: Option<Place>,
+    pub config_folder: Option<StoragePlace>,
     /// Where a folder that cannot be read or written is told.
     pub troubles: TroubleBoard,
     /// Times of the protocol.
     pub protocol: ServerOptions,
     /// Where its connections and bytes count.
-    pub gate: Gate,
+    pub gate: ListenerGate,
 }
 
 impl EmbeddedOptions {
@@ -58,7 +58,7 @@ impl EmbeddedOptions {
             config_folder: None,
             troubles: TroubleBoard::default(),
             protocol: ServerOptions::default(),
-            gate: Gate::default(),
+            gate: ListenerGate::default(),
         }
     }
 }
@@ -104,7 +104,7 @@ impl EmbeddedRegistry {
     /// A port is taken.
     pub async fn start(options: EmbeddedOptions) -> Result<Self, EmbeddedError> {
         let failed = |address| move |source| EmbeddedError::Bind { address, source };
-        let limits = Limits::with_large(MAX_REQUEST_BYTES);
+        let limits = ListenerLimits::with_large(MAX_REQUEST_BYTES);
         let http =
             Listener::bind(&options.gate, "registry_http", limits, options.http).map_err(failed(options.http))?;
         let grpc = match options.grpc {
@@ -113,7 +113,7 @@ impl EmbeddedRegistry {
         };
         let protocol =
             NacosServer::bind(&options.gate, "registry_grpc", grpc, options.protocol).map_err(failed(grpc))?;
-        let mut store = Store::default();
+        let mut store = RegistryStore::default();
         let keeping = match options.config_folder {
             Some(folder) => Keeping::open(folder, options.troubles, &mut store.configs).await,
             None => Keeping::nowhere(),
@@ -137,7 +137,7 @@ impl EmbeddedRegistry {
 
     /// The connected clients, for figures.
     #[must_use]
-    pub fn sessions(&self) -> Sessions {
+    pub fn sessions(&self) -> ClientSessions {
         self.protocol.sessions()
     }
 
@@ -152,7 +152,7 @@ impl EmbeddedRegistry {
         let grpc = self.protocol.run(backend, stop.clone());
         servers.spawn(async move { grpc.await.map_err(EmbeddedError::from) });
         let router = router(Api { handle: self.handle, access: self.access });
-        let http = self.http.run(Routed { router, rule, refuse }, stop.clone(), STOP_GRACE);
+        let http = self.http.run(RoutedService { router, rule, refuse }, stop.clone(), STOP_GRACE);
         servers.spawn(async move {
             http.await;
             Ok(())

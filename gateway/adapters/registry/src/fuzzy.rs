@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use nacos_protocol::server::Watching;
+use nacos_protocol::server::FuzzyWatching;
 
 /// Patterns of all clients together; one more is refused.
 const PATTERNS_MAX: usize = 1000;
@@ -24,7 +24,7 @@ pub enum WatchError {
 
 /// Names a thing that can be watched.
 #[derive(Clone, Copy, Debug)]
-pub struct Name<'a> {
+pub struct WatchedName<'a> {
     /// Namespace id.
     pub namespace: &'a str,
     /// Group.
@@ -43,7 +43,7 @@ struct Pattern {
 
 /// What differs from what a client knows, each by its key on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
+pub struct WatchDifference {
     /// Exists, and the client does not know.
     pub appeared: Vec<String>,
     /// Does not exist, and the client thinks it does.
@@ -59,7 +59,7 @@ struct Watch {
 /// All watches of all clients.
 #[derive(Debug, Default)]
 pub struct FuzzyWatches {
-    watches: HashMap<(Arc<str>, Watching, String), Watch>,
+    watches: HashMap<(Arc<str>, FuzzyWatching, String), Watch>,
 }
 
 impl FuzzyWatches {
@@ -70,11 +70,11 @@ impl FuzzyWatches {
     pub fn watch<'a>(
         &mut self,
         connection: &Arc<str>,
-        watching: Watching,
+        watching: FuzzyWatching,
         pattern: &str,
         received: Vec<String>,
-        existing: impl Iterator<Item = Name<'a>>,
-    ) -> Result<Difference, WatchError> {
+        existing: impl Iterator<Item = WatchedName<'a>>,
+    ) -> Result<WatchDifference, WatchError> {
         let parsed = Pattern::parse(pattern)?;
         let place = (connection.clone(), watching, pattern.to_owned());
         if self.watches.len() >= PATTERNS_MAX && !self.watches.contains_key(&place) {
@@ -86,11 +86,11 @@ impl FuzzyWatches {
         let appeared = there.difference(&received).cloned().collect();
         let vanished = received.difference(&there).cloned().collect();
         self.watches.insert(place, Watch { pattern: parsed, told: there });
-        Ok(Difference { appeared, vanished })
+        Ok(WatchDifference { appeared, vanished })
     }
 
     /// Ends one watch.
-    pub fn cancel(&mut self, connection: &Arc<str>, watching: Watching, pattern: &str) {
+    pub fn cancel(&mut self, connection: &Arc<str>, watching: FuzzyWatching, pattern: &str) {
         self.watches.remove(&(connection.clone(), watching, pattern.to_owned()));
     }
 
@@ -100,7 +100,7 @@ impl FuzzyWatches {
     }
 
     /// Notes whether a thing exists; the answer is the clients that must be told so.
-    pub fn note(&mut self, watching: Watching, name: Name<'_>, exists: bool) -> Vec<Arc<str>> {
+    pub fn note(&mut self, watching: FuzzyWatching, name: WatchedName<'_>, exists: bool) -> Vec<Arc<str>> {
         let mut clients = Vec::new();
         if self.watches.is_empty() {
             return clients;
@@ -129,7 +129,7 @@ impl Pattern {
         Ok(Self { namespace: namespace.to_owned(), group: group.to_owned(), name: name.to_owned() })
     }
 
-    fn matches(&self, name: Name<'_>) -> bool {
+    fn matches(&self, name: WatchedName<'_>) -> bool {
         self.namespace == name.namespace && part_matches(&self.group, name.group) && part_matches(&self.name, name.name)
     }
 }
@@ -148,10 +148,10 @@ fn part_matches(pattern: &str, text: &str) -> bool {
 
 /// How notices name a thing.
 #[must_use]
-pub fn wire_key(watching: Watching, Name { namespace, group, name }: Name<'_>) -> String {
+pub fn wire_key(watching: FuzzyWatching, WatchedName { namespace, group, name }: WatchedName<'_>) -> String {
     match watching {
-        Watching::Services => format!("{namespace}@@{group}@@{name}"),
-        Watching::Configs => {
+        FuzzyWatching::Services => format!("{namespace}@@{group}@@{name}"),
+        FuzzyWatching::Configs => {
             let escape = |text: &str| text.replace('%', "%25").replace('+', "%2B");
             format!("{}+{}+{}", escape(name), escape(group), escape(namespace))
         }
@@ -162,7 +162,7 @@ pub fn wire_key(watching: Watching, Name { namespace, group, name }: Name<'_>) -
 mod tests {
     use super::*;
 
-    const ORDERS: Name<'static> = Name { namespace: "public", group: "g", name: "orders" };
+    const ORDERS: WatchedName<'static> = WatchedName { namespace: "public", group: "g", name: "orders" };
 
     #[test]
     fn parts_match_whole_by_prefix_by_suffix_and_inside() {
@@ -186,20 +186,20 @@ mod tests {
     fn a_client_is_told_once_what_begins_and_what_ceases_to_exist() {
         let mut watches = FuzzyWatches::default();
         let a: Arc<str> = "a".into();
-        let watch = |watches: &mut FuzzyWatches, received: &[&str], there: &[Name<'static>]| {
+        let watch = |watches: &mut FuzzyWatches, received: &[&str], there: &[WatchedName<'static>]| {
             let received = received.iter().map(ToString::to_string).collect();
-            watches.watch(&a, Watching::Services, "public>>*>>*", received, there.iter().copied()).unwrap()
+            watches.watch(&a, FuzzyWatching::Services, "public>>*>>*", received, there.iter().copied()).unwrap()
         };
         assert_eq!(watch(&mut watches, &[], &[ORDERS]).appeared, ["public@@g@@orders"]);
-        assert!(watches.note(Watching::Services, ORDERS, true).is_empty(), "it is known");
-        assert_eq!(watches.note(Watching::Services, ORDERS, false), std::slice::from_ref(&a));
-        assert!(watches.note(Watching::Services, ORDERS, false).is_empty());
-        assert!(watches.note(Watching::Configs, ORDERS, true).is_empty());
-        assert!(watches.note(Watching::Services, Name { namespace: "", ..ORDERS }, true).is_empty());
+        assert!(watches.note(FuzzyWatching::Services, ORDERS, true).is_empty(), "it is known");
+        assert_eq!(watches.note(FuzzyWatching::Services, ORDERS, false), std::slice::from_ref(&a));
+        assert!(watches.note(FuzzyWatching::Services, ORDERS, false).is_empty());
+        assert!(watches.note(FuzzyWatching::Configs, ORDERS, true).is_empty());
+        assert!(watches.note(FuzzyWatching::Services, WatchedName { namespace: "", ..ORDERS }, true).is_empty());
         let renewed = watch(&mut watches, &["public@@g@@gone"], &[ORDERS]);
         assert_eq!((renewed.appeared.len(), renewed.vanished), (1, vec!["public@@g@@gone".to_owned()]));
         watches.disconnect(&a);
-        assert!(watches.note(Watching::Services, ORDERS, false).is_empty());
+        assert!(watches.note(FuzzyWatching::Services, ORDERS, false).is_empty());
     }
 
     #[test]
@@ -211,8 +211,8 @@ mod tests {
 
     #[test]
     fn keys_are_written_as_clients_parse_them() {
-        assert_eq!(wire_key(Watching::Services, ORDERS), "public@@g@@orders");
-        let odd = Name { namespace: "public", group: "g", name: "a+b%c" };
-        assert_eq!(wire_key(Watching::Configs, odd), "a%2Bb%25c+g+public");
+        assert_eq!(wire_key(FuzzyWatching::Services, ORDERS), "public@@g@@orders");
+        let odd = WatchedName { namespace: "public", group: "g", name: "a+b%c" };
+        assert_eq!(wire_key(FuzzyWatching::Configs, odd), "a%2Bb%25c+g+public");
     }
 }

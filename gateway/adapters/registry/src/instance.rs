@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use federation_core::id::InstanceId;
 
-use super::check::{Illegal, Part, checked};
+use super::check::{IllegalName, NamePart, checked};
 
 /// Longest total of the keys and values of one instance's metadata, in characters, as Nacos has it by default.
 pub const METADATA_MAX_CHARS: usize = 1024;
@@ -14,7 +14,7 @@ pub const WEIGHT_MAX: f64 = 10_000.0;
 
 /// One registered address.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Instance {
+pub struct RegisteredInstance {
     /// Address and Nacos cluster.
     pub id: InstanceId,
     /// Mostly 0 to [`WEIGHT_MAX`], and 1 where the registrant named none; over gRPC and with beats, Nacos takes any number.
@@ -27,19 +27,19 @@ pub struct Instance {
     pub metadata: BTreeMap<String, String>,
 }
 
-impl Instance {
+impl RegisteredInstance {
     /// # Errors
     /// Says which part Nacos would refuse, whichever way it came; and a blank address, which Nacos takes.
-    pub fn check(&self) -> Result<(), Illegal> {
-        checked(Part::Ip, &self.id.ip)?;
+    pub fn check(&self) -> Result<(), IllegalName> {
+        checked(NamePart::Ip, &self.id.ip)?;
         if self.id.ip.trim().is_empty() {
             // Nacos keeps it. Nobody can call it, and in a list of a client it stands like any other.
-            return Err(Illegal::Missing("ip"));
+            return Err(IllegalName::Missing("ip"));
         }
-        checked(Part::Cluster, &self.id.nacos_cluster)?;
+        checked(NamePart::Cluster, &self.id.nacos_cluster)?;
         let chars: usize = self.metadata.iter().map(|(k, v)| k.chars().count() + v.chars().count()).sum();
         if chars > METADATA_MAX_CHARS {
-            return Err(Illegal::TooLong { part: "Metadata", max: METADATA_MAX_CHARS });
+            return Err(IllegalName::TooLong { part: "Metadata", max: METADATA_MAX_CHARS });
         }
         Ok(())
     }
@@ -47,17 +47,17 @@ impl Instance {
 
 /// # Errors
 /// Refuses a weight that Nacos refuses of registrations and changes over HTTP. What is not a number it takes.
-pub fn check_weight(weight: f64) -> Result<(), Illegal> {
-    if (0.0..=WEIGHT_MAX).contains(&weight) || weight.is_nan() { Ok(()) } else { Err(Illegal::Weight) }
+pub fn check_weight(weight: f64) -> Result<(), IllegalName> {
+    if (0.0..=WEIGHT_MAX).contains(&weight) || weight.is_nan() { Ok(()) } else { Err(IllegalName::Weight) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn instance(ip: &str, cluster: &str, metadata: usize) -> Instance {
+    fn instance(ip: &str, cluster: &str, metadata: usize) -> RegisteredInstance {
         let metadata = BTreeMap::from([("k".to_owned(), "v".repeat(metadata))]);
-        Instance { id: InstanceId::new(ip, 80, cluster), weight: 1.0, healthy: true, enabled: true, metadata }
+        RegisteredInstance { id: InstanceId::new(ip, 80, cluster), weight: 1.0, healthy: true, enabled: true, metadata }
     }
 
     #[test]

@@ -28,11 +28,11 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::configs::{ConfigLabels, ConfigStore, Expect, PublishError, Unreadable, file_name};
+use super::configs::{ConfigLabels, ConfigStore, ExpectedContent, PublishError, UnreadableItem, file_name};
 use super::disk::{ConfigDisk, Loaded, Wanted, Written};
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
-use federation_storage::{ANSWERS_WITHIN, FolderId, Place, StorageError, TRY_AGAIN};
+use federation_storage::{ANSWERS_WITHIN, FolderId, StorageError, StoragePlace, TRY_AGAIN};
 
 /// Changes of one batch: enough to share the sync of a folder, few enough to be done soon.
 const BATCH: usize = 64;
@@ -139,7 +139,7 @@ impl Keeping {
     }
 
     /// Reads what is in the folder into `configs`. A folder that cannot be read is told, and read again later.
-    pub(super) async fn open(place: Place, troubles: TroubleBoard, configs: &mut ConfigStore) -> Self {
+    pub(super) async fn open(place: StoragePlace, troubles: TroubleBoard, configs: &mut ConfigStore) -> Self {
         let mut keeping = Self::new(Some(ConfigDisk::new(place)), troubles);
         configs.set_all_unreadable(Some("the folder of the config items was not read yet".into()));
         keeping.need = Need::Load;
@@ -367,7 +367,7 @@ impl Keeping {
             configs.set_all_unreadable(Some(Arc::clone(&reason)));
         }
         self.fail(Need::Load, error);
-        self.refuse_waiting(|| PublishError::Unreadable(Unreadable(Arc::clone(&reason))))
+        self.refuse_waiting(|| PublishError::Unreadable(UnreadableItem(Arc::clone(&reason))))
     }
 
     fn note_written(&mut self, written: Written, configs: &mut ConfigStore) -> Vec<Reply> {
@@ -509,7 +509,7 @@ impl Change {
     fn judged(&self, configs: &ConfigStore, now: WallMs) -> Result<Option<Wanted>, PublishError> {
         match &self.order {
             Order::Publish { content, labels, cas_md5 } => {
-                let expect = cas_md5.as_deref().map_or(Expect::Anything, Expect::Md5);
+                let expect = cas_md5.as_deref().map_or(ExpectedContent::Anything, ExpectedContent::Md5);
                 let item = configs.prepare(&self.key, content, labels.clone(), expect, now)?;
                 Ok(Some((self.key.clone(), Some(item))))
             }

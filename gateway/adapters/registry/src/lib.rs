@@ -23,6 +23,6 @@ pub mod polls;
 pub mod store;
 mod wire;
 
-pub use access::Credentials;
+pub use access::RegistryCredentials;
 pub use disk::kept_items;
 pub use embedded::{EmbeddedError, EmbeddedOptions, EmbeddedRegistry};

@@ -9,10 +9,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use federation_core::id::{InstanceId, ServiceKey};
-use federation_core::time::{Millis, Mono, WallMs};
+use federation_core::time::{Millis, Mono};
 
-use super::check::{Illegal, check_service, grouped};
-use super::instance::Instance;
+use super::check::{IllegalName, check_service, grouped};
+use super::instance::RegisteredInstance;
+
+mod values;
+
+pub use values::{
+    BeatOutcome, InstanceLifetime, InstanceOverlay, InstancePatch, InstancePublisher, InstanceSelection,
+    ListedServices, NamingNow, NamingSettings, NamingSnapshot,
+};
 
 /// Silence after which an instance that beats is shown as unhealthy, unless its metadata says otherwise.
 pub const BEAT_UNHEALTHY_AFTER: Millis = Millis(15_000);
@@ -21,149 +28,27 @@ pub const BEAT_REMOVED_AFTER: Millis = Millis(30_000);
 /// How long a service without instances, and the changes made to an instance that is gone, are remembered.
 pub const EMPTY_KEPT_FOR: Millis = Millis(60_000);
 
-/// The time of one event, by both clocks.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// Decides about deadlines.
-    pub mono: Mono,
-    /// Shown to clients.
-    pub wall: WallMs,
-}
-
-/// Who owns a slot. The order has no meaning.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Publisher {
-    /// A gRPC connection: its instances go when it ends.
-    Connection(Arc<str>),
-    /// Ephemeral by HTTP: kept by beats of this address.
-    Beats(Arc<str>, u16),
-    /// Persistent: kept until it is withdrawn.
-    Durable(Arc<str>, u16),
-}
-
-impl Publisher {
-    fn lifetime(&self) -> Lifetime {
-        match self {
-            Self::Connection(_) | Self::Beats(..) => Lifetime::Ephemeral,
-            Self::Durable(..) => Lifetime::Persistent,
-        }
-    }
-}
-
-/// Kind of a service; it holds for all its instances.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lifetime {
-    /// Instances live as long as their registrant.
-    Ephemeral,
-    /// Instances live until they are withdrawn.
-    Persistent,
-}
-
-impl Lifetime {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Ephemeral => "ephemeral",
-            Self::Persistent => "persistent",
-        }
-    }
-}
-
-/// What an operator changed on an instance: laid over what its registrant says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Overlay {
-    /// In place of the registered weight.
-    pub weight: f64,
-    /// In place of the registered state.
-    pub enabled: bool,
-    /// Added to the registered pairs; the same key is replaced.
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// What an operator changes of an instance by a patch: what is not named stays.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Patch {
-    /// Another weight.
-    pub weight: Option<f64>,
-    /// Another state.
-    pub enabled: Option<bool>,
-    /// Pairs to be added or replaced.
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// What an operator says of a service as a whole.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings {
-    /// Share of healthy instances at or below which all are shown as healthy; mostly 0 to 1, Nacos takes any number.
-    pub threshold: f32,
-    /// Free text pairs.
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// Which instances a reader asks for; disabled ones are never among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// Healthy or not.
-    Enabled,
-    /// Healthy only, as far as protection allows.
-    Healthy,
-}
-
-/// A service as a subscriber sees it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Snapshot {
-    /// Ordered by address.
-    pub hosts: Vec<Instance>,
-    /// Strictly grows with every change of the service; near the wall clock in ms.
-    pub revision_ms: u64,
-    /// The share of healthy instances is at or below the threshold: all are shown as healthy.
-    pub protected: bool,
-    /// What kind of instances these are.
-    pub lifetime: Lifetime,
-}
-
-/// Figures of one service in a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The service.
-    pub key: ServiceKey,
-    /// Different Nacos clusters of its instances.
-    pub clusters: usize,
-    /// All instances, disabled ones too.
-    pub instances: usize,
-    /// Instances that are healthy.
-    pub healthy: usize,
-}
-
-/// Whether a beat found its instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beaten {
-    /// It did.
-    Known,
-    /// It did not: the sender must register.
-    Unknown,
-}
-
 #[derive(Debug)]
 struct Slot {
-    instances: Vec<Instance>,
+    instances: Vec<RegisteredInstance>,
     /// Later registrations of the same address win.
     order: u64,
 }
 
 #[derive(Debug)]
 struct Laid {
-    overlay: Overlay,
+    overlay: InstanceOverlay,
     orphan_since: Option<Mono>,
 }
 
 #[derive(Debug)]
 struct Service {
-    lifetime: Lifetime,
-    slots: BTreeMap<Publisher, Slot>,
+    lifetime: InstanceLifetime,
+    slots: BTreeMap<InstancePublisher, Slot>,
     overlays: HashMap<InstanceId, Laid>,
     /// Absent until the service is declared: Nacos protects none that merely came into being by a registration, and one declared with a threshold
     /// of 0 when nothing in it is healthy.
-    settings: Option<Settings>,
+    settings: Option<NamingSettings>,
     revision_ms: u64,
     empty_since: Option<Mono>,
 }
@@ -180,7 +65,7 @@ struct Beat {
 pub struct NamingStore {
     services: BTreeMap<ServiceKey, Service>,
     by_connection: HashMap<Arc<str>, BTreeSet<ServiceKey>>,
-    beats: HashMap<(ServiceKey, Publisher), Beat>,
+    beats: HashMap<(ServiceKey, InstancePublisher), Beat>,
     subscribers: HashMap<ServiceKey, BTreeMap<Arc<str>, Arc<str>>>,
     subscribed_by: HashMap<Arc<str>, BTreeSet<ServiceKey>>,
     changed: BTreeSet<ServiceKey>,
@@ -196,26 +81,26 @@ impl NamingStore {
     pub fn register(
         &mut self,
         key: &ServiceKey,
-        publisher: Publisher,
-        instances: Vec<Instance>,
-        now: Now,
-    ) -> Result<(), Illegal> {
+        publisher: InstancePublisher,
+        instances: Vec<RegisteredInstance>,
+        now: NamingNow,
+    ) -> Result<(), IllegalName> {
         check_service(key)?;
-        instances.iter().try_for_each(Instance::check)?;
+        instances.iter().try_for_each(RegisteredInstance::check)?;
         let lifetime = publisher.lifetime();
         if let Some(service) = self.services.get(key).filter(|service| service.lifetime != lifetime) {
             let (is, offered) = (service.lifetime.name(), lifetime.name());
-            return Err(Illegal::OtherLifetime { service: grouped(key), is, offered });
+            return Err(IllegalName::OtherLifetime { service: grouped(key), is, offered });
         }
         match &publisher {
-            Publisher::Connection(connection) => {
+            InstancePublisher::Connection(connection) => {
                 self.by_connection.entry(connection.clone()).or_default().insert(key.clone());
             }
-            Publisher::Beats(..) => {
+            InstancePublisher::Beats(..) => {
                 let beat = Beat::of(instances.first(), now.mono);
                 self.beats.insert((key.clone(), publisher.clone()), beat);
             }
-            Publisher::Durable(..) => {}
+            InstancePublisher::Durable(..) => {}
         }
         self.registrations += 1;
         let slot = Slot { instances, order: self.registrations };
@@ -226,8 +111,8 @@ impl NamingStore {
     }
 
     /// Empties the publisher's slot; a slot that does not exist is no error.
-    pub fn withdraw(&mut self, key: &ServiceKey, publisher: &Publisher, now: Now) {
-        if let Publisher::Connection(connection) = publisher
+    pub fn withdraw(&mut self, key: &ServiceKey, publisher: &InstancePublisher, now: NamingNow) {
+        if let InstancePublisher::Connection(connection) = publisher
             && let Some(keys) = self.by_connection.get_mut(connection)
         {
             keys.remove(key);
@@ -240,8 +125,8 @@ impl NamingStore {
     }
 
     /// Ends a connection: all it registered and subscribed to goes.
-    pub fn disconnect(&mut self, connection: &Arc<str>, now: Now) {
-        let publisher = Publisher::Connection(connection.clone());
+    pub fn disconnect(&mut self, connection: &Arc<str>, now: NamingNow) {
+        let publisher = InstancePublisher::Connection(connection.clone());
         for key in self.by_connection.remove(connection).unwrap_or_default() {
             self.withdraw(&key, &publisher, now);
         }
@@ -251,25 +136,31 @@ impl NamingStore {
     }
 
     /// Hears a beat of an ephemeral instance that was registered by HTTP.
-    pub fn beat(&mut self, key: &ServiceKey, ip: &str, port: u16, now: Now) -> Beaten {
-        let publisher = Publisher::Beats(ip.into(), port);
-        let Some(beat) = self.beats.get_mut(&(key.clone(), publisher.clone())) else { return Beaten::Unknown };
+    pub fn beat(&mut self, key: &ServiceKey, ip: &str, port: u16, now: NamingNow) -> BeatOutcome {
+        let publisher = InstancePublisher::Beats(ip.into(), port);
+        let Some(beat) = self.beats.get_mut(&(key.clone(), publisher.clone())) else { return BeatOutcome::Unknown };
         beat.last = now.mono;
         if self.set_health(key, &publisher, true) {
             self.touch(key, now);
         }
-        Beaten::Known
+        BeatOutcome::Known
     }
 
     /// Lays an operator's change over an instance, replacing the change before it. The instance need not be there: the
     /// change is remembered for [`EMPTY_KEPT_FOR`].
     ///
     /// # Errors
-    /// [`Illegal::NoService`] when the service is not known; or what Nacos refuses of the values.
-    pub fn overlay(&mut self, key: &ServiceKey, id: &InstanceId, overlay: Overlay, now: Now) -> Result<(), Illegal> {
-        let Overlay { weight, enabled, metadata } = overlay.clone();
-        Instance { id: id.clone(), weight, healthy: true, enabled, metadata }.check()?;
-        let service = self.services.get_mut(key).ok_or_else(|| Illegal::NoService(key.clone()))?;
+    /// [`IllegalName::NoService`] when the service is not known; or what Nacos refuses of the values.
+    pub fn overlay(
+        &mut self,
+        key: &ServiceKey,
+        id: &InstanceId,
+        overlay: InstanceOverlay,
+        now: NamingNow,
+    ) -> Result<(), IllegalName> {
+        let InstanceOverlay { weight, enabled, metadata } = overlay.clone();
+        RegisteredInstance { id: id.clone(), weight, healthy: true, enabled, metadata }.check()?;
+        let service = self.services.get_mut(key).ok_or_else(|| IllegalName::NoService(key.clone()))?;
         service.overlays.insert(id.clone(), Laid { overlay, orphan_since: None });
         self.touch(key, now);
         Ok(())
@@ -279,19 +170,25 @@ impl NamingStore {
     ///
     /// # Errors
     /// What Nacos refuses of the values.
-    pub fn patch(&mut self, key: &ServiceKey, id: &InstanceId, patch: Patch, now: Now) -> Result<Beaten, Illegal> {
-        let Some(found) = self.find(key, id) else { return Ok(Beaten::Unknown) };
+    pub fn patch(
+        &mut self,
+        key: &ServiceKey,
+        id: &InstanceId,
+        patch: InstancePatch,
+        now: NamingNow,
+    ) -> Result<BeatOutcome, IllegalName> {
+        let Some(found) = self.find(key, id) else { return Ok(BeatOutcome::Unknown) };
         let laid = self.services.get(key).and_then(|service| service.overlays.get(&found.id));
         let mut metadata = laid.map(|laid| laid.overlay.metadata.clone()).unwrap_or_default();
         metadata.extend(patch.metadata);
         let (weight, enabled) = (patch.weight.unwrap_or(found.weight), patch.enabled.unwrap_or(found.enabled));
-        self.overlay(key, &found.id, Overlay { weight, enabled, metadata }, now)?;
-        Ok(Beaten::Known)
+        self.overlay(key, &found.id, InstanceOverlay { weight, enabled, metadata }, now)?;
+        Ok(BeatOutcome::Known)
     }
 
     /// The instance of this address: that of the named Nacos cluster, else one of another. As in Nacos, which finds it by its address alone.
     #[must_use]
-    pub fn find(&self, key: &ServiceKey, id: &InstanceId) -> Option<Instance> {
+    pub fn find(&self, key: &ServiceKey, id: &InstanceId) -> Option<RegisteredInstance> {
         let all = self.services.get(key)?.instances();
         let named = all.get(id).cloned();
         named.or_else(|| all.into_values().find(|instance| (&instance.id.ip, instance.id.port) == (&id.ip, id.port)))
@@ -304,13 +201,13 @@ impl NamingStore {
     pub fn create(
         &mut self,
         key: &ServiceKey,
-        lifetime: Lifetime,
-        settings: Settings,
-        now: Now,
-    ) -> Result<(), Illegal> {
+        lifetime: InstanceLifetime,
+        settings: NamingSettings,
+        now: NamingNow,
+    ) -> Result<(), IllegalName> {
         check_service(key)?;
         if self.services.contains_key(key) {
-            return Err(Illegal::ServiceExists(key.clone()));
+            return Err(IllegalName::ServiceExists(key.clone()));
         }
         let service = Service { settings: Some(settings), ..Service::new(lifetime) };
         self.services.insert(key.clone(), service);
@@ -322,8 +219,8 @@ impl NamingStore {
     ///
     /// # Errors
     /// It does not exist.
-    pub fn change(&mut self, key: &ServiceKey, settings: Settings, now: Now) -> Result<(), Illegal> {
-        let service = self.services.get_mut(key).ok_or_else(|| Illegal::NoSuchService(key.clone()))?;
+    pub fn change(&mut self, key: &ServiceKey, settings: NamingSettings, now: NamingNow) -> Result<(), IllegalName> {
+        let service = self.services.get_mut(key).ok_or_else(|| IllegalName::NoSuchService(key.clone()))?;
         service.settings = Some(settings);
         self.touch(key, now);
         Ok(())
@@ -333,10 +230,10 @@ impl NamingStore {
     ///
     /// # Errors
     /// It does not exist, or has some.
-    pub fn remove(&mut self, key: &ServiceKey) -> Result<(), Illegal> {
-        let service = self.services.get(key).ok_or_else(|| Illegal::NoSuchService(key.clone()))?;
+    pub fn remove(&mut self, key: &ServiceKey) -> Result<(), IllegalName> {
+        let service = self.services.get(key).ok_or_else(|| IllegalName::NoSuchService(key.clone()))?;
         if !service.slots.is_empty() {
-            return Err(Illegal::ServiceNotEmpty(key.clone()));
+            return Err(IllegalName::ServiceNotEmpty(key.clone()));
         }
         self.services.remove(key);
         self.changed.insert(key.clone());
@@ -345,20 +242,20 @@ impl NamingStore {
 
     /// What was said of a service, the defaults where nothing was; `None` when it is not known.
     #[must_use]
-    pub fn settings(&self, key: &ServiceKey) -> Option<Settings> {
+    pub fn settings(&self, key: &ServiceKey) -> Option<NamingSettings> {
         self.services.get(key).map(|service| service.settings.clone().unwrap_or_default())
     }
 
     /// Sets the health of a persistent instance; the answer says whether it exists.
-    pub fn judge(&mut self, key: &ServiceKey, ip: &str, port: u16, healthy: bool, now: Now) -> Beaten {
-        let publisher = Publisher::Durable(ip.into(), port);
+    pub fn judge(&mut self, key: &ServiceKey, ip: &str, port: u16, healthy: bool, now: NamingNow) -> BeatOutcome {
+        let publisher = InstancePublisher::Durable(ip.into(), port);
         if !self.services.get(key).is_some_and(|service| service.slots.contains_key(&publisher)) {
-            return Beaten::Unknown;
+            return BeatOutcome::Unknown;
         }
         if self.set_health(key, &publisher, healthy) {
             self.touch(key, now);
         }
-        Beaten::Known
+        BeatOutcome::Known
     }
 
     /// Subscribes a connection, in place of its subscription before; the service need not exist and is not created.
@@ -384,22 +281,34 @@ impl NamingStore {
 
     /// A service as a subscriber sees it. `clusters` is a comma-separated list, empty for all.
     #[must_use]
-    pub fn query(&self, key: &ServiceKey, clusters: &str, selection: Selection, now: Now) -> Snapshot {
+    pub fn query(
+        &self,
+        key: &ServiceKey,
+        clusters: &str,
+        selection: InstanceSelection,
+        now: NamingNow,
+    ) -> NamingSnapshot {
         let Some(service) = self.services.get(key) else {
             // One less than now: the first change in this very millisecond must already look newer.
             let revision_ms = now.wall.0.saturating_sub(1);
-            return Snapshot { hosts: Vec::new(), revision_ms, protected: false, lifetime: Lifetime::Ephemeral };
+            return NamingSnapshot {
+                hosts: Vec::new(),
+                revision_ms,
+                protected: false,
+                lifetime: InstanceLifetime::Ephemeral,
+            };
         };
         let wanted: BTreeSet<&str> = clusters.split(',').filter(|cluster| !cluster.is_empty()).collect();
-        let asked = |host: &Instance| wanted.is_empty() || wanted.contains(&*host.id.nacos_cluster);
-        let all: Vec<Instance> = service.instances().into_values().filter(|host| host.enabled && asked(host)).collect();
+        let asked = |host: &RegisteredInstance| wanted.is_empty() || wanted.contains(&*host.id.nacos_cluster);
+        let all: Vec<RegisteredInstance> =
+            service.instances().into_values().filter(|host| host.enabled && asked(host)).collect();
         let (hosts, protected) = protect(all, selection, service.settings.as_ref().map(|settings| settings.threshold));
-        Snapshot { hosts, revision_ms: service.revision_ms, protected, lifetime: service.lifetime }
+        NamingSnapshot { hosts, revision_ms: service.revision_ms, protected, lifetime: service.lifetime }
     }
 
     /// Every instance with its true health, disabled ones too, by address; `None` when the service is not known.
     #[must_use]
-    pub fn instances(&self, key: &ServiceKey) -> Option<(Lifetime, Vec<Instance>)> {
+    pub fn instances(&self, key: &ServiceKey) -> Option<(InstanceLifetime, Vec<RegisteredInstance>)> {
         self.services.get(key).map(|service| (service.lifetime, service.instances().into_values().collect()))
     }
 
@@ -425,11 +334,11 @@ impl NamingStore {
 
     /// Figures of a service; `None` when it is not known.
     #[must_use]
-    pub fn figures(&self, key: &ServiceKey) -> Option<Listed> {
+    pub fn figures(&self, key: &ServiceKey) -> Option<ListedServices> {
         let hosts = self.services.get(key)?.instances();
         let clusters: BTreeSet<&str> = hosts.keys().map(|id| &*id.nacos_cluster).collect();
         let healthy = hosts.values().filter(|host| host.healthy).count();
-        Some(Listed { key: key.clone(), clusters: clusters.len(), instances: hosts.len(), healthy })
+        Some(ListedServices { key: key.clone(), clusters: clusters.len(), instances: hosts.len(), healthy })
     }
 
     /// Whether anybody publishes in the service.
@@ -461,9 +370,9 @@ impl NamingStore {
     }
 
     /// Lets time pass: silent instances get unhealthy and then go, empty services and orphaned changes are forgotten.
-    pub fn expire(&mut self, now: Now) {
+    pub fn expire(&mut self, now: NamingNow) {
         let silent = |beat: &Beat, after: Millis| now.mono.since(beat.last) >= after;
-        let of = |beats: &HashMap<(ServiceKey, Publisher), Beat>, late: &dyn Fn(&Beat) -> bool| -> Vec<_> {
+        let of = |beats: &HashMap<(ServiceKey, InstancePublisher), Beat>, late: &dyn Fn(&Beat) -> bool| -> Vec<_> {
             beats.iter().filter(|(_, beat)| late(beat)).map(|(slot, _)| slot.clone()).collect()
         };
         for (key, publisher) in of(&self.beats, &|beat| silent(beat, beat.removed_after)) {
@@ -491,7 +400,7 @@ impl NamingStore {
     }
 
     /// Sets the health of a slot's instances; true when that changed anything.
-    fn set_health(&mut self, key: &ServiceKey, publisher: &Publisher, healthy: bool) -> bool {
+    fn set_health(&mut self, key: &ServiceKey, publisher: &InstancePublisher, healthy: bool) -> bool {
         let slot = self.services.get_mut(key).and_then(|service| service.slots.get_mut(publisher));
         let Some(slot) = slot else { return false };
         let mut changed = false;
@@ -502,7 +411,7 @@ impl NamingStore {
         changed
     }
 
-    fn touch(&mut self, key: &ServiceKey, now: Now) {
+    fn touch(&mut self, key: &ServiceKey, now: NamingNow) {
         if let Some(service) = self.services.get_mut(key) {
             service.revision_ms = now.wall.0.max(service.revision_ms + 1);
             service.empty_since = service.slots.is_empty().then_some(now.mono);
@@ -512,7 +421,7 @@ impl NamingStore {
 }
 
 impl Service {
-    fn new(lifetime: Lifetime) -> Self {
+    fn new(lifetime: InstanceLifetime) -> Self {
         Self {
             lifetime,
             slots: BTreeMap::new(),
@@ -524,14 +433,14 @@ impl Service {
     }
 
     /// The slots' instances, one per address and cluster, with operators' changes laid over them.
-    fn instances(&self) -> BTreeMap<InstanceId, Instance> {
+    fn instances(&self) -> BTreeMap<InstanceId, RegisteredInstance> {
         let mut slots: Vec<&Slot> = self.slots.values().collect();
         slots.sort_by_key(|slot| slot.order);
         let registered = slots.into_iter().flat_map(|slot| &slot.instances);
         registered.map(|instance| (instance.id.clone(), self.shown(instance))).collect()
     }
 
-    fn shown(&self, instance: &Instance) -> Instance {
+    fn shown(&self, instance: &RegisteredInstance) -> RegisteredInstance {
         let mut shown = instance.clone();
         if let Some(Laid { overlay, .. }) = self.overlays.get(&instance.id) {
             shown.weight = overlay.weight;
@@ -556,7 +465,7 @@ impl Service {
 }
 
 impl Beat {
-    fn of(instance: Option<&Instance>, now: Mono) -> Self {
+    fn of(instance: Option<&RegisteredInstance>, now: Mono) -> Self {
         let own = |key: &str, default: Millis| {
             let said = instance.and_then(|instance| instance.metadata.get(key));
             said.and_then(|ms| ms.parse().ok()).map_or(default, Millis)
@@ -570,15 +479,19 @@ impl Beat {
 }
 
 /// Nacos's protection: with too few healthy instances, all are shown, and as healthy.
-fn protect(all: Vec<Instance>, selection: Selection, threshold: Option<f32>) -> (Vec<Instance>, bool) {
+fn protect(
+    all: Vec<RegisteredInstance>,
+    selection: InstanceSelection,
+    threshold: Option<f32>,
+) -> (Vec<RegisteredInstance>, bool) {
     let healthy = all.iter().filter(|host| host.healthy).count();
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^24, and Nacos computes in float as well")]
     let protected =
         !all.is_empty() && threshold.is_some_and(|threshold| healthy as f32 / all.len() as f32 <= threshold);
     let hosts = match (protected, selection) {
-        (true, _) => all.into_iter().map(|host| Instance { healthy: true, ..host }).collect(),
-        (false, Selection::Enabled) => all,
-        (false, Selection::Healthy) => all.into_iter().filter(|host| host.healthy).collect(),
+        (true, _) => all.into_iter().map(|host| RegisteredInstance { healthy: true, ..host }).collect(),
+        (false, InstanceSelection::Enabled) => all,
+        (false, InstanceSelection::Healthy) => all.into_iter().filter(|host| host.healthy).collect(),
     };
     (hosts, protected)
 }

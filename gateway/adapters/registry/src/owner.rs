@@ -8,16 +8,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::time::{Mono, WallMs};
-use nacos_protocol::server::{ConnectionId, PushBody, PushKey, Sessions, Watching};
+use nacos_protocol::server::{ClientSessions, ConnectionId, FuzzyWatching, PushBody, PushKey};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::configs::PublishError;
-use super::fuzzy::{Name, wire_key};
+use super::fuzzy::{WatchedName, wire_key};
 use super::keeping::{Change, Keeping, Order, Reply};
-use super::naming::{Now, Selection};
-use super::store::Store;
+use super::naming::{InstanceSelection, NamingNow};
+use super::store::RegistryStore;
 use super::wire;
 use federation_storage::ANSWERS_WITHIN;
 
@@ -28,7 +28,7 @@ const QUESTIONS: usize = 256;
 const TICK: Duration = Duration::from_millis(500);
 
 type Answer = Box<dyn FnOnce() + Send>;
-type Question = Box<dyn FnOnce(&mut Store, Now) -> Answer + Send>;
+type Question = Box<dyn FnOnce(&mut RegistryStore, NamingNow) -> Answer + Send>;
 
 /// What is asked of the owner.
 enum Asked {
@@ -41,7 +41,7 @@ enum Asked {
 /// The registry has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the registry has stopped")]
-pub struct Stopped;
+pub struct RegistryStopped;
 
 /// Asks the owner of the store. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -53,31 +53,35 @@ impl Handle {
     /// Runs `question` on the store, between those of others; it must be quick, and must not change config items.
     ///
     /// # Errors
-    /// [`Stopped`] when there is no owner any more.
+    /// [`RegistryStopped`] when there is no owner any more.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut Store, Now) -> T + Send + 'static,
-    ) -> Result<T, Stopped> {
+        question: impl FnOnce(&mut RegistryStore, NamingNow) -> T + Send + 'static,
+    ) -> Result<T, RegistryStopped> {
         let (tell, told) = oneshot::channel();
         let question: Question = Box::new(move |store, now| {
             let answer = question(store, now);
             // An asker that has gone away needs no answer.
             Box::new(move || drop(tell.send(answer)))
         });
-        self.questions.send(Asked::Question(question)).await.map_err(|_| Stopped)?;
-        told.await.map_err(|_| Stopped)
+        self.questions.send(Asked::Question(question)).await.map_err(|_| RegistryStopped)?;
+        told.await.map_err(|_| RegistryStopped)
     }
 
     /// Publishes or removes a config item. When the answer is given, the change is on disk and whoever must hear of it has it queued.
     ///
     /// # Errors
-    /// [`Stopped`] when there is no owner any more. Within: why the change was not made; only where the disk did not answer in time may
+    /// [`RegistryStopped`] when there is no owner any more. Within: why the change was not made; only where the disk did not answer in time may
     /// it have been.
-    pub(super) async fn change(&self, key: ConfigKey, order: Order) -> Result<Result<(), PublishError>, Stopped> {
+    pub(super) async fn change(
+        &self,
+        key: ConfigKey,
+        order: Order,
+    ) -> Result<Result<(), PublishError>, RegistryStopped> {
         let (reply, told) = oneshot::channel();
-        self.questions.send(Asked::Change(Change { key, order, reply })).await.map_err(|_| Stopped)?;
+        self.questions.send(Asked::Change(Change { key, order, reply })).await.map_err(|_| RegistryStopped)?;
         match tokio::time::timeout(ANSWERS_WITHIN, told).await {
-            Ok(told) => told.map_err(|_| Stopped),
+            Ok(told) => told.map_err(|_| RegistryStopped),
             Err(_) => Ok(Err(PublishError::Unanswered)),
         }
     }
@@ -86,8 +90,8 @@ impl Handle {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Owner {
-    store: Store,
-    sessions: Sessions,
+    store: RegistryStore,
+    sessions: ClientSessions,
     questions: mpsc::Receiver<Asked>,
     push_delay: Duration,
     keeping: Keeping,
@@ -98,7 +102,12 @@ pub(super) struct Owner {
 
 impl Owner {
     /// An owner of `store`, and the way to ask it.
-    pub(super) fn new(store: Store, sessions: Sessions, push_delay: Duration, keeping: Keeping) -> (Self, Handle) {
+    pub(super) fn new(
+        store: RegistryStore,
+        sessions: ClientSessions,
+        push_delay: Duration,
+        keeping: Keeping,
+    ) -> (Self, Handle) {
         let (asked, questions) = mpsc::channel(QUESTIONS);
         let owner = Self { store, sessions, questions, push_delay, keeping, started: Instant::now(), push_at: None };
         (owner, Handle { questions: asked })
@@ -172,7 +181,7 @@ impl Owner {
         let mut bodies = BTreeMap::new();
         for key in self.store.naming.take_changed() {
             let exists = self.store.naming.is_published(&key);
-            self.push_existence(Watching::Services, (&key).into(), exists);
+            self.push_existence(FuzzyWatching::Services, (&key).into(), exists);
             for (connection, clusters) in self.store.naming.subscribers(&key) {
                 let (push, body) = service_body(&self.store, &mut bodies, &key, clusters, now);
                 self.sessions.push(&connection.clone().into(), push, body);
@@ -189,7 +198,7 @@ impl Owner {
     fn push_configs(&mut self) {
         for key in self.store.configs.take_changed() {
             let exists = self.store.configs.look(&key).is_ok_and(|item| item.is_some());
-            self.push_existence(Watching::Configs, (&key).into(), exists);
+            self.push_existence(FuzzyWatching::Configs, (&key).into(), exists);
             for (connection, namespace) in self.store.configs.listeners(&key) {
                 let (push, body) = wire::config_push(&key, namespace);
                 self.sessions.push(&connection.clone().into(), push, body);
@@ -203,30 +212,30 @@ impl Owner {
         }
     }
 
-    fn push_existence(&mut self, watching: Watching, name: Name<'_>, exists: bool) {
+    fn push_existence(&mut self, watching: FuzzyWatching, name: WatchedName<'_>, exists: bool) {
         for connection in self.store.fuzzy.note(watching, name, exists) {
             let (push, body) = wire::fuzzy_push(watching, wire_key(watching, name), exists);
             self.sessions.push(&ConnectionId::from(connection), push, body);
         }
     }
 
-    fn now(&self) -> Now {
+    fn now(&self) -> NamingNow {
         let mono = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        Now { mono: Mono(mono), wall: WallMs(u64::try_from(wall).unwrap_or(u64::MAX)) }
+        NamingNow { mono: Mono(mono), wall: WallMs(u64::try_from(wall).unwrap_or(u64::MAX)) }
     }
 }
 
 /// A service's push for subscribers of these clusters: encoded once for all of them.
 fn service_body(
-    store: &Store,
+    store: &RegistryStore,
     bodies: &mut BTreeMap<(ServiceKey, Arc<str>), (PushKey, PushBody)>,
     key: &ServiceKey,
     clusters: &Arc<str>,
-    now: Now,
+    now: NamingNow,
 ) -> (PushKey, PushBody) {
     let encode = || {
-        let snapshot = store.naming.query(key, clusters, Selection::Enabled, now);
+        let snapshot = store.naming.query(key, clusters, InstanceSelection::Enabled, now);
         wire::service_push(key, wire::encode_service(key, clusters, snapshot))
     };
     bodies.entry((key.clone(), clusters.clone())).or_insert_with(encode).clone()

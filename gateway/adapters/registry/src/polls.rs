@@ -17,7 +17,7 @@ pub const MOST_ITEMS_EACH: usize = 3_000;
 
 /// An item as a client knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownItem {
     /// The item.
     pub key: ConfigKey,
     /// The namespace as the client wrote it.
@@ -33,25 +33,25 @@ pub struct TooMany;
 
 /// All waiting polls; `W` is who waits.
 #[derive(Debug)]
-pub struct Polls<W> {
-    waiting: BTreeMap<u64, (W, Vec<Known>)>,
+pub struct LongPolls<W> {
+    waiting: BTreeMap<u64, (W, Vec<KnownItem>)>,
     by_item: BTreeMap<ConfigKey, BTreeSet<u64>>,
     items: usize,
     next: u64,
 }
 
-impl<W> Default for Polls<W> {
+impl<W> Default for LongPolls<W> {
     fn default() -> Self {
         Self { waiting: BTreeMap::new(), by_item: BTreeMap::new(), items: 0, next: 0 }
     }
 }
 
-impl<W> Polls<W> {
+impl<W> LongPolls<W> {
     /// Lets `who` wait until one of `known` changes.
     ///
     /// # Errors
     /// [`TooMany`], and nobody waits.
-    pub fn wait(&mut self, who: W, known: Vec<Known>) -> Result<(), TooMany> {
+    pub fn wait(&mut self, who: W, known: Vec<KnownItem>) -> Result<(), TooMany> {
         if self.waiting.len() >= MOST_POLLS || self.items + known.len() > MOST_ITEMS {
             return Err(TooMany);
         }
@@ -66,12 +66,12 @@ impl<W> Polls<W> {
     }
 
     /// The item has this MD5 now, empty if it is gone: ends the polls that know it otherwise, and tells what each of them has to be told.
-    pub fn changed(&mut self, key: &ConfigKey, md5: &str) -> Vec<(W, Vec<Known>)> {
+    pub fn changed(&mut self, key: &ConfigKey, md5: &str) -> Vec<(W, Vec<KnownItem>)> {
         let numbers: Vec<u64> = self.by_item.get(key).into_iter().flatten().copied().collect();
-        let differs = |item: &&Known| item.key == *key && item.md5 != md5;
+        let differs = |item: &&KnownItem| item.key == *key && item.md5 != md5;
         let mut told = Vec::new();
         for number in numbers {
-            let changed: Vec<Known> = self.waiting[&number].1.iter().filter(differs).cloned().collect();
+            let changed: Vec<KnownItem> = self.waiting[&number].1.iter().filter(differs).cloned().collect();
             if !changed.is_empty() {
                 told.extend(self.take(number).map(|who| (who, changed)));
             }
@@ -102,7 +102,7 @@ impl<W> Polls<W> {
     fn take(&mut self, number: u64) -> Option<W> {
         let (who, known) = self.waiting.remove(&number)?;
         self.items -= known.len();
-        for Known { key, .. } in known {
+        for KnownItem { key, .. } in known {
             if let Some(numbers) = self.by_item.get_mut(&key) {
                 numbers.remove(&number);
                 if numbers.is_empty() {
@@ -118,17 +118,17 @@ impl<W> Polls<W> {
 mod tests {
     use super::*;
 
-    fn known(data_id: &str, md5: &str) -> Known {
-        Known { key: ConfigKey::new("public", "g", data_id), tenant: String::new(), md5: md5.into() }
+    fn known(data_id: &str, md5: &str) -> KnownItem {
+        KnownItem { key: ConfigKey::new("public", "g", data_id), tenant: String::new(), md5: md5.into() }
     }
 
-    fn told(told: Vec<(&'static str, Vec<Known>)>) -> Vec<(&'static str, String)> {
+    fn told(told: Vec<(&'static str, Vec<KnownItem>)>) -> Vec<(&'static str, String)> {
         told.into_iter().map(|(who, known)| (who, known[0].key.data_id().to_owned())).collect()
     }
 
     #[test]
     fn a_poll_ends_with_the_first_item_that_differs_and_is_forgotten_whole() {
-        let mut polls = Polls::default();
+        let mut polls = LongPolls::default();
         polls.wait("one", vec![known("a", "1"), known("b", "1")]).unwrap();
         polls.wait("two", vec![known("b", "2")]).unwrap();
         let key = |data_id| known(data_id, "").key;
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn polls_and_their_items_are_bounded_and_make_room_when_they_go() {
-        let mut polls = Polls::default();
+        let mut polls = LongPolls::default();
         for number in 0..MOST_POLLS {
             polls.wait(number, vec![known("a", "")]).unwrap();
         }

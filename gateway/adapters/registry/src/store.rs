@@ -7,13 +7,13 @@ use federation_core::id::{ConfigKey, ServiceKey};
 use tokio::sync::oneshot;
 
 use super::configs::{ConfigStore, DEFAULT_NAMESPACE};
-use super::fuzzy::{FuzzyWatches, Name};
-use super::naming::{NamingStore, Now};
-use super::polls::{Known, Polls};
+use super::fuzzy::{FuzzyWatches, WatchedName};
+use super::naming::{NamingNow, NamingStore};
+use super::polls::{KnownItem, LongPolls};
 
 /// A namespace as it was created.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Namespace {
+pub struct StoredNamespace {
     /// Shown name.
     pub name: String,
     /// Description.
@@ -22,7 +22,7 @@ pub struct Namespace {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Store {
+pub struct RegistryStore {
     /// Services and instances.
     pub naming: NamingStore,
     /// Config items.
@@ -30,27 +30,27 @@ pub struct Store {
     /// Watches on what exists.
     pub fuzzy: FuzzyWatches,
     /// Who waits over HTTP for a config item to change.
-    pub polls: Polls<oneshot::Sender<Vec<Known>>>,
+    pub polls: LongPolls<oneshot::Sender<Vec<KnownItem>>>,
     /// By id. As in Nacos, services and config items may be in namespaces that nobody created.
-    pub namespaces: BTreeMap<String, Namespace>,
+    pub namespaces: BTreeMap<String, StoredNamespace>,
     connections: HashSet<Arc<str>>,
 }
 
-impl Default for Store {
+impl Default for RegistryStore {
     fn default() -> Self {
-        let public = Namespace { name: DEFAULT_NAMESPACE.into(), description: "Default Namespace".into() };
+        let public = StoredNamespace { name: DEFAULT_NAMESPACE.into(), description: "Default Namespace".into() };
         Self {
             naming: NamingStore::default(),
             configs: ConfigStore::default(),
             fuzzy: FuzzyWatches::default(),
-            polls: Polls::default(),
+            polls: LongPolls::default(),
             namespaces: BTreeMap::from([(DEFAULT_NAMESPACE.into(), public)]),
             connections: HashSet::new(),
         }
     }
 }
 
-impl Store {
+impl RegistryStore {
     /// A client is there.
     pub fn connect(&mut self, connection: Arc<str>) {
         self.connections.insert(connection);
@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// A client is gone, with all that it owned.
-    pub fn disconnect(&mut self, connection: &Arc<str>, now: Now) {
+    pub fn disconnect(&mut self, connection: &Arc<str>, now: NamingNow) {
         self.connections.remove(connection);
         self.naming.disconnect(connection, now);
         self.configs.disconnect(connection);
@@ -77,13 +77,13 @@ impl Store {
     }
 }
 
-impl<'a> From<&'a ServiceKey> for Name<'a> {
+impl<'a> From<&'a ServiceKey> for WatchedName<'a> {
     fn from(key: &'a ServiceKey) -> Self {
         Self { namespace: key.namespace(), group: key.group(), name: key.service() }
     }
 }
 
-impl<'a> From<&'a ConfigKey> for Name<'a> {
+impl<'a> From<&'a ConfigKey> for WatchedName<'a> {
     fn from(key: &'a ConfigKey) -> Self {
         Self { namespace: key.namespace(), group: key.group(), name: key.data_id() }
     }

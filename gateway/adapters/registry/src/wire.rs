@@ -6,16 +6,16 @@ use nacos_protocol::message::config::{
     FuzzyConfig, addition,
 };
 use nacos_protocol::message::naming::{
-    FuzzyService, Instance as WireInstance, NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchSyncRequest,
+    FuzzyService, NacosInstance as WireInstance, NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchSyncRequest,
     NotifySubscriberRequest, ServiceInfo, changed_type, sync_type,
 };
-use nacos_protocol::server::{ConfigName, PushBody, PushKey, ServiceName, Watching};
+use nacos_protocol::server::{ConfigName, FuzzyWatching, PushBody, PushKey, ServiceName};
 
-use super::check::{Illegal, grouped};
+use super::check::{IllegalName, grouped};
 use super::configs::{ConfigItem, ConfigLabels, known_kind};
-use super::fuzzy::Difference;
-use super::instance::Instance;
-use super::naming::{Lifetime, Snapshot};
+use super::fuzzy::WatchDifference;
+use super::instance::RegisteredInstance;
+use super::naming::{InstanceLifetime, NamingSnapshot};
 
 /// Nacos cluster of an instance that names none.
 pub(super) const DEFAULT_CLUSTER: &str = "DEFAULT";
@@ -24,17 +24,17 @@ pub(super) const DEFAULT_CLUSTER: &str = "DEFAULT";
 const CACHE_MS: i64 = 10_000;
 
 /// Keys in one batch of a fuzzy watch's state, as Nacos has it.
-fn batch_size(watching: Watching) -> usize {
+fn batch_size(watching: FuzzyWatching) -> usize {
     match watching {
-        Watching::Services => 10,
-        Watching::Configs => 20,
+        FuzzyWatching::Services => 10,
+        FuzzyWatching::Configs => 20,
     }
 }
 
 /// Reads a registration.
-pub(super) fn decode_instance(wire: WireInstance) -> Result<Instance, Illegal> {
-    let port = u16::try_from(wire.port).map_err(|_| Illegal::Port)?;
-    Ok(Instance {
+pub(super) fn decode_instance(wire: WireInstance) -> Result<RegisteredInstance, IllegalName> {
+    let port = u16::try_from(wire.port).map_err(|_| IllegalName::Port)?;
+    Ok(RegisteredInstance {
         id: InstanceId::new(&wire.ip, port, cluster_or_default(&wire.cluster_name)),
         weight: known_weight(wire.weight),
         healthy: wire.healthy,
@@ -54,7 +54,11 @@ pub(super) fn known_weight(said: f64) -> f64 {
 }
 
 /// Writes an instance as clients read it.
-pub(super) fn encode_instance(key: &ServiceKey, lifetime: Lifetime, instance: Instance) -> WireInstance {
+pub(super) fn encode_instance(
+    key: &ServiceKey,
+    lifetime: InstanceLifetime,
+    instance: RegisteredInstance,
+) -> WireInstance {
     let InstanceId { ip, port, nacos_cluster } = &instance.id;
     let grouped = grouped(key);
     WireInstance {
@@ -64,7 +68,7 @@ pub(super) fn encode_instance(key: &ServiceKey, lifetime: Lifetime, instance: In
         weight: instance.weight,
         healthy: instance.healthy,
         enabled: instance.enabled,
-        ephemeral: lifetime == Lifetime::Ephemeral,
+        ephemeral: lifetime == InstanceLifetime::Ephemeral,
         cluster_name: nacos_cluster.to_string(),
         service_name: grouped,
         metadata: instance.metadata,
@@ -72,8 +76,8 @@ pub(super) fn encode_instance(key: &ServiceKey, lifetime: Lifetime, instance: In
 }
 
 /// Writes a service as a subscriber reads it; `clusters` is what it asked for.
-pub(super) fn encode_service(key: &ServiceKey, clusters: &str, snapshot: Snapshot) -> ServiceInfo {
-    let Snapshot { hosts, revision_ms, protected, lifetime } = snapshot;
+pub(super) fn encode_service(key: &ServiceKey, clusters: &str, snapshot: NamingSnapshot) -> ServiceInfo {
+    let NamingSnapshot { hosts, revision_ms, protected, lifetime } = snapshot;
     ServiceInfo {
         name: key.service().to_owned(),
         group_name: key.group().to_owned(),
@@ -116,15 +120,15 @@ pub(super) fn config_push(key: &ConfigKey, namespace: &str) -> (PushKey, PushBod
 }
 
 /// The push that a watched thing began or ceased to exist.
-pub(super) fn fuzzy_push(watching: Watching, key: String, exists: bool) -> (PushKey, PushBody) {
+pub(super) fn fuzzy_push(watching: FuzzyWatching, key: String, exists: bool) -> (PushKey, PushBody) {
     let body = match watching {
-        Watching::Services => PushBody::of(&NamingFuzzyWatchChangeNotifyRequest {
+        FuzzyWatching::Services => PushBody::of(&NamingFuzzyWatchChangeNotifyRequest {
             service_key: key.clone(),
             changed_type: if exists { changed_type::ADDED } else { changed_type::DELETED }.to_owned(),
             sync_type: sync_type::CHANGED.to_owned(),
             ..NamingFuzzyWatchChangeNotifyRequest::default()
         }),
-        Watching::Configs => PushBody::of(&ConfigFuzzyWatchChangeNotifyRequest {
+        FuzzyWatching::Configs => PushBody::of(&ConfigFuzzyWatchChangeNotifyRequest {
             group_key: key.clone(),
             change_type: if exists { "CONFIG_CHANGED" } else { "DELETE_CONFIG" }.to_owned(),
             ..ConfigFuzzyWatchChangeNotifyRequest::default()
@@ -135,9 +139,9 @@ pub(super) fn fuzzy_push(watching: Watching, key: String, exists: bool) -> (Push
 
 /// The pushes that answer a fuzzy watch: batches of what the client does not know, and for a new watch the end of them.
 pub(super) fn fuzzy_state(
-    watching: Watching,
+    watching: FuzzyWatching,
     pattern: &str,
-    difference: &Difference,
+    difference: &WatchDifference,
     initializing: bool,
 ) -> Vec<(PushKey, PushBody)> {
     let appeared = difference.appeared.iter().map(|key| (key, true));
@@ -157,7 +161,7 @@ pub(super) fn fuzzy_state(
 }
 
 fn encode_batch(
-    watching: Watching,
+    watching: FuzzyWatching,
     pattern: &str,
     kind: &str,
     keys: &[(&String, bool)],
@@ -167,7 +171,7 @@ fn encode_batch(
         (i32::try_from(number).unwrap_or(i32::MAX), i32::try_from(total).unwrap_or(i32::MAX));
     let keys = keys.iter().map(|(key, exists)| ((*key).clone(), *exists));
     match watching {
-        Watching::Services => {
+        FuzzyWatching::Services => {
             let context = |(service_key, exists)| FuzzyService {
                 service_key,
                 changed_type: if exists { changed_type::ADDED } else { changed_type::DELETED }.to_owned(),
@@ -181,7 +185,7 @@ fn encode_batch(
                 ..NamingFuzzyWatchSyncRequest::default()
             })
         }
-        Watching::Configs => {
+        FuzzyWatching::Configs => {
             let context = |(group_key, exists): (String, bool)| FuzzyConfig {
                 group_key,
                 changed_type: if exists { "ADD_CONFIG" } else { "DELETE_CONFIG" }.to_owned(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{
-    Distribute, Failover, LevelSize, LoadOrder, Policies, Policy, Ranking, Reach, Spread, StaleRule,
+    Distribute, Failover, LevelSize, LoadOrder, LoadSpread, NetworkReach, Policies, Policy, Ranking, StaleRule,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -124,11 +124,11 @@ impl<'a> From<&'a ServicePattern> for ShownPattern<'a> {
 impl<'a> From<&'a Policy> for ShownPolicy<'a> {
     fn from(policy: &'a Policy) -> Self {
         let (failover, distribute) = match &policy.spread {
-            Spread::Failover(rules) => (rules.as_slice(), &[][..]),
-            Spread::Distribute(rules) => (&[][..], rules.as_slice()),
+            LoadSpread::Failover(rules) => (rules.as_slice(), &[][..]),
+            LoadSpread::Distribute(rules) => (&[][..], rules.as_slice()),
         };
         let locality_weights = policy.locality_weights.iter();
-        let reach = |it: &'a Reach| ShownReach {
+        let reach = |it: &'a NetworkReach| ShownReach {
             from: (&*it.from).into(),
             to: it.to.iter().map(|to| Cow::Borrowed(&**to)).collect(),
         };

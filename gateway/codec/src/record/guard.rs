@@ -1,11 +1,11 @@
 //! What is said of holds of the guard, as bytes (rule R12). A value that no gateway writes is refused whole: it is unreadable.
 
 use federation_core::guard::{GuardEntry, GuardWord};
-use federation_core::intents::Counter;
+use federation_core::intents::OrderCounter;
 use federation_core::time::WallMs;
 use federation_proto::federation::log::v1 as proto;
 
-use crate::interner::Interner;
+use crate::interner::TextInterner;
 
 pub(super) fn guard_to_proto(entry: &GuardEntry) -> proto::GuardEntry {
     let word = match entry.word {
@@ -27,7 +27,7 @@ pub(super) fn guard_to_proto(entry: &GuardEntry) -> proto::GuardEntry {
     }
 }
 
-pub(super) fn guard_from_proto(entry: &proto::GuardEntry, interner: &mut Interner) -> Option<GuardEntry> {
+pub(super) fn guard_from_proto(entry: &proto::GuardEntry, interner: &mut TextInterner) -> Option<GuardEntry> {
     let word = match entry.word() {
         proto::GuardWord::Unspecified => return None,
         proto::GuardWord::Held => GuardWord::Held,
@@ -36,7 +36,7 @@ pub(super) fn guard_from_proto(entry: &proto::GuardEntry, interner: &mut Interne
         proto::GuardWord::Over => GuardWord::Over,
     };
     Some(GuardEntry {
-        counter: Counter::new(entry.counter)?,
+        counter: OrderCounter::new(entry.counter)?,
         word,
         since: WallMs(entry.since_ms),
         kept: entry.kept,
@@ -52,7 +52,7 @@ pub(super) fn guard_from_proto(entry: &proto::GuardEntry, interner: &mut Interne
 mod tests {
     use federation_core::guard::GuardTarget;
     use federation_core::log::control::{ControlKey, ControlValue};
-    use federation_core::log::record::{Epoch, Header, SCHEMA};
+    use federation_core::log::record::{Epoch, RecordHeader, SCHEMA};
     use serde::Deserialize;
 
     use super::*;
@@ -80,7 +80,7 @@ mod tests {
         fn entry(&self) -> GuardEntry {
             let words = [GuardWord::Held, GuardWord::Keep, GuardWord::Release, GuardWord::Over];
             GuardEntry {
-                counter: Counter::new(self.counter).unwrap(),
+                counter: OrderCounter::new(self.counter).unwrap(),
                 word: words.into_iter().find(|word| word.as_str() == self.word).unwrap(),
                 since: WallMs(self.since_ms),
                 kept: self.kept,
@@ -101,11 +101,11 @@ mod tests {
     fn words_about_holds_are_as_another_implementation_encodes_them() {
         let vectors: Vec<GuardVector> =
             serde_json::from_str(include_str!("../../../../proto/vectors/guard.json")).unwrap();
-        let header = Header { schema: SCHEMA, epoch: Epoch { term: 3, nonce: 7 }, seq: 42, observed: WallMs(5) };
+        let header = RecordHeader { schema: SCHEMA, epoch: Epoch { term: 3, nonce: 7 }, seq: 42, observed: WallMs(5) };
         for vector in &vectors {
             let (value, bytes) = (unhex(&vector.value_hex), encode_header(&header));
             let raw = RawRecord { offset: 0, key: vector.key.as_bytes(), value: Some(&value), header: Some(&bytes) };
-            let record = decode_control(&raw, &mut Interner::default());
+            let record = decode_control(&raw, &mut TextInterner::default());
             let target = GuardTarget::new(vector.cluster.parse().unwrap(), vector.namespace.as_str().into());
             assert_eq!(record.key, ControlKey::Guard(target), "{}", vector.key);
             if !vector.valid {

@@ -1,11 +1,11 @@
 //! Intents as bytes (rule R24). A value that no gateway writes is refused whole: it is unreadable.
 
-use federation_core::intents::{Counter, DrainIntent, Ramp};
+use federation_core::intents::{DrainIntent, DrainRamp, OrderCounter};
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::{Millis, WallMs};
 use federation_proto::federation::log::v1 as proto;
 
-use crate::interner::Interner;
+use crate::interner::TextInterner;
 
 pub(super) fn drain_to_proto(intent: &DrainIntent) -> proto::DrainIntent {
     proto::DrainIntent {
@@ -20,13 +20,13 @@ pub(super) fn drain_to_proto(intent: &DrainIntent) -> proto::DrainIntent {
     }
 }
 
-pub(super) fn drain_from_proto(record: &proto::DrainIntent, interner: &mut Interner) -> Option<DrainIntent> {
+pub(super) fn drain_from_proto(record: &proto::DrainIntent, interner: &mut TextInterner) -> Option<DrainIntent> {
     let ramp = match &record.ramp {
         Some(ramp) => Some(ramp_from_proto(ramp)?),
         None => None,
     };
     Some(DrainIntent {
-        counter: Counter::new(record.counter)?,
+        counter: OrderCounter::new(record.counter)?,
         percent: percent(record.percent)?,
         guard: if record.force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
         who: interner.text(&record.who),
@@ -37,7 +37,7 @@ pub(super) fn drain_from_proto(record: &proto::DrainIntent, interner: &mut Inter
     })
 }
 
-fn ramp_to_proto(ramp: &Ramp) -> proto::DrainRamp {
+fn ramp_to_proto(ramp: &DrainRamp) -> proto::DrainRamp {
     proto::DrainRamp {
         from: ramp.from().get().into(),
         to: ramp.to().get().into(),
@@ -46,8 +46,8 @@ fn ramp_to_proto(ramp: &Ramp) -> proto::DrainRamp {
     }
 }
 
-fn ramp_from_proto(ramp: &proto::DrainRamp) -> Option<Ramp> {
-    Ramp::new(percent(ramp.from)?, percent(ramp.to)?, WallMs(ramp.started_ms), Millis(ramp.over_ms))
+fn ramp_from_proto(ramp: &proto::DrainRamp) -> Option<DrainRamp> {
+    DrainRamp::new(percent(ramp.from)?, percent(ramp.to)?, WallMs(ramp.started_ms), Millis(ramp.over_ms))
 }
 
 fn percent(percent: u32) -> Option<Percent> {

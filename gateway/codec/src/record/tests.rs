@@ -1,7 +1,7 @@
 //! Vectors that another implementation wrote, round trips, and arbitrary bytes.
 
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
-use federation_core::intents::{Counter, DrainIntent, DrainTarget, Ramp};
+use federation_core::intents::{DrainIntent, DrainRamp, DrainTarget, OrderCounter};
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};
 use proptest::collection::{btree_map, vec};
@@ -93,7 +93,7 @@ fn headers_are_as_another_implementation_packs_them() {
     let vectors: Vec<HeaderVector> =
         serde_json::from_str(include_str!("../../../../proto/vectors/headers.json")).unwrap();
     for vector in &vectors {
-        let header = Header {
+        let header = RecordHeader {
             schema: vector.schema,
             epoch: Epoch { term: vector.term, nonce: vector.nonce },
             seq: vector.seq,
@@ -143,10 +143,10 @@ impl IntentVector {
         let percent = |percent| Percent::new(percent).unwrap();
         let ramp = self.ramp.as_ref().map(|ramp| {
             let (started, over) = (WallMs(ramp.started_ms), Millis(ramp.over_ms));
-            Ramp::new(percent(ramp.from), percent(ramp.to), started, over).unwrap()
+            DrainRamp::new(percent(ramp.from), percent(ramp.to), started, over).unwrap()
         });
         DrainIntent {
-            counter: Counter::new(self.counter).unwrap(),
+            counter: OrderCounter::new(self.counter).unwrap(),
             percent: percent(self.percent),
             guard: if self.force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
             who: Arc::clone(&self.who),
@@ -165,7 +165,7 @@ fn drains_are_as_another_implementation_encodes_them() {
     for vector in &vectors {
         let (value, header_bytes) = (unhex(&vector.value_hex), encode_header(&header()));
         let raw = RawRecord { offset: 0, key: vector.key.as_bytes(), value: Some(&value), header: Some(&header_bytes) };
-        let record = decode_control(&raw, &mut Interner::default());
+        let record = decode_control(&raw, &mut TextInterner::default());
         assert_eq!(record.key, ControlKey::Drain(vector.target()));
         if !vector.valid {
             assert_eq!(record.value, Some(ControlValue::Unreadable), "{}", vector.value_hex);
@@ -179,8 +179,8 @@ fn drains_are_as_another_implementation_encodes_them() {
     assert!(vectors.iter().filter(|vector| vector.valid).count() >= 5);
 }
 
-fn header() -> Header {
-    Header { schema: SCHEMA, epoch: Epoch { term: 3, nonce: 7 }, seq: 42, observed: WallMs(1_795_000_000_000) }
+fn header() -> RecordHeader {
+    RecordHeader { schema: SCHEMA, epoch: Epoch { term: 3, nonce: 7 }, seq: 42, observed: WallMs(1_795_000_000_000) }
 }
 
 fn instance_key() -> DataKey {
@@ -190,13 +190,13 @@ fn instance_key() -> DataKey {
 fn read_back(encoded: &EncodedRecord) -> Record {
     let raw =
         RawRecord { offset: 5, key: &encoded.key, value: encoded.value.as_deref(), header: Some(&encoded.header) };
-    decode_record(&raw, &mut Interner::default())
+    decode_record(&raw, &mut TextInterner::default())
 }
 
 fn read_control_back(encoded: &EncodedRecord) -> ControlRecord {
     let raw =
         RawRecord { offset: 5, key: &encoded.key, value: encoded.value.as_deref(), header: Some(&encoded.header) };
-    decode_control(&raw, &mut Interner::default())
+    decode_control(&raw, &mut TextInterner::default())
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_value_is_unreadable_without_a_readable_header_and_keeps_its_digest() {
     let value = proto::InstanceRecord { weight: 1.0, health: 1, ..Default::default() }.encode_to_vec();
     let with = |schema, term| {
         let epoch = Epoch { term, nonce: 1 };
-        encode_header(&Header { schema, epoch, ..header() })
+        encode_header(&RecordHeader { schema, epoch, ..header() })
     };
     let cases = [
         ("this schema", Some(with(SCHEMA, 1).to_vec()), true),
@@ -220,9 +220,9 @@ fn a_value_is_unreadable_without_a_readable_header_and_keeps_its_digest() {
     for (name, header, readable) in cases {
         let raw =
             RawRecord { offset: 0, key: key.as_bytes(), value: Some(value.as_slice()), header: header.as_deref() };
-        let record = decode_record(&raw, &mut Interner::default());
-        assert_eq!(matches!(record.body, Body::Instance(_)), readable, "{name}");
-        assert_eq!(record.body == Body::Unreadable, !readable, "{name}");
+        let record = decode_record(&raw, &mut TextInterner::default());
+        assert_eq!(matches!(record.body, RecordBody::Instance(_)), readable, "{name}");
+        assert_eq!(record.body == RecordBody::Unreadable, !readable, "{name}");
         assert_eq!(record.digest, digest(key.as_bytes(), &value), "{name}");
     }
 }
@@ -231,7 +231,7 @@ fn a_value_is_unreadable_without_a_readable_header_and_keeps_its_digest() {
 fn a_tombstone_stays_one_whatever_its_header() {
     let key = instance_key().encode();
     let raw = RawRecord { offset: 0, key: key.as_bytes(), value: None, header: None };
-    assert_eq!(decode_record(&raw, &mut Interner::default()).body, Body::Tombstone);
+    assert_eq!(decode_record(&raw, &mut TextInterner::default()).body, RecordBody::Tombstone);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn values_that_no_gateway_writes_are_unreadable() {
     for (name, key, value) in cases {
         let header = encode_header(&header());
         let raw = RawRecord { offset: 0, key: key.as_bytes(), value: Some(&value), header: Some(&header) };
-        assert_eq!(decode_record(&raw, &mut Interner::default()).body, Body::Unreadable, "{name}");
+        assert_eq!(decode_record(&raw, &mut TextInterner::default()).body, RecordBody::Unreadable, "{name}");
     }
 }
 
@@ -270,7 +270,7 @@ fn a_replica_with_an_absurd_term_is_unreadable() {
     let read = |replica: &proto::Replica| {
         let (value, header) = (replica.encode_to_vec(), encode_header(&header()));
         let raw = RawRecord { offset: 0, key: b"replica/0000002a", value: Some(&value), header: Some(&header) };
-        decode_control(&raw, &mut Interner::default()).value
+        decode_control(&raw, &mut TextInterner::default()).value
     };
     assert_eq!(read(&replica), Some(ControlValue::Unreadable));
     let sane = proto::Replica { epoch: Some(proto::Epoch { term: 1, nonce: 1 }), ..replica };
@@ -282,7 +282,7 @@ fn a_drain_that_no_gateway_writes_is_unreadable() {
     let read = |drain: proto::DrainIntent| {
         let (value, header) = (drain.encode_to_vec(), encode_header(&header()));
         let raw = RawRecord { offset: 0, key: b"intent/drain/a", value: Some(&value), header: Some(&header) };
-        let record = decode_control(&raw, &mut Interner::default());
+        let record = decode_control(&raw, &mut TextInterner::default());
         assert!(matches!(record.key, ControlKey::Drain(_)));
         matches!(record.value, Some(ControlValue::Drain(_)))
     };
@@ -391,10 +391,10 @@ fn percents() -> impl Strategy<Value = Percent> {
 
 fn drains() -> impl Strategy<Value = DrainIntent> {
     let ramp = (percents(), percents(), any::<u64>(), any::<u64>())
-        .prop_map(|(from, to, started, over)| Ramp::new(from, to, WallMs(started), Millis(over)));
+        .prop_map(|(from, to, started, over)| DrainRamp::new(from, to, WallMs(started), Millis(over)));
     ((1..1u64 << 63), percents(), any::<bool>(), [texts(), texts()], any::<u64>(), any::<u32>(), ramp).prop_map(
         |(counter, percent, force, [who, why], when, replica, ramp)| DrainIntent {
-            counter: Counter::new(counter).unwrap(),
+            counter: OrderCounter::new(counter).unwrap(),
             percent,
             guard: if force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
             who,
@@ -406,7 +406,7 @@ fn drains() -> impl Strategy<Value = DrainIntent> {
     )
 }
 
-fn replicas() -> impl Strategy<Value = Replica> {
+fn replicas() -> impl Strategy<Value = ReplicaRecord> {
     let state = prop_oneof![
         Just(ReplicaState::Standby),
         Just(ReplicaState::Leader),
@@ -416,7 +416,7 @@ fn replicas() -> impl Strategy<Value = Replica> {
     let numbers = (0..TERM_LIMIT, any::<u32>(), any::<u64>(), any::<bool>(), any::<Option<u64>>(), any::<u64>());
     (state, numbers, descriptors(), texts(), texts(), vec(texts(), 0..4)).prop_map(
         |(state, (term, nonce, beat, warm, nacos_age, unpublished), descriptor, name, advertised, complaints)| {
-            Replica {
+            ReplicaRecord {
                 state,
                 epoch: Epoch { term, nonce },
                 beat,
@@ -433,8 +433,8 @@ fn replicas() -> impl Strategy<Value = Replica> {
     )
 }
 
-fn outgoing(key: DataKey, body: Body) -> Outgoing {
-    Outgoing { topic: TopicKind::Instances, partition: 1, key, body, header: header() }
+fn outgoing(key: DataKey, body: RecordBody) -> OutgoingRecord {
+    OutgoingRecord { topic: TopicKind::Instances, partition: 1, key, body, header: header() }
 }
 
 proptest! {
@@ -442,11 +442,11 @@ proptest! {
     fn an_instance_comes_back_equal(instance in instances(), parts in [texts(), texts(), texts(), texts(), texts()], port: u16) {
         let service = ServiceKey::new(&parts[0], &parts[1], &parts[2]);
         let key = DataKey::Instance(service, InstanceId::new(&parts[3], port, &parts[4]));
-        let encoded = encode_outgoing(&outgoing(key.clone(), Body::Instance(Arc::new(instance.clone()))));
+        let encoded = encode_outgoing(&outgoing(key.clone(), RecordBody::Instance(Arc::new(instance.clone()))));
         let record = read_back(&encoded);
         prop_assert_eq!(&record.key, &RecordKey::Data(key));
         prop_assert_eq!(record.header, Some(header()));
-        prop_assert_eq!(record.body, Body::Instance(Arc::new(instance)));
+        prop_assert_eq!(record.body, RecordBody::Instance(Arc::new(instance)));
         prop_assert_eq!(record.digest, digest(&encoded.key, encoded.value.as_deref().unwrap()));
         prop_assert_eq!(encoded.send, Some(SendId(header().seq)));
     }
@@ -454,9 +454,9 @@ proptest! {
     #[test]
     fn a_config_item_comes_back_equal(item in config_items(), parts in [texts(), texts(), texts()]) {
         let key = DataKey::Config(ConfigKey::new(&parts[0], &parts[1], &parts[2]));
-        let record = read_back(&encode_outgoing(&outgoing(key.clone(), Body::Config(Arc::new(item.clone())))));
+        let record = read_back(&encode_outgoing(&outgoing(key.clone(), RecordBody::Config(Arc::new(item.clone())))));
         prop_assert_eq!(record.key, RecordKey::Data(key));
-        prop_assert_eq!(record.body, Body::Config(Arc::new(item)));
+        prop_assert_eq!(record.body, RecordBody::Config(Arc::new(item)));
     }
 
     #[test]
@@ -465,7 +465,7 @@ proptest! {
         let encoded = encode_checkpoint(TopicKind::Configs, 2, &OutgoingCheckpoint { checkpoint, header: header() });
         let record = read_back(&encoded);
         prop_assert_eq!(record.key, RecordKey::Checkpoint);
-        prop_assert_eq!(record.body, Body::Checkpoint(checkpoint));
+        prop_assert_eq!(record.body, RecordBody::Checkpoint(checkpoint));
     }
 
     #[test]
@@ -514,9 +514,9 @@ proptest! {
     ) {
         let header = if good_header { encode_header(&header()).to_vec() } else { noise };
         let raw = RawRecord { offset: 1, key: &key, value: value.as_deref(), header: Some(&header) };
-        let record = decode_record(&raw, &mut Interner::default());
-        prop_assert_eq!(record.body == Body::Tombstone, value.is_none());
-        let control = decode_control(&raw, &mut Interner::default());
+        let record = decode_record(&raw, &mut TextInterner::default());
+        prop_assert_eq!(record.body == RecordBody::Tombstone, value.is_none());
+        let control = decode_control(&raw, &mut TextInterner::default());
         prop_assert_eq!(control.value.is_none(), value.is_none());
     }
 }

@@ -75,7 +75,7 @@ fn says_nothing(logged: &LoggedDrain) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::{Counter, DrainIntent};
+    use crate::intents::{DrainIntent, OrderCounter};
     use crate::log::intents::DrainRecord;
     use crate::routing::DrainGuard;
     use crate::service::Revision;
@@ -87,7 +87,7 @@ mod tests {
         let mut log = IntentLog::default();
         if let Some((counter, percent)) = order {
             let intent = DrainIntent {
-                counter: Counter::new(counter).unwrap(),
+                counter: OrderCounter::new(counter).unwrap(),
                 percent: Percent::new(percent).unwrap(),
                 guard: DrainGuard::default(),
                 who: "ann".into(),

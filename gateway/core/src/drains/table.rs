@@ -32,14 +32,14 @@ pub struct DrainInForce {
 }
 
 impl DrainInForce {
-    fn rank(&self) -> (crate::intents::Counter, &ClusterId) {
+    fn rank(&self) -> (crate::intents::OrderCounter, &ClusterId) {
         (self.intent.counter, &self.taken_in)
     }
 }
 
 /// An order as it was written, to be recognised in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct TakenOrder {
     /// What is drained.
     pub target: DrainTarget,
     /// The order.
@@ -50,7 +50,7 @@ pub struct Taken {
 
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum OrderSettled {
     /// It is in force.
     InForce,
     /// Another order for the same target is, given at the same time or later.
@@ -116,13 +116,13 @@ impl IntentTable {
     /// What became of an order; `None` while it has not been read in the log. Of two orders that one cluster took at once
     /// the later in its log counts: which that is, is told when the order was read.
     #[must_use]
-    pub fn settled(&self, taken: &Taken) -> Option<Settled> {
+    pub fn settled(&self, taken: &TakenOrder) -> Option<OrderSettled> {
         let known = self.get(&taken.target)?;
         let (ours, theirs) = ((taken.intent.counter, &taken.cluster), known.rank());
         if theirs > ours {
-            Some(Settled::Overruled { by: known.taken_in.clone() })
+            Some(OrderSettled::Overruled { by: known.taken_in.clone() })
         } else {
-            (theirs == ours && known.intent.is_same_order(&taken.intent)).then_some(Settled::InForce)
+            (theirs == ours && known.intent.is_same_order(&taken.intent)).then_some(OrderSettled::InForce)
         }
     }
 
@@ -148,7 +148,7 @@ impl IntentTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::Counter;
+    use crate::intents::OrderCounter;
     use crate::routing::DrainGuard;
 
     fn cluster(name: &str) -> ClusterId {
@@ -157,7 +157,7 @@ mod tests {
 
     fn logged(counter: u64, percent: u8) -> LoggedDrain {
         let intent = DrainIntent {
-            counter: Counter::new(counter).unwrap(),
+            counter: OrderCounter::new(counter).unwrap(),
             percent: Percent::new(percent).unwrap(),
             guard: DrainGuard::default(),
             who: "ann".into(),
@@ -213,15 +213,15 @@ mod tests {
 
     #[test]
     fn an_order_is_settled_when_it_or_a_higher_one_is_in_force() {
-        let taken = |counter, percent| Taken {
+        let taken = |counter, percent| TakenOrder {
             target: "x".parse().unwrap(),
             intent: logged(counter, percent).intent.unwrap(),
             cluster: cluster("b"),
         };
         let table = table(&[("b", "x", logged(4, 30))]);
-        assert_eq!(table.settled(&taken(4, 30)), Some(Settled::InForce));
+        assert_eq!(table.settled(&taken(4, 30)), Some(OrderSettled::InForce));
         assert_eq!(table.settled(&taken(4, 31)), None, "another order of the same cluster came first");
         assert_eq!(table.settled(&taken(5, 30)), None);
-        assert_eq!(table.settled(&taken(3, 30)), Some(Settled::Overruled { by: cluster("b") }));
+        assert_eq!(table.settled(&taken(3, 30)), Some(OrderSettled::Overruled { by: cluster("b") }));
     }
 }

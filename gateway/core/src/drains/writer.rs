@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::intents::{Counter, DrainIntent, DrainTarget};
+use crate::intents::{DrainIntent, DrainTarget, OrderCounter};
 use crate::log::intents::IntentLog;
 use crate::routing::Percent;
 use crate::time::{Millis, Mono, Now, WallMs};
@@ -56,7 +56,7 @@ pub(crate) struct Part<'a> {
     /// Whether another process will not write any more.
     pub(crate) is_gone: &'a dyn Fn(u32) -> bool,
     /// Whether the own cluster's order of this counter is in force.
-    pub(crate) is_in_force: &'a dyn Fn(&DrainTarget, Counter) -> bool,
+    pub(crate) is_in_force: &'a dyn Fn(&DrainTarget, OrderCounter) -> bool,
 }
 
 /// Orders, ramps and repairs of the own cluster's intents.
@@ -69,7 +69,7 @@ pub(crate) struct IntentWriter {
 
 impl IntentWriter {
     /// The highest counter of a target that this process has written or read in the own topic.
-    pub(crate) fn counter(&self, target: &DrainTarget) -> Option<Counter> {
+    pub(crate) fn counter(&self, target: &DrainTarget) -> Option<OrderCounter> {
         let known = self.known.get(target).map(|known| known.intent.counter);
         known.max(self.under_way.get(target).map(|under_way| under_way.intent.counter))
     }
@@ -176,7 +176,7 @@ fn next_step(now: Mono, target: &DrainTarget, known: &Known, part: &Part<'_>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::Ramp;
+    use crate::intents::DrainRamp;
     use crate::log::intents::DrainRecord;
     use crate::routing::DrainGuard;
 
@@ -192,14 +192,14 @@ mod tests {
 
     fn order(counter: u64, now: u8, ramp: Option<(u8, u8, u64)>) -> DrainIntent {
         DrainIntent {
-            counter: Counter::new(counter).unwrap(),
+            counter: OrderCounter::new(counter).unwrap(),
             percent: percent(now),
             guard: DrainGuard::default(),
             who: "ann".into(),
             why: "".into(),
             when: WallMs(0),
             replica: NONCE,
-            ramp: ramp.and_then(|(from, to, over)| Ramp::new(percent(from), percent(to), WallMs(0), Millis(over))),
+            ramp: ramp.and_then(|(from, to, over)| DrainRamp::new(percent(from), percent(to), WallMs(0), Millis(over))),
         }
     }
 

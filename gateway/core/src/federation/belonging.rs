@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use crate::federation::Federation;
 use crate::input::{Effect, OrderId};
-use crate::lease::{Role, STANDBY_BEAT, Wish};
+use crate::lease::{ReplicaRole, STANDBY_BEAT, Wish};
 use crate::log::belonging::{AdoptRefused, Adopted, Contradiction};
-use crate::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
+use crate::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use crate::log::record::Epoch;
 use crate::time::{Millis, Mono, Now};
 
@@ -94,14 +94,14 @@ impl Belonging {
     }
 
     /// A claim says what the cluster is if it is above all others, that of this process too: of two that begin at once one gives way.
-    fn note_claim(&mut self, replica: &Replica, own_claim: Option<Epoch>) {
+    fn note_claim(&mut self, replica: &ReplicaRecord, own_claim: Option<Epoch>) {
         let highest = self.claimed.as_ref().map(|(epoch, _)| *epoch).max(own_claim);
         if replica.state == ReplicaState::Leader && highest.is_none_or(|highest| replica.epoch >= highest) {
             self.claimed = Some((replica.epoch, replica.descriptor.clone()));
         }
     }
 
-    fn note_other(&mut self, now: Mono, nonce: u32, replica: &Replica) {
+    fn note_other(&mut self, now: Mono, nonce: u32, replica: &ReplicaRecord) {
         if replica.state == ReplicaState::Stopped {
             self.others.remove(&nonce);
             return;
@@ -152,7 +152,7 @@ impl Federation {
     }
 
     /// A record of a process of the own cluster was read.
-    pub(super) fn heard_replica(&mut self, now: Mono, nonce: u32, replica: Option<&Replica>) {
+    pub(super) fn heard_replica(&mut self, now: Mono, nonce: u32, replica: Option<&ReplicaRecord>) {
         if nonce == self.settings.identity.nonce {
             return;
         }
@@ -160,7 +160,7 @@ impl Federation {
             self.belonging.others.remove(&nonce);
             return;
         };
-        let claims = matches!(self.lease.role(), Role::Leading | Role::Claiming { .. });
+        let claims = matches!(self.lease.role(), ReplicaRole::Leading | ReplicaRole::Claiming { .. });
         self.belonging.note_claim(replica, claims.then(|| self.lease.epoch()));
         self.belonging.note_other(now, nonce, replica);
         if self.belonging.described.is_none() {
@@ -215,7 +215,7 @@ impl Federation {
     }
 
     fn may_adopt(&self, now: Mono) -> Result<(), AdoptRefused> {
-        if self.lease.role() == Role::Stopped {
+        if self.lease.role() == ReplicaRole::Stopped {
             return Err(AdoptRefused::Stopping);
         }
         let own = self.origins.get(self.cluster());

@@ -5,12 +5,12 @@ use crate::federation::stated::Described;
 use crate::federation::{Counts, Federation, Origin};
 use crate::id::ClusterId;
 use crate::input::{Effect, LogInput, SendId};
-use crate::local::observation::{Doubt, Subject};
+use crate::local::observation::{ListDoubt, ObservedSubject};
 use crate::log::control::{ControlKey, ControlValue, Descriptor};
 use crate::log::key::{DataKey, RecordKey};
-use crate::log::partition::{Applied, Partition};
-use crate::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
-use crate::publish::{Failure, ReadBack};
+use crate::log::partition::{AppliedRecord, Partition};
+use crate::log::record::{ControlRecord, PartitionId, Record, RecordBody, TopicKind};
+use crate::publish::{DeliveryFailure, ReadBack};
 use crate::time::{Mono, Now};
 
 impl Federation {
@@ -27,8 +27,8 @@ impl Federation {
             LogInput::EndAnswer { partition, end, asked } => self.end_offset(now, &partition, end, asked, effects),
             LogInput::Restarted(partition) => self.restarted(now, &partition, Partition::restart),
             LogInput::ReadAnew(partition) => self.restarted(now, &partition, Partition::read_anew),
-            LogInput::SendFailed(id) => self.send_failed(now, id, Failure::Unsure, effects),
-            LogInput::SendRefused(id) => self.send_failed(now, id, Failure::Refused, effects),
+            LogInput::SendFailed(id) => self.send_failed(now, id, DeliveryFailure::Unsure, effects),
+            LogInput::SendRefused(id) => self.send_failed(now, id, DeliveryFailure::Refused, effects),
             LogInput::ProducerReplaced => {
                 let mut wishes = Vec::new();
                 self.lease.claim_anew(now.mono, &mut wishes);
@@ -51,7 +51,7 @@ impl Federation {
         }
     }
 
-    fn send_failed(&mut self, now: Now, id: SendId, failure: Failure, effects: &mut Vec<Effect>) {
+    fn send_failed(&mut self, now: Now, id: SendId, failure: DeliveryFailure, effects: &mut Vec<Effect>) {
         if let Some((topic, partition)) = self.publisher.failed(now.mono, id, failure) {
             effects.push(Effect::AskEnd(self.own_partition(topic, partition)));
         }
@@ -84,12 +84,12 @@ impl Federation {
         }
     }
 
-    fn note_applied(&mut self, now: Now, origin: &ClusterId, applied: Applied) {
+    fn note_applied(&mut self, now: Now, origin: &ClusterId, applied: AppliedRecord) {
         match applied {
-            Applied::Changed(key) => self.note_change(now, origin, &key),
-            Applied::Replaced(keys) => keys.iter().for_each(|key| self.note_change(now, origin, key)),
-            Applied::Undecodable(key) => self.recount(origin, &key),
-            Applied::Unchanged | Applied::Held | Applied::NotAFact => {}
+            AppliedRecord::Changed(key) => self.note_change(now, origin, &key),
+            AppliedRecord::Replaced(keys) => keys.iter().for_each(|key| self.note_change(now, origin, key)),
+            AppliedRecord::Undecodable(key) => self.recount(origin, &key),
+            AppliedRecord::Unchanged | AppliedRecord::Held | AppliedRecord::NotAFact => {}
         }
     }
 
@@ -120,11 +120,11 @@ impl Federation {
     fn read_back_fact(&mut self, now: Now, key: &DataKey, record: &Record, effects: &mut Vec<Effect>) {
         let ours = self.publisher.read_back(key, record.header, self.lease.epoch());
         match (key, &record.body) {
-            (DataKey::Instance(service, id), Body::Tombstone) => {
+            (DataKey::Instance(service, id), RecordBody::Tombstone) => {
                 self.local.forget_proof(service, id);
                 self.leader_let_go(now, key, service, id);
             }
-            (DataKey::Instance(service, id), Body::Instance(_)) => self.leader_has(now, service, id),
+            (DataKey::Instance(service, id), RecordBody::Instance(_)) => self.leader_has(now, service, id),
             _ => {}
         }
         if self.publisher.pending(key).is_some() || !self.own_partition_is_read(key) {
@@ -137,7 +137,7 @@ impl Federation {
                 // service that it has given up since.
                 let foreign = record.header.is_none_or(|header| header.epoch != self.lease.epoch());
                 if foreign || self.is_unknown(key) {
-                    self.compare(now, &Subject::of(key), Doubt::ThisInstance, effects);
+                    self.compare(now, &ObservedSubject::of(key), ListDoubt::ThisInstance, effects);
                 }
                 self.consider_overwritten(now, key.clone());
             }
@@ -235,11 +235,11 @@ impl Federation {
             partition.was_at_end(now.mono, newest);
             // The own log is driven to what the own Nacos says: it needs no proof by itself.
             let replaced = own && partition.is_shadowed();
-            (was_read, if replaced { Applied::Replaced(partition.replace()) } else { applied })
+            (was_read, if replaced { AppliedRecord::Replaced(partition.replace()) } else { applied })
         });
         let Some((was_read, applied)) = reached else { return };
-        let replaced = if let Applied::Replaced(keys) = &applied { keys.clone() } else { Vec::new() };
-        origin.counts.replaced += u64::from(matches!(applied, Applied::Replaced(_)));
+        let replaced = if let AppliedRecord::Replaced(keys) = &applied { keys.clone() } else { Vec::new() };
+        origin.counts.replaced += u64::from(matches!(applied, AppliedRecord::Replaced(_)));
         self.note_applied(now, &place.origin, applied);
         self.order_repair(now, place, effects);
         if own {
@@ -313,14 +313,14 @@ impl Federation {
 }
 
 impl Counts {
-    pub(super) fn note(&mut self, applied: &Applied) {
+    pub(super) fn note(&mut self, applied: &AppliedRecord) {
         match applied {
-            Applied::Changed(_) => self.changed += 1,
-            Applied::Replaced(_) => (self.changed, self.replaced) = (self.changed + 1, self.replaced + 1),
-            Applied::Unchanged => self.unchanged += 1,
-            Applied::Held => self.held += 1,
-            Applied::Undecodable(_) => self.undecodable += 1,
-            Applied::NotAFact => {}
+            AppliedRecord::Changed(_) => self.changed += 1,
+            AppliedRecord::Replaced(_) => (self.changed, self.replaced) = (self.changed + 1, self.replaced + 1),
+            AppliedRecord::Unchanged => self.unchanged += 1,
+            AppliedRecord::Held => self.held += 1,
+            AppliedRecord::Undecodable(_) => self.undecodable += 1,
+            AppliedRecord::NotAFact => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::freshness::Freshness;
 use crate::id::{ClusterId, InstanceId, ServiceKey};
 use crate::instance::Health;
 use crate::log::key::DataKey;
-use crate::routing::{Damped, Severity, Word};
+use crate::routing::{DampedWord, RoutingWord, WordSeverity};
 use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono, Now};
 
@@ -21,7 +21,7 @@ type Registration = (ClusterId, InstanceId);
 #[derive(Debug)]
 pub(super) struct HealthMemory {
     hold: Millis,
-    services: Map<ServiceKey, BTreeMap<Registration, Damped<Health>>>,
+    services: Map<ServiceKey, BTreeMap<Registration, DampedWord<Health>>>,
     /// Ends of holds, in their order since all holds are equally long. Those of holds that were broken are passed over.
     ends: VecDeque<(Mono, ServiceKey, Registration)>,
 }
@@ -54,8 +54,8 @@ impl HealthMemory {
                     self.ends.push_back((now + self.hold, service.clone(), of));
                 }
             }
-            None if raw.severity() == Severity::Good => self.forget(service, &of),
-            None => drop(self.services.entry(service.clone()).or_default().insert(of, Damped::new(raw))),
+            None if raw.severity() == WordSeverity::Good => self.forget(service, &of),
+            None => drop(self.services.entry(service.clone()).or_default().insert(of, DampedWord::new(raw))),
         }
     }
 
@@ -77,7 +77,7 @@ impl HealthMemory {
             let before = damped.effective();
             damped.forget(now);
             let after = damped.effective();
-            if damped.is_settled() && after.severity() == Severity::Good {
+            if damped.is_settled() && after.severity() == WordSeverity::Good {
                 self.forget(&service, &of);
             }
             if before != after {
@@ -95,7 +95,7 @@ impl HealthMemory {
     pub(super) fn effective(&self, service: &ServiceKey, origin: &ClusterId, id: &InstanceId, raw: Health) -> Health {
         // Most services have nothing to remember: ids are copied only for the others.
         let Some(instances) = self.services.get(service) else { return raw };
-        let remembered = instances.get(&(origin.clone(), id.clone())).map(Damped::effective);
+        let remembered = instances.get(&(origin.clone(), id.clone())).map(DampedWord::effective);
         remembered.filter(|word| word.severity() > raw.severity()).unwrap_or(raw)
     }
 }
@@ -110,7 +110,7 @@ impl Origin {
                 damped.effective()
             }
             None => {
-                self.damped = (raw == Freshness::Live).then(|| Damped::new(raw));
+                self.damped = (raw == Freshness::Live).then(|| DampedWord::new(raw));
                 raw
             }
         }

@@ -15,11 +15,11 @@ use crate::guard::{
 };
 use crate::id::{InstanceId, ServiceKey};
 use crate::input::Effect;
-use crate::intents::{Counter, DrainRefused, LONGEST_TEXT_BYTES};
-use crate::lease::Role;
+use crate::intents::{DrainRefused, LONGEST_TEXT_BYTES, OrderCounter};
+use crate::lease::ReplicaRole;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::DataKey;
-use crate::log::record::Header;
+use crate::log::record::RecordHeader;
 use crate::time::{Millis, Mono, Now, WallMs};
 
 /// What is to be said is looked at this often.
@@ -88,10 +88,10 @@ impl Federation {
     }
 
     /// 1 + the highest that is known of the target.
-    fn next_word(&self, target: &GuardTarget) -> Counter {
+    fn next_word(&self, target: &GuardTarget) -> OrderCounter {
         let known = self.guard.get(target).map(|found| found.entry.counter);
         let written = self.guard_desk.under_way.get(target).map(|under_way| under_way.entry.counter);
-        known.max(written).map_or(Counter::FIRST, Counter::next)
+        known.max(written).map_or(OrderCounter::FIRST, OrderCounter::next)
     }
 
     fn say(&mut self, now: Now, target: GuardTarget, entry: GuardEntry) -> Effect {
@@ -101,7 +101,7 @@ impl Federation {
     }
 
     fn guard_record(&mut self, now: Now, target: GuardTarget, entry: GuardEntry) -> Effect {
-        let header = Header { observed: entry.when, ..self.control_header(now) };
+        let header = RecordHeader { observed: entry.when, ..self.control_header(now) };
         Effect::Control { key: ControlKey::Guard(target), value: Some(ControlValue::Guard(entry)), header }
     }
 
@@ -158,7 +158,7 @@ impl Federation {
 
     /// The leader let go what this process, which does not lead, keeps back: its word is the log's.
     pub(super) fn leader_let_go(&mut self, now: Now, key: &DataKey, service: &ServiceKey, id: &InstanceId) {
-        if self.lease.role() != Role::Leading && self.local.was_let_go(now.mono, service, id) {
+        if self.lease.role() != ReplicaRole::Leading && self.local.was_let_go(now.mono, service, id) {
             self.note_own_change(now, key);
         }
     }
@@ -166,7 +166,7 @@ impl Federation {
     /// The leader wrote an instance that this process, which does not lead, keeps back as proven gone: it may have come back at a Nacos that
     /// this process does not hear. So it is asked for anew, and does not go before.
     pub(super) fn leader_has(&mut self, now: Now, service: &ServiceKey, id: &InstanceId) {
-        if self.lease.role() != Role::Leading {
+        if self.lease.role() != ReplicaRole::Leading {
             self.local.doubt_proof(now.mono, service, id);
         }
     }
@@ -178,7 +178,7 @@ impl Federation {
         }
         self.guard_desk.look_at = now.mono + LOOK_EVERY;
         self.say_again(now, effects);
-        if self.lease.role() != Role::Leading {
+        if self.lease.role() != ReplicaRole::Leading {
             self.guard_desk.kept.clear(); // From now on another leader's holds are the own cluster's.
         }
         let is_read = self.origins.get(self.cluster()).is_some_and(|own| own.intents.is_read());
@@ -230,7 +230,7 @@ impl Federation {
         let since = *self.guard_desk.kept.entry(Arc::clone(namespace)).or_insert(adopted.unwrap_or(began));
         let counts = (hold.kept as u64, hold.loss.lost as u64, hold.loss.of as u64);
         let entry = |word, who: &str| GuardEntry {
-            counter: Counter::FIRST,
+            counter: OrderCounter::FIRST,
             word,
             since,
             kept: counts.0,

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::drains::writer::{Part, Write};
-use crate::drains::{IntentTable, Taken};
+use crate::drains::{IntentTable, TakenOrder};
 use crate::federation::Federation;
 use crate::id::ClusterId;
-use crate::input::{Effect, Order};
-use crate::intents::{Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, LONGEST_TEXT_BYTES, Ramp};
-use crate::lease::Role;
+use crate::input::{Effect, OperatorOrder};
+use crate::intents::{DrainIntent, DrainOrder, DrainRamp, DrainRefused, DrainTarget, LONGEST_TEXT_BYTES, OrderCounter};
+use crate::lease::ReplicaRole;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::intents::DrainRecord;
-use crate::log::record::Header;
+use crate::log::record::RecordHeader;
 use crate::time::{Millis, Now};
 
 /// A member that was never heard is waited for this long before an order is taken without knowing its orders.
@@ -25,18 +25,18 @@ impl Federation {
         Arc::clone(&self.intents)
     }
 
-    pub(super) fn obey(&mut self, now: Now, order: Order, effects: &mut Vec<Effect>) {
+    pub(super) fn obey(&mut self, now: Now, order: OperatorOrder, effects: &mut Vec<Effect>) {
         match order {
-            Order::Exclude(clusters) => self.exclude(clusters),
-            Order::Adopt { id } => self.adopt(now, id, effects),
-            Order::Guard { id, order } => {
+            OperatorOrder::Exclude(clusters) => self.exclude(clusters),
+            OperatorOrder::Adopt { id } => self.adopt(now, id, effects),
+            OperatorOrder::Guard { id, order } => {
                 let outcome = self.order_guard(now, order).map(|(taken, record)| {
                     effects.push(record);
                     taken
                 });
                 effects.push(Effect::GuardAnswer { id, outcome });
             }
-            Order::Drain { id, order } => {
+            OperatorOrder::Drain { id, order } => {
                 let outcome = self.order_drain(now, order).map(|(taken, record)| {
                     effects.push(record);
                     taken
@@ -48,7 +48,7 @@ impl Federation {
 
     /// Takes an order. What becomes of it is told by [`IntentTable::settled`]; an order that is not read back within ten seconds is given
     /// up. Whether a service would be left with nothing is not asked here: planning sees to that.
-    fn order_drain(&mut self, now: Now, order: DrainOrder) -> Result<(Taken, Effect), DrainRefused> {
+    fn order_drain(&mut self, now: Now, order: DrainOrder) -> Result<(TakenOrder, Effect), DrainRefused> {
         for (field, text) in [("who", &order.who), ("why", &order.why)] {
             if text.len() > LONGEST_TEXT_BYTES {
                 return Err(DrainRefused::TooLong { field, bytes: text.len() });
@@ -58,7 +58,7 @@ impl Federation {
         let counter = self.next_counter(&order.target)?;
         let in_force = self.intents.get(&order.target).map(|drain| drain.intent.percent);
         let from = self.intent_writer.percent_under_way(&order.target).or(in_force).unwrap_or_default();
-        let ramp = Ramp::new(from, order.percent, now.wall, order.over);
+        let ramp = DrainRamp::new(from, order.percent, now.wall, order.over);
         let intent = DrainIntent {
             counter,
             percent: if ramp.is_some() { from } else { order.percent },
@@ -70,13 +70,13 @@ impl Federation {
             ramp,
         };
         let write = self.intent_writer.write(now, &order.target, intent.clone());
-        let taken = Taken { target: order.target, intent, cluster: self.cluster().clone() };
+        let taken = TakenOrder { target: order.target, intent, cluster: self.cluster().clone() };
         Ok((taken, self.intent_record(now, write)))
     }
 
     /// An order is taken if it can be counted and be written.
     pub(super) fn may_order(&self, now: Now) -> Result<(), DrainRefused> {
-        if self.lease.role() == Role::Stopped {
+        if self.lease.role() == ReplicaRole::Stopped {
             return Err(DrainRefused::Stopping);
         }
         let own = self.origins.get(self.cluster());
@@ -102,12 +102,12 @@ impl Federation {
 
     /// 1 + the highest that is known of the target. At the end of counting only an order of the same number in a cluster not
     /// below the holder's is one.
-    fn next_counter(&self, target: &DrainTarget) -> Result<Counter, DrainRefused> {
+    fn next_counter(&self, target: &DrainTarget) -> Result<OrderCounter, DrainRefused> {
         let logged = self.origins.iter().flat_map(|(id, origin)| {
             origin.intents.of(target).filter_map(move |logged| Some((logged.intent.as_ref()?.counter, id)))
         });
         let written = self.intent_writer.counter(target).map(|counter| (counter, self.cluster()));
-        let Some((highest, holder)) = logged.chain(written).max() else { return Ok(Counter::FIRST) };
+        let Some((highest, holder)) = logged.chain(written).max() else { return Ok(OrderCounter::FIRST) };
         let next = highest.next();
         if (next, self.cluster()) < (highest, holder) {
             return Err(DrainRefused::CountedOut { holder: holder.clone() });
@@ -119,7 +119,7 @@ impl Federation {
     pub(super) fn drive_intents(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let Some(own) = self.origins.get(&self.settings.identity.cluster) else { return };
         let (lease, table, cluster) = (&self.lease, &self.intents, &self.settings.identity.cluster);
-        let in_force = |target: &DrainTarget, counter: Counter| {
+        let in_force = |target: &DrainTarget, counter: OrderCounter| {
             table.get(target).is_some_and(|drain| (drain.intent.counter, &drain.taken_in) == (counter, cluster))
         };
         let part = Part {
@@ -151,7 +151,7 @@ impl Federation {
     }
 
     fn intent_record(&mut self, now: Now, write: Write) -> Effect {
-        let header = Header { observed: write.observed, ..self.control_header(now) };
+        let header = RecordHeader { observed: write.observed, ..self.control_header(now) };
         Effect::Control { key: ControlKey::Drain(write.target), value: Some(ControlValue::Drain(write.intent)), header }
     }
 
@@ -162,7 +162,7 @@ impl Federation {
         id: &ClusterId,
         target: &DrainTarget,
         value: Option<&ControlValue>,
-        header: Option<Header>,
+        header: Option<RecordHeader>,
     ) -> bool {
         let record = match (value, header) {
             (None, _) => DrainRecord::Tombstone,
@@ -182,7 +182,7 @@ impl Federation {
         self.origins.get_mut(id).is_some_and(|origin| origin.fold_drain(target, record, most))
     }
 
-    /// What one origin has changed: all are chosen from anew. They are few: [`crate::log::bounds::Bounds`] sees to that.
+    /// What one origin has changed: all are chosen from anew. They are few: [`crate::log::bounds::OriginBounds`] sees to that.
     pub(super) fn choose_intents(&mut self) {
         let revision = self.next_revision();
         let logged = self

@@ -2,18 +2,18 @@
 //!
 //! Input: records as they were decoded. Output: what they do to the origin, and what of them is set aside, by key, until the next record of
 //! that key is in bounds. Invariant: whatever one origin writes, in any number, memory and the work for one record stay within
-//! [`Bounds`], and nothing of any other origin changes.
+//! [`OriginBounds`], and nothing of any other origin changes.
 
 use std::collections::BTreeMap;
 
 use crate::federation::Origin;
 use crate::intents::DrainTarget;
-use crate::log::bounds::{Bounds, OutOfBounds, judge_control, judge_record, value_bytes};
+use crate::log::bounds::{OriginBounds, OutOfBounds, judge_control, judge_record, value_bytes};
 use crate::log::control::ControlKey;
 use crate::log::intents::DrainRecord;
 use crate::log::key::RecordKey;
-use crate::log::partition::{Applied, Partition};
-use crate::log::record::{Body, ControlRecord, PartitionId, Record};
+use crate::log::partition::{AppliedRecord, Partition};
+use crate::log::record::{ControlRecord, PartitionId, Record, RecordBody};
 use crate::time::Now;
 
 /// Keys that are remembered one by one; of more it is only known that there are.
@@ -81,11 +81,11 @@ pub(super) struct Load {
 }
 
 impl Load {
-    fn has_room(self, partition: &Partition, record: &Record, bounds: &Bounds) -> bool {
+    fn has_room(self, partition: &Partition, record: &Record, bounds: &OriginBounds) -> bool {
         let RecordKey::Data(key) = &record.key else { return true };
         let kept = partition.image().bytes_of(key);
         let bytes = self.bytes.saturating_sub(kept.unwrap_or(0)).saturating_add(value_bytes(&record.body));
-        let grows = kept.is_none() && record.body != Body::Tombstone;
+        let grows = kept.is_none() && record.body != RecordBody::Tombstone;
         !(grows && self.keys >= bounds.facts) && (bytes <= bounds.bytes || bytes <= self.bytes)
     }
 }
@@ -96,7 +96,7 @@ impl Origin {
         &self.aside
     }
 
-    pub(super) fn judge_control(&mut self, record: &mut ControlRecord, bounds: &Bounds) {
+    pub(super) fn judge_control(&mut self, record: &mut ControlRecord, bounds: &OriginBounds) {
         let found = judge_control(record, bounds);
         if found.is_some() || !self.aside.keys.is_empty() {
             let key = control_key_text(&record.key);
@@ -111,8 +111,8 @@ impl Origin {
         place: &PartitionId,
         record: &mut Record,
         own: bool,
-        bounds: &Bounds,
-    ) -> Option<Applied> {
+        bounds: &OriginBounds,
+    ) -> Option<AppliedRecord> {
         let found = if own { None } else { judge_record(record) };
         if found.is_some() || !self.aside.keys.is_empty() {
             self.aside.note(|| data_key_text(record), found);

@@ -43,21 +43,21 @@ use crate::federation::tally::Tally;
 use crate::freshness::Freshness;
 use crate::guard::{GuardLog, GuardSettings, GuardTable};
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
-use crate::input::{Effect, Input, LocalInput, Outgoing, ReplicaIdentity};
-use crate::lease::{Fitness, Lease, Role, Wish};
-use crate::local::observation::{Connection, Local, Subject};
-use crate::local::service::Patience;
-use crate::log::bounds::Bounds;
+use crate::input::{Effect, Input, LocalInput, OutgoingRecord, ReplicaIdentity};
+use crate::lease::{Fitness, Lease, ReplicaRole, Wish};
+use crate::local::observation::{LocalObservation, NacosConnection, ObservedSubject};
+use crate::local::service::RemovalPatience;
+use crate::log::bounds::OriginBounds;
 use crate::log::control::Descriptor;
 use crate::log::intents::IntentLog;
 use crate::log::key::DataKey;
 use crate::log::origin::OriginLog;
 use crate::log::record::PartitionId;
-use crate::pattern::{Glob, Selection};
+use crate::pattern::{Glob, NameSelection};
 use crate::publish::Publisher;
 use crate::pulse::{FreshnessSettings, Pulse};
 use crate::route::Route;
-use crate::routing::{Damped, Damping};
+use crate::routing::{DampedWord, Damping};
 use crate::seed::Seed;
 use crate::service::Revision;
 use crate::time::{Millis, Mono, Now};
@@ -67,7 +67,7 @@ pub use judge::SetAside;
 pub use partitions::PartitionMismatch;
 pub use snapshot::OriginSnapshot;
 pub use takeover::Leadership;
-pub use tally::Size;
+pub use tally::OriginSize;
 pub use verify::{Difference, Stated, Verification, VerifiedOrigin, VerifiedReader};
 
 /// The clock is looked at this often even if nothing happens: ages and beats depend on it.
@@ -76,13 +76,13 @@ const LONGEST_SLEEP: Millis = Millis(250);
 /// What the owner of the state has to know from the configuration.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Settings {
+pub struct FederationSettings {
     /// Who this process is.
     pub identity: ReplicaIdentity,
     /// What the own cluster is.
     pub descriptor: Descriptor,
     /// When removals are believed.
-    pub patience: Patience,
+    pub patience: RemovalPatience,
     /// What a mass loss is, and how long it is held.
     #[cfg_attr(feature = "serde", serde(default))]
     pub guard: GuardSettings,
@@ -93,9 +93,9 @@ pub struct Settings {
     /// How long what is better has to last before routing goes by it.
     pub damping: Damping,
     /// What other clusters may see.
-    pub export: Selection,
+    pub export: NameSelection,
     /// What is shown of other clusters.
-    pub import: Import,
+    pub import: ImportRules,
     /// The digest of a record as it is written (rule R15); asked for values only.
     #[cfg_attr(feature = "serde", serde(skip, default = "no_digest"))]
     pub digest: RecordDigest,
@@ -104,7 +104,7 @@ pub struct Settings {
 }
 
 /// Gives the digest of a record: bytes are the business of whoever encodes.
-pub type RecordDigest = fn(&Outgoing) -> u128;
+pub type RecordDigest = fn(&OutgoingRecord) -> u128;
 
 /// Of settings that were read: whoever reads them puts the real one in its place.
 #[cfg(feature = "serde")]
@@ -115,20 +115,20 @@ fn no_digest() -> RecordDigest {
 /// What is shown of other clusters.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Import {
+pub struct ImportRules {
     /// Clusters of which anything is shown.
     pub clusters: Vec<Glob>,
     /// Clusters of which nothing is shown, whatever `clusters` says.
     pub excluded_clusters: Vec<Glob>,
     /// Services and config items that are shown.
-    pub items: Selection,
+    pub items: NameSelection,
 }
 
-impl Import {
+impl ImportRules {
     /// Everything of every cluster.
     #[must_use]
     pub fn everything() -> Self {
-        Self { clusters: vec![Glob::any()], excluded_clusters: Vec::new(), items: Selection::everything() }
+        Self { clusters: vec![Glob::any()], excluded_clusters: Vec::new(), items: NameSelection::everything() }
     }
 
     fn has_cluster(&self, id: &ClusterId) -> bool {
@@ -139,7 +139,7 @@ impl Import {
 
 /// What changed in what answers are made of, since it was last taken.
 #[derive(Debug, Default)]
-pub struct Changed {
+pub struct ViewChanges {
     /// Services to be built anew.
     pub services: BTreeSet<ServiceKey>,
     /// Config items to be built anew.
@@ -150,7 +150,7 @@ pub struct Changed {
     pub guard: bool,
 }
 
-impl Changed {
+impl ViewChanges {
     /// Whether nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -203,7 +203,7 @@ struct Origin {
     /// What routing takes it for.
     effective: Freshness,
     /// What its effective freshness follows from; `None` until it was first heard live.
-    damped: Option<Damped<Freshness>>,
+    damped: Option<DampedWord<Freshness>>,
     freshness_revision: Revision,
     counts: Counts,
     tally: Tally,
@@ -246,8 +246,8 @@ impl Origin {
 
 /// The owner of all state of a gateway.
 pub struct Federation {
-    settings: Settings,
-    local: Local,
+    settings: FederationSettings,
+    local: LocalObservation,
     health: HealthMemory,
     origins: BTreeMap<ClusterId, Origin>,
     lease: Lease,
@@ -256,7 +256,7 @@ pub struct Federation {
     reconciling: Reconciling,
     revision: Revision,
     looked_at: Mono,
-    changed: Changed,
+    changed: ViewChanges,
     intents: Arc<IntentTable>,
     intent_writer: IntentWriter,
     intent_pruner: Pruner,
@@ -267,7 +267,7 @@ pub struct Federation {
     described_in_log: Described,
     belonging: Belonging,
     route: Route,
-    bounds: Bounds,
+    bounds: OriginBounds,
     /// Clusters of which nothing counts, by order of an operator of this cluster.
     excluded: BTreeSet<ClusterId>,
 }
@@ -275,8 +275,9 @@ pub struct Federation {
 impl Federation {
     /// A gateway that knows nothing yet.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        let local = Local::new(settings.patience, settings.export.clone(), settings.seed).guarded(settings.guard);
+    pub fn new(settings: FederationSettings) -> Self {
+        let local =
+            LocalObservation::new(settings.patience, settings.export.clone(), settings.seed).guarded(settings.guard);
         let lease = Lease::new(settings.identity.nonce, settings.beat);
         Self {
             origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0, settings.seed))]),
@@ -289,7 +290,7 @@ impl Federation {
             reconciling: Reconciling::default(),
             revision: Revision::default(),
             looked_at: Mono(0),
-            changed: Changed::default(),
+            changed: ViewChanges::default(),
             intents: Arc::default(),
             intent_writer: IntentWriter::default(),
             intent_pruner: Pruner::default(),
@@ -300,14 +301,14 @@ impl Federation {
             described_in_log: Described::default(),
             belonging: Belonging::default(),
             route: Route::default(),
-            bounds: Bounds::default(),
+            bounds: OriginBounds::default(),
             excluded: BTreeSet::new(),
         }
     }
 
     /// As [`Federation::new`], with other bounds on what an origin may put upon this process.
     #[must_use]
-    pub fn bounded(self, bounds: Bounds) -> Self {
+    pub fn bounded(self, bounds: OriginBounds) -> Self {
         Self { bounds, ..self }
     }
 
@@ -349,13 +350,13 @@ impl Federation {
     }
 
     /// What changed since this was last called.
-    pub fn take_changed(&mut self) -> Changed {
+    pub fn take_changed(&mut self) -> ViewChanges {
         std::mem::take(&mut self.changed)
     }
 
     /// Whether this process leads its cluster, and its epoch's term.
     #[must_use]
-    pub fn role(&self) -> Role {
+    pub fn role(&self) -> ReplicaRole {
         self.lease.role()
     }
 
@@ -367,7 +368,7 @@ impl Federation {
 
     /// What is known of the local Nacos.
     #[must_use]
-    pub fn local(&self) -> &Local {
+    pub fn local(&self) -> &LocalObservation {
         &self.local
     }
 
@@ -459,8 +460,12 @@ impl Federation {
             self.compare_first_answer(now, &subject, effects);
         }
         match subject {
-            Some(Subject::Service(service)) => self.recount_service(&self.settings.identity.cluster.clone(), &service),
-            Some(Subject::Config(config)) => self.recount_config(&self.settings.identity.cluster.clone(), &config),
+            Some(ObservedSubject::Service(service)) => {
+                self.recount_service(&self.settings.identity.cluster.clone(), &service)
+            }
+            Some(ObservedSubject::Config(config)) => {
+                self.recount_config(&self.settings.identity.cluster.clone(), &config)
+            }
             None => {}
         }
         for key in keys {
@@ -470,12 +475,14 @@ impl Federation {
     }
 
     /// What the input may tell of for the first time in this process.
-    fn first_answer(&self, input: &LocalInput) -> Option<Subject> {
+    fn first_answer(&self, input: &LocalInput) -> Option<ObservedSubject> {
         match input {
             LocalInput::Listed { service, .. } if self.local.service(service).is_none() => {
-                Some(Subject::Service(service.clone()))
+                Some(ObservedSubject::Service(service.clone()))
             }
-            LocalInput::Config { key, .. } if self.local.config(key).is_none() => Some(Subject::Config(key.clone())),
+            LocalInput::Config { key, .. } if self.local.config(key).is_none() => {
+                Some(ObservedSubject::Config(key.clone()))
+            }
             _ => None,
         }
     }
@@ -534,7 +541,7 @@ impl Federation {
     /// Whether own Nacos has been heard and is connected.
     #[must_use]
     pub fn nacos_connected(&self) -> bool {
-        matches!(self.local.connection(), Connection::Up(_))
+        matches!(self.local.connection(), NacosConnection::Up(_))
     }
 
     /// What changed gets a revision of its own.
@@ -551,12 +558,12 @@ impl Federation {
 }
 
 /// Which service or config item of the local Nacos an answer is about.
-fn subject_of(input: &LocalInput) -> Option<Subject> {
+fn subject_of(input: &LocalInput) -> Option<ObservedSubject> {
     match input {
         LocalInput::Listed { service, .. } | LocalInput::Read { service, .. } => {
-            Some(Subject::Service(service.clone()))
+            Some(ObservedSubject::Service(service.clone()))
         }
-        LocalInput::Config { key, .. } => Some(Subject::Config(key.clone())),
+        LocalInput::Config { key, .. } => Some(ObservedSubject::Config(key.clone())),
         _ => None,
     }
 }

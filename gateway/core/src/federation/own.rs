@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use crate::federation::Federation;
 use crate::input::{Effect, SendId};
-use crate::lease::Role;
+use crate::lease::ReplicaRole;
 use crate::log::key::DataKey;
-use crate::log::origin::{Image, topic_of};
+use crate::log::origin::{ImageValue, topic_of};
 use crate::log::partition::Partition;
-use crate::log::record::{Body, PartitionId, TopicKind};
+use crate::log::record::{PartitionId, RecordBody, TopicKind};
 use crate::publish::OwnPartition;
 use crate::time::Now;
 
@@ -24,7 +24,7 @@ enum Wanted {
     /// The key is not to be in the log.
     Absent,
     /// The key is to have this value.
-    Present(Body),
+    Present(RecordBody),
 }
 
 impl Federation {
@@ -39,7 +39,7 @@ impl Federation {
 
     /// What is due in the own log: partitions to take over, keys to write, checkpoints.
     pub(super) fn publish(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if self.lease.role() != Role::Leading {
+        if self.lease.role() != ReplicaRole::Leading {
             return;
         }
         self.take_over(now, effects);
@@ -60,11 +60,11 @@ impl Federation {
                 self.publisher.clear(&key); // Where nothing is known, it is marked anew when something is.
                 continue;
             }
-            let body = if let Wanted::Present(body) = wanted { body } else { Body::Tombstone };
+            let body = if let Wanted::Present(body) = wanted { body } else { RecordBody::Tombstone };
             let partitions = self.leadership.count;
             self.leadership.note_change(now.mono, (topic_of(&key), key.partition(partitions)));
             let outgoing = self.publisher.send(now.mono, self.lease.epoch(), (key, since, wall), body, partitions);
-            if outgoing.body != Body::Tombstone {
+            if outgoing.body != RecordBody::Tombstone {
                 // Checkpoints count it before it is read back.
                 self.publisher.encoded(SendId(outgoing.header.seq), (self.settings.digest)(&outgoing));
             }
@@ -73,16 +73,16 @@ impl Federation {
     }
 
     fn wanted(&self, key: &DataKey) -> Wanted {
-        let present = |body: Option<Body>| body.map_or(Wanted::Absent, Wanted::Present);
+        let present = |body: Option<RecordBody>| body.map_or(Wanted::Absent, Wanted::Present);
         match key {
             DataKey::Instance(service, _) if !self.settings.export.has_service(service) => Wanted::Absent,
             DataKey::Config(config) if !self.settings.export.has_config(config) => Wanted::Absent,
             DataKey::Instance(service, id) => match self.local.service(service) {
-                Some(state) => present(state.wanted(id).map(|instance| Body::Instance(Arc::clone(instance)))),
+                Some(state) => present(state.wanted(id).map(|instance| RecordBody::Instance(Arc::clone(instance)))),
                 None => Wanted::Unknown,
             },
             DataKey::Config(config) => match self.local.config(config) {
-                Some(state) => present(state.wanted().map(|item| Body::Config(Arc::clone(item)))),
+                Some(state) => present(state.wanted().map(|item| RecordBody::Config(Arc::clone(item)))),
                 None => Wanted::Unknown,
             },
         }
@@ -105,14 +105,14 @@ impl Federation {
             Wanted::Present(body) => Some(body),
         };
         match self.publisher.pending(key) {
-            Some(Body::Tombstone) => wanted.is_some(),
+            Some(RecordBody::Tombstone) => wanted.is_some(),
             Some(pending) => wanted != Some(pending),
             None => {
                 let image = self.origins.get(self.cluster()).and_then(|origin| origin.log.image(key));
                 match (image, wanted) {
                     (None, None) => false,
-                    (Some(Image::Instance(logged)), Some(Body::Instance(instance))) => logged != *instance,
-                    (Some(Image::Config(logged)), Some(Body::Config(item))) => logged != *item,
+                    (Some(ImageValue::Instance(logged)), Some(RecordBody::Instance(instance))) => logged != *instance,
+                    (Some(ImageValue::Config(logged)), Some(RecordBody::Config(item))) => logged != *item,
                     _ => true,
                 }
             }

@@ -17,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::federation::Federation;
 use crate::id::{InstanceId, ServiceKey};
 use crate::input::Effect;
-use crate::local::observation::{Doubt, Subject};
+use crate::local::observation::{ListDoubt, ObservedSubject};
 use crate::local::service::KnownFrom;
 use crate::log::key::DataKey;
-use crate::log::origin::Image;
+use crate::log::origin::ImageValue;
 use crate::log::partition::Fold;
 use crate::log::record::TopicKind;
 use crate::publish::OwnPartition;
@@ -35,7 +35,7 @@ pub(super) struct Reconciling(BTreeMap<OwnPartition, Waiting>);
 
 #[derive(Debug)]
 struct Waiting {
-    names: VecDeque<Subject>,
+    names: VecDeque<ObservedSubject>,
     occasion: Occasion,
 }
 
@@ -58,7 +58,7 @@ impl Reconciling {
         !self.0.contains_key(&place)
     }
 
-    fn next(&mut self) -> Option<(Subject, Occasion)> {
+    fn next(&mut self) -> Option<(ObservedSubject, Occasion)> {
         loop {
             let mut first = self.0.first_entry()?;
             let waiting = first.get_mut();
@@ -78,8 +78,8 @@ impl Reconciling {
 impl Federation {
     /// The partition is to be compared, from the next slice on; `differing` are further keys that changed by reading it.
     pub(super) fn reconcile(&mut self, place: OwnPartition, occasion: Occasion, differing: &[DataKey]) {
-        let mut names: BTreeSet<Subject> = self.logged_names(place);
-        names.extend(differing.iter().map(Subject::of));
+        let mut names: BTreeSet<ObservedSubject> = self.logged_names(place);
+        names.extend(differing.iter().map(ObservedSubject::of));
         if occasion == Occasion::TakenOver || self.leadership.drives(place) {
             names.extend(self.local_names(place));
         }
@@ -95,27 +95,27 @@ impl Federation {
             if occasion == Occasion::TakenOver {
                 self.local.unsettle(now.mono, &subject);
             }
-            self.compare(now, &subject, Doubt::WholeService, effects);
+            self.compare(now, &subject, ListDoubt::WholeService, effects);
             self.consider_subject(now, &subject);
         }
         self.reconciling.tidy();
     }
 
-    fn logged_names(&self, place: OwnPartition) -> BTreeSet<Subject> {
+    fn logged_names(&self, place: OwnPartition) -> BTreeSet<ObservedSubject> {
         let Some(fold) = self.own_log(place).map(|found| found.image()) else { return BTreeSet::new() };
-        let services = fold.services().map(|(key, _)| Subject::Service(key.clone()));
-        services.chain(fold.configs().map(|(key, _)| Subject::Config(key.clone()))).collect()
+        let services = fold.services().map(|(key, _)| ObservedSubject::Service(key.clone()));
+        services.chain(fold.configs().map(|(key, _)| ObservedSubject::Config(key.clone()))).collect()
     }
 
-    fn local_names(&self, (topic, partition): OwnPartition) -> Vec<Subject> {
+    fn local_names(&self, (topic, partition): OwnPartition) -> Vec<ObservedSubject> {
         let count = self.origins.get(self.cluster()).map_or(0, |own| own.log.partitions());
-        let here = |subject: &Subject| count > 0 && any_key(subject).partition(count) == partition;
+        let here = |subject: &ObservedSubject| count > 0 && any_key(subject).partition(count) == partition;
         match topic {
             TopicKind::Instances => {
-                self.local.services().map(|(key, _)| Subject::Service(key.clone())).filter(here).collect()
+                self.local.services().map(|(key, _)| ObservedSubject::Service(key.clone())).filter(here).collect()
             }
             TopicKind::Configs => {
-                self.local.configs().map(|(key, _)| Subject::Config(key.clone())).filter(here).collect()
+                self.local.configs().map(|(key, _)| ObservedSubject::Config(key.clone())).filter(here).collect()
             }
             TopicKind::Control => Vec::new(),
         }
@@ -123,28 +123,28 @@ impl Federation {
 
     /// What the log has is watched in Nacos, whether Nacos names it or not: else nobody would ever find it gone. What it has and Nacos
     /// lacks becomes a removal that waits for proof, on a list that has to settle first if `doubt` says so.
-    pub(super) fn compare(&mut self, now: Now, subject: &Subject, doubt: Doubt, effects: &mut Vec<Effect>) {
+    pub(super) fn compare(&mut self, now: Now, subject: &ObservedSubject, doubt: ListDoubt, effects: &mut Vec<Effect>) {
         let (from, logged) = self.logged_of(subject);
         let changed = match subject {
-            Subject::Service(service) => {
+            ObservedSubject::Service(service) => {
                 if !logged.is_empty() {
                     self.local.watch_doubtful(now.mono, service.clone(), effects);
                 }
                 let instances = logged.into_iter().filter_map(|(key, image)| match (key, image) {
-                    (DataKey::Instance(_, id), Image::Instance(instance)) => Some((id, instance)),
+                    (DataKey::Instance(_, id), ImageValue::Instance(instance)) => Some((id, instance)),
                     _ => None,
                 });
                 let instances: Vec<_> = instances.collect();
                 let changed = self.local.compare_service(now.mono, service, &instances, from, doubt);
                 changed.into_iter().map(|id| DataKey::Instance(service.clone(), id)).collect()
             }
-            Subject::Config(config) => {
+            ObservedSubject::Config(config) => {
                 if !logged.is_empty() {
                     self.local.watch_config(config, effects);
                 }
                 let item = logged
                     .iter()
-                    .find_map(|(_, image)| if let Image::Config(item) = image { Some(item) } else { None });
+                    .find_map(|(_, image)| if let ImageValue::Config(item) = image { Some(item) } else { None });
                 let unreadable = item.is_none() && !logged.is_empty();
                 let changed = !unreadable && self.local.compare_config(now.mono, config, item, from);
                 if changed { vec![DataKey::Config(config.clone())] } else { Vec::new() }
@@ -157,14 +157,14 @@ impl Federation {
 
     /// The first answer for a service or config item after the start may lack what the log has, or, before that could be read, what the
     /// snapshot has. Only the first: later, what Nacos lacks was decided on, and the log is merely behind.
-    pub(super) fn compare_first_answer(&mut self, now: Now, subject: &Subject, effects: &mut Vec<Effect>) {
-        self.compare(now, subject, Doubt::WholeService, effects);
+    pub(super) fn compare_first_answer(&mut self, now: Now, subject: &ObservedSubject, effects: &mut Vec<Effect>) {
+        self.compare(now, subject, ListDoubt::WholeService, effects);
         self.consider_subject(now, subject); // What cannot be read is held by nobody, and is not wanted.
     }
 
     /// What the own log has under a name; before it was read to its end, what was known before it is read anew. A fold on its way says
     /// nothing: what it has so far may have been removed further on.
-    fn logged_of(&self, subject: &Subject) -> (KnownFrom, Vec<(DataKey, Image)>) {
+    fn logged_of(&self, subject: &ObservedSubject) -> (KnownFrom, Vec<(DataKey, ImageValue)>) {
         let own = self.origins.get(self.cluster());
         let Some(partition) = own.and_then(|origin| origin.log.holder(&any_key(subject))) else {
             return (KnownFrom::Snapshot, Vec::new());
@@ -178,32 +178,32 @@ impl Federation {
     }
 }
 
-fn entries_of(fold: &Fold, subject: &Subject) -> Vec<(DataKey, Image)> {
+fn entries_of(fold: &Fold, subject: &ObservedSubject) -> Vec<(DataKey, ImageValue)> {
     match subject {
-        Subject::Service(service) => {
+        ObservedSubject::Service(service) => {
             let entries = fold.service(service).into_iter().flatten();
             entries
-                .map(|(id, entry)| (DataKey::Instance(service.clone(), id.clone()), Image::of_instance(entry)))
+                .map(|(id, entry)| (DataKey::Instance(service.clone(), id.clone()), ImageValue::of_instance(entry)))
                 .collect()
         }
-        Subject::Config(config) => fold
+        ObservedSubject::Config(config) => fold
             .config(config)
             .into_iter()
-            .map(|entry| (DataKey::Config(config.clone()), Image::of_config(entry)))
+            .map(|entry| (DataKey::Config(config.clone()), ImageValue::of_config(entry)))
             .collect(),
     }
 }
 
 impl Federation {
     /// Marks what differs under a name that the log or Nacos has.
-    fn consider_subject(&mut self, now: Now, subject: &Subject) {
+    fn consider_subject(&mut self, now: Now, subject: &ObservedSubject) {
         let mut keys: BTreeSet<DataKey> = self.logged_of(subject).1.into_iter().map(|(key, _)| key).collect();
         match subject {
-            Subject::Service(service) => {
+            ObservedSubject::Service(service) => {
                 let ids = self.local.service(service).into_iter().flat_map(|state| state.ids());
                 keys.extend(ids.map(|id| DataKey::Instance(service.clone(), id.clone())));
             }
-            Subject::Config(config) => drop(keys.insert(DataKey::Config(config.clone()))),
+            ObservedSubject::Config(config) => drop(keys.insert(DataKey::Config(config.clone()))),
         }
         for key in keys {
             self.consider(now, key);
@@ -212,10 +212,10 @@ impl Federation {
 }
 
 /// A key that stands in the partition of the name.
-fn any_key(subject: &Subject) -> DataKey {
+fn any_key(subject: &ObservedSubject) -> DataKey {
     match subject {
-        Subject::Config(config) => DataKey::Config(config.clone()),
-        Subject::Service(service) => any_instance(service),
+        ObservedSubject::Config(config) => DataKey::Config(config.clone()),
+        ObservedSubject::Service(service) => any_instance(service),
     }
 }
 

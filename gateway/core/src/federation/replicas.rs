@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::log::control::{Replica, ReplicaState};
+use crate::log::control::{ReplicaRecord, ReplicaState};
 use crate::log::reading::Reading;
 use crate::log::record::Epoch;
 use crate::time::{Millis, Mono};
@@ -37,7 +37,7 @@ pub(super) struct Replicas(BTreeMap<u32, Heard>);
 
 impl Replicas {
     /// A record of the replica was read; `None` is a tombstone.
-    pub(super) fn read(&mut self, now: Mono, nonce: u32, replica: Option<&Replica>) {
+    pub(super) fn read(&mut self, now: Mono, nonce: u32, replica: Option<&ReplicaRecord>) {
         let Some(replica) = replica else { return drop(self.0.remove(&nonce)) };
         let heard = Heard {
             at: now,

@@ -12,8 +12,8 @@ use crate::log::control::Descriptor;
 use crate::log::intents::IntentLog;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
-use crate::log::partition::{Entry, Fold};
-use crate::log::record::{Body, Header, Record};
+use crate::log::partition::{Fold, FoldEntry};
+use crate::log::record::{Record, RecordBody, RecordHeader};
 use crate::time::WallMs;
 
 /// One origin, as it was last shown.
@@ -29,7 +29,7 @@ pub struct OriginSnapshot {
     /// Partitions of each of its data topics.
     pub partitions: u32,
     /// Its facts: key, value and header of each last record that can be read.
-    pub facts: Vec<(DataKey, Body, Option<Header>)>,
+    pub facts: Vec<(DataKey, RecordBody, Option<RecordHeader>)>,
     /// Its intents: target, the last value that could be read, and when that was written.
     pub intents: Vec<(DrainTarget, DrainIntent, WallMs)>,
 }
@@ -103,16 +103,16 @@ impl Origin {
 }
 
 /// Key, value and header of each last record that can be read.
-pub(super) fn facts_of(fold: &Fold) -> Vec<(DataKey, Body, Option<Header>)> {
+pub(super) fn facts_of(fold: &Fold) -> Vec<(DataKey, RecordBody, Option<RecordHeader>)> {
     let instances = fold.services().flat_map(|(service, entries)| {
-        let fact = |(id, entry): (&InstanceId, &Entry<_>)| {
+        let fact = |(id, entry): (&InstanceId, &FoldEntry<_>)| {
             let key = DataKey::Instance(service.clone(), id.clone());
-            Some((key, Body::Instance(entry.value.clone()?), entry.header))
+            Some((key, RecordBody::Instance(entry.value.clone()?), entry.header))
         };
         entries.iter().filter_map(fact)
     });
     let configs = fold.configs().filter_map(|(key, entry)| {
-        Some((DataKey::Config(key.clone()), Body::Config(entry.value.clone()?), entry.header))
+        Some((DataKey::Config(key.clone()), RecordBody::Config(entry.value.clone()?), entry.header))
     });
     instances.chain(configs).collect()
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use crate::federation::Federation;
 use crate::input::{Effect, OutgoingCheckpoint};
 use crate::lease::Fitness;
-use crate::local::observation::Connection;
-use crate::log::control::{ControlKey, ControlValue, Replica};
+use crate::local::observation::NacosConnection;
+use crate::log::control::{ControlKey, ControlValue, ReplicaRecord};
 use crate::log::ends::ANSWER_WITHIN;
-use crate::log::record::{Checkpoint, Header, PartitionId, Record, SCHEMA, TopicKind};
+use crate::log::record::{Checkpoint, PartitionId, Record, RecordHeader, SCHEMA, TopicKind};
 use crate::time::{Millis, Mono, Now};
 
 /// A checkpoint is written this often even if nothing changes.
@@ -49,7 +49,7 @@ impl Federation {
         let checkpoint = Checkpoint { count, digest, beat: self.lease.beat(), partitions: log.partitions() };
         self.leadership.stated(place, now.mono + CHECKPOINT_ANYWAY);
         let seq = self.publisher.next_seq();
-        let header = Header { schema: SCHEMA, epoch: self.lease.epoch(), seq, observed: now.wall };
+        let header = RecordHeader { schema: SCHEMA, epoch: self.lease.epoch(), seq, observed: now.wall };
         Some(OutgoingCheckpoint { checkpoint, header })
     }
 
@@ -98,11 +98,11 @@ impl Federation {
         let Fitness { warm, nacos_age } = self.fitness(now);
         let beat = self.lease.sent(now.mono, warm);
         let mut complaints: Vec<Arc<str>> = Vec::new();
-        if let Connection::Down(_, reason) = self.local.connection() {
+        if let NacosConnection::Down(_, reason) = self.local.connection() {
             complaints.push(format!("nacos is not connected: {reason}").into());
         }
         complaints.extend(self.told_diverged());
-        let replica = Replica {
+        let replica = ReplicaRecord {
             state: self.lease.state(),
             epoch: self.lease.epoch(),
             beat,
@@ -136,8 +136,8 @@ impl Federation {
         Effect::Control { key: ControlKey::Replica(nonce), value: None, header: self.control_header(now) }
     }
 
-    pub(super) fn control_header(&mut self, now: Now) -> Header {
+    pub(super) fn control_header(&mut self, now: Now) -> RecordHeader {
         self.control_header_seq += 1;
-        Header { schema: SCHEMA, epoch: self.lease.epoch(), seq: self.control_header_seq, observed: now.wall }
+        RecordHeader { schema: SCHEMA, epoch: self.lease.epoch(), seq: self.control_header_seq, observed: now.wall }
     }
 }

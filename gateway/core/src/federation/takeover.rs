@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use crate::federation::Federation;
 use crate::federation::reconcile::Occasion;
 use crate::input::Effect;
-use crate::lease::Role;
+use crate::lease::ReplicaRole;
 use crate::log::ends::EndQuestion;
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
@@ -127,7 +127,7 @@ impl Federation {
     /// Whether everything that was asked at the takeover was read and compared, so that publishing is complete.
     #[must_use]
     pub fn has_taken_over(&self) -> bool {
-        self.lease.role() == Role::Leading && self.leadership.is_complete()
+        self.lease.role() == ReplicaRole::Leading && self.leadership.is_complete()
     }
 
     /// Age of the oldest change that is not in the own log yet; zero if there is none. While the log is being taken over nobody knows what
@@ -135,7 +135,7 @@ impl Federation {
     #[must_use]
     pub fn unpublished_age(&self, now: Mono) -> Millis {
         let queued = self.publisher.unpublished_age(now);
-        let taking_over = self.lease.role() == Role::Leading && !self.leadership.is_complete();
+        let taking_over = self.lease.role() == ReplicaRole::Leading && !self.leadership.is_complete();
         if taking_over { queued.max(now.since(self.leadership.began)) } else { queued }
     }
 

@@ -10,7 +10,7 @@ use crate::seed::{Map, Seed, Set};
 
 /// How much an origin has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
+pub struct OriginSize {
     /// Services with an instance.
     pub services: usize,
     /// Instances.
@@ -33,8 +33,8 @@ impl Tally {
         Self { services: seed.map(), configs: seed.set(), instances: 0 }
     }
 
-    pub(super) fn size(&self) -> Size {
-        Size { services: self.services.len(), instances: self.instances, configs: self.configs.len() }
+    pub(super) fn size(&self) -> OriginSize {
+        OriginSize { services: self.services.len(), instances: self.instances, configs: self.configs.len() }
     }
 
     fn set_service(&mut self, key: &ServiceKey, instances: usize) {
@@ -62,7 +62,7 @@ impl Tally {
 impl Federation {
     /// How much is shown of an origin.
     #[must_use]
-    pub fn size(&self, id: &ClusterId) -> Size {
+    pub fn size(&self, id: &ClusterId) -> OriginSize {
         self.origins.get(id).map(|origin| origin.tally.size()).unwrap_or_default()
     }
 
@@ -95,8 +95,8 @@ impl Federation {
 
     /// As [`Federation::size`], by counting everything: what the tally is compared with in tests.
     #[must_use]
-    pub fn size_counted_anew(&self, id: &ClusterId) -> Size {
-        let mut size = Size::default();
+    pub fn size_counted_anew(&self, id: &ClusterId) -> OriginSize {
+        let mut size = OriginSize::default();
         let Some(origin) = self.origins.get(id) else { return size };
         let own = id == self.cluster();
         let shown = if own { &self.settings.export } else { &self.settings.import.items };

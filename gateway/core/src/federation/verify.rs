@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::federation::replicas::Heard;
 use crate::federation::{Federation, Origin};
 use crate::id::ClusterId;
-use crate::lease::Role;
+use crate::lease::ReplicaRole;
 use crate::log::control::ReplicaState;
 use crate::log::key::DataKey;
 use crate::log::reading::{Reading, ReadingState, Verdict};
@@ -105,7 +105,7 @@ impl Federation {
 
     /// The leader's word of its own log counts what it has sent as well; `None` while it is not sure, or does not lead.
     fn wanted_reading(&self, origin: &Origin) -> Option<Reading> {
-        if !matches!(self.lease.role(), Role::Leading | Role::Stopped) || !self.leadership.is_complete() {
+        if !matches!(self.lease.role(), ReplicaRole::Leading | ReplicaRole::Stopped) || !self.leadership.is_complete() {
             return None;
         }
         let mut reading = origin.reading(self.cluster());
@@ -136,7 +136,7 @@ impl Federation {
     }
 
     fn stated_by(&self, now: Mono, id: &ClusterId, origin: &Origin) -> Option<Stated> {
-        let leads = *id == *self.cluster() && self.lease.role() == Role::Leading;
+        let leads = *id == *self.cluster() && self.lease.role() == ReplicaRole::Leading;
         if leads {
             let name = Arc::clone(&self.settings.identity.name);
             return Some(Stated { name, alive: true, age: Millis(0), reading: self.reading(id, origin) });

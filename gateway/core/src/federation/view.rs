@@ -8,14 +8,14 @@ use crate::federation::{Federation, Origin};
 use crate::freshness::Freshness;
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
-use crate::local::observation::Connection;
+use crate::local::observation::NacosConnection;
 use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
-use crate::pulse::Verdict;
+use crate::pulse::FreshnessVerdict;
 use crate::route::RouteSettings;
 use crate::service::{
-    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, HoldReason, OriginConfig,
-    OriginInstances, Source,
+    ClusterStatus, FactSource, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, HoldReason,
+    OriginConfig, OriginInstances,
 };
 use crate::time::{Millis, Mono, Now};
 
@@ -89,7 +89,7 @@ impl Federation {
         let suspicion = self.suspect_route(now);
         let (hold, settings) = (self.settings.damping.freshness, &self.settings.freshness);
         for (id, origin) in &mut self.origins {
-            let Verdict { freshness, reason, age } = if *id == self.settings.identity.cluster {
+            let FreshnessVerdict { freshness, reason, age } = if *id == self.settings.identity.cluster {
                 own.clone()
             } else {
                 let trouble = origin.pulse.data_trouble(now.mono, &origin.log);
@@ -132,13 +132,13 @@ impl Federation {
         let Some(state) = self.local.service(key) else {
             return logged_instances(self.cluster(), self.origins.get(self.cluster())?, key, &self.health);
         };
-        let shown = |(id, instance, held): (&InstanceId, &Arc<Instance>, Option<&Held>)| {
+        let shown = |(id, instance, held): (&InstanceId, &Arc<Instance>, Option<&HeldRemoval>)| {
             let effective = self.health.effective(key, self.cluster(), id, instance.health);
             FederatedInstance { id: id.clone(), instance: Arc::clone(instance), effective, held: held.cloned() }
         };
         let instances: Vec<FederatedInstance> = state.instances().map(shown).collect();
         let origin = self.cluster().clone();
-        (!instances.is_empty()).then_some(OriginInstances { origin, source: Source::Nacos, instances })
+        (!instances.is_empty()).then_some(OriginInstances { origin, source: FactSource::Nacos, instances })
     }
 
     fn own_config(&self, key: &ConfigKey) -> Option<OriginConfig> {
@@ -149,18 +149,18 @@ impl Federation {
             return logged_config(self.cluster(), self.origins.get(self.cluster())?, key);
         };
         let (item, held) = (Arc::clone(state.wanted()?), state.held().cloned());
-        Some(OriginConfig { origin: self.cluster().clone(), source: Source::Nacos, item, held })
+        Some(OriginConfig { origin: self.cluster().clone(), source: FactSource::Nacos, item, held })
     }
 
     /// The own facts are as old as the word of Nacos; before its first word, as old as the log says.
-    fn judge_own(&self, now: Now) -> Verdict {
+    fn judge_own(&self, now: Now) -> FreshnessVerdict {
         let logged = || {
             let origin = self.origins.get(self.cluster());
             origin.and_then(|origin| origin.pulse.judge(now.mono, now.wall, None, &self.settings.freshness).age)
         };
         let Some(age) = self.local.age(now.mono) else {
             let reason = "nacos has not answered since this gateway started";
-            return Verdict { freshness: Freshness::Stale, reason: reason.into(), age: logged() };
+            return FreshnessVerdict { freshness: Freshness::Stale, reason: reason.into(), age: logged() };
         };
         let settings = &self.settings.freshness;
         let freshness = match age {
@@ -169,11 +169,11 @@ impl Federation {
             _ => Freshness::Live,
         };
         let reason: Arc<str> = match self.local.connection() {
-            Connection::Down(_, reason) => format!("nacos is not connected: {reason}").into(),
+            NacosConnection::Down(_, reason) => format!("nacos is not connected: {reason}").into(),
             _ if age >= NACOS_SILENT_AFTER => "nacos is silent".into(),
             _ => "nacos is connected".into(),
         };
-        Verdict { freshness, reason, age: Some(age) }
+        FreshnessVerdict { freshness, reason, age: Some(age) }
     }
 
     /// Count and digest of every data partition as folded, in the order of their places: equal for all who read the same
@@ -214,8 +214,8 @@ impl Suspicion {
     }
 }
 
-fn source_of(partition: &Partition) -> Source {
-    if partition.serves_snapshot() { Source::Snapshot } else { Source::Log }
+fn source_of(partition: &Partition) -> FactSource {
+    if partition.serves_snapshot() { FactSource::Snapshot } else { FactSource::Log }
 }
 
 fn logged_instances(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::escape;
 use crate::id::{ClusterId, InvalidId};
-use crate::intents::{Counter, DrainRefused};
+use crate::intents::{DrainRefused, OrderCounter};
 use crate::time::WallMs;
 
 /// A namespace of a cluster, of which removals are kept back. It is the hold's id, and there is one spelling for each.
@@ -106,7 +106,7 @@ impl GuardWord {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GuardEntry {
     /// Which word of its target this is: 1 + the highest that was known anywhere.
-    pub counter: Counter,
+    pub counter: OrderCounter,
     /// What is said.
     pub word: GuardWord,
     /// Since when the hold stands, by the clock of the leader that began it: it tells one hold of a namespace from the next.

@@ -30,7 +30,7 @@ pub struct GuardTaken {
 }
 
 impl GuardInForce {
-    fn rank(&self) -> (crate::intents::Counter, &ClusterId) {
+    fn rank(&self) -> (crate::intents::OrderCounter, &ClusterId) {
         (self.entry.counter, &self.taken_in)
     }
 }
@@ -75,13 +75,13 @@ impl GuardTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::Counter;
+    use crate::intents::OrderCounter;
     use crate::time::WallMs;
 
     #[test]
     fn the_highest_counter_counts_and_of_equal_ones_the_last_cluster() {
         let entry = |counter, word| GuardEntry {
-            counter: Counter::new(counter).unwrap(),
+            counter: OrderCounter::new(counter).unwrap(),
             word,
             since: WallMs(5),
             kept: 1,

@@ -8,7 +8,7 @@ mod target;
 
 use std::sync::Arc;
 
-pub use ramp::Ramp;
+pub use ramp::DrainRamp;
 pub use target::{DrainTarget, InvalidTarget};
 
 use crate::id::ClusterId;
@@ -24,9 +24,9 @@ pub const HIGHEST_COUNTER: u64 = 1 << 40;
 
 /// Which order for a target is the last: 1 + the highest that was known anywhere when it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Counter(u64);
+pub struct OrderCounter(u64);
 
-impl Counter {
+impl OrderCounter {
     /// The counter of a target's first order.
     pub const FIRST: Self = Self(1);
 
@@ -65,7 +65,7 @@ pub enum DrainGuard {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DrainIntent {
     /// Which order for its target this is.
-    pub counter: Counter,
+    pub counter: OrderCounter,
     /// How much traffic is taken away now. 0 is none, and still an order: it overrules lower ones.
     pub percent: Percent,
     /// What happens where nothing healthy would be left.
@@ -79,7 +79,7 @@ pub struct DrainIntent {
     /// Nonce of the process that wrote this record and goes on with the ramp.
     pub replica: u32,
     /// How the percentage came about and where it goes; `None` if it was ordered at once.
-    pub ramp: Option<Ramp>,
+    pub ramp: Option<DrainRamp>,
 }
 
 impl DrainIntent {
@@ -170,9 +170,9 @@ mod tests {
 
     #[test]
     fn an_absurd_counter_is_none_and_the_last_one_has_no_next() {
-        assert_eq!((Counter::new(0), Counter::new(1 << 63), Counter::new(u64::MAX)), (None, None, None));
-        let last = Counter::new((1 << 63) - 1).unwrap();
+        assert_eq!((OrderCounter::new(0), OrderCounter::new(1 << 63), OrderCounter::new(u64::MAX)), (None, None, None));
+        let last = OrderCounter::new((1 << 63) - 1).unwrap();
         assert_eq!(last.next(), last);
-        assert_eq!(Counter::FIRST.next().get(), 2);
+        assert_eq!(OrderCounter::FIRST.next().get(), 2);
     }
 }

@@ -10,14 +10,14 @@ const SHORTEST_STEP: Millis = Millis(1_000);
 /// process delays the ramp and never makes it jump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Ramp {
+pub struct DrainRamp {
     from: Percent,
     to: Percent,
     started: WallMs,
     over: Millis,
 }
 
-impl Ramp {
+impl DrainRamp {
     /// From `from` to `to` within `over`; `None` if there is no way to go or no time to take.
     #[must_use]
     pub fn new(from: Percent, to: Percent, started: WallMs, over: Millis) -> Option<Self> {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     fn steps(from: u8, to: u8, over: u64) -> (Vec<u8>, u64) {
-        let ramp = Ramp::new(percent(from), percent(to), WallMs(0), Millis(over)).unwrap();
+        let ramp = DrainRamp::new(percent(from), percent(to), WallMs(0), Millis(over)).unwrap();
         let mut steps = vec![percent(from)];
         while steps.last() != Some(&percent(to)) && steps.len() < 200 {
             steps.push(ramp.after(*steps.last().unwrap()));
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn there_is_no_ramp_without_a_way_or_without_time() {
-        assert_eq!(Ramp::new(percent(3), percent(3), WallMs(0), Millis(1)), None);
-        assert_eq!(Ramp::new(percent(3), percent(4), WallMs(0), Millis(0)), None);
+        assert_eq!(DrainRamp::new(percent(3), percent(3), WallMs(0), Millis(1)), None);
+        assert_eq!(DrainRamp::new(percent(3), percent(4), WallMs(0), Millis(0)), None);
     }
 }

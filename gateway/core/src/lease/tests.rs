@@ -4,8 +4,8 @@ use crate::log::control::Descriptor;
 const FIT: Fitness = Fitness { warm: true, nacos_age: Some(Millis(0)) };
 const COLD: Fitness = Fitness { warm: false, nacos_age: Some(Millis(0)) };
 
-fn record(state: ReplicaState, term: u32, nonce: u32, beat: u64) -> Replica {
-    Replica {
+fn record(state: ReplicaState, term: u32, nonce: u32, beat: u64) -> ReplicaRecord {
+    ReplicaRecord {
         state,
         epoch: Epoch { term, nonce },
         beat,
@@ -33,7 +33,7 @@ fn claim(lease: &mut Lease, from: u64) -> u64 {
         if wishes.contains(&Wish::WriteOwn) {
             lease.sent(Mono(now), true);
         }
-        if matches!(lease.role(), Role::Claiming { .. }) {
+        if matches!(lease.role(), ReplicaRole::Claiming { .. }) {
             return now;
         }
         now += 50;
@@ -90,7 +90,7 @@ fn a_process_that_slept_asks_for_the_end_before_it_claims() {
     lease.tick(Mono(3_600_010), FIT, &mut wishes);
     lease.read(Mono(3_600_020), 39, 9, Some(&record(ReplicaState::Leader, 4, 9, 40)), &mut wishes);
     lease.tick(Mono(3_600_030), FIT, &mut wishes);
-    assert_eq!(lease.role(), Role::Standby);
+    assert_eq!(lease.role(), ReplicaRole::Standby);
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn a_record_from_before_the_claim_does_not_end_the_claim() {
     let at = claim(&mut lease, 10);
     wishes.clear();
     lease.read(Mono(at + 5), 0, 7, Some(&record(ReplicaState::Standby, 0, 0, 1)), &mut wishes);
-    assert!(matches!(lease.role(), Role::Claiming { .. }), "{:?}", lease.role());
+    assert!(matches!(lease.role(), ReplicaRole::Claiming { .. }), "{:?}", lease.role());
     let beat = lease.beat();
     lease.read(Mono(at + 9), 1, 7, Some(&record(ReplicaState::Leader, 1, 7, beat)), &mut wishes);
-    assert_eq!((lease.role(), wishes), (Role::Leading, vec![Wish::Began]));
+    assert_eq!((lease.role(), wishes), (ReplicaRole::Leading, vec![Wish::Began]));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn after_the_control_topic_was_lost_nobody_claims_before_its_new_end() {
     lease.at_end(Mono(0), 91);
     lease.restarted(Mono(0));
     lease.tick(Mono(60_000), FIT, &mut wishes);
-    assert_eq!((lease.role(), wishes), (Role::Standby, Vec::new()));
+    assert_eq!((lease.role(), wishes), (ReplicaRole::Standby, Vec::new()));
     assert!(claim(&mut lease, 60_000) >= 60_000 + lease.silence().0);
     assert_eq!(lease.epoch().term, 5);
 }
@@ -136,7 +136,7 @@ fn a_failed_question_restarts_the_wait() {
     }
     lease.end_offset(1, Mono(now)); // It is back. The leader's next beat is on its way.
     lease.tick(Mono(now + 1), FIT, &mut wishes);
-    assert!(!matches!(lease.role(), Role::Claiming { .. }), "claimed 1 ms after kafka came back");
+    assert!(!matches!(lease.role(), ReplicaRole::Claiming { .. }), "claimed 1 ms after kafka came back");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_claimant_that_meets_a_higher_term_does_not_lead_below_it() {
     lease.met_term(Mono(at), 9, &mut wishes);
     let (beat, term) = (lease.beat(), lease.epoch().term);
     lease.read(Mono(at + 10), 0, 7, Some(&record(ReplicaState::Leader, term, 7, beat)), &mut wishes);
-    assert!(lease.role() != Role::Leading || lease.epoch().term > 9, "{lease:?}");
+    assert!(lease.role() != ReplicaRole::Leading || lease.epoch().term > 9, "{lease:?}");
 }
 
 #[test]
@@ -156,11 +156,11 @@ fn who_is_not_warm_any_more_does_not_claim() {
     let mut wishes = Vec::new();
     lease.at_end(Mono(0), 1);
     lease.tick(Mono(50), FIT, &mut wishes);
-    assert!(matches!(lease.role(), Role::Asking(_)));
+    assert!(matches!(lease.role(), ReplicaRole::Asking(_)));
     lease.tick(Mono(60_000), COLD, &mut wishes); // Kafka was away for a minute, and Nacos is now.
     lease.end_offset(1, Mono(60_000));
     lease.tick(Mono(60_050), COLD, &mut wishes);
-    assert!(!matches!(lease.role(), Role::Claiming { .. }));
+    assert!(!matches!(lease.role(), ReplicaRole::Claiming { .. }));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn who_reads_a_higher_claim_stops_writing() {
     let mut wishes = Vec::new();
     lease.read(Mono(at + 20), 1, 3, Some(&record(ReplicaState::Leader, 2, 3, 1)), &mut wishes);
     assert!(!lease.may_write(Mono(at + 21)) && wishes.contains(&Wish::Ended));
-    assert_eq!(lease.role(), Role::Standby);
+    assert_eq!(lease.role(), ReplicaRole::Standby);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_leader_that_can_write_and_not_read_makes_way() {
         }
     }
     assert!(left.is_some_and(|after| (5_500..=5_700).contains(&after)), "{left:?}");
-    assert_eq!(lease.role(), Role::Standby);
+    assert_eq!(lease.role(), ReplicaRole::Standby);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_claim_that_is_never_read_back_keeps_nobody_from_leading() {
     let mut lease = Lease::new(7, DEFAULT_BEAT);
     let at = claim(&mut lease, 0);
     lease.tick(Mono(at + lease.silence().0), FIT, &mut Vec::new());
-    assert_eq!((lease.role(), lease.state()), (Role::Standby, ReplicaState::Standby));
+    assert_eq!((lease.role(), lease.state()), (ReplicaRole::Standby, ReplicaState::Standby));
 }
 
 #[test]
@@ -229,10 +229,10 @@ fn an_answer_to_an_earlier_question_is_not_one_to_this() {
     lease.read(Mono(0), 0, 9, Some(&record(ReplicaState::Leader, 4, 9, 1)), &mut wishes);
     lease.at_end(Mono(0), 1);
     lease.tick(Mono(3_000), FIT, &mut wishes);
-    assert!(matches!(lease.role(), Role::Asking(_)));
+    assert!(matches!(lease.role(), ReplicaRole::Asking(_)));
     lease.end_offset(1, Mono(2_999)); // Asked by the round of questions before; the leader has beaten since.
     lease.tick(Mono(3_100), FIT, &mut wishes);
-    assert!(!matches!(lease.role(), Role::Claiming { .. }), "{lease:?}");
+    assert!(!matches!(lease.role(), ReplicaRole::Claiming { .. }), "{lease:?}");
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn at_the_highest_term_who_lives_follows_who_is_dead() {
     let (beat, epoch) = (lease.beat(), lease.epoch());
     assert_eq!(epoch, Epoch { term: HIGHEST_TERM, nonce: 7 });
     lease.read(Mono(at + 10), 1, 7, Some(&record(ReplicaState::Leader, HIGHEST_TERM, 7, beat)), &mut wishes);
-    assert_eq!(lease.role(), Role::Leading);
+    assert_eq!(lease.role(), ReplicaRole::Leading);
 }
 
 #[test]
@@ -269,10 +269,10 @@ fn who_has_not_heard_its_nacos_for_ten_seconds_does_not_claim_though_its_connect
             if wishes.contains(&Wish::AskEnd) {
                 lease.end_offset(0, Mono(now));
             }
-            if matches!(lease.role(), Role::Claiming { .. }) {
+            if matches!(lease.role(), ReplicaRole::Claiming { .. }) {
                 break;
             }
         }
-        assert_eq!(matches!(lease.role(), Role::Claiming { .. }), claims, "{age:?}");
+        assert_eq!(matches!(lease.role(), ReplicaRole::Claiming { .. }), claims, "{age:?}");
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::config_item::ConfigItem;
 use crate::input::ConfigReading;
 use crate::local::service::KnownFrom;
-use crate::service::{Held, HoldReason};
+use crate::service::{HeldRemoval, HoldReason};
 use crate::time::{Millis, Mono};
 
 /// The least time between the first "not found" and the read that confirms it.
@@ -20,7 +20,7 @@ const RETRY_AFTER: Millis = Millis::from_secs(2);
 #[derive(Clone, Debug, Default)]
 pub struct LocalConfig {
     item: Option<Arc<ConfigItem>>,
-    held: Option<Held>,
+    held: Option<HeldRemoval>,
     known: bool,
     next_read: Option<Mono>,
     /// Its removal was proven on this connection.
@@ -46,7 +46,7 @@ impl LocalConfig {
 
     /// Set while its removal is kept back.
     #[must_use]
-    pub fn held(&self) -> Option<&Held> {
+    pub fn held(&self) -> Option<&HeldRemoval> {
         self.held.as_ref()
     }
 
@@ -137,7 +137,7 @@ impl LocalConfig {
 
     fn hold(&mut self, now: Mono, settled_at: Mono) {
         let reason = if now < settled_at { HoldReason::AfterConnect } else { HoldReason::Asked };
-        self.held = Some(Held { since: now, reason });
+        self.held = Some(HeldRemoval { since: now, reason });
         self.next_read = Some(settled_at.max(now + CONFIRM_AFTER));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::id::{ConfigKey, ServiceKey};
 use crate::seed::{Map, Seed};
-use crate::service::{Held, HoldReason};
+use crate::service::{HeldRemoval, HoldReason};
 
 /// Counts of one service, or of all.
 type ByReason = BTreeMap<HoldReason, usize>;
@@ -35,7 +35,7 @@ impl HeldCounts {
         &self.total
     }
 
-    pub(super) fn count_service<'a>(&mut self, key: &ServiceKey, held: impl Iterator<Item = &'a Held>) {
+    pub(super) fn count_service<'a>(&mut self, key: &ServiceKey, held: impl Iterator<Item = &'a HeldRemoval>) {
         let mut now = ByReason::new();
         for held in held {
             *now.entry(held.reason).or_default() += 1;
@@ -45,7 +45,7 @@ impl HeldCounts {
         self.replace(&before.unwrap_or_default(), &now);
     }
 
-    pub(super) fn count_config(&mut self, key: &ConfigKey, held: Option<&Held>) {
+    pub(super) fn count_config(&mut self, key: &ConfigKey, held: Option<&HeldRemoval>) {
         let before = match held {
             Some(held) => self.configs.insert(key.clone(), held.reason),
             None => self.configs.remove(key),

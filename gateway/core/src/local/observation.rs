@@ -25,9 +25,9 @@ use crate::input::{ConfigReading, Effect, LocalInput, ServiceReading};
 use crate::instance::Instance;
 use crate::local::config::LocalConfig;
 use crate::local::held::HeldCounts;
-use crate::local::service::{Ask, KnownFrom, LocalService, NEVER, Patience, Unconfirmed};
+use crate::local::service::{KnownFrom, LocalService, NEVER, RemovalPatience, ServiceAsk, UnconfirmedRemovals};
 use crate::log::key::DataKey;
-use crate::pattern::Selection;
+use crate::pattern::NameSelection;
 use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
 
@@ -46,7 +46,7 @@ const ASKED_IN_A_TICK: usize = 500;
 
 /// Whether the whole list of a service is doubted because it lacks what the log has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum ListDoubt {
     /// Yes: the log is met for the first time, or taken over. Nacos may not have everybody yet.
     WholeService,
     /// No: somebody else wrote this one record.
@@ -55,7 +55,7 @@ pub enum Doubt {
 
 /// State of the connection to Nacos.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Connection {
+pub enum NacosConnection {
     /// None was ever set up in this process.
     Never,
     /// It stands since then.
@@ -65,16 +65,16 @@ pub enum Connection {
 }
 
 /// What the local Nacos is known to say.
-pub struct Local {
-    patience: Patience,
-    export: Selection,
+pub struct LocalObservation {
+    patience: RemovalPatience,
+    export: NameSelection,
     services: Map<ServiceKey, Watched>,
     configs: Map<ConfigKey, LocalConfig>,
-    agenda: BinaryHeap<Reverse<(Mono, Subject)>>,
+    agenda: BinaryHeap<Reverse<(Mono, ObservedSubject)>>,
     /// When missing instances of which services become doubtful: each service once, as its `doubt_due` says.
     doubts: BTreeSet<(Mono, ServiceKey)>,
-    unconfirmed: BTreeMap<ServiceKey, Unconfirmed>,
-    connection: Connection,
+    unconfirmed: BTreeMap<ServiceKey, UnconfirmedRemovals>,
+    connection: NacosConnection,
     heard: Option<Mono>,
     warm: bool,
     /// Lists are doubted since then, beside the connect: the log was taken over.
@@ -97,14 +97,14 @@ struct Watched {
 
 /// What is observed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub enum ObservedSubject {
     /// A service.
     Service(ServiceKey),
     /// A config item.
     Config(ConfigKey),
 }
 
-impl Subject {
+impl ObservedSubject {
     /// What a key of the log is about.
     #[must_use]
     pub fn of(key: &DataKey) -> Self {
@@ -115,10 +115,10 @@ impl Subject {
     }
 }
 
-impl Local {
+impl LocalObservation {
     /// Nothing is known yet; what `export` names is watched.
     #[must_use]
-    pub fn new(patience: Patience, export: Selection, seed: Seed) -> Self {
+    pub fn new(patience: RemovalPatience, export: NameSelection, seed: Seed) -> Self {
         Self {
             patience,
             export,
@@ -127,7 +127,7 @@ impl Local {
             agenda: BinaryHeap::new(),
             doubts: BTreeSet::new(),
             unconfirmed: BTreeMap::new(),
-            connection: Connection::Never,
+            connection: NacosConnection::Never,
             heard: None,
             warm: false,
             doubted: Mono(0),
@@ -147,7 +147,7 @@ impl Local {
 
     /// State of the connection.
     #[must_use]
-    pub fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &NacosConnection {
         &self.connection
     }
 
@@ -160,12 +160,12 @@ impl Local {
     /// Whether everything watched has answered since the connection was set up.
     #[must_use]
     pub fn is_warm(&self) -> bool {
-        self.warm && matches!(self.connection, Connection::Up(_))
+        self.warm && matches!(self.connection, NacosConnection::Up(_))
     }
 
     /// What is exported.
     #[must_use]
-    pub fn export(&self) -> &Selection {
+    pub fn export(&self) -> &NameSelection {
         &self.export
     }
 
@@ -198,7 +198,7 @@ impl Local {
     }
 
     /// Services with instances that have been missing for too long without a proof, sorted, with since when. Kept as it changes.
-    pub fn unconfirmed(&self) -> impl ExactSizeIterator<Item = (&ServiceKey, &Unconfirmed)> {
+    pub fn unconfirmed(&self) -> impl ExactSizeIterator<Item = (&ServiceKey, &UnconfirmedRemovals)> {
         self.unconfirmed.iter()
     }
 
@@ -229,7 +229,7 @@ impl Local {
         match input {
             LocalInput::Connected => self.connected(now),
             LocalInput::Disconnected { reason } => {
-                self.connection = Connection::Down(now, reason);
+                self.connection = NacosConnection::Down(now, reason);
                 self.warm = false;
             }
             LocalInput::Heard => {}
@@ -254,13 +254,13 @@ impl Local {
             }
             let Some(Reverse((due, subject))) = self.agenda.pop() else { return };
             match subject {
-                Subject::Service(key) => self.service_due(now, due, &key, effects),
-                Subject::Config(key) => self.config_due(now, key, effects),
+                ObservedSubject::Service(key) => self.service_due(now, due, &key, effects),
+                ObservedSubject::Config(key) => self.config_due(now, key, effects),
             }
         }
     }
 
-    /// When [`Local::tick`] is to be called at the latest.
+    /// When [`LocalObservation::tick`] is to be called at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Mono> {
         if !self.found.is_empty() {
@@ -277,11 +277,11 @@ impl Local {
         key: &ServiceKey,
         logged: &[(InstanceId, Arc<Instance>)],
         from: KnownFrom,
-        doubt: Doubt,
+        doubt: ListDoubt,
     ) -> Vec<InstanceId> {
         let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
         let mut changed = Vec::new();
-        if from == KnownFrom::Log && doubt == Doubt::WholeService {
+        if from == KnownFrom::Log && doubt == ListDoubt::WholeService {
             let ids = logged.iter().map(|(id, _)| id).collect();
             changed = watched.state.drop_what_only_the_snapshot_had(&ids);
         }
@@ -293,7 +293,7 @@ impl Local {
                 changed.push(id.clone());
             }
         }
-        if changed.len() > before && doubt == Doubt::WholeService {
+        if changed.len() > before && doubt == ListDoubt::WholeService {
             watched.state.unsettle(now);
         }
         self.reschedule(key);
@@ -318,21 +318,21 @@ impl Local {
         changed
     }
 
-    /// The log is taken over: every list is doubted from now on. Each service is to be unsettled by [`Local::unsettle`].
+    /// The log is taken over: every list is doubted from now on. Each service is to be unsettled by [`LocalObservation::unsettle`].
     pub fn doubt_lists(&mut self, now: Mono) {
         self.doubted = now;
     }
 
-    /// The service's list is doubted since the last [`Local::doubt_lists`].
-    pub fn unsettle(&mut self, now: Mono, subject: &Subject) {
+    /// The service's list is doubted since the last [`LocalObservation::doubt_lists`].
+    pub fn unsettle(&mut self, now: Mono, subject: &ObservedSubject) {
         match subject {
-            Subject::Service(key) => {
+            ObservedSubject::Service(key) => {
                 if let Some(watched) = self.services.get_mut(key) {
                     watched.state.unsettle(now);
                 }
                 self.reschedule(key);
             }
-            Subject::Config(key) => {
+            ObservedSubject::Config(key) => {
                 let settled_at = self.settled_at();
                 if let Some(config) = self.configs.get_mut(key) {
                     config.unsettle(settled_at);
@@ -351,11 +351,11 @@ impl Local {
 
     /// Watches the service if it is exported and not watched yet.
     pub fn watch(&mut self, now: Mono, key: ServiceKey, effects: &mut Vec<Effect>) {
-        let since = if let Connection::Up(since) = self.connection { since.max(self.doubted) } else { now };
+        let since = if let NacosConnection::Up(since) = self.connection { since.max(self.doubted) } else { now };
         self.watch_since(now, key, since, effects);
     }
 
-    /// As [`Local::watch`], a service that the log has and Nacos has not shown yet: its first list is doubted as after a connect.
+    /// As [`LocalObservation::watch`], a service that the log has and Nacos has not shown yet: its first list is doubted as after a connect.
     pub fn watch_doubtful(&mut self, now: Mono, key: ServiceKey, effects: &mut Vec<Effect>) {
         self.watch_since(now, key, now, effects);
     }
@@ -380,8 +380,8 @@ impl Local {
     }
 
     fn connected(&mut self, now: Mono) {
-        let outage = if let Connection::Down(since, _) = self.connection { now.since(since) } else { Millis(0) };
-        self.connection = Connection::Up(now);
+        let outage = if let NacosConnection::Down(since, _) = self.connection { now.since(since) } else { Millis(0) };
+        self.connection = NacosConnection::Up(now);
         self.warm = false;
         let settled_at = self.settled_at();
         let services: Vec<ServiceKey> = self.services.keys().cloned().collect();
@@ -402,8 +402,8 @@ impl Local {
 
     fn settled_at(&self) -> Mono {
         match self.connection {
-            Connection::Up(since) => since.max(self.doubted) + self.patience.removal_hold,
-            Connection::Never | Connection::Down(..) => Mono(u64::MAX),
+            NacosConnection::Up(since) => since.max(self.doubted) + self.patience.removal_hold,
+            NacosConnection::Never | NacosConnection::Down(..) => Mono(u64::MAX),
         }
     }
 
@@ -466,7 +466,7 @@ impl Local {
         let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
         let (changed, ask) = watched.state.read(now, reading, &self.patience);
         self.note_moves(now, key);
-        if ask == Ask::Query {
+        if ask == ServiceAsk::Query {
             effects.push(Effect::QueryService(key.clone()));
         }
         self.reschedule(key);
@@ -486,7 +486,7 @@ impl Local {
     }
 
     fn service_due(&mut self, now: Mono, due: Mono, key: &ServiceKey, effects: &mut Vec<Effect>) {
-        let up = matches!(self.connection, Connection::Up(_));
+        let up = matches!(self.connection, NacosConnection::Up(_));
         let Some(watched) = self.services.get_mut(key) else { return };
         if watched.due != due {
             return; // An older entry of the agenda.
@@ -495,7 +495,7 @@ impl Local {
         if !up {
             return; // Nothing can be asked: the next connect schedules everything anew.
         }
-        if watched.state.due(now, &self.patience) == Ask::Read {
+        if watched.state.due(now, &self.patience) == ServiceAsk::Read {
             effects.push(Effect::ReadService(key.clone()));
         }
         self.reschedule_after(key, now);
@@ -518,7 +518,7 @@ impl Local {
     /// twice a second.
     fn doubt(&mut self, now: Mono) -> Vec<DataKey> {
         let mut changed = Vec::new();
-        if !matches!(self.connection, Connection::Up(_)) {
+        if !matches!(self.connection, NacosConnection::Up(_)) {
             return changed;
         }
         for _ in 0..DOUBTS_IN_A_STEP {
@@ -564,7 +564,7 @@ impl Local {
         if watched.due != next {
             watched.due = next;
             if next != NEVER {
-                self.agenda.push(Reverse((next, Subject::Service(key.clone()))));
+                self.agenda.push(Reverse((next, ObservedSubject::Service(key.clone()))));
             }
         }
     }
@@ -575,7 +575,7 @@ impl Local {
         let next = config.next_deadline().filter(|next| *next != NEVER && *next != config.scheduled);
         if let Some(next) = next {
             config.scheduled = next;
-            self.agenda.push(Reverse((next, Subject::Config(key.clone()))));
+            self.agenda.push(Reverse((next, ObservedSubject::Config(key.clone()))));
         }
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::id::InstanceId;
 use crate::input::ServiceReading;
 use crate::instance::{Health, Instance};
-use crate::service::{Held, HoldReason};
+use crate::service::{HeldRemoval, HoldReason};
 use crate::time::{Millis, Mono};
 
 mod leaving;
@@ -51,7 +51,7 @@ type Listing = BTreeMap<InstanceId, Arc<Instance>>;
 /// When removals are believed, and how often everything is read anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Patience {
+pub struct RemovalPatience {
     /// After a connect, a list must have been the same for this long before a removal is believed.
     pub removal_hold: Millis,
     /// Each service is read through the admin API this often, to find what pushes missed.
@@ -60,7 +60,7 @@ pub struct Patience {
 
 /// What the caller has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum ServiceAsk {
     /// Nothing.
     Nothing,
     /// Read all instances, disabled ones too.
@@ -99,7 +99,7 @@ pub struct LocalService {
 #[derive(Clone, Debug)]
 struct Missing {
     last: Arc<Instance>,
-    held: Held,
+    held: HeldRemoval,
     known_from: KnownFrom,
     /// Neither confirmed nor refuted for so long that its health is not known any more.
     doubted: bool,
@@ -112,7 +112,7 @@ struct Missing {
 }
 
 /// Until when a client is waited for that was there before an outage which ends now.
-fn returned_by(now: Mono, outage: Millis, patience: &Patience) -> Mono {
+fn returned_by(now: Mono, outage: Millis, patience: &RemovalPatience) -> Mono {
     let longer = outage.0.saturating_mul(RETURN_OUTAGES).min(patience.removal_hold.0 * RETURN_HOLDS);
     now + Millis(patience.removal_hold.0 + longer)
 }
@@ -130,7 +130,7 @@ pub enum KnownFrom {
 
 /// Removals of one service that nothing confirms or refutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unconfirmed {
+pub struct UnconfirmedRemovals {
     /// Since when the first of them has been missing.
     pub since: Mono,
     /// How many.
@@ -199,7 +199,7 @@ impl LocalService {
     }
 
     /// All instances in the order of their ids, with the hold of those that are missing.
-    pub fn instances(&self) -> impl ExactSizeIterator<Item = (&InstanceId, &Arc<Instance>, Option<&Held>)> {
+    pub fn instances(&self) -> impl ExactSizeIterator<Item = (&InstanceId, &Arc<Instance>, Option<&HeldRemoval>)> {
         let present = self.present.iter().map(|(id, instance)| (id, instance, None));
         let missing = self.missing.iter().map(|(id, missing)| (id, &missing.last, Some(&missing.held)));
         let mut all: Vec<_> = present.chain(missing).collect();
@@ -213,24 +213,24 @@ impl LocalService {
     }
 
     /// The removals that are held.
-    pub fn held(&self) -> impl Iterator<Item = &Held> {
+    pub fn held(&self) -> impl Iterator<Item = &HeldRemoval> {
         self.missing.values().map(|missing| &missing.held)
     }
 
     /// When [`LocalService::doubt`] is to be called; `None` while nothing is missing that is not doubted yet.
     #[must_use]
-    pub fn doubt_due(&self, patience: &Patience) -> Option<Mono> {
+    pub fn doubt_due(&self, patience: &RemovalPatience) -> Option<Mono> {
         let undoubted = self.missing.values().filter(|missing| !missing.doubted);
         undoubted.map(|missing| self.doubted_from(missing, patience)).min()
     }
 
-    fn doubted_from(&self, missing: &Missing, patience: &Patience) -> Mono {
+    fn doubted_from(&self, missing: &Missing, patience: &RemovalPatience) -> Mono {
         let doubted_from = missing.held.since.max(self.connected_at) + patience.removal_hold + DOUBT_AFTER;
         missing.kept.unwrap_or(doubted_from)
     }
 
     /// What has been missing for too long is no longer shown as healthy, once. Returns the ids whose wanted value changed.
-    pub fn doubt(&mut self, now: Mono, patience: &Patience) -> Vec<InstanceId> {
+    pub fn doubt(&mut self, now: Mono, patience: &RemovalPatience) -> Vec<InstanceId> {
         let is_due = |missing: &Missing| !missing.doubted && now >= self.doubted_from(missing, patience);
         let due: Vec<InstanceId> =
             self.missing.iter().filter(|(_, missing)| is_due(missing)).map(|(id, _)| id.clone()).collect();
@@ -248,16 +248,16 @@ impl LocalService {
 
     /// The removals that are doubted, and not kept back by the guard; `None` if there are none.
     #[must_use]
-    pub fn unconfirmed(&self) -> Option<Unconfirmed> {
+    pub fn unconfirmed(&self) -> Option<UnconfirmedRemovals> {
         let doubted = self.missing.values().filter(|missing| missing.doubted && missing.kept.is_none());
-        doubted.map(|missing| Unconfirmed { since: missing.held.since, instances: 1 }).reduce(|one, other| {
-            Unconfirmed { since: one.since.min(other.since), instances: one.instances + other.instances }
+        doubted.map(|missing| UnconfirmedRemovals { since: missing.held.since, instances: 1 }).reduce(|one, other| {
+            UnconfirmedRemovals { since: one.since.min(other.since), instances: one.instances + other.instances }
         })
     }
 
     /// A connection was set up after an outage: what is missing, and what will be, is held anew. Clients try ever more slowly
     /// while Nacos is away, so a long outage is followed by a longer hold.
-    pub fn connected(&mut self, now: Mono, outage: Millis, patience: &Patience) {
+    pub fn connected(&mut self, now: Mono, outage: Millis, patience: &RemovalPatience) {
         self.outage = outage;
         if outage > Millis(0) {
             self.returned_by = self.returned_by.max(returned_by(now, outage, patience));
@@ -295,7 +295,7 @@ impl LocalService {
         now: Mono,
         instances: Vec<(InstanceId, Instance)>,
         protected: bool,
-        patience: &Patience,
+        patience: &RemovalPatience,
     ) -> Vec<InstanceId> {
         self.settle(now, patience);
         // A service that is new on a connection which has stood for the hold is nobody's recovery.
@@ -353,14 +353,14 @@ impl LocalService {
     }
 
     /// When the hold alone proves that it is gone.
-    fn believed_at(&self, missing: &Missing, patience: &Patience) -> Mono {
+    fn believed_at(&self, missing: &Missing, patience: &RemovalPatience) -> Mono {
         (missing.held.since + patience.removal_hold).max(self.waited_for_until(missing))
     }
 
     fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>, known_from: KnownFrom) {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
         let may_return = known_from != KnownFrom::List || !self.listed_on_this_connection;
-        let held = Held { since: now, reason };
+        let held = HeldRemoval { since: now, reason };
         let missing = Missing { last, held, known_from, doubted: false, may_return, proven: false, kept: None };
         self.missing.insert(id, missing);
     }
@@ -400,9 +400,14 @@ impl LocalService {
 
     /// A fresh read. Returns the ids whose wanted value, or hold, changed, and whether the list has to be queried anew. What it proves gone
     /// stays until [`LocalService::let_go`].
-    pub fn read(&mut self, now: Mono, reading: ServiceReading, patience: &Patience) -> (Vec<InstanceId>, Ask) {
+    pub fn read(
+        &mut self,
+        now: Mono,
+        reading: ServiceReading,
+        patience: &RemovalPatience,
+    ) -> (Vec<InstanceId>, ServiceAsk) {
         self.settle(now, patience);
-        let Some(asked) = self.asked.take() else { return (Vec::new(), Ask::Nothing) };
+        let Some(asked) = self.asked.take() else { return (Vec::new(), ServiceAsk::Nothing) };
         self.next_sweep = now + patience.sweep_interval;
         match reading {
             ServiceReading::All(instances) => {
@@ -413,17 +418,17 @@ impl LocalService {
                 let changed = self.list(now, instances, protected, patience);
                 self.wants_read = None;
                 self.believe_the_hold(now, &asked, patience);
-                (changed, Ask::Nothing)
+                (changed, ServiceAsk::Nothing)
             }
             ServiceReading::Failed => {
                 self.want_read(now + ASK_AGAIN_AFTER);
-                (Vec::new(), Ask::Nothing)
+                (Vec::new(), ServiceAsk::Nothing)
             }
         }
     }
 
     /// Judges by a complete read: what is missing and not in it is gone, if the read was asked late enough.
-    fn judge(&mut self, now: Mono, asked: &Asked, read: &Listing) -> (Vec<InstanceId>, Ask) {
+    fn judge(&mut self, now: Mono, asked: &Asked, read: &Listing) -> (Vec<InstanceId>, ServiceAsk) {
         let mut changed = self.judge_missing(asked, read);
         changed.extend(self.judge_disabled(now, asked, read));
         if self.protected && !asked.lists_seen {
@@ -438,7 +443,7 @@ impl LocalService {
         if let Some(decided_at) = decided_at.filter(|_| self.settled) {
             self.want_read(decided_at.max(again));
         }
-        (changed, if self.agrees_with(read) { Ask::Nothing } else { Ask::Query })
+        (changed, if self.agrees_with(read) { ServiceAsk::Nothing } else { ServiceAsk::Query })
     }
 
     /// Under protection a read alone tells true health.
@@ -517,7 +522,7 @@ impl LocalService {
     }
 
     /// Where disabled cannot be told from gone, an instance that stayed missing for the whole hold is gone.
-    fn believe_the_hold(&mut self, now: Mono, asked: &Asked, patience: &Patience) {
+    fn believe_the_hold(&mut self, now: Mono, asked: &Asked, patience: &RemovalPatience) {
         let believed = |missing: &Missing| asked.settled && asked.at >= self.believed_at(missing, patience);
         let gone: Vec<InstanceId> =
             self.missing.iter().filter(|(_, missing)| believed(missing)).map(|(id, _)| id.clone()).collect();
@@ -532,23 +537,23 @@ impl LocalService {
     }
 
     /// What is due now. A question that is returned counts as asked.
-    pub fn due(&mut self, now: Mono, patience: &Patience) -> Ask {
+    pub fn due(&mut self, now: Mono, patience: &RemovalPatience) -> ServiceAsk {
         self.settle(now, patience);
         if self.asked.is_some_and(|asked| now < asked.at + ANSWER_WITHIN) {
-            return Ask::Nothing;
+            return ServiceAsk::Nothing;
         }
         let wanted = self.wants_read.is_some_and(|not_before| now >= not_before);
         if !self.listed || !(wanted || now >= self.next_sweep) {
-            return Ask::Nothing;
+            return ServiceAsk::Nothing;
         }
         self.wants_read = None;
         self.asked = Some(Asked { at: now, settled: self.settled, lists_seen: false });
-        Ask::Read
+        ServiceAsk::Read
     }
 
     /// When [`LocalService::due`] is to be called at the latest. A service that was never listed has nothing due: its first list will.
     #[must_use]
-    pub fn next_deadline(&self, patience: &Patience) -> Mono {
+    pub fn next_deadline(&self, patience: &RemovalPatience) -> Mono {
         if !self.listed {
             return NEVER;
         }
@@ -558,14 +563,14 @@ impl LocalService {
         self.asked.map_or(first, |asked| first.max(asked.at + ANSWER_WITHIN))
     }
 
-    fn settles_at(&self, patience: &Patience) -> Mono {
+    fn settles_at(&self, patience: &RemovalPatience) -> Mono {
         let hold = Millis(patience.removal_hold.0 + self.outage.0.min(patience.removal_hold.0));
         (self.quiet_since + hold).min(self.connected_at + Millis(hold.0 * MOST_HOLDS))
     }
 
     /// After a connect a service settles when its list has been the same for the hold; from then on a missing instance
     /// is asked for at once.
-    fn settle(&mut self, now: Mono, patience: &Patience) {
+    fn settle(&mut self, now: Mono, patience: &RemovalPatience) {
         if self.settled || !self.listed_on_this_connection || now < self.settles_at(patience) {
             return;
         }

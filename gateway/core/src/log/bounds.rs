@@ -2,7 +2,7 @@
 //!
 //! A record of another cluster is input from strangers. No number in it may allocate, loop, wrap or reign, so each has a bound here; what
 //! is beyond it is *set aside*: it counts as a value that cannot be read (rule R3: it still is its key's last record), and it is shown. The
-//! bounds on what an origin has in all are kept by whoever folds, by [`Bounds`].
+//! bounds on what an origin has in all are kept by whoever folds, by [`OriginBounds`].
 //!
 //! Invariant: whether a single record is set aside depends on nothing but the record and the bounds, so that all gateways agree.
 
@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use crate::guard::GuardEntry;
 use crate::intents::{DrainIntent, HIGHEST_COUNTER, LONGEST_TEXT_BYTES};
-use crate::log::control::{ControlKey, ControlValue, Descriptor, Replica};
+use crate::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord};
 use crate::log::key::{DataKey, RecordKey};
-use crate::log::record::{Body, ControlRecord, HIGHEST_TERM, Record};
+use crate::log::record::{ControlRecord, HIGHEST_TERM, Record, RecordBody};
 use crate::time::Millis;
 
 /// Texts for people, names of servers, parts of a locality.
@@ -30,7 +30,7 @@ const LONGEST_AGE: Millis = Millis::from_secs(10 * 366 * 86_400);
 
 /// What one origin may put upon those who read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct OriginBounds {
     /// Partitions of each data topic.
     pub partitions: u32,
     /// Drains, those of 0 % too.
@@ -41,7 +41,7 @@ pub struct Bounds {
     pub bytes: u64,
 }
 
-impl Default for Bounds {
+impl Default for OriginBounds {
     /// Ten times what the largest known deployments have, and some GiB at the worst.
     fn default() -> Self {
         Self { partitions: 1_024, drains: 1_000, facts: 2_000_000, bytes: 2 << 30 }
@@ -84,7 +84,7 @@ impl OutOfBounds {
 }
 
 /// Judges a record of a control topic; what is out of bounds becomes unreadable. Ages saturate.
-pub fn judge_control(record: &mut ControlRecord, bounds: &Bounds) -> Option<OutOfBounds> {
+pub fn judge_control(record: &mut ControlRecord, bounds: &OriginBounds) -> Option<OutOfBounds> {
     if record.header.is_some_and(|header| header.epoch.term > HIGHEST_TERM) {
         record.header = None;
     }
@@ -113,7 +113,7 @@ pub fn judge_record(record: &mut Record) -> Option<OutOfBounds> {
     }
     let limit = if matches!(key, DataKey::Instance(..)) { INSTANCE_BYTES } else { CONFIG_BYTES };
     if value_bytes(&record.body) > limit as u64 {
-        record.body = Body::Unreadable;
+        record.body = RecordBody::Unreadable;
         return Some(OutOfBounds::Size);
     }
     judge_header(record)
@@ -140,19 +140,19 @@ fn is_key_in_bounds(key: &DataKey) -> bool {
 
 /// Bytes of a value, as they are kept.
 #[must_use]
-pub fn value_bytes(body: &Body) -> u64 {
+pub fn value_bytes(body: &RecordBody) -> u64 {
     let bytes = match body {
-        Body::Instance(instance) => instance.metadata.iter().map(|(key, value)| key.len() + value.len()).sum(),
-        Body::Config(item) => {
+        RecordBody::Instance(instance) => instance.metadata.iter().map(|(key, value)| key.len() + value.len()).sum(),
+        RecordBody::Config(item) => {
             let texts = [&item.content, &item.encrypted_data_key, &item.description, &item.tags, &item.application];
             texts.into_iter().map(|text| text.len()).sum()
         }
-        Body::Tombstone | Body::Unreadable | Body::Checkpoint(_) => 0,
+        RecordBody::Tombstone | RecordBody::Unreadable | RecordBody::Checkpoint(_) => 0,
     };
     bytes as u64
 }
 
-fn judge_replica(replica: &mut Replica, bounds: &Bounds) -> Option<OutOfBounds> {
+fn judge_replica(replica: &mut ReplicaRecord, bounds: &OriginBounds) -> Option<OutOfBounds> {
     replica.nacos_age = replica.nacos_age.map(|age| age.min(LONGEST_AGE));
     replica.unpublished_age = replica.unpublished_age.min(LONGEST_AGE);
     if replica.epoch.term > HIGHEST_TERM {
@@ -170,7 +170,7 @@ fn judge_replica(replica: &mut Replica, bounds: &Bounds) -> Option<OutOfBounds> 
 
 /// Judges what a cluster says that it is.
 #[must_use]
-pub fn judge_descriptor(descriptor: &Descriptor, bounds: &Bounds) -> Option<OutOfBounds> {
+pub fn judge_descriptor(descriptor: &Descriptor, bounds: &OriginBounds) -> Option<OutOfBounds> {
     if !(1..=bounds.partitions).contains(&descriptor.partitions) {
         return Some(OutOfBounds::Partitions);
     }

@@ -66,7 +66,7 @@ impl ControlKey {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ControlValue {
     /// Value of a `replica/…` key.
-    Replica(Replica),
+    Replica(ReplicaRecord),
     /// Value of the key `descriptor`.
     Descriptor(Descriptor),
     /// Value of an `intent/drain/…` key.
@@ -80,7 +80,7 @@ pub enum ControlValue {
 /// What a process says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Replica {
+pub struct ReplicaRecord {
     /// Its part.
     pub state: ReplicaState,
     /// The epoch it leads, or last led or knew.

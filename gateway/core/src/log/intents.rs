@@ -129,7 +129,7 @@ impl IntentLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::Counter;
+    use crate::intents::OrderCounter;
     use crate::routing::{DrainGuard, Percent};
 
     fn target() -> DrainTarget {
@@ -138,7 +138,7 @@ mod tests {
 
     fn order(percent: u8) -> DrainIntent {
         DrainIntent {
-            counter: Counter::FIRST,
+            counter: OrderCounter::FIRST,
             percent: Percent::new(percent).unwrap(),
             guard: DrainGuard::default(),
             who: "ann".into(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::record::{Epoch, Header};
+use crate::log::record::{Epoch, RecordHeader};
 
 /// Epochs whose numbers are remembered: leaderships of which records may still be under way.
 const EPOCHS: usize = 8;
@@ -20,7 +20,7 @@ pub struct Order {
 impl Order {
     /// A record with this header was met. Returns whether it is in order: its epoch is not below that of any checkpoint met so far, and its
     /// number is above the last one of its epoch.
-    pub fn meet(&mut self, header: Option<&Header>, is_checkpoint: bool) -> bool {
+    pub fn meet(&mut self, header: Option<&RecordHeader>, is_checkpoint: bool) -> bool {
         let Some(header) = header else { return false };
         let overruled = self.stated.is_some_and(|stated| header.epoch < stated);
         let last = self.seqs.get(&header.epoch).copied();
@@ -48,8 +48,8 @@ mod tests {
     use super::*;
     use crate::time::WallMs;
 
-    fn header(term: u32, seq: u64) -> Header {
-        Header { schema: 1, epoch: Epoch { term, nonce: 1 }, seq, observed: WallMs(0) }
+    fn header(term: u32, seq: u64) -> RecordHeader {
+        RecordHeader { schema: 1, epoch: Epoch { term, nonce: 1 }, seq, observed: WallMs(0) }
     }
 
     #[test]

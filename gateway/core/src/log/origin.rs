@@ -6,7 +6,7 @@ use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, ServiceKey};
 use crate::instance::Instance;
 use crate::log::key::DataKey;
-use crate::log::partition::{Entry, Fold, Partition, ServiceEntries};
+use crate::log::partition::{Fold, FoldEntry, Partition, ServiceEntries};
 use crate::log::record::{Epoch, TopicKind};
 use crate::seed::Seed;
 use crate::time::Mono;
@@ -125,7 +125,7 @@ impl OriginLog {
 
     /// A config item, as served.
     #[must_use]
-    pub fn config(&self, key: &ConfigKey) -> Option<(&Partition, &Entry<ConfigItem>)> {
+    pub fn config(&self, key: &ConfigKey) -> Option<(&Partition, &FoldEntry<ConfigItem>)> {
         let partition = self.holder(&DataKey::Config(key.clone()))?;
         Some((partition, partition.served().config(key)?))
     }
@@ -137,11 +137,11 @@ impl OriginLog {
 
     /// What the log itself says of an instance or config item.
     #[must_use]
-    pub fn image(&self, key: &DataKey) -> Option<Image> {
+    pub fn image(&self, key: &DataKey) -> Option<ImageValue> {
         let fold = self.holder(key)?.image();
         match key {
-            DataKey::Instance(service, id) => fold.service(service)?.get(id).map(Image::of_instance),
-            DataKey::Config(config) => fold.config(config).map(Image::of_config),
+            DataKey::Instance(service, id) => fold.service(service)?.get(id).map(ImageValue::of_instance),
+            DataKey::Config(config) => fold.config(config).map(ImageValue::of_config),
         }
     }
 
@@ -164,7 +164,7 @@ impl OriginLog {
 
 /// The last record of a key, as the log has it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Image {
+pub enum ImageValue {
     /// An instance.
     Instance(Arc<Instance>),
     /// A config item.
@@ -173,12 +173,12 @@ pub enum Image {
     Unreadable,
 }
 
-impl Image {
-    pub(crate) fn of_instance(entry: &Entry<Instance>) -> Self {
+impl ImageValue {
+    pub(crate) fn of_instance(entry: &FoldEntry<Instance>) -> Self {
         entry.value.clone().filter(|_| entry.readable).map_or(Self::Unreadable, Self::Instance)
     }
 
-    pub(crate) fn of_config(entry: &Entry<ConfigItem>) -> Self {
+    pub(crate) fn of_config(entry: &FoldEntry<ConfigItem>) -> Self {
         entry.value.clone().filter(|_| entry.readable).map_or(Self::Unreadable, Self::Config)
     }
 }

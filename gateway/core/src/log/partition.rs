@@ -24,13 +24,13 @@ use crate::log::bounds::value_bytes;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::order::Order;
 use crate::log::proof::{Agreement, Proof};
-use crate::log::record::{Body, Checkpoint, Epoch, Header, Record};
+use crate::log::record::{Checkpoint, Epoch, Record, RecordBody, RecordHeader};
 use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
 
 /// The last record of a key.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry<T> {
+pub struct FoldEntry<T> {
     /// The last value that could be read, if any ever could.
     pub value: Option<Arc<T>>,
     /// Whether the last record itself could be read (rule R3: it counts in digests even if not).
@@ -38,18 +38,18 @@ pub struct Entry<T> {
     /// Digest of the last record.
     pub digest: u128,
     /// Header of the last record, if it had one.
-    pub header: Option<Header>,
+    pub header: Option<RecordHeader>,
 }
 
 /// Instances of one service of one origin, by id.
-pub type ServiceEntries = BTreeMap<InstanceId, Entry<Instance>>;
+pub type ServiceEntries = BTreeMap<InstanceId, FoldEntry<Instance>>;
 
 /// Last record per key, and the count and digest that checkpoints state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fold {
     seed: Seed,
     services: Map<ServiceKey, ServiceEntries>,
-    configs: Map<ConfigKey, Entry<ConfigItem>>,
+    configs: Map<ConfigKey, FoldEntry<ConfigItem>>,
     count: u64,
     digest: u128,
     /// Of the values that are kept.
@@ -83,7 +83,7 @@ impl Fold {
 
     /// A config item.
     #[must_use]
-    pub fn config(&self, key: &ConfigKey) -> Option<&Entry<ConfigItem>> {
+    pub fn config(&self, key: &ConfigKey) -> Option<&FoldEntry<ConfigItem>> {
         self.configs.get(key)
     }
 
@@ -93,7 +93,7 @@ impl Fold {
     }
 
     /// All config items, in no order.
-    pub fn configs(&self) -> impl Iterator<Item = (&ConfigKey, &Entry<ConfigItem>)> {
+    pub fn configs(&self) -> impl Iterator<Item = (&ConfigKey, &FoldEntry<ConfigItem>)> {
         self.configs.iter()
     }
 
@@ -120,8 +120,10 @@ impl Fold {
     #[must_use]
     pub fn bytes_of(&self, key: &DataKey) -> Option<u64> {
         let value = match key {
-            DataKey::Instance(service, id) => self.services.get(service)?.get(id)?.value.clone().map(Body::Instance),
-            DataKey::Config(config) => self.configs.get(config)?.value.clone().map(Body::Config),
+            DataKey::Instance(service, id) => {
+                self.services.get(service)?.get(id)?.value.clone().map(RecordBody::Instance)
+            }
+            DataKey::Config(config) => self.configs.get(config)?.value.clone().map(RecordBody::Config),
         };
         Some(value.as_ref().map_or(0, value_bytes))
     }
@@ -133,7 +135,7 @@ impl Fold {
             DataKey::Instance(service, id) => self.apply_instance(service, id, record),
             DataKey::Config(config) => self.apply_config(config, record),
         };
-        let after = (record.body != Body::Tombstone).then_some(record.digest);
+        let after = (record.body != RecordBody::Tombstone).then_some(record.digest);
         self.digest = self.digest.wrapping_sub(before.unwrap_or(0)).wrapping_add(after.unwrap_or(0));
         self.count = self.count + u64::from(after.is_some()) - u64::from(before.is_some());
         self.bytes = self.bytes + self.bytes_of(key).unwrap_or(0) - kept;
@@ -141,7 +143,7 @@ impl Fold {
     }
 
     fn apply_instance(&mut self, service: &ServiceKey, id: &InstanceId, record: &Record) -> bool {
-        if record.body == Body::Tombstone {
+        if record.body == RecordBody::Tombstone {
             let Some(entries) = self.services.get_mut(service) else { return false };
             let existed = entries.remove(id).is_some();
             if entries.is_empty() {
@@ -149,7 +151,7 @@ impl Fold {
             }
             return existed;
         }
-        let read = if let Body::Instance(instance) = &record.body { Some(instance) } else { None };
+        let read = if let RecordBody::Instance(instance) = &record.body { Some(instance) } else { None };
         let entries = self.services.entry(service.clone()).or_default();
         let (entry, changed) = next_entry(entries.get(id), read, record);
         entries.insert(id.clone(), entry);
@@ -157,10 +159,10 @@ impl Fold {
     }
 
     fn apply_config(&mut self, key: &ConfigKey, record: &Record) -> bool {
-        if record.body == Body::Tombstone {
+        if record.body == RecordBody::Tombstone {
             return self.configs.remove(key).is_some();
         }
-        let read = if let Body::Config(item) = &record.body { Some(item) } else { None };
+        let read = if let RecordBody::Config(item) = &record.body { Some(item) } else { None };
         let (entry, changed) = next_entry(self.configs.get(key), read, record);
         self.configs.insert(key.clone(), entry);
         changed
@@ -172,7 +174,7 @@ impl Fold {
         for (left, right) in [(self, other), (other, self)] {
             for (service, entries) in &left.services {
                 let theirs = right.services.get(service);
-                let differs = |id: &InstanceId, entry: &Entry<Instance>| {
+                let differs = |id: &InstanceId, entry: &FoldEntry<Instance>| {
                     theirs.and_then(|theirs| theirs.get(id)).map(|found| found.value.as_ref())
                         != Some(entry.value.as_ref())
                 };
@@ -191,23 +193,27 @@ impl Fold {
     }
 }
 
-fn next_entry<T: PartialEq>(before: Option<&Entry<T>>, read: Option<&Arc<T>>, record: &Record) -> (Entry<T>, bool) {
+fn next_entry<T: PartialEq>(
+    before: Option<&FoldEntry<T>>,
+    read: Option<&Arc<T>>,
+    record: &Record,
+) -> (FoldEntry<T>, bool) {
     let kept = || before.and_then(|entry| entry.value.clone());
     let value = read.cloned().or_else(kept);
     let changed = before.and_then(|entry| entry.value.as_ref()) != value.as_ref();
-    (Entry { value, readable: read.is_some(), digest: record.digest, header: record.header }, changed)
+    (FoldEntry { value, readable: read.is_some(), digest: record.digest, header: record.header }, changed)
 }
 
 /// What a record did.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Applied {
+pub enum AppliedRecord {
     /// What a view shows of this key changed.
     Changed(DataKey),
     /// The record was folded; nothing that a view shows changed.
     Unchanged,
     /// The record was folded into the shadow: what a view shows stays as it is until that takes its place.
     Held,
-    /// As `Unchanged` or `Changed`, and the value could not be read.
+    /// As `Unchanged` or `ViewChanges`, and the value could not be read.
     Undecodable(DataKey),
     /// A checkpoint completed the shadow: it took the place of the old state, which differs in these keys.
     Replaced(Vec<DataKey>),
@@ -363,7 +369,7 @@ impl Partition {
     /// Compares a checkpoint that is about to be applied with the fold, where that is exact. `newest` is the origin's newest beat. Returns
     /// whether it was compared and does not agree.
     pub fn compare(&mut self, now: Mono, record: &Record, newest: Option<(Epoch, u64)>) -> bool {
-        let (Body::Checkpoint(stated), Some(header)) = (&record.body, record.header) else { return false };
+        let (RecordBody::Checkpoint(stated), Some(header)) = (&record.body, record.header) else { return false };
         let image = self.image();
         let equal = (stated.count, stated.digest) == (image.count(), image.digest());
         let agreement = if equal { Agreement::Equal } else { Agreement::Different };
@@ -394,10 +400,10 @@ impl Partition {
     }
 
     /// A record that nothing is made of.
-    pub fn pass_over(&mut self, record: &Record) -> Applied {
+    pub fn pass_over(&mut self, record: &Record) -> AppliedRecord {
         self.next_offset = record.offset.saturating_add(1);
         self.behind = None;
-        Applied::NotAFact
+        AppliedRecord::NotAFact
     }
 
     /// Whether what is served was folded from this very log, however far.
@@ -434,7 +440,7 @@ impl Partition {
         let is_checkpoint = record.key == RecordKey::Checkpoint;
         let in_order = self.order.meet(record.header.as_ref(), is_checkpoint);
         match (&record.key, &record.body) {
-            (RecordKey::Checkpoint, Body::Checkpoint(stated)) => self.stated = Some((*stated, 0)),
+            (RecordKey::Checkpoint, RecordBody::Checkpoint(stated)) => self.stated = Some((*stated, 0)),
             (RecordKey::Data(key), _) => {
                 self.stated = self.stated.map(|(stated, since)| (stated, since.saturating_add(1)));
                 if in_order {
@@ -448,11 +454,11 @@ impl Partition {
     }
 
     /// Folds one record.
-    pub fn apply(&mut self, record: &Record) -> Applied {
+    pub fn apply(&mut self, record: &Record) -> AppliedRecord {
         self.next_offset = record.offset.saturating_add(1);
         self.behind = None; // It moves: whether it gets there is the next answer's to say.
         self.note_order(record);
-        if let (Body::Checkpoint(stated), Some(header)) = (&record.body, record.header) {
+        if let (RecordBody::Checkpoint(stated), Some(header)) = (&record.body, record.header) {
             self.last_checkpoint = Some((header.epoch, stated.beat));
         }
         self.highest_term = self.highest_term.max(record.header.map_or(0, |header| header.epoch.term));
@@ -460,30 +466,30 @@ impl Partition {
             (RecordKey::Data(key), Some(shadow)) => {
                 shadow.fold.apply(key, record);
                 let is_news = shadow.old_reads_from.is_some_and(|from| record.offset >= from);
-                if is_news { self.serve(key, record) } else { Applied::Held }
+                if is_news { self.serve(key, record) } else { AppliedRecord::Held }
             }
             (RecordKey::Data(key), None) => self.serve(key, record),
             (RecordKey::Checkpoint, Some(shadow)) => {
-                if let Body::Checkpoint(stated) = record.body {
+                if let RecordBody::Checkpoint(stated) = record.body {
                     shadow.proven = (stated.count, stated.digest) == (shadow.fold.count, shadow.fold.digest);
                 }
                 self.replace_if_proven()
             }
-            _ => Applied::NotAFact,
+            _ => AppliedRecord::NotAFact,
         }
     }
 
-    fn serve(&mut self, key: &DataKey, record: &Record) -> Applied {
+    fn serve(&mut self, key: &DataKey, record: &Record) -> AppliedRecord {
         let changed = self.served.apply(key, record);
         match record.body {
-            Body::Unreadable => Applied::Undecodable(key.clone()),
-            _ if changed => Applied::Changed(key.clone()),
-            _ => Applied::Unchanged,
+            RecordBody::Unreadable => AppliedRecord::Undecodable(key.clone()),
+            _ if changed => AppliedRecord::Changed(key.clone()),
+            _ => AppliedRecord::Unchanged,
         }
     }
 
     /// All records below `next_offset` were folded, and there were no more.
-    pub fn at_end(&mut self, next_offset: u64) -> Applied {
+    pub fn at_end(&mut self, next_offset: u64) -> AppliedRecord {
         self.next_offset = self.next_offset.max(next_offset);
         match &mut self.shadow {
             Some(shadow) => shadow.at_end_once = true,
@@ -523,12 +529,12 @@ impl Partition {
         differences
     }
 
-    fn replace_if_proven(&mut self) -> Applied {
+    fn replace_if_proven(&mut self) -> AppliedRecord {
         let proven = self.shadow.as_ref().is_some_and(|shadow| shadow.proven && shadow.at_end_once);
         if !proven {
-            return Applied::NotAFact;
+            return AppliedRecord::NotAFact;
         }
         self.proof.equal();
-        Applied::Replaced(self.replace())
+        AppliedRecord::Replaced(self.replace())
     }
 }

@@ -13,7 +13,7 @@
 //! side, against statements that are not comparable: in a part of the log that compaction has worked on, healthy folds differ from what
 //! was stated there. Nothing here changes a fold: a mismatch removes nothing.
 
-use crate::log::record::{Epoch, Header};
+use crate::log::record::{Epoch, RecordHeader};
 use crate::time::{Millis, Mono};
 
 /// A reader that was at the end within this time has missed no record that compaction could have taken: half of the least
@@ -84,7 +84,7 @@ impl Proof {
     pub fn compare(
         &mut self,
         now: Mono,
-        (header, beat): (&Header, u64),
+        (header, beat): (&RecordHeader, u64),
         agreement: Agreement,
         reached_end: bool,
         newest: Option<(Epoch, u64)>,

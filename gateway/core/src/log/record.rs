@@ -29,7 +29,7 @@ pub struct Epoch {
 /// Header `f` of a record (rule R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Header {
+pub struct RecordHeader {
     /// Version of the record's format.
     pub schema: u16,
     /// Leadership that wrote it.
@@ -90,9 +90,9 @@ pub struct Record {
     /// Its key.
     pub key: RecordKey,
     /// `None` if it is missing or not readable: then the value counts as unreadable.
-    pub header: Option<Header>,
+    pub header: Option<RecordHeader>,
     /// Its value.
-    pub body: Body,
+    pub body: RecordBody,
     /// BLAKE3 (first 128 bits) over length of key (u32 LE) · key · value; meaningless for a tombstone.
     pub digest: u128,
 }
@@ -100,7 +100,7 @@ pub struct Record {
 /// The value of a data topic's record.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Body {
+pub enum RecordBody {
     /// Null: the key is absent from here on.
     Tombstone,
     /// Bytes that this version cannot read: still the key's last record (rule R3).
@@ -136,7 +136,7 @@ pub struct ControlRecord {
     /// Its key.
     pub key: ControlKey,
     /// As in [`Record`].
-    pub header: Option<Header>,
+    pub header: Option<RecordHeader>,
     /// `None` is a tombstone.
     pub value: Option<ControlValue>,
 }

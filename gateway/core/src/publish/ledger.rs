@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Failure, OwnPartition, REFUSED_FROM};
+use super::{DeliveryFailure, OwnPartition, REFUSED_FROM};
 use crate::input::SendId;
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
-use crate::log::record::{Body, TopicKind};
+use crate::log::record::{RecordBody, TopicKind};
 use crate::seed::{Map, Seed};
 use crate::time::{Mono, WallMs};
 
@@ -25,7 +25,7 @@ pub(super) struct Change {
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
     pub(super) id: SendId,
-    pub(super) body: Body,
+    pub(super) body: RecordBody,
     pub(super) digest: Option<u128>,
     pub(super) change: Change,
     /// Nobody knows whether it landed.
@@ -238,7 +238,7 @@ impl Ledger {
 
     /// The record under way is not in the log: the key is due as it was. Returns how often in a row that happened. `last_seq` is the
     /// number of the last record sent.
-    pub(super) fn did_not_land(&mut self, key: &DataKey, last_seq: u64, failure: Failure) -> Option<u32> {
+    pub(super) fn did_not_land(&mut self, key: &DataKey, last_seq: u64, failure: DeliveryFailure) -> Option<u32> {
         let took = self.took.get(&topic_of(key)).copied().unwrap_or(0);
         let failures = self.change_for(key, None, |entry| {
             let pending = entry.pending.take()?;
@@ -247,7 +247,7 @@ impl Ledger {
             let log_takes_others = entry.failures > 0 && took > entry.failed_at;
             entry.failures += 1;
             entry.failed_at = last_seq;
-            entry.exempt = failure == Failure::Refused || (log_takes_others && entry.failures >= REFUSED_FROM);
+            entry.exempt = failure == DeliveryFailure::Refused || (log_takes_others && entry.failures >= REFUSED_FROM);
             Some(entry.failures)
         });
         failures.flatten()

@@ -18,7 +18,7 @@ fn mark(publisher: &mut Publisher, now: u64, number: u16) {
 fn send_all(publisher: &mut Publisher, now: u64) -> Vec<SendId> {
     let mut sent = Vec::new();
     while let Some(due) = publisher.next(Mono(now)) {
-        let outgoing = publisher.send(Mono(now), EPOCH, due, Body::Tombstone, PARTITIONS);
+        let outgoing = publisher.send(Mono(now), EPOCH, due, RecordBody::Tombstone, PARTITIONS);
         publisher.encoded(SendId(outgoing.header.seq), 7);
         sent.push(SendId(outgoing.header.seq));
     }
@@ -26,13 +26,13 @@ fn send_all(publisher: &mut Publisher, now: u64) -> Vec<SendId> {
 }
 
 fn land(publisher: &mut Publisher, number: u16, id: SendId) -> ReadBack {
-    let header = Header { schema: SCHEMA, epoch: EPOCH, seq: id.0, observed: WallMs(0) };
+    let header = RecordHeader { schema: SCHEMA, epoch: EPOCH, seq: id.0, observed: WallMs(0) };
     publisher.read_back(&key(number), Some(header), EPOCH)
 }
 
 /// The send fails, the end is asked for and read up to, and it is not there: due again after a while.
 fn fail(publisher: &mut Publisher, now: u64, id: SendId) {
-    assert_eq!(publisher.failed(Mono(now), id, Failure::Unsure), Some(HERE));
+    assert_eq!(publisher.failed(Mono(now), id, DeliveryFailure::Unsure), Some(HERE));
     publisher.end_offset(HERE, 0, Mono(now));
     let (again, _) = publisher.settle(Mono(now), HERE, 0);
     for (key, until) in again {
@@ -89,7 +89,7 @@ fn a_record_that_can_never_be_taken_makes_nobody_old_from_the_first_refusal_on()
     let mut publisher = Publisher::new(Seed(1));
     mark(&mut publisher, 0, 1);
     let id = send_all(&mut publisher, 0)[0];
-    assert_eq!(publisher.failed(Mono(10), id, Failure::Refused), None, "it did not land: nobody need be asked");
+    assert_eq!(publisher.failed(Mono(10), id, DeliveryFailure::Refused), None, "it did not land: nobody need be asked");
     assert_eq!(publisher.unpublished_age(Mono(5_000)), Millis(0));
     assert_eq!(publisher.next(Mono(10)), None);
     assert_eq!(publisher.next(Mono(510)).map(|(key, ..)| key), Some(key(1)), "tried on");
@@ -102,7 +102,7 @@ fn what_failed_is_tried_again_as_soon_as_the_log_takes_something() {
     for _ in 0..4 {
         let now = publisher.next_deadline().unwrap().0;
         send_all(&mut publisher, now).into_iter().for_each(|id| {
-            publisher.failed(Mono(now), id, Failure::Unsure);
+            publisher.failed(Mono(now), id, DeliveryFailure::Unsure);
         });
         publisher.end_offset(HERE, 0, Mono(now));
         let (again, ask) = publisher.settle(Mono(now), HERE, 0);
@@ -123,7 +123,7 @@ fn nothing_is_stated_of_a_partition_while_a_change_is_due_or_a_send_is_unsure() 
     assert!(!projected(&publisher), "due");
     let id = send_all(&mut publisher, 0)[0];
     assert!(projected(&publisher), "under way, and counted");
-    publisher.failed(Mono(5), id, Failure::Unsure);
+    publisher.failed(Mono(5), id, DeliveryFailure::Unsure);
     assert!(!projected(&publisher), "unsure");
     land(&mut publisher, 1, id);
     assert!(projected(&publisher), "it landed after all");
@@ -165,7 +165,7 @@ fn all_is_forgotten_when_leadership_ends_but_the_numbers() {
     let mut publisher = Publisher::new(Seed(1));
     mark(&mut publisher, 0, 1);
     let id = send_all(&mut publisher, 0)[0];
-    publisher.failed(Mono(0), id, Failure::Unsure);
+    publisher.failed(Mono(0), id, DeliveryFailure::Unsure);
     mark(&mut publisher, 0, 2);
     publisher.reset();
     assert_eq!(

@@ -4,7 +4,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::endpoint::{Counting, Endpoint, MilliWeight, Origin};
+use super::endpoint::{Endpoint, EndpointCounting, MilliWeight, OriginName};
 use super::filter::Filtered;
 use super::policy::{Distribute, Policy};
 use super::tier::{Rank, RankRule, Ranker};
@@ -23,10 +23,10 @@ pub(super) enum Standing {
 impl From<&Endpoint> for Standing {
     fn from(endpoint: &Endpoint) -> Self {
         match (endpoint.counting, endpoint.health) {
-            (Counting::Excluded, _) => Self::Excluded,
-            (Counting::Counted, Health::Healthy) => Self::Healthy,
-            (Counting::Counted, Health::Unknown) => Self::Degraded,
-            (Counting::Counted, Health::Unhealthy) => Self::Unhealthy,
+            (EndpointCounting::Excluded, _) => Self::Excluded,
+            (EndpointCounting::Counted, Health::Healthy) => Self::Healthy,
+            (EndpointCounting::Counted, Health::Unknown) => Self::Degraded,
+            (EndpointCounting::Counted, Health::Unhealthy) => Self::Unhealthy,
         }
     }
 }
@@ -54,7 +54,7 @@ pub(super) struct Census<'a> {
     pub(super) kind_of: Vec<usize>,
     /// By locality: weights of the localities, where the policy gives any.
     pub(super) locality_weights: Option<Vec<u32>>,
-    pub(super) origins: Vec<Origin>,
+    pub(super) origins: Vec<OriginName>,
     pub(super) distribute: Option<&'a Distribute>,
     pub(super) policy: &'a Policy,
     /// How ranks came about.

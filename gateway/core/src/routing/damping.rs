@@ -39,7 +39,7 @@ impl Default for Damping {
 
 /// How bad a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub enum WordSeverity {
     /// Nothing is worse than it should be.
     Good,
     /// To be used after what is good.
@@ -49,35 +49,35 @@ pub enum Severity {
 }
 
 /// A word that routing goes by.
-pub trait Word: Copy {
+pub trait RoutingWord: Copy {
     /// How bad it is. Words of equal severity follow each other at once.
-    fn severity(self) -> Severity;
+    fn severity(self) -> WordSeverity;
 }
 
-impl Word for Health {
-    fn severity(self) -> Severity {
+impl RoutingWord for Health {
+    fn severity(self) -> WordSeverity {
         match self {
-            Self::Healthy => Severity::Good,
-            Self::Unknown => Severity::Doubtful,
-            Self::Unhealthy => Severity::Bad,
+            Self::Healthy => WordSeverity::Good,
+            Self::Unknown => WordSeverity::Doubtful,
+            Self::Unhealthy => WordSeverity::Bad,
         }
     }
 }
 
-impl Word for Freshness {
-    fn severity(self) -> Severity {
+impl RoutingWord for Freshness {
+    fn severity(self) -> WordSeverity {
         match self {
             // Isolated is this gateway's trouble: it says nothing of the origin.
-            Self::Live | Self::Isolated => Severity::Good,
-            Self::Stale => Severity::Doubtful,
-            Self::Lost => Severity::Bad,
+            Self::Live | Self::Isolated => WordSeverity::Good,
+            Self::Stale => WordSeverity::Doubtful,
+            Self::Lost => WordSeverity::Bad,
         }
     }
 }
 
 /// One thing's raw word, and worse ones that are not forgotten yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damped<W> {
+pub struct DampedWord<W> {
     raw: W,
     doubtful: Option<Past<W>>,
     bad: Option<Past<W>>,
@@ -90,7 +90,7 @@ struct Past<W> {
     forgotten_at: Mono,
 }
 
-impl<W: Word> Damped<W> {
+impl<W: RoutingWord> DampedWord<W> {
     /// Something new: its raw word counts at once.
     pub fn new(raw: W) -> Self {
         Self { raw, doubtful: None, bad: None }
@@ -102,9 +102,9 @@ impl<W: Word> Damped<W> {
         if raw.severity() < self.raw.severity() && hold > Millis(0) {
             let past = Some(Past { word: self.raw, forgotten_at: now + hold });
             match self.raw.severity() {
-                Severity::Bad => self.bad = past,
-                Severity::Doubtful => self.doubtful = past,
-                Severity::Good => {}
+                WordSeverity::Bad => self.bad = past,
+                WordSeverity::Doubtful => self.doubtful = past,
+                WordSeverity::Good => {}
             }
         }
         self.raw = raw;
@@ -117,7 +117,7 @@ impl<W: Word> Damped<W> {
         self.doubtful = self.doubtful.filter(kept);
     }
 
-    /// What is acted on, as of the last [`Damped::hear`] or [`Damped::forget`].
+    /// What is acted on, as of the last [`DampedWord::hear`] or [`DampedWord::forget`].
     pub fn effective(&self) -> W {
         let past = self.bad.or(self.doubtful).map(|past| past.word);
         past.filter(|past| past.severity() > self.raw.severity()).unwrap_or(self.raw)
@@ -146,7 +146,7 @@ mod tests {
     /// Effective words at each moment after `words`, heard at their times.
     fn effective(words: &[(u64, Health)], at: &[u64]) -> Vec<Health> {
         let mut heard = words.iter().peekable();
-        let mut damped = Damped::new(heard.next().unwrap().1);
+        let mut damped = DampedWord::new(heard.next().unwrap().1);
         let mut seen = Vec::new();
         for moment in at {
             while let Some((time, word)) = heard.next_if(|(time, _)| time <= moment) {
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn isolated_and_live_follow_each_other_at_once() {
-        let mut damped = Damped::new(Freshness::Live);
+        let mut damped = DampedWord::new(Freshness::Live);
         for (time, raw, want) in [
             (1, Freshness::Isolated, Freshness::Isolated),
             (2, Freshness::Live, Freshness::Live),
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn without_a_hold_the_raw_word_counts() {
-        let mut damped = Damped::new(Health::Unhealthy);
+        let mut damped = DampedWord::new(Health::Unhealthy);
         damped.hear(Mono(1), Health::Healthy, Damping::OFF.health);
         assert_eq!((damped.effective(), damped.is_settled()), (Health::Healthy, true));
     }
@@ -257,7 +257,7 @@ mod tests {
         fn each_threshold_is_crossed_at_most_twice_within_any_hold(words in walks()) {
             let at: Vec<u64> = (words[0].0..words[words.len() - 1].0 + 6_000).collect();
             let seen = effective(&words, &at);
-            for threshold in [Severity::Doubtful, Severity::Bad] {
+            for threshold in [WordSeverity::Doubtful, WordSeverity::Bad] {
                 let crossed = |pair: &[Health]| (pair[0].severity() < threshold) != (pair[1].severity() < threshold);
                 let crossings: Vec<usize> = (1..seen.len()).filter(|moment| crossed(&seen[moment - 1..=*moment])).collect();
                 for three in crossings.windows(3) {

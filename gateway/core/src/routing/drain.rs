@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::census::{Census, Standing};
-use super::endpoint::Origin;
+use super::endpoint::OriginName;
 use super::layout::Layout;
 use crate::intents::DrainGuard;
 use crate::percent::Percent;
@@ -23,7 +23,7 @@ pub struct Drain {
     /// Names the intent; drains are judged in its byte order.
     pub target: Arc<str>,
     /// Whose endpoints lose traffic.
-    pub cluster: Origin,
+    pub cluster: OriginName,
     /// How much of it.
     pub percent: Percent,
     /// What happens if nothing healthy would be left.
@@ -64,16 +64,16 @@ impl Intents {
 
 /// What became of a drain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct DrainVerdict {
     /// The drain that was judged.
     pub drain: Drain,
     /// The outcome.
-    pub ruling: Ruling,
+    pub ruling: DrainRuling,
 }
 
 /// Whether a drain counts for this service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ruling {
+pub enum DrainRuling {
     /// 0 %: nothing to do.
     Idle,
     /// In force: something healthy is left without its cluster.
@@ -86,7 +86,7 @@ pub enum Ruling {
     Excess,
 }
 
-impl Ruling {
+impl DrainRuling {
     /// For programs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -106,43 +106,43 @@ impl Ruling {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for DrainVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ruling = match self.ruling {
-            Ruling::Idle => "nothing to do",
-            Ruling::InForce => "in force",
-            Ruling::Forced => "forced, although nothing healthy is left",
-            Ruling::Void => "void, nothing healthy would be left",
-            Ruling::Excess => "void, four targets are drained already",
+            DrainRuling::Idle => "nothing to do",
+            DrainRuling::InForce => "in force",
+            DrainRuling::Forced => "forced, although nothing healthy is left",
+            DrainRuling::Void => "void, nothing healthy would be left",
+            DrainRuling::Excess => "void, four targets are drained already",
         };
         write!(f, "{} by {} {ruling}", self.drain.target, self.drain.percent)
     }
 }
 
 /// Judges drains in order, each beside those that are in force before it.
-pub(super) fn judge<'a>(census: &Census<'_>, intents: &'a Intents) -> Vec<Verdict> {
-    let mut taken: Vec<&'a Origin> = Vec::new();
-    let leaves_healthy = |taken: &[&Origin]| {
+pub(super) fn judge<'a>(census: &Census<'_>, intents: &'a Intents) -> Vec<DrainVerdict> {
+    let mut taken: Vec<&'a OriginName> = Vec::new();
+    let leaves_healthy = |taken: &[&OriginName]| {
         let left = |origin: usize| !taken.contains(&&census.origins[origin]);
         census.kinds.iter().any(|kind| kind.standing == Standing::Healthy && left(kind.origin))
     };
     let mut judge = |drain: &'a Drain| {
         if drain.percent == Percent::default() {
-            return Ruling::Idle;
+            return DrainRuling::Idle;
         }
         taken.push(&drain.cluster);
         let ruling = match (leaves_healthy(&taken), drain.guard) {
-            (false, DrainGuard::VoidIfNothingIsLeft) => Ruling::Void,
-            _ if taken.len() > MAX_DRAINS => Ruling::Excess,
-            (true, _) => Ruling::InForce,
-            (false, DrainGuard::Force) => Ruling::Forced,
+            (false, DrainGuard::VoidIfNothingIsLeft) => DrainRuling::Void,
+            _ if taken.len() > MAX_DRAINS => DrainRuling::Excess,
+            (true, _) => DrainRuling::InForce,
+            (false, DrainGuard::Force) => DrainRuling::Forced,
         };
         if !ruling.in_force() {
             taken.pop();
         }
         ruling
     };
-    intents.drains().iter().map(|drain| Verdict { drain: drain.clone(), ruling: judge(drain) }).collect()
+    intents.drains().iter().map(|drain| DrainVerdict { drain: drain.clone(), ruling: judge(drain) }).collect()
 }
 
 /// Several plans of one service, each with its part of the traffic.
@@ -155,7 +155,7 @@ pub(super) struct Mixture {
 
 impl Mixture {
     /// Mixes the plans that the drains in force ask for. Plans without part in the outcome are not made.
-    pub(super) fn new(census: &Census<'_>, verdicts: &[Verdict]) -> Self {
+    pub(super) fn new(census: &Census<'_>, verdicts: &[DrainVerdict]) -> Self {
         let mut whole = 1;
         // Which origins are taken away, and how often that is the case. Drains of an origin that has no endpoint
         // change nothing; two drains of one origin take it away only once.

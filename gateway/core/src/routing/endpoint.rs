@@ -10,14 +10,14 @@ use crate::instance::{Health, Metadata};
 use crate::locality::Locality;
 
 /// Labels of a caller.
-pub type Labels = BTreeMap<Arc<str>, Arc<str>>;
+pub type CallerLabels = BTreeMap<Arc<str>, Arc<str>>;
 
 /// The cluster that first observed an endpoint. In a gateway always a [`ClusterId`]; a scenario names clusters freely,
 /// which is why this is any text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Origin(Arc<str>);
+pub struct OriginName(Arc<str>);
 
-impl Origin {
+impl OriginName {
     /// An origin of any name.
     #[must_use]
     pub fn new(name: &str) -> Self {
@@ -31,13 +31,13 @@ impl Origin {
     }
 }
 
-impl From<&ClusterId> for Origin {
+impl From<&ClusterId> for OriginName {
     fn from(id: &ClusterId) -> Self {
         Self::new(id.as_str())
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for OriginName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -90,7 +90,7 @@ impl MilliWeight {
 
 /// Whether an endpoint takes part at all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Admission {
+pub enum EndpointAdmission {
     /// It does.
     Admitted,
     /// Its registrant switched it off.
@@ -101,7 +101,7 @@ pub enum Admission {
 
 /// Whether an endpoint counts in its priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Counting {
+pub enum EndpointCounting {
     /// As usual.
     Counted,
     /// Warming up: in the total and nowhere else, and used only in a panic.
@@ -114,7 +114,7 @@ pub struct Endpoint {
     /// Unique among the endpoints of one plan.
     pub id: Arc<str>,
     /// Where it was observed first.
-    pub origin: Origin,
+    pub origin: OriginName,
     /// Where it runs; its `network` is the label of that name.
     pub locality: Locality,
     /// What `failover_priority` may compare: what its registrant set.
@@ -124,9 +124,9 @@ pub struct Endpoint {
     /// Effective health.
     pub health: Health,
     /// Whether it counts.
-    pub counting: Counting,
+    pub counting: EndpointCounting,
     /// Whether it takes part.
-    pub admission: Admission,
+    pub admission: EndpointAdmission,
     /// Effective freshness of its origin.
     pub freshness: Freshness,
     /// A priority given from outside. If every endpoint of a plan has one, they are taken as they are, gaps included;
@@ -148,7 +148,7 @@ pub struct Caller {
     /// The cluster the caller belongs to.
     pub cluster: Option<Arc<str>>,
     /// What `failover_priority` may compare.
-    pub labels: Labels,
+    pub labels: CallerLabels,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::endpoint::{Admission, Caller, Endpoint, MilliWeight, Origin};
+use super::endpoint::{Caller, Endpoint, EndpointAdmission, MilliWeight, OriginName};
 use super::policy::{Distribute, Policy};
 
 /// Why an endpoint is not counted.
@@ -43,7 +43,7 @@ pub struct LeftOut {
     /// Its id.
     pub id: Arc<str>,
     /// Where it was observed first.
-    pub origin: Origin,
+    pub origin: OriginName,
     /// Why it is not counted.
     pub reason: LeftOutReason,
 }
@@ -80,11 +80,11 @@ pub(super) fn filter<'a>(endpoints: &'a [impl AsRef<Endpoint>], caller: &Caller,
     let (localities, places) = super::places::printed(endpoints);
     let weightless = |place: usize| policy.locality_weights.get(&localities[place]) == Some(&0);
     let judge = |endpoint: &Endpoint, place: usize| match &endpoint.admission {
-        Admission::Disabled => Err(LeftOutReason::Disabled),
-        Admission::Barred(reason) => Err(LeftOutReason::Barred(Arc::clone(reason))),
-        Admission::Admitted if endpoint.weight == MilliWeight::ZERO => Err(LeftOutReason::Weight),
-        Admission::Admitted if weightless(place) => Err(LeftOutReason::LocalityWeight),
-        Admission::Admitted => distribute.map_or(Ok(0), |rule| slot(rule, endpoint)),
+        EndpointAdmission::Disabled => Err(LeftOutReason::Disabled),
+        EndpointAdmission::Barred(reason) => Err(LeftOutReason::Barred(Arc::clone(reason))),
+        EndpointAdmission::Admitted if endpoint.weight == MilliWeight::ZERO => Err(LeftOutReason::Weight),
+        EndpointAdmission::Admitted if weightless(place) => Err(LeftOutReason::LocalityWeight),
+        EndpointAdmission::Admitted => distribute.map_or(Ok(0), |rule| slot(rule, endpoint)),
     };
     let (mut counted, mut left_out) = (Vec::with_capacity(endpoints.len()), Vec::new());
     for (index, (endpoint, locality)) in endpoints.iter().map(AsRef::as_ref).zip(places).enumerate() {

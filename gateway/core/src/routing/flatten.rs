@@ -27,7 +27,7 @@ pub fn flatten(plan: &Plan) -> Vec<FlatWeight> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::endpoint::{Endpoint, MilliWeight, Origin};
+    use super::super::endpoint::{Endpoint, MilliWeight, OriginName};
     use super::super::plan::{PlannedEndpoint, plan};
     use super::*;
 
@@ -36,7 +36,7 @@ mod tests {
         let endpoint = |(index, (share, weight)): (usize, &(u32, u64))| PlannedEndpoint {
             index,
             id: format!("e{index}").into(),
-            origin: Origin::new("c1"),
+            origin: OriginName::new("c1"),
             priority: 0,
             locality: Arc::from(""),
             weight: MilliWeight::from_thousandths(*weight),

@@ -1,7 +1,7 @@
 //! Endpoints of a federated service, as one caller's network sees them: from what registrants, origins and the policy say.
 //!
 //! Input: the service and the clusters of one view, the caller's network, reachability, and which metadata is a place.
-//! Output: an [`Offer`] for every instance, in the order of origins and ids; none is dropped, what cannot be used says why.
+//! Output: an [`InstanceOffer`] for every instance, in the order of origins and ids; none is dropped, what cannot be used says why.
 //! Invariants: of the caller, only its network counts, so that offers serve all callers of one network; ids of endpoints are unique, and an address
 //! that an origin has in two spellings is offered once.
 
@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::address::AdvertisedAddress;
-use super::endpoint::{Admission, Counting, Endpoint, MilliWeight, Origin};
+use super::endpoint::{Endpoint, EndpointAdmission, EndpointCounting, MilliWeight, OriginName};
 use super::reachability::Reachability;
 use crate::freshness::Freshness;
 use crate::host::{Host, WithPort};
 use crate::id::{ClusterId, InstanceId};
 use crate::instance::{Health, Instance};
 use crate::locality::{Locality, told_name};
-use crate::service::{ClusterStatus, FederatedInstance, FederatedService, Held, OriginInstances};
+use crate::service::{ClusterStatus, FederatedInstance, FederatedService, HeldRemoval, OriginInstances};
 
 /// What Nacos calls the cluster of an instance whose registrant named none: not a zone.
 const DEFAULT_NACOS_CLUSTER: &str = "DEFAULT";
@@ -65,7 +65,7 @@ pub enum ZoneSource {
 
 /// One instance with what routing takes it for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offer {
+pub struct InstanceOffer {
     /// What is planned; its id is `origin/ip:port@nacosCluster`, the address in its canonical spelling and with brackets where it has them.
     pub endpoint: Endpoint,
     /// The cluster that observed it.
@@ -81,14 +81,14 @@ pub struct Offer {
     /// Freshness of the origin as it is; the endpoint has the effective one.
     pub raw_freshness: Freshness,
     /// Set while its removal is kept back.
-    pub held: Option<Held>,
+    pub held: Option<HeldRemoval>,
     /// How the caller reaches it.
-    pub address: Address,
+    pub address: RoutableAddress,
 }
 
 /// Where a caller sends requests to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub enum RoutableAddress {
     /// IP and port as registered.
     Own,
     /// Another one, because the caller is in another network.
@@ -111,13 +111,13 @@ pub enum AdvertisedBy {
     Cluster,
 }
 
-impl Offer {
+impl InstanceOffer {
     /// The host and port to use.
     #[must_use]
     pub fn reached_at(&self) -> (&Host, u16) {
         match &self.address {
-            Address::Own => (&self.host, self.instance_id.port),
-            Address::Advertised { host, port, .. } => (host, *port),
+            RoutableAddress::Own => (&self.host, self.instance_id.port),
+            RoutableAddress::Advertised { host, port, .. } => (host, *port),
         }
     }
 
@@ -128,7 +128,7 @@ impl Offer {
     }
 }
 
-impl AsRef<Endpoint> for Offer {
+impl AsRef<Endpoint> for InstanceOffer {
     fn as_ref(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -143,7 +143,7 @@ pub fn gather(
     network: Option<&str>,
     reach: &Reachability,
     rules: &PlaceRules,
-) -> Vec<Offer> {
+) -> Vec<InstanceOffer> {
     let instances = service.origins.iter().map(|of| of.instances.len()).sum();
     let mut offers = Vec::with_capacity(instances);
     for of in &service.origins {
@@ -158,7 +158,7 @@ pub fn gather(
 
 /// Of the instances of one origin that have one address in several spellings, as after a registrant began to write it otherwise, one is offered:
 /// the one that can be used best, by what the origin says of it. The others would get traffic twice for one process.
-fn bar_other_spellings(offers: &mut [Offer]) {
+fn bar_other_spellings(offers: &mut [InstanceOffer]) {
     if offers.iter().all(|offer| *offer.instance_id.ip == **offer.host.text()) {
         return; // One spelling each, and that is a part of their keys: no two are alike.
     }
@@ -173,16 +173,16 @@ fn bar_other_spellings(offers: &mut [Offer]) {
             let offer = &mut offers[index];
             let spelt = &offer.instance_id.ip;
             offer.endpoint.id = [&*offer.endpoint.id, " as ", spelt].concat().into();
-            if offer.endpoint.admission == Admission::Admitted {
+            if offer.endpoint.admission == EndpointAdmission::Admitted {
                 let reason = format!("another spelling of {}, which is registered too", offer.registered_address());
-                offer.endpoint.admission = Admission::Barred(reason.into());
+                offer.endpoint.admission = EndpointAdmission::Barred(reason.into());
             }
         }
     }
 }
 
 /// Lower is better. The order of ids, which is that of the offers, decides between equals, so that all gateways decide alike.
-fn worth(offer: &Offer) -> (bool, bool, u8) {
+fn worth(offer: &InstanceOffer) -> (bool, bool, u8) {
     let health = match offer.raw_health {
         Health::Healthy => 0,
         Health::Unknown => 1,
@@ -194,7 +194,7 @@ fn worth(offer: &Offer) -> (bool, bool, u8) {
 /// What the offers of one origin have in common.
 struct Gathered<'a> {
     id: &'a ClusterId,
-    name: Origin,
+    name: OriginName,
     locality: Locality,
     raw_freshness: Freshness,
     freshness: Freshness,
@@ -232,7 +232,7 @@ impl<'a> Gathered<'a> {
         };
         Self {
             id: &of.origin,
-            name: Origin::from(&of.origin),
+            name: OriginName::from(&of.origin),
             locality,
             raw_freshness: status.map_or(Freshness::Stale, |status| status.freshness),
             freshness: status.map_or(Freshness::Stale, |status| status.effective),
@@ -241,14 +241,14 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn offer(&self, of: &FederatedInstance) -> Offer {
+    fn offer(&self, of: &FederatedInstance) -> InstanceOffer {
         let instance = &of.instance;
         let host = of.id.host();
         let routed = self.address(of).and_then(|address| callable(address, &host, of.id.port));
         let admission = match &routed {
-            _ if !instance.enabled => Admission::Disabled,
-            Ok(_) => Admission::Admitted,
-            Err(reason) => Admission::Barred(Arc::clone(reason)),
+            _ if !instance.enabled => EndpointAdmission::Disabled,
+            Ok(_) => EndpointAdmission::Admitted,
+            Err(reason) => EndpointAdmission::Barred(Arc::clone(reason)),
         };
         let endpoint = Endpoint {
             id: self.endpoint_id(&host, &of.id),
@@ -257,12 +257,12 @@ impl<'a> Gathered<'a> {
             labels: instance.metadata.clone(),
             weight: MilliWeight::from_registered(instance.weight.get()).expect("a registered weight is finite"),
             health: of.effective,
-            counting: Counting::Counted,
+            counting: EndpointCounting::Counted,
             admission,
             freshness: self.freshness,
             priority: None,
         };
-        Offer {
+        InstanceOffer {
             endpoint,
             origin: self.id.clone(),
             instance: Arc::clone(instance),
@@ -271,7 +271,7 @@ impl<'a> Gathered<'a> {
             raw_health: instance.health,
             raw_freshness: self.raw_freshness,
             held: of.held.clone(),
-            address: routed.unwrap_or(Address::Own),
+            address: routed.unwrap_or(RoutableAddress::Own),
         }
     }
 
@@ -302,8 +302,8 @@ impl<'a> Gathered<'a> {
     }
 
     /// How the caller reaches the instance, or why it does not.
-    fn address(&self, of: &FederatedInstance) -> Result<Address, Arc<str>> {
-        let Route::Advertised { key, by_cluster, barrier } = &self.route else { return Ok(Address::Own) };
+    fn address(&self, of: &FederatedInstance) -> Result<RoutableAddress, Arc<str>> {
+        let Route::Advertised { key, by_cluster, barrier } = &self.route else { return Ok(RoutableAddress::Own) };
         let by_instance = of.instance.metadata.get_shared(key).and_then(told_name);
         let (text, by) = match (by_instance, by_cluster) {
             (Some(text), _) => (text, AdvertisedBy::Instance),
@@ -312,7 +312,7 @@ impl<'a> Gathered<'a> {
         };
         match text.parse::<AdvertisedAddress>() {
             Ok(AdvertisedAddress { host, port }) => {
-                Ok(Address::Advertised { host, port: port.unwrap_or(of.id.port), by })
+                Ok(RoutableAddress::Advertised { host, port: port.unwrap_or(of.id.port), by })
             }
             Err(error) => Err(format!("the address advertised for the caller's network is wrong: {error}").into()),
         }
@@ -320,10 +320,10 @@ impl<'a> Gathered<'a> {
 }
 
 /// The address if it can be called, or why not.
-fn callable(address: Address, own: &Host, own_port: u16) -> Result<Address, Arc<str>> {
+fn callable(address: RoutableAddress, own: &Host, own_port: u16) -> Result<RoutableAddress, Arc<str>> {
     let (host, port) = match &address {
-        Address::Own => (own, own_port),
-        Address::Advertised { host, port, .. } => (host, *port),
+        RoutableAddress::Own => (own, own_port),
+        RoutableAddress::Advertised { host, port, .. } => (host, *port),
     };
     match (host.is_empty(), port) {
         (true, _) => Err(NO_HOST.into()),
@@ -337,8 +337,8 @@ mod tests {
     use super::*;
     use crate::id::ServiceKey;
     use crate::instance::{Metadata, Weight};
-    use crate::routing::Reach;
-    use crate::service::{Revision, Source};
+    use crate::routing::NetworkReach;
+    use crate::service::{FactSource, Revision};
     use crate::time::Mono;
 
     fn locality(text: &str, network: &str) -> Locality {
@@ -375,18 +375,18 @@ mod tests {
     }
 
     fn service(instances: Vec<FederatedInstance>) -> FederatedService {
-        let of = OriginInstances { origin: "a".parse().unwrap(), source: Source::Log, instances };
+        let of = OriginInstances { origin: "a".parse().unwrap(), source: FactSource::Log, instances };
         FederatedService { key: ServiceKey::new("public", "G", "s"), revision: Revision(1), origins: vec![of] }
     }
 
-    fn one(metadata: &[(&str, &str)], origin: ClusterStatus, network: Option<&str>) -> Offer {
+    fn one(metadata: &[(&str, &str)], origin: ClusterStatus, network: Option<&str>) -> InstanceOffer {
         let service = service(vec![instance(InstanceId::new("10.0.0.1", 80, "DEFAULT"), metadata)]);
         gather(&service, &[origin], network, Reachability::ONLY_ITSELF, &PlaceRules::default()).remove(0)
     }
 
-    fn barrier(offer: &Offer) -> &str {
+    fn barrier(offer: &InstanceOffer) -> &str {
         match &offer.endpoint.admission {
-            Admission::Barred(reason) => reason,
+            EndpointAdmission::Barred(reason) => reason,
             other => panic!("{other:?}"),
         }
     }
@@ -398,7 +398,10 @@ mod tests {
         assert_eq!((offer.raw_health, offer.endpoint.health), (Health::Healthy, Health::Unhealthy));
         assert_eq!((offer.raw_freshness, offer.endpoint.freshness), (Freshness::Live, Freshness::Stale));
         assert_eq!((offer.endpoint.weight.thousandths(), offer.endpoint.labels.get("k")), (500, Some("v")));
-        assert_eq!((offer.endpoint.admission.clone(), offer.address.clone()), (Admission::Admitted, Address::Own));
+        assert_eq!(
+            (offer.endpoint.admission.clone(), offer.address.clone()),
+            (EndpointAdmission::Admitted, RoutableAddress::Own)
+        );
         assert_eq!(offer.reached_at(), (&Host::from("10.0.0.1"), 80));
     }
 
@@ -445,7 +448,7 @@ mod tests {
     #[test]
     fn an_instance_of_another_network_is_offered_by_the_address_that_is_advertised_for_the_callers() {
         let key = "nacos-fed.advertise.n2";
-        let advertised = |host: &str, port, by| Address::Advertised { host: host.into(), port, by };
+        let advertised = |host: &str, port, by| RoutableAddress::Advertised { host: host.into(), port, by };
         for (metadata, cluster_says, want) in [
             (&[][..], &[("n2", "edge.example:443")][..], advertised("edge.example", 443, AdvertisedBy::Cluster)),
             (&[], &[("n2", "192.0.2.1")], advertised("192.0.2.1", 80, AdvertisedBy::Cluster)),
@@ -455,11 +458,11 @@ mod tests {
             (&[(key, "")], &[("n2", "192.0.2.1")], advertised("192.0.2.1", 80, AdvertisedBy::Cluster)),
         ] {
             let offer = one(metadata, cluster("a", locality("r1", "n1"), cluster_says), Some("n2"));
-            assert_eq!((offer.address, offer.endpoint.admission), (want, Admission::Admitted), "{metadata:?}");
+            assert_eq!((offer.address, offer.endpoint.admission), (want, EndpointAdmission::Admitted), "{metadata:?}");
         }
     }
 
-    fn offers_of(ids: &[(&str, u16)], health: impl Fn(&str) -> Health) -> Vec<Offer> {
+    fn offers_of(ids: &[(&str, u16)], health: impl Fn(&str) -> Health) -> Vec<InstanceOffer> {
         let one = |(ip, port): &(&str, u16)| {
             let mut of = instance(InstanceId::new(ip, *port, "DEFAULT"), &[]);
             of.instance = Arc::new(Instance { health: health(ip), ..(*of.instance).clone() });
@@ -488,7 +491,7 @@ mod tests {
         let offers = offers_of(&spellings, |ip| if ip.starts_with('[') { Health::Healthy } else { Health::Unhealthy });
         let ids: std::collections::BTreeSet<_> = offers.iter().map(|offer| &offer.endpoint.id).collect();
         assert_eq!(ids.len(), 4, "{ids:?}");
-        let admitted = |offer: &&Offer| offer.endpoint.admission == Admission::Admitted;
+        let admitted = |offer: &&InstanceOffer| offer.endpoint.admission == EndpointAdmission::Admitted;
         let planned: Vec<_> =
             offers.iter().filter(admitted).map(|of| (&*of.instance_id.ip, of.instance_id.port)).collect();
         assert_eq!(planned, [("2001:db8::1", 81), ("[2001:db8::1]", 80)]);
@@ -504,7 +507,7 @@ mod tests {
         let offers = offers_of(&[("10.0.0.1", 0), (" ", 80), ("10.0.0.1", 80)], |_| Health::Healthy);
         assert_eq!(barrier(&offers[0]), NO_HOST);
         assert_eq!((&*offers[1].endpoint.id, barrier(&offers[1])), ("a/10.0.0.1:0@DEFAULT", NO_PORT));
-        assert_eq!(offers[2].endpoint.admission, Admission::Admitted);
+        assert_eq!(offers[2].endpoint.admission, EndpointAdmission::Admitted);
 
         let advertised = |text| {
             let service = service(vec![instance(InstanceId::new("10.0.0.1", 0, "DEFAULT"), &[])]);
@@ -512,8 +515,8 @@ mod tests {
             let rules = PlaceRules::default();
             gather(&service, &clusters, Some("n2"), Reachability::ONLY_ITSELF, &rules).remove(0).endpoint.admission
         };
-        assert_eq!(advertised("192.0.2.1:443"), Admission::Admitted);
-        assert_eq!(advertised("192.0.2.1"), Admission::Barred(NO_PORT.into()));
+        assert_eq!(advertised("192.0.2.1:443"), EndpointAdmission::Admitted);
+        assert_eq!(advertised("192.0.2.1"), EndpointAdmission::Barred(NO_PORT.into()));
     }
 
     #[test]
@@ -528,13 +531,16 @@ mod tests {
     #[test]
     fn a_network_that_is_reached_or_unknown_needs_no_other_address() {
         let service = service(vec![instance(InstanceId::new("10.0.0.1", 80, "DEFAULT"), &[])]);
-        let reach = Reachability::new(vec![Reach { from: "n2".into(), to: vec!["n1".into()] }]);
+        let reach = Reachability::new(vec![NetworkReach { from: "n2".into(), to: vec!["n1".into()] }]);
         for (own, caller, reach) in
             [("n1", Some("n2"), &reach), ("", Some("n2"), Reachability::ONLY_ITSELF), ("n1", None, &reach)]
         {
             let clusters = [cluster("a", locality("r1", own), &[("n2", "192.0.2.1")])];
             let offers = gather(&service, &clusters, caller, reach, &PlaceRules::default());
-            assert_eq!((&offers[0].address, &offers[0].endpoint.admission), (&Address::Own, &Admission::Admitted));
+            assert_eq!(
+                (&offers[0].address, &offers[0].endpoint.admission),
+                (&RoutableAddress::Own, &EndpointAdmission::Admitted)
+            );
         }
     }
 
@@ -553,6 +559,6 @@ mod tests {
         let clusters = [cluster("a", locality("r1", "n1"), &[])];
         let rules = PlaceRules::default();
         let offers = gather(&service(vec![disabled]), &clusters, Some("n2"), Reachability::ONLY_ITSELF, &rules);
-        assert_eq!(offers[0].endpoint.admission, Admission::Disabled);
+        assert_eq!(offers[0].endpoint.admission, EndpointAdmission::Disabled);
     }
 }

@@ -5,7 +5,7 @@
 //! with all origins: levels, sums of the distribution and loads are computed anew.
 
 use super::census::{Census, Interner, Kind, Standing};
-use super::load::{LevelCounts, Load, LoadRules, Loads, Panic, loads};
+use super::load::{LevelCounts, Load, LoadRules, Loads, PanicMode, loads};
 use super::natural::{Natural, common_multiple};
 use super::policy::LevelSize;
 use super::tier::Rank;
@@ -224,10 +224,10 @@ impl Pool {
 fn bucket(census: &Census<'_>, kind: &Kind, level: usize, load: Load) -> Option<Bucket> {
     let locality = census.locality_weights.is_some().then_some(kind.locality);
     let (members, locality) = match (load.panic, kind.standing) {
-        (Panic::Panicking, _) => (Members::All, None),
-        (Panic::Calm, Standing::Healthy) => (Members::Healthy, locality),
-        (Panic::Calm, Standing::Degraded) => (Members::Degraded, locality),
-        (Panic::Calm, Standing::Unhealthy | Standing::Excluded) => return None,
+        (PanicMode::Panicking, _) => (Members::All, None),
+        (PanicMode::Calm, Standing::Healthy) => (Members::Healthy, locality),
+        (PanicMode::Calm, Standing::Degraded) => (Members::Degraded, locality),
+        (PanicMode::Calm, Standing::Unhealthy | Standing::Excluded) => return None,
     };
     Some(Bucket { pool: Pool { level, members }, locality })
 }

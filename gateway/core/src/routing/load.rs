@@ -7,7 +7,7 @@
 //! Nothing overflows: a count is at most 2^64 endpoints of 10^7 thousandths, below 2^88, and is multiplied by less
 //! than 2^32.
 
-use super::policy::{LoadOrder, Overprovisioning, PanicThreshold, Policy};
+use super::policy::{LoadOrder, OverprovisioningPercent, PanicThreshold, Policy};
 
 /// What one level has. Endpoints, or thousandths of weight where the policy says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl LevelCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadRules {
     /// The factor on availability.
-    pub overprovisioning: Overprovisioning,
+    pub overprovisioning: OverprovisioningPercent,
     /// When a level panics.
     pub panic_threshold: PanicThreshold,
     /// Who takes load first.
@@ -59,12 +59,12 @@ pub struct Load {
     /// For its degraded endpoints.
     pub degraded: u8,
     /// Whether the level uses all its endpoints, whatever their health, for both.
-    pub panic: Panic,
+    pub panic: PanicMode,
 }
 
 /// Whether a level has so few usable endpoints that it uses all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Panic {
+pub enum PanicMode {
     /// It uses what is usable.
     #[default]
     Calm,
@@ -104,7 +104,7 @@ struct Availability {
 }
 
 impl Availability {
-    fn of(level: &LevelCounts, overprovisioning: Overprovisioning) -> Self {
+    fn of(level: &LevelCounts, overprovisioning: OverprovisioningPercent) -> Self {
         let factor = u128::from(overprovisioning.percent());
         let percent = |part: u128| (factor * part).checked_div(level.counted()).map_or(0, at_most_hundred);
         Self { healthy: percent(level.healthy), degraded: percent(level.degraded) }
@@ -118,8 +118,8 @@ pub fn loads(levels: &[LevelCounts], rules: LoadRules) -> Loads {
         levels.iter().map(|level| Availability::of(level, rules.overprovisioning)).collect();
     let sum: u128 = available.iter().map(|level| u128::from(level.healthy) + u128::from(level.degraded)).sum();
     let availability = at_most_hundred(sum);
-    let panics: Vec<Panic> = levels.iter().map(|level| panic(level, availability, rules.panic_threshold)).collect();
-    let all_panic = panics.iter().all(|panic| *panic == Panic::Panicking);
+    let panics: Vec<PanicMode> = levels.iter().map(|level| panic(level, availability, rules.panic_threshold)).collect();
+    let all_panic = panics.iter().all(|panic| *panic == PanicMode::Panicking);
     let (mut loads, rule) = match (levels, availability) {
         ([], _) => (Vec::new(), LoadRule::Nothing),
         _ if all_panic => (by_size(levels), LoadRule::AllPanic),
@@ -130,13 +130,13 @@ pub fn loads(levels: &[LevelCounts], rules: LoadRules) -> Loads {
     Loads { levels: loads, availability, rule }
 }
 
-fn panic(level: &LevelCounts, availability: u8, threshold: PanicThreshold) -> Panic {
+fn panic(level: &LevelCounts, availability: u8, threshold: PanicThreshold) -> PanicMode {
     let threshold = u128::from(threshold.0.get());
     let too_few = match level.counted() {
         0 => threshold > 0,
         counted => 100 * (level.healthy + level.degraded) < threshold * counted,
     };
-    if availability < 100 && too_few { Panic::Panicking } else { Panic::Calm }
+    if availability < 100 && too_few { PanicMode::Panicking } else { PanicMode::Calm }
 }
 
 /// Load by total size, the remainder to the first level that is not empty.
@@ -208,7 +208,7 @@ mod tests {
 
     fn rules(overprovisioning: u32, panic_threshold: u8) -> LoadRules {
         LoadRules {
-            overprovisioning: Overprovisioning::new(overprovisioning).unwrap(),
+            overprovisioning: OverprovisioningPercent::new(overprovisioning).unwrap(),
             panic_threshold: PanicThreshold(Percent::new(panic_threshold).unwrap()),
             order: LoadOrder::HealthyFirst,
         }
@@ -216,7 +216,7 @@ mod tests {
 
     /// Healthy loads, degraded loads, and T or F for panic.
     fn shown(loads: &Loads) -> (Vec<u8>, Vec<u8>, String) {
-        let letter = |load: &Load| if load.panic == Panic::Panicking { 'T' } else { 'F' };
+        let letter = |load: &Load| if load.panic == PanicMode::Panicking { 'T' } else { 'F' };
         let column = |part: fn(&Load) -> u8| loads.levels.iter().map(part).collect();
         (column(|load| load.healthy), column(|load| load.degraded), loads.levels.iter().map(letter).collect())
     }

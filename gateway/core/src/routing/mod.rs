@@ -29,19 +29,21 @@ mod trace;
 pub use crate::intents::DrainGuard;
 pub use crate::percent::Percent;
 pub use address::{AdvertisedAddress, InvalidAddress};
-pub use damping::{Damped, Damping, Severity, Word};
-pub use drain::{Drain, Intents, MAX_DRAINS, RepeatedTarget, Ruling, Verdict};
-pub use endpoint::{Admission, Caller, Counting, Endpoint, InvalidWeight, Labels, MilliWeight, Origin};
+pub use damping::{DampedWord, Damping, RoutingWord, WordSeverity};
+pub use drain::{Drain, DrainRuling, DrainVerdict, Intents, MAX_DRAINS, RepeatedTarget};
+pub use endpoint::{
+    Caller, CallerLabels, Endpoint, EndpointAdmission, EndpointCounting, InvalidWeight, MilliWeight, OriginName,
+};
 pub use filter::{LeftOut, LeftOutReason};
 pub use flatten::{FlatWeight, flatten};
-pub use gather::{Address, AdvertisedBy, Offer, PlaceRules, ZoneSource, gather};
-pub use load::{LevelCounts, Load, LoadRule, LoadRules, Loads, Panic, loads};
+pub use gather::{AdvertisedBy, InstanceOffer, PlaceRules, RoutableAddress, ZoneSource, gather};
+pub use load::{LevelCounts, Load, LoadRule, LoadRules, Loads, PanicMode, loads};
 pub use pattern::{InvalidPattern, LocalityPattern};
-pub use plan::{Basis, LocalityShare, LocalityWeights, Plan, PlannedEndpoint, Priority, plan};
-pub use policies::{Effective, InvalidPolicies, MAX_RULES, Policies, Tie};
+pub use plan::{LocalityShare, LocalityWeights, Plan, PlanBasis, PlannedEndpoint, Priority, plan};
+pub use policies::{EffectivePolicy, InvalidPolicies, MAX_RULES, Policies, PolicyTie};
 pub use policy::{
-    Distribute, Failover, InvalidDistribute, InvalidRankLabel, LabelName, LevelSize, LoadOrder, Overprovisioning,
-    PanicThreshold, Policy, RankLabel, Ranking, Spread, StaleRule,
+    Distribute, Failover, InvalidDistribute, InvalidRankLabel, LabelName, LevelSize, LoadOrder, LoadSpread,
+    OverprovisioningPercent, PanicThreshold, Policy, RankLabel, Ranking, StaleRule,
 };
-pub use reachability::{Reach, Reachability};
+pub use reachability::{NetworkReach, Reachability};
 pub use tier::{Rank, RankRule};

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::census::Census;
-use super::drain::{Intents, Mixture, Verdict, judge};
-use super::endpoint::{Caller, Endpoint, MilliWeight, Origin};
+use super::drain::{DrainVerdict, Intents, Mixture, judge};
+use super::endpoint::{Caller, Endpoint, MilliWeight, OriginName};
 use super::filter::{Counted, Filtered, LeftOut, filter};
 use super::layout::Layout;
 use super::load::{LevelCounts, Load, LoadRule, LoadRules};
@@ -25,9 +25,9 @@ pub struct Plan {
     /// Every endpoint that was not counted, by id.
     pub left_out: Vec<LeftOut>,
     /// Every drain, in byte order of its target.
-    pub drains: Vec<Verdict>,
+    pub drains: Vec<DrainVerdict>,
     /// What else the trace tells.
-    pub basis: Basis,
+    pub basis: PlanBasis,
 }
 
 /// One priority.
@@ -60,7 +60,7 @@ pub struct PlannedEndpoint {
     /// Its id.
     pub id: Arc<str>,
     /// Where it was observed first.
-    pub origin: Origin,
+    pub origin: OriginName,
     /// Its priority before drains, 0 the best: an index into [`Plan::priorities`].
     pub priority: usize,
     /// Its locality as it is printed.
@@ -75,7 +75,7 @@ pub struct PlannedEndpoint {
 
 /// By which rules a plan came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Basis {
+pub struct PlanBasis {
     /// Where the caller is, as it is printed.
     pub caller: String,
     /// How endpoints were ranked.
@@ -176,8 +176,8 @@ fn priorities(whole: &Layout, planned: &[PlannedEndpoint]) -> Vec<Priority> {
     priorities
 }
 
-fn basis(caller: &Caller, census: &Census<'_>, whole: &Layout, topped_up: u64) -> Basis {
-    Basis {
+fn basis(caller: &Caller, census: &Census<'_>, whole: &Layout, topped_up: u64) -> PlanBasis {
+    PlanBasis {
         caller: caller.locality.to_string(),
         ranking: census.rule.clone(),
         distribute: census.distribute.map(|rule| rule.from().to_string()),

@@ -24,7 +24,7 @@ pub struct Policies {
 
 /// The policy of one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effective<'a> {
+pub struct EffectivePolicy<'a> {
     /// What it is planned by.
     pub policy: &'a Arc<Policy>,
     /// The rule it came from; `None` = the default.
@@ -33,7 +33,7 @@ pub struct Effective<'a> {
 
 /// Two rules that are equally specific and name one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tie {
+pub struct PolicyTie {
     /// The one that was given first: its place among the rules, from 0.
     pub first: usize,
     /// The other one.
@@ -44,7 +44,7 @@ pub struct Tie {
     pub second_pattern: ServicePattern,
 }
 
-impl fmt::Display for Tie {
+impl fmt::Display for PolicyTie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, second) = (&self.first_pattern, &self.second_pattern);
         write!(f, "{first} and {second} are equally specific, and a service may match both")
@@ -56,7 +56,7 @@ impl fmt::Display for Tie {
 pub enum InvalidPolicies {
     /// Every tie, by the places of its rules; at least one.
     #[error("{}", ties(.0))]
-    Ties(Vec<Tie>),
+    Ties(Vec<PolicyTie>),
     /// More than [`MAX_RULES`].
     #[error("{rules} rules are given, at most {MAX_RULES} are allowed")]
     TooMany {
@@ -65,7 +65,7 @@ pub enum InvalidPolicies {
     },
 }
 
-fn ties(ties: &[Tie]) -> String {
+fn ties(ties: &[PolicyTie]) -> String {
     let texts: Vec<String> = ties.iter().map(ToString::to_string).collect();
     texts.join("; ")
 }
@@ -101,22 +101,22 @@ impl Policies {
 
     /// What `service` is planned by: the most specific rule that names it, else the default.
     #[must_use]
-    pub fn effective(&self, service: &ServiceKey) -> Effective<'_> {
+    pub fn effective(&self, service: &ServiceKey) -> EffectivePolicy<'_> {
         match self.rules.iter().find(|(pattern, _)| pattern.matches(service)) {
-            Some((pattern, policy)) => Effective { policy, rule: Some(pattern) },
-            None => Effective { policy: &self.default, rule: None },
+            Some((pattern, policy)) => EffectivePolicy { policy, rule: Some(pattern) },
+            None => EffectivePolicy { policy: &self.default, rule: None },
         }
     }
 }
 
-fn find_ties(rules: &[(ServicePattern, Arc<Policy>)]) -> Vec<Tie> {
+fn find_ties(rules: &[(ServicePattern, Arc<Policy>)]) -> Vec<PolicyTie> {
     let specificities: Vec<Specificity> = rules.iter().map(|(pattern, _)| pattern.specificity()).collect();
     let mut ties = Vec::new();
     for (second, (second_pattern, _)) in rules.iter().enumerate() {
         for (first, (first_pattern, _)) in rules[..second].iter().enumerate() {
             if specificities[first] == specificities[second] && first_pattern.overlaps(second_pattern) {
                 let (first_pattern, second_pattern) = (first_pattern.clone(), second_pattern.clone());
-                ties.push(Tie { first, second, first_pattern, second_pattern });
+                ties.push(PolicyTie { first, second, first_pattern, second_pattern });
             }
         }
     }
@@ -126,7 +126,7 @@ fn find_ties(rules: &[(ServicePattern, Arc<Policy>)]) -> Vec<Tie> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::{Overprovisioning, StaleRule};
+    use crate::routing::{OverprovisioningPercent, StaleRule};
 
     fn pattern(text: &str) -> ServicePattern {
         let parts: Vec<&str> = text.split('/').collect();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn policy(overprovisioning: u32) -> Arc<Policy> {
-        let overprovisioning = Overprovisioning::new(overprovisioning).unwrap();
+        let overprovisioning = OverprovisioningPercent::new(overprovisioning).unwrap();
         Arc::new(Policy { overprovisioning, ..Policy::default() })
     }
 

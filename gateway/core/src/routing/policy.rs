@@ -15,7 +15,7 @@ use crate::percent::Percent;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// How much more than its part a level may carry before load moves on.
-    pub overprovisioning: Overprovisioning,
+    pub overprovisioning: OverprovisioningPercent,
     /// Share of usable endpoints below which a level uses all it has; 0 = never.
     pub panic_threshold: PanicThreshold,
     /// What stands for the size of a level.
@@ -23,7 +23,7 @@ pub struct Policy {
     /// Whether the caller's place ranks endpoints.
     pub ranking: Ranking,
     /// Rules between regions, or percentages by locality: one excludes the other.
-    pub spread: Spread,
+    pub spread: LoadSpread,
     /// Labels to compare with the caller's, in order; empty = none.
     pub failover_priority: Vec<RankLabel>,
     /// Weights of localities as they are printed; those not named weigh 1. Empty = endpoints share by their own weights.
@@ -39,9 +39,9 @@ pub struct Policy {
 
 /// Percent, 100 or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Overprovisioning(u32);
+pub struct OverprovisioningPercent(u32);
 
-impl Overprovisioning {
+impl OverprovisioningPercent {
     /// `percent` of 100 or more; `None` for less.
     #[must_use]
     pub fn new(percent: u32) -> Option<Self> {
@@ -55,7 +55,7 @@ impl Overprovisioning {
     }
 }
 
-impl Default for Overprovisioning {
+impl Default for OverprovisioningPercent {
     fn default() -> Self {
         Self(140)
     }
@@ -113,14 +113,14 @@ pub enum LoadOrder {
 
 /// How load crosses regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Spread {
+pub enum LoadSpread {
     /// By tiers, with rules that prefer one foreign region to others. Empty = tiers alone.
     Failover(Vec<Failover>),
     /// By percentages; the first rule whose `from` matches the caller counts.
     Distribute(Vec<Distribute>),
 }
 
-impl Default for Spread {
+impl Default for LoadSpread {
     fn default() -> Self {
         Self::Failover(Vec::new())
     }
@@ -284,8 +284,8 @@ impl Policy {
     #[must_use]
     pub fn failover_from(&self, region: Option<&str>) -> Option<&Failover> {
         match &self.spread {
-            Spread::Failover(rules) => rules.iter().find(|rule| Some(&*rule.from) == region),
-            Spread::Distribute(_) => None,
+            LoadSpread::Failover(rules) => rules.iter().find(|rule| Some(&*rule.from) == region),
+            LoadSpread::Distribute(_) => None,
         }
     }
 
@@ -293,8 +293,8 @@ impl Policy {
     #[must_use]
     pub fn distribute_from(&self, place: &Locality) -> Option<&Distribute> {
         match &self.spread {
-            Spread::Distribute(rules) => rules.iter().find(|rule| rule.from.matches(place)),
-            Spread::Failover(_) => None,
+            LoadSpread::Distribute(rules) => rules.iter().find(|rule| rule.from.matches(place)),
+            LoadSpread::Failover(_) => None,
         }
     }
 }
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn less_than_a_hundred_percent_is_no_overprovisioning() {
-        assert_eq!(Overprovisioning::new(99), None);
-        assert_eq!(Overprovisioning::default().percent(), 140);
+        assert_eq!(OverprovisioningPercent::new(99), None);
+        assert_eq!(OverprovisioningPercent::default().percent(), 140);
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 /// Which networks are reached from which; each reaches itself, whatever is said here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reachability(Vec<Reach>);
+pub struct Reachability(Vec<NetworkReach>);
 
 /// Callers of network `from` reach addresses of the networks `to`. Not the other way around.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reach {
+pub struct NetworkReach {
     /// The caller's network.
     pub from: Arc<str>,
     /// Networks of endpoints.
@@ -22,13 +22,13 @@ impl Reachability {
 
     /// What several entries of one network say adds up.
     #[must_use]
-    pub fn new(reaches: Vec<Reach>) -> Self {
+    pub fn new(reaches: Vec<NetworkReach>) -> Self {
         Self(reaches)
     }
 
     /// What was said, in its order.
     #[must_use]
-    pub fn reaches(&self) -> &[Reach] {
+    pub fn reaches(&self) -> &[NetworkReach] {
         &self.0
     }
 
@@ -57,8 +57,10 @@ mod tests {
 
     #[test]
     fn a_network_reaches_itself_and_what_is_said_and_not_backwards() {
-        let reach =
-            |from: &str, to: &[&str]| Reach { from: from.into(), to: to.iter().map(|to| (*to).into()).collect() };
+        let reach = |from: &str, to: &[&str]| NetworkReach {
+            from: from.into(),
+            to: to.iter().map(|to| (*to).into()).collect(),
+        };
         let reachability = Reachability::new(vec![reach("n1", &["n2"]), reach("n1", &["n3"])]);
         for (from, to, want) in [
             (Some("n1"), Some("n1"), true),

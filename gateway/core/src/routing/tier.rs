@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::endpoint::{Caller, Endpoint};
-use super::policy::{LabelName, Policy, RankLabel, Ranking, Spread, StaleRule};
+use super::policy::{LabelName, LoadSpread, Policy, RankLabel, Ranking, StaleRule};
 use crate::freshness::Freshness;
 use crate::locality::Locality;
 
@@ -84,7 +84,7 @@ fn rule(caller: &Caller, policy: &Policy) -> RankRule {
         rule.map(|rule| format!("failover {} to {}", rule.from, rule.to))
     };
     // A list of failover rules counts even if none of them matches: it says that tiers matter beside labels.
-    let failover_given = matches!(&policy.spread, Spread::Failover(rules) if !rules.is_empty());
+    let failover_given = matches!(&policy.spread, LoadSpread::Failover(rules) if !rules.is_empty());
     match (policy.ranking, policy.distribute_from(&caller.locality)) {
         (Ranking::Off, _) => RankRule::Off,
         (Ranking::ByLocality, Some(distribute)) => RankRule::Distribute(distribute.from().to_string()),

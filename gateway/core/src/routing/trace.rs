@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::endpoint::MilliWeight;
 use super::flatten::flatten;
-use super::load::{LoadRule, Panic};
+use super::load::{LoadRule, PanicMode};
 use super::plan::{LocalityWeights, Plan, Priority};
 use super::policy::{LevelSize, LoadOrder, StaleRule};
 use super::tier::RankRule;
@@ -119,7 +119,7 @@ impl Plan {
 
 fn level((index, priority): (usize, &Priority)) -> String {
     let counts = &priority.counts;
-    let panic = if priority.load.panic == Panic::Panicking { " panics," } else { "" };
+    let panic = if priority.load.panic == PanicMode::Panicking { " panics," } else { "" };
     format!(
         "P{index}{panic} {} healthy {} degraded {} excluded of {}: {} % healthy load {} % degraded load",
         counts.healthy, counts.degraded, counts.excluded, counts.total, priority.load.healthy, priority.load.degraded

@@ -1,8 +1,8 @@
 //! Two gateways with one cluster's id: replicas of it, or strangers (rule R13).
 
 use federation_core::freshness::Freshness;
-use federation_core::input::{Input, LogInput, Order, OrderId};
-use federation_core::lease::Role;
+use federation_core::input::{Input, LogInput, OperatorOrder, OrderId};
+use federation_core::lease::ReplicaRole;
 use federation_core::locality::Locality;
 use federation_core::log::belonging::{AdoptRefused, Contradiction};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaState};
@@ -36,7 +36,7 @@ fn settled() -> World {
     world.set(F, &service("orders"), &id(10), Some(instance(1.0, true)));
     world.start_described(&cluster(S), &cluster(S), with_instances(20..23), descriptor("cn", &["n1:8848", "n2:8848"]));
     world.run(30_000);
-    assert_eq!(role(&world, S), Role::Leading);
+    assert_eq!(role(&world, S), ReplicaRole::Leading);
     world
 }
 
@@ -48,7 +48,7 @@ fn with_stranger() -> World {
     world
 }
 
-fn role(world: &World, name: &str) -> Role {
+fn role(world: &World, name: &str) -> ReplicaRole {
     world.gateways[&cluster(name)].core.role()
 }
 
@@ -68,7 +68,7 @@ fn described(world: &World) -> Option<Descriptor> {
 
 fn adopt(world: &mut World, name: &str) {
     world.adopted = None;
-    world.tell(&cluster(name), Input::Order(Order::Adopt { id: OrderId(1) }));
+    world.tell(&cluster(name), Input::Order(OperatorOrder::Adopt { id: OrderId(1) }));
 }
 
 // ---- who is a stranger ----------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ fn replicas_that_name_a_server_in_common_follow_each_other() {
     assert_eq!(state(&world, OTHER), ReplicaState::Standby);
     world.kill(S);
     world.run(10_000);
-    assert_eq!((role(&world, OTHER), described(&world)), (Role::Leading, Some(standby)), "it describes itself");
+    assert_eq!((role(&world, OTHER), described(&world)), (ReplicaRole::Leading, Some(standby)), "it describes itself");
     assert_eq!(world.shown(F, S, &service("orders")).len(), 3);
 }
 
@@ -151,7 +151,7 @@ fn a_gateway_that_comes_back_elsewhere_waits_to_be_adopted() {
     assert_eq!(world.shown(F, S, &service("orders")).len(), 3, "nobody publishes, and nothing goes");
     adopt(&mut world, S);
     world.run(10_000);
-    assert_eq!((role(&world, S), described(&world)), (Role::Leading, Some(descriptor("eu", &["n1:8848"]))));
+    assert_eq!((role(&world, S), described(&world)), (ReplicaRole::Leading, Some(descriptor("eu", &["n1:8848"]))));
     assert_eq!(freshness(&mut world, F, S), Freshness::Live);
 }
 
@@ -184,9 +184,9 @@ fn of_two_that_claim_before_they_hear_of_each_other_one_gives_way() {
         world.run(1_000);
         let (partition, end) = (world.control_of(S), u64::try_from(world.log.control[&cluster(S)].len()).unwrap());
         for (name, ..) in names {
-            assert!(matches!(role(&world, name), Role::Asking(_)), "{name}: {:?}", role(&world, name));
+            assert!(matches!(role(&world, name), ReplicaRole::Asking(_)), "{name}: {:?}", role(&world, name));
             world.tell(&cluster(name), Input::Log(LogInput::EndOffset { partition: partition.clone(), end }));
-            assert!(matches!(role(&world, name), Role::Claiming { .. }));
+            assert!(matches!(role(&world, name), ReplicaRole::Claiming { .. }));
         }
         world.log.no_ends.clear();
         world.run(30_000);
@@ -248,7 +248,7 @@ fn an_old_descriptor_on_the_way_makes_no_leader_a_stranger() {
     let mut world = with_stranger();
     adopt(&mut world, OTHER);
     world.run(30_000);
-    assert_eq!(role(&world, OTHER), Role::Leading);
+    assert_eq!(role(&world, OTHER), ReplicaRole::Leading);
     let place = world.control_of(S);
     let records = world.log.control[&cluster(S)].clone();
     let first = records.iter().position(|it| it.key == ControlKey::Descriptor).unwrap();

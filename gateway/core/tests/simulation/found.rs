@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use federation_core::freshness::Freshness;
 use federation_core::input::{ConfigReading, Input, LocalInput, LogInput};
-use federation_core::lease::Role;
-use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
+use federation_core::lease::ReplicaRole;
+use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, ControlRecord, Epoch, Header, PartitionId, Record, TopicKind};
+use federation_core::log::record::{ControlRecord, Epoch, PartitionId, Record, RecordBody, RecordHeader, TopicKind};
 use federation_core::service::ClusterStatus;
 use federation_core::time::{Millis, Mono, WallMs};
 
@@ -28,8 +28,8 @@ pub(crate) fn with_standby() -> World {
     let nacos = Nacos { up: true, reads_allowed: true, services, ..Nacos::default() };
     world.start_replica(&cluster("standby"), &cluster(S), nacos);
     world.run(30_000);
-    assert_eq!(world.gateways[&cluster(S)].core.role(), Role::Leading);
-    assert_eq!(world.gateways[&cluster("standby")].core.role(), Role::Standby);
+    assert_eq!(world.gateways[&cluster(S)].core.role(), ReplicaRole::Leading);
+    assert_eq!(world.gateways[&cluster("standby")].core.role(), ReplicaRole::Standby);
     world
 }
 
@@ -38,8 +38,8 @@ fn status(world: &mut World, at: &str, of: &str) -> ClusterStatus {
     clusters.into_iter().find(|status| status.id == cluster(of)).unwrap()
 }
 
-pub(crate) fn replica(nonce: u32, term: u32, beat: u64) -> Replica {
-    Replica {
+pub(crate) fn replica(nonce: u32, term: u32, beat: u64) -> ReplicaRecord {
+    ReplicaRecord {
         state: ReplicaState::Leader,
         epoch: Epoch { term, nonce },
         beat,
@@ -57,7 +57,7 @@ pub(crate) fn replica(nonce: u32, term: u32, beat: u64) -> Replica {
 fn control(world: &mut World, of: &str, key: ControlKey, value: ControlValue) {
     let records = world.log.control.get_mut(&cluster(of)).unwrap();
     let offset = u64::try_from(records.len()).unwrap();
-    let header = Header { schema: 1, epoch: Epoch::default(), seq: 0, observed: WallMs(0) };
+    let header = RecordHeader { schema: 1, epoch: Epoch::default(), seq: 0, observed: WallMs(0) };
     records.push(ControlRecord { offset, key, header: Some(header), value: Some(value) });
 }
 
@@ -161,7 +161,7 @@ fn b04_or_at_the_latest_by_the_next_leader() {
     world.run(5_000);
     world.restart_with_snapshot(S);
     world.run(60_000);
-    assert_eq!(world.gateways[&cluster(S)].core.role(), Role::Leading);
+    assert_eq!(world.gateways[&cluster(S)].core.role(), ReplicaRole::Leading);
     assert!(world.log.control[&cluster(S)].iter().any(|it| it.key == ControlKey::Descriptor));
 }
 
@@ -194,7 +194,7 @@ fn b06_a_takeover_outlives_a_truncation() {
         world.tell(&cluster(S), Input::Log(LogInput::EndOffset { partition, end }));
     }
     let core = &world.gateways[&cluster(S)].core;
-    assert!(core.role() == Role::Leading && !core.has_taken_over());
+    assert!(core.role() == ReplicaRole::Leading && !core.has_taken_over());
     for topic in TopicKind::DATA {
         for number in 0..PARTITIONS {
             let partition = PartitionId { origin: cluster(S), topic, partition: number };
@@ -206,7 +206,7 @@ fn b06_a_takeover_outlives_a_truncation() {
     world.log.no_ends.clear();
     world.run(600_000);
     let core = &world.gateways[&cluster(S)].core;
-    assert_eq!((core.role(), core.has_taken_over()), (Role::Leading, true));
+    assert_eq!((core.role(), core.has_taken_over()), (ReplicaRole::Leading, true));
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn d01_a_cluster_that_cannot_publish_is_as_old_as_its_oldest_change() {
 fn d03_an_absurd_age_makes_nobody_young_and_kills_nobody() {
     let mut world = settled_pair();
     world.kill(S);
-    let absurd = Replica { nacos_age: Some(Millis(u64::MAX)), ..replica(7, 9, 1) };
+    let absurd = ReplicaRecord { nacos_age: Some(Millis(u64::MAX)), ..replica(7, 9, 1) };
     control(&mut world, S, ControlKey::Replica(7), ControlValue::Replica(absurd));
     world.run(1_000);
     assert_ne!(freshness(&mut world, F, S), Freshness::Live);
@@ -317,10 +317,10 @@ fn d04_an_absurd_beat_in_a_checkpoint_kills_nobody() {
             let place = PartitionId { origin: cluster(S), topic, partition };
             let records = world.log.data.entry(place).or_default();
             let offset = u64::try_from(records.len()).unwrap();
-            let header = Header { schema: 1, epoch: Epoch { term: 9, nonce: 7 }, seq: 1, observed: WallMs(0) };
+            let header = RecordHeader { schema: 1, epoch: Epoch { term: 9, nonce: 7 }, seq: 1, observed: WallMs(0) };
             let stated =
                 federation_core::log::record::Checkpoint { count: 0, digest: 0, beat: u64::MAX, partitions: 2 };
-            let (key, body) = (RecordKey::Checkpoint, Body::Checkpoint(stated));
+            let (key, body) = (RecordKey::Checkpoint, RecordBody::Checkpoint(stated));
             records.push(Record { offset, key, header: Some(header), body, digest: 0 });
         }
     }
@@ -414,9 +414,9 @@ fn false_checkpoints(world: &World) -> Vec<String> {
         let mut fold: BTreeMap<String, u128> = BTreeMap::new();
         for record in records {
             match (&record.key, &record.body) {
-                (RecordKey::Data(key), Body::Tombstone) => drop(fold.remove(&key.encode())),
+                (RecordKey::Data(key), RecordBody::Tombstone) => drop(fold.remove(&key.encode())),
                 (RecordKey::Data(key), _) => drop(fold.insert(key.encode(), record.digest)),
-                (RecordKey::Checkpoint, Body::Checkpoint(stated)) => {
+                (RecordKey::Checkpoint, RecordBody::Checkpoint(stated)) => {
                     let digest = fold.values().fold(0u128, |sum, digest| sum.wrapping_add(*digest));
                     let count = u64::try_from(fold.len()).unwrap();
                     if (count, digest) != (stated.count, stated.digest) {
@@ -448,7 +448,7 @@ fn unreadable(world: &mut World, key: &DataKey) {
     let records = world.log.data.entry(place).or_default();
     let offset = u64::try_from(records.len()).unwrap();
     let key = RecordKey::Data(key.clone());
-    records.push(Record { offset, key, header: None, body: Body::Unreadable, digest: 1 });
+    records.push(Record { offset, key, header: None, body: RecordBody::Unreadable, digest: 1 });
 }
 
 #[test]
@@ -459,7 +459,7 @@ fn g01_a_record_that_cannot_be_read_under_a_name_that_nobody_knows_is_overruled(
     world.run(60_000);
     let records = world.log.data.values().flatten();
     let last = records.filter(|it| it.key == RecordKey::Data(key.clone())).max_by_key(|it| it.offset).unwrap();
-    assert_eq!(last.body, Body::Tombstone);
+    assert_eq!(last.body, RecordBody::Tombstone);
 }
 
 #[test]
@@ -496,8 +496,8 @@ fn h01_a_late_send_about_a_service_that_was_given_up_since_does_not_stay() {
     let epoch = world.gateways[&cluster(S)].core.lease().epoch();
     let records = world.log.data.get_mut(&place).unwrap();
     let (offset, header) =
-        (u64::try_from(records.len()).unwrap(), Header { schema: 1, epoch, seq: 1, observed: WallMs(0) });
-    let body = Body::Instance(std::sync::Arc::new(instance(1.0, true)));
+        (u64::try_from(records.len()).unwrap(), RecordHeader { schema: 1, epoch, seq: 1, observed: WallMs(0) });
+    let body = RecordBody::Instance(std::sync::Arc::new(instance(1.0, true)));
     records.push(Record { offset, key: RecordKey::Data(key), header: Some(header), body, digest: 9 });
     world.run(120_000);
     assert_eq!(count(&mut world, F, S, "flash"), 0, "it had failed, was removed, and landed after all");

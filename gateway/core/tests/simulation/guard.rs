@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use federation_core::guard::{GuardOrder, GuardRefused, GuardTarget, GuardWord};
 use federation_core::id::{InstanceId, ServiceKey};
-use federation_core::input::{Input, Order, OrderId};
+use federation_core::input::{Input, OperatorOrder, OrderId};
 use federation_core::instance::Health;
-use federation_core::lease::Role;
+use federation_core::lease::ReplicaRole;
 use federation_core::service::HoldReason;
 
 use crate::random::NAMES;
@@ -49,7 +49,7 @@ fn target() -> GuardTarget {
 
 fn order(world: &mut World, at: &str, word: GuardWord) {
     let order = GuardOrder { target: target(), word, who: "ann".into(), why: "it is so".into() };
-    world.tell(&cluster(at), Input::Order(Order::Guard { id: OrderId(1), order }));
+    world.tell(&cluster(at), Input::Order(OperatorOrder::Guard { id: OrderId(1), order }));
 }
 
 /// The word in force about the hold, as a gateway knows it.
@@ -185,7 +185,7 @@ fn a_takeover_keeps_the_hold_and_a_kept_one_stays_kept() {
         }
         world.kill(S);
         run_whole(&mut world, 120_000);
-        assert_eq!(world.gateways[&cluster("standby")].core.role(), Role::Leading);
+        assert_eq!(world.gateways[&cluster("standby")].core.role(), ReplicaRole::Leading);
         let found = world.gateways[&cluster(F)].core.guard().get(&target()).unwrap().entry.clone();
         let want = if keep { GuardWord::Keep } else { GuardWord::Held };
         assert_eq!((found.word, found.since), (want, since), "it is the same hold");

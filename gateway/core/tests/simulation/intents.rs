@@ -1,12 +1,14 @@
 //! Drains across a federation: ordered anywhere, the same everywhere, whatever dies meanwhile (rule R24).
 
-use federation_core::drains::{Settled, Taken};
-use federation_core::input::{Input, Order, OrderId};
-use federation_core::intents::{Counter, DrainIntent, DrainOrder, DrainRefused, DrainTarget, HIGHEST_COUNTER};
-use federation_core::lease::Role;
+use federation_core::drains::{OrderSettled, TakenOrder};
+use federation_core::input::{Input, OperatorOrder, OrderId};
+use federation_core::intents::{DrainIntent, DrainOrder, DrainRefused, DrainTarget, HIGHEST_COUNTER, OrderCounter};
+use federation_core::lease::ReplicaRole;
 use federation_core::log::control::{ControlKey, ControlValue};
-use federation_core::log::record::{ControlRecord, Epoch, Header};
-use federation_core::routing::{Caller, DrainGuard, Percent, PlaceRules, Policy, Reachability, Ruling, gather, plan};
+use federation_core::log::record::{ControlRecord, Epoch, RecordHeader};
+use federation_core::routing::{
+    Caller, DrainGuard, DrainRuling, Percent, PlaceRules, Policy, Reachability, gather, plan,
+};
 use federation_core::time::{Millis, WallMs};
 
 use crate::world::{Nacos, World, cluster, id, instance, service};
@@ -37,12 +39,12 @@ fn order(percent: u8, over: u64) -> DrainOrder {
     }
 }
 
-fn try_drain(world: &mut World, at: &str, order: DrainOrder) -> Result<Taken, DrainRefused> {
-    world.tell(&cluster(at), Input::Order(Order::Drain { id: OrderId(1), order }));
+fn try_drain(world: &mut World, at: &str, order: DrainOrder) -> Result<TakenOrder, DrainRefused> {
+    world.tell(&cluster(at), Input::Order(OperatorOrder::Drain { id: OrderId(1), order }));
     world.answer.take().expect("an order is answered at once")
 }
 
-fn drain(world: &mut World, at: &str, percent: u8, over: u64) -> Taken {
+fn drain(world: &mut World, at: &str, percent: u8, over: u64) -> TakenOrder {
     try_drain(world, at, order(percent, over)).unwrap()
 }
 
@@ -64,7 +66,7 @@ fn is(percent: u8, taken_in: &str) -> Option<(u8, String)> {
     Some((percent, taken_in.to_owned()))
 }
 
-fn role(world: &World, at: &str) -> Role {
+fn role(world: &World, at: &str) -> ReplicaRole {
     world.gateways[&cluster(at)].core.role()
 }
 
@@ -72,13 +74,13 @@ fn role(world: &World, at: &str) -> Role {
 fn insert(world: &mut World, of: &str, value: Option<ControlValue>) {
     let records = world.log.control.get_mut(&cluster(of)).unwrap();
     let offset = u64::try_from(records.len()).unwrap();
-    let header = Header { schema: 1, epoch: Epoch::default(), seq: 0, observed: WallMs(0) };
+    let header = RecordHeader { schema: 1, epoch: Epoch::default(), seq: 0, observed: WallMs(0) };
     records.push(ControlRecord { offset, key: ControlKey::Drain(target()), header: Some(header), value });
 }
 
 fn foreign(counter: u64, percent: u8) -> DrainIntent {
     DrainIntent {
-        counter: Counter::new(counter).unwrap(),
+        counter: OrderCounter::new(counter).unwrap(),
         percent: Percent::new(percent).unwrap(),
         guard: DrainGuard::default(),
         who: "somebody".into(),
@@ -105,7 +107,7 @@ fn a_drain_is_the_same_everywhere_within_a_second() {
     assert_eq!(world.gateways[&cluster(B)].core.intents().settled(&taken), None);
     world.run(500);
     assert_eq!(shown_everywhere(&world), is(30, B));
-    assert_eq!(world.gateways[&cluster(B)].core.intents().settled(&taken), Some(Settled::InForce));
+    assert_eq!(world.gateways[&cluster(B)].core.intents().settled(&taken), Some(OrderSettled::InForce));
 }
 
 #[test]
@@ -131,9 +133,9 @@ fn of_two_percentages_ordered_at_once_all_show_the_same_one_and_both_callers_are
     assert_eq!(low.intent.counter, high.intent.counter);
     world.run(1_000);
     assert_eq!(shown_everywhere(&world), is(20, C));
-    let told = |at: &str, taken: &Taken| world.gateways[&cluster(at)].core.intents().settled(taken);
-    assert_eq!(told(A, &low), Some(Settled::Overruled { by: cluster(C) }));
-    assert_eq!(told(C, &high), Some(Settled::InForce));
+    let told = |at: &str, taken: &TakenOrder| world.gateways[&cluster(at)].core.intents().settled(taken);
+    assert_eq!(told(A, &low), Some(OrderSettled::Overruled { by: cluster(C) }));
+    assert_eq!(told(C, &high), Some(OrderSettled::InForce));
     drain(&mut world, A, 40, 0);
     world.run(1_000);
     assert_eq!(shown_everywhere(&world), is(40, A), "the next order counts above both");
@@ -153,7 +155,7 @@ fn with_standby() -> World {
     let nacos = Nacos { up: true, reads_allowed: true, ..Nacos::default() };
     world.start_replica(&cluster("standby"), &cluster(A), nacos);
     world.run(10_000);
-    assert_eq!((role(&world, A), role(&world, "standby")), (Role::Leading, Role::Standby));
+    assert_eq!((role(&world, A), role(&world, "standby")), (ReplicaRole::Leading, ReplicaRole::Standby));
     world
 }
 
@@ -180,7 +182,7 @@ fn a_cluster_whose_nacos_is_dead_has_no_leader_and_takes_orders_all_the_same() {
     let mut world = World::new(5, &[B, C]);
     world.start(&cluster(A), Nacos::default());
     world.run(60_000);
-    assert_eq!(role(&world, A), Role::Standby);
+    assert_eq!(role(&world, A), ReplicaRole::Standby);
     drain(&mut world, A, 5, 10_000);
     world.run(20_000);
     assert_eq!(shown_everywhere(&world), is(5, A));
@@ -211,7 +213,7 @@ fn the_ramp_of_a_leader_that_died_is_gone_on_with_by_the_next_one() {
     world.kill(A);
     world.run(60_000);
     assert_eq!(shown_everywhere(&world), is(50, A));
-    assert_eq!(role(&world, "standby"), Role::Leading);
+    assert_eq!(role(&world, "standby"), ReplicaRole::Leading);
 }
 
 #[test]
@@ -274,7 +276,7 @@ fn a_late_write_of_a_lower_counter_is_overruled_and_a_tombstone_is_not() {
     insert(&mut world, B, None);
     world.run(60_000);
     assert_eq!(shown_everywhere(&world), None);
-    assert_eq!(drain(&mut world, C, 1, 0).intent.counter, Counter::FIRST);
+    assert_eq!(drain(&mut world, C, 1, 0).intent.counter, OrderCounter::FIRST);
 }
 
 #[test]
@@ -389,7 +391,7 @@ fn a_drain_is_taken_back_in_steps_from_what_is_in_force() {
 }
 
 /// What becomes of all drains of `orders` at a gateway, in byte order of their targets, and the clusters left with a share.
-fn planned(world: &mut World, at: &str) -> (Vec<Ruling>, Vec<String>) {
+fn planned(world: &mut World, at: &str) -> (Vec<DrainRuling>, Vec<String>) {
     let clusters = world.clusters(at);
     let core = &world.gateways[&cluster(at)].core;
     let found = core.service(&service("orders")).unwrap();
@@ -414,7 +416,11 @@ fn of_two_drains_that_together_would_empty_a_service_all_void_the_same_one() {
     }
     world.run(1_000);
     for at in [A, B, C] {
-        assert_eq!(planned(&mut world, at), (vec![Ruling::InForce, Ruling::Void], vec![B.to_owned()]), "{at}");
+        assert_eq!(
+            planned(&mut world, at),
+            (vec![DrainRuling::InForce, DrainRuling::Void], vec![B.to_owned()]),
+            "{at}"
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use federation_core::freshness::Freshness;
 use federation_core::id::InstanceId;
-use federation_core::lease::Role;
+use federation_core::lease::ReplicaRole;
 use federation_core::log::control::{ControlKey, ControlValue, ReplicaState};
 
 use crate::found::with_standby;
@@ -15,14 +15,14 @@ const S: &str = "shanghai";
 const STANDBY: &str = "standby";
 const F: &str = "frankfurt";
 
-fn role(world: &World, name: &str) -> Role {
+fn role(world: &World, name: &str) -> ReplicaRole {
     world.gateways[&cluster(name)].core.role()
 }
 
 /// Runs until the gateway leads; how long that took.
 fn leads_after(world: &mut World, name: &str, within: u64) -> u64 {
     let from = world.now;
-    while role(world, name) != Role::Leading {
+    while role(world, name) != ReplicaRole::Leading {
         assert!(world.now < from + within, "{name} does not lead after {within} ms: {:?}", role(world, name));
         world.run(STEP);
     }
@@ -65,7 +65,7 @@ fn a_leader_whose_nacos_node_is_cut_off_hands_over_to_a_standby_whose_node_is_we
             assert_eq!(world.shown(F, S, &service("orders")), truth(&mut world, STANDBY), "silent: {silent}, {phase}");
             assert_eq!(freshness(&mut world, F, S), Freshness::Live);
             world.run(30_000);
-            assert_eq!((role(&world, S), role(&world, STANDBY)), (Role::Standby, Role::Leading));
+            assert_eq!((role(&world, S), role(&world, STANDBY)), (ReplicaRole::Standby, ReplicaRole::Leading));
         }
     }
 }
@@ -78,7 +78,7 @@ fn nothing_is_removed_by_a_leader_that_hands_over() {
         world.run(STEP);
         assert_eq!(world.shown(F, S, &service("orders")).len(), 3, "{} ms after the cut", turn * STEP);
     }
-    assert_eq!(role(&world, STANDBY), Role::Leading);
+    assert_eq!(role(&world, STANDBY), ReplicaRole::Leading);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn replicas_that_are_all_without_nacos_never_hand_over_to_and_fro() {
             }
             world.run(600_000);
             assert_eq!(terms(&world), before, "silent: {silent}, {apart} ms apart");
-            assert_eq!((role(&world, S), stops(&world)), (Role::Leading, 0));
+            assert_eq!((role(&world, S), stops(&world)), (ReplicaRole::Leading, 0));
         }
     }
 }
@@ -109,7 +109,10 @@ fn a_leadership_that_was_handed_to_one_who_then_lost_its_nacos_too_stays_there()
     world.run(7_000);
     world.nacos(STANDBY).up = false; // Three seconds ago when the leader decides.
     world.run(600_000);
-    assert_eq!((role(&world, S), role(&world, STANDBY), stops(&world)), (Role::Standby, Role::Leading, 1));
+    assert_eq!(
+        (role(&world, S), role(&world, STANDBY), stops(&world)),
+        (ReplicaRole::Standby, ReplicaRole::Leading, 1)
+    );
 }
 
 #[test]
@@ -133,7 +136,7 @@ fn a_leader_without_nacos_leads_on_while_nobody_else_could() {
     world.log.deaf.insert(cluster(STANDBY)); // Warm, well with Nacos, and reads nothing.
     world.cut_nacos(S);
     world.run(60_000);
-    assert_eq!((role(&world, S), stops(&world)), (Role::Leading, 0));
+    assert_eq!((role(&world, S), stops(&world)), (ReplicaRole::Leading, 0));
     world.log.deaf.clear();
     leads_after(&mut world, STANDBY, 5_000);
 }
@@ -145,7 +148,7 @@ fn who_handed_over_may_lead_again_once_its_nacos_is_back() {
     leads_after(&mut world, STANDBY, 15_000);
     world.nacos(S).up = true;
     world.run(30_000);
-    assert_eq!(role(&world, STANDBY), Role::Leading, "nobody takes it back");
+    assert_eq!(role(&world, STANDBY), ReplicaRole::Leading, "nobody takes it back");
     world.kill(STANDBY);
     leads_after(&mut world, S, 6_000);
 }

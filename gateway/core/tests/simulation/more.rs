@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use federation_core::freshness::Freshness;
 use federation_core::input::{Effect, Input, LocalInput, LogInput};
-use federation_core::lease::Role;
+use federation_core::lease::ReplicaRole;
 use federation_core::log::key::DataKey;
 use federation_core::log::record::{PartitionId, TopicKind};
 use federation_core::time::{Mono, WallMs};
@@ -141,7 +141,7 @@ fn a_deposed_leader_wants_no_tick_at_once() {
     world.set(S, &service("orders"), &id(20), Some(instance(7.0, true)));
     world.run(5_000);
     let rival = federation_core::log::record::Epoch { term: 99, nonce: 5 };
-    let header = federation_core::log::record::Header { schema: 1, epoch: rival, seq: 1, observed: WallMs(0) };
+    let header = federation_core::log::record::RecordHeader { schema: 1, epoch: rival, seq: 1, observed: WallMs(0) };
     let replica = crate::found::replica(5, 99, 1);
     let offset = u64::try_from(world.log.control[&cluster(S)].len()).unwrap();
     world.log.control.get_mut(&cluster(S)).unwrap().push(federation_core::log::record::ControlRecord {
@@ -152,7 +152,7 @@ fn a_deposed_leader_wants_no_tick_at_once() {
     });
     world.run(1_000);
     let core = &world.gateways[&cluster(S)].core;
-    assert_eq!(core.role(), Role::Standby);
+    assert_eq!(core.role(), ReplicaRole::Standby);
     assert!(core.next_deadline(Mono(world.now)) > Mono(world.now));
 }
 

@@ -4,7 +4,7 @@ use federation_core::federation::{Federation, PartitionMismatch};
 use federation_core::input::{Input, LogInput};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, ControlRecord, PartitionId, Record, TopicKind};
+use federation_core::log::record::{ControlRecord, PartitionId, Record, RecordBody, TopicKind};
 
 use super::world::{cluster, core, id, instance, service};
 
@@ -33,7 +33,7 @@ fn facts(core: &mut Federation) {
         let key = DataKey::Instance(service(&format!("s{number}")), id(1));
         let partition =
             PartitionId { origin: cluster("b"), topic: TopicKind::Instances, partition: key.partition(STATED) };
-        let body = Body::Instance(instance(1.0, true).into());
+        let body = RecordBody::Instance(instance(1.0, true).into());
         let record = Record { offset: number, key: RecordKey::Data(key), header: None, body, digest: 0 };
         step(core, LogInput::Records { partition, records: vec![record] });
     }

@@ -5,7 +5,7 @@ use federation_core::freshness::Freshness;
 use federation_core::id::ClusterId;
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, PartitionId, TopicKind};
+use federation_core::log::record::{PartitionId, RecordBody, TopicKind};
 
 use crate::world::{PARTITIONS, STEP, World, cluster, id, instance, service};
 use crate::{freshness, settled_pair, truth};
@@ -30,7 +30,7 @@ fn with_a_ghost() -> World {
     world.log.deaf.insert(cluster(F));
     world.set(S, &service("orders"), &id(20), None);
     world.run(500);
-    assert_eq!(world.log.data[&place()].last().unwrap().body, Body::Tombstone);
+    assert_eq!(world.log.data[&place()].last().unwrap().body, RecordBody::Tombstone);
     world.skip(F, &place());
     world.log.deaf.clear();
     world

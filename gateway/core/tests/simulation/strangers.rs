@@ -6,13 +6,15 @@ use std::sync::Arc;
 use federation_core::config_item::ConfigItem;
 use federation_core::freshness::Freshness;
 use federation_core::id::{ConfigKey, InstanceId};
-use federation_core::input::{Input, LogInput, Order};
-use federation_core::intents::{Counter, DrainIntent};
-use federation_core::log::bounds::Bounds;
-use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
+use federation_core::input::{Input, LogInput, OperatorOrder};
+use federation_core::intents::{DrainIntent, OrderCounter};
+use federation_core::log::bounds::OriginBounds;
+use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::reading::{Reading, ReadingState};
-use federation_core::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, PartitionId, Record, TopicKind};
+use federation_core::log::record::{
+    Checkpoint, ControlRecord, Epoch, PartitionId, Record, RecordBody, RecordHeader, TopicKind,
+};
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::{Millis, WallMs};
 
@@ -21,7 +23,7 @@ use crate::{freshness, truth};
 
 const VICTIMS: [&str; 2] = ["frankfurt", "shanghai"];
 const STRANGER: &str = "zanzibar";
-const BOUNDS: Bounds = Bounds { partitions: 16, drains: 50, facts: 500, bytes: 100_000 };
+const BOUNDS: OriginBounds = OriginBounds { partitions: 16, drains: 50, facts: 500, bytes: 100_000 };
 
 /// Two clusters that are well, and a third whose topics somebody else writes.
 fn world_with_a_stranger(seed: u64) -> World {
@@ -60,9 +62,9 @@ fn text(dice: &mut Dice) -> Arc<str> {
     "x".repeat([3, 200, 5_000][long]).into()
 }
 
-fn header(dice: &mut Dice) -> Option<Header> {
+fn header(dice: &mut Dice) -> Option<RecordHeader> {
     let epoch = Epoch { term: small(dice), nonce: small(dice) };
-    (!dice.one_in(5)).then(|| Header { schema: 1, epoch, seq: number(dice), observed: WallMs(number(dice)) })
+    (!dice.one_in(5)).then(|| RecordHeader { schema: 1, epoch, seq: number(dice), observed: WallMs(number(dice)) })
 }
 
 fn reading(dice: &mut Dice) -> Reading {
@@ -91,7 +93,7 @@ fn control(dice: &mut Dice, offset: u64) -> ControlRecord {
     let (key, value) = match dice.roll(4) {
         0 => {
             let nonce = small(dice);
-            let replica = Replica {
+            let replica = ReplicaRecord {
                 state: [ReplicaState::Leader, ReplicaState::Stopped, ReplicaState::Standby]
                     [usize::try_from(dice.roll(3)).unwrap()],
                 epoch: Epoch { term: small(dice), nonce },
@@ -112,7 +114,7 @@ fn control(dice: &mut Dice, offset: u64) -> ControlRecord {
         _ => {
             let target = format!("{STRANGER}/public/g{}/*", dice.roll(100_000)).parse().unwrap();
             let intent = DrainIntent {
-                counter: Counter::new(number(dice)).unwrap_or(Counter::FIRST),
+                counter: OrderCounter::new(number(dice)).unwrap_or(OrderCounter::FIRST),
                 percent: Percent::new(u8::try_from(dice.roll(101)).unwrap()).unwrap(),
                 guard: DrainGuard::default(),
                 who: text(dice),
@@ -138,18 +140,18 @@ fn fact(dice: &mut Dice, offset: u64) -> Record {
                 beat: number(dice),
                 partitions: small(dice),
             };
-            (RecordKey::Checkpoint, Body::Checkpoint(stated))
+            (RecordKey::Checkpoint, RecordBody::Checkpoint(stated))
         }
         1 => {
             let content = "c".repeat(usize::try_from(dice.roll(30_000)).unwrap()).into();
             let item = ConfigItem { content, ..ConfigItem::default() };
             let key = ConfigKey::new("public", "g", &dice.roll(1_000).to_string());
-            (RecordKey::Data(DataKey::Config(key)), Body::Config(Arc::new(item)))
+            (RecordKey::Data(DataKey::Config(key)), RecordBody::Config(Arc::new(item)))
         }
-        2 => (RecordKey::Data(DataKey::Instance(service(&name), place)), Body::Tombstone),
-        3 => (RecordKey::Data(DataKey::Instance(service(&name), place)), Body::Unreadable),
+        2 => (RecordKey::Data(DataKey::Instance(service(&name), place)), RecordBody::Tombstone),
+        3 => (RecordKey::Data(DataKey::Instance(service(&name), place)), RecordBody::Unreadable),
         _ => {
-            let value = Body::Instance(Arc::new(instance(1.0, true)));
+            let value = RecordBody::Instance(Arc::new(instance(1.0, true)));
             (RecordKey::Data(DataKey::Instance(service(&name), place)), value)
         }
     };
@@ -227,7 +229,7 @@ fn an_excluded_cluster_counts_for_nothing_whatever_it_writes_and_all_else_stays(
     let shown = |world: &mut World| world.shown("frankfurt", "shanghai", &service("orders")).len();
     let drains = |world: &World| world.gateways[&cluster("frankfurt")].core.intents().iter().count();
     let intent = DrainIntent {
-        counter: Counter::new(1 << 40).unwrap(),
+        counter: OrderCounter::new(1 << 40).unwrap(),
         percent: Percent::new(100).unwrap(),
         guard: DrainGuard::default(),
         who: "".into(),
@@ -237,7 +239,7 @@ fn an_excluded_cluster_counts_for_nothing_whatever_it_writes_and_all_else_stays(
         ramp: None,
     };
     let key = ControlKey::Drain("frankfurt".parse().unwrap());
-    let header = Header { schema: 1, epoch: Epoch::default(), seq: 1, observed: WallMs(0) };
+    let header = RecordHeader { schema: 1, epoch: Epoch::default(), seq: 1, observed: WallMs(0) };
     let offset = u64::try_from(world.log.control[&cluster("shanghai")].len()).unwrap();
     let record = ControlRecord { offset, key, header: Some(header), value: Some(ControlValue::Drain(intent)) };
     world.log.control.get_mut(&cluster("shanghai")).unwrap().push(record);
@@ -245,7 +247,7 @@ fn an_excluded_cluster_counts_for_nothing_whatever_it_writes_and_all_else_stays(
     assert_eq!((shown(&mut world), drains(&world)), (3, 1));
     let exclude = |world: &mut World, names: &[&str]| {
         let names = names.iter().map(|name| cluster(name)).collect();
-        world.tell(&cluster("frankfurt"), Input::Order(Order::Exclude(names)));
+        world.tell(&cluster("frankfurt"), Input::Order(OperatorOrder::Exclude(names)));
     };
     exclude(&mut world, &["shanghai"]);
     assert_eq!((shown(&mut world), drains(&world)), (0, 0), "at once, whatever its counter");

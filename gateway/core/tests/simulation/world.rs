@@ -9,21 +9,21 @@ mod parts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use federation_core::drains::Taken;
-use federation_core::federation::{Federation, Import, Settings};
+use federation_core::drains::TakenOrder;
+use federation_core::federation::{Federation, FederationSettings, ImportRules};
 use federation_core::guard::{GuardRefused, GuardSettings, GuardTaken};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::{
-    ConfigReading, Effect, Input, LocalInput, LogInput, Outgoing, ReplicaIdentity, SendId, ServiceReading,
+    ConfigReading, Effect, Input, LocalInput, LogInput, OutgoingRecord, ReplicaIdentity, SendId, ServiceReading,
 };
 use federation_core::instance::{Health, Instance, Metadata, Weight};
 use federation_core::intents::DrainRefused;
-use federation_core::local::service::Patience;
+use federation_core::local::service::RemovalPatience;
 use federation_core::log::belonging::{AdoptRefused, Adopted};
 use federation_core::log::control::Descriptor;
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, Checkpoint, ControlRecord, PartitionId, Record, TopicKind};
-use federation_core::pattern::Selection;
+use federation_core::log::record::{Checkpoint, ControlRecord, PartitionId, Record, RecordBody, TopicKind};
+use federation_core::pattern::NameSelection;
 use federation_core::pulse::FreshnessSettings;
 use federation_core::routing::Damping;
 use federation_core::seed::Seed;
@@ -48,7 +48,7 @@ pub(crate) struct Gateway {
     /// Partitions whose reader was asked to begin anew.
     anew: Vec<PartitionId>,
     /// Sends that were reported as failed and land when the log is up again.
-    limbo: Vec<Outgoing>,
+    limbo: Vec<OutgoingRecord>,
     pub(crate) data_sends: usize,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct World {
     pub(crate) gateways: BTreeMap<ClusterId, Gateway>,
     pub(crate) faults: bool,
     /// What became of the last order.
-    pub(crate) answer: Option<Result<Taken, DrainRefused>>,
+    pub(crate) answer: Option<Result<TakenOrder, DrainRefused>>,
     /// What became of the last order to adopt.
     pub(crate) adopted: Option<Result<Adopted, AdoptRefused>>,
     /// What became of the last decision about a hold.
@@ -109,21 +109,21 @@ fn plain_descriptor() -> Descriptor {
 }
 
 fn core_of(name: &ClusterId, nonce: u32, seed: Seed, guard: GuardSettings, descriptor: Descriptor) -> Federation {
-    Federation::new(Settings { guard, descriptor, ..settings(name, nonce, seed) })
+    Federation::new(FederationSettings { guard, descriptor, ..settings(name, nonce, seed) })
 }
 
-pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> Settings {
+pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> FederationSettings {
     let (guard, descriptor) = (GuardSettings::default(), plain_descriptor());
-    Settings {
+    FederationSettings {
         identity: ReplicaIdentity { cluster: name.clone(), nonce, name: "r".into(), advertised: "".into() },
         descriptor,
-        patience: Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
+        patience: RemovalPatience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
         beat: Millis::from_secs(1),
         freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
         damping: Damping::default(),
         guard,
-        export: Selection::everything(),
-        import: Import::everything(),
+        export: NameSelection::everything(),
+        import: ImportRules::everything(),
         digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
         seed,
     }
@@ -415,7 +415,7 @@ impl World {
             };
             let stays = |it: &&Record| {
                 let low = usize::try_from(it.offset).unwrap() < below;
-                !low || (last[&format!("{:?}", it.key)] == it.offset && it.body != Body::Tombstone)
+                !low || (last[&format!("{:?}", it.key)] == it.offset && it.body != RecordBody::Tombstone)
             };
             let records: Vec<Record> = records.iter().filter(stays).cloned().collect();
             if !records.is_empty() {
@@ -476,7 +476,7 @@ impl World {
                 }
                 let lie = u64::from(self.log.misstates.contains(&gateway.cluster));
                 let checkpoint = Checkpoint { count: stated.checkpoint.count + lie, ..stated.checkpoint };
-                let body = Body::Checkpoint(checkpoint);
+                let body = RecordBody::Checkpoint(checkpoint);
                 push(&mut self.log, place, RecordKey::Checkpoint, body, stated.header);
             }
             Effect::Control { key, value, header } if self.log.up && !self.log.swallows_control => {
@@ -512,7 +512,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, name: &ClusterId, outgoing: Outgoing) {
+    fn send(&mut self, name: &ClusterId, outgoing: OutgoingRecord) {
         let (fails, lands) = if self.faults || !self.log.up {
             (!self.log.up || self.dice.one_in(4), self.dice.one_in(2))
         } else {
@@ -534,7 +534,7 @@ impl World {
         }
     }
 
-    fn append(&mut self, name: &ClusterId, outgoing: Outgoing) {
+    fn append(&mut self, name: &ClusterId, outgoing: OutgoingRecord) {
         let origin = self.gateways[name].cluster.clone();
         let place = PartitionId { origin, topic: outgoing.topic, partition: outgoing.partition };
         push(&mut self.log, place, RecordKey::Data(outgoing.key), outgoing.body, outgoing.header);
@@ -546,8 +546,8 @@ pub(crate) fn push(
     log: &mut Log,
     place: PartitionId,
     key: RecordKey,
-    body: Body,
-    header: federation_core::log::record::Header,
+    body: RecordBody,
+    header: federation_core::log::record::RecordHeader,
 ) {
     let records = log.data.entry(place).or_default();
     let offset = u64::try_from(records.len()).unwrap();
@@ -555,7 +555,7 @@ pub(crate) fn push(
     records.push(Record { offset, key, header: Some(header), body, digest });
 }
 
-pub(crate) fn digest(key: &RecordKey, body: &Body) -> u128 {
+pub(crate) fn digest(key: &RecordKey, body: &RecordBody) -> u128 {
     xxh3_128(format!("{key:?}{body:?}").as_bytes())
 }
 
@@ -563,11 +563,11 @@ pub(crate) fn digest(key: &RecordKey, body: &Body) -> u128 {
 pub(crate) fn foreign(world: &mut World, name: &str, key: DataKey, instance: Instance, term: u32) {
     let place =
         PartitionId { origin: cluster(name), topic: TopicKind::Instances, partition: key.partition(PARTITIONS) };
-    let header = federation_core::log::record::Header {
+    let header = federation_core::log::record::RecordHeader {
         schema: 1,
         epoch: federation_core::log::record::Epoch { term, nonce: 1 },
         seq: 1,
         observed: WallMs(0),
     };
-    push(&mut world.log, place, RecordKey::Data(key), Body::Instance(Arc::new(instance)), header);
+    push(&mut world.log, place, RecordKey::Data(key), RecordBody::Instance(Arc::new(instance)), header);
 }

@@ -2,38 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use federation_core::drains::Taken;
+use federation_core::drains::TakenOrder;
 use federation_core::guard::{GuardOrder, GuardRefused, GuardTaken};
-use federation_core::input::{Order, OrderId};
+use federation_core::input::{OperatorOrder, OrderId};
 use federation_core::intents::DrainRefused;
 use federation_core::log::belonging::{AdoptRefused, Adopted};
-use federation_ports::commands::Command;
+use federation_ports::commands::EngineCommand;
 use tokio::sync::oneshot;
 
 /// Whoever waits for the answer to an order.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub struct OrderWaiter {
     last: u64,
-    answers: BTreeMap<OrderId, oneshot::Sender<Result<Taken, DrainRefused>>>,
+    answers: BTreeMap<OrderId, oneshot::Sender<Result<TakenOrder, DrainRefused>>>,
     adoptions: BTreeMap<OrderId, oneshot::Sender<Result<Adopted, AdoptRefused>>>,
     decisions: BTreeMap<OrderId, oneshot::Sender<Result<GuardTaken, GuardRefused>>>,
 }
 
 /// What a command asks of the state machine, and whom to tell once that has taken it in.
 pub(super) struct Asked {
-    pub(super) order: Order,
+    pub(super) order: OperatorOrder,
     pub(super) done: Option<oneshot::Sender<()>>,
 }
 
-impl Waiting {
+impl OrderWaiter {
     /// What the command asks: nothing if its caller has gone, because the engine was busy for longer than anybody waits.
-    pub(super) fn take(&mut self, command: Command) -> Option<Asked> {
+    pub(super) fn take(&mut self, command: EngineCommand) -> Option<Asked> {
         let (order, answer) = match command {
-            Command::OrderDrain { order, answer } => (order, answer),
-            Command::Adopt { answer } => return self.take_adoption(answer),
-            Command::DecideHold { order, answer } => return self.take_decision(order, answer),
-            Command::Exclude { clusters, done } => {
-                return Some(Asked { order: Order::Exclude(clusters), done: Some(done) });
+            EngineCommand::OrderDrain { order, answer } => (order, answer),
+            EngineCommand::Adopt { answer } => return self.take_adoption(answer),
+            EngineCommand::DecideHold { order, answer } => return self.take_decision(order, answer),
+            EngineCommand::Exclude { clusters, done } => {
+                return Some(Asked { order: OperatorOrder::Exclude(clusters), done: Some(done) });
             }
         };
         if answer.is_closed() {
@@ -43,7 +43,7 @@ impl Waiting {
         self.last += 1;
         let id = OrderId(self.last);
         self.answers.insert(id, answer);
-        Some(Asked { order: Order::Drain { id, order }, done: None })
+        Some(Asked { order: OperatorOrder::Drain { id, order }, done: None })
     }
 
     fn take_adoption(&mut self, answer: oneshot::Sender<Result<Adopted, AdoptRefused>>) -> Option<Asked> {
@@ -54,7 +54,7 @@ impl Waiting {
         self.last += 1;
         let id = OrderId(self.last);
         self.adoptions.insert(id, answer);
-        Some(Asked { order: Order::Adopt { id }, done: None })
+        Some(Asked { order: OperatorOrder::Adopt { id }, done: None })
     }
 
     /// Tells whoever ordered to adopt. They may have stopped waiting: it stands.
@@ -80,7 +80,7 @@ impl Waiting {
         self.last += 1;
         let id = OrderId(self.last);
         self.decisions.insert(id, answer);
-        Some(Asked { order: Order::Guard { id, order }, done: None })
+        Some(Asked { order: OperatorOrder::Guard { id, order }, done: None })
     }
 
     /// Tells whoever decided about a hold. They may have stopped waiting: the decision stands.
@@ -95,7 +95,7 @@ impl Waiting {
     }
 
     /// Tells whoever ordered. They may have stopped waiting: the order stands.
-    pub(super) fn answer(&mut self, id: OrderId, outcome: Result<Taken, DrainRefused>) {
+    pub(super) fn answer(&mut self, id: OrderId, outcome: Result<TakenOrder, DrainRefused>) {
         if let Ok(taken) = &outcome {
             let intent = &taken.intent;
             tracing::info!(

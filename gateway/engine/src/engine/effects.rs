@@ -1,6 +1,6 @@
 //! Carries out what the core wants done. Nothing here decides or waits.
 
-use federation_core::input::{Effect, Outgoing};
+use federation_core::input::{Effect, OutgoingRecord};
 use federation_core::log::record::PartitionId;
 
 use super::Engine;
@@ -48,7 +48,7 @@ impl Engine {
         }
     }
 
-    fn send(&mut self, outgoing: &Outgoing, traceparent: Option<&str>) {
+    fn send(&mut self, outgoing: &OutgoingRecord, traceparent: Option<&str>) {
         let mut record = record::encode_outgoing(outgoing);
         record.traceparent = traceparent.map(str::to_owned);
         self.log.send(record);

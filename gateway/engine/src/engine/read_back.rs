@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use federation_core::input::{Input, LogInput, ReplicaIdentity};
 use federation_core::log::control::{ControlKey, ControlValue};
-use federation_core::log::record::{ControlRecord, Header, TopicKind};
+use federation_core::log::record::{ControlRecord, RecordHeader, TopicKind};
 
 use federation_ports::metrics::{PublishMetrics, PublishResult};
 
@@ -35,7 +35,7 @@ impl ReadBack {
         }
     }
 
-    fn own(&self, header: Option<Header>) -> Option<u64> {
+    fn own(&self, header: Option<RecordHeader>) -> Option<u64> {
         header.filter(|header| header.epoch.nonce == self.identity.nonce).map(|header| header.seq)
     }
 
@@ -67,21 +67,21 @@ impl ReadBack {
 #[cfg(test)]
 mod tests {
     use federation_core::log::key::RecordKey;
-    use federation_core::log::record::{Body, Epoch, PartitionId, Record, SCHEMA};
+    use federation_core::log::record::{Epoch, PartitionId, Record, RecordBody, SCHEMA};
     use federation_core::time::WallMs;
 
     use super::*;
 
-    fn header(nonce: u32, seq: u64) -> Option<Header> {
-        Some(Header { schema: SCHEMA, epoch: Epoch { term: 1, nonce }, seq, observed: WallMs(0) })
+    fn header(nonce: u32, seq: u64) -> Option<RecordHeader> {
+        Some(RecordHeader { schema: SCHEMA, epoch: Epoch { term: 1, nonce }, seq, observed: WallMs(0) })
     }
 
-    fn records(origin: &str, headers: &[Option<Header>]) -> Input {
-        let record = |(offset, header): (u64, &Option<Header>)| Record {
+    fn records(origin: &str, headers: &[Option<RecordHeader>]) -> Input {
+        let record = |(offset, header): (u64, &Option<RecordHeader>)| Record {
             offset,
             key: RecordKey::Other,
             header: *header,
-            body: Body::Tombstone,
+            body: RecordBody::Tombstone,
             digest: 0,
         };
         let partition = PartitionId { origin: origin.parse().unwrap(), topic: TopicKind::Instances, partition: 3 };

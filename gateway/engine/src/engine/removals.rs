@@ -1,6 +1,6 @@
 //! Tells the board which removals nothing confirms or refutes, by service.
 
-use federation_core::local::observation::Local;
+use federation_core::local::observation::LocalObservation;
 
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
@@ -9,7 +9,7 @@ use federation_ports::trouble::TroubleBoard;
 const MOST_TOLD: usize = 1000;
 
 /// Makes the board's troubles of this kind those of now; the cost grows with their number alone, and is bounded.
-pub(super) fn tell_unconfirmed(board: &TroubleBoard, local: &Local) {
+pub(super) fn tell_unconfirmed(board: &TroubleBoard, local: &LocalObservation) {
     let told = local.unconfirmed().take(MOST_TOLD).map(|(service, found)| {
         let (what, health) = match found.instances {
             1 => ("1 instance is".to_owned(), "its health is"),
@@ -32,17 +32,19 @@ mod tests {
     use federation_core::id::{InstanceId, ServiceKey};
     use federation_core::input::LocalInput;
     use federation_core::instance::{Health, Instance, Metadata, Weight};
-    use federation_core::local::service::Patience;
-    use federation_core::pattern::Selection;
+    use federation_core::local::service::RemovalPatience;
+    use federation_core::pattern::NameSelection;
     use federation_core::time::{Millis, Mono};
 
     use super::*;
 
     #[test]
     fn a_removal_that_stays_unconfirmed_is_a_trouble_of_its_service_until_it_is_decided() {
-        let patience = Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(300) };
-        let (mut local, board) =
-            (Local::new(patience, Selection::everything(), federation_core::seed::Seed(1)), TroubleBoard::default());
+        let patience = RemovalPatience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(300) };
+        let (mut local, board) = (
+            LocalObservation::new(patience, NameSelection::everything(), federation_core::seed::Seed(1)),
+            TroubleBoard::default(),
+        );
         let service = ServiceKey::new("public", "G", "orders");
         let instance = Instance {
             weight: Weight::DEFAULT,

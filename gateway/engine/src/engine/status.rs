@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use federation_core::federation::{Federation, PartitionMismatch};
-use federation_core::lease::Role;
+use federation_core::lease::ReplicaRole;
 use federation_core::service::HoldReason;
 use federation_core::time::{Millis, Mono, Now};
 
 use super::{Engine, holds, origins, removals, strangers};
-use federation_ports::facts::Facts;
+use federation_ports::facts::NamedFacts;
 use federation_ports::metrics::DeltaResult;
 use federation_view::view::GatewayStatus;
 
@@ -77,7 +77,7 @@ impl Engine {
         reasons
     }
 
-    fn core_facts(&self, now: Mono, held: usize) -> Facts {
+    fn core_facts(&self, now: Mono, held: usize) -> NamedFacts {
         let core = &self.core;
         let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let epoch = core.lease().epoch();
@@ -103,7 +103,7 @@ impl Engine {
     }
 
     fn measure(&self, held: &BTreeMap<HoldReason, usize>) {
-        self.metrics.leader.set(i64::from(self.core.role() == Role::Leading));
+        self.metrics.leader.set(i64::from(self.core.role() == ReplicaRole::Leading));
         for reason in HoldReason::ALL {
             let count = held.get(&reason).copied().unwrap_or(0);
             self.metrics.removals_held(reason).set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -141,12 +141,12 @@ fn told_mismatch(found: &PartitionMismatch) -> String {
 
 pub(super) fn role_name(core: &Federation) -> &'static str {
     match core.role() {
-        Role::Standby if core.is_stranger() => "stranger",
-        Role::Standby => "standby",
-        Role::Asking { .. } => "asking whether the leader is silent",
-        Role::Claiming { .. } => "claiming",
-        Role::Leading => "leader",
-        Role::HandedOver { .. } => "handed over, without nacos",
-        Role::Stopped => "stopped",
+        ReplicaRole::Standby if core.is_stranger() => "stranger",
+        ReplicaRole::Standby => "standby",
+        ReplicaRole::Asking { .. } => "asking whether the leader is silent",
+        ReplicaRole::Claiming { .. } => "claiming",
+        ReplicaRole::Leading => "leader",
+        ReplicaRole::HandedOver { .. } => "handed over, without nacos",
+        ReplicaRole::Stopped => "stopped",
     }
 }

@@ -4,16 +4,16 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use federation_core::drains::Taken;
-use federation_core::federation::{Import, Settings};
+use federation_core::drains::TakenOrder;
+use federation_core::federation::{FederationSettings, ImportRules};
 use federation_core::id::InstanceId;
 use federation_core::input::{Effect, LocalInput, LogInput, ReplicaIdentity};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
 use federation_core::intents::DrainOrder;
-use federation_core::local::service::Patience;
+use federation_core::local::service::RemovalPatience;
 use federation_core::log::control::Descriptor;
 use federation_core::log::record::{ControlRecord, PartitionId, TopicKind};
-use federation_core::pattern::Selection;
+use federation_core::pattern::NameSelection;
 use federation_core::pulse::FreshnessSettings;
 use federation_core::routing::{Damping, DrainGuard, Percent};
 use federation_core::seed::Seed;
@@ -43,7 +43,7 @@ impl Asked {
 
 struct FakeLog(Asked);
 
-impl Log for FakeLog {
+impl LogWriter for FakeLog {
     fn send(&mut self, record: EncodedRecord) {
         self.0.note(format!("send {}", String::from_utf8_lossy(&record.key)));
     }
@@ -85,8 +85,8 @@ impl LocalNacos for FakeNacos {
 struct Stage {
     engine: Engine,
     view: ViewReader,
-    inbox: mpsc::Sender<News>,
-    news: mpsc::Receiver<News>,
+    inbox: mpsc::Sender<EngineNews>,
+    news: mpsc::Receiver<EngineNews>,
     commands: federation_ports::commands::EngineCommands,
     asked: Asked,
     metrics: EngineMetrics,
@@ -97,24 +97,24 @@ struct Stage {
 
 fn core() -> Federation {
     let cluster = "a".parse().unwrap();
-    Federation::new(Settings {
+    Federation::new(FederationSettings {
         identity: ReplicaIdentity { cluster, nonce: 7, name: "r".into(), advertised: "".into() },
         descriptor: Descriptor { partitions: 2, generation: 1, reads_schema: 2, ..Descriptor::default() },
-        patience: Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
+        patience: RemovalPatience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
         beat: Millis::from_secs(1),
         freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
         damping: Damping::default(),
         guard: federation_core::guard::GuardSettings::default(),
-        export: Selection::everything(),
-        import: Import::everything(),
+        export: NameSelection::everything(),
+        import: ImportRules::everything(),
         digest: federation_codec::record::digest_of,
         seed: Seed(1),
     })
 }
 
 impl Stage {
-    fn set(pace: Pace) -> Self {
-        let (asked, metrics, clock) = (Asked::default(), EngineMetrics::default(), Clock::start());
+    fn set(pace: TurnPace) -> Self {
+        let (asked, metrics, clock) = (Asked::default(), EngineMetrics::default(), ProcessClock::start());
         let (writer, view) = view::new(Arc::new(move || clock.mono()));
         let (inbox, news) = mpsc::channel(INBOX_CAPACITY);
         let (commands, queue) = federation_ports::commands::commands();
@@ -134,13 +134,13 @@ impl Stage {
             commands: queue,
             fault: None,
             recorder: None,
-            waiting: Waiting::default(),
+            waiting: OrderWaiter::default(),
         };
         Self { engine, view, inbox, news, commands, asked, metrics, blocked, let_go, _snapshots }
     }
 
     /// As after a start: Nacos is connected, the own control topic was read to its end, so that orders are taken.
-    fn begun(pace: Pace) -> Self {
+    fn begun(pace: TurnPace) -> Self {
         let mut stage = Self::set(pace);
         let control = PartitionId { origin: "a".parse().unwrap(), topic: TopicKind::Control, partition: 0 };
         let members = LogInput::Members(vec![(control.origin.clone(), 2)]);
@@ -215,7 +215,7 @@ fn order() -> DrainOrder {
 #[tokio::test]
 async fn a_burst_is_shown_in_few_changes_and_after_each_step_where_steps_take_long() {
     for (take_in, turns) in [(NEVER, 3), (Millis(0), 600)] {
-        let stage = Stage::begun(Pace { take_in, show: NEVER });
+        let stage = Stage::begun(TurnPace { take_in, show: NEVER });
         stage.tell(discovered("orders"));
         (1..600).for_each(|port| stage.tell(listed("orders", port)));
         let (view, metrics, _) = stage.run_out().await;
@@ -226,7 +226,7 @@ async fn a_burst_is_shown_in_few_changes_and_after_each_step_where_steps_take_lo
 
 #[tokio::test]
 async fn what_does_not_fit_into_a_turn_is_shown_in_the_next_ones_before_any_news() {
-    let stage = Stage::begun(Pace { take_in: NEVER, show: Millis(0) });
+    let stage = Stage::begun(TurnPace { take_in: NEVER, show: Millis(0) });
     for number in 0..100 {
         stage.tell(discovered(&format!("s{number}")));
         stage.tell(listed(&format!("s{number}"), 80));
@@ -242,14 +242,14 @@ async fn what_does_not_fit_into_a_turn_is_shown_in_the_next_ones_before_any_news
 
 #[tokio::test]
 async fn an_order_goes_before_all_the_news_that_wait() {
-    let mut stage = Stage::begun(Pace { take_in: Millis(0), show: NEVER });
+    let mut stage = Stage::begun(TurnPace { take_in: Millis(0), show: NEVER });
     (0..INBOX_CAPACITY).for_each(|number| stage.tell(discovered(&format!("s{number}"))));
     let commands = stage.commands.clone();
     let mut ordered = Box::pin(commands.order_drain(order()));
     assert!(futures::poll!(&mut ordered).is_pending());
     stage.inbox = mpsc::channel(1).0; // Nobody tells more.
     let (_, _, asked) = stage.run_out().await;
-    let Taken { target, .. } = ordered.await.unwrap();
+    let TakenOrder { target, .. } = ordered.await.unwrap();
     assert_eq!(target, order().target);
     let asked = asked.all();
     let sent = asked.iter().position(|what| what.contains("drain")).unwrap();
@@ -259,7 +259,7 @@ async fn an_order_goes_before_all_the_news_that_wait() {
 
 #[tokio::test]
 async fn an_order_whose_caller_has_gone_is_not_taken() {
-    let mut stage = Stage::begun(Pace::default());
+    let mut stage = Stage::begun(TurnPace::default());
     let mut gone = Box::pin(stage.commands.order_drain(order()));
     assert!(futures::poll!(&mut gone).is_pending());
     drop(gone);
@@ -271,7 +271,7 @@ async fn an_order_whose_caller_has_gone_is_not_taken() {
 /// The test's runtime has this one thread: if the engine needed it, nobody could be told.
 #[tokio::test]
 async fn who_watches_is_told_of_a_change_while_the_engine_works_at_the_next_one() {
-    let stage = Stage::begun(Pace { take_in: Millis(0), show: NEVER });
+    let stage = Stage::begun(TurnPace { take_in: Millis(0), show: NEVER });
     let mut watch = stage.view.watch_service(&key("orders"));
     stage.tell(discovered("orders"));
     stage.tell(listed("orders", 80));
@@ -288,7 +288,7 @@ async fn who_watches_is_told_of_a_change_while_the_engine_works_at_the_next_one(
 
 #[tokio::test]
 async fn the_end_of_the_engine_is_told_also_when_it_breaks() {
-    let stage = Stage::begun(Pace::default());
+    let stage = Stage::begun(TurnPace::default());
     stage.tell(discovered("broken"));
     let mut running = stage.engine.start(stage.news, CancellationToken::new()).unwrap();
     assert_eq!(tokio::time::timeout(PATIENCE, running.ended()).await.unwrap(), EngineEnded::Panicked);

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use federation_ports::inbox::News;
+use federation_ports::inbox::EngineNews;
 
 /// The running engine. Dropped, it goes on by itself.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Engine {
     ///
     /// # Errors
     /// The system gives no thread, or no timer for it.
-    pub fn start(self, inbox: mpsc::Receiver<News>, stop: CancellationToken) -> io::Result<EngineThread> {
+    pub fn start(self, inbox: mpsc::Receiver<EngineNews>, stop: CancellationToken) -> io::Result<EngineThread> {
         let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
         let (running, ended) = oneshot::channel();
         let thread = Builder::new().name("engine".to_owned()).spawn(move || {

@@ -10,7 +10,7 @@ use federation_core::pattern::Glob;
 use federation_core::service::{FederatedConfig, FederatedService};
 
 use federation_view::hub::services::ServiceTopic;
-use federation_view::resolve::{CallerAsk, Excerpt, PlaceAsk};
+use federation_view::resolve::{CallerAsk, PlaceAsk, PlanExcerpt};
 
 /// The namespace of one item when none is named.
 pub(crate) const PUBLIC: &str = "public";
@@ -342,7 +342,7 @@ impl ListAsk {
 pub(crate) struct ResolveAsk<'a> {
     pub(crate) key: ServiceKey,
     pub(crate) caller: CallerAsk<'a>,
-    pub(crate) excerpt: Excerpt,
+    pub(crate) excerpt: PlanExcerpt,
 }
 
 /// What was said of a caller, as it came.

@@ -12,7 +12,7 @@ pub mod serve;
 mod state;
 mod versions;
 
-pub use self::state::{ApiState, Identity};
+pub use self::state::{ApiState, GatewayIdentity};
 
 #[cfg(test)]
 mod tests;

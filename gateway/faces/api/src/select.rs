@@ -10,8 +10,8 @@ use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::instance::Health;
 use federation_core::locality::Locality;
 use federation_core::service::{
-    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, OriginConfig, OriginInstances, Revision,
-    Source,
+    ClusterStatus, FactSource, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, OriginConfig,
+    OriginInstances, Revision,
 };
 use federation_core::time::{Millis, Mono};
 
@@ -45,11 +45,11 @@ impl Moment {
     }
 
     /// For how long a removal has been kept back.
-    pub(crate) fn held_for(&self, held: &Held) -> Millis {
+    pub(crate) fn held_for(&self, held: &HeldRemoval) -> Millis {
         self.now.since(held.since)
     }
 
-    fn origin<'a>(&'a self, id: &'a ClusterId, source: Source) -> Origin<'a> {
+    fn origin<'a>(&'a self, id: &'a ClusterId, source: FactSource) -> Origin<'a> {
         match self.clusters.get(id) {
             Some(cluster) => Origin {
                 id,
@@ -123,7 +123,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) freshness: Freshness,
     pub(crate) reason: &'a str,
     pub(crate) age: Option<Millis>,
-    pub(crate) source: Source,
+    pub(crate) source: FactSource,
 }
 
 /// How many instances of a service a cluster has.

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use bounded_listener::{Gate, Limits, Listener, Routed};
+use bounded_listener::{Listener, ListenerGate, ListenerLimits, RoutedService};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -40,19 +40,23 @@ pub enum ServeError {
 
 /// Two sockets that listen already; clients may connect, and wait until [`run`].
 #[derive(Debug)]
-pub struct Listeners {
+pub struct ApiListeners {
     http: Listener,
     grpc: Listener,
 }
 
-impl Listeners {
+impl ApiListeners {
     /// Listens on both addresses; port 0 takes any free port. Connections and bytes count at `gate`.
     ///
     /// # Errors
     /// When one of them is taken, or not an address of this machine.
-    pub fn bind(gate: &Gate, http: SocketAddr, grpc: SocketAddr) -> Result<Self, BindError> {
+    pub fn bind(gate: &ListenerGate, http: SocketAddr, grpc: SocketAddr) -> Result<Self, BindError> {
         let bind = |name, face, address| {
-            Listener::bind(gate, name, Limits::small(), address).map_err(|source| BindError { face, address, source })
+            Listener::bind(gate, name, ListenerLimits::small(), address).map_err(|source| BindError {
+                face,
+                address,
+                source,
+            })
         };
         Ok(Self { http: bind("http", "HTTP", http)?, grpc: bind("grpc", "gRPC", grpc)? })
     }
@@ -73,7 +77,7 @@ impl Listeners {
 /// Routes beside the API's own, on paths that it does not have: the same sockets, connections and layers serve them. For
 /// measuring what an answer costs against a handler that does nothing.
 #[derive(Debug, Default)]
-pub struct Beside {
+pub struct RoutesBeside {
     /// Served where HTTP is answered; counted and timed like every request.
     pub http: Router,
     /// Served where gRPC is answered.
@@ -84,8 +88,8 @@ pub struct Beside {
 ///
 /// # Errors
 /// When a task panicked; the others are stopped then.
-pub async fn run(listeners: Listeners, state: ApiState, stop: CancellationToken) -> Result<(), ServeError> {
-    run_beside(listeners, state, Beside::default(), stop).await
+pub async fn run(listeners: ApiListeners, state: ApiState, stop: CancellationToken) -> Result<(), ServeError> {
+    run_beside(listeners, state, RoutesBeside::default(), stop).await
 }
 
 /// As [`run`], with other routes beside.
@@ -96,9 +100,9 @@ pub async fn run(listeners: Listeners, state: ApiState, stop: CancellationToken)
 /// # Panics
 /// When a route beside has a path of the API.
 pub async fn run_beside(
-    listeners: Listeners,
+    listeners: ApiListeners,
     state: ApiState,
-    beside: Beside,
+    beside: RoutesBeside,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     run_and_drain(listeners, state, beside, stop, DRAIN).await
@@ -106,9 +110,9 @@ pub async fn run_beside(
 
 /// As [`run_beside`], with another time to drain.
 pub(super) async fn run_and_drain(
-    listeners: Listeners,
+    listeners: ApiListeners,
     state: ApiState,
-    beside: Beside,
+    beside: RoutesBeside,
     stop: CancellationToken,
     drain: Duration,
 ) -> Result<(), ServeError> {
@@ -116,9 +120,9 @@ pub(super) async fn run_and_drain(
     let draining = state.draining().clone();
     let mut tasks = JoinSet::new();
     let http = http::router_beside(state.clone(), beside.http);
-    let http = Routed { router: http, rule: http::rule, refuse: http::refuse };
+    let http = RoutedService { router: http, rule: http::rule, refuse: http::refuse };
     let grpc = grpc.prepare().into_axum_router().merge(beside.grpc);
-    let grpc = Routed { router: grpc, rule: grpc::rule, refuse: grpc::refuse };
+    let grpc = RoutedService { router: grpc, rule: grpc::rule, refuse: grpc::refuse };
     tasks.spawn(listeners.http.run(http, draining.clone(), drain));
     tasks.spawn(listeners.grpc.run(grpc, draining.clone(), drain));
     tasks.spawn(grpc::report_readiness(state, reporter));

@@ -19,14 +19,14 @@ use federation_ports::trouble::{Trouble, TroubleBoard};
 use federation_view::hub::{Hub, HubMetrics, Watched};
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
-use federation_view::what_if::{self, Effects, Lanes, Survey, TooManyOrders, Unanswered};
+use federation_view::what_if::{self, DrainEffects, QuestionLanes, QuestionUnanswered, ServiceSurvey, TooManyOrders};
 
 /// The reason that a stopping gateway gives for not being ready.
 const STOPPING: &str = "the gateway is stopping";
 
 /// Who answers.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub struct GatewayIdentity {
     /// The federation it belongs to.
     pub federation: FederationId,
     /// Its cluster.
@@ -42,7 +42,7 @@ pub struct Identity {
 pub struct ApiState(Arc<Inner>);
 
 struct Inner {
-    identity: Identity,
+    identity: GatewayIdentity,
     view: ViewReader,
     commands: EngineCommands,
     policy: PolicyReader,
@@ -54,7 +54,7 @@ struct Inner {
     started: Mono,
     draining: CancellationToken,
     started_wall: WallMs,
-    lanes: Lanes,
+    lanes: QuestionLanes,
 }
 
 impl ApiState {
@@ -64,7 +64,7 @@ impl ApiState {
     #[must_use]
     #[expect(clippy::too_many_arguments, reason = "each is one part that the assembly has, named once")]
     pub fn new(
-        identity: Identity,
+        identity: GatewayIdentity,
         view: ViewReader,
         commands: EngineCommands,
         policy: PolicyReader,
@@ -76,7 +76,7 @@ impl ApiState {
     ) -> Self {
         let (resolver, versions) = (Arc::new(resolver), ShownVersions::since(started));
         let (now, draining) = (view.now(), CancellationToken::new());
-        let (started_wall, lanes) = (started, Lanes::default());
+        let (started_wall, lanes) = (started, QuestionLanes::default());
         Self(Arc::new(Inner {
             identity,
             view,
@@ -96,7 +96,7 @@ impl ApiState {
 
     /// Who answers.
     #[must_use]
-    pub fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &GatewayIdentity {
         &self.0.identity
     }
 
@@ -163,7 +163,11 @@ impl ApiState {
     ///
     /// # Errors
     /// Too many such questions wait, or it takes too long.
-    pub(crate) async fn survey(&self, hypothesis: Hypothesis, limit: usize) -> Result<Survey, Unanswered> {
+    pub(crate) async fn survey(
+        &self,
+        hypothesis: Hypothesis,
+        limit: usize,
+    ) -> Result<ServiceSurvey, QuestionUnanswered> {
         let turn = self.0.lanes.question().await?;
         what_if::survey(&self.moment(), hypothesis, limit, turn).await
     }
@@ -172,11 +176,11 @@ impl ApiState {
     ///
     /// # Errors
     /// As [`ApiState::survey`].
-    pub(crate) async fn drain_effects(&self) -> Result<(Arc<IntentTable>, Effects), Unanswered> {
+    pub(crate) async fn drain_effects(&self) -> Result<(Arc<IntentTable>, DrainEffects), QuestionUnanswered> {
         let none = |table: &IntentTable| table.iter().all(|drain| drain.intent.percent == Percent::default());
         let table = self.0.view.intents();
         if none(&table) {
-            return Ok((table, Effects::new()));
+            return Ok((table, DrainEffects::new()));
         }
         let turn = self.0.lanes.question().await?;
         let moment = self.moment();
@@ -193,12 +197,12 @@ impl ApiState {
         Ok(what_if::left_without(&self.moment(), drain, turn).await)
     }
 
-    fn moment(&self) -> Arc<what_if::Moment> {
-        Arc::new(what_if::Moment::of(&self.0.view, &self.0.resolver))
+    fn moment(&self) -> Arc<what_if::SurveyMoment> {
+        Arc::new(what_if::SurveyMoment::of(&self.0.view, &self.0.resolver))
     }
 
     #[cfg(test)]
-    pub(crate) fn lanes(&self) -> &Lanes {
+    pub(crate) fn lanes(&self) -> &QuestionLanes {
         &self.0.lanes
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bounded_listener::{Limits, Patience, Reason};
+use bounded_listener::{ListenerLimits, PeerPatience, TurnedAway};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
@@ -36,9 +36,9 @@ async fn post(mut client: h2::client::SendRequest<Bytes>, path: &str, bytes: usi
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_hundred_streams_of_four_mebibytes_hold_what_one_connection_may() {
-    let patience = Patience { room: Duration::from_millis(100), ..calm() };
+    let patience = PeerPatience { room: Duration::from_millis(100), ..calm() };
     let running = Running::start(patience).await;
-    let limits = Limits::with_large(LARGE);
+    let limits = ListenerLimits::with_large(LARGE);
     let (most, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (gate, seen, ended) = (running.gate.clone(), Arc::clone(&most), Arc::clone(&done));
     in_background(async move {
@@ -65,15 +65,15 @@ async fn four_hundred_streams_of_four_mebibytes_hold_what_one_connection_may() {
     // The first ones come before the client knows how many streams there may be: some are refused as streams, to be tried again.
     assert!(of(503) > 0 && of(200) > 0 && of(503) + of(200) + of(0) == 400, "{statuses:?}");
     until("nothing is held", || running.gate.request_bytes() == 0).await;
-    assert_eq!(running.heard.count(Reason::NoRoom), of(503));
+    assert_eq!(running.heard.count(TurnedAway::NoRoom), of(503));
     assert_eq!(post(client.ready().await.unwrap(), "/large", 4 << 20).await, 200, "there is room again");
     running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_connections_hold_together_what_the_listener_may_and_small_requests_pass() {
-    let limits = Limits { large_bytes: 8 << 20, ..Limits::with_large(LARGE) };
-    let running = Running::with(capacity(1000), limits, Patience { room: SOON, ..calm() }).await;
+    let limits = ListenerLimits { large_bytes: 8 << 20, ..ListenerLimits::with_large(LARGE) };
+    let running = Running::with(capacity(1000), limits, PeerPatience { room: SOON, ..calm() }).await;
     let mut raws = Vec::new();
     for _ in 0..40 {
         let mut raw = running.connect().await;
@@ -81,7 +81,7 @@ async fn many_connections_hold_together_what_the_listener_may_and_small_requests
         raw.send(vec![0; (1 << 20) - 1]).await; // All but the last byte.
         raws.push(raw);
     }
-    until("some are refused", || running.heard.count(Reason::NoRoom) >= 30).await;
+    until("some are refused", || running.heard.count(TurnedAway::NoRoom) >= 30).await;
     assert!(running.gate.request_bytes() <= (8 << 20) + 40 * (64 << 10), "{}", running.gate.request_bytes());
     let mut small = running.connect().await;
     small
@@ -119,7 +119,7 @@ async fn a_body_beyond_its_size_is_refused_by_its_length_or_once_it_is_seen() {
     }
     let client = running.http2().await;
     assert_eq!(post(client, "/echo", 4 << 20).await, 413);
-    assert_eq!(running.heard.count(Reason::TooLarge), 5);
+    assert_eq!(running.heard.count(TurnedAway::TooLarge), 5);
     running.stop().await;
 }
 
@@ -156,7 +156,7 @@ async fn answers_come_whole_and_with_their_length() {
 
 #[tokio::test]
 async fn answers_that_one_connection_does_not_read_are_bounded_and_given_up() {
-    let running = Running::start(Patience { answer: SOON * 3, answer_rate: usize::MAX, ..calm() }).await;
+    let running = Running::start(PeerPatience { answer: SOON * 3, answer_rate: usize::MAX, ..calm() }).await;
     let client = running.http2_with(h2::client::Builder::new().initial_window_size(0)).await;
     let mut unread = Vec::new();
     let mut refused = 0;

@@ -1,13 +1,14 @@
 //! More connections than there may be.
 
-use bounded_listener::{Limits, Reason};
+use bounded_listener::{ListenerLimits, TurnedAway};
 use tokio::io::AsyncReadExt;
 
 use crate::stage::*;
 
 /// Opens `count` connections, and returns those that are not closed at once.
 async fn open(running: &Running, count: usize) -> Vec<Raw> {
-    let turned_away = || [Reason::Full, Reason::Peer].map(|reason| running.heard.count(reason)).iter().sum::<usize>();
+    let turned_away =
+        || [TurnedAway::Full, TurnedAway::Peer].map(|reason| running.heard.count(reason)).iter().sum::<usize>();
     let before = turned_away();
     let mut raws = Vec::new();
     for _ in 0..count {
@@ -29,10 +30,10 @@ async fn open(running: &Running, count: usize) -> Vec<Raw> {
 #[tokio::test]
 async fn beyond_the_limit_new_connections_are_closed_and_another_listener_still_lets_in() {
     // 75 for one listener, of these 66 for one address; 6 are assured to each.
-    let running = Running::with(capacity(100), Limits::small(), calm()).await;
-    let beside = Running::at(running.gate.clone(), Heard::default(), Limits::small()).await;
+    let running = Running::with(capacity(100), ListenerLimits::small(), calm()).await;
+    let beside = Running::at(running.gate.clone(), Heard::default(), ListenerLimits::small()).await;
     let kept = open(&running, 1000).await;
-    assert_eq!((kept.len(), running.heard.count(Reason::Peer)), (66, 934));
+    assert_eq!((kept.len(), running.heard.count(TurnedAway::Peer)), (66, 934));
     let trouble = running.heard.first_trouble().expect("it is said");
     assert!(trouble.starts_with("connections at test: one address has 66 open"), "{trouble}");
     assert_eq!(open(&beside, 6).await.len(), 6);
@@ -46,10 +47,10 @@ async fn beyond_the_limit_new_connections_are_closed_and_another_listener_still_
 #[tokio::test]
 async fn what_a_listener_is_assured_of_is_left_by_all_others() {
     // 25 are assured, 6 for each of four; 76 are common.
-    let running = Running::with(capacity(100), Limits::small(), calm()).await;
+    let running = Running::with(capacity(100), ListenerLimits::small(), calm()).await;
     let others = [
-        Running::at(running.gate.clone(), running.heard.clone(), Limits::small()).await,
-        Running::at(running.gate.clone(), running.heard.clone(), Limits::small()).await,
+        Running::at(running.gate.clone(), running.heard.clone(), ListenerLimits::small()).await,
+        Running::at(running.gate.clone(), running.heard.clone(), ListenerLimits::small()).await,
     ];
     let mut kept = Vec::new();
     for other in &others {

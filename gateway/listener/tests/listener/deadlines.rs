@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use bounded_listener::{Patience, Reason};
+use bounded_listener::{PeerPatience, TurnedAway};
 
 use crate::stage::*;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-fn hasty() -> Patience {
-    Patience { greeting: SOON, head: SOON, body_part: SOON, body: SOON * 2, large_body: SOON * 2, ..calm() }
+fn hasty() -> PeerPatience {
+    PeerPatience { greeting: SOON, head: SOON, body_part: SOON, body: SOON * 2, large_body: SOON * 2, ..calm() }
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn who_connects_and_says_nothing_or_half_of_it_is_ended() {
         let rest = raw.rest().await;
         assert!(rest.is_empty(), "{name}: {:?}", String::from_utf8_lossy(&rest));
     }
-    assert_eq!(running.heard.count(Reason::Impatience), 6);
+    assert_eq!(running.heard.count(TurnedAway::Impatience), 6);
     running.answers().await;
     running.stop().await;
 }
@@ -113,7 +113,7 @@ async fn a_message_of_a_stream_has_to_end_and_the_stream_itself_need_not() {
 
 #[tokio::test]
 async fn idle_connections_end_and_used_ones_do_not() {
-    let patience = Patience { idle_http1: SOON * 2, idle_http2: SOON * 2, ..calm() };
+    let patience = PeerPatience { idle_http1: SOON * 2, idle_http2: SOON * 2, ..calm() };
     let running = Running::start(patience).await;
     let client = running.http2().await;
     let mut raw = running.connect().await;
@@ -139,7 +139,7 @@ async fn idle_connections_end_and_used_ones_do_not() {
 
 #[tokio::test]
 async fn a_peer_of_http2_that_answers_no_ping_is_ended_and_one_that_does_is_kept() {
-    let patience = Patience { ping_every: SOON / 3, pong_within: SOON / 3, greeting: SOON, ..calm() };
+    let patience = PeerPatience { ping_every: SOON / 3, pong_within: SOON / 3, greeting: SOON, ..calm() };
     let running = Running::start(patience).await;
     let mut silent = running.connect().await;
     silent.send([PREFACE, SETTINGS].concat()).await;
@@ -154,7 +154,7 @@ async fn a_peer_of_http2_that_answers_no_ping_is_ended_and_one_that_does_is_kept
 #[tokio::test]
 async fn a_watch_is_kept_however_long_nothing_happens() {
     let patience =
-        Patience { idle_http1: SOON, idle_http2: SOON, body: SOON, body_part: SOON, answer: SOON, ..hasty() };
+        PeerPatience { idle_http1: SOON, idle_http2: SOON, body: SOON, body_part: SOON, answer: SOON, ..hasty() };
     let running = Running::start(patience).await;
     let mut client = running.http2().await;
     let (watch, _) = client.send_request(http::Request::get("http://x/watch").body(()).unwrap(), true).unwrap();
@@ -182,12 +182,13 @@ async fn read_to(raw: &mut Raw, text: &[u8]) {
 
 #[tokio::test]
 async fn who_does_not_read_an_answer_is_ended() {
-    let patience = Patience { stalled: SOON, ..calm() };
+    let patience = PeerPatience { stalled: SOON, ..calm() };
     let running = Running::start(patience).await;
     let mut slow = running.connect().await;
     slow.send(format!("GET /answer/{} HTTP/1.1\r\nhost: x\r\n\r\n", 64 << 20)).await;
     until("it waits", || running.gate.answer_bytes() > 32 << 20).await;
-    until("it is given up", || running.gate.answer_bytes() == 0 && running.heard.count(Reason::Impatience) == 1).await;
+    until("it is given up", || running.gate.answer_bytes() == 0 && running.heard.count(TurnedAway::Impatience) == 1)
+        .await;
     running.answers().await;
     running.stop().await;
 }

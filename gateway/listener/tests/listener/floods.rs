@@ -1,6 +1,6 @@
 //! Frames of HTTP/2 that cost the sender nothing. Each flood ends, or stands still, and others are answered meanwhile.
 
-use bounded_listener::{Patience, Reason};
+use bounded_listener::{PeerPatience, TurnedAway};
 
 use crate::stage::*;
 
@@ -32,8 +32,8 @@ async fn begin(running: &Running) -> Raw {
     raw
 }
 
-fn hasty() -> Patience {
-    Patience { stalled: SOON, ping_every: SOON, pong_within: SOON, ..calm() }
+fn hasty() -> PeerPatience {
+    PeerPatience { stalled: SOON, ping_every: SOON, pong_within: SOON, ..calm() }
 }
 
 #[tokio::test]
@@ -83,12 +83,12 @@ async fn who_floods_and_does_not_read_is_ended_for_not_reading() {
     ] {
         let mut raw = begin(&running).await;
         let flood = flood.repeat(1000);
-        let before = running.heard.count(Reason::Impatience);
+        let before = running.heard.count(TurnedAway::Impatience);
         // The answers fill the buffers on the way back, then nothing more is read.
         let flooding = async { while raw.flood(&flood, 1000).await.is_ok() {} };
         tokio::time::timeout(PATIENCE, flooding).await.unwrap_or_else(|_| panic!("{name} are taken for ever"));
         running.answers().await;
-        assert!(running.heard.count(Reason::Impatience) >= before);
+        assert!(running.heard.count(TurnedAway::Impatience) >= before);
     }
     running.stop().await;
 }

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use bounded_listener::{Capacity, Limits, Reason};
+use bounded_listener::{ListenerCapacity, ListenerLimits, TurnedAway};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::AsyncReadExt;
 
@@ -22,7 +22,7 @@ pub(crate) fn state() -> String {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
     let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
     let (ticks, pages) = (number(11) + number(12), number(21));
-    let refused = HEARD.get().map_or(0, |heard| heard.count(Reason::System));
+    let refused = HEARD.get().map_or(0, |heard| heard.count(TurnedAway::System));
     format!("{refused} {ticks} {}", pages * 4)
 }
 
@@ -89,8 +89,8 @@ async fn state_of(raw: &mut Raw) -> State {
 async fn serves_in_a_process_of_its_own_when_it_is_told_to() {
     let Ok(descriptors) = std::env::var(DESCRIPTORS) else { return };
     let heard = HEARD.get_or_init(Heard::default).clone();
-    let capacity = Capacity { connections: 20_000, ..Capacity::claim() };
-    let running = Running::with_heard(capacity, Limits::small(), calm(), heard).await;
+    let capacity = ListenerCapacity { connections: 20_000, ..ListenerCapacity::claim() };
+    let running = Running::with_heard(capacity, ListenerLimits::small(), calm(), heard).await;
     // Only now: a gate takes no more than there is.
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(descriptors.parse().unwrap()), maximum }).unwrap();
@@ -136,7 +136,7 @@ async fn without_descriptors_the_accepting_pauses_instead_of_spinning_and_goes_o
 
 #[tokio::test]
 async fn five_thousand_silent_connections_cost_little_and_leave_room_for_others() {
-    let (_, server) = (Capacity::claim(), Server::start(12_000));
+    let (_, server) = (ListenerCapacity::claim(), Server::start(12_000));
     let mut first = server.connect().await;
     for _ in 0..50 {
         state_of(&mut first).await;
@@ -155,7 +155,7 @@ async fn five_thousand_silent_connections_cost_little_and_leave_room_for_others(
 
 #[tokio::test]
 async fn two_thousand_watchers_that_do_not_read_cost_little_and_then_get_what_is_newest() {
-    let (_, server) = (Capacity::claim(), Server::start(12_000));
+    let (_, server) = (ListenerCapacity::claim(), Server::start(12_000));
     let mut first = server.connect().await;
     let before = state_of(&mut first).await;
     let mut watchers = Vec::new();

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bounded_listener::{
-    Capacity, Connection, Face, Gate, Limits, Listener, Observer, Patience, Reason, Refusal, RequestBody, Rule,
-    Service, Wanted,
+    ExchangeRule, Listener, ListenerCapacity, ListenerFace, ListenerGate, ListenerLimits, ListenerObserver,
+    ListenerRefusal, PeerConnection, PeerPatience, RequestBody, Service, TurnedAway, WantedBody,
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -36,9 +36,9 @@ pub(crate) struct Stage {
     pub(crate) newest: Arc<watch::Sender<Bytes>>,
 }
 
-impl Face for Stage {
+impl ListenerFace for Stage {
     type Service = Self;
-    fn connected(&self, _: &Arc<Connection>) -> Self {
+    fn connected(&self, _: &Arc<PeerConnection>) -> Self {
         self.clone()
     }
 }
@@ -52,12 +52,14 @@ fn full(bytes: impl Into<Bytes>) -> Response<Body> {
 impl Service for Stage {
     type Body = Body;
 
-    fn rule(&self, head: &Parts) -> Rule {
+    fn rule(&self, head: &Parts) -> ExchangeRule {
         match head.uri.path() {
-            "/large" => Rule::call(LARGE),
-            "/watch" => Rule::watch(0),
-            "/messages" => Rule { request: Wanted::Messages { largest: 1 << 10, idle: None }, ..Rule::call(0) },
-            _ => Rule::call(64 << 10),
+            "/large" => ExchangeRule::call(LARGE),
+            "/watch" => ExchangeRule::watch(0),
+            "/messages" => {
+                ExchangeRule { request: WantedBody::Messages { largest: 1 << 10, idle: None }, ..ExchangeRule::call(0) }
+            }
+            _ => ExchangeRule::call(64 << 10),
         }
     }
 
@@ -79,7 +81,7 @@ impl Service for Stage {
         }
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response<Body> {
+    fn refuse(&self, refusal: ListenerRefusal) -> Response<Body> {
         let mut response = full(refusal.to_string());
         *response.status_mut() = refusal.status();
         response
@@ -106,15 +108,15 @@ pub(crate) struct Heard(pub(crate) Arc<Mutex<Said>>);
 #[derive(Default)]
 pub(crate) struct Said {
     pub(crate) open: usize,
-    pub(crate) turned_away: Vec<Reason>,
+    pub(crate) turned_away: Vec<TurnedAway>,
     pub(crate) troubles: Vec<Option<String>>,
 }
 
-impl Observer for Heard {
+impl ListenerObserver for Heard {
     fn open(&self, _: &'static str, connections: usize) {
         self.0.lock().unwrap().open = connections;
     }
-    fn turned_away(&self, _: &'static str, reason: Reason) {
+    fn turned_away(&self, _: &'static str, reason: TurnedAway) {
         self.0.lock().unwrap().turned_away.push(reason);
     }
     fn trouble(&self, _: &'static str, trouble: Option<String>) {
@@ -123,7 +125,7 @@ impl Observer for Heard {
 }
 
 impl Heard {
-    pub(crate) fn count(&self, reason: Reason) -> usize {
+    pub(crate) fn count(&self, reason: TurnedAway) -> usize {
         self.0.lock().unwrap().turned_away.iter().filter(|it| **it == reason).count()
     }
 
@@ -141,7 +143,7 @@ impl Heard {
 /// A running listener.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    pub(crate) gate: Gate,
+    pub(crate) gate: ListenerGate,
     pub(crate) heard: Heard,
     pub(crate) newest: Arc<watch::Sender<Bytes>>,
     stop: CancellationToken,
@@ -152,30 +154,35 @@ pub(crate) struct Running {
 pub(crate) const SOON: Duration = Duration::from_millis(300);
 
 /// Long enough for nothing to happen by itself in a test.
-pub(crate) fn calm() -> Patience {
-    Patience { look_every: Duration::from_millis(20), calm: SOON, ..Patience::default() }
+pub(crate) fn calm() -> PeerPatience {
+    PeerPatience { look_every: Duration::from_millis(20), calm: SOON, ..PeerPatience::default() }
 }
 
-pub(crate) fn capacity(connections: usize) -> Capacity {
-    Capacity { connections, ..Capacity::claim() }
+pub(crate) fn capacity(connections: usize) -> ListenerCapacity {
+    ListenerCapacity { connections, ..ListenerCapacity::claim() }
 }
 
 impl Running {
-    pub(crate) async fn start(patience: Patience) -> Self {
-        Self::with(capacity(1000), Limits::with_large(LARGE), patience).await
+    pub(crate) async fn start(patience: PeerPatience) -> Self {
+        Self::with(capacity(1000), ListenerLimits::with_large(LARGE), patience).await
     }
 
-    pub(crate) async fn with(capacity: Capacity, limits: Limits, patience: Patience) -> Self {
+    pub(crate) async fn with(capacity: ListenerCapacity, limits: ListenerLimits, patience: PeerPatience) -> Self {
         Self::with_heard(capacity, limits, patience, Heard::default()).await
     }
 
-    pub(crate) async fn with_heard(capacity: Capacity, limits: Limits, patience: Patience, heard: Heard) -> Self {
-        let gate = Gate::new(capacity, patience, heard.clone());
+    pub(crate) async fn with_heard(
+        capacity: ListenerCapacity,
+        limits: ListenerLimits,
+        patience: PeerPatience,
+        heard: Heard,
+    ) -> Self {
+        let gate = ListenerGate::new(capacity, patience, heard.clone());
         Self::at(gate, heard, limits).await
     }
 
     /// Another listener at the same gate.
-    pub(crate) async fn at(gate: Gate, heard: Heard, limits: Limits) -> Self {
+    pub(crate) async fn at(gate: ListenerGate, heard: Heard, limits: ListenerLimits) -> Self {
         let listener = Listener::bind(&gate, "test", limits, "127.0.0.1:0".parse().unwrap()).unwrap();
         let (address, stop, mut tasks) = (listener.address(), CancellationToken::new(), JoinSet::new());
         let newest = Arc::new(watch::Sender::new(Bytes::from_static(b"first")));

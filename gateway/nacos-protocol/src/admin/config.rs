@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 use super::dialect::Dialect;
-use super::{Admin, AdminError, answer, namespace_parameter};
+use super::{AdminClient, AdminError, answer, namespace_parameter};
 use crate::client::ConfigName;
 use crate::paging::{self, Page, Turning};
 
@@ -16,7 +16,7 @@ const TURNING: Turning = Turning { page_size: 50, one_page_at_most: 0 };
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigEntry {
     /// Which, with the namespace as the server writes it: that is how gRPC has to ask for it. 2.x writes `""` for `public`, and keeps apart
-    /// what was written under `public`: [`Admin::config_keys_apart`].
+    /// what was written under `public`: [`AdminClient::config_keys_apart`].
     pub name: ConfigName,
     /// Format, for example `yaml`; empty where none was said.
     pub content_type: String,
@@ -90,7 +90,7 @@ struct RawDetail {
     modify_time: Option<i64>,
 }
 
-impl Admin {
+impl AdminClient {
     /// All config items of a namespace, without content, sorted by name. `""` and `public` both mean the default namespace.
     ///
     /// # Errors
@@ -101,8 +101,8 @@ impl Admin {
     }
 
     /// The config items of the default namespace that a 2.x server keeps under the id `public`, apart from those under `""`: 3.x clients
-    /// write there, and [`Admin::config_keys`] does not have them. Without MD5 and time, sorted by name. Empty for a 3.x server, as far as
-    /// [`Admin::config_keys`] has found out which it is.
+    /// write there, and [`AdminClient::config_keys`] does not have them. Without MD5 and time, sorted by name. Empty for a 3.x server, as far as
+    /// [`AdminClient::config_keys`] has found out which it is.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use reqwest::Method;
 
-use crate::cluster::{Cluster, HttpRequest};
+use crate::cluster::{HttpRequest, NacosCluster};
 
 mod answer;
 mod config;
@@ -31,8 +31,8 @@ use dialect::Choice;
 const DEFAULT_NAMESPACE: &str = "public";
 
 /// Makes admin calls to one cluster, any of its servers.
-pub struct Admin {
-    cluster: Arc<Cluster>,
+pub struct AdminClient {
+    cluster: Arc<NacosCluster>,
     namespaces: Choice,
     services: Choice,
     instances: Choice,
@@ -42,9 +42,9 @@ pub struct Admin {
     version: Choice,
 }
 
-impl Admin {
+impl AdminClient {
     /// Makes a caller; it connects to nothing yet.
-    pub fn new(cluster: Arc<Cluster>) -> Self {
+    pub fn new(cluster: Arc<NacosCluster>) -> Self {
         Self {
             cluster,
             namespaces: Choice::default(),

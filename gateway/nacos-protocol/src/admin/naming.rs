@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::dialect::Dialect;
-use super::{Admin, AdminError, answer};
+use super::{AdminClient, AdminError, answer};
 use crate::client::ServiceName;
-use crate::message::naming::{GROUP_SEPARATOR, Instance};
+use crate::message::naming::{GROUP_SEPARATOR, NacosInstance};
 use crate::paging::{self, Page, Turning};
 
 /// Large pages, because pages are no snapshot, and nearly every listing fits one of this size. One page of all is still well below the
@@ -77,7 +77,7 @@ struct ClusterV1 {
 #[derive(Deserialize)]
 struct InstancesV1 {
     count: usize,
-    list: Vec<Instance>,
+    list: Vec<NacosInstance>,
 }
 
 /// Instances are read tolerantly: what is no listing of instances would be read as instances without an address. So an answer has to have
@@ -94,7 +94,7 @@ struct AddressesV1 {
     _list: Vec<Address>,
 }
 
-impl Admin {
+impl AdminClient {
     /// All services of a namespace, in all groups, sorted by name; services without instances too.
     ///
     /// The namespace `""` is the one that only gRPC shows; of it 2.x lists names alone, and 3.x lists nothing
@@ -173,14 +173,14 @@ impl Admin {
     ///
     /// Any [`AdminError`]; never a listing that is not whole. [`AdminError::NotOffered`] for the namespace `""`, which every line takes for
     /// `public` over HTTP: the answer would be about another service.
-    pub async fn instances(&self, service: &ServiceName) -> Result<Vec<Instance>, AdminError> {
+    pub async fn instances(&self, service: &ServiceName) -> Result<Vec<NacosInstance>, AdminError> {
         if service.namespace.is_empty() {
             return Err(AdminError::NotOffered);
         }
         self.instances.call(&[Dialect::V3, Dialect::V1], |dialect| self.instances_in(dialect, service)).await
     }
 
-    async fn instances_in(&self, dialect: Dialect, service: &ServiceName) -> Result<Vec<Instance>, AdminError> {
+    async fn instances_in(&self, dialect: Dialect, service: &ServiceName) -> Result<Vec<NacosInstance>, AdminError> {
         let mut instances = Vec::new();
         for cluster in self.clusters_in(dialect, service).await? {
             instances.extend(self.cluster_instances_in(dialect, service, &cluster).await?);
@@ -216,7 +216,7 @@ impl Admin {
         dialect: Dialect,
         service: &ServiceName,
         cluster: &str,
-    ) -> Result<Vec<Instance>, AdminError> {
+    ) -> Result<Vec<NacosInstance>, AdminError> {
         match dialect {
             Dialect::V3 => self.cluster_instances_v3(service, cluster).await,
             Dialect::V2 | Dialect::V1 => self.cluster_instances_v1(service, cluster).await,
@@ -224,7 +224,11 @@ impl Admin {
     }
 
     /// Not paged, and one cluster at a time: without one, 3.1 answers for `DEFAULT` alone.
-    async fn cluster_instances_v3(&self, service: &ServiceName, cluster: &str) -> Result<Vec<Instance>, AdminError> {
+    async fn cluster_instances_v3(
+        &self,
+        service: &ServiceName,
+        cluster: &str,
+    ) -> Result<Vec<NacosInstance>, AdminError> {
         let path = "v3/admin/ns/instance/list";
         let query = [
             ("namespaceId", &*service.namespace),
@@ -234,15 +238,19 @@ impl Admin {
         ];
         let Some(answer) = self.get(path, &query).await? else { return Ok(Vec::new()) };
         let _: Vec<Address> = answer::wrapped(path, &answer)?;
-        let mut instances: Vec<Instance> = answer::wrapped(path, &answer)?;
+        let mut instances: Vec<NacosInstance> = answer::wrapped(path, &answer)?;
         instances.sort_by(by_address);
         Ok(instances)
     }
 
-    async fn cluster_instances_v1(&self, service: &ServiceName, cluster: &str) -> Result<Vec<Instance>, AdminError> {
+    async fn cluster_instances_v1(
+        &self,
+        service: &ServiceName,
+        cluster: &str,
+    ) -> Result<Vec<NacosInstance>, AdminError> {
         let page = |number, size| self.cluster_instances_page(service, cluster, number, size);
         // Two clients may have registered one address: only what is the same in all it says is the same entry.
-        let all_it_says = |instance: &Instance| format!("{instance:?}");
+        let all_it_says = |instance: &NacosInstance| format!("{instance:?}");
         let mut instances = paging::collect(TURNING, page, all_it_says).await?.unwrap_or_default();
         instances.sort_by(by_address);
         Ok(instances)
@@ -254,7 +262,7 @@ impl Admin {
         cluster: &str,
         number: u32,
         size: usize,
-    ) -> Result<Option<Page<Instance>>, AdminError> {
+    ) -> Result<Option<Page<NacosInstance>>, AdminError> {
         let path = "v1/ns/catalog/instances";
         let grouped = format!("{}{GROUP_SEPARATOR}{}", service.group, service.service);
         let (number, size) = (number.to_string(), size.to_string());
@@ -279,6 +287,6 @@ impl RawService {
     }
 }
 
-fn by_address(one: &Instance, other: &Instance) -> Ordering {
+fn by_address(one: &NacosInstance, other: &NacosInstance) -> Ordering {
     (&one.ip, one.port).cmp(&(&other.ip, other.port))
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 use super::dialect::Dialect;
-use super::{Admin, AdminError, DEFAULT_NAMESPACE, answer};
+use super::{AdminClient, AdminError, DEFAULT_NAMESPACE, answer};
 
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ struct State {
     version: Option<String>,
 }
 
-impl Admin {
+impl AdminClient {
     /// All namespaces, sorted by id. On 3.x it takes a wider right than reading in one namespace; 2.x asks for none.
     ///
     /// # Errors

@@ -7,11 +7,11 @@ use super::context::{Context, OwnerGone};
 use super::link::Link;
 use super::memory::Subject;
 use super::worklist::Attempt;
-use super::{Call, CallError, ConfigName, Event, Refusal, ServiceName, ServiceSource};
+use super::{CallError, ClientCall, ClientEvent, ConfigName, ServiceName, ServiceSource, SubscriptionRefusal};
 use crate::message::config::ConfigBatchListenRequest;
 use crate::message::error_code;
 use crate::message::naming::{
-    BatchInstanceRequest, Instance, InstanceRequest, NamingFuzzyWatchRequest, ServiceQueryRequest,
+    BatchInstanceRequest, InstanceRequest, NacosInstance, NamingFuzzyWatchRequest, ServiceQueryRequest,
     SubscribeServiceRequest, instance_operation, watch_type,
 };
 
@@ -44,9 +44,9 @@ pub(super) fn nothing(subject: Subject) -> futures::future::BoxFuture<'static, R
 }
 
 /// Tells a refusal, and says when to try again.
-async fn failed(context: &Context, call: Call, subject: String, error: &CallError) -> Result<Attempt, OwnerGone> {
-    let Some(refusal) = Refusal::of(error) else { return Ok(Attempt::Unanswered) };
-    context.tell(Event::CallRefused { call, subject, refusal }).await?;
+async fn failed(context: &Context, call: ClientCall, subject: String, error: &CallError) -> Result<Attempt, OwnerGone> {
+    let Some(refusal) = SubscriptionRefusal::of(error) else { return Ok(Attempt::Unanswered) };
+    context.tell(ClientEvent::CallRefused { call, subject, refusal }).await?;
     Ok(Attempt::Refused)
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn subscribe(context: Context, link: Arc<Link>, service: Servic
         }
         Err(error) => {
             link.pushes().expect_no_more(&service);
-            let attempt = failed(&context, Call::Subscribe, service.to_string(), &error).await?;
+            let attempt = failed(&context, ClientCall::Subscribe, service.to_string(), &error).await?;
             Ok(Finished { subject, attempt, change: Change::Nothing })
         }
     }
@@ -87,7 +87,7 @@ pub(super) async fn unsubscribe(
     match link.call(subscription(&service, false)).await {
         Ok(_) => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Unsubscribed(service) }),
         Err(error) => {
-            let attempt = failed(&context, Call::Unsubscribe, service.to_string(), &error).await?;
+            let attempt = failed(&context, ClientCall::Unsubscribe, service.to_string(), &error).await?;
             Ok(Finished { subject, attempt, change: Change::Nothing })
         }
     }
@@ -123,7 +123,7 @@ pub(super) async fn read(context: Context, link: Arc<Link>, service: ServiceName
             }
             Attempt::Done
         }
-        Err(error) => failed(&context, Call::Read, service.to_string(), &error).await?,
+        Err(error) => failed(&context, ClientCall::Read, service.to_string(), &error).await?,
     };
     Ok(Finished { subject, attempt, change: Change::Nothing })
 }
@@ -132,7 +132,7 @@ pub(super) async fn register(
     context: Context,
     link: Arc<Link>,
     service: ServiceName,
-    instances: Vec<Instance>,
+    instances: Vec<NacosInstance>,
     version: u64,
 ) -> Result<Finished, OwnerGone> {
     let deregister = instances.is_empty();
@@ -143,13 +143,17 @@ pub(super) async fn register(
         Ok(()) if deregister => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Deregistered(service) }),
         Ok(()) => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Registered(service, version) }),
         Err(error) => {
-            let attempt = failed(&context, Call::Register, service.to_string(), &error).await?;
+            let attempt = failed(&context, ClientCall::Register, service.to_string(), &error).await?;
             Ok(Finished { subject, attempt, change: Change::Nothing })
         }
     }
 }
 
-async fn send_registration(link: &Link, service: &ServiceName, mut instances: Vec<Instance>) -> Result<(), CallError> {
+async fn send_registration(
+    link: &Link,
+    service: &ServiceName,
+    mut instances: Vec<NacosInstance>,
+) -> Result<(), CallError> {
     let ServiceName { namespace, group, service } = service.clone();
     if instances.len() > 1 {
         let request = BatchInstanceRequest {
@@ -165,7 +169,7 @@ async fn send_registration(link: &Link, service: &ServiceName, mut instances: Ve
     let instance = instances.pop();
     let operation = if instance.is_some() { instance_operation::REGISTER } else { instance_operation::DEREGISTER };
     // A deregistration drops all that this connection has for the service; the servers only want some address to be there.
-    let nobody = || Instance { ip: "0.0.0.0".to_owned(), port: 1, ..Instance::default() };
+    let nobody = || NacosInstance { ip: "0.0.0.0".to_owned(), port: 1, ..NacosInstance::default() };
     let request = InstanceRequest {
         namespace,
         service_name: service,
@@ -191,14 +195,14 @@ pub(super) async fn listen_configs(
             for changed in response.changed_configs {
                 let listened = context.shared.memory().listened(changed.into());
                 if let Some(config) = listened {
-                    context.tell(Event::ConfigChanged { config }).await?;
+                    context.tell(ClientEvent::ConfigChanged { config }).await?;
                 }
             }
             Ok(Finished { subject, attempt: Attempt::Done, change: Change::Listening(batch) })
         }
         Ok(_) => Ok(Finished { subject, attempt: Attempt::Done, change: Change::NotListening(batch) }),
         Err(error) => {
-            let attempt = failed(&context, Call::Listen, namespace, &error).await?;
+            let attempt = failed(&context, ClientCall::Listen, namespace, &error).await?;
             Ok(Finished { subject, attempt, change: Change::NotListened(batch) })
         }
     }
@@ -234,7 +238,7 @@ pub(super) async fn watch(
         Err(CallError::Server { code, message })
             if [error_code::FUZZY_PATTERNS_OVER_LIMIT, error_code::FUZZY_KEYS_OVER_LIMIT].contains(&code) =>
         {
-            context.tell(Event::FuzzyWatchLimited { namespace: namespace.clone(), message }).await?;
+            context.tell(ClientEvent::FuzzyWatchLimited { namespace: namespace.clone(), message }).await?;
             // With too many keys the watch stands, cut off; with too many patterns it does not.
             let (attempt, change) = match code {
                 error_code::FUZZY_KEYS_OVER_LIMIT => (Attempt::Done, Change::Watching(namespace)),
@@ -243,7 +247,7 @@ pub(super) async fn watch(
             Ok(Finished { subject, attempt, change })
         }
         Err(error) => {
-            let attempt = failed(&context, Call::FuzzyWatch, namespace, &error).await?;
+            let attempt = failed(&context, ClientCall::FuzzyWatch, namespace, &error).await?;
             Ok(Finished { subject, attempt, change: Change::Nothing })
         }
     }

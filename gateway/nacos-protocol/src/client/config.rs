@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CallError, Client, ConfigName, succeeded};
+use super::{CallError, ConfigName, NacosClient, succeeded};
 use crate::message::config::{ConfigPublishRequest, ConfigQueryRequest, ConfigRemoveRequest, addition};
 use crate::message::{RESULT_OK, error_code};
 
@@ -34,7 +34,7 @@ pub struct ConfigWrite {
     pub additions: BTreeMap<String, String>,
 }
 
-impl Client {
+impl NacosClient {
     /// Wants to be told when a config item is not (any more) what it holds: `md5` is that of the content in hand, empty if there is none.
     /// Said again with another md5, it replaces the first; the server compares it at the next check.
     pub fn listen_config(&self, config: &ConfigName, md5: &str) {

@@ -15,7 +15,7 @@ use super::pump::{End, Pump};
 use super::pushes::watch_pushes;
 use super::redo::Redo;
 use super::wire::{self, ConnectError};
-use super::{CallError, Cause, Event, with_causes};
+use super::{CallError, ClientEvent, DisconnectCause, with_causes};
 use crate::cluster::{LoginError, ServerAddress, login_pause};
 use crate::message::internal::{ConnectionSetupRequest, ServerCheckRequest, ability};
 use crate::message::naming::ServiceListRequest;
@@ -65,11 +65,11 @@ struct Established {
 }
 
 /// The connection of one client. It does nothing until it is run.
-pub struct Connection {
+pub struct ClientConnection {
     pub(super) context: Context,
 }
 
-impl Connection {
+impl ClientConnection {
     /// Keeps the client connected until `stop` is cancelled or the receiver of its events is dropped.
     pub async fn run(self, stop: CancellationToken) {
         // Not cancel-safe inside, but nothing is left to lose when it stops: the tasks go with the future.
@@ -106,7 +106,7 @@ impl Connection {
                     let link = Arc::clone(&established.link);
                     let end = self.live(established, mute).await;
                     mute = match end {
-                        End::Lost { cause: Cause::NoPushes, .. } if !link.pushes().has_any() => mute + 1,
+                        End::Lost { cause: DisconnectCause::NoPushes, .. } if !link.pushes().has_any() => mute + 1,
                         _ => 0,
                     };
                     failures = if since.elapsed() < GOOD_LIFE { failures + 1 } else { 1 };
@@ -127,8 +127,8 @@ impl Connection {
     async fn tell_failure(&self, server: &ServerAddress, error: &EstablishError) -> Result<(), OwnerGone> {
         let reason = with_causes(error);
         let event = match error {
-            EstablishError::Login(_) => Event::LoginFailed { reason },
-            _ => Event::ConnectFailed { server: server.to_string(), reason },
+            EstablishError::Login(_) => ClientEvent::LoginFailed { reason },
+            _ => ClientEvent::ConnectFailed { server: server.to_string(), reason },
         };
         self.context.tell(event).await
     }
@@ -213,7 +213,7 @@ impl Connection {
     /// Works on a connection until it ends; `mute` connections before it pushed nothing.
     async fn live(&self, Established { link, mut tasks }: Established, mute: u32) -> End {
         let (generation, server) = (link.generation, link.server.to_string());
-        let connected = Event::Connected { generation, server, abilities: link.abilities() };
+        let connected = ClientEvent::Connected { generation, server, abilities: link.abilities() };
         if let Err(gone) = self.context.tell(connected).await {
             return gone.into();
         }
@@ -236,10 +236,10 @@ impl Connection {
         self.context.shared.memory().disconnected();
         let (reason, cause) = match &end {
             End::Lost { reason, cause } => (reason.clone(), *cause),
-            End::Reset(_) => ("the server asked to connect again".to_owned(), Cause::Ended),
+            End::Reset(_) => ("the server asked to connect again".to_owned(), DisconnectCause::Ended),
             End::OwnerGone => return end,
         };
-        match self.context.tell(Event::Disconnected { generation, reason, cause }).await {
+        match self.context.tell(ClientEvent::Disconnected { generation, reason, cause }).await {
             Ok(()) => end,
             Err(gone) => gone.into(),
         }
@@ -287,7 +287,7 @@ async fn watch_health(link: &Link, idle: Duration) -> End {
             }
         }
     }
-    End::Lost { reason: "the server does not answer".to_owned(), cause: Cause::NoAnswer }
+    End::Lost { reason: "the server does not answer".to_owned(), cause: DisconnectCause::NoAnswer }
 }
 
 fn pause(failures: u32) -> Duration {

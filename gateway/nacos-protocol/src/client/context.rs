@@ -7,8 +7,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::link::Link;
 use super::memory::Memory;
 use super::pushes::Echoes;
-use super::{ClientOptions, Event, ListSource, ServiceName, ServiceSource};
-use crate::cluster::Cluster;
+use super::{ClientEvent, ClientOptions, ListSource, ServiceName, ServiceSource};
+use crate::cluster::NacosCluster;
 use crate::message::naming::ServiceInfo;
 
 /// Nobody receives events any more: there is nothing left to do.
@@ -17,7 +17,7 @@ pub(super) struct OwnerGone;
 
 /// Shared by the handles and the connection.
 pub(super) struct Shared {
-    pub(super) cluster: Arc<Cluster>,
+    pub(super) cluster: Arc<NacosCluster>,
     pub(super) options: ClientOptions,
     /// Held for single steps, never across an await.
     memory: Mutex<Memory>,
@@ -30,7 +30,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(cluster: Arc<Cluster>, options: ClientOptions) -> Arc<Self> {
+    pub(super) fn new(cluster: Arc<NacosCluster>, options: ClientOptions) -> Arc<Self> {
         let (memory, wake) = (Mutex::default(), Notify::new());
         Arc::new(Self { cluster, options, memory, wake, echoes: Echoes::default(), link: watch::Sender::new(None) })
     }
@@ -44,12 +44,12 @@ impl Shared {
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
-    pub(super) events: mpsc::Sender<Event>,
+    pub(super) events: mpsc::Sender<ClientEvent>,
 }
 
 impl Context {
     /// Tells an event; waits while the owner is behind.
-    pub(super) async fn tell(&self, event: Event) -> Result<(), OwnerGone> {
+    pub(super) async fn tell(&self, event: ClientEvent) -> Result<(), OwnerGone> {
         self.events.send(event).await.map_err(|_| OwnerGone)
     }
 
@@ -66,7 +66,7 @@ impl Context {
         let mut memory = self.shared.memory();
         let from = if source == ServiceSource::Push { ListSource::Stream } else { ListSource::Answer };
         if memory.note_snapshot(&service, generation, info.last_ref_time, from) {
-            permit.send(Event::Service { generation, service, info, source });
+            permit.send(ClientEvent::Service { generation, service, info, source });
         }
         Ok(())
     }

@@ -6,11 +6,11 @@ use super::{CallError, ConfigName, ServiceName};
 use crate::message::naming::ServiceInfo;
 
 /// Receiving end of a client's events. While it is full the client reads no further pushes; calls, health checks and acks go on.
-pub type Events = mpsc::Receiver<Event>;
+pub type ClientEvents = mpsc::Receiver<ClientEvent>;
 
 /// One thing that happened. A generation is one TCP connection of this client; it grows by one with each.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub enum ClientEvent {
     /// Connected and set up. Everything that was wanted is now asked for again.
     Connected {
         /// Of this connection.
@@ -27,7 +27,7 @@ pub enum Event {
         /// For people.
         reason: String,
         /// What it was given up for.
-        cause: Cause,
+        cause: DisconnectCause,
     },
     /// An attempt to connect failed; the next follows by itself.
     ConnectFailed {
@@ -84,16 +84,16 @@ pub enum Event {
     /// Something that is wanted was refused, failed at the server, or is not answered again and again. Tried again slowly.
     CallRefused {
         /// What was tried.
-        call: Call,
+        call: ClientCall,
         /// On what: a service or a namespace, as text.
         subject: String,
         /// Why.
-        refusal: Refusal,
+        refusal: SubscriptionRefusal,
     },
     /// What was told as refused has been answered since, or is not wanted any more.
     CallAnswered {
         /// What was tried.
-        call: Call,
+        call: ClientCall,
         /// On what: a service or a namespace, as text.
         subject: String,
     },
@@ -113,7 +113,7 @@ pub enum Event {
 
 /// Why a connection is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum DisconnectCause {
     /// It broke, or the server ended it or forgot it.
     Ended,
     /// The server answered nothing for so long that it was given up.
@@ -122,7 +122,7 @@ pub enum Cause {
     NoPushes,
 }
 
-/// Why a [`Event::Service`] came.
+/// Why a [`ClientEvent::Service`] came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceSource {
     /// The server pushed it.
@@ -135,7 +135,7 @@ pub enum ServiceSource {
 
 /// What the client does by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
+pub enum ClientCall {
     /// Subscribe to a service.
     Subscribe,
     /// End a subscription.
@@ -152,7 +152,7 @@ pub enum Call {
 
 /// Why something that is wanted is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum SubscriptionRefusal {
     /// The account lacks the right.
     NoRight(String),
     /// The server is over a limit.
@@ -171,7 +171,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl SubscriptionRefusal {
     /// `None` for errors that say nothing about the server's will: those are tried again without a word.
     pub(super) fn of(error: &CallError) -> Option<Self> {
         match error {

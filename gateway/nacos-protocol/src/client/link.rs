@@ -13,9 +13,9 @@ use tonic::codegen::http::Uri;
 use super::pushes::Pushes;
 use super::wire::Wire;
 use super::{CallError, ServerAbilities};
-use crate::cluster::{Cluster, ServerAddress};
+use crate::cluster::{NacosCluster, ServerAddress};
 use crate::message::internal::{ErrorResponse, HealthCheckRequest, ability};
-use crate::message::{Message, Outcome, Request, Response, error_code};
+use crate::message::{Message, Request, Response, ResponseOutcome, error_code};
 use crate::payload::{BiRequestStreamClient, DecodeError, MAX_INBOUND_BYTES, Payload, RequestClient};
 
 /// Time for a call that costs a server nothing, such as a health check, however long others may take: the bound of its silence follows from
@@ -26,7 +26,7 @@ const OPEN_CALL_WITHIN: Duration = Duration::from_secs(3);
 pub(super) struct Link {
     pub(super) generation: u64,
     pub(super) server: ServerAddress,
-    cluster: Arc<Cluster>,
+    cluster: Arc<NacosCluster>,
     wire: Wire,
     origin: Uri,
     abilities: OnceLock<ServerAbilities>,
@@ -42,7 +42,7 @@ impl Link {
     pub(super) fn new(
         generation: u64,
         server: ServerAddress,
-        cluster: Arc<Cluster>,
+        cluster: Arc<NacosCluster>,
         wire: Wire,
         origin: Uri,
     ) -> Arc<Self> {
@@ -83,8 +83,8 @@ impl Link {
         let after = self.cluster.options().request_timeout;
         let response = self.answer(request, after).await?;
         match response.outcome() {
-            Outcome::Ok => Ok(response),
-            Outcome::Failed { error_code, message } => Err(failure(error_code, message)),
+            ResponseOutcome::Ok => Ok(response),
+            ResponseOutcome::Failed { error_code, message } => Err(failure(error_code, message)),
         }
     }
 
@@ -160,9 +160,10 @@ impl Link {
     fn read<A: Response>(payload: &Payload) -> Result<A, CallError> {
         match payload.decode::<A>() {
             Ok(response) => match response.outcome() {
-                Outcome::Failed { error_code: code @ (error_code::UNREGISTERED | error_code::NO_RIGHT), message } => {
-                    Err(failure(code, message))
-                }
+                ResponseOutcome::Failed {
+                    error_code: code @ (error_code::UNREGISTERED | error_code::NO_RIGHT),
+                    message,
+                } => Err(failure(code, message)),
                 _ => Ok(response),
             },
             Err(DecodeError::OtherType { .. }) if payload.message_type() == ErrorResponse::TYPE => {

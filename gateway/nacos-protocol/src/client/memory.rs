@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tokio::sync::oneshot;
 
-use super::{Call, CallError, ConfigName, ListSource, NewestList, ServiceName};
-use crate::message::naming::{GROUP_SEPARATOR, Instance, ServiceInfo};
+use super::{CallError, ClientCall, ConfigName, ListSource, NewestList, ServiceName};
+use crate::message::naming::{GROUP_SEPARATOR, NacosInstance, ServiceInfo};
 
 /// Something that may have to be brought in line with what is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,13 +24,13 @@ pub(super) enum Subject {
 
 impl Subject {
     /// What it is in events.
-    pub(super) fn told(&self) -> (Call, String) {
+    pub(super) fn told(&self) -> (ClientCall, String) {
         match self {
-            Self::Registration(service) => (Call::Register, service.to_string()),
-            Self::Configs(namespace) => (Call::Listen, namespace.clone()),
-            Self::Pattern(namespace) => (Call::FuzzyWatch, namespace.clone()),
-            Self::Subscription(service) => (Call::Subscribe, service.to_string()),
-            Self::Read(service) => (Call::Read, service.to_string()),
+            Self::Registration(service) => (ClientCall::Register, service.to_string()),
+            Self::Configs(namespace) => (ClientCall::Listen, namespace.clone()),
+            Self::Pattern(namespace) => (ClientCall::FuzzyWatch, namespace.clone()),
+            Self::Subscription(service) => (ClientCall::Subscribe, service.to_string()),
+            Self::Read(service) => (ClientCall::Read, service.to_string()),
         }
     }
 }
@@ -39,7 +39,7 @@ impl Subject {
 #[derive(Default)]
 pub(super) struct Registration {
     /// Empty: to be deregistered.
-    pub(super) instances: Vec<Instance>,
+    pub(super) instances: Vec<NacosInstance>,
     /// Grows with each change.
     pub(super) version: u64,
     waiting: Vec<oneshot::Sender<Result<(), CallError>>>,
@@ -191,7 +191,7 @@ impl Memory {
     pub(super) fn register(
         &mut self,
         service: ServiceName,
-        instances: Vec<Instance>,
+        instances: Vec<NacosInstance>,
     ) -> oneshot::Receiver<Result<(), CallError>> {
         let (sender, receiver) = oneshot::channel();
         let registration = self.registrations.entry(service.clone()).or_default();
@@ -305,7 +305,7 @@ mod tests {
     fn a_newer_registration_answers_for_an_older_one() {
         let service = ServiceName::new("public", "G", "s");
         let mut memory = Memory::default();
-        let mut first = memory.register(service.clone(), vec![Instance::default()]);
+        let mut first = memory.register(service.clone(), vec![NacosInstance::default()]);
         let mut second = memory.register(service.clone(), Vec::new());
         memory.registration_ended(&service, 1, &Ok(()));
         assert!(first.try_recv().is_err() && second.try_recv().is_err());

@@ -1,7 +1,7 @@
 //! A client of one Nacos cluster over gRPC, for 2.x and 3.x.
 //!
 //! One client is one TCP connection at a time. It remembers what its owner wants (subscriptions, listened config items, fuzzy watches, own
-//! registrations) and asks for all of it again on each new connection. What happens is told as [`Event`]s, in order.
+//! registrations) and asks for all of it again on each new connection. What happens is told as [`ClientEvent`]s, in order.
 //!
 //! Pushes of Nacos name group and service but no namespace. A client that subscribes the same group and service in several namespaces
 //! reads them again after each push; where that is common, use one client per namespace.
@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::cluster::Cluster;
+use crate::cluster::NacosCluster;
 use crate::message::naming::{
-    GROUP_SEPARATOR, Instance, PersistentInstanceRequest, ServiceInfo, ServiceListRequest, ServiceQueryRequest,
+    GROUP_SEPARATOR, NacosInstance, PersistentInstanceRequest, ServiceInfo, ServiceListRequest, ServiceQueryRequest,
     instance_operation,
 };
-use crate::message::{Outcome, Request, Response};
+use crate::message::{Request, Response, ResponseOutcome};
 use crate::paging::{self, Page, Turning};
 
 mod attempt;
@@ -38,9 +38,11 @@ mod wire;
 mod worklist;
 
 pub use config::{ConfigContent, ConfigWrite};
-pub use connection::Connection;
+pub use connection::ClientConnection;
 pub use error::CallError;
-pub use event::{Call, Cause, Event, Events, Refusal, ServerAbilities, ServiceSource};
+pub use event::{
+    ClientCall, ClientEvent, ClientEvents, DisconnectCause, ServerAbilities, ServiceSource, SubscriptionRefusal,
+};
 pub use name::{ConfigName, ServiceName};
 pub use newest::{ListSource, NewestList};
 
@@ -93,17 +95,17 @@ impl Default for ClientOptions {
 /// Wishes (`subscribe`, `listen_config`, `fuzzy_watch`) return at once, connected or not; their results come as events. Calls wait for an
 /// answer, and fail with [`CallError::NotConnected`] where there is no connection.
 #[derive(Clone)]
-pub struct Client {
+pub struct NacosClient {
     shared: Arc<Shared>,
 }
 
-impl Client {
+impl NacosClient {
     /// Makes a client: the handle, its events, and the connection, which its owner has to run.
-    pub fn new(cluster: Arc<Cluster>, options: ClientOptions) -> (Self, Events, Connection) {
+    pub fn new(cluster: Arc<NacosCluster>, options: ClientOptions) -> (Self, ClientEvents, ClientConnection) {
         let (events, receiver) = mpsc::channel(options.event_capacity.max(1));
         let shared = Shared::new(cluster, options);
         let context = Context { shared: Arc::clone(&shared), events };
-        (Self { shared }, receiver, Connection { context })
+        (Self { shared }, receiver, ClientConnection { context })
     }
 
     /// Wants to be told of every change of a service, which need not exist yet.
@@ -178,12 +180,12 @@ impl Client {
     }
 
     /// Registers exactly these ephemeral instances of a service, in place of those that this client had registered for it. They stay wanted
-    /// until [`Client::deregister`], whatever the result: registered anew on each connection, tried again after a failure.
+    /// until [`NacosClient::deregister`], whatever the result: registered anew on each connection, tried again after a failure.
     ///
     /// # Errors
     ///
     /// Any [`CallError`] of the first attempt.
-    pub async fn register(&self, service: &ServiceName, instances: Vec<Instance>) -> Result<(), CallError> {
+    pub async fn register(&self, service: &ServiceName, instances: Vec<NacosInstance>) -> Result<(), CallError> {
         let attempt = self.shared.memory().register(service.clone(), instances);
         self.shared.wake.notify_one();
         if self.shared.link.borrow().is_none() {
@@ -201,7 +203,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Client::register`]; without a connection there is nothing to take back, and [`CallError::NotConnected`] says so.
+    /// As [`NacosClient::register`]; without a connection there is nothing to take back, and [`CallError::NotConnected`] says so.
     pub async fn deregister(&self, service: &ServiceName) -> Result<(), CallError> {
         self.register(service, Vec::new()).await
     }
@@ -211,7 +213,7 @@ impl Client {
     /// # Errors
     ///
     /// Any [`CallError`]; servers before 2.3 answer with [`CallError::Server`].
-    pub async fn register_persistent(&self, service: &ServiceName, instance: Instance) -> Result<(), CallError> {
+    pub async fn register_persistent(&self, service: &ServiceName, instance: NacosInstance) -> Result<(), CallError> {
         self.change_persistent(service, instance, instance_operation::REGISTER).await
     }
 
@@ -219,15 +221,15 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Client::register_persistent`].
-    pub async fn deregister_persistent(&self, service: &ServiceName, instance: Instance) -> Result<(), CallError> {
+    /// As [`NacosClient::register_persistent`].
+    pub async fn deregister_persistent(&self, service: &ServiceName, instance: NacosInstance) -> Result<(), CallError> {
         self.change_persistent(service, instance, instance_operation::DEREGISTER).await
     }
 
     async fn change_persistent(
         &self,
         service: &ServiceName,
-        mut instance: Instance,
+        mut instance: NacosInstance,
         operation: &str,
     ) -> Result<(), CallError> {
         instance.ephemeral = false;
@@ -270,8 +272,8 @@ impl Client {
 /// The response, if it says success.
 fn succeeded<R: Response>(response: R) -> Result<R, CallError> {
     match response.outcome() {
-        Outcome::Ok => Ok(response),
-        Outcome::Failed { error_code, message } => Err(link::failure(error_code, message)),
+        ResponseOutcome::Ok => Ok(response),
+        ResponseOutcome::Failed { error_code, message } => Err(link::failure(error_code, message)),
     }
 }
 

@@ -10,7 +10,7 @@ use tonic::{Status, Streaming};
 
 use super::context::{Context, OwnerGone};
 use super::link::Link;
-use super::{Cause, ConfigName, Event, ServiceSource, fuzzy};
+use super::{ClientEvent, ConfigName, DisconnectCause, ServiceSource, fuzzy};
 use crate::cluster::ServerAddress;
 use crate::message::config::ConfigChangeNotifyRequest;
 use crate::message::internal::{
@@ -36,7 +36,7 @@ pub(super) enum End {
         /// For people.
         reason: String,
         /// Why.
-        cause: Cause,
+        cause: DisconnectCause,
     },
     /// The server wants us to connect again, perhaps to another one.
     Reset(Option<ServerAddress>),
@@ -47,7 +47,7 @@ pub(super) enum End {
 impl End {
     /// It broke, or the server ended it.
     pub(super) fn ended(reason: impl Into<String>) -> Self {
-        Self::Lost { reason: reason.into(), cause: Cause::Ended }
+        Self::Lost { reason: reason.into(), cause: DisconnectCause::Ended }
     }
 }
 
@@ -142,7 +142,7 @@ impl Pump {
             DecodeError::Malformed { message, source } => ((*message).to_owned(), source.to_string()),
             DecodeError::OtherType { received, .. } => (received.clone(), error.to_string()),
         };
-        Ok(self.context.tell(Event::Malformed { message, reason }).await?)
+        Ok(self.context.tell(ClientEvent::Malformed { message, reason }).await?)
     }
 
     async fn send<A: Response>(&self, response: &A, request_id: &str) -> Result<(), End> {
@@ -152,7 +152,7 @@ impl Pump {
             Err(SendTimeoutError::Closed(_)) => Err(End::ended("the stream to the server is closed")),
             Err(SendTimeoutError::Timeout(_)) => Err(End::Lost {
                 reason: "the server does not read what it is sent on the stream".to_owned(),
-                cause: Cause::NoAnswer,
+                cause: DisconnectCause::NoAnswer,
             }),
         }
     }
@@ -188,7 +188,7 @@ impl Pump {
         let noticed = ConfigName::new(bell.tenant, bell.group, bell.data_id);
         let listened = self.context.shared.memory().listened(noticed);
         if let Some(config) = listened {
-            self.context.tell(Event::ConfigChanged { config }).await?;
+            self.context.tell(ClientEvent::ConfigChanged { config }).await?;
         }
         Ok(())
     }
@@ -206,7 +206,7 @@ impl Pump {
             };
             if watched {
                 let generation = self.link.generation;
-                self.context.tell(Event::FuzzyWatchReady { generation, namespace }).await?;
+                self.context.tell(ClientEvent::FuzzyWatchReady { generation, namespace }).await?;
             }
         }
         Ok(())
@@ -227,8 +227,8 @@ impl Pump {
         };
         if news {
             let event = match changed {
-                changed_type::DELETED => Event::ServiceDisappeared { service },
-                _ => Event::ServiceAppeared { service },
+                changed_type::DELETED => ClientEvent::ServiceDisappeared { service },
+                _ => ClientEvent::ServiceAppeared { service },
             };
             self.context.tell(event).await?;
         }

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::link::Link;
 use super::pump::End;
-use super::{Cause, ServiceName};
+use super::{DisconnectCause, ServiceName};
 
 /// So many unanswered questions in a row end a connection: a busy server may be late once.
 const MOST_UNANSWERED: u32 = 2;
@@ -172,7 +172,7 @@ pub(super) async fn watch_pushes(context: &Context, link: &Link, quiet_for: Dura
             shared.echoes.missed(since);
             return End::Lost {
                 reason: format!("the server answers, and pushes nothing: silent for {:?}", pushes.quiet()),
-                cause: Cause::NoPushes,
+                cause: DisconnectCause::NoPushes,
             };
         }
         unanswered = 0;

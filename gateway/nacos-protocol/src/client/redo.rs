@@ -16,7 +16,7 @@ use super::context::{Context, OwnerGone};
 use super::link::Link;
 use super::memory::{Memory, Subject};
 use super::worklist::{Attempt, Worklist};
-use super::{ConfigName, Event, Refusal, ServiceName};
+use super::{ClientEvent, ConfigName, ServiceName, SubscriptionRefusal};
 use crate::message::config::ConfigBatchListenRequest;
 use crate::message::naming::watch_type;
 
@@ -192,7 +192,7 @@ impl Redo {
     }
 
     /// Notes what an attempt came to. Returns what is to be told of it beside its own events.
-    fn finish(&mut self, finished: Finished) -> Option<Event> {
+    fn finish(&mut self, finished: Finished) -> Option<ClientEvent> {
         let Finished { subject, attempt, change } = finished;
         self.note(change);
         let more_configs = match &subject {
@@ -212,15 +212,17 @@ impl Redo {
         let (call, about) = subject.told();
         let mut memory = self.context.shared.memory();
         match attempt {
-            Attempt::Done => memory.note_answered(&subject).then_some(Event::CallAnswered { call, subject: about }),
+            Attempt::Done => {
+                memory.note_answered(&subject).then_some(ClientEvent::CallAnswered { call, subject: about })
+            }
             Attempt::Refused => {
                 memory.note_refused(subject);
                 None
             }
             Attempt::Unanswered if unanswered >= UNANSWERED_TOLD => {
                 memory.note_refused(subject);
-                let refusal = Refusal::Unanswered { times: unanswered };
-                Some(Event::CallRefused { call, subject: about, refusal })
+                let refusal = SubscriptionRefusal::Unanswered { times: unanswered };
+                Some(ClientEvent::CallRefused { call, subject: about, refusal })
             }
             Attempt::Unanswered => None,
         }
@@ -256,7 +258,7 @@ impl Redo {
     async fn tell_when_redone(&mut self) -> Result<(), OwnerGone> {
         if self.first_round.as_ref().is_some_and(HashSet::is_empty) {
             self.first_round = None;
-            return self.context.tell(Event::Redone { generation: self.link.generation }).await;
+            return self.context.tell(ClientEvent::Redone { generation: self.link.generation }).await;
         }
         Ok(())
     }

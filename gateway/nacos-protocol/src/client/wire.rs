@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response, Uri};
 
-use crate::cluster::{Cluster, ServerAddress};
+use crate::cluster::{NacosCluster, ServerAddress};
 
 /// HTTP/2 pings, as the Java client sends them: a server may hang up on a client that pings more often than every 5 min. Dead servers are
 /// found by health checks.
@@ -92,7 +92,10 @@ impl tower::Service<Request<Body>> for Wire {
 }
 
 /// Connects to the gRPC port of a server: its name is resolved anew, and each of its addresses is tried.
-pub(super) async fn connect(cluster: &Cluster, server: &ServerAddress) -> Result<(Wire, Driver, Uri), ConnectError> {
+pub(super) async fn connect(
+    cluster: &NacosCluster,
+    server: &ServerAddress,
+) -> Result<(Wire, Driver, Uri), ConnectError> {
     let options = cluster.options();
     let port = server.port() + options.grpc_offset;
     let host = server.host();
@@ -113,13 +116,13 @@ pub(super) async fn connect(cluster: &Cluster, server: &ServerAddress) -> Result
     Err(last)
 }
 
-fn origin(cluster: &Cluster, server: &ServerAddress, port: u16) -> Uri {
+fn origin(cluster: &NacosCluster, server: &ServerAddress, port: u16) -> Uri {
     let scheme = if cluster.grpc_tls().is_some() { "https" } else { "http" };
     let uri = format!("{scheme}://{}", server.authority(port));
     uri.parse().expect("server addresses hold only characters of an authority")
 }
 
-async fn connect_to(cluster: &Cluster, host: &str, address: SocketAddr) -> Result<(Wire, Driver), ConnectError> {
+async fn connect_to(cluster: &NacosCluster, host: &str, address: SocketAddr) -> Result<(Wire, Driver), ConnectError> {
     let stream = TcpStream::connect(address).await.map_err(|source| ConnectError::Connect { address, source })?;
     stream.set_nodelay(true).map_err(|source| ConnectError::Connect { address, source })?;
     match cluster.grpc_tls() {

@@ -35,14 +35,14 @@ const MAX_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// Who we are at the cluster.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub struct LoginCredentials {
     /// User name.
     pub username: String,
     /// Password; never shown.
     pub password: String,
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for LoginCredentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
     }
@@ -105,7 +105,7 @@ struct Token {
 
 /// The login of one cluster.
 pub(super) struct Login {
-    credentials: Option<Credentials>,
+    credentials: Option<LoginCredentials>,
     /// Read and replaced as a whole, never across an await.
     token: Mutex<Option<Token>>,
     /// What the last logins were refused with; repeated as the answer until its pause has passed.
@@ -115,7 +115,7 @@ pub(super) struct Login {
 }
 
 impl Login {
-    pub(super) fn new(credentials: Option<Credentials>) -> Self {
+    pub(super) fn new(credentials: Option<LoginCredentials>) -> Self {
         Self { credentials, token: Mutex::new(None), refusal: Mutex::new(None), turn: tokio::sync::Mutex::new(None) }
     }
 
@@ -224,7 +224,7 @@ fn default_ttl() -> i64 {
     DEFAULT_TTL_SECONDS
 }
 
-async fn log_in(http: &Http, credentials: &Credentials) -> Result<LoginAnswer, LoginError> {
+async fn log_in(http: &Http, credentials: &LoginCredentials) -> Result<LoginAnswer, LoginError> {
     let form = [("username", &*credentials.username), ("password", &*credentials.password)];
     let mut answer = None;
     for path in PATHS {

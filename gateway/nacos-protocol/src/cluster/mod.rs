@@ -1,6 +1,6 @@
 //! One Nacos cluster as its clients see it: addresses, TLS, and who we are there.
 //!
-//! A [`Cluster`] is shared by any number of clients and admin callers, so that all of them use one login.
+//! A [`NacosCluster`] is shared by any number of clients and admin callers, so that all of them use one login.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub use address::{InvalidServerAddress, ServerAddress};
 pub(crate) use http::HttpRequest;
 pub use http::{HttpAnswer, HttpError};
 pub(crate) use login::login_pause;
-pub use login::{Credentials, LoginError};
+pub use login::{LoginCredentials, LoginError};
 pub use tls::{ClientIdentity, TlsError, TlsOptions};
 
 use http::Http;
@@ -30,7 +30,7 @@ pub struct ClusterOptions {
     /// Path in front of the HTTP API, `/nacos` by default, empty for none.
     pub context_path: String,
     /// User and password; absent where the cluster asks for none.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<LoginCredentials>,
     /// TLS on gRPC; absent is plain text.
     pub grpc_tls: Option<TlsOptions>,
     /// HTTPS; absent is plain text. Nacos itself offers none, a proxy in front of it may.
@@ -83,14 +83,14 @@ pub enum ClusterError {
 }
 
 /// One cluster, shared. Cheap to hand out by `Arc`.
-pub struct Cluster {
+pub struct NacosCluster {
     options: ClusterOptions,
     grpc_tls: Option<Arc<rustls::ClientConfig>>,
     http: Http,
     login: Login,
 }
 
-impl Cluster {
+impl NacosCluster {
     /// Reads the TLS files and checks the options; connects to nothing.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl Cluster {
         self.login.token(&self.http).await
     }
 
-    /// Says that a server refused this token; the next [`Cluster::token`] logs in again, unless that was done a moment ago.
+    /// Says that a server refused this token; the next [`NacosCluster::token`] logs in again, unless that was done a moment ago.
     pub(crate) fn token_was_refused(&self, token: &str) {
         self.login.was_refused(token);
     }

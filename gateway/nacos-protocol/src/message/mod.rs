@@ -36,7 +36,7 @@ pub trait Request: Message {
 /// A message that answers a [`Request`].
 pub trait Response: Message + Default {
     /// Whether and how the request failed.
-    fn outcome(&self) -> Outcome<'_>;
+    fn outcome(&self) -> ResponseOutcome<'_>;
 
     /// The answer to the request with this id.
     #[must_use]
@@ -51,7 +51,7 @@ pub trait Response: Message + Default {
 
 /// What a response says of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome<'a> {
+pub enum ResponseOutcome<'a> {
     /// `resultCode` is 200.
     Ok,
     /// Anything else.
@@ -171,10 +171,10 @@ macro_rules! responses {
         }
 
         impl super::Response for $name {
-            fn outcome(&self) -> super::Outcome<'_> {
+            fn outcome(&self) -> super::ResponseOutcome<'_> {
                 match self.result_code {
-                    super::RESULT_OK => super::Outcome::Ok,
-                    _ => super::Outcome::Failed {
+                    super::RESULT_OK => super::ResponseOutcome::Ok,
+                    _ => super::ResponseOutcome::Failed {
                         error_code: self.error_code,
                         message: self.message.as_deref().unwrap_or_default(),
                     },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{requests, responses, tolerant};
-use crate::reading::Offered;
+use crate::reading::OfferedValue;
 
 /// Text between group and service in a grouped name; not allowed inside either.
 pub const GROUP_SEPARATOR: &str = "@@";
@@ -33,8 +33,8 @@ requests! { "naming"
         #[serde(rename = "type")]
         operation: String,
         /// The instance.
-        #[serde(skip_serializing_if = "Offered::is_none")]
-        instance: Offered<Instance>,
+        #[serde(skip_serializing_if = "OfferedValue::is_none")]
+        instance: OfferedValue<NacosInstance>,
     }
 
     /// As [`InstanceRequest`], for instances that outlive the connection (2.3 on).
@@ -49,8 +49,8 @@ requests! { "naming"
         #[serde(rename = "type")]
         operation: String,
         /// The instance.
-        #[serde(skip_serializing_if = "Offered::is_none")]
-        instance: Offered<Instance>,
+        #[serde(skip_serializing_if = "OfferedValue::is_none")]
+        instance: OfferedValue<NacosInstance>,
     }
 
     /// Registers the whole set of this connection for one service.
@@ -65,8 +65,8 @@ requests! { "naming"
         #[serde(rename = "type")]
         operation: String,
         /// The set.
-        #[serde(skip_serializing_if = "Offered::is_none")]
-        instances: Offered<Vec<Instance>>,
+        #[serde(skip_serializing_if = "OfferedValue::is_none")]
+        instances: OfferedValue<Vec<NacosInstance>>,
     }
 
     /// Reads a service once.
@@ -273,7 +273,7 @@ pub struct ServiceInfo {
     pub cache_millis: i64,
     /// The instances.
     #[serde(deserialize_with = "tolerant::read")]
-    pub hosts: Vec<Instance>,
+    pub hosts: Vec<NacosInstance>,
     /// Wall clock of the server when this was built, in ms.
     #[serde(deserialize_with = "tolerant::read")]
     pub last_ref_time: i64,
@@ -300,7 +300,7 @@ impl tolerant::Tolerant for ServiceInfo {
 /// One registered address. The default is what Java's is: weight 1, healthy, enabled, ephemeral.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Instance {
+pub struct NacosInstance {
     /// `ip#port#cluster#group@@service` by default; left out where it is not known.
     #[serde(deserialize_with = "tolerant::read", skip_serializing_if = "String::is_empty")]
     pub instance_id: String,
@@ -333,7 +333,7 @@ pub struct Instance {
     pub metadata: BTreeMap<String, String>,
 }
 
-impl Default for Instance {
+impl Default for NacosInstance {
     fn default() -> Self {
         Self {
             instance_id: String::new(),
@@ -350,7 +350,7 @@ impl Default for Instance {
     }
 }
 
-impl tolerant::Tolerant for Instance {
+impl tolerant::Tolerant for NacosInstance {
     fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::<Self>::deserialize(deserializer)?.unwrap_or_default())
     }

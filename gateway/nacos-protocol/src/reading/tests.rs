@@ -97,47 +97,47 @@ fn numbers_and_flags_in_parameters_are_javas() {
 #[test]
 fn a_beat_is_read_as_clients_of_all_ages_send_it() {
     let python = r#"{"serviceName":"s","ip":"10.0.0.1","port":"80","weight":1.0,"ephemeral":true,"cluster":null,"metadata":null}"#;
-    let want = Beat { ip: "10.0.0.1".into(), port: 80, weight: 1.0, ..Beat::default() };
-    assert_eq!(Beat::parse(python), Ok(want.clone()));
+    let want = ClientBeat { ip: "10.0.0.1".into(), port: 80, weight: 1.0, ..ClientBeat::default() };
+    assert_eq!(ClientBeat::parse(python), Ok(want.clone()));
     for (text, want) in [
-        (r#"{"ip":"10.0.0.1","port":80}"#, Some(Beat { weight: 0.0, ..want.clone() })),
+        (r#"{"ip":"10.0.0.1","port":80}"#, Some(ClientBeat { weight: 0.0, ..want.clone() })),
         (r#"{"ip":"10.0.0.1","port":80.0,"weight":"1"}"#, Some(want.clone())),
-        (r#"{"ip":"10.0.0.1","port":null,"weight":null}"#, Some(Beat { port: 0, weight: 0.0, ..want.clone() })),
-        (r#"{"ip":"10.0.0.1","port":65536,"weight":-1}"#, Some(Beat { port: 65_536, weight: -1.0, ..want })),
+        (r#"{"ip":"10.0.0.1","port":null,"weight":null}"#, Some(ClientBeat { port: 0, weight: 0.0, ..want.clone() })),
+        (r#"{"ip":"10.0.0.1","port":65536,"weight":-1}"#, Some(ClientBeat { port: 65_536, weight: -1.0, ..want })),
         (r#"{"ip":"10.0.0.1","port":"http"}"#, None),
         (r#"{"ip":"10.0.0.1","port":80,"metadata":""}"#, None),
         (r#"{"ip":"10.0.0.1","port":80,"metadata":{"o":{"a":1}}}"#, None),
         ("ip=10.0.0.1", None),
         ("[]", None),
     ] {
-        assert_eq!(Beat::parse(text).ok(), want, "{text}");
+        assert_eq!(ClientBeat::parse(text).ok(), want, "{text}");
     }
 }
 
-fn offered(json: &str) -> Option<Instance> {
+fn offered(json: &str) -> Option<NacosInstance> {
     let mut reader = serde_json::Deserializer::from_str(json);
-    Offered::<Instance>::read(&mut reader).expect(json).0
+    OfferedValue::<NacosInstance>::read(&mut reader).expect(json).0
 }
 
 #[test]
 fn a_registration_over_grpc_is_read_by_the_same_rules() {
-    let plain = Instance { ip: "10.0.0.1".into(), port: 80, ..Instance::default() };
+    let plain = NacosInstance { ip: "10.0.0.1".into(), port: 80, ..NacosInstance::default() };
     let text = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     for (json, want) in [
         (r#"{"ip":"10.0.0.1","port":80}"#, plain.clone()),
         (r#"{"ip":"10.0.0.1","port":" 80 ","metadata":null,"clusterName":null,"unknown":[]}"#, plain.clone()),
-        (r#"{"ip":10,"port":80.9}"#, Instance { ip: "10".into(), ..plain.clone() }),
-        (r#"{"ip":"10.0.0.1","port":""}"#, Instance { port: 0, ..plain.clone() }),
-        (r#"{"ip":"10.0.0.1","port":80,"weight":"2.5"}"#, Instance { weight: 2.5, ..plain.clone() }),
-        (r#"{"ip":"10.0.0.1","port":80,"weight":null}"#, Instance { weight: 0.0, ..plain.clone() }),
+        (r#"{"ip":10,"port":80.9}"#, NacosInstance { ip: "10".into(), ..plain.clone() }),
+        (r#"{"ip":"10.0.0.1","port":""}"#, NacosInstance { port: 0, ..plain.clone() }),
+        (r#"{"ip":"10.0.0.1","port":80,"weight":"2.5"}"#, NacosInstance { weight: 2.5, ..plain.clone() }),
+        (r#"{"ip":"10.0.0.1","port":80,"weight":null}"#, NacosInstance { weight: 0.0, ..plain.clone() }),
         (
             r#"{"ip":"10.0.0.1","port":80,"healthy":"false","enabled":1,"ephemeral":"TRUE"}"#,
-            Instance { healthy: false, ..plain.clone() },
+            NacosInstance { healthy: false, ..plain.clone() },
         ),
-        (r#"{"ip":"10.0.0.1","port":80,"enabled":null}"#, Instance { enabled: false, ..plain.clone() }),
+        (r#"{"ip":"10.0.0.1","port":80,"enabled":null}"#, NacosInstance { enabled: false, ..plain.clone() }),
         (
             r#"{"ip":"10.0.0.1","port":80,"metadata":{"f":1.50,"t":true,"n":null}}"#,
-            Instance { metadata: [text("f", "1.50"), text("t", "true")].into(), ..plain },
+            NacosInstance { metadata: [text("f", "1.50"), text("t", "true")].into(), ..plain },
         ),
     ] {
         assert_eq!(offered(json), Some(want), "{json}");
@@ -153,7 +153,10 @@ fn a_registration_over_grpc_is_read_by_the_same_rules() {
         r#"{"metadata":{"o":{"a":1}}}"#,
         r#"{"ip":{}}"#,
     ] {
-        assert!(Offered::<Instance>::read(&mut serde_json::Deserializer::from_str(refused)).is_err(), "{refused}");
+        assert!(
+            OfferedValue::<NacosInstance>::read(&mut serde_json::Deserializer::from_str(refused)).is_err(),
+            "{refused}"
+        );
     }
 }
 
@@ -162,11 +165,11 @@ fn half_of_a_surrogate_pair_is_no_text_and_refused_everywhere() {
     for half in [r#""\ud800""#, r#""a\udc00b""#] {
         assert!(metadata(&format!(r#"{{"a":{half}}}"#)).is_err(), "metadata {half}");
         for field in ["ip", "port", "weight", "cluster"] {
-            assert!(Beat::parse(&format!(r#"{{"{field}":{half}}}"#)).is_err(), "a beat with the {field} {half}");
+            assert!(ClientBeat::parse(&format!(r#"{{"{field}":{half}}}"#)).is_err(), "a beat with the {field} {half}");
         }
         let registration = format!(r#"{{"ip":{half},"port":80}}"#);
         let mut json = serde_json::Deserializer::from_str(&registration);
-        assert!(Offered::<Instance>::read(&mut json).is_err(), "a registration with {half}");
+        assert!(OfferedValue::<NacosInstance>::read(&mut json).is_err(), "a registration with {half}");
     }
     assert_eq!(metadata(r#"{"a":"\ud83d\ude00"}"#).unwrap()["a"], "\u{1f600}");
 }
@@ -183,6 +186,6 @@ proptest! {
 
     #[test]
     fn no_text_is_too_odd_to_be_judged(text in "\\PC{0,60}") {
-        let _ = (metadata(&text), Beat::parse(&text), int(&text), double(&text));
+        let _ = (metadata(&text), ClientBeat::parse(&text), int(&text), double(&text));
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::connection::ConnectionId;
 use crate::message::config::ConfigQueryResponse;
 use crate::message::error_code;
-use crate::message::naming::{Instance, ServiceInfo};
+use crate::message::naming::{NacosInstance, ServiceInfo};
 
 /// Group that Nacos takes where a client names none.
 pub const DEFAULT_GROUP: &str = "DEFAULT_GROUP";
@@ -14,8 +14,8 @@ pub const DEFAULT_GROUP: &str = "DEFAULT_GROUP";
 /// A registry behind the protocol. All calls of one connection may run at the same time.
 ///
 /// [`Self::connected`] returns before the first other call for a connection; calls that were in flight when it ended may still arrive after
-/// [`Self::disconnected`], and must be refused with [`Refusal::unregistered`], else what they register is never cleaned up.
-pub trait Backend: Send + Sync + 'static {
+/// [`Self::disconnected`], and must be refused with [`RegistryRefusal::unregistered`], else what they register is never cleaned up.
+pub trait RegistryBackend: Send + Sync + 'static {
     /// Whether clients may call yet; until then they are told to try again.
     fn is_ready(&self) -> bool {
         true
@@ -27,13 +27,17 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// May the caller make this call? `message_type` is the request's name on the wire.
-    fn authorize(&self, caller: &Caller<'_>, message_type: &str) -> impl Future<Output = Result<(), Refusal>> + Send {
+    fn authorize(
+        &self,
+        caller: &CallingClient<'_>,
+        message_type: &str,
+    ) -> impl Future<Output = Result<(), RegistryRefusal>> + Send {
         let _ = (caller, message_type);
         std::future::ready(Ok(()))
     }
 
     /// A client is there.
-    fn connected(&self, peer: &Peer) -> impl Future<Output = ()> + Send;
+    fn connected(&self, peer: &ConnectedClient) -> impl Future<Output = ()> + Send;
 
     /// A client is gone; what it owned goes with it.
     fn disconnected(&self, connection: &ConnectionId) -> impl Future<Output = ()> + Send;
@@ -41,80 +45,88 @@ pub trait Backend: Send + Sync + 'static {
     /// Registers or withdraws instances.
     fn publish(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         service: ServiceName,
-        publication: Publication,
-    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+        publication: NamingPublication,
+    ) -> impl Future<Output = Result<(), RegistryRefusal>> + Send;
 
     /// Reads a service; `clusters` is a comma-separated list, empty for all. A service that is not known is empty.
     fn query(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         service: ServiceName,
         clusters: String,
         healthy_only: bool,
-    ) -> impl Future<Output = Result<ServiceInfo, Refusal>> + Send;
+    ) -> impl Future<Output = Result<ServiceInfo, RegistryRefusal>> + Send;
 
     /// Names of the services of one group: how many there are, and one page of them.
     fn list(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         namespace: String,
         group: String,
-        page: Page,
-    ) -> impl Future<Output = Result<(usize, Vec<String>), Refusal>> + Send;
+        page: ListingPage,
+    ) -> impl Future<Output = Result<(usize, Vec<String>), RegistryRefusal>> + Send;
 
     /// Reads a service and pushes it on every change from now on, in place of the connection's subscription before.
     fn subscribe(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         service: ServiceName,
         clusters: String,
-    ) -> impl Future<Output = Result<ServiceInfo, Refusal>> + Send;
+    ) -> impl Future<Output = Result<ServiceInfo, RegistryRefusal>> + Send;
 
     /// Ends a subscription.
     fn unsubscribe(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         service: ServiceName,
-    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+    ) -> impl Future<Output = Result<(), RegistryRefusal>> + Send;
 
     /// Reads a config item; `None` when there is none.
     fn config(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         name: ConfigName,
         tag: Option<String>,
-    ) -> impl Future<Output = Result<Option<ConfigQueryResponse>, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Option<ConfigQueryResponse>, RegistryRefusal>> + Send;
 
     /// Writes or removes a config item.
     fn change_config(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         name: ConfigName,
         change: ConfigChange,
-    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+    ) -> impl Future<Output = Result<(), RegistryRefusal>> + Send;
 
     /// Registers listeners; returns the items, as they were named, that differ already from what the client holds.
     fn listen(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         contexts: Vec<ListenContext>,
-    ) -> impl Future<Output = Result<Vec<ConfigName>, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Vec<ConfigName>, RegistryRefusal>> + Send;
 
     /// Ends listeners.
-    fn ignore(&self, caller: &Caller<'_>, names: Vec<ConfigName>) -> impl Future<Output = Result<(), Refusal>> + Send;
+    fn ignore(
+        &self,
+        caller: &CallingClient<'_>,
+        names: Vec<ConfigName>,
+    ) -> impl Future<Output = Result<(), RegistryRefusal>> + Send;
 
     /// Starts or ends a watch on what exists.
-    fn fuzzy_watch(&self, caller: &Caller<'_>, watch: FuzzyWatch) -> impl Future<Output = Result<(), Refusal>> + Send {
+    fn fuzzy_watch(
+        &self,
+        caller: &CallingClient<'_>,
+        watch: FuzzyWatch,
+    ) -> impl Future<Output = Result<(), RegistryRefusal>> + Send {
         let _ = (caller, watch);
-        std::future::ready(Err(Refusal::new(error_code::NO_HANDLER, "fuzzy watch is not supported")))
+        std::future::ready(Err(RegistryRefusal::new(error_code::NO_HANDLER, "fuzzy watch is not supported")))
     }
 }
 
 /// A connected client.
 #[derive(Clone, Debug)]
-pub struct Peer {
+pub struct ConnectedClient {
     /// Its TCP connection.
     pub connection: ConnectionId,
     /// Its address as this server sees it.
@@ -129,13 +141,13 @@ pub struct Peer {
 
 /// Who calls: the client, and the headers of this call.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller<'a> {
+pub struct CallingClient<'a> {
     /// The client.
-    pub peer: &'a Peer,
+    pub peer: &'a ConnectedClient,
     pub(super) headers: &'a HashMap<String, String>,
 }
 
-impl Caller<'_> {
+impl CallingClient<'_> {
     /// The client's TCP connection.
     pub fn connection(&self) -> &ConnectionId {
         &self.peer.connection
@@ -177,15 +189,15 @@ pub struct ConfigName {
 
 /// What a client wants to publish in a service.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Publication {
+pub enum NamingPublication {
     /// These ephemeral instances, in place of all that the connection published there.
-    Ephemeral(Vec<Instance>),
+    Ephemeral(Vec<NacosInstance>),
     /// Nothing more of this connection.
     Withdraw,
     /// This instance, which outlives the connection.
-    Persistent(Instance),
+    Persistent(NacosInstance),
     /// This persistent instance no more.
-    WithdrawPersistent(Instance),
+    WithdrawPersistent(NacosInstance),
 }
 
 /// What a client wants of a config item.
@@ -222,14 +234,14 @@ pub struct ListenContext {
 
 /// A page of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct ListingPage {
     /// From 1.
     pub number: usize,
     /// 0 or more.
     pub size: usize,
 }
 
-impl Page {
+impl ListingPage {
     /// Items to skip before this page.
     pub fn skip(self) -> usize {
         (self.number - 1).saturating_mul(self.size)
@@ -240,7 +252,7 @@ impl Page {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FuzzyWatch {
     /// What is watched.
-    pub watching: Watching,
+    pub watching: FuzzyWatching,
     /// `namespace>>group pattern>>name pattern`.
     pub pattern: String,
     /// Keys the client knows already.
@@ -253,7 +265,7 @@ pub struct FuzzyWatch {
 
 /// What a fuzzy watch is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Watching {
+pub enum FuzzyWatching {
     /// Services.
     Services,
     /// Config items.
@@ -263,7 +275,7 @@ pub enum Watching {
 /// A call that the registry does not carry out, as the client is told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message} (code {code})")]
-pub struct Refusal {
+pub struct RegistryRefusal {
     /// One of [`error_code`].
     pub code: i32,
     /// For people.
@@ -284,7 +296,7 @@ pub enum RefusalComes {
     },
 }
 
-impl Refusal {
+impl RegistryRefusal {
     /// A refusal with one of [`error_code`].
     pub fn new(code: i32, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), comes: RefusalComes::InKind }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bounded_listener::limits::REQUEST_SIZE;
-use bounded_listener::{Connection, Face, Refusal, RequestBody, Rule, Service, Shape, Wanted};
+use bounded_listener::{
+    AnswerShape, ExchangeRule, ListenerFace, ListenerRefusal, PeerConnection, RequestBody, Service, WantedBody,
+};
 use http::request::Parts;
 use http::{Request, Response};
 use tonic::body::Body;
@@ -16,7 +18,7 @@ use tonic::{Code, Status};
 use tower::Service as _;
 
 use super::MAX_REQUEST_BYTES;
-use super::sessions::Sessions;
+use super::sessions::ClientSessions;
 
 /// The path of the call that opens a stream.
 const STREAM: &str = "/BiRequestStream/requestBiStream";
@@ -61,11 +63,11 @@ impl fmt::Debug for ConnectionId {
 pub(super) struct Identity {
     pub(super) id: ConnectionId,
     pub(super) remote: SocketAddr,
-    connection: Arc<Connection>,
+    connection: Arc<PeerConnection>,
 }
 
 impl Identity {
-    fn new(connection: &Arc<Connection>) -> Self {
+    fn new(connection: &Arc<PeerConnection>) -> Self {
         let remote = connection.peer();
         // A wall clock before 1970 still gives unique names: address and port tell open connections apart.
         let ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
@@ -87,13 +89,13 @@ impl Identity {
 /// The protocol behind its socket.
 pub(super) struct Calls {
     pub(super) routes: Routes,
-    pub(super) sessions: Sessions,
+    pub(super) sessions: ClientSessions,
 }
 
-impl Face for Calls {
+impl ListenerFace for Calls {
     type Service = CallsOfOne;
 
-    fn connected(&self, connection: &Arc<Connection>) -> CallsOfOne {
+    fn connected(&self, connection: &Arc<PeerConnection>) -> CallsOfOne {
         let identity = Arc::new(Identity::new(connection));
         CallsOfOne { routes: self.routes.clone(), sessions: self.sessions.clone(), identity }
     }
@@ -103,22 +105,22 @@ impl Face for Calls {
 #[derive(Clone)]
 pub(super) struct CallsOfOne {
     routes: Routes,
-    sessions: Sessions,
+    sessions: ClientSessions,
     identity: Arc<Identity>,
 }
 
 impl Service for CallsOfOne {
     type Body = Body;
 
-    fn rule(&self, head: &Parts) -> Rule {
+    fn rule(&self, head: &Parts) -> ExchangeRule {
         if head.uri.path() == STREAM {
             // A set-up, then acknowledgements; the session probes a client that is silent.
-            let request = Wanted::Messages { largest: REQUEST_SIZE, idle: None };
-            return Rule { request, answer: Shape::Endless };
+            let request = WantedBody::Messages { largest: REQUEST_SIZE, idle: None };
+            return ExchangeRule { request, answer: AnswerShape::Endless };
         }
         // Before the set-up there is only the check; large requests are those of known clients.
         let is_known = self.sessions.get(&self.identity.id).is_some();
-        Rule::call(PREFIX + if is_known { MAX_REQUEST_BYTES } else { REQUEST_SIZE })
+        ExchangeRule::call(PREFIX + if is_known { MAX_REQUEST_BYTES } else { REQUEST_SIZE })
     }
 
     async fn answer(&self, mut request: Request<RequestBody>) -> Response<Body> {
@@ -128,7 +130,7 @@ impl Service for CallsOfOne {
         response
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response<Body> {
+    fn refuse(&self, refusal: ListenerRefusal) -> Response<Body> {
         Status::new(Code::from_i32(refusal.grpc_code().into()), refusal.to_string()).into_http()
     }
 }

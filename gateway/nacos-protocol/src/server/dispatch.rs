@@ -8,18 +8,18 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request as Call, Response as Reply, Status, Streaming};
 
 use super::backend::{
-    Backend, Caller, ConfigChange, ConfigName, ConfigPublication, FuzzyWatch, ListenContext, Page, Publication,
-    Refusal, RefusalComes, ServiceName, Watching,
+    CallingClient, ConfigChange, ConfigName, ConfigPublication, FuzzyWatch, FuzzyWatching, ListenContext, ListingPage,
+    NamingPublication, RefusalComes, RegistryBackend, RegistryRefusal, ServiceName,
 };
 use super::session::{OUTBOUND_QUEUE, Opened};
-use super::sessions::Sessions;
+use super::sessions::ClientSessions;
 use super::{Outbound, identity_of};
 use crate::message::config::*;
 use crate::message::internal::*;
 use crate::message::naming::*;
 use crate::message::{Message, RESULT_FAIL, Request, Response, error_code};
 use crate::payload::{BiRequestStream, Payload, RequestService};
-use crate::reading::Offered;
+use crate::reading::OfferedValue;
 
 /// How long clients may keep a service without asking, in ms, as Nacos says it.
 const CACHE_MS: i64 = 10_000;
@@ -30,7 +30,7 @@ const PAGE_MAX: i32 = 10_000;
 /// Serves the calls of all connections.
 pub(super) struct Endpoint<B> {
     backend: Arc<B>,
-    sessions: Sessions,
+    sessions: ClientSessions,
     opened: mpsc::Sender<Opened>,
 }
 
@@ -41,7 +41,7 @@ impl<B> Clone for Endpoint<B> {
 }
 
 #[tonic::async_trait]
-impl<B: Backend> RequestService for Endpoint<B> {
+impl<B: RegistryBackend> RequestService for Endpoint<B> {
     async fn request(&self, call: Call<Payload>) -> Result<Reply<Payload>, Status> {
         let identity = identity_of(&call)?;
         let payload = call.into_inner();
@@ -49,18 +49,18 @@ impl<B: Backend> RequestService for Endpoint<B> {
             return Ok(Reply::new(self.check(&payload, identity.id.to_string()).await));
         }
         let Some(session) = self.sessions.get(&identity.id) else {
-            return Ok(Reply::new(refused(&payload, &Refusal::unregistered())));
+            return Ok(Reply::new(refused(&payload, &RegistryRefusal::unregistered())));
         };
         session.touch();
         let no_headers = HashMap::new();
         let headers = payload.metadata.as_ref().map_or(&no_headers, |metadata| &metadata.headers);
-        let caller = Caller { peer: session.peer(), headers };
+        let caller = CallingClient { peer: session.peer(), headers };
         Ok(Reply::new(self.answer(&caller, &payload).await))
     }
 }
 
 #[tonic::async_trait]
-impl<B: Backend> BiRequestStream for Endpoint<B> {
+impl<B: RegistryBackend> BiRequestStream for Endpoint<B> {
     type requestBiStreamStream = Outbound;
 
     async fn request_bi_stream(&self, call: Call<Streaming<Payload>>) -> Result<Reply<Outbound>, Status> {
@@ -72,14 +72,17 @@ impl<B: Backend> BiRequestStream for Endpoint<B> {
     }
 }
 
-impl<B: Backend> Endpoint<B> {
-    pub(super) fn new(backend: Arc<B>, sessions: Sessions, opened: mpsc::Sender<Opened>) -> Self {
+impl<B: RegistryBackend> Endpoint<B> {
+    pub(super) fn new(backend: Arc<B>, sessions: ClientSessions, opened: mpsc::Sender<Opened>) -> Self {
         Self { backend, sessions, opened }
     }
 
     async fn check(&self, payload: &Payload, connection_id: String) -> Payload {
         if !self.backend.is_ready() {
-            return refused(payload, &Refusal::new(error_code::NOT_READY, "server is starting, please try later"));
+            return refused(
+                payload,
+                &RegistryRefusal::new(error_code::NOT_READY, "server is starting, please try later"),
+            );
         }
         let response =
             ServerCheckResponse { connection_id, support_ability_negotiation: true, ..ServerCheckResponse::default() };
@@ -87,9 +90,12 @@ impl<B: Backend> Endpoint<B> {
     }
 
     /// The answer to a request of a connected client.
-    async fn answer(&self, caller: &Caller<'_>, payload: &Payload) -> Payload {
+    async fn answer(&self, caller: &CallingClient<'_>, payload: &Payload) -> Payload {
         if !self.backend.is_ready() {
-            return refused(payload, &Refusal::new(error_code::NOT_READY, "server is starting, please try later"));
+            return refused(
+                payload,
+                &RegistryRefusal::new(error_code::NOT_READY, "server is starting, please try later"),
+            );
         }
         let name = payload.message_type();
         if name == HealthCheckRequest::TYPE {
@@ -110,15 +116,19 @@ impl<B: Backend> Endpoint<B> {
             ConfigRemoveRequest::TYPE => respond(payload, may, |r| self.remove_config(caller, r)).await,
             ConfigBatchListenRequest::TYPE => respond(payload, may, |r| self.listen(caller, r)).await,
             ConfigFuzzyWatchRequest::TYPE => respond(payload, may, |r| self.watch_configs(caller, r)).await,
-            _ => refused(payload, &Refusal::new(error_code::NO_HANDLER, "RequestHandler Not Found")),
+            _ => refused(payload, &RegistryRefusal::new(error_code::NO_HANDLER, "RequestHandler Not Found")),
         }
     }
 
-    async fn instance(&self, caller: &Caller<'_>, request: InstanceRequest) -> Result<InstanceResponse, Refusal> {
+    async fn instance(
+        &self,
+        caller: &CallingClient<'_>,
+        request: InstanceRequest,
+    ) -> Result<InstanceResponse, RegistryRefusal> {
         let service = service_name(request.namespace, request.group_name, request.service_name)?;
         let publication = match request.operation.as_str() {
-            instance_operation::REGISTER => Publication::Ephemeral(vec![offered(request.instance)?]),
-            instance_operation::DEREGISTER => Publication::Withdraw,
+            instance_operation::REGISTER => NamingPublication::Ephemeral(vec![offered(request.instance)?]),
+            instance_operation::DEREGISTER => NamingPublication::Withdraw,
             other => return Err(unknown_operation(other)),
         };
         self.backend.publish(caller, service, publication).await?;
@@ -127,13 +137,13 @@ impl<B: Backend> Endpoint<B> {
 
     async fn persistent(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         request: PersistentInstanceRequest,
-    ) -> Result<InstanceResponse, Refusal> {
+    ) -> Result<InstanceResponse, RegistryRefusal> {
         let service = service_name(request.namespace, request.group_name, request.service_name)?;
         let publication = match request.operation.as_str() {
-            instance_operation::REGISTER => Publication::Persistent(offered(request.instance)?),
-            instance_operation::DEREGISTER => Publication::WithdrawPersistent(offered(request.instance)?),
+            instance_operation::REGISTER => NamingPublication::Persistent(offered(request.instance)?),
+            instance_operation::DEREGISTER => NamingPublication::WithdrawPersistent(offered(request.instance)?),
             other => return Err(unknown_operation(other)),
         };
         self.backend.publish(caller, service, publication).await?;
@@ -142,27 +152,35 @@ impl<B: Backend> Endpoint<B> {
 
     async fn batch(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         request: BatchInstanceRequest,
-    ) -> Result<BatchInstanceResponse, Refusal> {
+    ) -> Result<BatchInstanceResponse, RegistryRefusal> {
         let service = service_name(request.namespace, request.group_name, request.service_name)?;
         let publication = match request.operation.as_str() {
-            instance_operation::BATCH_REGISTER => Publication::Ephemeral(offered(request.instances)?),
+            instance_operation::BATCH_REGISTER => NamingPublication::Ephemeral(offered(request.instances)?),
             other => return Err(unknown_operation(other)),
         };
         self.backend.publish(caller, service, publication).await?;
         Ok(BatchInstanceResponse { operation: request.operation, ..BatchInstanceResponse::default() })
     }
 
-    async fn query(&self, caller: &Caller<'_>, request: ServiceQueryRequest) -> Result<QueryServiceResponse, Refusal> {
+    async fn query(
+        &self,
+        caller: &CallingClient<'_>,
+        request: ServiceQueryRequest,
+    ) -> Result<QueryServiceResponse, RegistryRefusal> {
         let service = read_service(request.namespace, request.group_name, request.service_name)?;
         let found = self.backend.query(caller, service, request.cluster, request.healthy_only).await?;
         Ok(QueryServiceResponse { service_info: Some(found), ..QueryServiceResponse::default() })
     }
 
-    async fn list(&self, caller: &Caller<'_>, request: ServiceListRequest) -> Result<ServiceListResponse, Refusal> {
+    async fn list(
+        &self,
+        caller: &CallingClient<'_>,
+        request: ServiceListRequest,
+    ) -> Result<ServiceListResponse, RegistryRefusal> {
         let from = |least: i32, n: i32| usize::try_from(n.max(least)).expect("not negative");
-        let page = Page { number: from(1, request.page_no), size: from(0, request.page_size.min(PAGE_MAX)) };
+        let page = ListingPage { number: from(1, request.page_no), size: from(0, request.page_size.min(PAGE_MAX)) };
         let (count, service_names) = self.backend.list(caller, request.namespace, request.group_name, page).await?;
         let count = i32::try_from(count).unwrap_or(i32::MAX);
         Ok(ServiceListResponse { count, service_names, ..ServiceListResponse::default() })
@@ -170,9 +188,9 @@ impl<B: Backend> Endpoint<B> {
 
     async fn subscribe(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         request: SubscribeServiceRequest,
-    ) -> Result<SubscribeServiceResponse, Refusal> {
+    ) -> Result<SubscribeServiceResponse, RegistryRefusal> {
         let service = read_service(request.namespace, request.group_name, request.service_name)?;
         let found = if request.subscribe {
             self.backend.subscribe(caller, service, request.clusters).await?
@@ -193,11 +211,11 @@ impl<B: Backend> Endpoint<B> {
 
     async fn watch_services(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         request: NamingFuzzyWatchRequest,
-    ) -> Result<NamingFuzzyWatchResponse, Refusal> {
+    ) -> Result<NamingFuzzyWatchResponse, RegistryRefusal> {
         let watch = FuzzyWatch {
-            watching: Watching::Services,
+            watching: FuzzyWatching::Services,
             pattern: request.group_key_pattern,
             received: request.received_group_keys,
             initializing: request.initializing,
@@ -209,11 +227,11 @@ impl<B: Backend> Endpoint<B> {
 
     async fn watch_configs(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         request: ConfigFuzzyWatchRequest,
-    ) -> Result<ConfigFuzzyWatchResponse, Refusal> {
+    ) -> Result<ConfigFuzzyWatchResponse, RegistryRefusal> {
         let watch = FuzzyWatch {
-            watching: Watching::Configs,
+            watching: FuzzyWatching::Configs,
             pattern: request.group_key_pattern,
             received: request.received_group_keys,
             initializing: request.initializing,
@@ -223,7 +241,11 @@ impl<B: Backend> Endpoint<B> {
         Ok(ConfigFuzzyWatchResponse::default())
     }
 
-    async fn config(&self, caller: &Caller<'_>, request: ConfigQueryRequest) -> Result<ConfigQueryResponse, Refusal> {
+    async fn config(
+        &self,
+        caller: &CallingClient<'_>,
+        request: ConfigQueryRequest,
+    ) -> Result<ConfigQueryResponse, RegistryRefusal> {
         let name = ConfigName { namespace: request.tenant, group: request.group, data_id: request.data_id };
         let found = self.backend.config(caller, name, request.tag.filter(|tag| !tag.is_empty())).await?;
         // In this answer the code of "not ready" means "no such item".
@@ -232,9 +254,9 @@ impl<B: Backend> Endpoint<B> {
 
     async fn publish_config(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         request: ConfigPublishRequest,
-    ) -> Result<ConfigPublishResponse, Refusal> {
+    ) -> Result<ConfigPublishResponse, RegistryRefusal> {
         let name = ConfigName { namespace: request.tenant, group: request.group, data_id: request.data_id };
         let publication = ConfigPublication {
             content: request.content,
@@ -247,9 +269,9 @@ impl<B: Backend> Endpoint<B> {
 
     async fn remove_config(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         request: ConfigRemoveRequest,
-    ) -> Result<ConfigRemoveResponse, Refusal> {
+    ) -> Result<ConfigRemoveResponse, RegistryRefusal> {
         let name = ConfigName { namespace: request.tenant, group: request.group, data_id: request.data_id };
         let change = ConfigChange::Remove { tag: request.tag.filter(|tag| !tag.is_empty()) };
         self.backend.change_config(caller, name, change).await?;
@@ -258,9 +280,9 @@ impl<B: Backend> Endpoint<B> {
 
     async fn listen(
         &self,
-        caller: &Caller<'_>,
+        caller: &CallingClient<'_>,
         request: ConfigBatchListenRequest,
-    ) -> Result<ConfigChangeBatchListenResponse, Refusal> {
+    ) -> Result<ConfigChangeBatchListenResponse, RegistryRefusal> {
         let contexts = request.config_listen_contexts.into_iter().map(|context| {
             let name = ConfigName { namespace: context.tenant, group: context.group, data_id: context.data_id };
             ListenContext { name, md5: context.md5 }
@@ -279,9 +301,9 @@ impl<B: Backend> Endpoint<B> {
 }
 
 /// Decodes a request, has it carried out, and encodes the answer; a refusal comes in the answer's own type, as clients expect.
-async fn respond<M: Request, F: Future<Output = Result<M::Response, Refusal>>>(
+async fn respond<M: Request, F: Future<Output = Result<M::Response, RegistryRefusal>>>(
     payload: &Payload,
-    may: Result<(), Refusal>,
+    may: Result<(), RegistryRefusal>,
     carry_out: impl FnOnce(M) -> F,
 ) -> Payload {
     let request: M = match payload.decode() {
@@ -290,7 +312,7 @@ async fn respond<M: Request, F: Future<Output = Result<M::Response, Refusal>>>(
             tracing::debug!(%error, "nacos request cannot be read");
             // Nacos's words, to the blanks at their end; where reading stopped is in the log.
             let words = "errCode: 101, errMsg: Nacos deserialize failed.  ";
-            return refused(payload, &Refusal::as_error(error_code::UNREADABLE, RESULT_FAIL, words));
+            return refused(payload, &RegistryRefusal::as_error(error_code::UNREADABLE, RESULT_FAIL, words));
         }
     };
     let id = request.request_id().to_owned();
@@ -300,13 +322,13 @@ async fn respond<M: Request, F: Future<Output = Result<M::Response, Refusal>>>(
     };
     match outcome {
         Ok(response) => Payload::of(&response.answering(id)),
-        Err(refusal @ Refusal { comes: RefusalComes::AsError { .. }, .. }) => refused(payload, &refusal),
+        Err(refusal @ RegistryRefusal { comes: RefusalComes::AsError { .. }, .. }) => refused(payload, &refusal),
         Err(refusal) => Payload::of(&M::Response::failed(refusal.code, refusal.message).answering(id)),
     }
 }
 
 /// A refusal that comes before the request was understood.
-fn refused(payload: &Payload, refusal: &Refusal) -> Payload {
+fn refused(payload: &Payload, refusal: &RegistryRefusal) -> Payload {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Id {
@@ -321,34 +343,34 @@ fn refused(payload: &Payload, refusal: &Refusal) -> Payload {
 }
 
 /// The service in which something is to be registered.
-fn service_name(namespace: String, group: String, service: String) -> Result<ServiceName, Refusal> {
+fn service_name(namespace: String, group: String, service: String) -> Result<ServiceName, RegistryRefusal> {
     not_blank("serviceName", &service)?;
     not_blank("groupName", &group)?;
     Ok(ServiceName::new(namespace, group, service))
 }
 
 /// The service that is asked for; in a group without a name there is none.
-fn read_service(namespace: String, group: String, service: String) -> Result<ServiceName, Refusal> {
+fn read_service(namespace: String, group: String, service: String) -> Result<ServiceName, RegistryRefusal> {
     not_blank("serviceName", &service)?;
     Ok(ServiceName::new(namespace, group, service))
 }
 
-fn not_blank(part: &str, text: &str) -> Result<(), Refusal> {
+fn not_blank(part: &str, text: &str) -> Result<(), RegistryRefusal> {
     if !text.trim().is_empty() {
         return Ok(());
     }
     let words = format!("Param '{part}' is illegal, {part} is blank");
-    Err(Refusal::as_error(error_code::SERVER_ERROR, RESULT_FAIL, words))
+    Err(RegistryRefusal::as_error(error_code::SERVER_ERROR, RESULT_FAIL, words))
 }
 
-fn offered<T>(Offered(offered): Offered<T>) -> Result<T, Refusal> {
+fn offered<T>(OfferedValue(offered): OfferedValue<T>) -> Result<T, RegistryRefusal> {
     let nothing =
-        || Refusal::as_error(error_code::BAD_PARAMETER, error_code::BAD_PARAMETER, "Instance can not be null.");
+        || RegistryRefusal::as_error(error_code::BAD_PARAMETER, error_code::BAD_PARAMETER, "Instance can not be null.");
     offered.ok_or_else(nothing)
 }
 
-fn unknown_operation(operation: &str) -> Refusal {
+fn unknown_operation(operation: &str) -> RegistryRefusal {
     let shown: String = operation.chars().take(64).collect();
     let words = format!("Unsupported request type {shown}");
-    Refusal::as_error(error_code::BAD_PARAMETER, error_code::BAD_PARAMETER, words)
+    RegistryRefusal::as_error(error_code::BAD_PARAMETER, error_code::BAD_PARAMETER, words)
 }

@@ -1,6 +1,6 @@
 //! The server's side of the protocol, for unmodified SDKs of Nacos 2.x and 3.x: connections, sessions, pushes.
 //!
-//! Input: TCP connections, and a [`Backend`] that knows the answers. Output: the calls of the backend, and through [`Sessions`] pushes that are
+//! Input: TCP connections, and a [`RegistryBackend`] that knows the answers. Output: the calls of the backend, and through [`ClientSessions`] pushes that are
 //! repeated until the client acknowledged them. Nothing is stored here but what belongs to a connection.
 //!
 //! Invariants: a connection is known to the backend exactly as long as its session lives; per connection and key only the newest push is kept,
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bounded_listener::limits::REQUEST_SIZE;
-use bounded_listener::{Gate, Limits, Listener};
+use bounded_listener::{Listener, ListenerGate, ListenerLimits};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
@@ -28,12 +28,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use backend::{
-    Backend, Caller, ConfigChange, ConfigName, ConfigPublication, DEFAULT_GROUP, FuzzyWatch, ListenContext, Page, Peer,
-    Publication, Refusal, RefusalComes, ServiceName, Watching,
+    CallingClient, ConfigChange, ConfigName, ConfigPublication, ConnectedClient, DEFAULT_GROUP, FuzzyWatch,
+    FuzzyWatching, ListenContext, ListingPage, NamingPublication, RefusalComes, RegistryBackend, RegistryRefusal,
+    ServiceName,
 };
 pub use connection::ConnectionId;
 pub use outbox::{PushBody, PushKey};
-pub use sessions::Sessions;
+pub use sessions::ClientSessions;
 
 use crate::payload::{BiRequestStreamServer, RequestServer};
 use connection::{Calls, Identity};
@@ -85,7 +86,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct NacosServer {
     listener: Listener,
-    sessions: Sessions,
+    sessions: ClientSessions,
     options: ServerOptions,
 }
 
@@ -95,9 +96,14 @@ impl NacosServer {
     /// # Errors
     ///
     /// The address is in use or not of this machine.
-    pub fn bind(gate: &Gate, name: &'static str, address: SocketAddr, options: ServerOptions) -> std::io::Result<Self> {
-        let listener = Listener::bind(gate, name, Limits::with_large(MAX_REQUEST_BYTES), address)?;
-        Ok(Self { listener, sessions: Sessions::default(), options })
+    pub fn bind(
+        gate: &ListenerGate,
+        name: &'static str,
+        address: SocketAddr,
+        options: ServerOptions,
+    ) -> std::io::Result<Self> {
+        let listener = Listener::bind(gate, name, ListenerLimits::with_large(MAX_REQUEST_BYTES), address)?;
+        Ok(Self { listener, sessions: ClientSessions::default(), options })
     }
 
     /// The address that was bound, with its real port.
@@ -106,7 +112,7 @@ impl NacosServer {
     }
 
     /// The way to push to connected clients.
-    pub fn sessions(&self) -> Sessions {
+    pub fn sessions(&self) -> ClientSessions {
         self.sessions.clone()
     }
 
@@ -115,7 +121,7 @@ impl NacosServer {
     /// # Errors
     ///
     /// The transport or a session panicked; the server is stopped then.
-    pub async fn run<B: Backend>(self, backend: Arc<B>, stop: CancellationToken) -> Result<(), ServeError> {
+    pub async fn run<B: RegistryBackend>(self, backend: Arc<B>, stop: CancellationToken) -> Result<(), ServeError> {
         let stop = stop.child_token();
         let (opened, incoming_streams) = mpsc::channel(OPENED_QUEUE);
         let endpoint = Endpoint::new(backend.clone(), self.sessions.clone(), opened);
@@ -141,12 +147,12 @@ impl NacosServer {
 /// The task that owns the tasks of all sessions.
 struct SessionOwner<B> {
     backend: Arc<B>,
-    sessions: Sessions,
+    sessions: ClientSessions,
     options: ServerOptions,
     stop: CancellationToken,
 }
 
-impl<B: Backend> SessionOwner<B> {
+impl<B: RegistryBackend> SessionOwner<B> {
     /// Runs a task for each opened stream, until `stop` and all of them ended.
     async fn run(&mut self, mut opened: mpsc::Receiver<Opened>) -> Result<(), ServeError> {
         let mut tasks = JoinSet::new();

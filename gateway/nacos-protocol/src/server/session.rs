@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::ServerOptions;
-use super::backend::{Backend, Peer};
+use super::backend::{ConnectedClient, RegistryBackend};
 use super::connection::Identity;
 use super::outbox::{Outbox, PushBody, PushKey};
-use super::sessions::Sessions;
+use super::sessions::ClientSessions;
 use crate::message::RESULT_OK;
 use crate::message::internal::{ClientDetectionRequest, ConnectionSetupRequest, SetupAckRequest, ability};
 use crate::payload::Payload;
@@ -54,7 +54,7 @@ enum Ended {
 /// The part of a session that others reach.
 #[derive(Debug)]
 pub(super) struct Session {
-    peer: Peer,
+    peer: ConnectedClient,
     /// Locked for one operation on it, never across an await.
     outbox: Mutex<Outbox>,
     queued: Notify,
@@ -64,7 +64,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn peer(&self) -> &Peer {
+    pub(super) fn peer(&self) -> &ConnectedClient {
         &self.peer
     }
 
@@ -80,10 +80,10 @@ impl Session {
     }
 
     /// Runs a session from the opening of its stream to its end.
-    pub(super) async fn run<B: Backend>(
+    pub(super) async fn run<B: RegistryBackend>(
         mut opened: Opened,
         backend: &B,
-        sessions: &Sessions,
+        sessions: &ClientSessions,
         options: &ServerOptions,
         stop: &CancellationToken,
     ) {
@@ -116,7 +116,7 @@ impl Session {
     }
 
     fn new(identity: &Identity, setup: &ConnectionSetupRequest) -> Self {
-        let peer = Peer {
+        let peer = ConnectedClient {
             connection: identity.id.clone(),
             remote: identity.remote,
             client_version: setup.client_version.clone(),
@@ -285,7 +285,7 @@ fn decode_setup(received: Option<Result<Option<Payload>, Status>>) -> Option<Con
     payload.decode().inspect_err(|error| tracing::debug!(%error, "nacos stream does not begin with a set-up")).ok()
 }
 
-fn abilities<B: Backend>(backend: &B) -> SetupAckRequest {
+fn abilities<B: RegistryBackend>(backend: &B) -> SetupAckRequest {
     let mut table = BTreeMap::from([(ability::PERSISTENT_INSTANCE.to_owned(), true)]);
     if backend.has_fuzzy_watch() {
         table.insert(ability::FUZZY_WATCH.to_owned(), true);

@@ -10,12 +10,12 @@ use crate::message::internal::ConnectResetRequest;
 
 /// Hands pushes to the sessions of connected clients. Cheap to clone; never waits.
 #[derive(Clone, Debug, Default)]
-pub struct Sessions {
+pub struct ClientSessions {
     /// Locked to look up, add or remove one entry, never across an await.
     alive: Arc<RwLock<HashMap<ConnectionId, Arc<Session>>>>,
 }
 
-impl Sessions {
+impl ClientSessions {
     /// Queues a push in place of the one before with this key, and repeats it until the client acknowledged it or is gone. A client that is
     /// gone already is no error: it will ask anew.
     pub fn push(&self, connection: &ConnectionId, key: PushKey, body: PushBody) {

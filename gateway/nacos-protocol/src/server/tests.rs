@@ -11,7 +11,7 @@ use crate::message::internal::*;
 use crate::message::naming::*;
 use crate::message::{Message, Request, error_code};
 use crate::payload::{BiRequestStreamClient, Payload, RequestClient};
-use crate::reading::Offered;
+use crate::reading::OfferedValue;
 
 /// Answers with fixed things, and notes who came and went.
 #[derive(Default)]
@@ -30,25 +30,32 @@ impl Fake {
 }
 
 fn service_info(service: &ServiceName, clusters: String) -> ServiceInfo {
-    let hosts = vec![Instance { ip: "10.0.0.1".into(), port: 80, ..Instance::default() }];
+    let hosts = vec![NacosInstance { ip: "10.0.0.1".into(), port: 80, ..NacosInstance::default() }];
     let ServiceName { group, service, .. } = service.clone();
     ServiceInfo { name: service, group_name: group, clusters, hosts, last_ref_time: 7, ..ServiceInfo::default() }
 }
 
-impl Backend for Fake {
-    async fn authorize(&self, caller: &Caller<'_>, _: &str) -> Result<(), Refusal> {
+impl RegistryBackend for Fake {
+    async fn authorize(&self, caller: &CallingClient<'_>, _: &str) -> Result<(), RegistryRefusal> {
         let right = self.token.is_none_or(|token| caller.header("accessToken") == Some(token));
-        if right { Ok(()) } else { Err(Refusal::no_right("token invalid")) }
+        if right { Ok(()) } else { Err(RegistryRefusal::no_right("token invalid")) }
     }
-    async fn connected(&self, peer: &Peer) {
+    async fn connected(&self, peer: &ConnectedClient) {
         self.note(format!("connected {}", peer.client_version));
     }
     async fn disconnected(&self, _: &ConnectionId) {
         self.note("disconnected");
     }
-    async fn publish(&self, _: &Caller<'_>, service: ServiceName, publication: Publication) -> Result<(), Refusal> {
+    async fn publish(
+        &self,
+        _: &CallingClient<'_>,
+        service: ServiceName,
+        publication: NamingPublication,
+    ) -> Result<(), RegistryRefusal> {
         match publication {
-            Publication::Ephemeral(set) if set.iter().any(|one| one.ip.is_empty()) => Err(Refusal::bad_parameter("ip")),
+            NamingPublication::Ephemeral(set) if set.iter().any(|one| one.ip.is_empty()) => {
+                Err(RegistryRefusal::bad_parameter("ip"))
+            }
             _ => {
                 self.note(format!("published {}@@{}", service.group, service.service));
                 Ok(())
@@ -57,37 +64,57 @@ impl Backend for Fake {
     }
     async fn query(
         &self,
-        _: &Caller<'_>,
+        _: &CallingClient<'_>,
         service: ServiceName,
         clusters: String,
         _: bool,
-    ) -> Result<ServiceInfo, Refusal> {
+    ) -> Result<ServiceInfo, RegistryRefusal> {
         Ok(service_info(&service, clusters))
     }
-    async fn list(&self, _: &Caller<'_>, _: String, _: String, page: Page) -> Result<(usize, Vec<String>), Refusal> {
+    async fn list(
+        &self,
+        _: &CallingClient<'_>,
+        _: String,
+        _: String,
+        page: ListingPage,
+    ) -> Result<(usize, Vec<String>), RegistryRefusal> {
         Ok((3, vec![format!("{}x{}", page.number, page.size)]))
     }
-    async fn subscribe(&self, _: &Caller<'_>, service: ServiceName, clusters: String) -> Result<ServiceInfo, Refusal> {
+    async fn subscribe(
+        &self,
+        _: &CallingClient<'_>,
+        service: ServiceName,
+        clusters: String,
+    ) -> Result<ServiceInfo, RegistryRefusal> {
         Ok(service_info(&service, clusters))
     }
-    async fn unsubscribe(&self, _: &Caller<'_>, _: ServiceName) -> Result<(), Refusal> {
+    async fn unsubscribe(&self, _: &CallingClient<'_>, _: ServiceName) -> Result<(), RegistryRefusal> {
         Ok(())
     }
     async fn config(
         &self,
-        _: &Caller<'_>,
+        _: &CallingClient<'_>,
         _: ConfigName,
         _: Option<String>,
-    ) -> Result<Option<ConfigQueryResponse>, Refusal> {
+    ) -> Result<Option<ConfigQueryResponse>, RegistryRefusal> {
         Ok(None)
     }
-    async fn change_config(&self, _: &Caller<'_>, _: ConfigName, _: ConfigChange) -> Result<(), Refusal> {
-        Err(Refusal::failed("read only"))
+    async fn change_config(
+        &self,
+        _: &CallingClient<'_>,
+        _: ConfigName,
+        _: ConfigChange,
+    ) -> Result<(), RegistryRefusal> {
+        Err(RegistryRefusal::failed("read only"))
     }
-    async fn listen(&self, _: &Caller<'_>, contexts: Vec<ListenContext>) -> Result<Vec<ConfigName>, Refusal> {
+    async fn listen(
+        &self,
+        _: &CallingClient<'_>,
+        contexts: Vec<ListenContext>,
+    ) -> Result<Vec<ConfigName>, RegistryRefusal> {
         Ok(contexts.into_iter().map(|context| context.name).collect())
     }
-    async fn ignore(&self, _: &Caller<'_>, _: Vec<ConfigName>) -> Result<(), Refusal> {
+    async fn ignore(&self, _: &CallingClient<'_>, _: Vec<ConfigName>) -> Result<(), RegistryRefusal> {
         Ok(())
     }
 }
@@ -95,14 +122,14 @@ impl Backend for Fake {
 /// A running server, and the tasks that the test owns.
 struct Running {
     backend: Arc<Fake>,
-    sessions: Sessions,
+    sessions: ClientSessions,
     address: SocketAddr,
     stop: CancellationToken,
     tasks: JoinSet<Result<(), ServeError>>,
 }
 
 async fn start(backend: Fake, options: ServerOptions) -> Running {
-    let server = NacosServer::bind(&Gate::default(), "test", "127.0.0.1:0".parse().unwrap(), options).unwrap();
+    let server = NacosServer::bind(&ListenerGate::default(), "test", "127.0.0.1:0".parse().unwrap(), options).unwrap();
     let (address, sessions, stop, backend) =
         (server.local_addr(), server.sessions(), CancellationToken::new(), Arc::new(backend));
     let mut tasks = JoinSet::new();
@@ -224,7 +251,7 @@ async fn requests_reach_the_backend_and_answers_have_the_names_clients_expect() 
     let mut client = Client::connect(running.address).await;
     let _stream = client.open(setup("c", None)).await;
 
-    let good = Instance { ip: "10.0.0.1".into(), port: 80, ..Instance::default() };
+    let good = NacosInstance { ip: "10.0.0.1".into(), port: 80, ..NacosInstance::default() };
     let mut register = InstanceRequest {
         service_name: "orders".into(),
         group_name: "G".into(),
@@ -234,11 +261,11 @@ async fn requests_reach_the_backend_and_answers_have_the_names_clients_expect() 
     };
     assert_eq!(client.ask(register.clone()).await.operation, "registerInstance");
     assert!(running.backend.has_seen("published G@@orders"));
-    let anonymous = InstanceRequest { instance: Instance::default().into(), ..register.clone() };
+    let anonymous = InstanceRequest { instance: NacosInstance::default().into(), ..register.clone() };
     assert_eq!(client.ask(anonymous).await.error_code, error_code::BAD_PARAMETER, "refused in the answer's own type");
     for (name, wrong, code, result_code) in [
         ("an operation", InstanceRequest { operation: "explode".into(), ..register.clone() }, 400, 400),
-        ("no instance", InstanceRequest { instance: Offered(None), ..register.clone() }, 400, 400),
+        ("no instance", InstanceRequest { instance: OfferedValue(None), ..register.clone() }, 400, 400),
         ("no group", InstanceRequest { group_name: String::new(), ..register.clone() }, 500, 500),
     ] {
         let refused = client.raw(Payload::of(&wrong)).await.decode::<ErrorResponse>().unwrap();

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use nacos_protocol::admin::Admin;
-use nacos_protocol::cluster::{Cluster, ClusterOptions, Credentials};
+use nacos_protocol::admin::AdminClient;
+use nacos_protocol::cluster::{ClusterOptions, LoginCredentials, NacosCluster};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -79,20 +79,20 @@ impl Scripted {
         self.asked.lock().expect("a working test server").iter().map(|asked| asked.path.clone()).collect()
     }
 
-    pub(crate) fn admin(&self) -> Admin {
+    pub(crate) fn admin(&self) -> AdminClient {
         admin(&[&self.address], None)
     }
 }
 
 /// A caller of these servers, with short deadlines.
-pub(crate) fn admin(servers: &[&str], password: Option<&str>) -> Admin {
+pub(crate) fn admin(servers: &[&str], password: Option<&str>) -> AdminClient {
     let mut options =
         ClusterOptions::new(servers.iter().map(|server| server.parse().expect("a working test server")).collect());
     options.http_timeout = std::time::Duration::from_millis(300);
     options.credentials =
-        password.map(|password| Credentials { username: "nacos".to_owned(), password: password.to_owned() });
+        password.map(|password| LoginCredentials { username: "nacos".to_owned(), password: password.to_owned() });
     options.grpc_offset = 0;
-    Admin::new(Cluster::new(options).expect("a working test server"))
+    AdminClient::new(NacosCluster::new(options).expect("a working test server"))
 }
 
 async fn serve(stream: TcpStream, noted: &Mutex<Vec<Asked>>, script: &(dyn Fn(&Asked) -> Reply + Send + Sync)) {

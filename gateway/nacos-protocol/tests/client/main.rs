@@ -6,7 +6,9 @@ mod signs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nacos_protocol::client::{Call, CallError, ConfigName, Event, Refusal, ServiceName, ServiceSource};
+use nacos_protocol::client::{
+    CallError, ClientCall, ClientEvent, ConfigName, ServiceName, ServiceSource, SubscriptionRefusal,
+};
 use nacos_protocol::message::config::{
     ConfigBatchListenRequest, ConfigChangeBatchListenResponse, ConfigChangeNotifyRequest, ConfigChangeNotifyResponse,
     ConfigContext,
@@ -16,7 +18,7 @@ use nacos_protocol::message::internal::{
     ErrorResponse, HealthCheckRequest, ServerCheckRequest,
 };
 use nacos_protocol::message::naming::{
-    BatchInstanceRequest, FuzzyService, Instance, InstanceRequest, NamingFuzzyWatchChangeNotifyRequest,
+    BatchInstanceRequest, FuzzyService, InstanceRequest, NacosInstance, NamingFuzzyWatchChangeNotifyRequest,
     NamingFuzzyWatchRequest, NamingFuzzyWatchResponse, NamingFuzzyWatchSyncRequest, NotifySubscriberRequest,
     NotifySubscriberResponse, QueryServiceResponse, ServiceInfo, ServiceListRequest, ServiceListResponse,
     ServiceQueryRequest, SubscribeServiceRequest, SubscribeServiceResponse,
@@ -39,19 +41,21 @@ fn push(id: u32, name: &str, last_ref_time: i64) -> Payload {
 }
 
 /// The `lastRefTime` of a told service.
-fn told(event: &Event) -> Option<i64> {
-    if let Event::Service { info, .. } = event { Some(info.last_ref_time) } else { None }
+fn told(event: &ClientEvent) -> Option<i64> {
+    if let ClientEvent::Service { info, .. } = event { Some(info.last_ref_time) } else { None }
 }
 
-fn disconnected(event: &Event) -> Option<String> {
-    if let Event::Disconnected { reason, .. } = event { Some(reason.clone()) } else { None }
+fn disconnected(event: &ClientEvent) -> Option<String> {
+    if let ClientEvent::Disconnected { reason, .. } = event { Some(reason.clone()) } else { None }
 }
 
 #[tokio::test]
 async fn a_connection_is_checked_set_up_and_one() {
     let peer = Peer::start(|_| Answer::Usual).await;
     let mut client = peer.client(|options| options.app_name = "test".to_owned());
-    let Event::Connected { generation: 1, server, abilities } = client.next().await else { panic!("not connected") };
+    let ClientEvent::Connected { generation: 1, server, abilities } = client.next().await else {
+        panic!("not connected")
+    };
     assert_eq!((server, abilities.fuzzy_watch), (peer.address.to_string(), true));
     client.client.subscribe(&service("a"));
     peer.heard::<SubscribeServiceRequest>(1).await;
@@ -134,15 +138,18 @@ async fn everything_wanted_is_asked_for_again_on_a_new_connection() {
     handle.fuzzy_watch("public");
     handle.listen_config(&ConfigName::new("dev", "G", "x"), "00");
     client.redone().await;
-    handle.register(&service("own"), vec![Instance { ip: "10.0.0.1".into(), ..Instance::default() }]).await.unwrap();
-    handle.register(&service("two"), vec![Instance::default(), Instance::default()]).await.unwrap();
-    handle.register(&service("left"), vec![Instance::default()]).await.unwrap();
+    handle
+        .register(&service("own"), vec![NacosInstance { ip: "10.0.0.1".into(), ..NacosInstance::default() }])
+        .await
+        .unwrap();
+    handle.register(&service("two"), vec![NacosInstance::default(), NacosInstance::default()]).await.unwrap();
+    handle.register(&service("left"), vec![NacosInstance::default()]).await.unwrap();
     handle.deregister(&service("left")).await.unwrap();
     handle.unsubscribe(&service("gone"));
     let before = peer.heard::<SubscribeServiceRequest>(4).await.len();
     peer.hang_up();
     client.until(disconnected).await;
-    assert!(matches!(client.next().await, Event::Connected { generation: 2, .. }));
+    assert!(matches!(client.next().await, ClientEvent::Connected { generation: 2, .. }));
     assert_eq!(client.redone().await, 2);
     let mut again: Vec<_> = peer.heard::<SubscribeServiceRequest>(before + 2).await[before..]
         .iter()
@@ -235,10 +242,10 @@ async fn a_push_without_namespace_is_read_for_each_that_it_may_be_about() {
         read.push(
             client
                 .until(|event| match event {
-                    Event::Service { service, info, source: ServiceSource::Read, .. } => {
+                    ClientEvent::Service { service, info, source: ServiceSource::Read, .. } => {
                         Some((service.namespace.clone(), info.checksum.clone()))
                     }
-                    Event::Service { source: ServiceSource::Push, .. } => panic!("told for a namespace by guess"),
+                    ClientEvent::Service { source: ServiceSource::Push, .. } => panic!("told for a namespace by guess"),
                     _ => None,
                 })
                 .await,
@@ -271,18 +278,20 @@ async fn refusals_are_told_and_do_not_hold_up_the_rest() {
     let (mut refused, mut limited, mut seen) = (Vec::new(), 0, 0);
     loop {
         match client.next().await {
-            Event::CallRefused { call: Call::Subscribe, subject, refusal } => refused.push((subject, refusal)),
-            Event::FuzzyWatchLimited { .. } => limited += 1,
-            Event::Service { .. } => seen += 1,
-            Event::Redone { .. } => break,
+            ClientEvent::CallRefused { call: ClientCall::Subscribe, subject, refusal } => {
+                refused.push((subject, refusal))
+            }
+            ClientEvent::FuzzyWatchLimited { .. } => limited += 1,
+            ClientEvent::Service { .. } => seen += 1,
+            ClientEvent::Redone { .. } => break,
             _ => {}
         }
     }
     refused.sort_by(|one, other| one.0.cmp(&other.0));
     let subjects: Vec<_> = refused.iter().map(|(subject, _)| &**subject).collect();
     assert_eq!(subjects, ["public/G@@busy", "public/G@@odd", "public/G@@secret"]);
-    assert_eq!(refused[0].1, Refusal::Overloaded("over limit".to_owned()));
-    assert_eq!(refused[2].1, Refusal::NoRight("no right".to_owned()));
+    assert_eq!(refused[0].1, SubscriptionRefusal::Overloaded("over limit".to_owned()));
+    assert_eq!(refused[2].1, SubscriptionRefusal::NoRight("no right".to_owned()));
     assert_eq!((limited, seen), (1, 1));
 }
 
@@ -307,8 +316,8 @@ async fn a_broken_push_is_acked_and_told() {
     client.client.subscribe(&service("a"));
     client.redone().await;
     peer.push(Payload::of_json(NotifySubscriberRequest::TYPE, r#"{"requestId":"5","serviceInfo":3}"#.into())).await;
-    let message =
-        client.until(|event| if let Event::Malformed { message, .. } = event { Some(message.clone()) } else { None });
+    let message = client
+        .until(|event| if let ClientEvent::Malformed { message, .. } = event { Some(message.clone()) } else { None });
     assert_eq!(message.await, NotifySubscriberRequest::TYPE);
     assert_eq!(peer.heard::<NotifySubscriberResponse>(1).await[0].request_id, "5");
     peer.push(Payload::of_json("NoSuchRequest", r#"{"requestId":"6"}"#.into())).await;
@@ -336,7 +345,9 @@ async fn config_items_are_listened_to_in_batches_and_bells_are_told() {
     for number in 0..3001 {
         client.client.listen_config(&ConfigName::new("", "G", number.to_string()), "");
     }
-    let changed = |event: &Event| if let Event::ConfigChanged { config } = event { Some(config.clone()) } else { None };
+    let changed = |event: &ClientEvent| {
+        if let ClientEvent::ConfigChanged { config } = event { Some(config.clone()) } else { None }
+    };
     assert_eq!(client.until(changed).await, ConfigName::new("", "G", "7"));
     client.redone().await;
     let sizes: Vec<_> = peer
@@ -400,9 +411,9 @@ async fn fuzzy_watch_tells_each_service_once() {
     let mut seen = Vec::new();
     while seen.len() < 6 {
         match client.next().await {
-            Event::ServiceAppeared { service } => seen.push(format!("+{}", service.service)),
-            Event::ServiceDisappeared { service } => seen.push(format!("-{}", service.service)),
-            Event::FuzzyWatchReady { namespace, .. } => seen.push(namespace),
+            ClientEvent::ServiceAppeared { service } => seen.push(format!("+{}", service.service)),
+            ClientEvent::ServiceDisappeared { service } => seen.push(format!("-{}", service.service)),
+            ClientEvent::FuzzyWatchReady { namespace, .. } => seen.push(namespace),
             _ => {}
         }
     }
@@ -456,11 +467,14 @@ async fn without_a_connection_wishes_are_kept_and_calls_say_so() {
         unused.address.to_string().parse().unwrap(),
     ]);
     options.grpc_offset = 0;
-    let cluster = nacos_protocol::cluster::Cluster::new(options).unwrap();
-    let (client, mut events, connection) = nacos_protocol::client::Client::new(cluster, Default::default());
+    let cluster = nacos_protocol::cluster::NacosCluster::new(options).unwrap();
+    let (client, mut events, connection) = nacos_protocol::client::NacosClient::new(cluster, Default::default());
     client.subscribe(&service("a"));
     assert!(matches!(client.query(&service("a")).await, Err(CallError::NotConnected)));
-    assert!(matches!(client.register(&service("b"), vec![Instance::default()]).await, Err(CallError::NotConnected)));
+    assert!(matches!(
+        client.register(&service("b"), vec![NacosInstance::default()]).await,
+        Err(CallError::NotConnected)
+    ));
     let stop = tokio_util::sync::CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(connection.run(stop.clone()));
@@ -469,8 +483,8 @@ async fn without_a_connection_wishes_are_kept_and_calls_say_so() {
     unused.heard::<InstanceRequest>(1).await;
     loop {
         match tokio::time::timeout(peer::PATIENCE, events.recv()).await.unwrap().unwrap() {
-            Event::ConnectFailed { reason, .. } => assert!(reason.contains("cannot connect"), "{reason}"),
-            Event::Redone { .. } => break,
+            ClientEvent::ConnectFailed { reason, .. } => assert!(reason.contains("cannot connect"), "{reason}"),
+            ClientEvent::Redone { .. } => break,
             _ => {}
         }
     }

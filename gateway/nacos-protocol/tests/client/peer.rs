@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use nacos_protocol::client::{Client, ClientOptions, Event, Events};
-use nacos_protocol::cluster::{Cluster, ClusterOptions, Credentials};
+use nacos_protocol::client::{ClientEvent, ClientEvents, ClientOptions, NacosClient};
+use nacos_protocol::cluster::{ClusterOptions, LoginCredentials, NacosCluster};
 use nacos_protocol::message::config::{ConfigBatchListenRequest, ConfigChangeBatchListenResponse};
 use nacos_protocol::message::internal::{
     ConnectionSetupRequest, ErrorResponse, HealthCheckRequest, HealthCheckResponse, ServerCheckRequest,
@@ -106,7 +106,7 @@ impl Peer {
         let mut options = ClusterOptions::new(vec![format!("127.0.0.1:{http}").parse().expect("an address")]);
         options.grpc_offset = self.address.port() - http;
         options.http_timeout = PATIENCE * 10;
-        options.credentials = Some(Credentials { username: "u".to_owned(), password: "p".to_owned() });
+        options.credentials = Some(LoginCredentials { username: "u".to_owned(), password: "p".to_owned() });
         Self::client_with(options, change)
     }
 
@@ -114,7 +114,8 @@ impl Peer {
         options.request_timeout = Duration::from_millis(500);
         let mut client_options = ClientOptions::default();
         change(&mut client_options);
-        let (client, events, connection) = Client::new(Cluster::new(options).expect("good options"), client_options);
+        let (client, events, connection) =
+            NacosClient::new(NacosCluster::new(options).expect("good options"), client_options);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(connection.run(stop.clone()));
@@ -162,21 +163,21 @@ impl Peer {
 
 /// A client and what it tells.
 pub(crate) struct TestClient {
-    pub(crate) client: Client,
-    pub(crate) events: Events,
+    pub(crate) client: NacosClient,
+    pub(crate) events: ClientEvents,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl TestClient {
     /// The next event.
-    pub(crate) async fn next(&mut self) -> Event {
+    pub(crate) async fn next(&mut self) -> ClientEvent {
         let next = tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event");
         next.expect("a running client")
     }
 
     /// The first event from here on that `wanted` takes; those before it are dropped.
-    pub(crate) async fn until<T>(&mut self, wanted: impl Fn(&Event) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&mut self, wanted: impl Fn(&ClientEvent) -> Option<T>) -> T {
         loop {
             let event = self.next().await;
             if let Some(found) = wanted(&event) {
@@ -187,7 +188,7 @@ impl TestClient {
 
     /// Waits until everything that is wanted has been asked for.
     pub(crate) async fn redone(&mut self) -> u64 {
-        self.until(|event| if let Event::Redone { generation } = event { Some(*generation) } else { None }).await
+        self.until(|event| if let ClientEvent::Redone { generation } = event { Some(*generation) } else { None }).await
     }
 
     /// Stops it, and waits for the end.

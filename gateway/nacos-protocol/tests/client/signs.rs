@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nacos_protocol::client::{Call, Cause, ConfigName, Event, Refusal, ServiceSource};
+use nacos_protocol::client::{
+    ClientCall, ClientEvent, ConfigName, DisconnectCause, ServiceSource, SubscriptionRefusal,
+};
 use nacos_protocol::message::config::{ConfigBatchListenRequest, ConfigChangeBatchListenResponse};
 use nacos_protocol::message::naming::{SubscribeServiceRequest, SubscribeServiceResponse};
 use nacos_protocol::message::{Message, Response as _};
@@ -17,12 +19,12 @@ use crate::{push, service};
 const QUIET: Duration = Duration::from_millis(100);
 const ECHO: Duration = Duration::from_millis(200);
 
-fn cause(event: &Event) -> Option<Cause> {
-    if let Event::Disconnected { cause, .. } = event { Some(*cause) } else { None }
+fn cause(event: &ClientEvent) -> Option<DisconnectCause> {
+    if let ClientEvent::Disconnected { cause, .. } = event { Some(*cause) } else { None }
 }
 
-fn pushed(event: &Event) -> Option<()> {
-    matches!(event, Event::Service { source: ServiceSource::Push, .. }).then_some(())
+fn pushed(event: &ClientEvent) -> Option<()> {
+    matches!(event, ClientEvent::Service { source: ServiceSource::Push, .. }).then_some(())
 }
 
 #[tokio::test]
@@ -40,7 +42,7 @@ async fn a_stream_that_pushes_nothing_any_more_is_left_although_calls_are_answer
         }
     };
     tokio::select! {
-        cause = client.until(cause) => assert_eq!(cause, Cause::NoPushes),
+        cause = client.until(cause) => assert_eq!(cause, DisconnectCause::NoPushes),
         () = answered => {}
     }
     assert!(client.client.pushes_missing_for().is_some());
@@ -85,14 +87,16 @@ async fn a_call_that_is_never_answered_is_told_and_so_is_its_answer_in_the_end()
     .await;
     let mut client = peer.client(|_| {});
     client.client.subscribe(&service("a"));
-    let refused = |event: &Event| match event {
-        Event::CallRefused { call: Call::Subscribe, subject, refusal } => Some((subject.clone(), refusal.clone())),
+    let refused = |event: &ClientEvent| match event {
+        ClientEvent::CallRefused { call: ClientCall::Subscribe, subject, refusal } => {
+            Some((subject.clone(), refusal.clone()))
+        }
         _ => None,
     };
-    assert_eq!(client.until(refused).await, ("public/G@@a".to_owned(), Refusal::Unanswered { times: 3 }));
+    assert_eq!(client.until(refused).await, ("public/G@@a".to_owned(), SubscriptionRefusal::Unanswered { times: 3 }));
     mute.store(false, Ordering::Relaxed);
-    let answered = |event: &Event| match event {
-        Event::CallAnswered { call: Call::Subscribe, subject } => Some(subject.clone()),
+    let answered = |event: &ClientEvent| match event {
+        ClientEvent::CallAnswered { call: ClientCall::Subscribe, subject } => Some(subject.clone()),
         _ => None,
     };
     assert_eq!(client.until(answered).await, "public/G@@a");
@@ -119,8 +123,8 @@ async fn config_items_of_one_refused_namespace_hold_up_no_others() {
     for namespace in ["a", "b"] {
         client.client.listen_config(&ConfigName::new(namespace, "G", "item"), "");
     }
-    let refused = |event: &Event| match event {
-        Event::CallRefused { call: Call::Listen, subject, .. } => Some(subject.clone()),
+    let refused = |event: &ClientEvent| match event {
+        ClientEvent::CallRefused { call: ClientCall::Listen, subject, .. } => Some(subject.clone()),
         _ => None,
     };
     assert_eq!(client.until(refused).await, "a");
@@ -143,8 +147,10 @@ async fn a_refused_subscription_that_is_allowed_on_the_next_connection_is_told_a
     client.client.subscribe(&service("a"));
     client.redone().await;
     peer.hang_up();
-    assert_eq!(client.until(cause).await, Cause::Ended);
-    let answered = |event: &Event| matches!(event, Event::CallAnswered { call: Call::Subscribe, .. }).then_some(());
+    assert_eq!(client.until(cause).await, DisconnectCause::Ended);
+    let answered = |event: &ClientEvent| {
+        matches!(event, ClientEvent::CallAnswered { call: ClientCall::Subscribe, .. }).then_some(())
+    };
     client.until(answered).await;
 }
 
@@ -162,9 +168,9 @@ async fn a_login_that_hangs_hides_no_silent_server() {
     let peer = Peer::start(move |_| if heard.load(Ordering::Relaxed) { Answer::Silence } else { Answer::Usual }).await;
     let (_login, port) = mute_server(peer.address.port());
     let mut client = peer.client_that_logs_in_at(port, |options| options.idle = Duration::from_millis(20));
-    client.until(|event| matches!(event, Event::Connected { .. }).then_some(())).await;
+    client.until(|event| matches!(event, ClientEvent::Connected { .. }).then_some(())).await;
     mute.store(true, Ordering::Relaxed);
     let began = Instant::now();
-    assert_eq!(client.until(cause).await, Cause::NoAnswer);
+    assert_eq!(client.until(cause).await, DisconnectCause::NoAnswer);
     assert!(began.elapsed() < Duration::from_secs(4), "two checks of 500 ms, and no login of 5 s");
 }

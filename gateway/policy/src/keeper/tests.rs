@@ -39,7 +39,7 @@ fn start(folder: &TempDir, file: Option<&Path>) -> Running {
         kept_in: folder.path().join("data").into(),
         troubles: troubles.clone(),
         metrics: metrics.clone(),
-        clock: Clock::start(),
+        clock: ProcessClock::start(),
     };
     let (keeper, reader) = PolicyKeeper::open(options);
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
@@ -61,7 +61,7 @@ impl Running {
 
     async fn refuses(&self, refused: bool) -> Vec<String> {
         let mut standings = self.reader.standings_watch();
-        let any = |standings: &Arc<[store::Standing]>| standings.iter().any(|it| it.refusal.is_some()) == refused;
+        let any = |standings: &Arc<[store::PolicyStanding]>| standings.iter().any(|it| it.refusal.is_some()) == refused;
         tokio::time::timeout(PATIENCE, standings.wait_for(any)).await.expect("in time").expect("the keeper runs");
         self.reader.limits()
     }

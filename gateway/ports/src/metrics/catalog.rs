@@ -5,7 +5,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows; its name ends in `_total`.
     Counter,
     /// Goes up and down.
@@ -16,7 +16,7 @@ pub enum Kind {
     Info,
 }
 
-impl Kind {
+impl MetricKind {
     /// The word that the documentation uses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -31,11 +31,11 @@ impl Kind {
 
 /// One metric that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedMetric {
     /// As a query names it.
     pub name: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// Names of its labels with commas between; empty if it has none.
     pub labels: &'static str,
 }
@@ -44,7 +44,7 @@ pub struct Listed {
 #[derive(Default)]
 pub struct Catalog {
     registry: Registry,
-    listed: Vec<Listed>,
+    listed: Vec<ListedMetric>,
 }
 
 impl Catalog {
@@ -54,7 +54,7 @@ impl Catalog {
     /// Two metrics have one name, or a counter's does not end in `_total`.
     pub fn counter<M: Metric + Clone>(&mut self, name: &'static str, labels: &'static str, help: &str, metric: &M) {
         let stem = name.strip_suffix("_total").expect("the name of a counter ends in _total");
-        self.list(name, Kind::Counter, labels);
+        self.list(name, MetricKind::Counter, labels);
         self.registry.register(stem, help, metric.clone());
     }
 
@@ -63,7 +63,7 @@ impl Catalog {
     /// # Panics
     /// Two metrics have one name.
     pub fn gauge<M: Metric + Clone>(&mut self, name: &'static str, labels: &'static str, help: &str, metric: &M) {
-        self.list(name, Kind::Gauge, labels);
+        self.list(name, MetricKind::Gauge, labels);
         self.registry.register(name, help, metric.clone());
     }
 
@@ -72,7 +72,7 @@ impl Catalog {
     /// # Panics
     /// Two metrics have one name.
     pub fn histogram<M: Metric + Clone>(&mut self, name: &'static str, labels: &'static str, help: &str, metric: &M) {
-        self.list(name, Kind::Histogram, labels);
+        self.list(name, MetricKind::Histogram, labels);
         self.registry.register(name, help, metric.clone());
     }
 
@@ -80,19 +80,19 @@ impl Catalog {
     ///
     /// # Panics
     /// Two metrics have one name.
-    pub fn collector(&mut self, collector: impl Collector, listed: &[Listed]) {
+    pub fn collector(&mut self, collector: impl Collector, listed: &[ListedMetric]) {
         for entry in listed {
             self.list(entry.name, entry.kind, entry.labels);
         }
         self.registry.register_collector(Box::new(collector));
     }
 
-    pub(super) fn finish(self) -> (Registry, Vec<Listed>) {
+    pub(super) fn finish(self) -> (Registry, Vec<ListedMetric>) {
         (self.registry, self.listed)
     }
 
-    fn list(&mut self, name: &'static str, kind: Kind, labels: &'static str) {
+    fn list(&mut self, name: &'static str, kind: MetricKind, labels: &'static str) {
         assert!(self.listed.iter().all(|listed| listed.name != name), "two metrics are named {name}");
-        self.listed.push(Listed { name, kind, labels });
+        self.listed.push(ListedMetric { name, kind, labels });
     }
 }

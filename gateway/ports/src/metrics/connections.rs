@@ -1,6 +1,6 @@
 //! Of the sockets that clients connect to.
 
-use bounded_listener::Reason;
+use bounded_listener::TurnedAway;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -44,7 +44,7 @@ impl ConnectionMetrics {
 
     /// What a listener turned away for this reason.
     #[must_use]
-    pub fn turned_away(&self, listener: &'static str, reason: Reason) -> Counter {
+    pub fn turned_away(&self, listener: &'static str, reason: TurnedAway) -> Counter {
         self.turned_away.get_or_create_owned(&ReasonLabels { listener, reason: reason.as_str() })
     }
 }

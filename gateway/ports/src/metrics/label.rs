@@ -10,39 +10,39 @@ use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
 /// Something that is written as a label's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Label<T>(pub T);
+pub struct MetricLabel<T>(pub T);
 
 /// Has one short word for each value.
-pub trait Word {
+pub trait LabelWord {
     /// The word.
     fn word(&self) -> &str;
 }
 
-impl<T: Word> EncodeLabelValue for Label<T> {
+impl<T: LabelWord> EncodeLabelValue for MetricLabel<T> {
     fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
         self.0.word().encode(encoder)
     }
 }
 
-impl Word for ClusterId {
+impl LabelWord for ClusterId {
     fn word(&self) -> &str {
         self.as_str()
     }
 }
 
-impl Word for TopicKind {
+impl LabelWord for TopicKind {
     fn word(&self) -> &str {
         self.as_str()
     }
 }
 
-impl Word for Freshness {
+impl LabelWord for Freshness {
     fn word(&self) -> &str {
         self.as_str()
     }
 }
 
-impl Word for HoldReason {
+impl LabelWord for HoldReason {
     fn word(&self) -> &str {
         match self {
             Self::AfterConnect => "after_connect",
@@ -74,7 +74,7 @@ macro_rules! label {
             }
         }
 
-        impl Word for $name {
+        impl LabelWord for $name {
             fn word(&self) -> &str {
                 self.as_str()
             }

@@ -5,11 +5,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::catalog::Catalog;
-use super::label::{Label, TroubleKind};
+use super::label::{MetricLabel, TroubleKind};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TroubleLabels {
-    kind: Label<TroubleKind>,
+    kind: MetricLabel<TroubleKind>,
 }
 
 /// Of what is wrong now.
@@ -32,6 +32,6 @@ impl TroubleMetrics {
     /// How many troubles of this kind stand.
     #[must_use]
     pub fn standing(&self, kind: TroubleKind) -> Gauge {
-        self.standing.get_or_create_owned(&TroubleLabels { kind: Label(kind) })
+        self.standing.get_or_create_owned(&TroubleLabels { kind: MetricLabel(kind) })
     }
 }

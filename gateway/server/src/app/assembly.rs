@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::nacos_settings;
 use anyhow::Context;
-use bounded_listener::{Capacity, Gate};
-use federation_core::federation::{Import, OriginSnapshot, Settings};
+use bounded_listener::{ListenerCapacity, ListenerGate};
+use federation_core::federation::{FederationSettings, ImportRules, OriginSnapshot};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
-use federation_core::local::service::Patience;
+use federation_core::local::service::RemovalPatience;
 use federation_core::log::control::Descriptor;
 use federation_core::log::record::SCHEMA;
 use federation_core::pulse::FreshnessSettings;
@@ -18,31 +18,31 @@ use federation_core::seed::Seed;
 use federation_core::time::Millis;
 use tokio::sync::{mpsc, watch};
 
-use super::Gateway;
+use super::RunningGateway;
 use super::data_folders::{self, DataFolders};
 use super::reception::Reception;
 use super::snapshots::SnapshotKeeper;
-use crate::config::{Compaction, Config, Registry};
+use crate::config::{CompactionConfig, GatewayConfig, RegistryChoice};
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
-use federation_api::serve::Listeners;
-use federation_api::{ApiState, Identity};
-use federation_engine::engine::{Engine, Pace, Waiting};
-use federation_engine::recording::{Beginning, Recorder};
+use federation_api::serve::ApiListeners;
+use federation_api::{ApiState, GatewayIdentity};
+use federation_engine::engine::{Engine, OrderWaiter, TurnPace};
+use federation_engine::recording::{RecordingBeginning, StepRecorder};
 use federation_engine::snapshot_file;
 use federation_kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use federation_policy::exclusions::Exclusions;
 use federation_policy::{KeeperOptions, PolicyKeeper, PolicyReader};
-use federation_ports::clock::Clock;
+use federation_ports::clock::ProcessClock;
 use federation_ports::commands::commands;
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::{INBOX_CAPACITY, OwnItem};
 use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
 use federation_ports::trouble::TroubleBoard;
 use federation_registry::{EmbeddedOptions, EmbeddedRegistry};
-use federation_storage::Place;
+use federation_storage::StoragePlace;
 use federation_view::resolve::{self, OwnPlace, Resolver};
 use federation_view::view::{self, ViewReader, ViewWriter};
-use federation_view::watchdog::Watchdog;
+use federation_view::watchdog::EngineWatchdog;
 
 /// Who makes the own topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +53,16 @@ pub enum LogTopics {
     Prepared,
 }
 
-impl Gateway {
+impl RunningGateway {
     /// Puts a gateway together and binds its addresses. Kafka and Nacos need not be there. Before anything else, its data directory is
     /// claimed.
     ///
     /// # Errors
     /// A [`ClaimRefused`](federation_storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
-    pub async fn assemble(config: Config, topics: LogTopics) -> anyhow::Result<Self> {
+    pub async fn assemble(config: GatewayConfig, topics: LogTopics) -> anyhow::Result<Self> {
         let folders = data_folders::claim(&config).await?;
         let Ground { clock, view_writer, view_reader, metrics, troubles, watchdog, gate } = Ground::lay();
-        let listeners = Listeners::bind(&gate, config.listen.http, config.listen.grpc)?;
+        let listeners = ApiListeners::bind(&gate, config.listen.http, config.listen.grpc)?;
         let registry = start_registry(&config, &folders, &troubles, gate).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
@@ -91,7 +91,7 @@ impl Gateway {
         let engine = Engine {
             core: beginning.begin(),
             clock,
-            pace: Pace::default(),
+            pace: TurnPace::default(),
             log: Box::new(log),
             facts: fact_sources(nacos_handle.status(), kafka.topics_health(), policy, elsewhere.facts()),
             nacos: Box::new(nacos_handle),
@@ -102,7 +102,7 @@ impl Gateway {
             commands: command_queue,
             fault: None,
             recorder,
-            waiting: Waiting::default(),
+            waiting: OrderWaiter::default(),
         };
         Ok(Self {
             engine,
@@ -123,36 +123,36 @@ impl Gateway {
 
 /// What all parts stand on.
 struct Ground {
-    clock: Clock,
+    clock: ProcessClock,
     view_writer: ViewWriter,
     view_reader: ViewReader,
     metrics: Arc<Metrics>,
     troubles: TroubleBoard,
-    watchdog: Watchdog,
-    gate: Gate,
+    watchdog: EngineWatchdog,
+    gate: ListenerGate,
 }
 
 impl Ground {
     fn lay() -> Self {
-        let clock = Clock::start();
+        let clock = ProcessClock::start();
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
         let metrics = Arc::new(federation_view::metrics::with_view(view_reader.clone(), env!("CARGO_PKG_VERSION")));
         let troubles = TroubleBoard::new(metrics.troubles.clone());
-        let watchdog = Watchdog::new(view_writer.monitor(), troubles.clone());
+        let watchdog = EngineWatchdog::new(view_writer.monitor(), troubles.clone());
         let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
-        let gate = Gate::new(Capacity::claim(), bounded_listener::Patience::default(), reception);
+        let gate = ListenerGate::new(ListenerCapacity::claim(), bounded_listener::PeerPatience::default(), reception);
         Self { clock, view_writer, view_reader, metrics, troubles, watchdog, gate }
     }
 }
 
 /// What the decisions begin with: what was known when the gateway last ran.
 async fn beginning(
-    config: &Config,
-    listeners: &Listeners,
+    config: &GatewayConfig,
+    listeners: &ApiListeners,
     folders: &DataFolders,
     exclusions: &Exclusions,
-) -> anyhow::Result<Beginning> {
-    Ok(Beginning {
+) -> anyhow::Result<RecordingBeginning> {
+    Ok(RecordingBeginning {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: settings(config, listeners.http_address().to_string()),
         snapshot: read_snapshot(folders.own.clone()).await?.unwrap_or_default(),
@@ -163,9 +163,9 @@ async fn beginning(
 /// Names the folder in which all inputs are recorded, for a bug report; read at the start.
 const RECORD: &str = "NACOS_FED_RECORD";
 
-fn recorder(beginning: &Beginning) -> anyhow::Result<Option<Recorder>> {
+fn recorder(beginning: &RecordingBeginning) -> anyhow::Result<Option<StepRecorder>> {
     let Some(folder) = std::env::var_os(RECORD) else { return Ok(None) };
-    let begun = Recorder::begin(Path::new(&folder), beginning);
+    let begun = StepRecorder::begin(Path::new(&folder), beginning);
     begun.map(Some).with_context(|| format!("{RECORD}: inputs cannot be recorded in {}", folder.display()))
 }
 
@@ -179,8 +179,8 @@ fn fact_sources(
     vec![Box::new(nacos), Box::new(federation_kafka::TopicFacts(topics)), Box::new(policy), Box::new(elsewhere)]
 }
 
-fn identity(config: &Config) -> Identity {
-    Identity {
+fn identity(config: &GatewayConfig) -> GatewayIdentity {
+    GatewayIdentity {
         federation: config.federation.clone(),
         cluster: config.cluster.clone(),
         replica: config.replica.clone(),
@@ -189,18 +189,18 @@ fn identity(config: &Config) -> Identity {
 }
 
 /// Reads what was last known, away from the tasks that serve.
-async fn read_snapshot(place: Place) -> anyhow::Result<Option<Vec<OriginSnapshot>>> {
+async fn read_snapshot(place: StoragePlace) -> anyhow::Result<Option<Vec<OriginSnapshot>>> {
     tokio::task::spawn_blocking(move || snapshot_file::read(&place)).await.context("reading the snapshot panicked")
 }
 
 /// Reads what was kept and what the file says, away from the tasks that serve.
 async fn open_policy(
-    config: &Config,
+    config: &GatewayConfig,
     folders: &DataFolders,
     item: watch::Receiver<OwnItem>,
     troubles: &TroubleBoard,
     metrics: PolicyMetrics,
-    clock: Clock,
+    clock: ProcessClock,
 ) -> anyhow::Result<(PolicyKeeper, PolicyReader)> {
     let (sources, kept_in, troubles) = (config.routing.policy.clone(), folders.own.clone(), troubles.clone());
     let options = KeeperOptions { sources, item, kept_in, troubles, metrics, clock };
@@ -208,7 +208,7 @@ async fn open_policy(
     opened.context("reading the policy panicked")
 }
 
-fn resolver(config: &Config, view: ViewReader, policy: &PolicyReader, metrics: ResolveMetrics) -> Resolver {
+fn resolver(config: &GatewayConfig, view: ViewReader, policy: &PolicyReader, metrics: ResolveMetrics) -> Resolver {
     let own = OwnPlace { cluster: config.cluster.clone(), locality: config.locality.clone() };
     let configured = config.routing.plan_cache.map(|bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX));
     let kept_bytes = configured.unwrap_or_else(resolve::kept_bytes);
@@ -217,12 +217,12 @@ fn resolver(config: &Config, view: ViewReader, policy: &PolicyReader, metrics: R
 
 /// Starts the embedded registry if the cluster has no Nacos.
 async fn start_registry(
-    config: &Config,
+    config: &GatewayConfig,
     folders: &DataFolders,
     troubles: &TroubleBoard,
-    gate: Gate,
+    gate: ListenerGate,
 ) -> anyhow::Result<Option<EmbeddedRegistry>> {
-    let Registry::Embedded(embedded) = &config.nacos.registry else { return Ok(None) };
+    let RegistryChoice::Embedded(embedded) = &config.nacos.registry else { return Ok(None) };
     let options = EmbeddedOptions {
         grpc: Some(embedded.grpc),
         config_folder: Some(folders.registry.clone()),
@@ -234,9 +234,9 @@ async fn start_registry(
 }
 
 fn registry_settings(
-    config: &Config,
+    config: &GatewayConfig,
     embedded: Option<&EmbeddedRegistry>,
-) -> anyhow::Result<federation_nacos::Settings> {
+) -> anyhow::Result<federation_nacos::NacosSettings> {
     let settings = match embedded {
         Some(registry) => nacos_settings::for_embedded(config, registry.http_addr(), registry.grpc_addr()),
         None => nacos_settings::for_remote(config),
@@ -245,15 +245,15 @@ fn registry_settings(
 }
 
 /// Reads which clusters an operator excluded, away from the tasks that serve.
-async fn open_exclusions(place: Place, troubles: TroubleBoard) -> anyhow::Result<Exclusions> {
+async fn open_exclusions(place: StoragePlace, troubles: TroubleBoard) -> anyhow::Result<Exclusions> {
     let opened = tokio::task::spawn_blocking(move || Exclusions::open(place, troubles)).await;
     opened.context("reading what is excluded panicked")
 }
 
-fn kafka_options(config: &Config, topics: LogTopics, exclusions: Exclusions) -> KafkaOptions {
+fn kafka_options(config: &GatewayConfig, topics: LogTopics, exclusions: Exclusions) -> KafkaOptions {
     let imports = config.import.clone();
     let kafka = &config.kafka;
-    let times = |compaction: &Compaction| CompactionTimes {
+    let times = |compaction: &CompactionConfig| CompactionTimes {
         max_compaction_lag: compaction.max_compaction_lag,
         segment: compaction.segment,
     };
@@ -280,15 +280,15 @@ fn kafka_options(config: &Config, topics: LogTopics, exclusions: Exclusions) -> 
     }
 }
 
-fn settings(config: &Config, advertised: String) -> Settings {
+fn settings(config: &GatewayConfig, advertised: String) -> FederationSettings {
     let millis = |duration: std::time::Duration| Millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
     let nacos_servers = match &config.nacos.registry {
-        Registry::Remote(remote) => remote.servers.iter().map(|server| server.to_string().into()).collect(),
-        Registry::Embedded(_) => vec!["embedded".into()],
+        RegistryChoice::Remote(remote) => remote.servers.iter().map(|server| server.to_string().into()).collect(),
+        RegistryChoice::Embedded(_) => vec!["embedded".into()],
     };
     let addresses = config.advertise.0.iter();
     let advertise = addresses.map(|(network, to)| (network.as_str().into(), to.to_string().into())).collect();
-    Settings {
+    FederationSettings {
         identity: ReplicaIdentity {
             cluster: config.cluster.clone(),
             nonce: rand::random(),
@@ -303,7 +303,7 @@ fn settings(config: &Config, advertised: String) -> Settings {
             reads_schema: SCHEMA + 1,
             advertise,
         },
-        patience: Patience {
+        patience: RemovalPatience {
             removal_hold: millis(config.nacos.removal_hold),
             sweep_interval: millis(config.nacos.sweep_interval),
         },
@@ -318,7 +318,7 @@ fn settings(config: &Config, advertised: String) -> Settings {
             freshness: millis(config.routing.damping.freshness),
         },
         export: nacos_settings::federated_selection(&config.export.0, &config.namespaces),
-        import: Import {
+        import: ImportRules {
             clusters: config.import.clusters.clone(),
             excluded_clusters: config.import.excluded_clusters.clone(),
             items: config.import.selection.clone(),

@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 use federation_core::federation::OriginSnapshot;
 use federation_core::log::key::DataKey;
-use federation_core::log::record::Body;
+use federation_core::log::record::RecordBody;
 
-use crate::config::{Config, Registry};
+use crate::config::{GatewayConfig, RegistryChoice};
 use federation_engine::snapshot_file;
 use federation_registry::kept_items;
-use federation_storage::{Claim, Evidence, Folder, Owner, Place, Standing, StorageError};
+use federation_storage::{
+    ClaimStanding, FolderClaim, FolderOwner, OwnerEvidence, StorageError, StorageFolder, StoragePlace,
+};
 
 /// The folder of config items within the data directory.
 const REGISTRY: &str = "registry";
@@ -24,21 +26,21 @@ const REGISTRY: &str = "registry";
 #[derive(Clone, Debug)]
 pub(super) struct DataFolders {
     /// Its own: snapshots and policies.
-    pub(super) own: Place,
+    pub(super) own: StoragePlace,
     /// Of the config items of its embedded registry.
-    pub(super) registry: Place,
+    pub(super) registry: StoragePlace,
 }
 
 /// Claims the folders. Those that cannot be used now are no error.
 ///
 /// # Errors
 /// A [`ClaimRefused`](federation_storage::ClaimRefused): they are another cluster's, or in use.
-pub(super) async fn claim(config: &Config) -> anyhow::Result<DataFolders> {
-    let owner = Owner { federation: config.federation.clone(), cluster: config.cluster.clone() };
+pub(super) async fn claim(config: &GatewayConfig) -> anyhow::Result<DataFolders> {
+    let owner = FolderOwner { federation: config.federation.clone(), cluster: config.cluster.clone() };
     let own = config.data_dir.clone();
     let of_registry = match &config.nacos.registry {
-        Registry::Embedded(embedded) => embedded.data_dir.clone(),
-        Registry::Remote(_) => None,
+        RegistryChoice::Embedded(embedded) => embedded.data_dir.clone(),
+        RegistryChoice::Remote(_) => None,
     };
     Ok(tokio::task::spawn_blocking(move || claim_all(own, of_registry, owner)).await??)
 }
@@ -46,29 +48,29 @@ pub(super) async fn claim(config: &Config) -> anyhow::Result<DataFolders> {
 fn claim_all(
     own: PathBuf,
     of_registry: Option<PathBuf>,
-    owner: Owner,
+    owner: FolderOwner,
 ) -> Result<DataFolders, federation_storage::ClaimRefused> {
     let judge = {
         let owner = owner.clone();
-        move |folder: &Folder| judge(folder, &owner)
+        move |folder: &StorageFolder| judge(folder, &owner)
     };
-    let claim = Arc::new(Claim::new(own, owner.clone(), judge));
+    let claim = Arc::new(FolderClaim::new(own, owner.clone(), judge));
     claim.begin()?;
-    let own = Place::claimed(Arc::clone(&claim));
+    let own = StoragePlace::claimed(Arc::clone(&claim));
     let registry = match of_registry {
         None => own.under(REGISTRY),
         Some(path) if is_same(&path, &own) => own.clone(),
         Some(path) => {
-            let beside = Arc::new(Claim::new(path, owner, move |folder| judge_items(folder, claim.standing())));
+            let beside = Arc::new(FolderClaim::new(path, owner, move |folder| judge_items(folder, claim.standing())));
             beside.begin()?;
-            Place::claimed(beside)
+            StoragePlace::claimed(beside)
         }
     };
     Ok(DataFolders { own, registry })
 }
 
 /// Whether both names are of one folder, which cannot be claimed twice.
-fn is_same(path: &PathBuf, own: &Place) -> bool {
+fn is_same(path: &PathBuf, own: &StoragePlace) -> bool {
     match (std::fs::canonicalize(path), std::fs::canonicalize(own.path())) {
         (Ok(one), Ok(other)) => one == other,
         _ => path == own.path(),
@@ -77,30 +79,30 @@ fn is_same(path: &PathBuf, own: &Place) -> bool {
 
 /// Whose a data directory without an identity is: the snapshot in it has to name the own cluster, and config items in it must not rather be
 /// those of another cluster in the snapshot.
-fn judge(folder: &Folder, owner: &Owner) -> Result<Evidence, StorageError> {
+fn judge(folder: &StorageFolder, owner: &FolderOwner) -> Result<OwnerEvidence, StorageError> {
     let kept = snapshot_file::generations(folder);
     let own_name = format!("{}/{}", owner.federation, owner.cluster);
     if let Some(named) = kept.iter().find_map(|generation| generation.owner.as_ref()) {
         return Ok(match *named == own_name {
-            true => Evidence::Agrees,
-            false => Evidence::Disagrees(format!("its snapshot is of {named}, not of {own_name}")),
+            true => OwnerEvidence::Agrees,
+            false => OwnerEvidence::Disagrees(format!("its snapshot is of {named}, not of {own_name}")),
         });
     }
     let origins: Vec<&OriginSnapshot> = kept.first().map(|newest| newest.origins.iter().collect()).unwrap_or_default();
-    let items = match Folder::existing(&folder.file(REGISTRY))? {
+    let items = match StorageFolder::existing(&folder.file(REGISTRY))? {
         Some(registry) => kept_items(&registry)?,
         None => Vec::new(),
     };
     if origins.is_empty() {
         return Ok(match items.len() {
-            0 => Evidence::Nothing,
-            count => Evidence::Disagrees(format!("nothing tells whose the {count} config items in it are")),
+            0 => OwnerEvidence::Nothing,
+            count => OwnerEvidence::Disagrees(format!("nothing tells whose the {count} config items in it are")),
         });
     }
     let own = &owner.cluster;
     if origins.iter().all(|origin| origin.origin != *own) {
         let known: Vec<&str> = origins.iter().map(|origin| origin.origin.as_str()).collect();
-        return Ok(Evidence::Disagrees(format!("its snapshot knows {}, but not {own}", known.join(", "))));
+        return Ok(OwnerEvidence::Disagrees(format!("its snapshot knows {}, but not {own}", known.join(", "))));
     }
     // Namespaces may have other names in the federation; group, data id and content do not.
     let items: BTreeSet<(&str, &str, &str)> =
@@ -109,27 +111,29 @@ fn judge(folder: &Folder, owner: &Owner) -> Result<Evidence, StorageError> {
     let found: BTreeMap<&str, usize> = origins.iter().map(|origin| (origin.origin.as_str(), matches(origin))).collect();
     let ours = found[own.as_str()];
     match found.iter().find(|(_, theirs)| **theirs > ours) {
-        Some((other, _)) => Ok(Evidence::Disagrees(format!("the config items in it are rather those of {other}"))),
-        None => Ok(Evidence::Agrees),
+        Some((other, _)) => Ok(OwnerEvidence::Disagrees(format!("the config items in it are rather those of {other}"))),
+        None => Ok(OwnerEvidence::Agrees),
     }
 }
 
 fn is_among(
     items: &BTreeSet<(&str, &str, &str)>,
-    (key, body, _): &(DataKey, Body, Option<federation_core::log::record::Header>),
+    (key, body, _): &(DataKey, RecordBody, Option<federation_core::log::record::RecordHeader>),
 ) -> bool {
     match (key, body) {
-        (DataKey::Config(key), Body::Config(item)) => items.contains(&(key.group(), key.data_id(), &*item.content)),
+        (DataKey::Config(key), RecordBody::Config(item)) => {
+            items.contains(&(key.group(), key.data_id(), &*item.content))
+        }
         _ => false,
     }
 }
 
 /// Whose a folder of config items without an identity is: that of a gateway whose data directory is known to be its cluster's.
-fn judge_items(folder: &Folder, own: Option<Standing>) -> Result<Evidence, StorageError> {
+fn judge_items(folder: &StorageFolder, own: Option<ClaimStanding>) -> Result<OwnerEvidence, StorageError> {
     match (kept_items(folder)?.len(), own) {
-        (0, _) => Ok(Evidence::Nothing),
-        (_, Some(Standing::Known | Standing::Adopted)) => Ok(Evidence::Agrees),
-        (count, _) => Ok(Evidence::Disagrees(format!("nothing tells whose the {count} config items in it are"))),
+        (0, _) => Ok(OwnerEvidence::Nothing),
+        (_, Some(ClaimStanding::Known | ClaimStanding::Adopted)) => Ok(OwnerEvidence::Agrees),
+        (count, _) => Ok(OwnerEvidence::Disagrees(format!("nothing tells whose the {count} config items in it are"))),
     }
 }
 

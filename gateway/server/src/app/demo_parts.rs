@@ -3,22 +3,22 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use federation_demo::parts::{self, Parts, Running};
+use federation_demo::parts::{self, DemoParts, RunningPart};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::stand_in::{Broker, Registry};
-use super::{Gateway, LogTopics};
-use crate::config::{self, Config, Surroundings};
+use super::stand_in::{EmbeddedBroker, Registry};
+use super::{LogTopics, RunningGateway};
+use crate::config::{self, ConfigSurroundings, GatewayConfig};
 
 /// Gateways of this program, and what it has embedded.
 #[derive(Clone, Copy, Debug)]
-pub struct Embedded;
+pub struct EmbeddedParts;
 
-impl Parts for Embedded {
-    fn broker(&self) -> anyhow::Result<Box<dyn parts::Broker>> {
-        Ok(Box::new(Broker::start()?))
+impl DemoParts for EmbeddedParts {
+    fn broker(&self) -> anyhow::Result<Box<dyn parts::DemoBroker>> {
+        Ok(Box::new(EmbeddedBroker::start()?))
     }
 
     fn registry(
@@ -26,7 +26,7 @@ impl Parts for Embedded {
         http: SocketAddr,
         config_folder: PathBuf,
         stop: CancellationToken,
-    ) -> BoxFuture<'_, anyhow::Result<Running>> {
+    ) -> BoxFuture<'_, anyhow::Result<RunningPart>> {
         let start = async move {
             let registry = Registry::start(http, config_folder).await?;
             Ok(registry.run(stop).boxed())
@@ -34,16 +34,16 @@ impl Parts for Embedded {
         start.boxed()
     }
 
-    fn gateway(&self, configuration: String, stop: CancellationToken) -> BoxFuture<'_, anyhow::Result<Running>> {
+    fn gateway(&self, configuration: String, stop: CancellationToken) -> BoxFuture<'_, anyhow::Result<RunningPart>> {
         let start = async move {
-            let gateway = Gateway::assemble(read(&configuration)?, LogTopics::Prepared).await?;
+            let gateway = RunningGateway::assemble(read(&configuration)?, LogTopics::Prepared).await?;
             Ok(gateway.run(stop).boxed())
         };
         start.boxed()
     }
 }
 
-impl parts::Broker for Broker {
+impl parts::DemoBroker for EmbeddedBroker {
     fn address(&self) -> &str {
         self.address()
     }
@@ -61,8 +61,8 @@ impl parts::Broker for Broker {
     }
 }
 
-fn read(configuration: &str) -> anyhow::Result<Config> {
-    let loaded = config::from_text("demo", configuration, &Surroundings::default());
+fn read(configuration: &str) -> anyhow::Result<GatewayConfig> {
+    let loaded = config::from_text("demo", configuration, &ConfigSurroundings::default());
     loaded.map(|loaded| loaded.config).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))
 }
 
@@ -70,15 +70,15 @@ fn read(configuration: &str) -> anyhow::Result<Config> {
 mod tests {
     use std::path::Path;
 
-    use federation_demo::ports::{CONTROL_PORT, Ports};
-    use federation_demo::region::Region;
+    use federation_demo::ports::{CONTROL_PORT, DemoPorts};
+    use federation_demo::region::DemoRegion;
 
     use super::*;
 
     #[test]
     fn the_configurations_have_no_mistakes() {
-        let ports = Ports::choose(CONTROL_PORT).unwrap();
-        for region in Region::ALL {
+        let ports = DemoPorts::choose(CONTROL_PORT).unwrap();
+        for region in DemoRegion::ALL {
             let folder = Path::new("/tmp/a \"b\" ${C}");
             let config = read(&federation_demo::configuration(region, &ports, "localhost:9092", folder)).unwrap();
             assert_eq!(config.cluster.as_str(), region.name());

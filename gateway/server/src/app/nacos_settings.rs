@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use federation_core::pattern::{ConfigPattern, Glob, Selection, ServicePattern};
+use federation_core::pattern::{ConfigPattern, Glob, NameSelection, ServicePattern};
 use nacos_protocol::client::ConfigName;
-use nacos_protocol::cluster::{ClientIdentity, ClusterOptions, Credentials, ServerAddress, TlsOptions};
+use nacos_protocol::cluster::{ClientIdentity, ClusterOptions, LoginCredentials, ServerAddress, TlsOptions};
 
-use crate::config::{Config, Nacos, Registry, RemoteNacos, Tls};
+use crate::config::{GatewayConfig, NacosConfig, RegistryChoice, RemoteNacos, Tls};
 use federation_core::namespaces::Namespaces;
 use federation_document::values::HostPort;
-use federation_nacos::{PUBLIC, Settings};
+use federation_nacos::{NacosSettings, PUBLIC};
 use federation_policy::sources::PolicyItem;
 
 /// At the start or later: services come and go, and a deployment registers its first ones after it has started its gateway.
@@ -18,17 +18,17 @@ const UNMATCHED_AFTER: Duration = Duration::from_secs(30);
 
 /// Settings for the Nacos that the configuration names; `None` if that is the embedded registry.
 #[must_use]
-pub(super) fn for_remote(config: &Config) -> Option<Settings> {
+pub(super) fn for_remote(config: &GatewayConfig) -> Option<NacosSettings> {
     match &config.nacos.registry {
-        Registry::Remote(remote) => Some(settings(config, remote_cluster(&config.nacos, remote))),
-        Registry::Embedded(_) => None,
+        RegistryChoice::Remote(remote) => Some(settings(config, remote_cluster(&config.nacos, remote))),
+        RegistryChoice::Embedded(_) => None,
     }
 }
 
 /// Settings for the registry in this process, which listens here. `None` if its gRPC port is below its HTTP port: clients compute the
 /// one from the other.
 #[must_use]
-pub(super) fn for_embedded(config: &Config, http: SocketAddr, grpc: SocketAddr) -> Option<Settings> {
+pub(super) fn for_embedded(config: &GatewayConfig, http: SocketAddr, grpc: SocketAddr) -> Option<NacosSettings> {
     let mut cluster = ClusterOptions::new(vec![address(&local(http).to_string())]);
     cluster.grpc_offset = grpc.port().checked_sub(http.port())?;
     cluster.request_timeout = config.nacos.request_timeout;
@@ -36,8 +36,8 @@ pub(super) fn for_embedded(config: &Config, http: SocketAddr, grpc: SocketAddr) 
     Some(settings(config, cluster))
 }
 
-fn settings(config: &Config, cluster: ClusterOptions) -> Settings {
-    Settings {
+fn settings(config: &GatewayConfig, cluster: ClusterOptions) -> NacosSettings {
+    NacosSettings {
         cluster,
         export: config.export.0.clone(),
         namespaces: config.namespaces.clone(),
@@ -52,13 +52,13 @@ fn own_item(item: &PolicyItem) -> ConfigName {
     ConfigName::new(item.namespace.as_str(), item.group.as_str(), item.data_id.as_str())
 }
 
-fn remote_cluster(nacos: &Nacos, remote: &RemoteNacos) -> ClusterOptions {
+fn remote_cluster(nacos: &NacosConfig, remote: &RemoteNacos) -> ClusterOptions {
     let servers = remote.servers.iter().map(|server: &HostPort| address(&server.to_string())).collect();
     let tls = remote.tls.as_ref().map(tls_options);
     ClusterOptions {
         grpc_offset: remote.grpc_offset,
         context_path: remote.context_path.clone(),
-        credentials: remote.login.as_ref().map(|login| Credentials {
+        credentials: remote.login.as_ref().map(|login| LoginCredentials {
             username: login.username.clone(),
             password: login.password.expose().to_owned(),
         }),
@@ -101,7 +101,7 @@ fn tls_options(tls: &Tls) -> TlsOptions {
 /// The adapter itself exports by local ids. What the engine decides with these rules is whether what its log has is still exported. A rule
 /// for a namespace that is found by its shown name cannot be translated before Nacos is asked; such a name counts as exported.
 #[must_use]
-pub(super) fn federated_selection(export: &Selection, namespaces: &Namespaces) -> Selection {
+pub(super) fn federated_selection(export: &NameSelection, namespaces: &Namespaces) -> NameSelection {
     let services = |rules: &[ServicePattern]| {
         let with = |rule: &ServicePattern, namespace| ServicePattern { namespace, ..rule.clone() };
         translated(rules, namespaces, |rule| &rule.namespace, with)
@@ -110,7 +110,7 @@ pub(super) fn federated_selection(export: &Selection, namespaces: &Namespaces) -
         let with = |rule: &ConfigPattern, namespace| ConfigPattern { namespace, ..rule.clone() };
         translated(rules, namespaces, |rule| &rule.namespace, with)
     };
-    let mut federated = Selection {
+    let mut federated = NameSelection {
         services: services(&export.services),
         configs: configs(&export.configs),
         excluded_services: services(&export.excluded_services),
@@ -151,7 +151,7 @@ fn translated<R: Clone>(
 }
 
 /// Rules with wildcards match names that mean other namespaces here: names of renamed ones that no rule exports, and ids that are no names.
-fn exclude_unexported_names(federated: &mut Selection, export: &Selection, namespaces: &Namespaces) {
+fn exclude_unexported_names(federated: &mut NameSelection, export: &NameSelection, namespaces: &Namespaces) {
     let mut exclude = |name: &str, services: bool, configs: bool| {
         if services {
             federated.excluded_services.push(ServicePattern { namespace: literal(name), ..ServicePattern::any() });
@@ -185,11 +185,11 @@ mod tests {
     use federation_core::id::{ConfigKey, ServiceKey};
 
     use super::*;
-    use crate::config::Surroundings;
+    use crate::config::ConfigSurroundings;
 
-    fn config(lines: &str) -> Config {
+    fn config(lines: &str) -> GatewayConfig {
         let head = "federation: f\ncluster: c\nlocality: {region: r}\nkafka: {brokers: [\"h:2\"]}\n";
-        crate::config::from_text("test", &format!("{head}{lines}"), &Surroundings::default()).unwrap().config
+        crate::config::from_text("test", &format!("{head}{lines}"), &ConfigSurroundings::default()).unwrap().config
     }
 
     fn exports(lines: &str) -> impl Fn(&str) -> bool {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use federation_engine::snapshot_file::{self, NEWEST};
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
-use federation_storage::{ANSWERS_WITHIN, Place, StorageError, TRY_AGAIN};
+use federation_storage::{ANSWERS_WITHIN, StorageError, StoragePlace, TRY_AGAIN};
 
 /// How long an orderly stop waits for the last snapshot: half a million instances take a second or two.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ type Snapshot = Arc<Vec<OriginSnapshot>>;
 
 /// See the module.
 pub(super) struct SnapshotKeeper {
-    place: Place,
+    place: StoragePlace,
     troubles: TroubleBoard,
     snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
     /// The newest that is not on disk.
@@ -55,7 +55,11 @@ impl Failed {
 }
 
 impl SnapshotKeeper {
-    pub(super) fn new(place: Place, troubles: TroubleBoard, snapshots: mpsc::Receiver<Vec<OriginSnapshot>>) -> Self {
+    pub(super) fn new(
+        place: StoragePlace,
+        troubles: TroubleBoard,
+        snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             place,

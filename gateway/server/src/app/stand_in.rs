@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::GatewayConfig;
 use federation_kafka::embedded::EmbeddedKafka;
 use federation_kafka::topics::TopicNames;
 use federation_registry::{EmbeddedOptions, EmbeddedRegistry};
 
 /// A broker in memory; see [`EmbeddedKafka`] for what it cannot do.
-pub struct Broker(EmbeddedKafka);
+pub struct EmbeddedBroker(EmbeddedKafka);
 
-impl Broker {
+impl EmbeddedBroker {
     /// Starts one without topics, on a port of its own choice.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl Broker {
     ///
     /// # Errors
     /// If they exist.
-    pub fn create_topics(&self, config: &Config) -> anyhow::Result<()> {
+    pub fn create_topics(&self, config: &GatewayConfig) -> anyhow::Result<()> {
         let names = TopicNames::new(&config.kafka.topic_prefix, &config.federation);
         let created = self.0.create_topics(&names, &config.cluster, config.kafka.topics.partitions);
         created.with_context(|| format!("the topics of {} cannot be created", config.cluster))

@@ -3,30 +3,30 @@
 use std::path::Path;
 use std::time::Duration;
 
-use federation_core::drains::{Settled, Taken};
+use federation_core::drains::{OrderSettled, TakenOrder};
 use federation_core::intents::DrainOrder;
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::Millis;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::stand_in::Broker;
-use super::{Gateway, LogTopics};
-use crate::config::{self, Config, Surroundings};
+use super::stand_in::EmbeddedBroker;
+use super::{LogTopics, RunningGateway};
+use crate::config::{self, ConfigSurroundings, GatewayConfig};
 use federation_ports::commands::{CommandError, EngineCommands};
 use federation_view::view::ViewReader;
 
 /// Far longer than anything here takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn config(broker: &Broker, cluster: &str, data_dir: &Path) -> Config {
+fn config(broker: &EmbeddedBroker, cluster: &str, data_dir: &Path) -> GatewayConfig {
     let text = format!(
         "federation: f\ncluster: {cluster}\nnacos: {{servers: [\"127.0.0.1:1\"]}}\nkafka: {{brokers: [\"{}\"]}}\n\
          listen: {{http: \"127.0.0.1:0\", grpc: \"127.0.0.1:0\"}}\ndata_dir: {}\n",
         broker.address(),
         data_dir.join(cluster).display(),
     );
-    let surroundings = Surroundings { variables: Default::default(), host: "host".to_owned() };
+    let surroundings = ConfigSurroundings { variables: Default::default(), host: "host".to_owned() };
     config::from_text("test", &text, &surroundings).unwrap().config
 }
 
@@ -38,8 +38,8 @@ struct Running {
 }
 
 impl Running {
-    async fn start(config: Config) -> Self {
-        let gateway = Gateway::assemble(config, LogTopics::Prepared).await.unwrap();
+    async fn start(config: GatewayConfig) -> Self {
+        let gateway = RunningGateway::assemble(config, LogTopics::Prepared).await.unwrap();
         let (view, commands) = (gateway.api.view().clone(), gateway.api.commands().clone());
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
@@ -54,7 +54,7 @@ impl Running {
     }
 
     /// Orders once the gateway has read the log.
-    async fn drain(&self, percent: u8) -> Taken {
+    async fn drain(&self, percent: u8) -> TakenOrder {
         let taken = async {
             loop {
                 match self.commands.order_drain(order(percent)).await {
@@ -87,7 +87,7 @@ fn order(percent: u8) -> DrainOrder {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_ordered_at_one_gateway_is_shown_at_another_and_after_a_restart_without_the_log() {
-    let (broker, folder) = (Broker::start().unwrap(), tempfile::tempdir().unwrap());
+    let (broker, folder) = (EmbeddedBroker::start().unwrap(), tempfile::tempdir().unwrap());
     let configs = ["frankfurt", "shanghai"].map(|cluster| config(&broker, cluster, folder.path()));
     configs.iter().for_each(|config| broker.create_topics(config).unwrap());
     let [frankfurt, shanghai] = configs;
@@ -95,7 +95,7 @@ async fn a_drain_ordered_at_one_gateway_is_shown_at_another_and_after_a_restart_
 
     let taken = frankfurt.drain(30).await;
     let settled = tokio::time::timeout(PATIENCE, frankfurt.view.settled(&taken)).await;
-    assert_eq!(settled.unwrap(), Settled::InForce);
+    assert_eq!(settled.unwrap(), OrderSettled::InForce);
     second.sees(30).await;
     frankfurt.end().await;
 

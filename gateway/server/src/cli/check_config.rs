@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::CheckConfig;
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
-use crate::config::{self, Surroundings};
+use crate::config::{self, ConfigSurroundings};
 
 /// Checks a file, or prints the schema.
 pub(super) fn run(args: &CheckConfig, output: &mut Output<'_>) -> Result<Exit, Failure> {
@@ -13,7 +13,7 @@ pub(super) fn run(args: &CheckConfig, output: &mut Output<'_>) -> Result<Exit, F
         output.document(&config::json_schema::schema())?;
     }
     let Some(file) = &args.file else { return Ok(Exit::Ok) };
-    match (config::load(file, &Surroundings::of_process()), output.format) {
+    match (config::load(file, &ConfigSurroundings::of_process()), output.format) {
         (Ok(loaded), Format::Json) => output.document(&json!({"ok": true, "effective": loaded.effective}))?,
         (Ok(loaded), Format::Table) => {
             let yaml = serde_saphyr::to_string(&loaded.effective).map_err(Failure::failed)?;

@@ -4,10 +4,10 @@ use super::args::{Demo, DemoAction, DemoCommand, Global};
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
 use super::table::{Table, left};
-use federation_demo::control::{self, Action, Answer, ControlError};
-use federation_demo::{DemoError, Options, Progress, Report};
+use federation_demo::control::{self, ControlAction, ControlAnswer, ControlError};
+use federation_demo::{DemoError, DemoOptions, DemoProgress, DemoReport};
 
-use crate::app::demo_parts::Embedded;
+use crate::app::demo_parts::EmbeddedParts;
 use crate::config::LogFormat;
 use crate::telemetry;
 
@@ -28,11 +28,11 @@ fn play(args: &Demo, global: &Global, output: &mut Output<'_>) -> Result<Exit, F
         telemetry::init(global.log_format.unwrap_or(LogFormat::Text), level, None).map_err(Failure::failed)?;
     }
     let progress = match output.format {
-        Format::Json => Progress::Aside,
-        Format::Table if global.log_level.is_some() => Progress::Lines, // Log lines would run through a board.
-        Format::Table => Progress::Screen,
+        Format::Json => DemoProgress::Aside,
+        Format::Table if global.log_level.is_some() => DemoProgress::Lines, // Log lines would run through a board.
+        Format::Table => DemoProgress::Screen,
     };
-    let options = Options {
+    let options = DemoOptions {
         duration: args.duration,
         every: args.every,
         control_port: args.control_port,
@@ -41,7 +41,7 @@ fn play(args: &Demo, global: &Global, output: &mut Output<'_>) -> Result<Exit, F
     };
     // Two threads are enough for what three regions of a few instances do.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let report = runtime.map_err(Failure::failed)?.block_on(federation_demo::run(Box::new(Embedded), options));
+    let report = runtime.map_err(Failure::failed)?.block_on(federation_demo::run(Box::new(EmbeddedParts), options));
     let report = report.map_err(|error| match error {
         DemoError::Told(error) => Failure::Output(error),
         DemoError::Part(error) => Failure::Failed(error),
@@ -53,7 +53,7 @@ fn play(args: &Demo, global: &Global, output: &mut Output<'_>) -> Result<Exit, F
 }
 
 /// A demo that somebody just looked at and ended has no finding.
-fn judged(report: &Report, args: &Demo, format: Format) -> Exit {
+fn judged(report: &DemoReport, args: &Demo, format: Format) -> Exit {
     let asked = args.duration.is_some() || format == Format::Json;
     if asked && !report.complete { Exit::Negative } else { Exit::Ok }
 }
@@ -62,8 +62,8 @@ async fn tell(action: DemoAction, target: Option<&str>, port: u16, output: &mut 
     let target = target.unwrap_or_default(); // There is one where it is needed: the arguments say so.
     let answered = match action {
         DemoAction::List => control::list(port).await,
-        DemoAction::Stop => control::order(port, Action::Stop, target).await,
-        DemoAction::Start => control::order(port, Action::Start, target).await,
+        DemoAction::Stop => control::order(port, ControlAction::Stop, target).await,
+        DemoAction::Start => control::order(port, ControlAction::Start, target).await,
     };
     match answered {
         Ok(answer) => {
@@ -85,7 +85,7 @@ async fn tell(action: DemoAction, target: Option<&str>, port: u16, output: &mut 
 }
 
 /// What was done, or the list if nothing was.
-fn shown(answer: &Answer) -> String {
+fn shown(answer: &ControlAnswer) -> String {
     if !answer.text.is_empty() {
         return answer.text.clone();
     }

@@ -264,5 +264,5 @@ fn services(target: &DrainTarget, global: &Global) -> Result<Option<PatternBody>
 
 pub(super) fn user_and_host() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
-    format!("{user}@{}", crate::config::Surroundings::of_process().host)
+    format!("{user}@{}", crate::config::ConfigSurroundings::of_process().host)
 }

@@ -1,6 +1,6 @@
 //! `replay`: whether a recording of a gateway's inputs has the effects again that it had.
 
-use federation_engine::recording::{self, Replayed};
+use federation_engine::recording::{self, ReplayOutcome};
 use serde::Serialize;
 
 use super::args::Replay;
@@ -17,7 +17,7 @@ struct Document {
 
 /// Replays the file.
 pub(super) fn run(args: &Replay, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let Replayed { steps, with_effects, differs_at } = recording::replay(&args.recording)?;
+    let ReplayOutcome { steps, with_effects, differs_at } = recording::replay(&args.recording)?;
     match (output.format, differs_at) {
         (Format::Json, _) => output.document(&Document { steps, with_effects, differs_at })?,
         (Format::Table, None) => {

@@ -5,12 +5,12 @@ use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
 use super::printable::printable;
 use super::table::{Table, left, right};
-use crate::scenario::{self, answer::Answer};
+use crate::scenario::{self, answer::ScenarioAnswer};
 
 /// Plans the file.
 pub(super) fn run(args: &Route, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let scenario = scenario::load(&args.scenario)?;
-    let answer = Answer::new(&scenario, &scenario.plan());
+    let answer = ScenarioAnswer::new(&scenario, &scenario.plan());
     match output.format {
         Format::Json => output.document(&answer)?,
         Format::Table => output.text(&text(&answer))?,
@@ -18,7 +18,7 @@ pub(super) fn run(args: &Route, output: &mut Output<'_>) -> Result<Exit, Failure
     Ok(Exit::Ok)
 }
 
-fn text(answer: &Answer) -> String {
+fn text(answer: &ScenarioAnswer) -> String {
     let trace: Vec<String> = answer.trace.iter().map(|line| printable(line)).collect();
     let mut parts = vec![priorities(answer), endpoints(answer)];
     if !answer.left_out.is_empty() {
@@ -28,7 +28,7 @@ fn text(answer: &Answer) -> String {
     parts.join("\n")
 }
 
-fn priorities(answer: &Answer) -> String {
+fn priorities(answer: &ScenarioAnswer) -> String {
     let counts = ["PRIORITY", "TOTAL", "HEALTHY", "DEGRADED", "EXCLUDED", "LOAD", "DEGRADED LOAD"];
     let mut table = Table::new(counts.map(right).into_iter().chain([left("PANIC")]));
     for it in &answer.priorities {
@@ -40,7 +40,7 @@ fn priorities(answer: &Answer) -> String {
     table.render()
 }
 
-fn endpoints(answer: &Answer) -> String {
+fn endpoints(answer: &ScenarioAnswer) -> String {
     let columns =
         [left("ENDPOINT"), left("ORIGIN"), right("PRIORITY"), left("LOCALITY"), right("WEIGHT"), right("SHARE")];
     let mut table = Table::new(columns);
@@ -51,7 +51,7 @@ fn endpoints(answer: &Answer) -> String {
     table.render()
 }
 
-fn left_out(answer: &Answer) -> String {
+fn left_out(answer: &ScenarioAnswer) -> String {
     let mut table = Table::new([left("LEFT OUT"), left("REASON")]);
     answer.left_out.iter().for_each(|it| table.row([it.id.clone(), it.reason.clone()]));
     table.render()

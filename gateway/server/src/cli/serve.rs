@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Global, Serve};
 use super::exit::{Exit, Failure};
 use crate::app;
-use crate::config::{self, Config, Surroundings};
+use crate::config::{self, ConfigSurroundings, GatewayConfig};
 use crate::telemetry;
-use federation_ports::fault::{self, Faults};
+use federation_ports::fault::{self, InjectedFaults};
 use federation_storage::ClaimRefused;
 
 /// What the runtime's threads get to end after the gateway: those that write files. One that hangs on a disk would take for ever.
@@ -23,7 +23,7 @@ const FORCED_AFTER: Duration = Duration::from_secs(app::STOP_WITHIN.as_secs() + 
 
 /// Runs a gateway until a signal or an error ends it.
 pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
-    let surroundings = Surroundings::of_process();
+    let surroundings = ConfigSurroundings::of_process();
     let mut config = config::load(&args.config, &surroundings)?.config;
     if let Some(format) = global.log_format {
         config.log.format = format;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
     let served = runtime.block_on(async {
         let signals = Signals::listen()?; // Before the first line is logged, perhaps to a file.
         let _telemetry = telemetry::init(config.log.format, &config.log.level, Some(&config.telemetry))?;
-        serve_until_stopped(config, Faults::of(fault)?, signals).await
+        serve_until_stopped(config, InjectedFaults::of(fault)?, signals).await
     });
     end_by_force_after(ENDS_WITHIN).map_err(Failure::failed)?;
     drop(runtime);
@@ -60,7 +60,11 @@ impl Drop for Threads {
 }
 
 /// The first signal asks for an orderly stop, the second does not wait for it.
-async fn serve_until_stopped(config: Config, faults: Faults, mut signals: Signals) -> anyhow::Result<()> {
+async fn serve_until_stopped(
+    config: GatewayConfig,
+    faults: InjectedFaults,
+    mut signals: Signals,
+) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let gateway = app::serve(config, faults, stop.clone());
     tokio::pin!(gateway);

@@ -3,132 +3,151 @@
 
 use std::time::Duration;
 
-use federation_document::table::{Field, Kind, Presence, Section};
+use federation_document::table::{FieldPresence, TableField, TableSection, ValueKind};
+
+mod routing;
+
+use routing::ROUTING;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
-const fn required(name: &'static str, kind: Kind, about: &'static str) -> Field {
-    Field { name, kind, presence: Presence::Required, about }
+const fn required(name: &'static str, kind: ValueKind, about: &'static str) -> TableField {
+    TableField { name, kind, presence: FieldPresence::Required, about }
 }
 
-const fn optional(name: &'static str, kind: Kind, without: &'static str, about: &'static str) -> Field {
-    Field { name, kind, presence: Presence::Optional(without), about }
+const fn optional(name: &'static str, kind: ValueKind, without: &'static str, about: &'static str) -> TableField {
+    TableField { name, kind, presence: FieldPresence::Optional(without), about }
 }
 
-const fn default(name: &'static str, kind: Kind, yaml: &'static str, about: &'static str) -> Field {
-    Field { name, kind, presence: Presence::Default(yaml), about }
+const fn default(name: &'static str, kind: ValueKind, yaml: &'static str, about: &'static str) -> TableField {
+    TableField { name, kind, presence: FieldPresence::Default(yaml), about }
 }
 
-const fn duration(min: Duration, max: Duration) -> Kind {
-    Kind::Duration { min, max }
+const fn duration(min: Duration, max: Duration) -> ValueKind {
+    ValueKind::Duration { min, max }
 }
 
-const fn list(of: &'static Kind) -> Kind {
-    Kind::List { of, min_items: 0 }
+const fn list(of: &'static ValueKind) -> ValueKind {
+    ValueKind::List { of, min_items: 0 }
 }
 
 /// The whole file as a kind, for readers that start at the top.
-pub(super) static ROOT_KIND: Kind = Kind::Section(&ROOT);
+pub(super) static ROOT_KIND: ValueKind = ValueKind::Section(&ROOT);
 
 /// The whole file.
-pub static ROOT: Section = Section {
+pub static ROOT: TableSection = TableSection {
     about: "One gateway.",
     fields: &[
         required(
             "federation",
-            Kind::Id,
+            ValueKind::Id,
             "The federation to join; a part of every topic's name. All clusters that should see each other name the same.",
         ),
         required(
             "cluster",
-            Kind::Id,
+            ValueKind::Id,
             "The cluster that this gateway stands beside: one Nacos deployment. Its replicas name the same, nobody else does.",
         ),
-        default("replica", Kind::Section(&REPLICA), "{}", "This process among the gateways of its cluster."),
-        default("locality", Kind::Section(&LOCALITY), "{}", "Where the cluster is; equal in all its replicas."),
+        default("replica", ValueKind::Section(&REPLICA), "{}", "This process among the gateways of its cluster."),
+        default("locality", ValueKind::Section(&LOCALITY), "{}", "Where the cluster is; equal in all its replicas."),
         default(
             "advertise",
-            Kind::Map { keys: "another network's name to an address", of: &Kind::AdvertisedAddress },
+            ValueKind::Map { keys: "another network's name to an address", of: &ValueKind::AdvertisedAddress },
             "{}",
             "Where all instances of this cluster are reached from other networks, for example at an ingress in front of them; \
              equal in all its replicas. Without a port each instance's own is meant. An instance that names an address for \
              a network itself goes by that.",
         ),
-        required("nacos", Kind::Section(&NACOS), "The Nacos to watch, or the embedded registry."),
-        required("kafka", Kind::Section(&KAFKA), "The Kafka that keeps the federation log."),
-        default("export", Kind::Section(&EXPORT), "{}", "What other clusters may see of this one."),
-        default("import", Kind::Section(&IMPORT), "{}", "What this gateway takes from other clusters."),
+        required("nacos", ValueKind::Section(&NACOS), "The Nacos to watch, or the embedded registry."),
+        required("kafka", ValueKind::Section(&KAFKA), "The Kafka that keeps the federation log."),
+        default("export", ValueKind::Section(&EXPORT), "{}", "What other clusters may see of this one."),
+        default("import", ValueKind::Section(&IMPORT), "{}", "What this gateway takes from other clusters."),
         default(
             "namespaces",
-            Kind::Map {
+            ValueKind::Map {
                 keys: "a local namespace's id, or name: and its shown name, to its name in the federation",
-                of: &Kind::Text,
+                of: &ValueKind::Text,
             },
             "{}",
             "Names of local namespaces in the federation, where they differ: Nacos makes ids by chance, so that the same \
              namespace has another id in each cluster. By default the id itself.",
         ),
-        default("listen", Kind::Section(&LISTEN), "{}", "Where this gateway answers."),
-        default("freshness", Kind::Section(&FRESHNESS), "{}", "When a silent cluster counts as stale and as lost."),
-        default("guard", Kind::Section(&GUARD), "{}", "When a mass loss is held until an operator says what it is."),
-        default("routing", Kind::Section(&ROUTING), "{}", "How callers are led to instances."),
+        default("listen", ValueKind::Section(&LISTEN), "{}", "Where this gateway answers."),
+        default(
+            "freshness",
+            ValueKind::Section(&FRESHNESS),
+            "{}",
+            "When a silent cluster counts as stale and as lost.",
+        ),
+        default(
+            "guard",
+            ValueKind::Section(&GUARD),
+            "{}",
+            "When a mass loss is held until an operator says what it is.",
+        ),
+        default("routing", ValueKind::Section(&ROUTING), "{}", "How callers are led to instances."),
         default(
             "data_dir",
-            Kind::Path,
+            ValueKind::Path,
             "./data",
             "Directory for snapshots and for the policy in force, from which the gateway serves when Kafka and Nacos are down at its \
              start. It belongs to this cluster and to one process: each replica needs its own. Relative to the working directory, so \
              that a container needs no absolute path.",
         ),
-        default("telemetry", Kind::Section(&TELEMETRY), "{}", "Traces."),
-        default("log", Kind::Section(&LOG), "{}", "The program's own log, on standard error."),
+        default("telemetry", ValueKind::Section(&TELEMETRY), "{}", "Traces."),
+        default("log", ValueKind::Section(&LOG), "{}", "The program's own log, on standard error."),
     ],
 };
 
-static REPLICA: Section = Section {
+static REPLICA: TableSection = TableSection {
     about: "This process among the gateways of its cluster.",
-    fields: &[optional("name", Kind::Text, "the host's name", "Name to show; decides nothing.")],
+    fields: &[optional("name", ValueKind::Text, "the host's name", "Name to show; decides nothing.")],
 };
 
-static LOCALITY: Section = Section {
+static LOCALITY: TableSection = TableSection {
     about: "Where a cluster is.",
     fields: &[
-        optional("region", Kind::Text, "unknown: near to nobody", "For example cn-east."),
+        optional("region", ValueKind::Text, "unknown: near to nobody", "For example cn-east."),
         optional(
             "zone",
-            Kind::Text,
+            ValueKind::Text,
             "unknown",
             "For example cn-east-1. Needs a region: zone names are unique only within one.",
         ),
-        optional("sub_zone", Kind::Text, "unknown", "For example a rack. Needs a zone."),
-        optional("network", Kind::Text, "all are reachable", "Endpoints of one network reach each other directly."),
+        optional("sub_zone", ValueKind::Text, "unknown", "For example a rack. Needs a zone."),
+        optional(
+            "network",
+            ValueKind::Text,
+            "all are reachable",
+            "Endpoints of one network reach each other directly.",
+        ),
     ],
 };
 
-static NACOS: Section = Section {
+static NACOS: TableSection = TableSection {
     about: "The local Nacos.",
     fields: &[
         optional(
             "servers",
-            Kind::List { of: &Kind::HostPort, min_items: 1 },
+            ValueKind::List { of: &ValueKind::HostPort, min_items: 1 },
             "only with `embedded: true`",
             "HTTP addresses of the Nacos servers; the gRPC port is that plus `grpc_offset`.",
         ),
         optional(
             "username",
-            Kind::Text,
+            ValueKind::Text,
             "no login",
             "Account with the right to read what is exported, with `password`.",
         ),
-        optional("password", Kind::Secret, "no login", "Of `username`; best as ${NAME}."),
-        optional("tls", Kind::Section(&NACOS_TLS), "gRPC without TLS", "TLS of the gRPC connections."),
-        default("https", Kind::Flag, "false", "Whether the HTTP API speaks TLS. Off, as Nacos itself has it."),
-        default("context_path", Kind::ContextPath, "/nacos", "Path of the HTTP API; what Nacos is shipped with."),
+        optional("password", ValueKind::Secret, "no login", "Of `username`; best as ${NAME}."),
+        optional("tls", ValueKind::Section(&NACOS_TLS), "gRPC without TLS", "TLS of the gRPC connections."),
+        default("https", ValueKind::Flag, "false", "Whether the HTTP API speaks TLS. Off, as Nacos itself has it."),
+        default("context_path", ValueKind::ContextPath, "/nacos", "Path of the HTTP API; what Nacos is shipped with."),
         default(
             "grpc_offset",
-            Kind::Count { min: 0, max: 60_000 },
+            ValueKind::Count { min: 0, max: 60_000 },
             "1000",
             "From the HTTP to the gRPC port; what Nacos is shipped with.",
         ),
@@ -174,102 +193,107 @@ static NACOS: Section = Section {
         ),
         default(
             "embedded",
-            Kind::Flag,
+            ValueKind::Flag,
             "false",
             "Run a registry in this process in place of a Nacos: for an edge site or a trial.",
         ),
-        default("listen", Kind::Section(&NACOS_LISTEN), "{}", "Where the embedded registry answers."),
+        default("listen", ValueKind::Section(&NACOS_LISTEN), "{}", "Where the embedded registry answers."),
         optional(
             "data_dir",
-            Kind::Path,
+            ValueKind::Path,
             "`registry` in the gateway's `data_dir`",
             "Where the embedded registry keeps config items. It belongs to this cluster and to one process, like the gateway's `data_dir`.",
         ),
     ],
 };
 
-static NACOS_TLS: Section = Section {
+static NACOS_TLS: TableSection = TableSection {
     about: "TLS towards Nacos.",
     fields: &[
-        default("enabled", Kind::Flag, "true", "Whether TLS is spoken; whoever writes this section wants it."),
+        default("enabled", ValueKind::Flag, "true", "Whether TLS is spoken; whoever writes this section wants it."),
         optional(
             "ca",
-            Kind::Path,
+            ValueKind::Path,
             "the system's authorities",
             "PEM file of the authorities to trust, for gRPC and HTTP.",
         ),
-        optional("cert", Kind::Path, "no client certificate", "PEM file of the client's certificate, with `key`."),
-        optional("key", Kind::Path, "no client certificate", "PEM file of the client's private key."),
+        optional("cert", ValueKind::Path, "no client certificate", "PEM file of the client's certificate, with `key`."),
+        optional("key", ValueKind::Path, "no client certificate", "PEM file of the client's private key."),
         optional(
             "server_name",
-            Kind::Text,
+            ValueKind::Text,
             "the host of the address",
             "Name that the servers' certificates have to bear.",
         ),
     ],
 };
 
-static NACOS_LISTEN: Section = Section {
+static NACOS_LISTEN: TableSection = TableSection {
     about: "Addresses of the embedded registry.",
     fields: &[
         default(
             "http",
-            Kind::SocketAddress,
+            ValueKind::SocketAddress,
             "127.0.0.1:8848",
             "HTTP; Nacos's port, on this machine only until somebody decides otherwise.",
         ),
         optional(
             "grpc",
-            Kind::SocketAddress,
+            ValueKind::SocketAddress,
             "the HTTP address, its port plus `grpc_offset`",
             "gRPC; clients expect it at the HTTP port plus 1000.",
         ),
     ],
 };
 
-static KAFKA: Section = Section {
+static KAFKA: TableSection = TableSection {
     about: "The federation log.",
     fields: &[
-        required("brokers", Kind::List { of: &Kind::HostPort, min_items: 1 }, "Addresses to start from."),
+        required("brokers", ValueKind::List { of: &ValueKind::HostPort, min_items: 1 }, "Addresses to start from."),
         default(
             "properties",
-            Kind::Map { keys: "names of librdkafka properties to values", of: &Kind::Property },
+            ValueKind::Map { keys: "names of librdkafka properties to values", of: &ValueKind::Property },
             "{}",
             "Passed to librdkafka as they are, for TLS and SASL above all. Those on which the log's correctness rests are refused.",
         ),
         default(
             "topics",
-            Kind::Section(&TOPICS),
+            ValueKind::Section(&TOPICS),
             "{}",
             "How this cluster's topics are created and what is verified of them.",
         ),
         default(
             "topic_prefix",
-            Kind::TopicPrefix,
+            ValueKind::TopicPrefix,
             "nacos-fed.",
             "Begins the name of every topic; equal in all clusters. Says whose topics these are in a shared Kafka.",
         ),
-        default("read_also", Kind::Reserved, "[]", "Further Kafkas to read; not available yet."),
+        default("read_also", ValueKind::Reserved, "[]", "Further Kafkas to read; not available yet."),
     ],
 };
 
-static TOPICS: Section = Section {
+static TOPICS: TableSection = TableSection {
     about: "Settings of topics.",
     fields: &[
         default(
             "partitions",
-            Kind::Count { min: 1, max: 256 },
+            ValueKind::Count { min: 1, max: 256 },
             "8",
             "Of each data topic; cannot be changed later. Eight spread the log over the brokers and cost them little.",
         ),
         optional(
             "replication_factor",
-            Kind::Count { min: 1, max: 15 },
+            ValueKind::Count { min: 1, max: 15 },
             "the broker's default",
             "Copies of each topic; with 3, two have to be in sync for a write.",
         ),
-        default("control", Kind::Section(&TOPIC_CONTROL), "{}", "Of the control topic: beats, leadership, intents."),
-        default("data", Kind::Section(&TOPIC_DATA), "{}", "Of the topics of instances and config items."),
+        default(
+            "control",
+            ValueKind::Section(&TOPIC_CONTROL),
+            "{}",
+            "Of the control topic: beats, leadership, intents.",
+        ),
+        default("data", ValueKind::Section(&TOPIC_DATA), "{}", "Of the topics of instances and config items."),
         default(
             "min_compaction_lag",
             duration(SECOND, DAY),
@@ -285,14 +309,14 @@ static TOPICS: Section = Section {
         ),
         default(
             "max_message_bytes",
-            Kind::Bytes { min: 1 << 20, max: 1 << 27 },
+            ValueKind::Bytes { min: 1 << 20, max: 1 << 27 },
             "12MiB",
             "max.message.bytes: Nacos allows config items of 10 MiB, and a record is a little larger.",
         ),
     ],
 };
 
-static TOPIC_CONTROL: Section = Section {
+static TOPIC_CONTROL: TableSection = TableSection {
     about: "Settings of the control topic.",
     fields: &[
         default(
@@ -305,7 +329,7 @@ static TOPIC_CONTROL: Section = Section {
     ],
 };
 
-static TOPIC_DATA: Section = Section {
+static TOPIC_DATA: TableSection = TableSection {
     about: "Settings of the data topics.",
     fields: &[
         default(
@@ -323,10 +347,10 @@ static TOPIC_DATA: Section = Section {
     ],
 };
 
-const SERVICE_RULES: Kind = Kind::List { of: &Kind::Section(&SERVICE_RULE), min_items: 0 };
-const CONFIG_RULES: Kind = Kind::List { of: &Kind::Section(&CONFIG_RULE), min_items: 0 };
+const SERVICE_RULES: ValueKind = ValueKind::List { of: &ValueKind::Section(&SERVICE_RULE), min_items: 0 };
+const CONFIG_RULES: ValueKind = ValueKind::List { of: &ValueKind::Section(&CONFIG_RULE), min_items: 0 };
 
-static EXPORT: Section = Section {
+static EXPORT: TableSection = TableSection {
     about: "What other clusters may see.",
     fields: &[
         default(
@@ -341,11 +365,11 @@ static EXPORT: Section = Section {
             "[]",
             "Config items to export. None, because they often hold secrets: whoever exports them names them.",
         ),
-        default("exclude", Kind::Section(&EXCLUDE), "{}", "What is never exported, whatever other rules say."),
+        default("exclude", ValueKind::Section(&EXCLUDE), "{}", "What is never exported, whatever other rules say."),
     ],
 };
 
-static EXCLUDE: Section = Section {
+static EXCLUDE: TableSection = TableSection {
     about: "Exceptions.",
     fields: &[
         default("services", SERVICE_RULES, "[]", "Services to leave out."),
@@ -353,68 +377,68 @@ static EXCLUDE: Section = Section {
     ],
 };
 
-static IMPORT: Section = Section {
+static IMPORT: TableSection = TableSection {
     about: "What is taken from other clusters. Names are those of the federation.",
     fields: &[
         default(
             "clusters",
-            list(&Kind::Glob),
+            list(&ValueKind::Glob),
             r#"["*"]"#,
             "Patterns of clusters to read; the own cluster is always read. Of a cluster that is not read, drains that were ordered \
              there are not known here either.",
         ),
         default("services", SERVICE_RULES, "[]", "Services to take; [] for all that those clusters export."),
         default("configs", CONFIG_RULES, "[]", "Config items to take; [] for all that those clusters export."),
-        default("exclude", Kind::Section(&IMPORT_EXCLUDE), "{}", "What is never taken, whatever other rules say."),
+        default("exclude", ValueKind::Section(&IMPORT_EXCLUDE), "{}", "What is never taken, whatever other rules say."),
     ],
 };
 
-static IMPORT_EXCLUDE: Section = Section {
+static IMPORT_EXCLUDE: TableSection = TableSection {
     about: "Exceptions.",
     fields: &[
-        default("clusters", list(&Kind::Glob), "[]", "Patterns of clusters to leave out."),
+        default("clusters", list(&ValueKind::Glob), "[]", "Patterns of clusters to leave out."),
         default("services", SERVICE_RULES, "[]", "Services to leave out."),
         default("configs", CONFIG_RULES, "[]", "Config items to leave out."),
     ],
 };
 
-static SERVICE_RULE: Section = Section {
+static SERVICE_RULE: TableSection = TableSection {
     about: "Names services; all three patterns have to match.",
     fields: &[
-        default("namespace", Kind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
-        default("group", Kind::Glob, r#""*""#, "Of the group."),
-        default("service", Kind::Glob, r#""*""#, "Of the service's name."),
+        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
+        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
+        default("service", ValueKind::Glob, r#""*""#, "Of the service's name."),
     ],
 };
 
-static CONFIG_RULE: Section = Section {
+static CONFIG_RULE: TableSection = TableSection {
     about: "Names config items; all three patterns have to match.",
     fields: &[
-        default("namespace", Kind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
-        default("group", Kind::Glob, r#""*""#, "Of the group."),
-        default("data_id", Kind::Glob, r#""*""#, "Of the data id."),
+        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
+        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
+        default("data_id", ValueKind::Glob, r#""*""#, "Of the data id."),
     ],
 };
 
-static LISTEN: Section = Section {
+static LISTEN: TableSection = TableSection {
     about: "Where this gateway answers.",
     fields: &[
         default(
             "http",
-            Kind::SocketAddress,
+            ValueKind::SocketAddress,
             "127.0.0.1:7070",
             "HTTP API, metrics, health. This machine only, until somebody decides otherwise: there is no login.",
         ),
         default(
             "grpc",
-            Kind::SocketAddress,
+            ValueKind::SocketAddress,
             "127.0.0.1:7071",
             "All gRPC services; this machine only, for the same reason.",
         ),
     ],
 };
 
-static FRESHNESS: Section = Section {
+static FRESHNESS: TableSection = TableSection {
     about: "When a silent cluster counts as stale and as lost. Best alike in all clusters.",
     fields: &[
         default(
@@ -440,20 +464,20 @@ static FRESHNESS: Section = Section {
     ],
 };
 
-static GUARD: Section = Section {
+static GUARD: TableSection = TableSection {
     about: "When a loss of instances of the own Nacos is held until an operator says what it is: `nacos-fed guard`. Best alike in all \
             gateways of a cluster.",
     fields: &[
         default(
             "mass_percent",
-            Kind::Count { min: 0, max: 100 },
+            ValueKind::Count { min: 0, max: 100 },
             "30",
             "More than this part of a namespace, in percent, is a mass loss. One zone of three is more; a step of a rollout \
              is a quarter. 100 turns the guard off.",
         ),
         default(
             "mass_instances",
-            Kind::Count { min: 1, max: 65_535 },
+            ValueKind::Count { min: 1, max: 65_535 },
             "10",
             "Fewer instances than this are never a mass loss: a small namespace may be shut down without being asked.",
         ),
@@ -479,109 +503,28 @@ static GUARD: Section = Section {
     ],
 };
 
-static ROUTING: Section = Section {
-    about: "How callers are led to instances.",
-    fields: &[
-        default("policy", Kind::Section(&POLICY), "{}", "Where the policy document comes from."),
-        default("damping", Kind::Section(&DAMPING), "{}", "How long better news have to stay true before they count."),
-        default("instance_locality", Kind::Section(&INSTANCE_LOCALITY), "{}", "What of an instance says where it is."),
-        default(
-            "advertise_prefix",
-            Kind::Text,
-            "nacos-fed.advertise.",
-            "Metadata key of an instance's address for callers of another network, without that network's name at its end. Its value is \
-             host or host:port.",
-        ),
-        optional(
-            "plan_cache",
-            Kind::Bytes { min: 1 << 20, max: 1 << 40 },
-            "an eighth of the memory that the gateway may use, at least 64MiB",
-            "Bytes of encoded plans to keep. What does not fit is planned each time it is asked for.",
-        ),
-    ],
-};
-
-static POLICY: Section = Section {
-    about: "Where the policy document comes from. The config item, while it exists, counts instead of the file, the file instead of the \
-            defaults. Both are watched: a right new version is in force within a second, a wrong one changes nothing and is reported.",
-    fields: &[
-        optional("file", Kind::Path, "no file", "A policy document on disk. To return to the defaults, empty it."),
-        default("config", Kind::Section(&POLICY_CONFIG), "{}", "A policy document in the local Nacos."),
-    ],
-};
-
-static POLICY_CONFIG: Section = Section {
-    about: "The config item of the local Nacos that holds the policy document. It need not exist.",
-    fields: &[
-        default(
-            "enabled",
-            Kind::Flag,
-            "true",
-            "Whether it is looked for. On, so that a policy can be published when it is needed, without a restart.",
-        ),
-        default("namespace", Kind::Text, "public", "Local id of its namespace."),
-        default(
-            "group",
-            Kind::Text,
-            "nacos-fed",
-            "Its group: one of its own, so that the right to write it can be given apart.",
-        ),
-        default("data_id", Kind::Text, "routing-policy.yaml", "Its data id."),
-    ],
-};
-
-static DAMPING: Section = Section {
-    about: "How long better news have to stay true before they count. Worse ones count at once. What toggles every second changes plans \
-            once, and then stays worse until it is quiet for this long. 0s is off.",
-    fields: &[
-        default(
-            "health",
-            duration(Duration::ZERO, MINUTE.saturating_mul(10)),
-            "5s",
-            "For the health of an instance: the beat of Nacos's own clients, so that one good beat between bad ones does not count.",
-        ),
-        default(
-            "freshness",
-            duration(Duration::ZERO, MINUTE.saturating_mul(10)),
-            "10s",
-            "For the freshness of a cluster: as long as it takes to count as stale, so that a link that comes and goes moves traffic once.",
-        ),
-    ],
-};
-
-static INSTANCE_LOCALITY: Section = Section {
-    about: "What of an instance says where it is. What it does not say it has from its cluster.",
-    fields: &[
-        default("region", Kind::Text, "region", "Metadata key of its region."),
-        default("zone", Kind::Text, "zone", "Metadata key of its zone."),
-        default("sub_zone", Kind::Text, "sub_zone", "Metadata key of its sub-zone."),
-        default(
-            "nacos_cluster_as_zone",
-            Kind::Flag,
-            "false",
-            "Whether the Nacos cluster that it registered in, if that is not DEFAULT, is its zone unless its metadata names one. Off: to \
-             most people that name means something else.",
-        ),
-    ],
-};
-
-static TELEMETRY: Section = Section {
+static TELEMETRY: TableSection = TableSection {
     about: "Traces.",
     fields: &[
-        optional("otlp", Kind::Url, "no traces", "Where to send traces by OTLP over gRPC."),
+        optional("otlp", ValueKind::Url, "no traces", "Where to send traces by OTLP over gRPC."),
         default(
             "sample_ratio",
-            Kind::Ratio,
+            ValueKind::Ratio,
             "0.01",
             "Share of the changes that are traced. One in a hundred shows the shape and costs little.",
         ),
     ],
 };
 
-static LOG: Section = Section {
+static LOG: TableSection = TableSection {
     about: "The program's own log.",
     fields: &[
-        default("format", Kind::Choice(&["text", "json"]), "text", "How log lines look; --log-format overrules it."),
-        default("level", Kind::LogFilter, "info", "What is logged; --log-level overrules it."),
+        default(
+            "format",
+            ValueKind::Choice(&["text", "json"]),
+            "text",
+            "How log lines look; --log-format overrules it.",
+        ),
+        default("level", ValueKind::LogFilter, "info", "What is logged; --log-level overrules it."),
     ],
 };

@@ -7,12 +7,12 @@ use std::time::Duration;
 use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
-use federation_document::reader::{Place, Read};
+use federation_document::reader::{FieldPlace, ReadValue};
 use federation_document::values::{LogFilter, Ratio};
 
 /// Where this gateway answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listen {
+pub struct ListenConfig {
     /// The HTTP API; port 0 for any free one.
     pub http: SocketAddr,
     /// All gRPC services; port 0 for any free one.
@@ -21,7 +21,7 @@ pub struct Listen {
 
 /// When a silent cluster counts as stale and as lost: `3 × beat <= stale_after < lost_after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Freshness {
+pub struct FreshnessConfig {
     /// From one of the leader's beats to the next.
     pub beat: Duration,
     /// Age from which a cluster is stale.
@@ -32,7 +32,7 @@ pub struct Freshness {
 
 /// Traces.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Telemetry {
+pub struct TelemetryConfig {
     /// Where traces go; `None` for nowhere.
     pub otlp: Option<Url>,
     /// Share of the changes that are traced.
@@ -41,7 +41,7 @@ pub struct Telemetry {
 
 /// The program's own log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
+pub struct LogConfig {
     /// How lines look.
     pub format: LogFormat,
     /// What is logged.
@@ -62,18 +62,18 @@ pub(super) struct Replica {
     pub(super) name: Option<String>,
 }
 
-impl Read for Replica {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for Replica {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| Some(Self { name: fields.maybe("name")? }))
     }
 }
 
 /// Where the cluster's instances are reached from other networks, by network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Advertise(pub BTreeMap<String, AdvertisedAddress>);
+pub struct AdvertiseConfig(pub BTreeMap<String, AdvertisedAddress>);
 
-impl Read for Advertise {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for AdvertiseConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         let addresses = BTreeMap::<String, AdvertisedAddress>::read(place)?;
         if let Some(wrong) = addresses.keys().find(|network| network.is_empty() || network.trim() != **network) {
             let problem =
@@ -85,8 +85,8 @@ impl Read for Advertise {
     }
 }
 
-impl Read for Listen {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for ListenConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let http = fields.get::<SocketAddr>("http");
             let grpc = fields.get::<SocketAddr>("grpc");
@@ -99,8 +99,8 @@ impl Read for Listen {
     }
 }
 
-impl Read for Freshness {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for FreshnessConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let beat = fields.get::<Duration>("beat");
             let stale_after = fields.get::<Duration>("stale_after");
@@ -117,8 +117,8 @@ impl Read for Freshness {
     }
 }
 
-impl Read for Telemetry {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for TelemetryConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let otlp = fields.maybe("otlp");
             let sample_ratio = fields.get("sample_ratio");
@@ -127,8 +127,8 @@ impl Read for Telemetry {
     }
 }
 
-impl Read for Log {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for LogConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let format = fields.get("format");
             let level = fields.get("level");
@@ -137,8 +137,8 @@ impl Read for Log {
     }
 }
 
-impl Read for LogFormat {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for LogFormat {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.choice().map(|word| if word == "json" { Self::Json } else { Self::Text })
     }
 }

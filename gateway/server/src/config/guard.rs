@@ -5,14 +5,14 @@ use std::time::Duration;
 use federation_core::guard::GuardSettings;
 use federation_core::percent::Percent;
 use federation_core::time::Millis;
-use federation_document::reader::{Place, Read};
+use federation_document::reader::{FieldPlace, ReadValue};
 
 /// What a mass loss is, and how long it is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard(pub GuardSettings);
 
-impl Read for Guard {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for Guard {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let percent = fields.get::<u16>("mass_percent");
             let instances = fields.get::<u16>("mass_instances");

@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
-use federation_document::reader::{Fields, Place, Read};
+use federation_document::reader::{FieldPlace, MappingFields, ReadValue};
 use federation_document::secret::{MASK, is_sensitive};
-use federation_document::values::{Bytes, HostPort, Property, Reserved};
+use federation_document::values::{ByteCount, HostPort, PropertyText, ReservedValue};
 
 /// The Kafka that keeps the federation log.
 #[derive(Clone, Debug)]
-pub struct Kafka {
+pub struct KafkaConfig {
     /// Addresses to start from, at least one.
     pub brokers: Vec<HostPort>,
     /// Further properties of every client; none that the log fixes.
-    pub properties: Properties,
+    pub properties: KafkaProperties,
     /// Settings of this cluster's topics.
-    pub topics: Topics,
+    pub topics: TopicsConfig,
     /// Begins the name of every topic.
     pub topic_prefix: String,
 }
 
 /// Properties for librdkafka by name. Printed with secrets masked.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Properties(pub BTreeMap<String, String>);
+pub struct KafkaProperties(pub BTreeMap<String, String>);
 
-impl fmt::Debug for Properties {
+impl fmt::Debug for KafkaProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let masked = |(name, value): (&String, &String)| {
             (name.clone(), if is_sensitive(name) { MASK.to_owned() } else { value.clone() })
@@ -38,26 +38,26 @@ impl fmt::Debug for Properties {
 
 /// How topics are created and what is verified of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topics {
+pub struct TopicsConfig {
     /// Of each data topic, 1 to 256.
     pub partitions: u32,
     /// `None` for the broker's default.
     pub replication_factor: Option<u16>,
     /// Of the control topic.
-    pub control: Compaction,
+    pub control: CompactionConfig,
     /// Of the data topics.
-    pub data: Compaction,
+    pub data: CompactionConfig,
     /// `min.compaction.lag.ms`.
     pub min_compaction_lag: Duration,
     /// `delete.retention.ms`, at least a day.
     pub delete_retention: Duration,
     /// `max.message.bytes`.
-    pub max_message_bytes: Bytes,
+    pub max_message_bytes: ByteCount,
 }
 
 /// When a topic is compacted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Compaction {
+pub struct CompactionConfig {
     /// `max.compaction.lag.ms`.
     pub max_compaction_lag: Duration,
     /// `segment.ms`.
@@ -91,26 +91,26 @@ const PERMISSION: &str =
     "nothing here: the log fixes it, so that a deposed leader's records expire with its permission";
 const FULL_READ: &str = "nothing here: the log fixes it, because every gateway reads every partition whole";
 
-impl Read for Kafka {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for KafkaConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let brokers = fields.get("brokers");
             let properties = fields.get("properties");
             let topics = fields.get("topics");
             let topic_prefix = fields.get("topic_prefix");
-            let read_also = fields.get::<Reserved>("read_also");
+            let read_also = fields.get::<ReservedValue>("read_also");
             let kafka =
                 Self { brokers: brokers?, properties: properties?, topics: topics?, topic_prefix: topic_prefix? };
-            read_also.map(|Reserved| kafka)
+            read_also.map(|ReservedValue| kafka)
         })
     }
 }
 
-impl Read for Properties {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
-        let properties = BTreeMap::<String, Property>::read(place)?;
+impl ReadValue for KafkaProperties {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        let properties = BTreeMap::<String, PropertyText>::read(place)?;
         let mistakes_before = place.mistakes.count();
-        for (name, Property(value)) in &properties {
+        for (name, PropertyText(value)) in &properties {
             if let Some((_, expected)) = FIXED_PROPERTIES.iter().find(|(fixed, _)| fixed == name) {
                 place.add_below(name, "a property that must not be set", expected);
             } else if let Err(error) = ClientConfig::new().set(name, value).create_native_config() {
@@ -122,7 +122,7 @@ impl Read for Properties {
             }
         }
         let good = place.mistakes.count() == mistakes_before;
-        good.then(|| Self(properties.into_iter().map(|(name, Property(value))| (name, value)).collect()))
+        good.then(|| Self(properties.into_iter().map(|(name, PropertyText(value))| (name, value)).collect()))
     }
 }
 
@@ -136,8 +136,8 @@ fn refusal(error: &rdkafka::error::KafkaError, name: &str) -> String {
     }
 }
 
-impl Read for Topics {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for TopicsConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let partitions = fields.get("partitions");
             let replication_factor = fields.maybe("replication_factor");
@@ -162,7 +162,7 @@ impl Read for Topics {
 }
 
 /// Kafka itself refuses a topic whose longest lag is below its shortest.
-fn check_lags(topics: &Topics, fields: &mut Fields<'_>) {
+fn check_lags(topics: &TopicsConfig, fields: &mut MappingFields<'_>) {
     let shortest = topics.control.max_compaction_lag.min(topics.data.max_compaction_lag);
     if topics.min_compaction_lag > shortest {
         fields.mistake(
@@ -173,8 +173,8 @@ fn check_lags(topics: &Topics, fields: &mut Fields<'_>) {
     }
 }
 
-impl Read for Compaction {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for CompactionConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let max_compaction_lag = fields.get("max_compaction_lag");
             let segment = fields.get("segment");

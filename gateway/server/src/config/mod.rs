@@ -1,6 +1,6 @@
 //! Configuration of one gateway: a YAML file, checked whole.
 //!
-//! Input: the file's text, the environment's variables and the host's name. Output: a [`Config`] in which illegal values
+//! Input: the file's text, the environment's variables and the host's name. Output: a [`GatewayConfig`] in which illegal values
 //! cannot be, or every mistake at once with its place and what would be right. The way: text → tree with places
 //! ([`federation_document`]) → `${NAME}` replaced  → sections read by the table of fields ([`fields`]).
 
@@ -23,19 +23,21 @@ use std::path::{Path, PathBuf};
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::locality::Locality;
 
-pub use self::gateway::{Advertise, Freshness, Listen, Log, LogFormat, Telemetry};
+pub use self::gateway::{AdvertiseConfig, FreshnessConfig, ListenConfig, LogConfig, LogFormat, TelemetryConfig};
 pub use self::guard::Guard;
-pub use self::kafka::{Compaction, Kafka, Properties, Topics};
-pub use self::nacos::{ClientCertificate, EmbeddedRegistry, Login, Nacos, Registry, RemoteNacos, Tls};
-pub use self::routing::{Damping, Routing};
+pub use self::kafka::{CompactionConfig, KafkaConfig, KafkaProperties, TopicsConfig};
+pub use self::nacos::{
+    ClientCertificate, EmbeddedRegistryConfig, LoginConfig, NacosConfig, RegistryChoice, RemoteNacos, Tls,
+};
+pub use self::routing::{DampingConfig, RoutingConfig};
 use federation_core::namespaces::Namespaces;
 
-pub use self::rules::{Export, Import};
+pub use self::rules::{ExportConfig, ImportConfig};
 
 use self::gateway::Replica;
 use federation_document::mistakes::Mistakes;
-use federation_document::place::Span;
-use federation_document::reader::{Fields, Place, Shown};
+use federation_document::place::SourceSpan;
+use federation_document::reader::{FieldPlace, MappingFields, ShownValue};
 use federation_document::{expand, text_file, tree};
 
 /// Largest file in bytes; a hundred times what a generous configuration has.
@@ -43,7 +45,7 @@ pub const LARGEST_FILE_BYTES: u64 = 1 << 20;
 
 /// One gateway's configuration.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct GatewayConfig {
     /// The federation to join.
     pub federation: FederationId,
     /// The cluster that this gateway stands beside.
@@ -53,52 +55,52 @@ pub struct Config {
     /// Where the cluster is.
     pub locality: Locality,
     /// Where its instances are reached from other networks.
-    pub advertise: Advertise,
+    pub advertise: AdvertiseConfig,
     /// The registry to watch.
-    pub nacos: Nacos,
+    pub nacos: NacosConfig,
     /// The log.
-    pub kafka: Kafka,
+    pub kafka: KafkaConfig,
     /// What other clusters may see.
-    pub export: Export,
+    pub export: ExportConfig,
     /// What is taken from other clusters.
-    pub import: Import,
+    pub import: ImportConfig,
     /// Names of local namespaces in the federation.
     pub namespaces: Namespaces,
     /// Where this gateway answers.
-    pub listen: Listen,
+    pub listen: ListenConfig,
     /// When a silent cluster counts as stale and as lost.
-    pub freshness: Freshness,
+    pub freshness: FreshnessConfig,
     /// When a mass loss is held.
     pub guard: Guard,
     /// How services are routed.
-    pub routing: Routing,
+    pub routing: RoutingConfig,
     /// Directory for snapshots and policies, of this cluster and process alone; need not exist yet.
     pub data_dir: PathBuf,
     /// Traces.
-    pub telemetry: Telemetry,
+    pub telemetry: TelemetryConfig,
     /// The program's own log.
-    pub log: Log,
+    pub log: LogConfig,
 }
 
 /// A configuration and how to show it.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// What it means.
-    pub config: Config,
+    pub config: GatewayConfig,
     /// What is in force: defaults filled in, secrets masked.
-    pub effective: Shown,
+    pub effective: ShownValue,
 }
 
 /// What a configuration may depend on besides its text.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct ConfigSurroundings {
     /// For `${NAME}`.
     pub variables: BTreeMap<String, String>,
     /// For the replica's name.
     pub host: String,
 }
 
-impl Surroundings {
+impl ConfigSurroundings {
     /// Those of this process. Variables that are no UTF-8 count as not set.
     #[must_use]
     pub fn of_process() -> Self {
@@ -116,13 +118,13 @@ impl Surroundings {
 ///
 /// # Errors
 /// Every mistake that it has; also that it cannot be read.
-pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Loaded, Mistakes> {
+pub fn load(path: &Path, surroundings: &ConfigSurroundings) -> Result<LoadedConfig, Mistakes> {
     let name = path.display().to_string();
     match text_file::read(path, LARGEST_FILE_BYTES) {
         Ok(text) => from_text(&name, &text, surroundings),
         Err(problem) => {
             let mut mistakes = Mistakes::new(&name, "");
-            mistakes.add(Span::default(), "", &problem, "a YAML file in UTF-8 of at most 1 MiB");
+            mistakes.add(SourceSpan::default(), "", &problem, "a YAML file in UTF-8 of at most 1 MiB");
             Err(mistakes)
         }
     }
@@ -132,22 +134,22 @@ pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Loaded, Mistakes
 ///
 /// # Errors
 /// Every mistake that it has.
-pub fn from_text(name: &str, text: &str, surroundings: &Surroundings) -> Result<Loaded, Mistakes> {
+pub fn from_text(name: &str, text: &str, surroundings: &ConfigSurroundings) -> Result<LoadedConfig, Mistakes> {
     let mut mistakes = Mistakes::new(name, text);
     let Some(mut tree) = tree::parse(text, &mut mistakes) else { return Err(mistakes) };
     expand::expand(&mut tree, "", &surroundings.variables, &mut mistakes);
-    let mut place = Place {
+    let mut place = FieldPlace {
         node: &tree,
         kind: &fields::ROOT_KIND,
         path: String::new(),
-        named: Span { line: 1, column: 1, width: 0 },
+        named: SourceSpan { line: 1, column: 1, width: 0 },
         mistakes: &mut mistakes,
-        shown: Shown::Nothing,
+        shown: ShownValue::Nothing,
     };
-    let config = place.section(|fields| Config::read(fields, &surroundings.host));
+    let config = place.section(|fields| GatewayConfig::read(fields, &surroundings.host));
     let effective = std::mem::take(&mut place.shown);
     match config {
-        Some(config) if mistakes.count() == 0 => Ok(Loaded { config, effective }),
+        Some(config) if mistakes.count() == 0 => Ok(LoadedConfig { config, effective }),
         _ => {
             assert!(mistakes.count() > 0, "a section reader gave up without saying why");
             Err(mistakes)
@@ -155,13 +157,13 @@ pub fn from_text(name: &str, text: &str, surroundings: &Surroundings) -> Result<
     }
 }
 
-impl Config {
-    fn read(fields: &mut Fields<'_>, host: &str) -> Option<Self> {
+impl GatewayConfig {
+    fn read(fields: &mut MappingFields<'_>, host: &str) -> Option<Self> {
         let federation = fields.get("federation");
         let cluster = fields.get("cluster");
         let replica = fields.get::<Replica>("replica");
         let locality = fields.get::<Locality>("locality");
-        let advertise = fields.get::<Advertise>("advertise");
+        let advertise = fields.get::<AdvertiseConfig>("advertise");
         if let (Some(own), Some(advertise)) = (locality.as_ref().and_then(|own| own.network.as_deref()), &advertise)
             && advertise.0.contains_key(own)
         {

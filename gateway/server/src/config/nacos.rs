@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use federation_document::reader::{Fields, Place, Read};
+use federation_document::reader::{FieldPlace, MappingFields, ReadValue};
 use federation_document::secret::Secret;
 use federation_document::values::HostPort;
 
 /// The registry that this gateway stands beside, and how it is watched.
 #[derive(Clone, Debug)]
-pub struct Nacos {
+pub struct NacosConfig {
     /// Which registry.
-    pub registry: Registry,
+    pub registry: RegistryChoice,
     /// How often namespaces are listed.
     pub namespace_poll: Duration,
     /// How often names of services are listed where the registry cannot tell of new ones.
@@ -29,11 +29,11 @@ pub struct Nacos {
 
 /// A Nacos elsewhere or the registry in this process.
 #[derive(Clone, Debug)]
-pub enum Registry {
+pub enum RegistryChoice {
     /// A Nacos elsewhere.
     Remote(RemoteNacos),
     /// The registry in this process.
-    Embedded(EmbeddedRegistry),
+    Embedded(EmbeddedRegistryConfig),
 }
 
 /// How a Nacos is reached.
@@ -42,7 +42,7 @@ pub struct RemoteNacos {
     /// HTTP addresses, at least one.
     pub servers: Vec<HostPort>,
     /// The account; none where Nacos asks for none.
-    pub login: Option<Login>,
+    pub login: Option<LoginConfig>,
     /// TLS of gRPC; `None` for plain text.
     pub tls: Option<Tls>,
     /// Whether the HTTP API speaks TLS.
@@ -55,7 +55,7 @@ pub struct RemoteNacos {
 
 /// An account.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub struct LoginConfig {
     /// Its name.
     pub username: String,
     /// Its password.
@@ -84,7 +84,7 @@ pub struct ClientCertificate {
 
 /// The registry in this process.
 #[derive(Clone, Debug)]
-pub struct EmbeddedRegistry {
+pub struct EmbeddedRegistryConfig {
     /// Where HTTP listens; port 0 for any free one.
     pub http: SocketAddr,
     /// Where gRPC listens; port 0 for any free one.
@@ -93,12 +93,12 @@ pub struct EmbeddedRegistry {
     pub data_dir: Option<PathBuf>,
 }
 
-impl Read for Nacos {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for NacosConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let registry = match fields.get("embedded") {
-                Some(true) => embedded(fields).map(Registry::Embedded),
-                Some(false) => remote(fields).map(Registry::Remote),
+                Some(true) => embedded(fields).map(RegistryChoice::Embedded),
+                Some(false) => remote(fields).map(RegistryChoice::Remote),
                 None => None,
             };
             let namespace_poll = fields.get("namespace_poll");
@@ -120,7 +120,7 @@ impl Read for Nacos {
     }
 }
 
-fn remote(fields: &mut Fields<'_>) -> Option<RemoteNacos> {
+fn remote(fields: &mut MappingFields<'_>) -> Option<RemoteNacos> {
     refuse_fields(fields, &["listen", "data_dir"], "only with `embedded: true`");
     if !fields.has("servers") {
         fields.mistake("servers", "a required field is missing", "a list of host:port, or `embedded: true`");
@@ -145,12 +145,12 @@ fn remote(fields: &mut Fields<'_>) -> Option<RemoteNacos> {
     })
 }
 
-fn login(fields: &mut Fields<'_>) -> Option<Option<Login>> {
+fn login(fields: &mut MappingFields<'_>) -> Option<Option<LoginConfig>> {
     let username = fields.maybe("username");
     let password = fields.maybe("password");
     match (username?, password?) {
         (None, None) => Some(None),
-        (Some(username), Some(password)) => Some(Some(Login { username, password })),
+        (Some(username), Some(password)) => Some(Some(LoginConfig { username, password })),
         (Some(_), None) => {
             fields.mistake("password", "a required field is missing", "the password of `username`");
             None
@@ -162,7 +162,7 @@ fn login(fields: &mut Fields<'_>) -> Option<Option<Login>> {
     }
 }
 
-fn embedded(fields: &mut Fields<'_>) -> Option<EmbeddedRegistry> {
+fn embedded(fields: &mut MappingFields<'_>) -> Option<EmbeddedRegistryConfig> {
     let remote_only = ["servers", "username", "password", "tls", "https", "context_path"];
     refuse_fields(fields, &remote_only, "nothing here: the registry is in this process with `embedded: true`");
     let grpc_offset = fields.get::<u16>("grpc_offset");
@@ -173,7 +173,7 @@ fn embedded(fields: &mut Fields<'_>) -> Option<EmbeddedRegistry> {
     if grpc.is_none() {
         fields.mistake("listen", "a gRPC port above 65535", "HTTP port plus grpc_offset at most 65535");
     }
-    Some(EmbeddedRegistry { http: listen.http, grpc: grpc?, data_dir: data_dir? })
+    Some(EmbeddedRegistryConfig { http: listen.http, grpc: grpc?, data_dir: data_dir? })
 }
 
 /// The gRPC address that belongs to an HTTP address; any free port to any free port.
@@ -182,7 +182,7 @@ fn offset(http: SocketAddr, grpc_offset: u16) -> Option<SocketAddr> {
     Some(SocketAddr::new(http.ip(), port))
 }
 
-fn refuse_fields(fields: &mut Fields<'_>, names: &[&'static str], expected: &str) {
+fn refuse_fields(fields: &mut MappingFields<'_>, names: &[&'static str], expected: &str) {
     for name in names {
         if fields.has(name) {
             fields.mistake(name, "a field that has no meaning here", expected);
@@ -195,8 +195,8 @@ struct RegistryListen {
     grpc: Option<SocketAddr>,
 }
 
-impl Read for RegistryListen {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for RegistryListen {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let http = fields.get("http");
             let grpc = fields.maybe("grpc");
@@ -208,8 +208,8 @@ impl Read for RegistryListen {
 /// None where `enabled: false`.
 struct WantedTls(Option<Tls>);
 
-impl Read for WantedTls {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for WantedTls {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let enabled = fields.get::<bool>("enabled");
             let ca = fields.maybe("ca");
@@ -221,7 +221,7 @@ impl Read for WantedTls {
     }
 }
 
-fn client_certificate(fields: &mut Fields<'_>) -> Option<Option<ClientCertificate>> {
+fn client_certificate(fields: &mut MappingFields<'_>) -> Option<Option<ClientCertificate>> {
     let cert = fields.maybe("cert");
     let key = fields.maybe("key");
     match (cert?, key?) {

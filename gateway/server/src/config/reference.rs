@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use super::fields::ROOT;
 use federation_document::mistakes::Mistakes;
-use federation_document::table::{Field, Kind, Presence, Section};
+use federation_document::table::{FieldPresence, TableField, TableSection, ValueKind};
 use federation_document::tree;
 
 const BEGIN: &str = "<!-- fields: made from the program's own table, see gateway/server/src/config/reference.rs -->\n";
 const END: &str = "<!-- end of fields -->\n";
 
 /// Sections whose fields have been written, with the path under which they are found.
-type Written = Vec<(*const Section, String)>;
+type Written = Vec<(*const TableSection, String)>;
 
 fn reference() -> String {
     let mut written = Vec::new();
@@ -21,7 +21,7 @@ fn reference() -> String {
 }
 
 /// A table of the section's own fields, then the sections within it.
-fn section(path: &str, section: &'static Section, written: &mut Written, text: &mut String) {
+fn section(path: &str, section: &'static TableSection, written: &mut Written, text: &mut String) {
     written.push((std::ptr::from_ref(section), path.to_owned()));
     if !path.is_empty() {
         writeln!(text, "### `{path}`\n\n{}\n", section.about).expect("writing to a string cannot fail");
@@ -44,16 +44,16 @@ fn section(path: &str, section: &'static Section, written: &mut Written, text: &
 }
 
 /// What the field holds, in words, and the section that it leads to.
-fn holds(kind: &'static Kind, path: &str, written: &Written) -> (String, Option<(String, &'static Section)>) {
+fn holds(kind: &'static ValueKind, path: &str, written: &Written) -> (String, Option<(String, &'static TableSection)>) {
     let (what, path, section) = match kind {
-        Kind::Section(section) => ("fields of", path.to_owned(), *section),
-        Kind::List { of: Kind::Section(section), .. } => {
+        ValueKind::Section(section) => ("fields of", path.to_owned(), *section),
+        ValueKind::List { of: ValueKind::Section(section), .. } => {
             ("a list, each with the fields of", format!("{path}[]"), *section)
         }
-        Kind::List { of, .. } | Kind::Map { of, .. } => {
+        ValueKind::List { of, .. } | ValueKind::Map { of, .. } => {
             return (format!("{}; each {}", kind.expected(), brief(of)), None);
         }
-        Kind::Secret => return ("a text, never shown".to_owned(), None),
+        ValueKind::Secret => return ("a text, never shown".to_owned(), None),
         other => return (brief(other), None),
     };
     let known = written.iter().find(|(known, _)| *known == std::ptr::from_ref(section));
@@ -62,23 +62,29 @@ fn holds(kind: &'static Kind, path: &str, written: &Written) -> (String, Option<
 }
 
 /// Without the examples, which the page gives once.
-fn brief(kind: &Kind) -> String {
+fn brief(kind: &ValueKind) -> String {
     let expected = kind.expected();
     expected.split_once(", like").map_or(expected.clone(), |(brief, _)| brief.to_owned())
 }
 
-fn left_out(field: &Field) -> String {
+fn left_out(field: &TableField) -> String {
     match &field.presence {
-        Presence::Required => "**required**".to_owned(),
-        Presence::Optional(without) => (*without).to_owned(),
-        Presence::Default("{}") if matches!(field.kind, Kind::Section(_)) => "its fields' defaults".to_owned(),
-        Presence::Default(yaml) => format!("`{yaml}`"),
+        FieldPresence::Required => "**required**".to_owned(),
+        FieldPresence::Optional(without) => (*without).to_owned(),
+        FieldPresence::Default("{}") if matches!(field.kind, ValueKind::Section(_)) => {
+            "its fields' defaults".to_owned()
+        }
+        FieldPresence::Default(yaml) => format!("`{yaml}`"),
     }
 }
 
 /// Runs `check` on every field of every section.
-fn for_each_field(check: &mut dyn FnMut(&'static Field)) {
-    fn walk(section: &'static Section, seen: &mut Vec<*const Section>, check: &mut dyn FnMut(&'static Field)) {
+fn for_each_field(check: &mut dyn FnMut(&'static TableField)) {
+    fn walk(
+        section: &'static TableSection,
+        seen: &mut Vec<*const TableSection>,
+        check: &mut dyn FnMut(&'static TableField),
+    ) {
         if seen.contains(&std::ptr::from_ref(section)) {
             return;
         }
@@ -86,7 +92,9 @@ fn for_each_field(check: &mut dyn FnMut(&'static Field)) {
         for field in section.fields {
             check(field);
             match &field.kind {
-                Kind::Section(inner) | Kind::List { of: Kind::Section(inner), .. } => walk(inner, seen, check),
+                ValueKind::Section(inner) | ValueKind::List { of: ValueKind::Section(inner), .. } => {
+                    walk(inner, seen, check)
+                }
                 _ => {}
             }
         }
@@ -117,7 +125,7 @@ fn the_examples_of_the_documentation_are_valid() {
         let (yaml, _) = block.split_once("```").expect("the example has an end");
         let variables =
             [("NACOS_PASSWORD", "x"), ("KAFKA_PASSWORD", "x")].map(|(name, value)| (name.into(), value.into()));
-        let surroundings = super::Surroundings { variables: variables.into(), host: "box".into() };
+        let surroundings = super::ConfigSurroundings { variables: variables.into(), host: "box".into() };
         if let Err(mistakes) = super::from_text("docs/configuration.md", yaml, &surroundings) {
             panic!("{mistakes}\n{yaml}");
         }
@@ -129,11 +137,11 @@ fn the_examples_of_the_documentation_are_valid() {
 #[test]
 fn every_default_is_yaml_and_every_bound_fits() {
     for_each_field(&mut |field| {
-        if let Presence::Default(yaml) = field.presence {
+        if let FieldPresence::Default(yaml) = field.presence {
             let mut mistakes = Mistakes::default();
             assert!(tree::parse(yaml, &mut mistakes).is_some() && mistakes.count() == 0, "{}: {yaml}", field.name);
         }
-        if let Kind::Count { min, max } = field.kind {
+        if let ValueKind::Count { min, max } = field.kind {
             assert!(min <= max && u16::try_from(max).is_ok(), "{}", field.name);
         }
     });

@@ -5,34 +5,34 @@ use std::time::Duration;
 
 use federation_core::routing::{PlaceRules, ZoneSource};
 
-use federation_document::reader::{Place, Read};
-use federation_document::values::Bytes;
+use federation_document::reader::{FieldPlace, ReadValue};
+use federation_document::values::ByteCount;
 use federation_policy::sources::PolicySources;
 
 /// How services are routed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Routing {
+pub struct RoutingConfig {
     /// Where policies come from.
     pub policy: PolicySources,
     /// When better news count.
-    pub damping: Damping,
+    pub damping: DampingConfig,
     /// What registrants say of places and addresses.
     pub places: PlaceRules,
     /// Bytes of plans that are kept; `None`: a part of the memory there is.
-    pub plan_cache: Option<Bytes>,
+    pub plan_cache: Option<ByteCount>,
 }
 
 /// How long better news have to stay true before they count; zero for at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damping {
+pub struct DampingConfig {
     /// Of the health of an instance.
     pub health: Duration,
     /// Of the freshness of a cluster.
     pub freshness: Duration,
 }
 
-impl Read for Routing {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for RoutingConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let policy = fields.get("policy");
             let damping = fields.get("damping");
@@ -52,8 +52,8 @@ impl Read for Routing {
     }
 }
 
-impl Read for Damping {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for DampingConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let health = fields.get("health");
             let freshness = fields.get("freshness");
@@ -70,8 +70,8 @@ struct PlaceKeys {
     zone_from: ZoneSource,
 }
 
-impl Read for PlaceKeys {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for PlaceKeys {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let mut key = |name| fields.filled(name, "a metadata key").map(Arc::from);
             let (region, zone, sub_zone) = (key("region"), key("zone"), key("sub_zone"));

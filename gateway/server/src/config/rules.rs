@@ -1,26 +1,26 @@
 //! Sections `export`, `import` and `namespaces`: what crosses between clusters and under which names.
 
 use federation_core::id::ClusterId;
-use federation_core::pattern::{ConfigPattern, Glob, Selection, ServicePattern};
+use federation_core::pattern::{ConfigPattern, Glob, NameSelection, ServicePattern};
 
-use federation_document::reader::{Place, Read};
+use federation_document::reader::{FieldPlace, ReadValue};
 
 /// What other clusters may see of this one. Namespaces are local ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Export(pub Selection);
+pub struct ExportConfig(pub NameSelection);
 
 /// What is taken from other clusters. Namespaces are names of the federation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Import {
+pub struct ImportConfig {
     /// Patterns of clusters to read.
     pub clusters: Vec<Glob>,
     /// Patterns of clusters to leave out.
     pub excluded_clusters: Vec<Glob>,
     /// What is taken from those clusters.
-    pub selection: Selection,
+    pub selection: NameSelection,
 }
 
-impl Import {
+impl ImportConfig {
     /// Whether the log of `cluster` is read. The own cluster's always is; that is the caller's to add.
     #[must_use]
     pub fn has_cluster(&self, cluster: &ClusterId) -> bool {
@@ -29,14 +29,14 @@ impl Import {
     }
 }
 
-impl Read for Export {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for ExportConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let services = fields.get("services");
             let configs = fields.get("configs");
             let exclude = fields.get::<Exclude>("exclude");
             let exclude = exclude?;
-            Some(Self(Selection {
+            Some(Self(NameSelection {
                 services: services?,
                 configs: configs?,
                 excluded_services: exclude.services,
@@ -46,15 +46,15 @@ impl Read for Export {
     }
 }
 
-impl Read for Import {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for ImportConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let clusters = fields.get("clusters");
             let services = fields.get::<Vec<ServicePattern>>("services");
             let configs = fields.get::<Vec<ConfigPattern>>("configs");
             let exclude = fields.get::<ImportExclude>("exclude");
             let (services, configs, exclude) = (services?, configs?, exclude?);
-            let selection = Selection {
+            let selection = NameSelection {
                 services: or_all(services, ServicePattern::any()),
                 configs: or_all(configs, ConfigPattern::any()),
                 excluded_services: exclude.rules.services,
@@ -80,8 +80,8 @@ struct ImportExclude {
     rules: Exclude,
 }
 
-impl Read for Exclude {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for Exclude {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let services = fields.get("services");
             let configs = fields.get("configs");
@@ -90,8 +90,8 @@ impl Read for Exclude {
     }
 }
 
-impl Read for ImportExclude {
-    fn read(place: &mut Place<'_>) -> Option<Self> {
+impl ReadValue for ImportExclude {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let clusters = fields.get("clusters");
             let services = fields.get("services");

@@ -11,7 +11,7 @@ use federation_core::time::Millis;
 
 use federation_document::mistakes::Mistake;
 use federation_document::table;
-use federation_document::values::{Bytes, HostPort};
+use federation_document::values::{ByteCount, HostPort};
 
 use super::*;
 
@@ -37,15 +37,15 @@ data_dir: ./data
 
 const MINIMAL: &str = "federation: demo\ncluster: a\nnacos: {servers: [\"n:8848\"]}\nkafka: {brokers: [\"k:9092\"]}\n";
 
-fn surroundings() -> Surroundings {
+fn surroundings() -> ConfigSurroundings {
     let variables = [("NACOS_PASSWORD", "hunter2"), ("PORT", "7171"), ("EMPTY", "")];
-    Surroundings {
+    ConfigSurroundings {
         variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         host: "box".to_owned(),
     }
 }
 
-fn read(text: &str) -> Result<Loaded, Mistakes> {
+fn read(text: &str) -> Result<LoadedConfig, Mistakes> {
     from_text("gateway.yaml", text, &surroundings())
 }
 
@@ -58,8 +58,8 @@ fn mistakes(text: &str) -> Vec<String> {
 
 #[test]
 fn the_example_means_what_it_says() {
-    let Config { nacos, kafka, export, import, listen, replica, locality, .. } = read(EXAMPLE).unwrap().config;
-    let Registry::Remote(remote) = nacos.registry else { panic!("remote") };
+    let GatewayConfig { nacos, kafka, export, import, listen, replica, locality, .. } = read(EXAMPLE).unwrap().config;
+    let RegistryChoice::Remote(remote) = nacos.registry else { panic!("remote") };
     assert_eq!(remote.servers, [HostPort { host: "127.0.0.1".into(), port: 8848 }]);
     assert_eq!(remote.login.as_ref().unwrap().password.expose(), "hunter2");
     assert_eq!((remote.context_path.as_str(), remote.grpc_offset, remote.https), ("/nacos", 1000, false));
@@ -80,7 +80,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.nacos.removal_hold, Duration::from_secs(15));
     assert_eq!(config.freshness.stale_after, Duration::from_secs(10));
     assert_eq!(config.kafka.topics.partitions, 8);
-    assert_eq!(config.kafka.topics.max_message_bytes, Bytes(12 << 20));
+    assert_eq!(config.kafka.topics.max_message_bytes, ByteCount(12 << 20));
     assert_eq!(config.kafka.topics.control.segment, Duration::from_secs(600));
     assert_eq!(config.kafka.topics.data.segment, Duration::from_secs(3600));
     assert_eq!(config.kafka.topic_prefix, "nacos-fed.");
@@ -105,7 +105,7 @@ fn routing_is_read_as_it_was_written() {
     let places = routing.places;
     assert_eq!((&*places.region_key, &*places.zone_key, &*places.sub_zone_key), ("r", "z", "s"));
     assert_eq!((places.zone_from, &*places.advertise_prefix), (ZoneSource::NacosCluster, "net."));
-    assert_eq!(routing.plan_cache, Some(Bytes(1 << 30)));
+    assert_eq!(routing.plan_cache, Some(ByteCount(1 << 30)));
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_nacos_is_remote_or_embedded_and_nothing_between() {
     ] {
         assert_eq!(mistakes(&nacos(text)), want, "{text}");
     }
-    let Registry::Embedded(registry) =
+    let RegistryChoice::Embedded(registry) =
         read(&nacos("{embedded: true, listen: {http: \"0.0.0.0:18848\"}}")).unwrap().config.nacos.registry
     else {
         panic!("embedded")
@@ -273,7 +273,7 @@ fn a_nacos_is_remote_or_embedded_and_nothing_between() {
         (registry.http.to_string().as_str(), registry.grpc.to_string().as_str()),
         ("0.0.0.0:18848", "0.0.0.0:19848")
     );
-    let Registry::Embedded(registry) =
+    let RegistryChoice::Embedded(registry) =
         read(&nacos("{embedded: true, listen: {http: \"127.0.0.1:0\"}}")).unwrap().config.nacos.registry
     else {
         panic!("embedded")
@@ -323,7 +323,7 @@ fn variables_are_expanded_in_values() {
     let config = read(&with("listen: {http: \"127.0.0.1:${PORT}\"}\n")).unwrap().config;
     assert_eq!(config.listen.http.port(), 7171);
     let numbers = read(&MINIMAL.replace("[\"n:8848\"]", "[\"n:8848\"], grpc_offset: \"${PORT}\"")).unwrap().config;
-    let Registry::Remote(remote) = numbers.nacos.registry else { panic!("remote") };
+    let RegistryChoice::Remote(remote) = numbers.nacos.registry else { panic!("remote") };
     assert_eq!(remote.grpc_offset, 7171, "a number may come from the environment though quotes are around it");
 }
 
@@ -480,15 +480,15 @@ kafka: {brokers: ["k:1"]}
 }
 
 /// Fields of `section` that no configuration of `shown` has at `pointer`.
-fn find_unread(pointer: &str, section: &table::Section, shown: &[serde_json::Value], unread: &mut Vec<String>) {
+fn find_unread(pointer: &str, section: &table::TableSection, shown: &[serde_json::Value], unread: &mut Vec<String>) {
     for field in section.fields {
         let pointer = format!("{pointer}/{}", field.name);
         if shown.iter().all(|shown| shown.pointer(&pointer).is_none()) {
             unread.push(pointer.clone());
         }
         match &field.kind {
-            table::Kind::Section(inner) => find_unread(&pointer, inner, shown, unread),
-            table::Kind::List { of: table::Kind::Section(inner), .. }
+            table::ValueKind::Section(inner) => find_unread(&pointer, inner, shown, unread),
+            table::ValueKind::List { of: table::ValueKind::Section(inner), .. }
                 if pointer.starts_with("/export/") && !pointer.contains("exclude") =>
             {
                 find_unread(&format!("{pointer}/0"), inner, shown, unread);

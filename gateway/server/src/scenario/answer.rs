@@ -1,6 +1,6 @@
 //! The answer to a scenario, as a document.
 
-use federation_core::routing::{Panic, Plan, PlannedEndpoint, Priority};
+use federation_core::routing::{PanicMode, Plan, PlannedEndpoint, Priority};
 use serde::Serialize;
 use serde_json::Number;
 
@@ -8,7 +8,7 @@ use super::Scenario;
 
 /// A plan as it is told to programs. Shares are millionths.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Answer {
+pub struct ScenarioAnswer {
     /// Best first; counts and loads as they are before drains.
     pub priorities: Vec<PriorityAnswer>,
     /// By priority, locality, origin and id.
@@ -77,7 +77,7 @@ pub struct LeftOutAnswer {
     pub reason: String,
 }
 
-impl Answer {
+impl ScenarioAnswer {
     /// The answer to `scenario`.
     #[must_use]
     pub fn new(scenario: &Scenario, plan: &Plan) -> Self {
@@ -104,7 +104,7 @@ fn priority((index, priority): (usize, &Priority)) -> PriorityAnswer {
         excluded: count(priority.counts.excluded),
         load: priority.load.healthy,
         degraded_load: priority.load.degraded,
-        panic: priority.load.panic == Panic::Panicking,
+        panic: priority.load.panic == PanicMode::Panicking,
         localities: localities
             .map(|it| LocalityAnswer { locality: it.locality.to_string(), share: it.share.into() })
             .collect(),

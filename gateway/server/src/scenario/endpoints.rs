@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use federation_core::freshness::Freshness;
 use federation_core::instance::Health;
-use federation_core::routing::{Admission, Counting, Endpoint, MilliWeight, Origin};
+use federation_core::routing::{Endpoint, EndpointAdmission, EndpointCounting, MilliWeight, OriginName};
 
 use super::place::{labels, locality};
 use federation_document::mistakes::Mistakes;
-use federation_policy::fields::{Item, Section};
+use federation_policy::fields::{PlacedItem, PolicySection};
 
 /// Most endpoints of a file after `count` is expanded.
 pub const MOST_ENDPOINTS: u64 = 250_000;
@@ -33,7 +33,11 @@ pub(super) struct Endpoints {
 }
 
 /// Reads the list; `freshness` is that of the origins that are not simply live.
-pub(super) fn read(list: Item<'_>, freshness: &HashMap<Origin, Freshness>, mistakes: &mut Mistakes) -> Endpoints {
+pub(super) fn read(
+    list: PlacedItem<'_>,
+    freshness: &HashMap<OriginName, Freshness>,
+    mistakes: &mut Mistakes,
+) -> Endpoints {
     let mut read = Endpoints::default();
     let mut first_lines: HashMap<Arc<str>, usize> = HashMap::new();
     let mut priorities = Priorities::default();
@@ -41,7 +45,7 @@ pub(super) fn read(list: Item<'_>, freshness: &HashMap<Origin, Freshness>, mista
         if mistakes.count() >= MOST_MISTAKES {
             break;
         }
-        let section = Section::open(item, &FIELDS, mistakes);
+        let section = PolicySection::open(item, &FIELDS, mistakes);
         priorities.meet(&section, mistakes);
         let Some((endpoint, weight)) = one(&section, freshness, mistakes) else { continue };
         let count = section.get("count").and_then(|it| it.whole(0..=MOST_ENDPOINTS, mistakes));
@@ -71,8 +75,8 @@ fn ids(id: &Arc<str>, count: Option<u64>) -> impl Iterator<Item = Arc<str>> {
 }
 
 fn one(
-    section: &Section<'_>,
-    freshness: &HashMap<Origin, Freshness>,
+    section: &PolicySection<'_>,
+    freshness: &HashMap<OriginName, Freshness>,
     mistakes: &mut Mistakes,
 ) -> Option<(Endpoint, f64)> {
     let id = section.required("id", "a name of its own", mistakes).and_then(|it| it.name(mistakes));
@@ -85,7 +89,7 @@ fn one(
     let excluded = section.get("excluded").is_some_and(|it| it.flag(mistakes) == Some(true));
     let disabled = section.get("enabled").is_some_and(|it| it.flag(mistakes) == Some(false));
     let priority = section.get("priority").and_then(|it| it.whole(0..=HIGHEST_PRIORITY, mistakes));
-    let (origin, (given, weight)) = (Origin::new(&origin?), weight?);
+    let (origin, (given, weight)) = (OriginName::new(&origin?), weight?);
     let endpoint = Endpoint {
         id: id?,
         freshness: freshness.get(&origin).copied().unwrap_or(Freshness::Live),
@@ -94,15 +98,15 @@ fn one(
         labels: labels.into_iter().collect(),
         weight,
         health: health?,
-        counting: if excluded { Counting::Excluded } else { Counting::Counted },
-        admission: if disabled { Admission::Disabled } else { Admission::Admitted },
+        counting: if excluded { EndpointCounting::Excluded } else { EndpointCounting::Counted },
+        admission: if disabled { EndpointAdmission::Disabled } else { EndpointAdmission::Admitted },
         priority: priority.and_then(|priority| u16::try_from(priority).ok()),
     };
     Some((endpoint, given))
 }
 
 /// The weight as it was given, and as it is counted.
-fn weight(item: Item<'_>, mistakes: &mut Mistakes) -> Option<(f64, MilliWeight)> {
+fn weight(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Option<(f64, MilliWeight)> {
     let given = item.number(mistakes)?;
     match MilliWeight::from_registered(given) {
         Ok(weight) => Some((given, weight)),
@@ -121,7 +125,7 @@ struct Priorities {
 }
 
 impl Priorities {
-    fn meet(&mut self, section: &Section<'_>, mistakes: &mut Mistakes) {
+    fn meet(&mut self, section: &PolicySection<'_>, mistakes: &mut Mistakes) {
         let has = section.get("priority").is_some();
         if *self.first_has.get_or_insert(has) == has || self.told {
             return;

@@ -14,16 +14,17 @@ use std::sync::Arc;
 
 use federation_core::freshness::Freshness;
 use federation_core::routing::{
-    self, Admission, Caller, Drain, DrainGuard, Endpoint, Intents, MAX_DRAINS, Origin, Percent, Plan, Policy, Ruling,
+    self, Caller, Drain, DrainGuard, DrainRuling, Endpoint, EndpointAdmission, Intents, MAX_DRAINS, OriginName,
+    Percent, Plan, Policy,
 };
 
 pub use self::endpoints::MOST_ENDPOINTS;
 use self::place::{labels, locality};
 use federation_document::mistakes::Mistakes;
 use federation_document::text_file;
-use federation_document::tree::{self, Node, Span};
+use federation_document::tree::{self, SourceSpan, TreeNode};
 use federation_policy::block;
-use federation_policy::fields::{Item, Section};
+use federation_policy::fields::{PlacedItem, PolicySection};
 
 /// Largest file in bytes.
 pub const LARGEST_FILE_BYTES: u64 = 16 << 20;
@@ -59,7 +60,7 @@ pub fn load(file: &str) -> Result<Scenario, Mistakes> {
         Err(problem) => {
             let mut mistakes = Mistakes::new(file, "");
             let expected = format!("a YAML file in UTF-8 of at most {} MiB", LARGEST_FILE_BYTES >> 20);
-            mistakes.add(Span::default(), "", &problem, &expected);
+            mistakes.add(SourceSpan::default(), "", &problem, &expected);
             Err(mistakes)
         }
     }
@@ -84,9 +85,9 @@ impl Scenario {
     }
 }
 
-fn read(tree: &Node, mistakes: &mut Mistakes) -> Scenario {
+fn read(tree: &TreeNode, mistakes: &mut Mistakes) -> Scenario {
     let known = ["caller", "policy", "origins", "drains", "endpoints"];
-    let section = Section::open(Item::root(tree, ""), &known, mistakes);
+    let section = PolicySection::open(PlacedItem::root(tree, ""), &known, mistakes);
     let freshness = section.get("origins").map_or_else(HashMap::new, |item| origins(item, mistakes));
     let read = section.get("endpoints").map(|item| endpoints::read(item, &freshness, mistakes)).unwrap_or_default();
     let mut scenario = Scenario {
@@ -109,21 +110,21 @@ impl Scenario {
     fn bar_unreachable(&mut self) {
         let Some(reachable) = &self.policy.reachable else { return };
         let from = self.caller.locality.network.as_deref();
-        for endpoint in self.endpoints.iter_mut().filter(|it| it.admission == Admission::Admitted) {
+        for endpoint in self.endpoints.iter_mut().filter(|it| it.admission == EndpointAdmission::Admitted) {
             if let Some(reason) = reachable.barrier(from, endpoint.locality.network.as_deref()) {
-                endpoint.admission = Admission::Barred(reason);
+                endpoint.admission = EndpointAdmission::Barred(reason);
             }
         }
     }
 
     fn drains_too_many(&self) -> bool {
         self.intents.drains().len() > MAX_DRAINS
-            && self.plan().drains.iter().any(|verdict| verdict.ruling == Ruling::Excess)
+            && self.plan().drains.iter().any(|verdict| verdict.ruling == DrainRuling::Excess)
     }
 }
 
-fn caller(item: Item<'_>, mistakes: &mut Mistakes) -> Caller {
-    let section = Section::open(item, &["region", "zone", "sub_zone", "network", "cluster", "labels"], mistakes);
+fn caller(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Caller {
+    let section = PolicySection::open(item, &["region", "zone", "sub_zone", "network", "cluster", "labels"], mistakes);
     Caller {
         locality: locality(&section, mistakes),
         cluster: section.get("cluster").and_then(|item| item.name(mistakes)),
@@ -131,22 +132,22 @@ fn caller(item: Item<'_>, mistakes: &mut Mistakes) -> Caller {
     }
 }
 
-fn origins(item: Item<'_>, mistakes: &mut Mistakes) -> HashMap<Origin, Freshness> {
+fn origins(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> HashMap<OriginName, Freshness> {
     let words = [Freshness::Live, Freshness::Stale, Freshness::Lost, Freshness::Isolated];
     let words = words.map(|freshness| (freshness.as_str(), freshness));
     let mut origins = HashMap::new();
     for (name, item) in item.pairs(mistakes) {
-        let section = Section::open(item, &["freshness"], mistakes);
+        let section = PolicySection::open(item, &["freshness"], mistakes);
         let freshness = section.get("freshness").and_then(|item| item.word(&words, mistakes));
-        origins.extend(freshness.map(|freshness| (Origin::new(name), freshness)));
+        origins.extend(freshness.map(|freshness| (OriginName::new(name), freshness)));
     }
     origins
 }
 
-fn drains(item: Item<'_>, mistakes: &mut Mistakes) -> Intents {
+fn drains(item: PlacedItem<'_>, mistakes: &mut Mistakes) -> Intents {
     let mut drains: Vec<Drain> = Vec::new();
     for item in item.items(MOST_DRAINS, mistakes) {
-        let section = Section::open(item, &["cluster", "percent", "force"], mistakes);
+        let section = PolicySection::open(item, &["cluster", "percent", "force"], mistakes);
         let Some(drain) = drain(&section, mistakes) else { continue };
         if drains.iter().any(|other| other.target == drain.target) {
             section.mistake(
@@ -162,14 +163,14 @@ fn drains(item: Item<'_>, mistakes: &mut Mistakes) -> Intents {
     Intents::new(drains).expect("repeated targets were left out")
 }
 
-fn drain(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Drain> {
+fn drain(section: &PolicySection<'_>, mistakes: &mut Mistakes) -> Option<Drain> {
     let cluster = section.required("cluster", "the name of a cluster", mistakes).and_then(|it| it.name(mistakes));
     let percent = section.required("percent", "a whole number from 0 to 100", mistakes);
     let percent = percent.and_then(|it| it.whole(0..=100, mistakes));
     let force = section.get("force").is_some_and(|it| it.flag(mistakes) == Some(true));
     let cluster: Arc<str> = cluster?;
     Some(Drain {
-        cluster: Origin::new(&cluster),
+        cluster: OriginName::new(&cluster),
         target: cluster,
         percent: percent.and_then(|percent| u8::try_from(percent).ok()).and_then(Percent::new)?,
         guard: if force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Watched;
-use crate::resolve::{CallerAsk, Encoded, Face, Found, Inputs, Planned, Resolver};
+use crate::resolve::{CallerAsk, EncodedPlan, FoundPlan, PlanEncoding, PlanInputs, PlannedService, Resolver};
 use crate::view::{ClusterTable, ServiceWatch, ViewReader};
 use federation_policy::InForce;
 
@@ -30,13 +30,13 @@ pub struct PlanTopic {
 /// How a face tells of plans. All is called while a topic is locked: nothing of it may wait.
 pub trait EncodePlan: Send + Sync + 'static {
     /// Whose plans are kept; has to be the face of [`EncodePlan::encode`] everywhere, as kept plans are shared with the answers of that face.
-    const FACE: Face;
+    const FACE: PlanEncoding;
 
     /// A plan or that nothing can be used, without what changes with time: this is kept.
-    fn encode(&self, planned: &Planned) -> Encoded;
+    fn encode(&self, planned: &PlannedService) -> EncodedPlan;
 
     /// The event of a plan at a moment.
-    fn plan(&self, encoded: &Encoded, service: &FederatedService, inputs: &Inputs, now: Mono) -> Bytes;
+    fn plan(&self, encoded: &EncodedPlan, service: &FederatedService, inputs: &PlanInputs, now: Mono) -> Bytes;
 
     /// The event of a service that does not exist.
     fn absent(&self, key: &ServiceKey, clusters: &Arc<ClusterTable>, now: Mono) -> Bytes;
@@ -54,18 +54,18 @@ pub enum PlanMark {
 }
 
 impl PlanMark {
-    fn of(encoded: &Encoded) -> Self {
+    fn of(encoded: &EncodedPlan) -> Self {
         match encoded {
-            Encoded::Usable(pieces) => Self::Plan(pieces.fingerprint),
-            Encoded::Unusable(unusable) => Self::Unusable(xxh3_64(&unusable.bytes)),
+            EncodedPlan::Usable(pieces) => Self::Plan(pieces.fingerprint),
+            EncodedPlan::Unusable(unusable) => Self::Unusable(xxh3_64(&unusable.bytes)),
         }
     }
 }
 
 /// What was planned at one moment, and from what.
 pub struct PlanShown {
-    found: Option<Found>,
-    inputs: Inputs,
+    found: Option<FoundPlan>,
+    inputs: PlanInputs,
     now: Mono,
 }
 
@@ -120,7 +120,7 @@ impl<E: EncodePlan> Watched for WatchedPlans<E> {
     fn look(&self, topic: &PlanTopic) -> PlanShown {
         let (inputs, now) = (self.resolver.inputs(), self.view.now());
         let asking = self.resolver.understand(&topic.caller, &inputs);
-        let encode = |planned: &Planned| self.encode.encode(planned);
+        let encode = |planned: &PlannedService| self.encode.encode(planned);
         let found = self.resolver.kept(&topic.key, &asking, &inputs, E::FACE, encode);
         PlanShown { found, inputs, now }
     }

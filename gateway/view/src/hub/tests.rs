@@ -383,7 +383,7 @@ mod of_services {
     use federation_core::freshness::Freshness;
     use federation_core::id::ServiceKey;
     use federation_core::locality::Locality;
-    use federation_core::service::{ClusterStatus, FederatedService, OriginInstances, Revision, Source};
+    use federation_core::service::{ClusterStatus, FactSource, FederatedService, OriginInstances, Revision};
 
     use super::super::services::{EncodeService, ServiceMark, ServiceShown, WatchedServices};
     use super::*;
@@ -405,7 +405,8 @@ mod of_services {
     }
 
     fn show(writer: &mut ViewWriter, name: &str, revision: Option<u64>) {
-        let origins = || vec![OriginInstances { origin: "a".parse().unwrap(), source: Source::Log, instances: vec![] }];
+        let origins =
+            || vec![OriginInstances { origin: "a".parse().unwrap(), source: FactSource::Log, instances: vec![] }];
         let service = |number| FederatedService { key: key(name), revision: Revision(number), origins: origins() };
         let service = revision.map(|number| Arc::new(service(number)));
         writer.apply(ViewChange { services: vec![(key(name), service)], ..ViewChange::default() });

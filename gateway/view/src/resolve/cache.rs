@@ -12,9 +12,9 @@ use arc_swap::ArcSwap;
 use federation_core::routing::Caller;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::caller::Asking;
-use super::encoded::Encoded;
-use super::inputs::Stamp;
+use super::caller::AskingCaller;
+use super::encoded::EncodedPlan;
+use super::inputs::PlanStamp;
 
 /// Callers of one service that differ in anything: more places than a federation has, and few enough to look through.
 pub(super) const MOST_CLASSES: usize = 32;
@@ -30,7 +30,7 @@ const ENTRY_BYTES: usize = 512;
 
 /// How an answer is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
+pub enum PlanEncoding {
     /// For HTTP.
     Json,
     /// For gRPC.
@@ -40,20 +40,20 @@ pub enum Face {
 /// A plan for one caller, encoded.
 pub(super) struct Kept {
     pub(super) caller: Arc<Caller>,
-    pub(super) stamp: Stamp,
-    faces: [OnceLock<Encoded>; 2],
+    pub(super) stamp: PlanStamp,
+    faces: [OnceLock<EncodedPlan>; 2],
     home: Weak<Classes>,
     bytes: AtomicUsize,
     account: Arc<Account>,
 }
 
 impl Kept {
-    pub(super) fn face(&self, face: Face) -> Option<&Encoded> {
+    pub(super) fn face(&self, face: PlanEncoding) -> Option<&EncodedPlan> {
         self.faces[face as usize].get()
     }
 
     /// Adds what this plan is in another face.
-    fn add(&self, face: Face, encoded: Encoded) -> &Encoded {
+    fn add(&self, face: PlanEncoding, encoded: EncodedPlan) -> &EncodedPlan {
         self.faces[face as usize].get_or_init(|| {
             self.bytes.fetch_add(encoded.size(), Ordering::Relaxed);
             self.account.add(encoded.size());
@@ -95,7 +95,7 @@ impl FromIterator<Arc<Kept>> for Plans {
 }
 
 impl Classes {
-    pub(super) fn find(&self, asking: &Asking<'_>) -> Option<Arc<Kept>> {
+    pub(super) fn find(&self, asking: &AskingCaller<'_>) -> Option<Arc<Kept>> {
         self.0.load().iter().find(|kept| asking.is(&kept.caller)).cloned()
     }
 
@@ -172,7 +172,13 @@ impl Budget {
     }
 
     /// Keeps a plan in its first face.
-    pub(super) fn keep(&self, home: &Arc<Classes>, caller: Caller, stamp: Stamp, first: (Face, Encoded)) -> Arc<Kept> {
+    pub(super) fn keep(
+        &self,
+        home: &Arc<Classes>,
+        caller: Caller,
+        stamp: PlanStamp,
+        first: (PlanEncoding, EncodedPlan),
+    ) -> Arc<Kept> {
         self.account.plans.fetch_add(1, Ordering::Relaxed);
         self.account.add(ENTRY_BYTES);
         let kept = Arc::new(Kept {
@@ -191,7 +197,7 @@ impl Budget {
     }
 
     /// Keeps what a plan is in another face.
-    pub(super) fn add<'a>(&self, kept: &'a Kept, face: Face, encoded: Encoded) -> &'a Encoded {
+    pub(super) fn add<'a>(&self, kept: &'a Kept, face: PlanEncoding, encoded: EncodedPlan) -> &'a EncodedPlan {
         let encoded = kept.add(face, encoded);
         self.tidy();
         encoded

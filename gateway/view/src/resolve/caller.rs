@@ -1,6 +1,6 @@
 //! Who asks: what was said of a caller, and what it is taken for.
 //!
-//! Input: the parts that somebody gave, the gateway's own place, and the clusters. Output: an [`Asking`], which borrows all
+//! Input: the parts that somebody gave, the gateway's own place, and the clusters. Output: an [`AskingCaller`], which borrows all
 //! of it: a caller whose plan is kept already costs no allocation.
 
 use std::borrow::Cow;
@@ -74,7 +74,7 @@ pub enum PlaceFrom {
 
 /// A caller as it is understood, borrowed.
 #[derive(Clone, Debug)]
-pub struct Asking<'a> {
+pub struct AskingCaller<'a> {
     region: Option<&'a str>,
     zone: Option<&'a str>,
     sub_zone: Option<&'a str>,
@@ -85,7 +85,7 @@ pub struct Asking<'a> {
     pub place_from: PlaceFrom,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> AskingCaller<'a> {
     /// Fills in what was not said.
     pub fn new(said: &'a CallerAsk<'a>, own: &'a OwnPlace, clusters: &'a ClusterTable) -> Self {
         let named = said.cluster.as_deref().filter(|name| !name.is_empty());

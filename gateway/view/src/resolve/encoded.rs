@@ -9,16 +9,16 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Which endpoints somebody wants to see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Excerpt {
+pub struct PlanExcerpt {
     /// At most so many; `None`: all.
     pub limit: Option<u32>,
     /// Which priorities.
-    pub depth: Depth,
+    pub depth: PlanDepth,
 }
 
 /// Which priorities somebody wants to see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Depth {
+pub enum PlanDepth {
     /// All.
     #[default]
     All,
@@ -26,12 +26,12 @@ pub enum Depth {
     Top,
 }
 
-impl Excerpt {
+impl PlanExcerpt {
     /// Which of `endpoints` endpoints, the best priority with a share being `top`.
     pub fn of(self, endpoints: usize, top: &Range<usize>) -> Range<usize> {
         let range = match self.depth {
-            Depth::All => 0..endpoints,
-            Depth::Top => top.clone(),
+            PlanDepth::All => 0..endpoints,
+            PlanDepth::Top => top.clone(),
         };
         let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         range.start..range.end.min(range.start.saturating_add(limit))
@@ -40,16 +40,16 @@ impl Excerpt {
 
 /// A plan as bytes, or why there is none.
 #[derive(Debug)]
-pub enum Encoded {
+pub enum EncodedPlan {
     /// Something can be used.
-    Usable(Pieces),
+    Usable(PlanPieces),
     /// Nothing can.
-    Unusable(Unusable),
+    Unusable(NothingUsable),
 }
 
 /// That nothing can be used.
 #[derive(Debug)]
-pub struct Unusable {
+pub struct NothingUsable {
     /// In a sentence.
     pub detail: String,
     /// The whole answer.
@@ -69,7 +69,7 @@ fn tag(name: u64) -> Tag {
 
 /// A plan as bytes.
 #[derive(Debug)]
-pub struct Pieces {
+pub struct PlanPieces {
     /// Head, endpoints and tail.
     pub bytes: Bytes,
     /// Where each endpoint begins, and where the last one ends.
@@ -83,7 +83,7 @@ pub struct Pieces {
     pub fingerprint: u64,
 }
 
-impl Pieces {
+impl PlanPieces {
     /// `starts` has one number more than there are endpoints.
     pub fn new(bytes: Vec<u8>, starts: Vec<usize>, top: Range<usize>, fingerprint: u64) -> Self {
         let tag = tag(xxh3_64(&bytes));
@@ -111,11 +111,11 @@ impl Pieces {
     }
 }
 
-impl Encoded {
+impl EncodedPlan {
     /// Bytes of memory.
     pub fn size(&self) -> usize {
         match self {
-            Self::Usable(Pieces { bytes, starts, .. }) => bytes.len() + size_of_val(&**starts),
+            Self::Usable(PlanPieces { bytes, starts, .. }) => bytes.len() + size_of_val(&**starts),
             Self::Unusable(unusable) => unusable.detail.len() + unusable.bytes.len(),
         }
     }

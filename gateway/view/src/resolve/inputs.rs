@@ -13,7 +13,7 @@ use federation_policy::InForce;
 
 /// One moment's values. Each carries its own version; they need not have changed together.
 #[derive(Clone, Debug)]
-pub struct Inputs {
+pub struct PlanInputs {
     /// The policies in force.
     pub policy: Arc<InForce>,
     /// The drains in force.
@@ -24,7 +24,7 @@ pub struct Inputs {
 
 /// Versions of all that one plan was made from. Equal stamps of one service: equal plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct PlanStamp {
     /// Of its instances and their effective health.
     service: Revision,
     /// Of the places, addresses and effective freshness of its origins. Apart from the service's: they reach the view one
@@ -34,11 +34,11 @@ pub struct Stamp {
     policy: u64,
 }
 
-impl Inputs {
+impl PlanInputs {
     /// The versions that a plan of the service is made from.
     #[must_use]
-    pub fn stamp(&self, service: &FederatedService) -> Stamp {
-        Stamp {
+    pub fn stamp(&self, service: &FederatedService) -> PlanStamp {
+        PlanStamp {
             service: service.revision,
             origins: self.revision_of_origins(service),
             intents: self.intents.version(),
@@ -52,7 +52,7 @@ impl Inputs {
     }
 }
 
-impl Stamp {
+impl PlanStamp {
     /// The version that an answer shows: the last change of the service or of its origins.
     pub fn revision(self) -> Revision {
         self.service.max(self.origins)
@@ -76,7 +76,7 @@ pub struct OriginState<'a> {
 /// The origins of a service, by id.
 pub fn origin_states<'a>(
     service: &'a FederatedService,
-    inputs: &'a Inputs,
+    inputs: &'a PlanInputs,
     now: Mono,
 ) -> impl Iterator<Item = OriginState<'a>> {
     service.origins.iter().map(move |origin| {

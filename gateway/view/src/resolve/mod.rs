@@ -20,18 +20,18 @@ use federation_core::routing::PlaceRules;
 use federation_core::service::FederatedService;
 use tokio::sync::watch;
 
-pub use self::cache::Face;
+pub use self::cache::PlanEncoding;
 use self::cache::{Budget, Classes, Kept};
 pub use self::caller::OwnPlace;
 #[cfg(test)]
 pub use self::caller::PlaceFrom;
-pub use self::caller::{Asking, CallerAsk, PlaceAsk};
-pub use self::encoded::{Depth, Encoded, Excerpt, Pieces, Unusable};
-pub use self::inputs::{Inputs, OriginState, origin_states};
-pub use self::planned::{Planned, Unused};
+pub use self::caller::{AskingCaller, CallerAsk, PlaceAsk};
+pub use self::encoded::{EncodedPlan, NothingUsable, PlanDepth, PlanExcerpt, PlanPieces};
+pub use self::inputs::{OriginState, PlanInputs, origin_states};
+pub use self::planned::{PlannedService, UnusedInstance};
 pub use self::room::kept_bytes;
 use crate::view::ViewReader;
-use crate::view::derived::Derived;
+use crate::view::derived::DerivedValue;
 use federation_policy::InForce;
 use federation_ports::metrics::ResolveMetrics;
 
@@ -42,7 +42,7 @@ pub const KEPT_BYTES: usize = 256 << 20;
 /// Plans services for callers.
 pub struct Resolver {
     view: ViewReader,
-    classes: Derived<Classes>,
+    classes: DerivedValue<Classes>,
     policies: watch::Receiver<Arc<InForce>>,
     rules: PlaceRules,
     own: OwnPlace,
@@ -63,14 +63,14 @@ impl Resolver {
         metrics: ResolveMetrics,
     ) -> Self {
         let budget = Budget::new(kept_bytes, metrics.kept_bytes.clone());
-        let classes = Derived::new(view.clone());
+        let classes = DerivedValue::new(view.clone());
         Self { view, classes, policies, rules, own, budget, metrics }
     }
 
     /// What plans are made from now.
-    pub fn inputs(&self) -> Inputs {
+    pub fn inputs(&self) -> PlanInputs {
         let policy = Arc::clone(&self.policies.borrow());
-        Inputs { policy, intents: self.view.intents(), clusters: self.view.clusters() }
+        PlanInputs { policy, intents: self.view.intents(), clusters: self.view.clusters() }
     }
 
     /// Where instances are, and how they are reached.
@@ -84,12 +84,12 @@ impl Resolver {
     }
 
     /// Who asks, with everything filled in that was not said.
-    pub fn understand<'a>(&'a self, said: &'a CallerAsk<'a>, inputs: &'a Inputs) -> Asking<'a> {
-        Asking::new(said, &self.own, &inputs.clusters)
+    pub fn understand<'a>(&'a self, said: &'a CallerAsk<'a>, inputs: &'a PlanInputs) -> AskingCaller<'a> {
+        AskingCaller::new(said, &self.own, &inputs.clusters)
     }
 
     /// The service planned for the caller; `None` if no cluster has an instance.
-    pub fn planned(&self, key: &ServiceKey, asking: &Asking<'_>, inputs: &Inputs) -> Option<Planned> {
+    pub fn planned(&self, key: &ServiceKey, asking: &AskingCaller<'_>, inputs: &PlanInputs) -> Option<PlannedService> {
         Some(self.plan(self.view.service(key)?, asking, inputs))
     }
 
@@ -97,18 +97,18 @@ impl Resolver {
     pub fn kept(
         &self,
         key: &ServiceKey,
-        asking: &Asking<'_>,
-        inputs: &Inputs,
-        face: Face,
-        encode: impl FnOnce(&Planned) -> Encoded,
-    ) -> Option<Found> {
+        asking: &AskingCaller<'_>,
+        inputs: &PlanInputs,
+        face: PlanEncoding,
+        encode: impl FnOnce(&PlannedService) -> EncodedPlan,
+    ) -> Option<FoundPlan> {
         let (service, classes) = self.classes.of(key)?;
         let valid = classes.find(asking).filter(|kept| kept.stamp == inputs.stamp(&service));
         if let Some(kept) = &valid
             && kept.face(face).is_some()
         {
             self.metrics.hits.inc();
-            return Some(Found { service, kept: Arc::clone(kept), face });
+            return Some(FoundPlan { service, kept: Arc::clone(kept), face });
         }
         self.metrics.misses.inc();
         let planned = self.plan(Arc::clone(&service), asking, inputs);
@@ -120,27 +120,27 @@ impl Resolver {
             }
             None => self.budget.keep(&classes, planned.caller, planned.stamp, (face, encoded)),
         };
-        Some(Found { service, kept, face })
+        Some(FoundPlan { service, kept, face })
     }
 
-    fn plan(&self, service: Arc<FederatedService>, asking: &Asking<'_>, inputs: &Inputs) -> Planned {
+    fn plan(&self, service: Arc<FederatedService>, asking: &AskingCaller<'_>, inputs: &PlanInputs) -> PlannedService {
         self.metrics.plans.inc();
-        Planned::new(service, asking.to_caller(), inputs, &self.rules)
+        PlannedService::new(service, asking.to_caller(), inputs, &self.rules)
     }
 }
 
 /// A plan as bytes, and the service that was planned.
-pub struct Found {
+pub struct FoundPlan {
     /// What was planned.
     pub service: Arc<FederatedService>,
     kept: Arc<Kept>,
-    face: Face,
+    face: PlanEncoding,
 }
 
-impl Found {
+impl FoundPlan {
     /// The plan, as the face that asked writes it.
     #[must_use]
-    pub fn encoded(&self) -> &Encoded {
+    pub fn encoded(&self) -> &EncodedPlan {
         self.kept.face(self.face).expect("it was there, or added, when this was found")
     }
 }

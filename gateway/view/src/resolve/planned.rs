@@ -8,29 +8,29 @@ use federation_core::drains::DrainInForce;
 use federation_core::instance::Health;
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{
-    Caller, Offer, Panic, PlaceRules, Plan, PlannedEndpoint, Verdict, flatten, gather, plan,
+    Caller, DrainVerdict, InstanceOffer, PanicMode, PlaceRules, Plan, PlannedEndpoint, flatten, gather, plan,
 };
 use federation_core::service::FederatedService;
 
 use super::caller::PlaceFrom;
-use super::encoded::Excerpt;
-use super::inputs::{Inputs, Stamp};
+use super::encoded::PlanExcerpt;
+use super::inputs::{PlanInputs, PlanStamp};
 use federation_policy::InForce;
 
 /// A plan and what it was made from.
-pub struct Planned {
+pub struct PlannedService {
     /// What was planned.
     pub service: Arc<FederatedService>,
     /// For whom.
     pub caller: Caller,
     /// From which versions.
-    pub stamp: Stamp,
+    pub stamp: PlanStamp,
     /// By which policies.
     pub policy: Arc<InForce>,
     /// The rule that names the service; `None`: none does.
     pub rule: Option<ServicePattern>,
     /// What was planned; [`Plan`] refers to it by index.
-    pub offers: Vec<Offer>,
+    pub offers: Vec<InstanceOffer>,
     /// Who gets which share.
     pub plan: Plan,
     /// Weights in hundredths for callers that pick by weight alone, by offer.
@@ -40,8 +40,8 @@ pub struct Planned {
     fingerprint: u64,
 }
 
-impl Planned {
-    pub(super) fn new(service: Arc<FederatedService>, caller: Caller, inputs: &Inputs, rules: &PlaceRules) -> Self {
+impl PlannedService {
+    pub(super) fn new(service: Arc<FederatedService>, caller: Caller, inputs: &PlanInputs, rules: &PlaceRules) -> Self {
         let effective = inputs.policy.policies.effective(&service.key);
         let (policy, rule) = (effective.policy, effective.rule.cloned());
         let network = caller.locality.network.as_deref();
@@ -52,7 +52,7 @@ impl Planned {
         for weight in flatten(&plan) {
             flat[weight.index] = Some(weight.hundredths);
         }
-        let order = |verdict: &Verdict| {
+        let order = |verdict: &DrainVerdict| {
             inputs.intents.iter().find(|drain| drain.target.to_string() == *verdict.drain.target).cloned()
         };
         let orders = plan.drains.iter().map(order).collect();
@@ -63,7 +63,7 @@ impl Planned {
     }
 
     /// The offer behind an endpoint of the plan.
-    pub fn offer(&self, endpoint: &PlannedEndpoint) -> &Offer {
+    pub fn offer(&self, endpoint: &PlannedEndpoint) -> &InstanceOffer {
         &self.offers[endpoint.index]
     }
 
@@ -74,12 +74,12 @@ impl Planned {
     }
 
     /// Drains as they were judged, each with its order.
-    pub fn drains(&self) -> impl Iterator<Item = (&Verdict, Option<&DrainInForce>)> {
+    pub fn drains(&self) -> impl Iterator<Item = (&DrainVerdict, Option<&DrainInForce>)> {
         self.plan.drains.iter().zip(self.orders.iter().map(Option::as_ref))
     }
 
     /// The same, as far as they move traffic.
-    pub fn drains_in_force(&self) -> impl Iterator<Item = (&Verdict, Option<&DrainInForce>)> {
+    pub fn drains_in_force(&self) -> impl Iterator<Item = (&DrainVerdict, Option<&DrainInForce>)> {
         self.drains().filter(|(verdict, _)| verdict.ruling.in_force())
     }
 
@@ -99,7 +99,7 @@ impl Planned {
     }
 
     /// The endpoints that somebody wants to see, as a range of those in the plan.
-    pub fn shown(&self, excerpt: Excerpt) -> Range<usize> {
+    pub fn shown(&self, excerpt: PlanExcerpt) -> Range<usize> {
         excerpt.of(self.plan.endpoints.len(), &self.top())
     }
 
@@ -109,7 +109,7 @@ impl Planned {
     }
 
     /// How the caller was understood, and what is odd about the question; for people.
-    pub fn notes(&self, place_from: PlaceFrom, inputs: &Inputs) -> Vec<String> {
+    pub fn notes(&self, place_from: PlaceFrom, inputs: &PlanInputs) -> Vec<String> {
         let cluster = self.caller.cluster.as_deref().unwrap_or("(none)");
         let place = caller_word(&self.caller);
         let from = match place_from {
@@ -129,21 +129,21 @@ impl Planned {
         notes
     }
 
-    fn is_known_region(&self, region: &Arc<str>, inputs: &Inputs) -> bool {
+    fn is_known_region(&self, region: &Arc<str>, inputs: &PlanInputs) -> bool {
         inputs.clusters.clusters.iter().any(|cluster| cluster.locality.region.as_ref() == Some(region))
             || self.offers.iter().any(|offer| offer.endpoint.locality.region.as_ref() == Some(region))
     }
 
     /// Every instance that is not used, with the reason, by id.
-    pub fn unused(&self) -> Vec<Unused> {
+    pub fn unused(&self) -> Vec<UnusedInstance> {
         let left_out = self.plan.left_out.iter().map(|it| (it.index, it.reason.to_string()));
         let idle = self.plan.endpoints.iter().filter(|endpoint| endpoint.share == 0);
         let idle = idle.map(|it| (it.index, format!("{} and without a share", word(self.offer(it).endpoint.health))));
-        let mut unused: Vec<Unused> = left_out
+        let mut unused: Vec<UnusedInstance> = left_out
             .chain(idle)
             .map(|(index, reason)| {
                 let endpoint = &self.offers[index].endpoint;
-                Unused { id: Arc::clone(&endpoint.id), origin: endpoint.origin.to_string(), reason }
+                UnusedInstance { id: Arc::clone(&endpoint.id), origin: endpoint.origin.to_string(), reason }
             })
             .collect();
         unused.sort_by(|a, b| a.id.cmp(&b.id));
@@ -151,7 +151,7 @@ impl Planned {
     }
 
     /// Why nothing can be used, in a sentence: how many instances for which reason.
-    pub fn unusable_sentence(&self, unused: &[Unused]) -> String {
+    pub fn unusable_sentence(&self, unused: &[UnusedInstance]) -> String {
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         unused.iter().for_each(|it| *reasons.entry(&it.reason).or_default() += 1);
         let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
@@ -170,11 +170,11 @@ impl Planned {
         for priority in &self.plan.priorities {
             let (counts, load) = (&priority.counts, &priority.load);
             let (panic, counts) =
-                (load.panic == Panic::Panicking, [counts.total, counts.healthy, counts.degraded, counts.excluded]);
+                (load.panic == PanicMode::Panicking, [counts.total, counts.healthy, counts.degraded, counts.excluded]);
             text.item(&format_args!("{} {} {panic} {counts:?}", load.healthy, load.degraded));
         }
         for endpoint in &self.plan.endpoints {
-            let Offer { endpoint: of, instance, held, .. } = self.offer(endpoint);
+            let InstanceOffer { endpoint: of, instance, held, .. } = self.offer(endpoint);
             let (host, port) = self.offer(endpoint).reached_at();
             text.item(&of.id);
             text.item(&host);
@@ -203,7 +203,7 @@ impl Planned {
 }
 
 /// An instance that is not used.
-pub struct Unused {
+pub struct UnusedInstance {
     /// Its id.
     pub id: Arc<str>,
     /// Its cluster.

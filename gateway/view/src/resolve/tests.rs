@@ -5,11 +5,11 @@ use federation_core::drains::IntentTable;
 use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, InstanceId};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
-use federation_core::intents::{Counter, DrainIntent, DrainTarget};
+use federation_core::intents::{DrainIntent, DrainTarget, OrderCounter};
 use federation_core::locality::Locality;
 use federation_core::log::intents::LoggedDrain;
 use federation_core::routing::{DrainGuard, Percent, Policies, Policy, StaleRule};
-use federation_core::service::{ClusterStatus, FederatedInstance, OriginInstances, Revision, Source};
+use federation_core::service::{ClusterStatus, FactSource, FederatedInstance, OriginInstances, Revision};
 use federation_core::time::{Mono, WallMs};
 
 use super::cache::MOST_CLASSES;
@@ -56,7 +56,7 @@ impl World {
         let revision = self.next();
         let of = |origin: &str, health| OriginInstances {
             origin: origin.parse().unwrap(),
-            source: Source::Log,
+            source: FactSource::Log,
             instances: vec![instance(health)],
         };
         let origins = vec![of("a", health), of("b", Health::Healthy)];
@@ -72,7 +72,7 @@ impl World {
         let (target, cluster): (DrainTarget, ClusterId) = (target.parse().unwrap(), "b".parse().unwrap());
         let revision = self.next();
         let intent = DrainIntent {
-            counter: Counter::new(revision.0).unwrap(),
+            counter: OrderCounter::new(revision.0).unwrap(),
             percent: Percent::new(percent).unwrap(),
             guard: DrainGuard::default(),
             who: "ann".into(),
@@ -100,8 +100,8 @@ impl World {
     fn shares(&self, name: &str, said: &CallerAsk<'_>) -> Option<(u32, u32)> {
         let inputs = self.resolver.inputs();
         let asking = self.resolver.understand(said, &inputs);
-        let found = self.resolver.kept(&key(name), &asking, &inputs, Face::Json, encode)?;
-        let Encoded::Usable(pieces) = found.encoded() else { panic!("unusable") };
+        let found = self.resolver.kept(&key(name), &asking, &inputs, PlanEncoding::Json, encode)?;
+        let EncodedPlan::Usable(pieces) = found.encoded() else { panic!("unusable") };
         let shares: Vec<u32> =
             pieces.bytes.chunks(4).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap())).collect();
         Some((shares[0] / 10_000, shares[1] / 10_000))
@@ -113,11 +113,11 @@ impl World {
 }
 
 /// The shares of the two offers.
-fn encode(planned: &Planned) -> Encoded {
+fn encode(planned: &PlannedService) -> EncodedPlan {
     let mut shares = [0_u32; 2];
     planned.plan.endpoints.iter().for_each(|endpoint| shares[endpoint.index] = endpoint.share);
     let bytes: Vec<u8> = shares.iter().flat_map(|share| share.to_le_bytes()).collect();
-    Encoded::Usable(Pieces::new(bytes, vec![0, 4, 8], planned.top(), planned.fingerprint()))
+    EncodedPlan::Usable(PlanPieces::new(bytes, vec![0, 4, 8], planned.top(), planned.fingerprint()))
 }
 
 fn key(name: &str) -> ServiceKey {

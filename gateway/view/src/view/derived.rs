@@ -13,7 +13,7 @@ use federation_core::service::FederatedService;
 use super::ViewReader;
 
 /// One kind of derived value, shared by all who derive it. Cheap to clone.
-pub struct Derived<T> {
+pub struct DerivedValue<T> {
     view: ViewReader,
     kept: Arc<Kept<T>>,
 }
@@ -21,7 +21,7 @@ pub struct Derived<T> {
 /// The values by name, each with the service that it belongs to.
 type Kept<T> = DashMap<ServiceKey, (Arc<FederatedService>, Arc<T>), foldhash::fast::RandomState>;
 
-impl<T> Clone for Derived<T> {
+impl<T> Clone for DerivedValue<T> {
     fn clone(&self) -> Self {
         Self { view: self.view.clone(), kept: Arc::clone(&self.kept) }
     }
@@ -39,7 +39,7 @@ impl<T: Send + Sync> Forget for Kept<T> {
     }
 }
 
-impl<T: Default + Send + Sync + 'static> Derived<T> {
+impl<T: Default + Send + Sync + 'static> DerivedValue<T> {
     /// Nothing is derived yet. The view goes on telling it of changes for as long as the view lives: one for each kind.
     #[must_use]
     pub fn new(view: ViewReader) -> Self {
@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn values_of_several_kinds_hang_on_one_service_and_go_with_it() {
         let (mut writer, reader) = view::new(Arc::new(|| Mono(0)));
-        let (texts, numbers) = (Derived::<Mutex<String>>::new(reader.clone()), Derived::<Mutex<u8>>::new(reader));
+        let (texts, numbers) =
+            (DerivedValue::<Mutex<String>>::new(reader.clone()), DerivedValue::<Mutex<u8>>::new(reader));
         assert!(texts.of(&key()).is_none(), "there is no service");
         show(&mut writer, Some(1));
         *texts.of(&key()).unwrap().1.lock().unwrap() = "kept".into();

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use federation_core::id::ClusterId;
-use federation_core::routing::{Caller, Ruling};
+use federation_core::routing::{Caller, DrainRuling};
 use federation_core::service::FederatedService;
 use federation_core::what_if::Hypothesis;
 
 use super::walk::{Visitor, walk};
-use super::{Moment, Question, Unanswered};
+use super::{QuestionTurn, QuestionUnanswered, SurveyMoment};
 
 /// How many services of its cluster a drain counts for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effect {
+pub struct DrainEffect {
     /// Traffic moves.
     pub in_force: usize,
     /// Traffic moves although nothing healthy is left.
@@ -25,16 +25,20 @@ pub struct Effect {
 }
 
 /// What drains do, by their targets.
-pub type Effects = BTreeMap<Arc<str>, Effect>;
+pub type DrainEffects = BTreeMap<Arc<str>, DrainEffect>;
 
 /// The effect of every drain above 0 %, by its target, for callers in the place of cluster `own`.
 ///
 /// # Errors
 /// It takes too long.
-pub async fn effects(moment: &Arc<Moment>, own: &ClusterId, turn: Question) -> Result<Effects, Unanswered> {
+pub async fn effects(
+    moment: &Arc<SurveyMoment>,
+    own: &ClusterId,
+    turn: QuestionTurn,
+) -> Result<DrainEffects, QuestionUnanswered> {
     let drains = moment.inputs.intents.iter().filter(|drain| drain.intent.percent.get() > 0);
     let drained = drains.map(|drain| drain.target.cluster().clone()).collect();
-    let judge = Judge { drained, caller: caller_in(moment, own), effects: Effects::new() };
+    let judge = Judge { drained, caller: caller_in(moment, own), effects: DrainEffects::new() };
     Ok(walk(moment, judge, turn).await?.effects)
 }
 
@@ -42,11 +46,11 @@ pub async fn effects(moment: &Arc<Moment>, own: &ClusterId, turn: Question) -> R
 struct Judge {
     drained: BTreeSet<ClusterId>,
     caller: [Caller; 1],
-    effects: Effects,
+    effects: DrainEffects,
 }
 
 impl Visitor for Judge {
-    fn visit(&mut self, moment: &Moment, service: &FederatedService) {
+    fn visit(&mut self, moment: &SurveyMoment, service: &FederatedService) {
         if !service.origins.iter().any(|origin| self.drained.contains(&origin.origin)) {
             return;
         }
@@ -60,19 +64,19 @@ impl Visitor for Judge {
     }
 }
 
-fn caller_in(moment: &Moment, own: &ClusterId) -> [Caller; 1] {
+fn caller_in(moment: &SurveyMoment, own: &ClusterId) -> [Caller; 1] {
     let locality = moment.inputs.clusters.get(own).map(|cluster| cluster.locality.clone()).unwrap_or_default();
     [Caller { locality, cluster: Some(own.as_str().into()), ..Caller::default() }]
 }
 
-impl Effect {
-    fn count(&mut self, ruling: Ruling) {
+impl DrainEffect {
+    fn count(&mut self, ruling: DrainRuling) {
         match ruling {
-            Ruling::InForce => self.in_force += 1,
-            Ruling::Forced => self.forced += 1,
-            Ruling::Void => self.void += 1,
-            Ruling::Excess => self.excess += 1,
-            Ruling::Idle => {}
+            DrainRuling::InForce => self.in_force += 1,
+            DrainRuling::Forced => self.forced += 1,
+            DrainRuling::Void => self.void += 1,
+            DrainRuling::Excess => self.excess += 1,
+            DrainRuling::Idle => {}
         }
     }
 }

@@ -28,7 +28,7 @@ const LONGEST_RETRY_S: u64 = 60;
 
 /// Why a question is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unanswered {
+pub enum QuestionUnanswered {
     /// All places are taken. Worth another try after some seconds, about as long as the last question took.
     #[error("{} questions that take as long as this one wait already", WAITING)]
     Crowded {
@@ -46,7 +46,7 @@ pub enum Unanswered {
 pub struct TooManyOrders;
 
 /// Both lanes.
-pub struct Lanes {
+pub struct QuestionLanes {
     /// Questions that run or wait.
     places: Arc<Semaphore>,
     running: Arc<Semaphore>,
@@ -58,7 +58,7 @@ pub struct Lanes {
     last_took: Arc<AtomicU64>,
 }
 
-impl Default for Lanes {
+impl Default for QuestionLanes {
     fn default() -> Self {
         let places = |number| Arc::new(Semaphore::new(number));
         Self {
@@ -72,15 +72,15 @@ impl Default for Lanes {
     }
 }
 
-impl Lanes {
+impl QuestionLanes {
     /// Waits for the turn of a question. Dropped, it has left the lane.
     ///
     /// # Errors
     /// There is no place to wait in.
-    pub async fn question(&self) -> Result<Question, Unanswered> {
+    pub async fn question(&self) -> Result<QuestionTurn, QuestionUnanswered> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| self.crowded())?;
         let running = Arc::clone(&self.running).acquire_owned().await.expect("the semaphore is never closed");
-        Ok(Question {
+        Ok(QuestionTurn {
             began: Instant::now(),
             orders: self.orders.subscribe(),
             last_took: Arc::clone(&self.last_took),
@@ -99,9 +99,9 @@ impl Lanes {
         Ok(OrderTurn { _present: present, _places: [place, checking] })
     }
 
-    fn crowded(&self) -> Unanswered {
+    fn crowded(&self) -> QuestionUnanswered {
         let seconds = self.last_took.load(Ordering::Relaxed).div_ceil(1000);
-        Unanswered::Crowded { retry_after_s: seconds.clamp(1, LONGEST_RETRY_S) }
+        QuestionUnanswered::Crowded { retry_after_s: seconds.clamp(1, LONGEST_RETRY_S) }
     }
 
     /// Questions that run or wait.
@@ -112,25 +112,25 @@ impl Lanes {
 }
 
 /// The turn of a question, until it is dropped.
-pub struct Question {
+pub struct QuestionTurn {
     began: Instant,
     orders: watch::Receiver<usize>,
     last_took: Arc<AtomicU64>,
     _places: [OwnedSemaphorePermit; 2],
 }
 
-impl Turn for Question {
-    type Error = Unanswered;
+impl Turn for QuestionTurn {
+    type Error = QuestionUnanswered;
 
     /// Gives way to whoever answers, and to orders for as long as they take. Fails once it has taken too long.
-    async fn pause(&mut self) -> Result<(), Unanswered> {
+    async fn pause(&mut self) -> Result<(), QuestionUnanswered> {
         tokio::time::sleep(PAUSE).await;
         let _ = self.orders.wait_for(|orders| *orders == 0).await; // Without lanes there are no orders, either.
-        if self.began.elapsed() > ANSWER_WITHIN { Err(Unanswered::TooLong) } else { Ok(()) }
+        if self.began.elapsed() > ANSWER_WITHIN { Err(QuestionUnanswered::TooLong) } else { Ok(()) }
     }
 }
 
-impl Drop for Question {
+impl Drop for QuestionTurn {
     fn drop(&mut self) {
         let took = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_took.store(took, Ordering::Relaxed);
@@ -177,13 +177,13 @@ mod tests {
 
     #[tokio::test]
     async fn questions_wait_in_few_places_and_leave_them_with_their_callers() {
-        let lanes = Lanes::default();
+        let lanes = QuestionLanes::default();
         let running = lanes.question().await.unwrap();
         let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(lanes.question())).collect();
         for question in &mut waiting {
             assert!(poll!(question).is_pending());
         }
-        assert_eq!(lanes.question().await.err(), Some(Unanswered::Crowded { retry_after_s: 1 }));
+        assert_eq!(lanes.question().await.err(), Some(QuestionUnanswered::Crowded { retry_after_s: 1 }));
         waiting.pop();
         let mut late = Box::pin(lanes.question());
         assert!(poll!(&mut late).is_pending(), "there is a place, and another runs");
@@ -194,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_order_never_waits_for_questions_and_they_wait_for_it() {
-        let lanes = Lanes::default();
+        let lanes = QuestionLanes::default();
         let mut running = lanes.question().await.unwrap();
         let order = lanes.order().now_or_never().expect("an order waits for nobody").unwrap();
         let mut second = Box::pin(lanes.order());
@@ -210,15 +210,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_question_that_takes_too_long_is_ended_and_the_next_is_told_how_long_it_took() {
-        let lanes = Lanes::default();
+        let lanes = QuestionLanes::default();
         let mut running = lanes.question().await.unwrap();
         running.began -= Duration::from_millis(2_100);
         assert_eq!(running.pause().await, Ok(()));
         drop(running);
         let mut running = lanes.question().await.unwrap();
         let _waiting: Vec<_> = (0..WAITING).map(|_| Arc::clone(&lanes.places).try_acquire_owned().unwrap()).collect();
-        assert_eq!(lanes.question().await.err(), Some(Unanswered::Crowded { retry_after_s: 3 }));
+        assert_eq!(lanes.question().await.err(), Some(QuestionUnanswered::Crowded { retry_after_s: 3 }));
         running.began -= ANSWER_WITHIN;
-        assert_eq!(running.pause().await, Err(Unanswered::TooLong));
+        assert_eq!(running.pause().await, Err(QuestionUnanswered::TooLong));
     }
 }

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use federation_core::id::ServiceKey;
 use federation_core::instance::Health;
-use federation_core::routing::{Caller, Drain, DrainGuard, MAX_DRAINS, Percent, Policy, Ruling, Spread};
+use federation_core::routing::{Caller, Drain, DrainGuard, DrainRuling, LoadSpread, MAX_DRAINS, Percent, Policy};
 use federation_core::service::{FederatedService, OriginInstances};
 use federation_core::what_if::{Hypothesis, SupposedDrain};
 
 use super::walk::Visitor;
-use super::{Moment, may_mean};
+use super::{SurveyMoment, may_mean};
 
 /// What of a service would be void, found service by service.
 pub(super) struct LastOnes {
@@ -42,7 +42,7 @@ enum Has {
 type Standings<'a> = [(&'a str, Has)];
 
 impl LastOnes {
-    pub(super) fn new(moment: &Moment, drain: SupposedDrain) -> Self {
+    pub(super) fn new(moment: &SurveyMoment, drain: SupposedDrain) -> Self {
         let clusters = &moment.inputs.clusters.clusters;
         Self {
             target: drain.target.to_string().into(),
@@ -57,13 +57,13 @@ impl LastOnes {
     fn is_alike_for_all(&self, policy: &Policy) -> bool {
         let reach = policy.reachability();
         let reaches = |from: &Arc<str>| self.networks.iter().all(|to| reach.allows(Some(from), Some(to)));
-        matches!(policy.spread, Spread::Failover(_))
+        matches!(policy.spread, LoadSpread::Failover(_))
             && policy.locality_weights.is_empty()
             && self.networks.iter().all(reaches)
     }
 
     /// `None`: it is not the same for all callers, or not certain.
-    pub(super) fn is_refused_for_all(&self, moment: &Moment, service: &FederatedService) -> Option<bool> {
+    pub(super) fn is_refused_for_all(&self, moment: &SurveyMoment, service: &FederatedService) -> Option<bool> {
         if !self.is_alike_for_all(moment.inputs.policy.policies.effective(&service.key).policy) {
             return None;
         }
@@ -102,7 +102,7 @@ impl LastOnes {
 }
 
 impl Visitor for LastOnes {
-    fn visit(&mut self, moment: &Moment, service: &FederatedService) {
+    fn visit(&mut self, moment: &SurveyMoment, service: &FederatedService) {
         if !may_mean(moment, &self.hypothesis, service) {
             return;
         }
@@ -136,17 +136,17 @@ fn standing(origin: &OriginInstances) -> Option<Has> {
 }
 
 /// As plans judge drains: in byte order of their targets, each beside those that are in force before it.
-fn rulings(drains: &[Drain], standings: &Standings<'_>) -> Vec<Ruling> {
+fn rulings(drains: &[Drain], standings: &Standings<'_>) -> Vec<DrainRuling> {
     let mut taken: Vec<&str> = Vec::new();
     let mut rulings = Vec::with_capacity(drains.len());
     for drain in drains {
         taken.push(drain.cluster.as_str());
         let is_left = standings.iter().any(|(id, has)| *has == Has::Healthy && !taken.contains(id));
         let ruling = match (is_left, drain.guard) {
-            (false, DrainGuard::VoidIfNothingIsLeft) => Ruling::Void,
-            _ if taken.len() > MAX_DRAINS => Ruling::Excess,
-            (true, _) => Ruling::InForce,
-            (false, DrainGuard::Force) => Ruling::Forced,
+            (false, DrainGuard::VoidIfNothingIsLeft) => DrainRuling::Void,
+            _ if taken.len() > MAX_DRAINS => DrainRuling::Excess,
+            (true, _) => DrainRuling::InForce,
+            (false, DrainGuard::Force) => DrainRuling::Forced,
         };
         if !ruling.in_force() {
             taken.pop();
@@ -157,11 +157,11 @@ fn rulings(drains: &[Drain], standings: &Standings<'_>) -> Vec<Ruling> {
 }
 
 /// Whether that the drain is void means anything to anybody.
-fn matters(drain: &Drain, ruling: Ruling, standings: &Standings<'_>) -> bool {
+fn matters(drain: &Drain, ruling: DrainRuling, standings: &Standings<'_>) -> bool {
     let has = standings.iter().find(|(id, _)| *id == drain.cluster.as_str()).map_or(Has::Nothing, |(_, has)| *has);
     match ruling {
-        Ruling::Idle | Ruling::InForce | Ruling::Forced => false,
-        Ruling::Void => has == Has::Healthy,
-        Ruling::Excess => has >= Has::Counted,
+        DrainRuling::Idle | DrainRuling::InForce | DrainRuling::Forced => false,
+        DrainRuling::Void => has == Has::Healthy,
+        DrainRuling::Excess => has >= Has::Counted,
     }
 }

@@ -1,6 +1,6 @@
 //! What if: all services of the view beside what they would be under a hypothesis.
 //!
-//! Input: the view, the policies in force and a [`Hypothesis`]. Output: a [`Survey`], the most serious outcomes first, for
+//! Input: the view, the policies in force and a [`Hypothesis`]. Output: a [`ServiceSurvey`], the most serious outcomes first, for
 //! one caller in the place of each cluster. A drain's dry run is a survey, too, so what was shown is what comes; the check before it is
 //! ordered asks for the refused services of one only, which is cheap.
 //!
@@ -17,29 +17,29 @@ use std::sync::Arc;
 
 use federation_core::drains::IntentTable;
 use federation_core::id::ServiceKey;
-use federation_core::routing::{Caller, MAX_DRAINS, PlaceRules, Ruling};
+use federation_core::routing::{Caller, DrainRuling, MAX_DRAINS, PlaceRules};
 use federation_core::service::FederatedService;
-use federation_core::what_if::{Hypothesis, Impact, Outcome, Scene, SupposedDrain};
+use federation_core::what_if::{Hypothesis, PlanScene, ServiceImpact, ServiceOutcome, SupposedDrain};
 
-pub use self::effects::{Effect, Effects, effects};
+pub use self::effects::{DrainEffect, DrainEffects, effects};
 pub use self::lanes::WAITING;
-pub use self::lanes::{Lanes, OrderTurn, Question, TooManyOrders, Unanswered};
+pub use self::lanes::{OrderTurn, QuestionLanes, QuestionTurn, QuestionUnanswered, TooManyOrders};
 use self::last_ones::LastOnes;
 use self::walk::{Visitor, walk};
-use crate::resolve::{Inputs, Resolver};
+use crate::resolve::{PlanInputs, Resolver};
 use crate::view::ViewReader;
 
 /// Services that are kept beyond those wanted, before the less serious ones are let go of.
 const SLACK: usize = 512;
 
 /// One moment's values, of which all plans of a survey are made.
-pub struct Moment {
+pub struct SurveyMoment {
     view: ViewReader,
-    inputs: Inputs,
+    inputs: PlanInputs,
     places: PlaceRules,
 }
 
-impl Moment {
+impl SurveyMoment {
     /// What `view` shows now, planned as `resolver` does.
     pub fn of(view: &ViewReader, resolver: &Resolver) -> Self {
         Self { view: view.clone(), inputs: resolver.inputs(), places: resolver.rules().clone() }
@@ -50,8 +50,8 @@ impl Moment {
         Arc::clone(&self.inputs.intents)
     }
 
-    fn scene(&self) -> Scene<'_> {
-        Scene {
+    fn scene(&self) -> PlanScene<'_> {
+        PlanScene {
             clusters: &self.inputs.clusters.clusters,
             policies: &self.inputs.policy.policies,
             intents: &self.inputs.intents,
@@ -62,48 +62,48 @@ impl Moment {
 
 /// What becomes of all services.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Survey {
+pub struct ServiceSurvey {
     /// Whose traffic was planned: one caller in the place of each cluster, by the clusters' ids.
     pub callers: Vec<Caller>,
     /// How many services were looked at because the hypothesis may mean them.
     pub examined: usize,
     /// How many services it changes anything for, by how much that matters.
-    pub tally: Tally,
+    pub tally: ConcernTally,
     /// Services that it changes anything for, the most serious first, then by name; not all if there are many.
-    pub services: Vec<Surveyed>,
+    pub services: Vec<SurveyedService>,
     /// All services for which a drain would be void, by name.
     pub refused: Vec<ServiceKey>,
 }
 
 /// How many services are concerned, each counted once by what is worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// See [`Concern::LeftWithout`].
+pub struct ConcernTally {
+    /// See [`ServiceConcern::LeftWithout`].
     pub left_without: usize,
-    /// See [`Concern::Refused`].
+    /// See [`ServiceConcern::Refused`].
     pub refused: usize,
-    /// See [`Concern::PartlyServed`].
+    /// See [`ServiceConcern::PartlyServed`].
     pub partly_served: usize,
-    /// See [`Concern::NothingHealthy`].
+    /// See [`ServiceConcern::NothingHealthy`].
     pub nothing_healthy: usize,
-    /// See [`Concern::Moved`].
+    /// See [`ServiceConcern::Moved`].
     pub moved: usize,
 }
 
 /// One service for all callers.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Surveyed {
+pub struct SurveyedService {
     /// Its name.
     pub key: ServiceKey,
     /// The worst that happens to any caller.
-    pub concern: Concern,
-    /// For each caller, in the order of [`Survey::callers`].
-    pub outcomes: Vec<Outcome>,
+    pub concern: ServiceConcern,
+    /// For each caller, in the order of [`ServiceSurvey::callers`].
+    pub outcomes: Vec<ServiceOutcome>,
 }
 
 /// What happens to a service, the most serious first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Concern {
+pub enum ServiceConcern {
     /// Some caller has nothing to send requests to any more.
     LeftWithout,
     /// A drain would be void, because nothing healthy would be left, or because too many are in force.
@@ -116,33 +116,33 @@ pub enum Concern {
     Moved,
 }
 
-impl Concern {
+impl ServiceConcern {
     /// The worst of the outcomes; `None` if nothing changes.
-    fn of(outcomes: &[Outcome]) -> Option<Self> {
+    fn of(outcomes: &[ServiceOutcome]) -> Option<Self> {
         outcomes.iter().filter_map(Self::of_one).min()
     }
 
     /// What one outcome amounts to; `None` if nothing changes.
-    pub fn of_one(outcome: &Outcome) -> Option<Self> {
+    pub fn of_one(outcome: &ServiceOutcome) -> Option<Self> {
         match outcome.impact() {
-            Impact::LeftWithout => Some(Self::LeftWithout),
+            ServiceImpact::LeftWithout => Some(Self::LeftWithout),
             _ if !outcome.refused.is_empty() => Some(Self::Refused),
-            Impact::PartlyServed => Some(Self::PartlyServed),
-            Impact::NothingHealthy => Some(Self::NothingHealthy),
-            Impact::Moved => Some(Self::Moved),
-            Impact::Nothing => None,
+            ServiceImpact::PartlyServed => Some(Self::PartlyServed),
+            ServiceImpact::NothingHealthy => Some(Self::NothingHealthy),
+            ServiceImpact::Moved => Some(Self::Moved),
+            ServiceImpact::Nothing => None,
         }
     }
 }
 
-impl Tally {
-    fn count(&mut self, concern: Concern) {
+impl ConcernTally {
+    fn count(&mut self, concern: ServiceConcern) {
         *match concern {
-            Concern::LeftWithout => &mut self.left_without,
-            Concern::Refused => &mut self.refused,
-            Concern::PartlyServed => &mut self.partly_served,
-            Concern::NothingHealthy => &mut self.nothing_healthy,
-            Concern::Moved => &mut self.moved,
+            ServiceConcern::LeftWithout => &mut self.left_without,
+            ServiceConcern::Refused => &mut self.refused,
+            ServiceConcern::PartlyServed => &mut self.partly_served,
+            ServiceConcern::NothingHealthy => &mut self.nothing_healthy,
+            ServiceConcern::Moved => &mut self.moved,
         } += 1;
     }
 
@@ -157,12 +157,12 @@ impl Tally {
 /// # Errors
 /// It takes too long.
 pub async fn survey(
-    moment: &Arc<Moment>,
+    moment: &Arc<SurveyMoment>,
     hypothesis: Hypothesis,
     limit: usize,
-    turn: Question,
-) -> Result<Survey, Unanswered> {
-    let survey = Survey { callers: moment.scene().callers(), ..Survey::default() };
+    turn: QuestionTurn,
+) -> Result<ServiceSurvey, QuestionUnanswered> {
+    let survey = ServiceSurvey { callers: moment.scene().callers(), ..ServiceSurvey::default() };
     let surveyor = walk(moment, Surveyor { hypothesis, limit, survey }, turn).await?;
     let mut survey = surveyor.survey;
     survey.keep(limit);
@@ -171,7 +171,7 @@ pub async fn survey(
 }
 
 /// The services for which an ordered drain would leave nothing healthy, by name: those that a [`survey`] calls refused.
-pub async fn left_without(moment: &Arc<Moment>, drain: SupposedDrain, turn: OrderTurn) -> Vec<ServiceKey> {
+pub async fn left_without(moment: &Arc<SurveyMoment>, drain: SupposedDrain, turn: OrderTurn) -> Vec<ServiceKey> {
     let Ok(found) = walk(moment, LastOnes::new(moment, drain), turn).await;
     found.refused
 }
@@ -180,11 +180,11 @@ pub async fn left_without(moment: &Arc<Moment>, drain: SupposedDrain, turn: Orde
 struct Surveyor {
     hypothesis: Hypothesis,
     limit: usize,
-    survey: Survey,
+    survey: ServiceSurvey,
 }
 
 impl Visitor for Surveyor {
-    fn visit(&mut self, moment: &Moment, service: &FederatedService) {
+    fn visit(&mut self, moment: &SurveyMoment, service: &FederatedService) {
         let Self { hypothesis, limit, survey } = self;
         survey.look_at(moment, service, hypothesis);
         if survey.services.len() >= SLACK.max(2 * *limit) {
@@ -193,19 +193,19 @@ impl Visitor for Surveyor {
     }
 }
 
-impl Survey {
-    fn look_at(&mut self, moment: &Moment, service: &FederatedService, hypothesis: &Hypothesis) {
+impl ServiceSurvey {
+    fn look_at(&mut self, moment: &SurveyMoment, service: &FederatedService, hypothesis: &Hypothesis) {
         if !may_mean(moment, hypothesis, service) {
             return;
         }
         self.examined += 1;
         let outcomes = moment.scene().outcomes(service, &self.callers, hypothesis);
-        let Some(concern) = Concern::of(&outcomes) else { return };
+        let Some(concern) = ServiceConcern::of(&outcomes) else { return };
         self.tally.count(concern);
         if outcomes.iter().any(|outcome| !outcome.refused.is_empty()) {
             self.refused.push(service.key.clone());
         }
-        self.services.push(Surveyed { key: service.key.clone(), concern, outcomes });
+        self.services.push(SurveyedService { key: service.key.clone(), concern, outcomes });
     }
 
     fn keep(&mut self, limit: usize) {
@@ -215,7 +215,7 @@ impl Survey {
 }
 
 /// False only if plans of the service are the same under the hypothesis, for every caller.
-fn may_mean(moment: &Moment, hypothesis: &Hypothesis, service: &FederatedService) -> bool {
+fn may_mean(moment: &SurveyMoment, hypothesis: &Hypothesis, service: &FederatedService) -> bool {
     let has = |cluster: &_| service.origins.iter().any(|origin| origin.origin == *cluster);
     // A drain counts towards the most that are in force, also where its cluster has nothing.
     let are_many =
@@ -229,10 +229,10 @@ fn may_mean(moment: &Moment, hypothesis: &Hypothesis, service: &FederatedService
 }
 
 /// Why a drain would be void for a service, for people.
-pub fn reason(ruling: Ruling) -> &'static str {
+pub fn reason(ruling: DrainRuling) -> &'static str {
     match ruling {
-        Ruling::Void => "nothing healthy would be left",
-        Ruling::Excess => "four targets are drained already",
-        Ruling::Idle | Ruling::InForce | Ruling::Forced => "it is not void",
+        DrainRuling::Void => "nothing healthy would be left",
+        DrainRuling::Excess => "four targets are drained already",
+        DrainRuling::Idle | DrainRuling::InForce | DrainRuling::Forced => "it is not void",
     }
 }

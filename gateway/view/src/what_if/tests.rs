@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use federation_core::freshness::Freshness;
 use federation_core::id::InstanceId;
 use federation_core::instance::{Health, Instance, Metadata, Weight};
-use federation_core::intents::{Counter, DrainIntent, DrainTarget};
+use federation_core::intents::{DrainIntent, DrainTarget, OrderCounter};
 use federation_core::locality::Locality;
 use federation_core::log::intents::LoggedDrain;
-use federation_core::routing::{DrainGuard, Percent, Policies, Policy, Reach, Reachability};
-use federation_core::service::{ClusterStatus, FederatedInstance, OriginInstances, Revision, Source};
+use federation_core::routing::{DrainGuard, NetworkReach, Percent, Policies, Policy, Reachability};
+use federation_core::service::{ClusterStatus, FactSource, FederatedInstance, OriginInstances, Revision};
 use federation_core::time::{Millis, Mono, WallMs};
 use proptest::prelude::*;
 
@@ -51,7 +51,7 @@ fn moment(
     drains: &[(DrainTarget, Percent, DrainGuard)],
     clusters: Vec<ClusterStatus>,
     policy: Policy,
-) -> Arc<Moment> {
+) -> Arc<SurveyMoment> {
     let (mut writer, reader) = view::new(Arc::new(|| Mono(0)));
     let logged: Vec<_> = drains.iter().map(|(target, percent, guard)| (target, logged(*percent, *guard))).collect();
     let taken_in = "a".parse().unwrap();
@@ -68,12 +68,12 @@ fn moment(
     let own = OwnPlace { cluster: "a".parse().unwrap(), locality: Locality::default() };
     let resolver =
         Resolver::new(reader.clone(), in_force, PlaceRules::default(), own, KEPT_BYTES, metrics.resolve.clone());
-    Arc::new(Moment::of(&reader, &resolver))
+    Arc::new(SurveyMoment::of(&reader, &resolver))
 }
 
 fn logged(percent: Percent, guard: DrainGuard) -> LoggedDrain {
     let intent = DrainIntent {
-        counter: Counter::FIRST,
+        counter: OrderCounter::FIRST,
         percent,
         guard,
         who: "ann".into(),
@@ -98,7 +98,7 @@ fn service(name: &str, origins: &[(&str, Vec<Of>)]) -> FederatedService {
     };
     let of = |(origin, instances): &(&str, Vec<Of>)| OriginInstances {
         origin: origin.parse().unwrap(),
-        source: Source::Log,
+        source: FactSource::Log,
         instances: instances.iter().enumerate().map(instance).collect(),
     };
     let key = ServiceKey::new("public", "g", name);
@@ -112,7 +112,7 @@ struct Counts {
 }
 
 impl Visitor for Counts {
-    fn visit(&mut self, _: &Moment, service: &FederatedService) {
+    fn visit(&mut self, _: &SurveyMoment, service: &FederatedService) {
         assert!(self.last.as_ref() < Some(&service.key));
         self.last = Some(service.key.clone());
         self.seen.fetch_add(1, Ordering::SeqCst);
@@ -134,7 +134,7 @@ impl Turn for Pauses {
     }
 }
 
-fn many(number: usize) -> Arc<Moment> {
+fn many(number: usize) -> Arc<SurveyMoment> {
     let services = (0..number).map(|number| service(&format!("s{number:06}"), &[])).collect();
     moment(services, &[], Vec::new(), Policy::default())
 }
@@ -199,7 +199,7 @@ fn drain() -> impl Strategy<Value = (DrainTarget, Percent, DrainGuard)> {
 fn policy() -> impl Strategy<Value = Policy> {
     let reaching = |to: &[&str]| {
         let to = to.iter().map(|to| (*to).into()).collect();
-        Policy { reachable: Some(Reachability::new(vec![Reach { from: "n1".into(), to }])), ..Policy::default() }
+        Policy { reachable: Some(Reachability::new(vec![NetworkReach { from: "n1".into(), to }])), ..Policy::default() }
     };
     let weightless = Policy { locality_weights: [("rb".into(), 0)].into(), ..Policy::default() };
     prop_oneof![6 => Just(Policy::default()), 1 => Just(reaching(&["n2"])), 1 => Just(reaching(&[])), 1 => Just(weightless)]
@@ -227,7 +227,7 @@ proptest! {
         let supposed = SupposedDrain { target, percent, guard };
         let hypothesis = Hypothesis { drains: vec![supposed.clone()], ..Hypothesis::default() };
         let mut surveyor =
-            Surveyor { hypothesis, limit: 1, survey: Survey { callers: moment.scene().callers(), ..Survey::default() } };
+            Surveyor { hypothesis, limit: 1, survey: ServiceSurvey { callers: moment.scene().callers(), ..ServiceSurvey::default() } };
         surveyor.visit(&moment, &service);
         let mut found = LastOnes::new(&moment, supposed);
         found.visit(&moment, &service);

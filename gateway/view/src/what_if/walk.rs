@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use federation_core::id::ServiceKey;
 use federation_core::service::FederatedService;
 
-use super::Moment;
+use super::SurveyMoment;
 
 /// A slice ends after so many services, or after so long, whichever comes first.
 pub(super) const SLICE_SERVICES: usize = 2_048;
@@ -22,7 +22,7 @@ const SLICE: Duration = Duration::from_millis(10);
 /// Is shown services.
 pub(super) trait Visitor: Send + 'static {
     /// Called once for each service that exists, in the order of names.
-    fn visit(&mut self, moment: &Moment, service: &FederatedService);
+    fn visit(&mut self, moment: &SurveyMoment, service: &FederatedService);
 }
 
 /// What a walk has to itself until it is over.
@@ -36,7 +36,7 @@ pub(super) trait Turn: Send {
 
 /// A walk that has come to some service.
 struct Walk<V> {
-    moment: Arc<Moment>,
+    moment: Arc<SurveyMoment>,
     names: Arc<BTreeSet<ServiceKey>>,
     /// The last service that was visited.
     last: Option<ServiceKey>,
@@ -47,7 +47,11 @@ struct Walk<V> {
 ///
 /// # Errors
 /// Those of the turn, which end the walk.
-pub(super) async fn walk<V: Visitor, T: Turn>(moment: &Arc<Moment>, visitor: V, mut turn: T) -> Result<V, T::Error> {
+pub(super) async fn walk<V: Visitor, T: Turn>(
+    moment: &Arc<SurveyMoment>,
+    visitor: V,
+    mut turn: T,
+) -> Result<V, T::Error> {
     let (moment, names) = (Arc::clone(moment), moment.view.service_names());
     let mut walk = Walk { moment, names, last: None, visitor };
     loop {

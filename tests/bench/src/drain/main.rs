@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use federation_bench::machine;
-use federation_gateway::app::stand_in::Broker;
+use federation_gateway::app::stand_in::EmbeddedBroker;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -57,7 +57,7 @@ fn main() -> Result<()> {
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
-    let (broker, folder) = (Broker::start()?, Folder::new()?);
+    let (broker, folder) = (EmbeddedBroker::start()?, Folder::new()?);
     let [mut drained, mut other] = [
         Region::start("frankfurt", 0, &broker, &folder.0).await?,
         Region::start("shanghai", 1, &broker, &folder.0).await?,

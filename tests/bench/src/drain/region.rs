@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use federation_gateway::app::stand_in::Broker;
-use federation_gateway::app::{Gateway, LogTopics};
-use federation_gateway::config::{self, Surroundings};
-use nacos_protocol::client::{Client, ClientOptions, Event, ServiceName};
-use nacos_protocol::cluster::{Cluster, ClusterOptions};
-use nacos_protocol::message::naming::Instance;
+use federation_gateway::app::stand_in::EmbeddedBroker;
+use federation_gateway::app::{LogTopics, RunningGateway};
+use federation_gateway::config::{self, ConfigSurroundings};
+use nacos_protocol::client::{ClientEvent, ClientOptions, NacosClient, ServiceName};
+use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
+use nacos_protocol::message::naming::NacosInstance;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,13 +30,13 @@ pub(crate) struct Region {
 
 /// Clients; what they registered goes with them.
 pub(crate) struct Registrants {
-    _clients: Vec<Client>,
+    _clients: Vec<NacosClient>,
     _connections: JoinSet<()>,
 }
 
 impl Region {
     /// Starts the gateway of `cluster`.
-    pub(crate) async fn start(cluster: &str, number: usize, broker: &Broker, folder: &Path) -> Result<Self> {
+    pub(crate) async fn start(cluster: &str, number: usize, broker: &EmbeddedBroker, folder: &Path) -> Result<Self> {
         let registry = free_port(21_000 + 3_000 * u16::try_from(number)?)?;
         let text = format!(
             "federation: bench\ncluster: {cluster}\nlocality: {{region: {cluster}-region}}\n\
@@ -45,11 +45,11 @@ impl Region {
             broker.address(),
             folder.join(cluster).display(),
         );
-        let config = config::from_text("bench", &text, &Surroundings::default())
+        let config = config::from_text("bench", &text, &ConfigSurroundings::default())
             .map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?
             .config;
         broker.create_topics(&config)?;
-        let gateway = Gateway::assemble(config, LogTopics::Prepared).await?;
+        let gateway = RunningGateway::assemble(config, LogTopics::Prepared).await?;
         let (api, stop, mut tasks) = (format!("http://{}", gateway.http()), CancellationToken::new(), JoinSet::new());
         tasks.spawn(gateway.run(stop.clone()));
         Ok(Self { number, registry, api, stop, tasks })
@@ -86,14 +86,14 @@ impl Region {
         Ok(registrants)
     }
 
-    async fn connect(&self, connections: &mut JoinSet<()>) -> Result<Client> {
+    async fn connect(&self, connections: &mut JoinSet<()>) -> Result<NacosClient> {
         let mut options = ClusterOptions::new(vec![format!("127.0.0.1:{}", self.registry).parse()?]);
         options.request_timeout = PATIENCE;
-        let (client, mut events, connection) = Client::new(Cluster::new(options)?, ClientOptions::default());
+        let (client, mut events, connection) = NacosClient::new(NacosCluster::new(options)?, ClientOptions::default());
         connections.spawn(connection.run(CancellationToken::new()));
         let connected = async {
             while let Some(event) = events.recv().await {
-                if matches!(event, Event::Connected { .. }) {
+                if matches!(event, ClientEvent::Connected { .. }) {
                     return Ok(events);
                 }
             }
@@ -112,10 +112,10 @@ impl Region {
 }
 
 /// Again after a lost connection, which a registry that starts up beside others may cost.
-async fn register(client: &Client, name: &str, region: usize, number: usize) -> Result<()> {
+async fn register(client: &NacosClient, name: &str, region: usize, number: usize) -> Result<()> {
     let (service, begun) = (ServiceName::new("public", "DEFAULT_GROUP", name), Instant::now());
     let ip = format!("10.{region}.{}.{}", number / 256 % 256, number % 256);
-    let instance = Instance { ip, port: 20_000, ..Instance::default() };
+    let instance = NacosInstance { ip, port: 20_000, ..NacosInstance::default() };
     loop {
         match client.register(&service, vec![instance.clone()]).await {
             Ok(()) => return Ok(()),

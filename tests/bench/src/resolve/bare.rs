@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post_service};
 use bytes::Bytes;
 use federation_api::grpc::EncodedOnce;
-use federation_api::serve::Beside;
+use federation_api::serve::RoutesBeside;
 use federation_proto::federation::v1 as pb;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -45,12 +45,12 @@ impl Bare {
     }
 
     /// The routes.
-    pub(crate) fn routes(bare: &Arc<Self>) -> Beside {
+    pub(crate) fn routes(bare: &Arc<Self>) -> RoutesBeside {
         let http = Router::new().route(Handler::Bare.http_path(), get(answer)).with_state(Arc::clone(bare));
         let grpc = Router::new()
             .route_service(Handler::Bare.grpc_path(), post_service(Call(Arc::clone(bare))))
             .route_service(Handler::Bare.watch_path(), post_service(Watch(Arc::clone(bare))));
-        Beside { http, grpc }
+        RoutesBeside { http, grpc }
     }
 }
 

@@ -9,7 +9,9 @@ use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
 use federation_core::locality::Locality;
-use federation_core::service::{ClusterStatus, FederatedInstance, FederatedService, OriginInstances, Revision, Source};
+use federation_core::service::{
+    ClusterStatus, FactSource, FederatedInstance, FederatedService, OriginInstances, Revision,
+};
 use federation_core::time::{Millis, Mono};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -62,7 +64,7 @@ impl Maker {
         let mut origins = Vec::new();
         for (origin, mut instances) in self.clusters.iter().zip(of).filter(|(_, instances)| !instances.is_empty()) {
             instances.sort_by(|a, b| a.id.cmp(&b.id));
-            origins.push(OriginInstances { origin: origin.clone(), source: Source::Log, instances });
+            origins.push(OriginInstances { origin: origin.clone(), source: FactSource::Log, instances });
         }
         self.made += 1;
         FederatedService { key: key(self.made - 1), revision: Revision(1), origins }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use bounded_listener::Gate;
-use federation_api::serve::{self, Listeners, ServeError};
-use federation_api::{ApiState, Identity};
+use bounded_listener::ListenerGate;
+use federation_api::serve::{self, ApiListeners, ServeError};
+use federation_api::{ApiState, GatewayIdentity};
 use federation_core::routing::PlaceRules;
 use federation_core::service::FederatedService;
 use federation_core::time::{Mono, WallMs};
@@ -44,7 +44,7 @@ impl Server {
             Builder::new_multi_thread().worker_threads(threads).thread_name(SERVER_THREADS).enable_all().build()?;
         let (writer, state) = gateway(services);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listeners = runtime.block_on(async { Listeners::bind(&Gate::default(), any, any) })?;
+        let listeners = runtime.block_on(async { ApiListeners::bind(&ListenerGate::default(), any, any) })?;
         let (http, grpc) = (listeners.http_address(), listeners.grpc_address());
         let (bare, stop, mut tasks) = (Arc::new(Bare::default()), CancellationToken::new(), JoinSet::new());
         let serving = serve::run_beside(listeners, state.clone(), Bare::routes(&bare), stop.clone());
@@ -132,7 +132,7 @@ fn gateway(services: Vec<FederatedService>) -> (ViewWriter, ApiState) {
     let gateway = Some(Arc::new(GatewayStatus { ready: true, ..GatewayStatus::default() }));
     let services = services.into_iter().map(|service| (service.key.clone(), Some(Arc::new(service)))).collect();
     writer.apply(ViewChange { services, clusters, gateway, ..ViewChange::default() });
-    let identity = Identity {
+    let identity = GatewayIdentity {
         federation: "bench".parse().expect("the id is legal"),
         cluster: fixture::CLUSTERS[0].0.parse().expect("the id is legal"),
         replica: "bench-0".to_owned(),

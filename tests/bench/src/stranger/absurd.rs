@@ -7,12 +7,12 @@ use federation_codec::record::EncodedRecord;
 use federation_codec::record::{encode_control, encode_header, encode_outgoing};
 use federation_core::config_item::ConfigItem;
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
-use federation_core::input::Outgoing;
+use federation_core::input::OutgoingRecord;
 use federation_core::instance::{Health, Instance, Metadata, Weight};
-use federation_core::intents::{Counter, DrainIntent, DrainTarget};
-use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
+use federation_core::intents::{DrainIntent, DrainTarget, OrderCounter};
+use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::key::DataKey;
-use federation_core::log::record::{Body, Epoch, Header, SCHEMA, TopicKind};
+use federation_core::log::record::{Epoch, RecordBody, RecordHeader, SCHEMA, TopicKind};
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::{Millis, WallMs};
@@ -60,9 +60,9 @@ fn text(bytes: usize) -> String {
     text
 }
 
-fn header() -> Header {
+fn header() -> RecordHeader {
     let epoch = Epoch { term: any(&TERMS), nonce: number(9) };
-    Header {
+    RecordHeader {
         schema: any(&[SCHEMA, SCHEMA, SCHEMA, SCHEMA + 1]),
         epoch,
         seq: rand::random(),
@@ -87,10 +87,10 @@ impl Wild {
         Self::of(encode_control(key, Some(value), &header()).expect("the key is a known one"))
     }
 
-    fn data(key: DataKey, body: Body) -> Self {
+    fn data(key: DataKey, body: RecordBody) -> Self {
         let topic = if matches!(key, DataKey::Instance(..)) { TopicKind::Instances } else { TopicKind::Configs };
         let partition = key.partition(PARTITIONS);
-        Self::of(encode_outgoing(&Outgoing { topic, partition, key, body, header: header() }))
+        Self::of(encode_outgoing(&OutgoingRecord { topic, partition, key, body, header: header() }))
     }
 
     /// Bytes as they come, under a key of the kind that stands in this topic.
@@ -110,7 +110,7 @@ pub(crate) fn drain() -> Wild {
     };
     let cluster = any(&["a", "b", STRANGER]).parse().expect("an id");
     let intent = DrainIntent {
-        counter: Counter::new(any(&[1, 2, 1 << 40, (1 << 40) + 1, (1 << 63) - 1])).expect("below the limit"),
+        counter: OrderCounter::new(any(&[1, 2, 1 << 40, (1 << 40) + 1, (1 << 63) - 1])).expect("below the limit"),
         percent: Percent::new(any(&[0, 50, 100])).expect("a percentage"),
         guard: any(&[DrainGuard::Force, DrainGuard::VoidIfNothingIsLeft]),
         who: "the stranger".into(),
@@ -140,7 +140,7 @@ pub(crate) fn descriptor() -> Wild {
 /// A beat of somebody, of any term and age.
 pub(crate) fn beat() -> Wild {
     let nonce = any(&[1, 2, 3, number(u32::MAX)]);
-    let replica = Replica {
+    let replica = ReplicaRecord {
         state: any(&[ReplicaState::Leader, ReplicaState::Standby, ReplicaState::Stopped, ReplicaState::Stranger]),
         epoch: Epoch { term: any(&TERMS[..6]), nonce },
         beat: any(&NUMBERS),
@@ -189,10 +189,10 @@ pub(crate) fn garbage() -> Wild {
     wild
 }
 
-fn instance_of(metadata: Metadata) -> Body {
+fn instance_of(metadata: Metadata) -> RecordBody {
     let health = any(&[Health::Healthy, Health::Unhealthy, Health::Unknown]);
     let weight = Weight::try_from(any(&[0.0, 0.0004, 1.0, 1e300])).expect("finite");
-    Body::Instance(Arc::new(Instance { weight, health, enabled: true, ephemeral: true, metadata }))
+    RecordBody::Instance(Arc::new(Instance { weight, health, enabled: true, ephemeral: true, metadata }))
 }
 
 fn address() -> InstanceId {
@@ -234,10 +234,10 @@ pub(crate) fn instance_of_much_metadata() -> Wild {
     Wild::data(DataKey::Instance(service, address()), instance_of(metadata))
 }
 
-fn item(content: String) -> Body {
+fn item(content: String) -> RecordBody {
     let item =
         ConfigItem { content: content.into(), md5: "00".into(), content_type: "text".into(), ..ConfigItem::default() };
-    Body::Config(Arc::new(item))
+    RecordBody::Config(Arc::new(item))
 }
 
 /// A config item as there are many.

@@ -1,7 +1,7 @@
 //! What came out, beside the floor, and whether it is what was promised.
 
 use federation_bench::machine;
-use federation_core::log::bounds::Bounds;
+use federation_core::log::bounds::OriginBounds;
 
 use crate::changes::Changes;
 use crate::pulse::Pulse;
@@ -34,7 +34,7 @@ pub(crate) struct Goals {
 
 /// What B's gateway may hold after so much was written: all of it, or the bound on one origin, whichever is less.
 pub(crate) fn allowance_mib(written: Written) -> u64 {
-    let bounds = Bounds::default();
+    let bounds = OriginBounds::default();
     let (facts, bytes) = (written.records.min(bounds.facts), written.bytes.min(bounds.bytes));
     BARE_MIB + COPIES * ((facts * FACT_BYTES + bytes) >> 20)
 }

@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nacos_protocol::admin::{Admin, AdminError};
+use nacos_protocol::admin::{AdminClient, AdminError};
 use nacos_protocol::client::{ConfigName, ServiceName};
-use nacos_protocol::cluster::{Cluster, ClusterOptions};
+use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -59,7 +59,7 @@ pub(super) const ADMIN_ANSWER: Target = Target {
 /// The server of one thread, and what it answers now.
 struct Stage {
     runtime: Runtime,
-    cluster: Arc<Cluster>,
+    cluster: Arc<NacosCluster>,
     reply: Arc<Mutex<Reply>>,
     _server: JoinSet<()>,
 }
@@ -87,7 +87,7 @@ impl Stage {
         let mut options = ClusterOptions::new(vec![address.parse().expect("an address of this machine")]);
         // Never reached: the server answers at once, and no answer is judged by the time that it takes.
         options.http_timeout = Duration::from_secs(600);
-        let cluster = Cluster::new(options).expect("one server, without TLS");
+        let cluster = NacosCluster::new(options).expect("one server, without TLS");
         Self { runtime, cluster, reply, _server: server }
     }
 }
@@ -129,19 +129,19 @@ fn admin_answer(input: &[u8]) -> Checked {
         let stage = stage.borrow_mut();
         *stage.reply.lock().expect("nothing panics while this is held") =
             Reply { bytes: [head.as_bytes(), body].concat(), requests: 0 };
-        let first = stage.runtime.block_on(ask(&Admin::new(Arc::clone(&stage.cluster))))?;
+        let first = stage.runtime.block_on(ask(&AdminClient::new(Arc::clone(&stage.cluster))))?;
         let requests = stage.reply.lock().expect("nothing panics while this is held").requests;
         if requests > MOST_REQUESTS {
             return Err(format!("{requests} requests are made for seven calls"));
         }
-        let second = stage.runtime.block_on(ask(&Admin::new(Arc::clone(&stage.cluster))))?;
+        let second = stage.runtime.block_on(ask(&AdminClient::new(Arc::clone(&stage.cluster))))?;
         same("asked twice, an answer is read in two ways", &second, &first)?;
         Ok(first)
     })
 }
 
 /// What the calls came to.
-async fn ask(admin: &Admin) -> Checked {
+async fn ask(admin: &AdminClient) -> Checked {
     let service = ServiceName::new("public", "g", "a");
     let services = admin.services("public").await;
     if let Ok(listed) = &services {

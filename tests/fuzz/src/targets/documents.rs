@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use federation_answers::policy::ShownDocument;
 use federation_document::mistakes::Mistakes;
-use federation_gateway::config::{self, Surroundings};
+use federation_gateway::config::{self, ConfigSurroundings};
 use federation_gateway::scenario;
 use federation_policy::document;
 use federation_policy::exclusions::Exclusion;
-use federation_storage::sealed::{self, Unsealed};
+use federation_storage::sealed::{self, UnsealedReason};
 
 use super::{Checked, Memory, Target, kind_of, same};
 
@@ -75,7 +75,8 @@ pub(super) const CONFIGURATION: Target = Target {
 
 fn configuration(input: &[u8]) -> Checked {
     let Some(text) = text_of(input) else { return Ok("no text".into()) };
-    let surroundings = Surroundings { variables: BTreeMap::from([("HOME".into(), "x".into())]), host: "host".into() };
+    let surroundings =
+        ConfigSurroundings { variables: BTreeMap::from([("HOME".into(), "x".into())]), host: "host".into() };
     match config::from_text("gateway.yaml", text, &surroundings) {
         Err(mistakes) => refused(text, &mistakes),
         Ok(loaded) => {
@@ -136,7 +137,7 @@ fn exclusions(input: &[u8]) -> Checked {
     type Excluded = BTreeMap<String, Exclusion>;
     let as_a_file = match sealed::unseal::<Excluded>(input) {
         Ok(_) => "a file".into(),
-        Err(Unsealed::Version(_)) => "another version".into(),
+        Err(UnsealedReason::Version(_)) => "another version".into(),
         Err(refused) => kind_of(&refused.to_string()),
     };
     let Ok(saved) = serde_json::from_slice::<&serde_json::value::RawValue>(input) else { return Ok(as_a_file) };
@@ -148,7 +149,7 @@ fn exclusions(input: &[u8]) -> Checked {
         return Err("a file that was changed is believed".into());
     }
     match sealed::unseal::<Excluded>(&file) {
-        Err(Unsealed::Content(error)) => Ok(format!("{as_a_file}; {}", kind_of(&error.to_string()))),
+        Err(UnsealedReason::Content(error)) => Ok(format!("{as_a_file}; {}", kind_of(&error.to_string()))),
         Err(refused) => Err(format!("what was sealed is refused: {refused}")),
         Ok(excluded) => {
             let read = sealed::unseal::<Excluded>(&sealed::seal(&excluded)).map_err(|refused| refused.to_string())?;

@@ -3,15 +3,15 @@
 //! An input of a record is `[length of header][header][length of key, two bytes][key][value]`; without a header if its length is 0, a tombstone
 //! if the input ends with its key.
 
-use federation_codec::interner::Interner;
+use federation_codec::interner::TextInterner;
 use federation_codec::record::{self, EncodedRecord, HEADER_LENGTH, RawRecord};
-use federation_codec::snapshot::{self, NoSnapshot, Snapshot};
+use federation_codec::snapshot::{self, NoSnapshot, SnapshotContent};
 use federation_core::federation::OriginSnapshot;
-use federation_core::input::{Outgoing, OutgoingCheckpoint};
+use federation_core::input::{OutgoingCheckpoint, OutgoingRecord};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::origin::topic_of;
-use federation_core::log::record::{Body, Epoch, Header, SCHEMA, TopicKind};
+use federation_core::log::record::{Epoch, RecordBody, RecordHeader, SCHEMA, TopicKind};
 use federation_core::time::WallMs;
 
 use super::{Checked, Memory, Target, kind_of, same};
@@ -89,7 +89,8 @@ fn key(bytes: &[u8]) -> Checked {
 }
 
 /// The header of a record that had none when it is written again.
-const SOME_HEADER: Header = Header { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 2 }, seq: 3, observed: WallMs(4) };
+const SOME_HEADER: RecordHeader =
+    RecordHeader { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 2 }, seq: 3, observed: WallMs(4) };
 
 fn raw(input: &[u8]) -> RawRecord<'_> {
     let (length, rest) = input.split_first().map_or((0, input), |(length, rest)| (usize::from(*length), rest));
@@ -114,24 +115,24 @@ pub(super) const DATA_RECORD: Target =
 
 fn data_record(input: &[u8]) -> Checked {
     let raw = raw(input);
-    let mut interner = Interner::default();
+    let mut interner = TextInterner::default();
     let read = record::decode_record(&raw, &mut interner);
     same("a reader that has seen it reads a record differently", &record::decode_record(&raw, &mut interner), &read)?;
     same("a record has another place", &read.offset, &raw.offset)?;
     let header = read.header.unwrap_or(SOME_HEADER);
     let encoded = match (&read.key, &read.body) {
-        (RecordKey::Data(key), Body::Instance(_) | Body::Config(_) | Body::Tombstone) => {
+        (RecordKey::Data(key), RecordBody::Instance(_) | RecordBody::Config(_) | RecordBody::Tombstone) => {
             let (key, body, topic) = (key.clone(), read.body.clone(), topic_of(key));
-            Some(record::encode_outgoing(&Outgoing { topic, partition: 0, key, body, header }))
+            Some(record::encode_outgoing(&OutgoingRecord { topic, partition: 0, key, body, header }))
         }
-        (RecordKey::Checkpoint, Body::Checkpoint(checkpoint)) => {
+        (RecordKey::Checkpoint, RecordBody::Checkpoint(checkpoint)) => {
             let outgoing = OutgoingCheckpoint { checkpoint: *checkpoint, header };
             Some(record::encode_checkpoint(TopicKind::Instances, 0, &outgoing))
         }
         _ => None,
     };
     if let Some(encoded) = encoded {
-        let written = record::decode_record(&again(&encoded), &mut Interner::default());
+        let written = record::decode_record(&again(&encoded), &mut TextInterner::default());
         same("written again, a record has another key", &written.key, &read.key)?;
         same("written again, a record has another value", &written.body, &read.body)?;
         same("written again, a record has another header", &written.header, &Some(header))?;
@@ -140,9 +141,9 @@ fn data_record(input: &[u8]) -> Checked {
         }
     }
     let body = match read.body {
-        Body::Tombstone => "tombstone".into(),
-        Body::Unreadable => format!("unreadable, of a version that is read: {}", read.header.is_some()),
-        Body::Instance(instance) => {
+        RecordBody::Tombstone => "tombstone".into(),
+        RecordBody::Unreadable => format!("unreadable, of a version that is read: {}", read.header.is_some()),
+        RecordBody::Instance(instance) => {
             format!(
                 "instance {:?} {} {} {}",
                 instance.health,
@@ -151,8 +152,8 @@ fn data_record(input: &[u8]) -> Checked {
                 !instance.metadata.is_empty()
             )
         }
-        Body::Config(item) => format!("config {} {}", item.content.is_empty(), item.tags.is_empty()),
-        Body::Checkpoint(_) => "checkpoint".into(),
+        RecordBody::Config(item) => format!("config {} {}", item.content.is_empty(), item.tags.is_empty()),
+        RecordBody::Checkpoint(_) => "checkpoint".into(),
     };
     Ok(format!("{body} {}", matches!(read.key, RecordKey::Data(_))))
 }
@@ -162,10 +163,10 @@ pub(super) const CONTROL_RECORD: Target =
 
 fn control_record(input: &[u8]) -> Checked {
     let raw = raw(input);
-    let read = record::decode_control(&raw, &mut Interner::default());
+    let read = record::decode_control(&raw, &mut TextInterner::default());
     let header = read.header.unwrap_or(SOME_HEADER);
     if let Some(encoded) = record::encode_control(&read.key, read.value.as_ref(), &header) {
-        let written = record::decode_control(&again(&encoded), &mut Interner::default());
+        let written = record::decode_control(&again(&encoded), &mut TextInterner::default());
         same("written again, a record of control has another key", &written.key, &read.key)?;
         same("written again, a record of control has another value", &written.value, &read.value)?;
         same("written again, a record of control has another header", &written.header, &Some(header))?;
@@ -209,7 +210,7 @@ fn snapshot_file(input: &[u8]) -> Checked {
         return Err(format!("a snapshot whose checksum does not fit is believed: {snapshot:?}"));
     }
     match snapshot::decode(sealed) {
-        Ok(Snapshot { owner, origins }) => {
+        Ok(SnapshotContent { owner, origins }) => {
             let kept: Vec<_> = origins.iter().map(only_readable).collect();
             let written = snapshot::encode("", &kept);
             let read =
@@ -227,7 +228,7 @@ fn snapshot_file(input: &[u8]) -> Checked {
 /// What a gateway takes into a snapshot: facts whose value it could read.
 fn only_readable(origin: &OriginSnapshot) -> OriginSnapshot {
     let mut kept = origin.clone();
-    kept.facts.retain(|(_, body, _)| matches!(body, Body::Instance(_) | Body::Config(_)));
+    kept.facts.retain(|(_, body, _)| matches!(body, RecordBody::Instance(_) | RecordBody::Config(_)));
     kept
 }
 

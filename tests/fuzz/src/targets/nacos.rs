@@ -199,7 +199,7 @@ fn parameters(input: &[u8]) -> Checked {
     if whole.is_some() && number != whole.map(f64::from) {
         return Err(format!("a whole number is another number: {whole:?} {number:?}"));
     }
-    let beat = reading::Beat::parse(&text);
+    let beat = reading::ClientBeat::parse(&text);
     let beat = beat.map_or_else(
         |refused| kind_of(&refused.to_string()),
         |beat| format!("a beat with {}", beat.metadata.len().min(3)),

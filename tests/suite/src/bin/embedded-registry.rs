@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use federation_registry::embedded::{Credentials, EmbeddedOptions, EmbeddedRegistry};
+use federation_registry::embedded::{EmbeddedOptions, EmbeddedRegistry, RegistryCredentials};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -16,7 +16,7 @@ async fn main() -> Result<()> {
     let credentials = arguments.next().zip(arguments.next());
     let options = EmbeddedOptions {
         push_delay: Duration::from_millis(5),
-        credentials: credentials.map(|(username, password)| Credentials { username, password }),
+        credentials: credentials.map(|(username, password)| RegistryCredentials { username, password }),
         config_folder: Some(folder.into()),
         ..EmbeddedOptions::at(http)
     };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::input::{ConfigReading, LocalInput, ServiceReading};
 use federation_core::instance::Health;
-use federation_core::pattern::{Selection, ServicePattern};
+use federation_core::pattern::{NameSelection, ServicePattern};
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::OwnItem;
 use nacos_protocol::client::{ConfigName, ConfigWrite, ServiceName};
@@ -113,7 +113,7 @@ async fn config_items_are_found_listened_to_and_seen_to_go() {
 
 #[tokio::test]
 async fn the_own_item_is_followed_whether_or_not_it_is_exported() {
-    for export in [Selection::default(), Selection::everything()] {
+    for export in [NameSelection::default(), NameSelection::everything()] {
         let mut registry = Rehearsal::start().await;
         let write = |content: &str| ConfigWrite { content: content.to_owned(), ..ConfigWrite::default() };
         let mut gateway = registry.gateway_exporting(export);
@@ -165,10 +165,10 @@ async fn only_what_is_exported_is_watched() {
         service: service.parse().unwrap(),
         ..ServicePattern::any()
     };
-    let export = Selection {
+    let export = NameSelection {
         services: vec![pattern("public", "*")],
         excluded_services: vec![pattern("*", "internal")],
-        ..Selection::default()
+        ..NameSelection::default()
     };
     let mut gateway = registry.gateway_exporting(export);
     gateway.until("all has answered", |seen| seen.answered() == 1).await;
@@ -264,7 +264,7 @@ async fn answers_that_make_no_sense_remove_nothing_and_are_shown() {
 #[tokio::test]
 async fn an_idle_registry_is_heard_again_and_again() {
     let registry = Rehearsal::start().await;
-    let mut gateway = registry.gateway_exporting(Selection::default());
+    let mut gateway = registry.gateway_exporting(NameSelection::default());
     gateway.until("all has answered", |seen| seen.answered() == 1).await;
     let age = |seen: &Gateway| seen.local.age(seen.now()).unwrap();
     for _ in 0..3 {

@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use federation_core::id::ServiceKey;
 use federation_core::input::{Effect, Input, LocalInput};
-use federation_core::local::observation::Local;
-use federation_core::local::service::Patience;
+use federation_core::local::observation::LocalObservation;
+use federation_core::local::service::RemovalPatience;
 use federation_core::time::Mono;
-use federation_nacos::{NacosHandle, NacosStatus, NacosTasksError, Settings, connect};
+use federation_nacos::{NacosHandle, NacosSettings, NacosStatus, NacosTasksError, connect};
 use federation_ports::facts::FactSource;
-use federation_ports::inbox::{LocalNacos, News, OwnItem};
+use federation_ports::inbox::{EngineNews, LocalNacos, OwnItem};
 use federation_ports::metrics::{NacosMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
 use nacos_protocol::client::{ConfigName, ServiceName};
-use nacos_protocol::message::naming::Instance;
+use nacos_protocol::message::naming::NacosInstance;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -32,8 +32,8 @@ pub(crate) fn key(name: &ServiceName) -> ServiceKey {
 }
 
 /// A healthy instance.
-pub(crate) fn instance(ip: &str) -> Instance {
-    Instance { ip: ip.to_owned(), port: 80, ..Instance::default() }
+pub(crate) fn instance(ip: &str) -> NacosInstance {
+    NacosInstance { ip: ip.to_owned(), port: 80, ..NacosInstance::default() }
 }
 
 /// The config item that the gateway itself lives by.
@@ -55,10 +55,10 @@ pub(crate) struct Gateway {
     /// What the adapter says is wrong.
     pub(crate) troubles: TroubleBoard,
     /// What is observed.
-    pub(crate) local: Local,
+    pub(crate) local: LocalObservation,
     /// Everything that the engine was told.
     pub(crate) told: Vec<LocalInput>,
-    inbox: mpsc::Receiver<News>,
+    inbox: mpsc::Receiver<EngineNews>,
     started: Instant,
     stop: CancellationToken,
     tasks: JoinSet<Result<(), NacosTasksError>>,
@@ -86,7 +86,7 @@ impl Asker {
 
 impl Gateway {
     /// Starts the adapter. Namespaces must not be renamed.
-    pub(crate) fn start(settings: Settings, patience: Patience) -> Self {
+    pub(crate) fn start(settings: NacosSettings, patience: RemovalPatience) -> Self {
         let export = settings.export.clone();
         let (sender, inbox) = mpsc::channel(64);
         let (metrics, troubles) = (NacosMetrics::default(), TroubleBoard::default());
@@ -98,7 +98,7 @@ impl Gateway {
             handle: Asker(handle),
             metrics,
             troubles,
-            local: Local::new(patience, export, federation_core::seed::Seed(1)),
+            local: LocalObservation::new(patience, export, federation_core::seed::Seed(1)),
             told: Vec::new(),
             inbox,
             started: Instant::now(),

@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use federation_core::local::service::Patience;
+use federation_core::local::service::RemovalPatience;
 use federation_core::namespaces::Namespaces;
-use federation_core::pattern::Selection;
+use federation_core::pattern::NameSelection;
 use federation_core::time::Millis;
 use federation_harness::{Fault, FaultProxy, Link};
-use federation_nacos::Settings;
+use federation_nacos::NacosSettings;
 use federation_registry::{EmbeddedError, EmbeddedOptions, EmbeddedRegistry};
-use nacos_protocol::client::{Client, ClientOptions, Event, Events};
-use nacos_protocol::cluster::{Cluster, ClusterOptions};
+use nacos_protocol::client::{ClientEvent, ClientEvents, ClientOptions, NacosClient};
+use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +19,8 @@ use crate::observer::{Gateway, PATIENCE, own_item};
 
 /// A registry with an SDK that is connected to it.
 pub(crate) struct Rehearsal {
-    pub(crate) sdk: Client,
-    sdk_events: Events,
+    pub(crate) sdk: NacosClient,
+    sdk_events: ClientEvents,
     http: SocketAddr,
     /// Stands between the gateway and the registry, if anything does.
     front: Option<FaultProxy>,
@@ -53,7 +53,7 @@ impl Rehearsal {
         tasks.spawn(registry.run(stop.clone()));
         let cluster = ClusterOptions::new(vec![http.to_string().parse().expect("an address")]);
         let (sdk, sdk_events, connection) =
-            Client::new(Cluster::new(cluster).expect("good options"), ClientOptions::default());
+            NacosClient::new(NacosCluster::new(cluster).expect("good options"), ClientOptions::default());
         let mut running = JoinSet::new();
         running.spawn(connection.run(CancellationToken::new()));
         let mut rehearsal = Self { sdk, sdk_events, http, front: None, stop, registry: tasks, _sdk: running };
@@ -89,7 +89,7 @@ impl Rehearsal {
     }
 
     async fn until_sdk_is_connected(&mut self) {
-        let connected = async { while !matches!(self.sdk_events.recv().await, Some(Event::Connected { .. })) {} };
+        let connected = async { while !matches!(self.sdk_events.recv().await, Some(ClientEvent::Connected { .. })) {} };
         tokio::time::timeout(PATIENCE, connected).await.expect("the sdk connects");
         while self.sdk.connected_to().is_none() {
             tokio::task::yield_now().await;
@@ -130,11 +130,11 @@ impl Rehearsal {
     }
 
     pub(crate) fn gateway(&self) -> Gateway {
-        self.gateway_exporting(Selection::everything())
+        self.gateway_exporting(NameSelection::everything())
     }
 
-    pub(crate) fn gateway_exporting(&self, export: Selection) -> Gateway {
-        let settings = Settings {
+    pub(crate) fn gateway_exporting(&self, export: NameSelection) -> Gateway {
+        let settings = NacosSettings {
             cluster: ClusterOptions::new(vec![self.address().parse().expect("an address")]),
             export,
             namespaces: Namespaces::default(),
@@ -143,7 +143,7 @@ impl Rehearsal {
             service_poll: Duration::from_millis(200),
             unmatched_after: Duration::from_secs(2),
         };
-        let patience = Patience { removal_hold: Millis(700), sweep_interval: Millis(600_000) };
+        let patience = RemovalPatience { removal_hold: Millis(700), sweep_interval: Millis(600_000) };
         Gateway::start(settings, patience)
     }
 }

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use federation_gateway::app::stand_in::Broker;
-use federation_gateway::app::{Gateway, LogTopics};
-use federation_gateway::config::{self, Config, Surroundings};
+use federation_gateway::app::stand_in::EmbeddedBroker;
+use federation_gateway::app::{LogTopics, RunningGateway};
+use federation_gateway::config::{self, ConfigSurroundings, GatewayConfig};
 use federation_harness::Fault;
 use federation_harness::home::Home;
 use nacos_protocol::client::ServiceName;
@@ -26,7 +26,7 @@ struct Running {
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
-fn configuration(home: &Home, broker: &str, nacos: &str) -> Config {
+fn configuration(home: &Home, broker: &str, nacos: &str) -> GatewayConfig {
     let data = Value::from(home.path().join("data").to_string_lossy()).to_string();
     let text = format!(
         "federation: f\ncluster: c\nlocality: {{region: r}}\nkafka: {{brokers: [\"{broker}\"]}}\n\
@@ -34,12 +34,12 @@ fn configuration(home: &Home, broker: &str, nacos: &str) -> Config {
          export: {{services: [{{}}, {{namespace: ghost}}]}}\n\
          listen: {{http: \"127.0.0.1:0\", grpc: \"127.0.0.1:0\"}}\ndata_dir: {data}\n"
     );
-    config::from_text("test", &text, &Surroundings::default()).expect("a good configuration").config
+    config::from_text("test", &text, &ConfigSurroundings::default()).expect("a good configuration").config
 }
 
 impl Running {
-    async fn start(config: Config) -> Self {
-        let gateway = Gateway::assemble(config, LogTopics::Prepared).await.expect("a gateway");
+    async fn start(config: GatewayConfig) -> Self {
+        let gateway = RunningGateway::assemble(config, LogTopics::Prepared).await.expect("a gateway");
         let (http, stop, mut tasks) = (gateway.http(), CancellationToken::new(), JoinSet::new());
         tasks.spawn(gateway.run(stop.clone()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -97,7 +97,7 @@ async fn a_rule_without_a_match_and_a_removal_without_a_proof_are_told_and_heale
     let registry = Rehearsal::start_behind_a_proxy().await;
     let orders = name("public", "orders");
     registry.sdk.register(&orders, vec![instance("10.0.0.1"), instance("10.0.0.2")]).await.expect("registered");
-    let (home, broker) = (Home::temporary("told").expect("a folder"), Broker::start().expect("a broker"));
+    let (home, broker) = (Home::temporary("told").expect("a folder"), EmbeddedBroker::start().expect("a broker"));
     let config = configuration(&home, broker.address(), &registry.address());
     broker.create_topics(&config).expect("topics");
     let mut gateway = Running::start(config).await;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use federation_core::id::{ConfigKey, InstanceId};
 use federation_core::input::{LocalInput, ServiceReading};
-use federation_core::pattern::{ConfigPattern, Selection, ServicePattern};
+use federation_core::pattern::{ConfigPattern, NameSelection, ServicePattern};
 use federation_harness::{Fault, Link};
 use federation_ports::metrics::TroubleKind;
 use nacos_protocol::client::{ConfigName, ConfigWrite};
@@ -19,10 +19,10 @@ fn of_namespace(namespace: &str) -> ServicePattern {
 #[tokio::test]
 async fn a_namespace_that_a_rule_names_is_looked_into_although_nobody_created_it() {
     let registry = Rehearsal::start().await;
-    let export = Selection {
+    let export = NameSelection {
         services: vec![of_namespace("ghost"), of_namespace("*")],
         configs: vec![ConfigPattern { namespace: "ghost".parse().unwrap(), ..ConfigPattern::any() }],
-        ..Selection::default()
+        ..NameSelection::default()
     };
     let early = name("ghost", "early");
     registry.sdk.register(&early, vec![instance("10.0.0.1")]).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_namespace_that_a_rule_names_is_looked_into_although_nobody_created_it
 #[tokio::test]
 async fn a_rule_that_matches_nothing_is_a_trouble_until_something_matches() {
     let registry = Rehearsal::start().await;
-    let export = Selection { services: vec![of_namespace("*"), of_namespace("ghost")], ..Selection::default() };
+    let export = NameSelection { services: vec![of_namespace("*"), of_namespace("ghost")], ..NameSelection::default() };
     let mut gateway = registry.gateway_exporting(export);
     let title = "export.services[1] ghost/*/*";
     let told = |seen: &Gateway| seen.troubles(TroubleKind::RuleMatchesNothing);

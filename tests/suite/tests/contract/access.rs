@@ -2,7 +2,7 @@
 
 use federation_harness::Credentials;
 use nacos_protocol::admin::AdminError;
-use nacos_protocol::client::{Event, ServiceName};
+use nacos_protocol::client::{ClientEvent, ServiceName};
 
 use crate::peer::{Peer, instance};
 use crate::subject::Subject;
@@ -19,7 +19,7 @@ pub(crate) async fn a_right_password_reads_and_writes(subject: &mut Subject) {
 pub(crate) async fn a_wrong_password_is_told_and_nothing_is_read(subject: &mut Subject) {
     let wrong = Credentials { password: "wrong".into(), ..Credentials::default() };
     let mut peer = Peer::of(&subject.address(), Some(wrong));
-    peer.until(0, |event| matches!(event, Event::LoginFailed { .. }).then_some(())).await;
+    peer.until(0, |event| matches!(event, ClientEvent::LoginFailed { .. }).then_some(())).await;
     let refused = peer.admin.services("public").await.unwrap_err();
     assert!(matches!(refused, AdminError::Refused { .. }), "{refused:?}");
 }

@@ -34,7 +34,7 @@ pub(crate) async fn a_listing_that_is_not_whole_is_an_error(subject: &mut Subjec
     let mut options = ClusterOptions::new(vec![proxy.address().parse().unwrap()]);
     options.http_timeout = Duration::from_secs(2);
     options.credentials =
-        subject.user().map(|user| cluster::Credentials { username: user.username, password: user.password });
+        subject.user().map(|user| cluster::LoginCredentials { username: user.username, password: user.password });
     let mut peer = Peer::with(options);
     peer.connected(1).await;
     let name = ServiceName::new("public", "G", subject.unique("whole"));

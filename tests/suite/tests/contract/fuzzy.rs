@@ -1,7 +1,7 @@
 //! Being told which services exist: 3.x and the embedded registry can, 2.x cannot, and 3.x only up to a limit.
 
 use federation_harness::Line;
-use nacos_protocol::client::{Event, ServiceName};
+use nacos_protocol::client::{ClientEvent, ServiceName};
 
 use crate::peer::instance;
 use crate::subject::{Kind, Subject};
@@ -21,17 +21,21 @@ pub(crate) async fn services_that_exist_appear_and_disappear_are_told_where_the_
     publisher.client.register(&of("old"), vec![instance("10.0.0.1")]).await.unwrap();
     watcher.client.fuzzy_watch(&namespace);
     let appears = |name: ServiceName| {
-        move |event: &Event| matches!(event, Event::ServiceAppeared { service } if *service == name).then_some(())
+        move |event: &ClientEvent| {
+            matches!(event, ClientEvent::ServiceAppeared { service } if *service == name).then_some(())
+        }
     };
     watcher.until(0, appears(of("old"))).await;
-    watcher.until(0, |event| matches!(event, Event::FuzzyWatchReady { .. }).then_some(())).await;
+    watcher.until(0, |event| matches!(event, ClientEvent::FuzzyWatchReady { .. }).then_some(())).await;
 
     publisher.client.register(&of("new"), vec![instance("10.0.0.1")]).await.unwrap();
     watcher.until(0, appears(of("new"))).await;
     publisher.client.deregister(&of("old")).await.unwrap();
     let gone = of("old");
     watcher
-        .until(0, |event| matches!(event, Event::ServiceDisappeared { service } if *service == gone).then_some(()))
+        .until(0, |event| {
+            matches!(event, ClientEvent::ServiceDisappeared { service } if *service == gone).then_some(())
+        })
         .await;
 }
 
@@ -50,9 +54,9 @@ pub(crate) async fn a_namespace_over_the_limit_is_told_or_shown_whole(subject: &
     let mut appeared = 0;
     let limited = watcher
         .until(0, |event| {
-            appeared += usize::from(matches!(event, Event::ServiceAppeared { .. }));
+            appeared += usize::from(matches!(event, ClientEvent::ServiceAppeared { .. }));
             match event {
-                Event::FuzzyWatchLimited { .. } => Some(true),
+                ClientEvent::FuzzyWatchLimited { .. } => Some(true),
                 _ => (appeared == MANY).then_some(false),
             }
         })

@@ -1,7 +1,7 @@
 //! Instances and their subscribers.
 
-use nacos_protocol::client::{CallError, Event, ServiceName};
-use nacos_protocol::message::naming::{Instance, ServiceInfo};
+use nacos_protocol::client::{CallError, ClientEvent, ServiceName};
+use nacos_protocol::message::naming::{NacosInstance, ServiceInfo};
 
 use crate::peer::{essence, instance};
 use crate::subject::Subject;
@@ -16,7 +16,7 @@ pub(crate) async fn a_registration_reaches_a_subscriber_with_every_field(subject
     watcher.client.subscribe(&name);
     watcher.sees_addresses(0, &name, &[]).await;
 
-    let registered = Instance { cluster_name: "east-1".into(), ..instance("10.0.0.1") };
+    let registered = NacosInstance { cluster_name: "east-1".into(), ..instance("10.0.0.1") };
     publisher.client.register(&name, vec![registered.clone()]).await.unwrap();
     let seen = watcher.sees_addresses(0, &name, &["10.0.0.1"]).await;
     assert_eq!(essence(&seen.hosts[0]), registered);
@@ -33,7 +33,7 @@ pub(crate) async fn a_change_reaches_a_subscriber_as_a_change(subject: &mut Subj
     publisher.client.register(&name, wanted.to_vec()).await.unwrap();
     watcher.sees_addresses(0, &name, &["10.0.0.1", "10.0.0.2"]).await;
 
-    let changes: [fn(&mut Instance); 3] = [
+    let changes: [fn(&mut NacosInstance); 3] = [
         |instance| instance.weight = 7.25,
         |instance| instance.healthy = false,
         |instance| drop(instance.metadata.insert("version".into(), "2".into())),
@@ -44,7 +44,7 @@ pub(crate) async fn a_change_reaches_a_subscriber_as_a_change(subject: &mut Subj
         publisher.client.register(&name, wanted.to_vec()).await.unwrap();
         watcher
             .until(before, |event| match event {
-                Event::Service { service, info, .. } if *service == name => {
+                ClientEvent::Service { service, info, .. } if *service == name => {
                     assert_eq!(info.hosts.len(), 2, "a change must not look like a removal");
                     info.hosts.iter().any(|host| essence(host) == wanted[0]).then_some(())
                 }
@@ -61,7 +61,7 @@ pub(crate) async fn a_disabled_instance_leaves_the_pushes_but_not_the_admin_read
     publisher.client.register(&name, vec![instance("10.0.0.1"), instance("10.0.0.2")]).await.unwrap();
     watcher.sees_addresses(0, &name, &["10.0.0.1", "10.0.0.2"]).await;
 
-    let disabled = Instance { enabled: false, ..instance("10.0.0.1") };
+    let disabled = NacosInstance { enabled: false, ..instance("10.0.0.1") };
     publisher.client.register(&name, vec![disabled.clone(), instance("10.0.0.2")]).await.unwrap();
     watcher.sees_addresses(0, &name, &["10.0.0.2"]).await;
     let read = watcher.admin_sees(&name, |list| list.iter().any(|one| !one.enabled)).await;
@@ -109,7 +109,7 @@ pub(crate) async fn a_publisher_that_dies_takes_its_instances_along(subject: &mu
 
 /// The admin read tells the truth; so do pushes of a service that nobody declared, even when nothing in it is healthy.
 pub(crate) async fn a_protected_service_is_shown_healthy_and_says_so(subject: &mut Subject) {
-    let sick = |ip| Instance { healthy: false, ..instance(ip) };
+    let sick = |ip| NacosInstance { healthy: false, ..instance(ip) };
     let half = vec![sick("10.0.0.1"), instance("10.0.0.2")];
     let none = vec![sick("10.0.0.1"), sick("10.0.0.2")];
     for (declared, instances, protected) in [
@@ -128,7 +128,7 @@ pub(crate) async fn a_protected_service_is_shown_healthy_and_says_so(subject: &m
         publisher.client.register(&name, instances.clone()).await.unwrap();
         let truth = instances.iter().filter(|one| one.healthy).count();
         let shown = if protected { 2 } else { truth };
-        let healthy = |list: &[Instance]| list.iter().filter(|one| one.healthy).count();
+        let healthy = |list: &[NacosInstance]| list.iter().filter(|one| one.healthy).count();
         let as_wanted = |info: &ServiceInfo| {
             (info.hosts.len(), healthy(&info.hosts), info.reach_protection_threshold) == (2, shown, protected)
         };
@@ -143,7 +143,7 @@ pub(crate) async fn an_address_in_two_nacos_clusters_is_two_instances(subject: &
     let (publisher, mut watcher) = (subject.peer().await, subject.peer().await);
     let name = service(subject, "clusters");
     watcher.client.subscribe(&name);
-    let within = |cluster: &str| Instance { cluster_name: cluster.into(), ..instance("10.0.0.1") };
+    let within = |cluster: &str| NacosInstance { cluster_name: cluster.into(), ..instance("10.0.0.1") };
     publisher.client.register(&name, vec![within("a"), within("b")]).await.unwrap();
     let seen = watcher.sees(0, &name, |info| info.hosts.len() == 2).await;
     let mut clusters: Vec<_> = seen.hosts.iter().map(|host| &*host.cluster_name).collect();
@@ -194,7 +194,7 @@ pub(crate) async fn metadata_over_the_limit_is_refused(subject: &mut Subject) {
     let name = service(subject, "metadata");
     let with = |length: usize| {
         let metadata = [("k".to_owned(), "v".repeat(length - 1))].into();
-        vec![Instance { metadata, ..instance("10.0.0.1") }]
+        vec![NacosInstance { metadata, ..instance("10.0.0.1") }]
     };
     publisher.client.register(&name, with(1024)).await.unwrap();
     let refused = publisher.client.register(&name, with(1025)).await.unwrap_err();
@@ -205,7 +205,7 @@ pub(crate) async fn names_with_every_legal_character_come_back(subject: &mut Sub
     let (publisher, mut watcher) = (subject.peer().await, subject.peer().await);
     let name = ServiceName::new("ns-1_A", "G-1_a.b:c", subject.unique("consumers:com.acme.Order:1.0-x_y/$z~"));
     watcher.client.subscribe(&name);
-    let odd = Instance { cluster_name: "c-1-A".into(), ..instance("host.name.example") };
+    let odd = NacosInstance { cluster_name: "c-1-A".into(), ..instance("host.name.example") };
     publisher.client.register(&name, vec![odd.clone()]).await.unwrap();
     let seen = watcher.sees_addresses(0, &name, &["host.name.example"]).await;
     assert_eq!(essence(&seen.hosts[0]), odd);

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use federation_harness::Credentials;
-use nacos_protocol::admin::Admin;
-use nacos_protocol::client::{Client, ClientOptions, ConfigName, Event, Events, ServiceName, ServiceSource};
-use nacos_protocol::cluster::{self, Cluster, ClusterOptions};
-use nacos_protocol::message::naming::{Instance, ServiceInfo};
+use nacos_protocol::admin::AdminClient;
+use nacos_protocol::client::{
+    ClientEvent, ClientEvents, ClientOptions, ConfigName, NacosClient, ServiceName, ServiceSource,
+};
+use nacos_protocol::cluster::{self, ClusterOptions, NacosCluster};
+use nacos_protocol::message::naming::{NacosInstance, ServiceInfo};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(50);
 
 pub(crate) struct Peer {
-    pub(crate) client: Client,
-    pub(crate) admin: Admin,
-    events: Events,
-    log: Vec<Event>,
+    pub(crate) client: NacosClient,
+    pub(crate) admin: AdminClient,
+    events: ClientEvents,
+    log: Vec<ClientEvent>,
     _connection: JoinSet<()>,
 }
 
@@ -29,14 +31,14 @@ impl Peer {
     pub(crate) fn of(address: &str, user: Option<Credentials>) -> Self {
         let mut options = ClusterOptions::new(vec![address.parse().unwrap()]);
         options.credentials =
-            user.map(|user| cluster::Credentials { username: user.username, password: user.password });
+            user.map(|user| cluster::LoginCredentials { username: user.username, password: user.password });
         Self::with(options)
     }
 
     pub(crate) fn with(options: ClusterOptions) -> Self {
-        let cluster = Cluster::new(options).unwrap();
-        let admin = Admin::new(Arc::clone(&cluster));
-        let (client, events, connection) = Client::new(cluster, ClientOptions::default());
+        let cluster = NacosCluster::new(options).unwrap();
+        let admin = AdminClient::new(Arc::clone(&cluster));
+        let (client, events, connection) = NacosClient::new(cluster, ClientOptions::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(connection.run(CancellationToken::new()));
         Self { client, admin, events, log: Vec::new(), _connection: tasks }
@@ -51,7 +53,7 @@ impl Peer {
     }
 
     /// Waits until `found` makes something of one of the events behind the first `after`.
-    pub(crate) async fn until<T>(&mut self, after: usize, mut found: impl FnMut(&Event) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&mut self, after: usize, mut found: impl FnMut(&ClientEvent) -> Option<T>) -> T {
         let mut next = after;
         let search = async {
             loop {
@@ -75,7 +77,7 @@ impl Peer {
     /// Waits for a connection of at least this generation; returns its number.
     pub(crate) async fn connected(&mut self, at_least: u64) -> u64 {
         self.until(0, |event| match event {
-            Event::Connected { generation, .. } if *generation >= at_least => Some(*generation),
+            ClientEvent::Connected { generation, .. } if *generation >= at_least => Some(*generation),
             _ => None,
         })
         .await
@@ -89,7 +91,7 @@ impl Peer {
         wanted: impl Fn(&ServiceInfo) -> bool,
     ) -> ServiceInfo {
         self.until(after, |event| match event {
-            Event::Service { service, info, .. } if service == name && wanted(info) => Some(info.clone()),
+            ClientEvent::Service { service, info, .. } if service == name && wanted(info) => Some(info.clone()),
             _ => None,
         })
         .await
@@ -109,7 +111,7 @@ impl Peer {
     pub(crate) fn lists_of(&mut self, name: &ServiceName) -> Vec<ServiceInfo> {
         self.told();
         let lists = self.log.iter().filter_map(|event| match event {
-            Event::Service { service, info, .. } if service == name => Some(info.clone()),
+            ClientEvent::Service { service, info, .. } if service == name => Some(info.clone()),
             _ => None,
         });
         lists.collect()
@@ -118,7 +120,9 @@ impl Peer {
     /// Waits for the first list of a service over a connection of at least this generation.
     pub(crate) async fn first_list(&mut self, at_least: u64, name: &ServiceName) -> (ServiceInfo, ServiceSource) {
         self.until(0, |event| match event {
-            Event::Service { service, info, generation, source } if service == name && *generation >= at_least => {
+            ClientEvent::Service { service, info, generation, source }
+                if service == name && *generation >= at_least =>
+            {
                 Some((info.clone(), *source))
             }
             _ => None,
@@ -128,8 +132,10 @@ impl Peer {
 
     /// Waits until a config item is said to have changed, behind the first `after` events.
     pub(crate) async fn hears_of(&mut self, after: usize, name: &ConfigName) {
-        self.until(after, |event| matches!(event, Event::ConfigChanged { config } if config == name).then_some(()))
-            .await;
+        self.until(after, |event| {
+            matches!(event, ClientEvent::ConfigChanged { config } if config == name).then_some(())
+        })
+        .await;
     }
 
     /// Reads a config item until it has this content: servers answer "none", the old, or "being modified" for a moment after a publish.
@@ -142,7 +148,11 @@ impl Peer {
     }
 
     /// Reads all instances through the admin API until they are as wanted.
-    pub(crate) async fn admin_sees(&self, name: &ServiceName, wanted: impl Fn(&[Instance]) -> bool) -> Vec<Instance> {
+    pub(crate) async fn admin_sees(
+        &self,
+        name: &ServiceName,
+        wanted: impl Fn(&[NacosInstance]) -> bool,
+    ) -> Vec<NacosInstance> {
         eventually(&format!("the admin read of {name} is as wanted"), async || {
             let read = self.admin.instances(name).await.unwrap();
             wanted(&read).then_some(read)
@@ -165,12 +175,19 @@ pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) 
 }
 
 /// A healthy instance with a weight and metadata that nobody has by chance.
-pub(crate) fn instance(ip: &str) -> Instance {
+pub(crate) fn instance(ip: &str) -> NacosInstance {
     let metadata = [("k\"".to_owned(), "väl'ue 值".to_owned())].into();
-    Instance { ip: ip.into(), port: 8080, weight: 0.5, cluster_name: "DEFAULT".into(), metadata, ..Instance::default() }
+    NacosInstance {
+        ip: ip.into(),
+        port: 8080,
+        weight: 0.5,
+        cluster_name: "DEFAULT".into(),
+        metadata,
+        ..NacosInstance::default()
+    }
 }
 
 /// What identifies and describes an instance, without what the server adds.
-pub(crate) fn essence(instance: &Instance) -> Instance {
-    Instance { instance_id: String::new(), service_name: String::new(), ..instance.clone() }
+pub(crate) fn essence(instance: &NacosInstance) -> NacosInstance {
+    NacosInstance { instance_id: String::new(), service_name: String::new(), ..instance.clone() }
 }

@@ -1,7 +1,7 @@
 //! What a client sees around restarts and pauses of a server: the true, the empty, the partial and the late.
 
 use federation_harness::{FaultProxy, Link};
-use nacos_protocol::client::{CallError, ConfigName, ConfigWrite, Event, ServiceName};
+use nacos_protocol::client::{CallError, ClientEvent, ConfigName, ConfigWrite, ServiceName};
 
 use crate::peer::{Peer, eventually, instance};
 use crate::subject::Subject;
@@ -25,7 +25,7 @@ pub(crate) async fn after_a_restart_lists_are_true_but_empty_and_partial_until_c
     proxy.set_link(Link::Cut);
     let before = watcher.told();
     subject.kill().await;
-    watcher.until(before, |event| matches!(event, Event::Disconnected { .. }).then_some(())).await;
+    watcher.until(before, |event| matches!(event, ClientEvent::Disconnected { .. }).then_some(())).await;
     subject.start_again().await;
     let generation = watcher.connected(2).await;
     let (list, _) = watcher.first_list(generation, &lonely).await;
@@ -88,7 +88,7 @@ pub(crate) async fn configs_changed_while_away_are_told_after_the_reconnect(subj
     away.client.listen_config(&name, &old.md5);
 
     proxy.set_link(Link::Cut);
-    away.until(0, |event| matches!(event, Event::Disconnected { .. }).then_some(())).await;
+    away.until(0, |event| matches!(event, ClientEvent::Disconnected { .. }).then_some(())).await;
     let before = away.told();
     writer.client.publish_config(&name, write("new")).await.unwrap();
     writer.reads(&name, Some("new")).await;

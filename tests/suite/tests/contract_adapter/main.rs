@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use federation_core::id::{ConfigKey, InstanceId};
 use federation_core::input::LocalInput;
 use federation_core::instance::Health;
-use federation_core::pattern::{ConfigPattern, Selection, ServicePattern};
+use federation_core::pattern::{ConfigPattern, NameSelection, ServicePattern};
 use federation_harness::{Access, Line, Parts};
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::OwnItem;
 use nacos_protocol::client::{ConfigName, ConfigWrite, ServiceName};
-use nacos_protocol::message::naming::Instance;
+use nacos_protocol::message::naming::NacosInstance;
 
 use self::observer::{Gateway, has, instance, key, name, own_item};
 use self::server::Server;
@@ -98,7 +98,7 @@ async fn disabled_is_told_from_gone(server: &Server, gateway: &mut Gateway) {
 /// When too few are healthy, Nacos pushes all as healthy.
 async fn protected_health_is_read(server: &Server, gateway: &mut Gateway) {
     let service = name("public", "sick");
-    let sick = Instance { healthy: false, ..instance("10.0.0.1") };
+    let sick = NacosInstance { healthy: false, ..instance("10.0.0.1") };
     server.protect(&service).await;
     server.sdk.register(&service, vec![sick]).await.expect("registered");
     let id = InstanceId::new("10.0.0.1", 80, "DEFAULT");
@@ -220,7 +220,7 @@ async fn a_double_keeps_no_other_instance_from_going(line: Line) {
     let (third_sdk, third) = server.another_sdk().await;
     let in_words = |words: &str| {
         let metadata = BTreeMap::from([("by".to_owned(), words.to_owned())]);
-        Instance { metadata, ..instance("10.0.0.1") }
+        NacosInstance { metadata, ..instance("10.0.0.1") }
     };
     server.sdk.register(&service, vec![in_words("one")]).await.expect("registered");
     other_sdk.register(&service, vec![in_words("two")]).await.expect("registered");
@@ -258,10 +258,10 @@ async fn an_uncreated_namespace_that_a_rule_names_is_seen(line: Line) {
     let server = start(line, Access::Open).await;
     let (early, late) = (name("ghost", "early"), name("ghost", "late"));
     server.sdk.register(&early, vec![instance("10.0.0.1")]).await.expect("registered");
-    let export = Selection {
+    let export = NameSelection {
         services: vec![ServicePattern { namespace: "ghost".parse().expect("a pattern"), ..ServicePattern::any() }],
         configs: vec![ConfigPattern { namespace: "ghost".parse().expect("a pattern"), ..ConfigPattern::any() }],
-        ..Selection::default()
+        ..NameSelection::default()
     };
     let mut gateway = server.gateway_exporting(export);
     gateway.until("all has answered", |seen| seen.answered() == 1).await;

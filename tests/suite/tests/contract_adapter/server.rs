@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use federation_core::local::service::Patience;
+use federation_core::local::service::RemovalPatience;
 use federation_core::namespaces::Namespaces;
-use federation_core::pattern::Selection;
+use federation_core::pattern::NameSelection;
 use federation_core::time::Millis;
 use federation_harness::{Access, Line, Nacos, NacosOptions, Parts};
-use federation_nacos::Settings;
-use nacos_protocol::client::{Client, ClientOptions, Event, Events, ServiceName};
-use nacos_protocol::cluster::{Cluster, ClusterOptions, Credentials};
+use federation_nacos::NacosSettings;
+use nacos_protocol::client::{ClientEvent, ClientEvents, ClientOptions, NacosClient, ServiceName};
+use nacos_protocol::cluster::{ClusterOptions, LoginCredentials, NacosCluster};
 use reqwest::Method;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::observer::{Gateway, PATIENCE, own_item};
 /// The server and the SDK.
 pub(crate) struct Server {
     pub(crate) nacos: Nacos,
-    pub(crate) sdk: Client,
+    pub(crate) sdk: NacosClient,
     /// Runs the SDK; dropped with this.
     _sdk: JoinSet<()>,
 }
@@ -29,8 +29,8 @@ impl Server {
         let properties = properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let options = NacosOptions { access, properties, ..NacosOptions::default() };
         let nacos = Nacos::start(parts, line, options).await.expect("a server that starts");
-        let cluster = Cluster::new(cluster(&nacos, None)).expect("good options");
-        let (sdk, mut events, connection) = Client::new(cluster, ClientOptions::default());
+        let cluster = NacosCluster::new(cluster(&nacos, None)).expect("good options");
+        let (sdk, mut events, connection) = NacosClient::new(cluster, ClientOptions::default());
         let mut running = JoinSet::new();
         running.spawn(connection.run(CancellationToken::new()));
         tokio::time::timeout(PATIENCE, until_connected(&mut events)).await.expect("the sdk connects");
@@ -42,9 +42,9 @@ impl Server {
     }
 
     /// A further SDK, connected, with what runs it; it ends when that is dropped.
-    pub(crate) async fn another_sdk(&self) -> (Client, JoinSet<()>) {
-        let cluster = Cluster::new(cluster(&self.nacos, None)).expect("good options");
-        let (sdk, mut events, connection) = Client::new(cluster, ClientOptions::default());
+    pub(crate) async fn another_sdk(&self) -> (NacosClient, JoinSet<()>) {
+        let cluster = NacosCluster::new(cluster(&self.nacos, None)).expect("good options");
+        let (sdk, mut events, connection) = NacosClient::new(cluster, ClientOptions::default());
         let mut running = JoinSet::new();
         running.spawn(connection.run(CancellationToken::new()));
         tokio::time::timeout(PATIENCE, until_connected(&mut events)).await.expect("the sdk connects");
@@ -57,19 +57,19 @@ impl Server {
 
     /// A gateway at the default intervals, but for the hold.
     pub(crate) fn gateway(&self) -> Gateway {
-        self.gateway_exporting(Selection::everything())
+        self.gateway_exporting(NameSelection::everything())
     }
 
     pub(crate) fn gateway_with_password(&self, password: &str) -> Gateway {
-        self.gateway_at(cluster(&self.nacos, Some(password)), Selection::everything())
+        self.gateway_at(cluster(&self.nacos, Some(password)), NameSelection::everything())
     }
 
-    pub(crate) fn gateway_exporting(&self, export: Selection) -> Gateway {
+    pub(crate) fn gateway_exporting(&self, export: NameSelection) -> Gateway {
         self.gateway_at(cluster(&self.nacos, None), export)
     }
 
-    fn gateway_at(&self, cluster: ClusterOptions, export: Selection) -> Gateway {
-        let settings = Settings {
+    fn gateway_at(&self, cluster: ClusterOptions, export: NameSelection) -> Gateway {
+        let settings = NacosSettings {
             cluster,
             export,
             namespaces: Namespaces::default(),
@@ -79,7 +79,7 @@ impl Server {
             unmatched_after: Duration::from_secs(30),
         };
         // Longer than the SDK takes to register anew.
-        let patience = Patience { removal_hold: Millis(6_000), sweep_interval: Millis(300_000) };
+        let patience = RemovalPatience { removal_hold: Millis(6_000), sweep_interval: Millis(300_000) };
         Gateway::start(settings, patience)
     }
 
@@ -120,13 +120,14 @@ impl Server {
     }
 }
 
-async fn until_connected(events: &mut Events) {
-    while !matches!(events.recv().await, Some(Event::Connected { .. })) {}
+async fn until_connected(events: &mut ClientEvents) {
+    while !matches!(events.recv().await, Some(ClientEvent::Connected { .. })) {}
 }
 
 fn cluster(nacos: &Nacos, password: Option<&str>) -> ClusterOptions {
-    let credentials = nacos
-        .credentials()
-        .map(|user| Credentials { username: user.username, password: password.map_or(user.password, str::to_owned) });
+    let credentials = nacos.credentials().map(|user| LoginCredentials {
+        username: user.username,
+        password: password.map_or(user.password, str::to_owned),
+    });
     ClusterOptions { credentials, ..ClusterOptions::new(vec![nacos.address().parse().expect("an address")]) }
 }

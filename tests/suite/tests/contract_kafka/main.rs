@@ -17,12 +17,12 @@ use federation_codec::record::EncodedRecord;
 use federation_core::config_item::ConfigItem;
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Weight};
-use federation_core::log::control::{ControlKey, ControlValue, Descriptor, Replica, ReplicaState};
+use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::key::DataKey;
-use federation_core::log::record::{Body, Epoch, Header, SCHEMA};
+use federation_core::log::record::{Epoch, RecordBody, RecordHeader, SCHEMA};
 use federation_core::time::{Millis, WallMs};
 use federation_harness::{Kafka, KafkaOptions, Part, Parts};
-use federation_ports::inbox::Log;
+use federation_ports::inbox::LogWriter;
 use member::{Member, config_key, instance_key, options, record};
 
 async fn kafka(properties: &[(&str, &str)]) -> Kafka {
@@ -31,8 +31,8 @@ async fn kafka(properties: &[(&str, &str)]) -> Kafka {
     Kafka::start(&parts, KafkaOptions { properties, ..KafkaOptions::default() }).await.unwrap()
 }
 
-fn instance(zone: &str) -> Body {
-    Body::Instance(Arc::new(Instance {
+fn instance(zone: &str) -> RecordBody {
+    RecordBody::Instance(Arc::new(Instance {
         weight: Weight::try_from(0.5).unwrap(),
         health: Health::Unknown,
         enabled: false,
@@ -41,13 +41,13 @@ fn instance(zone: &str) -> Body {
     }))
 }
 
-fn config(content: &str) -> Body {
-    Body::Config(Arc::new(ConfigItem { content: content.into(), md5: "m".into(), ..ConfigItem::default() }))
+fn config(content: &str) -> RecordBody {
+    RecordBody::Config(Arc::new(ConfigItem { content: content.into(), md5: "m".into(), ..ConfigItem::default() }))
 }
 
 /// A beat, as a standby writes it.
 fn beat(seq: u64) -> EncodedRecord {
-    let replica = Replica {
+    let replica = ReplicaRecord {
         state: ReplicaState::Standby,
         epoch: Epoch { term: 1, nonce: 7 },
         beat: seq,
@@ -60,7 +60,7 @@ fn beat(seq: u64) -> EncodedRecord {
         complaints: Vec::new(),
         readings: Vec::new(),
     };
-    let header = Header { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) };
+    let header = RecordHeader { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) };
     record::encode_control(&ControlKey::Replica(7), Some(&ControlValue::Replica(replica)), &header).unwrap()
 }
 
@@ -86,8 +86,8 @@ async fn records_cross_from_cluster_to_cluster_byte_for_byte() {
         assert_eq!(found.header.unwrap().seq, seq);
     }
     let (key, _) = &cases[1];
-    a.log.send(record(key, Body::Tombstone, 9));
-    assert_eq!(b.find_record(key).await.1.body, Body::Tombstone);
+    a.log.send(record(key, RecordBody::Tombstone, 9));
+    assert_eq!(b.find_record(key).await.1.body, RecordBody::Tombstone);
     a.end().await;
     b.end().await;
 }

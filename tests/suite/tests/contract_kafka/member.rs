@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use federation_codec::record;
 use federation_codec::record::EncodedRecord;
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
-use federation_core::input::{Input, LogInput, Outgoing, SendId};
+use federation_core::input::{Input, LogInput, OutgoingRecord, SendId};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, Epoch, Header, PartitionId, Record, SCHEMA, TopicKind};
+use federation_core::log::record::{Epoch, PartitionId, Record, RecordBody, RecordHeader, SCHEMA, TopicKind};
 use federation_core::time::WallMs;
 use federation_kafka::options::{KafkaOptions, TopicSettings};
 use federation_kafka::produce::KafkaLog;
 use federation_kafka::topics::TopicNames;
 use federation_kafka::{PartPanicked, TopicsHealth, connect};
-use federation_ports::inbox::{INBOX_CAPACITY, Log, News};
+use federation_ports::inbox::{EngineNews, INBOX_CAPACITY, LogWriter};
 use federation_ports::metrics::{LogMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
 use rdkafka::ClientConfig;
@@ -64,7 +64,7 @@ pub(crate) struct Member {
     pub(crate) health: watch::Receiver<TopicsHealth>,
     pub(crate) metrics: LogMetrics,
     pub(crate) troubles: TroubleBoard,
-    news: mpsc::Receiver<News>,
+    news: mpsc::Receiver<EngineNews>,
     parts: JoinSet<Result<(), PartPanicked>>,
     stop: CancellationToken,
 }
@@ -97,7 +97,8 @@ impl Member {
     pub(crate) async fn find<T>(&mut self, what: &str, mut pick: impl FnMut(&LogInput) -> Option<T>) -> T {
         let search = async {
             loop {
-                let News { input: Input::Log(news), .. } = self.news.recv().await.expect("the adapter runs") else {
+                let EngineNews { input: Input::Log(news), .. } = self.news.recv().await.expect("the adapter runs")
+                else {
                     continue;
                 };
                 if let Some(found) = pick(&news) {
@@ -194,12 +195,12 @@ pub(crate) fn config_key(data_id: &str) -> DataKey {
     DataKey::Config(ConfigKey::new("public", "g", data_id))
 }
 
-pub(crate) fn record(key: &DataKey, body: Body, seq: u64) -> EncodedRecord {
+pub(crate) fn record(key: &DataKey, body: RecordBody, seq: u64) -> EncodedRecord {
     let topic = match key {
         DataKey::Instance(..) => TopicKind::Instances,
         DataKey::Config(_) => TopicKind::Configs,
     };
-    let header = Header { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) };
+    let header = RecordHeader { schema: SCHEMA, epoch: Epoch { term: 1, nonce: 7 }, seq, observed: WallMs(1) };
     let partition = key.partition(2);
-    record::encode_outgoing(&Outgoing { topic, partition, key: key.clone(), body, header })
+    record::encode_outgoing(&OutgoingRecord { topic, partition, key: key.clone(), body, header })
 }

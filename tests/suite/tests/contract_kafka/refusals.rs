@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use federation_core::log::record::TopicKind;
 use federation_harness::{Kafka, KafkaOptions, Part, Parts};
-use federation_ports::inbox::Log;
+use federation_ports::inbox::LogWriter;
 use federation_ports::metrics::{SendFailure, TroubleKind};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};

@@ -7,7 +7,7 @@ use federation_codec::record::EncodedRecord;
 use federation_core::input::LogInput;
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_harness::{Answer, Emptiness, Kafka, KafkaOptions, KafkaProxy, Part, Parts, Spoil, Which};
-use federation_ports::inbox::Log;
+use federation_ports::inbox::LogWriter;
 use federation_ports::metrics::{Component, TroubleKind};
 
 use crate::member::{Member, instance_key, options, record};

@@ -61,7 +61,7 @@ async fn no_topic_comes_into_being_by_chance() {
     options.topics.creation = federation_kafka::options::TopicCreation::External;
     let mut a = Member::start(options);
     let key = crate::instance_key("orders");
-    federation_ports::inbox::Log::send(&mut a.log, crate::record(&key, crate::instance("1"), 1));
+    federation_ports::inbox::LogWriter::send(&mut a.log, crate::record(&key, crate::instance("1"), 1));
     a.find_failure().await;
     let metadata = admin(&kafka.bootstrap()).inner().fetch_metadata(None, std::time::Duration::from_secs(10)).unwrap();
     let ours: Vec<_> =

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use federation_core::input::{LogInput, SendId};
 use federation_core::log::record::{PartitionId, TopicKind};
-use federation_ports::inbox::Log;
+use federation_ports::inbox::LogWriter;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 
 use crate::member::{Member, admin, cluster, instance_key, names, options, record};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use federation_harness::{Credentials as User, Parts, Sdk, SdkClient, SdkConfig, SdkEvent, SdkInstance, SdkService};
-use federation_registry::{Credentials, EmbeddedError, EmbeddedOptions, EmbeddedRegistry};
+use federation_registry::{EmbeddedError, EmbeddedOptions, EmbeddedRegistry, RegistryCredentials};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ struct Running {
     _tasks: JoinSet<Result<(), EmbeddedError>>,
 }
 
-async fn start(credentials: Option<Credentials>) -> Running {
+async fn start(credentials: Option<RegistryCredentials>) -> Running {
     // A free HTTP port says nothing of the port 1000 above it.
     let registry = loop {
         let here = "127.0.0.1:0".parse().unwrap();
@@ -106,7 +106,7 @@ async fn sdks_register_subscribe_publish_and_listen_on_the_embedded_registry() {
 async fn sdks_log_in_to_an_embedded_registry_with_a_password() {
     let wanted: Vec<_> = sdks().into_iter().map(Sdk::part).collect();
     let parts = Parts::ensure(&wanted).await.unwrap();
-    let required = Credentials { username: "nacos".into(), password: "secret".into() };
+    let required = RegistryCredentials { username: "nacos".into(), password: "secret".into() };
     let registry = start(Some(required)).await;
     let user = User { username: "nacos".into(), password: "secret".into() };
     for sdk in sdks() {

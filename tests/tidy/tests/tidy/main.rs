@@ -1,5 +1,6 @@
 //! The walls that no compiler holds: sizes, who may know whom, words that must not appear, names that the documentation owes.
 
+mod mutants;
 mod source;
 
 use std::collections::BTreeSet;
@@ -263,4 +264,13 @@ fn every_failure_names_tests_that_exist_or_says_that_there_are_none() {
         found.extend(missing.map(|name| format!("docs/failures.md: {failure}: there is no test {name}")));
     }
     none(&found);
+}
+
+#[test]
+fn every_break_of_the_core_stands_in_its_file_exactly_once() {
+    let breaks = mutants::breaks(&read(&workspace().join("tests/mutants/list")));
+    assert!(breaks.len() > 30, "{} breaks are read of tests/mutants/list", breaks.len());
+    let sources = source::under(mutants::CORE);
+    let trouble = |it: &mutants::Break| Some(format!("tests/mutants/list: {}: {}", it.name, it.trouble(&sources)?));
+    none(&breaks.iter().filter_map(trouble).collect::<Vec<_>>());
 }

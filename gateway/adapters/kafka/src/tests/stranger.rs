@@ -165,7 +165,7 @@ async fn a_record_with_a_thousand_headers_has_none() {
         let mut a = Member::start(options(broker.bootstrap(), "a"));
         let (_, record, _) = a.find_record(&key(service)).await;
         assert_eq!(record.header, header, "{service}");
-        assert_eq!(record.body == Body::Unreadable, header.is_none());
+        assert_eq!(record.body == RecordBody::Unreadable, header.is_none());
         a.end().await;
     }
 }

@@ -4,7 +4,7 @@ fn key() -> ConfigKey {
     config_key("", "g", "app.yaml")
 }
 
-fn publish(store: &mut ConfigStore, content: &str, expect: Expect<'_>) -> Result<(), PublishError> {
+fn publish(store: &mut ConfigStore, content: &str, expect: ExpectedContent<'_>) -> Result<(), PublishError> {
     let item = store.prepare(&key(), content, ConfigLabels::default(), expect, WallMs(7))?;
     store.put(&key(), Some(item));
     Ok(())
@@ -14,15 +14,15 @@ fn publish(store: &mut ConfigStore, content: &str, expect: Expect<'_>) -> Result
 fn a_publication_with_an_expectation_needs_the_item_as_expected() {
     let one = md5_hex("1");
     for (name, before, expect, want) in [
-        ("new", None, Expect::Anything, Ok(())),
-        ("replaced", Some("1"), Expect::Anything, Ok(())),
-        ("as expected", Some("1"), Expect::Md5(&one), Ok(())),
-        ("changed in between", Some("2"), Expect::Md5(&one), Err(PublishError::Conflict)),
-        ("absent, of which Nacos requires nothing", None, Expect::Md5(&one), Ok(())),
+        ("new", None, ExpectedContent::Anything, Ok(())),
+        ("replaced", Some("1"), ExpectedContent::Anything, Ok(())),
+        ("as expected", Some("1"), ExpectedContent::Md5(&one), Ok(())),
+        ("changed in between", Some("2"), ExpectedContent::Md5(&one), Err(PublishError::Conflict)),
+        ("absent, of which Nacos requires nothing", None, ExpectedContent::Md5(&one), Ok(())),
     ] {
         let mut store = ConfigStore::default();
         if let Some(content) = before {
-            publish(&mut store, content, Expect::Anything).unwrap();
+            publish(&mut store, content, ExpectedContent::Anything).unwrap();
         }
         assert_eq!(publish(&mut store, "3", expect), want, "{name}");
         let content = store.look(&key()).unwrap().map(|item| item.content.to_string());
@@ -34,7 +34,7 @@ fn a_publication_with_an_expectation_needs_the_item_as_expected() {
 fn the_same_content_again_is_no_change() {
     let mut store = ConfigStore::default();
     for (content, changes) in [("1", 1), ("1", 0), ("2", 1)] {
-        publish(&mut store, content, Expect::Anything).unwrap();
+        publish(&mut store, content, ExpectedContent::Anything).unwrap();
         assert_eq!(store.take_changed().len(), changes, "{content}");
     }
     store.put(&key(), None);
@@ -53,7 +53,7 @@ fn a_listener_hears_at_once_what_it_does_not_know() {
     ] {
         let mut store = ConfigStore::default();
         if let Some(content) = content {
-            publish(&mut store, content, Expect::Anything).unwrap();
+            publish(&mut store, content, ExpectedContent::Anything).unwrap();
         }
         assert_eq!(store.listen(&key(), &"a".into(), "", md5), differs, "{name}");
     }
@@ -92,7 +92,7 @@ fn items_that_nacos_refuses_are_refused() {
     ] {
         let store = ConfigStore::default();
         let key = config_key("", "g", data_id);
-        let outcome = store.prepare(&key, content, ConfigLabels::default(), Expect::Anything, WallMs(1));
+        let outcome = store.prepare(&key, content, ConfigLabels::default(), ExpectedContent::Anything, WallMs(1));
         assert_eq!(outcome.is_ok(), legal, "{data_id} {content:?}");
     }
 }
@@ -107,12 +107,20 @@ fn what_cannot_be_read_is_neither_there_nor_absent_and_nobody_hears_that_it_went
             false => store.set_unreadable([(file_name(&key()), "damaged".into())].into()),
         }
         let reason = if all { "no disk" } else { "damaged" };
-        assert_eq!(store.look(&key()), Err(Unreadable(reason.into())));
+        assert_eq!(store.look(&key()), Err(UnreadableItem(reason.into())));
         assert!(!store.listen(&key(), &"a".into(), "", &one));
         assert_eq!((store.look(&other).is_err(), store.all_readable().is_err()), (all, all));
-        let expected = publish(&mut store, "2", Expect::Md5(&one)).unwrap_err();
-        assert_eq!(expected, PublishError::Unreadable(Unreadable(reason.into())), "what it expects cannot be compared");
-        assert_eq!(publish(&mut store, "2", Expect::Anything).is_ok(), !all, "a single one can be published anew");
+        let expected = publish(&mut store, "2", ExpectedContent::Md5(&one)).unwrap_err();
+        assert_eq!(
+            expected,
+            PublishError::Unreadable(UnreadableItem(reason.into())),
+            "what it expects cannot be compared"
+        );
+        assert_eq!(
+            publish(&mut store, "2", ExpectedContent::Anything).is_ok(),
+            !all,
+            "a single one can be published anew"
+        );
         store.set_all_unreadable(None);
         store.put(&key(), None);
         assert_eq!(store.look(&key()), Ok(None), "and removed");
@@ -123,7 +131,7 @@ fn what_cannot_be_read_is_neither_there_nor_absent_and_nobody_hears_that_it_went
 fn what_is_restored_late_replaces_nothing_that_was_published() {
     let item = |content: &str| {
         let store = ConfigStore::default();
-        store.prepare(&key(), content, ConfigLabels::default(), Expect::Anything, WallMs(1)).unwrap()
+        store.prepare(&key(), content, ConfigLabels::default(), ExpectedContent::Anything, WallMs(1)).unwrap()
     };
     let mut store = ConfigStore::default();
     store.restore(&key(), item("of nobody"));

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bounded_listener::{Capacity, Patience};
+use bounded_listener::{ListenerCapacity, PeerPatience};
 use nacos_protocol::payload::{Payload, RequestClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,7 +14,7 @@ use super::*;
 struct Running {
     http: SocketAddr,
     grpc: SocketAddr,
-    gate: Gate,
+    gate: ListenerGate,
     stop: CancellationToken,
     tasks: JoinSet<Result<(), EmbeddedError>>,
 }
@@ -22,14 +22,14 @@ struct Running {
 /// Nobody in particular.
 struct Nobody;
 
-impl bounded_listener::Observer for Nobody {
+impl bounded_listener::ListenerObserver for Nobody {
     fn open(&self, _: &'static str, _: usize) {}
-    fn turned_away(&self, _: &'static str, _: bounded_listener::Reason) {}
+    fn turned_away(&self, _: &'static str, _: bounded_listener::TurnedAway) {}
     fn trouble(&self, _: &'static str, _: Option<String>) {}
 }
 
-async fn start(patience: Patience) -> Running {
-    let gate = Gate::new(Capacity::claim(), patience, Nobody);
+async fn start(patience: PeerPatience) -> Running {
+    let gate = ListenerGate::new(ListenerCapacity::claim(), patience, Nobody);
     let registry = loop {
         let any = "127.0.0.1:0".parse().unwrap();
         let options = EmbeddedOptions { gate: gate.clone(), ..EmbeddedOptions::at(any) };
@@ -67,14 +67,14 @@ impl Running {
 
 #[tokio::test]
 async fn hostile_requests_are_answered_in_order_or_closed_and_others_are_answered_after_each() {
-    let running = start(Patience::default()).await;
+    let running = start(PeerPatience::default()).await;
     federation_hostile::try_all(running.http, "/nacos/v1/console/health/liveness").await;
     running.end().await;
 }
 
 #[tokio::test]
 async fn a_config_item_of_ten_mebibytes_is_taken_and_other_requests_end_at_64_kib() {
-    let running = start(Patience::default()).await;
+    let running = start(PeerPatience::default()).await;
     let content = "%41".repeat(10 << 20); // As long as it can become.
     let form = format!("dataId=large&group=g&content={content}");
     let published = running.post("/nacos/v1/cs/configs", form.len(), form.as_bytes()).await;
@@ -89,7 +89,7 @@ async fn a_config_item_of_ten_mebibytes_is_taken_and_other_requests_end_at_64_ki
 #[tokio::test]
 async fn a_body_that_never_comes_is_refused() {
     let moment = Duration::from_millis(100);
-    let running = start(Patience { body_part: moment, look_every: moment, ..Patience::default() }).await;
+    let running = start(PeerPatience { body_part: moment, look_every: moment, ..PeerPatience::default() }).await;
     for path in ["/nacos/v1/ns/instance", "/nacos/v1/cs/configs"] {
         let refused = running.post(path, 1000, b"dataId=").await;
         assert!(refused.starts_with("HTTP/1.1 408"), "{refused}");
@@ -99,7 +99,7 @@ async fn a_body_that_never_comes_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_hundred_calls_of_four_mebibytes_without_a_login_hold_nothing() {
-    let running = start(Patience::default()).await;
+    let running = start(PeerPatience::default()).await;
     let channel = Channel::from_shared(format!("http://{}", running.grpc)).unwrap().connect().await.unwrap();
     let mut calls = JoinSet::new();
     for _ in 0..400 {

@@ -1,11 +1,12 @@
 //! The registry as its clients see it: our own client over gRPC, and plain HTTP.
 
-use nacos_protocol::admin::Admin;
+use nacos_protocol::admin::AdminClient;
 use nacos_protocol::client::{
-    CallError, Client, ClientOptions, ConfigName, ConfigWrite, Event, Events, ServiceName, ServiceSource,
+    CallError, ClientEvent, ClientEvents, ClientOptions, ConfigName, ConfigWrite, NacosClient, ServiceName,
+    ServiceSource,
 };
-use nacos_protocol::cluster::{Cluster, ClusterOptions, Credentials as ClientCredentials, ServerAddress};
-use nacos_protocol::message::naming::{Instance, ServiceInfo};
+use nacos_protocol::cluster::{ClusterOptions, LoginCredentials as ClientCredentials, NacosCluster, ServerAddress};
+use nacos_protocol::message::naming::{NacosInstance, ServiceInfo};
 use serde_json::{Value, json};
 
 use super::*;
@@ -46,18 +47,18 @@ impl Running {
     /// A connected client.
     async fn client(&mut self) -> Peer {
         let mut peer = self.unconnected();
-        peer.wait(|event| matches!(event, Event::Connected { .. }).then_some(())).await;
+        peer.wait(|event| matches!(event, ClientEvent::Connected { .. }).then_some(())).await;
         peer
     }
 
-    fn cluster(&self) -> Arc<Cluster> {
+    fn cluster(&self) -> Arc<NacosCluster> {
         let server: ServerAddress = self.http.to_string().parse().unwrap();
         let options = ClusterOptions { credentials: self.credentials.clone(), ..ClusterOptions::new(vec![server]) };
-        Cluster::new(options).unwrap()
+        NacosCluster::new(options).unwrap()
     }
 
     fn unconnected(&mut self) -> Peer {
-        let (client, events, connection) = Client::new(self.cluster(), ClientOptions::default());
+        let (client, events, connection) = NacosClient::new(self.cluster(), ClientOptions::default());
         let stop = self.stop.child_token();
         self.clients.spawn(connection.run(stop.clone()));
         Peer { client, events, stop }
@@ -80,13 +81,13 @@ impl Running {
 }
 
 struct Peer {
-    client: Client,
-    events: Events,
+    client: NacosClient,
+    events: ClientEvents,
     stop: CancellationToken,
 }
 
 impl Peer {
-    async fn wait<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+    async fn wait<T>(&mut self, mut wanted: impl FnMut(&ClientEvent) -> Option<T>) -> T {
         let search = async {
             loop {
                 let event = self.events.recv().await.expect("the client runs");
@@ -101,7 +102,7 @@ impl Peer {
     /// Why the next list came.
     async fn next_source(&mut self) -> ServiceSource {
         self.wait(|event| match event {
-            Event::Service { source, .. } => Some(*source),
+            ClientEvent::Service { source, .. } => Some(*source),
             _ => None,
         })
         .await
@@ -111,7 +112,7 @@ impl Peer {
     async fn sees(&mut self, name: &ServiceName, addresses: &[&str]) -> ServiceInfo {
         let mut last = 0;
         self.wait(|event| match event {
-            Event::Service { service, info, .. } if service == name => {
+            ClientEvent::Service { service, info, .. } if service == name => {
                 assert!(info.last_ref_time >= last, "revisions do not go back");
                 last = info.last_ref_time;
                 let seen: Vec<&str> = info.hosts.iter().map(|host| &*host.ip).collect();
@@ -127,9 +128,9 @@ fn orders() -> ServiceName {
     ServiceName::new("public", "G", "orders")
 }
 
-fn instance(ip: &str) -> Instance {
+fn instance(ip: &str) -> NacosInstance {
     let metadata = [("k\"".to_owned(), "väl'ue 值".to_owned())].into();
-    Instance { ip: ip.into(), port: 80, weight: 0.5, metadata, ..Instance::default() }
+    NacosInstance { ip: ip.into(), port: 80, weight: 0.5, metadata, ..NacosInstance::default() }
 }
 
 #[tokio::test]
@@ -193,7 +194,7 @@ async fn config_items_are_published_heard_of_and_guarded() {
     let content = "a: \"ü\"\r\nb: 值\n";
     writer.client.publish_config(&config, write(content, None)).await.unwrap();
     let heard = listener.wait(|event| match event {
-        Event::ConfigChanged { config } => Some(config.clone()),
+        ClientEvent::ConfigChanged { config } => Some(config.clone()),
         _ => None,
     });
     assert_eq!(heard.await, config, "by the name the listener uses");
@@ -214,20 +215,22 @@ async fn a_fuzzy_watch_tells_what_exists_and_what_comes_and_goes() {
     let mut appeared = Vec::new();
     watcher
         .wait(|event| match event {
-            Event::ServiceAppeared { service } => {
+            ClientEvent::ServiceAppeared { service } => {
                 appeared.push(service.clone());
                 None
             }
-            Event::FuzzyWatchReady { .. } => Some(()),
+            ClientEvent::FuzzyWatchReady { .. } => Some(()),
             _ => None,
         })
         .await;
     assert_eq!(appeared, [orders()]);
     let late = ServiceName { service: "late".into(), ..orders() };
     publisher.client.register(&late, vec![instance("10.0.0.2")]).await.unwrap();
-    watcher.wait(|event| matches!(event, Event::ServiceAppeared { service } if *service == late).then_some(())).await;
+    watcher
+        .wait(|event| matches!(event, ClientEvent::ServiceAppeared { service } if *service == late).then_some(()))
+        .await;
     publisher.stop.cancel();
-    watcher.wait(|event| matches!(event, Event::ServiceDisappeared { .. }).then_some(())).await;
+    watcher.wait(|event| matches!(event, ClientEvent::ServiceDisappeared { .. }).then_some(())).await;
 }
 
 #[tokio::test]
@@ -330,7 +333,7 @@ async fn http_lists_services_namespaces_and_config_items_by_page() {
 async fn our_own_admin_calls_find_what_is_there() {
     let mut running = start(anywhere()).await;
     let peer = running.client().await;
-    let admin = Admin::new(running.cluster());
+    let admin = AdminClient::new(running.cluster());
     let [east, mut west] = ["10.0.0.1", "10.0.0.2"].map(instance);
     (west.cluster_name, west.enabled, west.healthy) = ("west".into(), false, false);
     peer.client.register(&orders(), vec![east, west]).await.unwrap();
@@ -357,7 +360,7 @@ async fn our_own_admin_calls_find_what_is_there() {
 
 #[tokio::test]
 async fn with_credentials_only_who_logged_in_may_call() {
-    let credentials = Credentials { username: "nacos".into(), password: "secret".into() };
+    let credentials = RegistryCredentials { username: "nacos".into(), password: "secret".into() };
     let mut running = start(EmbeddedOptions { credentials: Some(credentials), ..anywhere() }).await;
     assert_eq!(running.call("GET", "v3/admin/ns/service/list").await.0, 403);
     assert_eq!(running.call("GET", "v3/admin/core/state/readiness").await.0, 200);
@@ -374,7 +377,7 @@ async fn with_credentials_only_who_logged_in_may_call() {
     let said = |password: &str| Some(ClientCredentials { username: "nacos".into(), password: password.into() });
     running.credentials = said("wrong");
     let mut wrong = running.unconnected();
-    wrong.wait(|event| matches!(event, Event::LoginFailed { .. }).then_some(())).await;
+    wrong.wait(|event| matches!(event, ClientEvent::LoginFailed { .. }).then_some(())).await;
     running.credentials = said("secret");
     let right = running.client().await;
     right.client.register(&orders(), vec![instance("10.0.0.1")]).await.unwrap();
@@ -459,7 +462,7 @@ async fn a_restart_keeps_config_items_and_clients_come_back_with_theirs() {
     let (http, clients) = (running.http, std::mem::take(&mut running.clients));
     let stop = std::mem::replace(&mut running.stop, CancellationToken::new());
     drop(std::mem::take(&mut running.registry)); // Aborted, as by a crash: nothing is saved at the end.
-    peer.wait(|event| matches!(event, Event::Disconnected { .. }).then_some(())).await;
+    peer.wait(|event| matches!(event, ClientEvent::Disconnected { .. }).then_some(())).await;
     let mut again = start(EmbeddedOptions { http, ..options }).await;
     again.clients = clients;
     peer.sees(&orders(), &["10.0.0.1"]).await;

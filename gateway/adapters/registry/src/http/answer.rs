@@ -11,13 +11,13 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use nacos_protocol::reading::Unreadable;
+use nacos_protocol::reading::UnreadableText;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::check::Illegal;
+use crate::check::IllegalName;
 use crate::configs::PublishError;
-use crate::owner::Stopped;
+use crate::owner::RegistryStopped;
 use crate::polls::TooMany;
 
 /// A request that is not carried out.
@@ -37,7 +37,7 @@ pub(super) enum Failure {
     Invalid(String),
     /// Metadata or a beat cannot be read.
     #[error(transparent)]
-    Unreadable(#[from] Unreadable),
+    Unreadable(#[from] UnreadableText),
     /// The name of a service carries a group, and one of the two is blank.
     #[error("the name of the service or of its group is blank")]
     HalfAName,
@@ -65,7 +65,7 @@ pub(super) enum Failure {
     },
     /// Nacos would refuse it.
     #[error(transparent)]
-    Illegal(#[from] Illegal),
+    Illegal(#[from] IllegalName),
     /// Nacos would refuse the publication.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -77,7 +77,7 @@ pub(super) enum Failure {
     TooMany(#[from] TooMany),
     /// The registry stops.
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Stopped(#[from] RegistryStopped),
 }
 
 impl Failure {
@@ -92,7 +92,7 @@ impl Failure {
         }
     }
 
-    fn illegal(&self) -> Option<&Illegal> {
+    fn illegal(&self) -> Option<&IllegalName> {
         match self {
             Self::Illegal(illegal) | Self::Publish(PublishError::Illegal(illegal)) => Some(illegal),
             _ => None,
@@ -103,12 +103,12 @@ impl Failure {
     fn code(&self) -> (u32, &'static str) {
         if let Some(illegal) = self.illegal() {
             return match illegal {
-                Illegal::Weight => (21_001, "weight error"),
-                Illegal::ServiceExists(_) => (21_007, "service already exist"),
-                Illegal::NoSuchService(_) => (21_008, "service not exist"),
-                Illegal::ServiceNotEmpty(_) => (21_010, "service delete failure"),
-                Illegal::BlankContent(_) | Illegal::Missing(_) => (10_000, "parameter missing"),
-                Illegal::NoService(_) | Illegal::OtherLifetime { .. } => (21_004, "instance error"),
+                IllegalName::Weight => (21_001, "weight error"),
+                IllegalName::ServiceExists(_) => (21_007, "service already exist"),
+                IllegalName::NoSuchService(_) => (21_008, "service not exist"),
+                IllegalName::ServiceNotEmpty(_) => (21_010, "service delete failure"),
+                IllegalName::BlankContent(_) | IllegalName::Missing(_) => (10_000, "parameter missing"),
+                IllegalName::NoService(_) | IllegalName::OtherLifetime { .. } => (21_004, "instance error"),
                 _ => (20_002, "parameter validate error"),
             };
         }
@@ -159,7 +159,7 @@ impl IntoResponse for V1 {
         }
         match &failure {
             Failure::Unreadable(_) | Failure::HalfAName => bare(failure.status()),
-            Failure::Illegal(illegal @ Illegal::OtherLifetime { .. }) => {
+            Failure::Illegal(illegal @ IllegalName::OtherLifetime { .. }) => {
                 (failure.status(), format!("errCode: 400, errMsg: {illegal}")).into_response()
             }
             _ => (failure.status(), failure.to_string()).into_response(),
@@ -194,8 +194,8 @@ fn wrapped(failure: &Failure, status: StatusCode, missing: impl Fn(&str) -> Stri
     }
     let (code, message) = failure.code();
     let data = match (failure, failure.illegal()) {
-        (Failure::Missing(name) | Failure::Absent(name), _) | (_, Some(Illegal::Missing(name))) => missing(name),
-        (_, Some(Illegal::BlankContent(_))) => missing("content"),
+        (Failure::Missing(name) | Failure::Absent(name), _) | (_, Some(IllegalName::Missing(name))) => missing(name),
+        (_, Some(IllegalName::BlankContent(_))) => missing("content"),
         _ => failure.to_string(),
     };
     (status, Json(json!({"code": code, "message": message, "data": data}))).into_response()

@@ -4,17 +4,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use federation_core::id::{InstanceId, ServiceKey};
-use nacos_protocol::message::naming::Instance as WireInstance;
-use nacos_protocol::reading::Beat;
+use nacos_protocol::message::naming::NacosInstance as WireInstance;
+use nacos_protocol::reading::ClientBeat;
 use serde_json::{Value, json};
 
 use super::Api;
 use super::answer::{Failure, V1, V2, V3, success};
 use super::params::Params;
 use super::shown::{shown_instance, shown_service};
-use crate::check::{Illegal, Part, checked, grouped};
-use crate::instance::{Instance, check_weight};
-use crate::naming::{Beaten, Lifetime, Overlay, Patch, Publisher, Selection};
+use crate::check::{IllegalName, NamePart, checked, grouped};
+use crate::instance::{RegisteredInstance, check_weight};
+use crate::naming::{
+    BeatOutcome, InstanceLifetime, InstanceOverlay, InstancePatch, InstancePublisher, InstanceSelection,
+};
 use crate::wire;
 
 /// Beats that Nacos asks for, in ms.
@@ -45,8 +47,10 @@ pub(super) async fn register_or_beat_v3(State(api): State<Api>, params: Params) 
     }
     let (key, id) = (params.service()?, params.instance()?);
     Ok(match beat(&api, key, id).await? {
-        Beaten::Known => success("ok"),
-        Beaten::Unknown => Json(json!({"code": 21_003, "message": "instance not found", "data": null})).into_response(),
+        BeatOutcome::Known => success("ok"),
+        BeatOutcome::Unknown => {
+            Json(json!({"code": 21_003, "message": "instance not found", "data": null})).into_response()
+        }
     })
 }
 
@@ -112,34 +116,34 @@ pub(super) async fn judge_v3(State(api): State<Api>, params: Params) -> Result<R
 
 /// A beat of version 1. With `beat` as JSON it registers an instance that is not known.
 pub(super) async fn beat_v1(State(api): State<Api>, params: Params) -> Result<Response, V1> {
-    let beaten = match params.get("beat").map(Beat::parse).transpose()? {
+    let beaten = match params.get("beat").map(ClientBeat::parse).transpose()? {
         Some(said) => beat_or_register(&api, params.service()?, said).await?,
         // Nacos takes a beat without an address, and knows nobody of that name.
         None if params.get("ip").is_none() || params.get("port").is_none() => {
             params.service()?;
-            Beaten::Unknown
+            BeatOutcome::Unknown
         }
         None => beat(&api, params.service()?, params.instance()?).await?,
     };
     let code = match beaten {
-        Beaten::Known => 10_200,
-        Beaten::Unknown => 20_404,
+        BeatOutcome::Known => 10_200,
+        BeatOutcome::Unknown => 20_404,
     };
     let answer = json!({"clientBeatInterval": BEAT_INTERVAL_MS, "code": code, "lightBeatEnabled": true});
     Ok(Json(answer).into_response())
 }
 
-async fn beat_or_register(api: &Api, key: ServiceKey, said: Beat) -> Result<Beaten, Failure> {
-    checked(Part::Ip, &said.ip)?;
-    checked(Part::Cluster, &said.cluster)?;
-    let port = u16::try_from(said.port).map_err(|_| Illegal::Port)?;
+async fn beat_or_register(api: &Api, key: ServiceKey, said: ClientBeat) -> Result<BeatOutcome, Failure> {
+    checked(NamePart::Ip, &said.ip)?;
+    checked(NamePart::Cluster, &said.cluster)?;
+    let port = u16::try_from(said.port).map_err(|_| IllegalName::Port)?;
     let id = InstanceId::new(&said.ip, port, wire::cluster_or_default(&said.cluster));
-    if beat(api, key.clone(), id.clone()).await? == Beaten::Unknown {
+    if beat(api, key.clone(), id.clone()).await? == BeatOutcome::Unknown {
         let weight = wire::known_weight(said.weight);
-        let instance = Instance { id, weight, healthy: true, enabled: true, metadata: said.metadata };
-        register_with(api, key, Lifetime::Ephemeral, instance).await?;
+        let instance = RegisteredInstance { id, weight, healthy: true, enabled: true, metadata: said.metadata };
+        register_with(api, key, InstanceLifetime::Ephemeral, instance).await?;
     }
-    Ok(Beaten::Known)
+    Ok(BeatOutcome::Known)
 }
 
 /// The list of version 1, as subscribers see it.
@@ -253,7 +257,7 @@ async fn all_instances(api: &Api, key: ServiceKey) -> Result<Option<Vec<WireInst
 
 async fn put_instance(api: &Api, params: &Params) -> Result<(), Failure> {
     let key = params.service()?;
-    let instance = Instance {
+    let instance = RegisteredInstance {
         id: params.instance()?,
         weight: weight(params)?.unwrap_or(1.0),
         healthy: params.flag("healthy", true),
@@ -263,7 +267,12 @@ async fn put_instance(api: &Api, params: &Params) -> Result<(), Failure> {
     register_with(api, key, lifetime(params), instance).await
 }
 
-async fn register_with(api: &Api, key: ServiceKey, lifetime: Lifetime, instance: Instance) -> Result<(), Failure> {
+async fn register_with(
+    api: &Api,
+    key: ServiceKey,
+    lifetime: InstanceLifetime,
+    instance: RegisteredInstance,
+) -> Result<(), Failure> {
     let publisher = publisher(lifetime, &instance.id);
     let asked = api.handle.ask(move |store, now| store.naming.register(&key, publisher, vec![instance], now));
     Ok(asked.await??)
@@ -276,7 +285,7 @@ async fn drop_instance(api: &Api, params: &Params) -> Result<(), Failure> {
 
 async fn overlay_instance(api: &Api, params: &Params) -> Result<(), Failure> {
     let (key, id) = (params.service()?, params.instance()?);
-    let overlay = Overlay {
+    let overlay = InstanceOverlay {
         weight: weight(params)?.unwrap_or(1.0),
         enabled: enabled(params).unwrap_or(true),
         metadata: params.metadata()?,
@@ -286,8 +295,8 @@ async fn overlay_instance(api: &Api, params: &Params) -> Result<(), Failure> {
 
 async fn patch_instance(api: &Api, params: &Params) -> Result<(), Failure> {
     let (key, host) = find(api, params).await?;
-    let id = InstanceId::new(&host.ip, u16::try_from(host.port).map_err(|_| Illegal::Port)?, &host.cluster_name);
-    let patch = Patch { weight: weight(params)?, enabled: enabled(params), metadata: params.metadata()? };
+    let id = InstanceId::new(&host.ip, u16::try_from(host.port).map_err(|_| IllegalName::Port)?, &host.cluster_name);
+    let patch = InstancePatch { weight: weight(params)?, enabled: enabled(params), metadata: params.metadata()? };
     // What went meanwhile is not there to be changed; the caller hears so the next time.
     api.handle.ask(move |store, now| store.naming.patch(&key, &id, patch, now)).await??;
     Ok(())
@@ -299,17 +308,17 @@ async fn judge_instance(api: &Api, params: &Params) -> Result<(), Failure> {
     let checked = Failure::HealthIsChecked { grouped: grouped(&key), cluster: id.nacos_cluster.to_string() };
     let asked = api.handle.ask(move |store, now| store.naming.judge(&key, &id.ip, id.port, healthy, now));
     match asked.await? {
-        Beaten::Known => Ok(()),
-        Beaten::Unknown => Err(checked),
+        BeatOutcome::Known => Ok(()),
+        BeatOutcome::Unknown => Err(checked),
     }
 }
 
-async fn beat(api: &Api, key: ServiceKey, id: InstanceId) -> Result<Beaten, Failure> {
+async fn beat(api: &Api, key: ServiceKey, id: InstanceId) -> Result<BeatOutcome, Failure> {
     Ok(api.handle.ask(move |store, now| store.naming.beat(&key, &id.ip, id.port, now)).await?)
 }
 
-fn selection(params: &Params) -> Selection {
-    if params.is_true("healthyOnly") { Selection::Healthy } else { Selection::Enabled }
+fn selection(params: &Params) -> InstanceSelection {
+    if params.is_true("healthyOnly") { InstanceSelection::Healthy } else { InstanceSelection::Enabled }
 }
 
 fn weight(params: &Params) -> Result<Option<f64>, Failure> {
@@ -324,13 +333,13 @@ fn enabled(params: &Params) -> Option<bool> {
     said.map(nacos_protocol::reading::flag)
 }
 
-fn lifetime(params: &Params) -> Lifetime {
-    if params.flag("ephemeral", true) { Lifetime::Ephemeral } else { Lifetime::Persistent }
+fn lifetime(params: &Params) -> InstanceLifetime {
+    if params.flag("ephemeral", true) { InstanceLifetime::Ephemeral } else { InstanceLifetime::Persistent }
 }
 
-fn publisher(lifetime: Lifetime, id: &InstanceId) -> Publisher {
+fn publisher(lifetime: InstanceLifetime, id: &InstanceId) -> InstancePublisher {
     match lifetime {
-        Lifetime::Ephemeral => Publisher::Beats(id.ip.clone(), id.port),
-        Lifetime::Persistent => Publisher::Durable(id.ip.clone(), id.port),
+        InstanceLifetime::Ephemeral => InstancePublisher::Beats(id.ip.clone(), id.port),
+        InstanceLifetime::Persistent => InstancePublisher::Durable(id.ip.clone(), id.port),
     }
 }

@@ -16,8 +16,8 @@ use super::answer::{Failure, V1, bare, json_text};
 use super::params::Params;
 use crate::check::check_config;
 use crate::configs::config_key;
-use crate::polls::{Known, MOST_ITEMS_EACH};
-use crate::store::Store;
+use crate::polls::{KnownItem, MOST_ITEMS_EACH};
+use crate::store::RegistryStore;
 
 /// How long the client waits, in ms; without this header it wants an answer at once.
 const TIMEOUT: &str = "Long-Pulling-Timeout";
@@ -61,7 +61,7 @@ enum Patience {
     Until(String),
 }
 
-async fn answer(api: &Api, known: Vec<Known>, patience: Patience) -> Result<Response, Failure> {
+async fn answer(api: &Api, known: Vec<KnownItem>, patience: Patience) -> Result<Response, Failure> {
     let wait = match &patience {
         Patience::Until(text) => wait(text),
         Patience::None | Patience::NoneNow => Ok(Duration::ZERO),
@@ -69,7 +69,7 @@ async fn answer(api: &Api, known: Vec<Known>, patience: Patience) -> Result<Resp
     let waits = matches!(&patience, Patience::Until(_)) && wait.is_ok();
     let (tell, told) = oneshot::channel();
     let asked = api.handle.ask(move |store, _| {
-        let changed: Vec<Known> = known.iter().filter(|item| differs(store, item)).cloned().collect();
+        let changed: Vec<KnownItem> = known.iter().filter(|item| differs(store, item)).cloned().collect();
         match changed.is_empty() && waits {
             true => store.polls.wait(tell, known).map(|()| changed),
             false => Ok(changed),
@@ -93,7 +93,7 @@ fn wait(text: &str) -> Result<Duration, Failure> {
     Ok(Duration::from_millis(ms).saturating_sub(AHEAD).clamp(SHORTEST, LONGEST))
 }
 
-fn differs(store: &Store, item: &Known) -> bool {
+fn differs(store: &RegistryStore, item: &KnownItem) -> bool {
     // What cannot be read is neither there nor absent: nothing is known to have changed.
     store.configs.look(&item.key).is_ok_and(|found| found.map_or("", |found| &*found.md5) != item.md5)
 }
@@ -107,7 +107,7 @@ enum Malformed {
 }
 
 /// Reads items `dataId^2group^2md5^1` or `dataId^2group^2md5^2tenant^1`. What has no end is not there yet, and is not looked at.
-fn parse(text: &str) -> Result<Vec<Known>, Malformed> {
+fn parse(text: &str) -> Result<Vec<KnownItem>, Malformed> {
     if text.trim().is_empty() {
         return Err(Malformed::Told);
     }
@@ -123,7 +123,7 @@ fn parse(text: &str) -> Result<Vec<Known>, Malformed> {
     items.into_iter().map(item).collect()
 }
 
-fn item(text: &str) -> Result<Known, Malformed> {
+fn item(text: &str) -> Result<KnownItem, Malformed> {
     let fields: Vec<&str> = text.split(FIELD_END).collect();
     let (data_id, group, md5, tenant) = match *fields {
         [data_id, group, md5] => (data_id, group, md5, ""),
@@ -131,7 +131,7 @@ fn item(text: &str) -> Result<Known, Malformed> {
         _ if fields.len() < 3 => return Err(Malformed::Told),
         _ => return Err(Malformed::Bare),
     };
-    Ok(Known { key: config_key(tenant, group, data_id), tenant: tenant.to_owned(), md5: md5.to_owned() })
+    Ok(KnownItem { key: config_key(tenant, group, data_id), tenant: tenant.to_owned(), md5: md5.to_owned() })
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -141,11 +141,11 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// The items as clients of the long poll read them: percent-encoded as a whole.
-fn by_body(changed: &[Known]) -> Response {
+fn by_body(changed: &[KnownItem]) -> Response {
     if changed.is_empty() {
         return json_text("");
     }
-    let text: String = changed.iter().map(|Known { key, tenant, .. }| line(key, tenant)).collect();
+    let text: String = changed.iter().map(|KnownItem { key, tenant, .. }| line(key, tenant)).collect();
     let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
     ([(axum::http::header::CONTENT_TYPE, "application/json;charset=UTF-8")], format!("{encoded}\n")).into_response()
 }
@@ -156,9 +156,10 @@ fn line(key: &ConfigKey, tenant: &str) -> String {
 }
 
 /// The items as the oldest clients read them.
-fn by_headers(changed: &[Known]) -> Response {
-    let old: String = changed.iter().map(|Known { key, .. }| format!("{}:{};", key.data_id(), key.group())).collect();
-    let new: String = changed.iter().map(|Known { key, tenant, .. }| line(key, tenant)).collect();
+fn by_headers(changed: &[KnownItem]) -> Response {
+    let old: String =
+        changed.iter().map(|KnownItem { key, .. }| format!("{}:{};", key.data_id(), key.group())).collect();
+    let new: String = changed.iter().map(|KnownItem { key, tenant, .. }| line(key, tenant)).collect();
     let new: String = url::form_urlencoded::byte_serialize(new.as_bytes()).collect();
     ([("Probe-Modify-Response", old), ("Probe-Modify-Response-New", new)], json_text("")).into_response()
 }
@@ -167,7 +168,7 @@ fn by_headers(changed: &[Known]) -> Response {
 mod tests {
     use std::sync::Arc;
 
-    use nacos_protocol::server::Sessions;
+    use nacos_protocol::server::ClientSessions;
 
     use super::*;
     use crate::access::Access;
@@ -186,16 +187,16 @@ mod tests {
     }
 
     fn open() -> Api {
-        let store = Store::default();
-        let (owner, handle) = Owner::new(store, Sessions::default(), Duration::ZERO, Keeping::nowhere());
+        let store = RegistryStore::default();
+        let (owner, handle) = Owner::new(store, ClientSessions::default(), Duration::ZERO, Keeping::nowhere());
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(owner.run(tokio_util::sync::CancellationToken::new()));
         tasks.detach_all(); // It ends when nobody can ask it any more.
         Api { handle, access: Arc::new(Access::new(None, 7)) }
     }
 
-    fn known(data_id: &str) -> Vec<Known> {
-        vec![Known { key: config_key("", "g", data_id), tenant: String::new(), md5: String::new() }]
+    fn known(data_id: &str) -> Vec<KnownItem> {
+        vec![KnownItem { key: config_key("", "g", data_id), tenant: String::new(), md5: String::new() }]
     }
 
     #[test]

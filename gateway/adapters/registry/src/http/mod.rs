@@ -24,7 +24,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use bounded_listener::limits::REQUEST_SIZE;
-use bounded_listener::{Refusal, Rule};
+use bounded_listener::{ExchangeRule, ListenerRefusal};
 use serde_json::json;
 
 use super::access::Access;
@@ -37,14 +37,14 @@ use params::{token_in_form, token_of};
 pub(super) const MAX_REQUEST_BYTES: usize = 3 * CONTENT_MAX_BYTES + REQUEST_SIZE;
 
 /// What a request may carry: publications of config items are large, all others are names and some metadata.
-pub(super) fn rule(head: &Parts) -> Rule {
+pub(super) fn rule(head: &Parts) -> ExchangeRule {
     let of_config = ["/cs/config", "/cs/configs"].iter().any(|end| head.uri.path().ends_with(end));
     let publishes = of_config && matches!(head.method, Method::POST | Method::PUT);
-    Rule::call(if publishes { MAX_REQUEST_BYTES } else { REQUEST_SIZE })
+    ExchangeRule::call(if publishes { MAX_REQUEST_BYTES } else { REQUEST_SIZE })
 }
 
 /// A request whose body did not come, or whose answer has no room.
-pub(super) fn refuse(refusal: Refusal) -> Response {
+pub(super) fn refuse(refusal: ListenerRefusal) -> Response {
     let body = json!({"code": 30_000, "message": "server error", "data": refusal.to_string()});
     (refusal.status(), axum::Json(body)).into_response()
 }

@@ -9,7 +9,7 @@ use super::Api;
 use super::answer::{Failure, V1, V2, V3, success};
 use super::params::Params;
 use crate::configs::DEFAULT_NAMESPACE;
-use crate::store::{Namespace, Store};
+use crate::store::{RegistryStore, StoredNamespace};
 
 /// All namespaces that were created.
 pub(super) async fn list_v3(State(api): State<Api>) -> Result<Response, V3> {
@@ -57,7 +57,7 @@ pub(super) async fn create_v3(State(api): State<Api>, params: Params) -> Result<
         return Err(Failure::Invalid("namespaceId is illegal".into()).into());
     }
     let description = params.get("namespaceDesc").unwrap_or_default().to_owned();
-    api.handle.ask(move |store, _| store.namespaces.insert(id, Namespace { name, description })).await?;
+    api.handle.ask(move |store, _| store.namespaces.insert(id, StoredNamespace { name, description })).await?;
     Ok(success(true))
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn delete_v3(State(api): State<Api>, params: Params) -> Result<
     Ok(success(true))
 }
 
-fn show(store: &Store, id: &str, namespace: &Namespace) -> Value {
+fn show(store: &RegistryStore, id: &str, namespace: &StoredNamespace) -> Value {
     json!({
         "namespace": id,
         "namespaceShowName": namespace.name,

@@ -13,7 +13,7 @@ use nacos_protocol::reading;
 use nacos_protocol::server::DEFAULT_GROUP;
 
 use super::answer::{Failure, V1};
-use crate::check::{Illegal, Part, checked};
+use crate::check::{IllegalName, NamePart, checked};
 use crate::configs::{DEFAULT_NAMESPACE, config_key};
 use crate::wire::{DEFAULT_CLUSTER, cluster_or_default};
 
@@ -47,7 +47,7 @@ impl Params {
     }
 
     /// Checks characters, lengths and bounds. Where names are patterns (`search=blur`) they are not looked at.
-    fn check(&self) -> Result<(), Illegal> {
+    fn check(&self) -> Result<(), IllegalName> {
         if self.looked_at("search") == Some("blur") {
             return Ok(());
         }
@@ -56,11 +56,11 @@ impl Params {
             None => (None, name),
         });
         for (part, text) in [
-            (Part::Namespace, self.looked_at("namespaceId").or_else(|| self.looked_at("tenant"))),
-            (Part::DataId, self.looked_at("dataId")),
-            (Part::Service, Some(service)),
-            (Part::Group, group.or_else(|| self.looked_at("groupName")).or_else(|| self.looked_at("group"))),
-            (Part::Ip, self.looked_at("ip")),
+            (NamePart::Namespace, self.looked_at("namespaceId").or_else(|| self.looked_at("tenant"))),
+            (NamePart::DataId, self.looked_at("dataId")),
+            (NamePart::Service, Some(service)),
+            (NamePart::Group, group.or_else(|| self.looked_at("groupName")).or_else(|| self.looked_at("group"))),
+            (NamePart::Ip, self.looked_at("ip")),
         ] {
             checked(part, text.unwrap_or_default())?;
         }
@@ -68,7 +68,7 @@ impl Params {
             self.looked_at(name)
                 .unwrap_or_default()
                 .split(',')
-                .try_for_each(|cluster| checked(Part::Cluster, cluster))?;
+                .try_for_each(|cluster| checked(NamePart::Cluster, cluster))?;
         }
         self.looked_at("port").map_or(Ok(()), |text| port(text).map(drop))
     }
@@ -184,8 +184,8 @@ impl Params {
 
 /// # Errors
 /// Nacos takes no other texts than of numbers from 0 to 65535.
-fn port(text: &str) -> Result<u16, Illegal> {
-    reading::int(text).and_then(|port| u16::try_from(port).ok()).ok_or(Illegal::Port)
+fn port(text: &str) -> Result<u16, IllegalName> {
+    reading::int(text).and_then(|port| u16::try_from(port).ok()).ok_or(IllegalName::Port)
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

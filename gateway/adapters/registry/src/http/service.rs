@@ -14,7 +14,7 @@ use super::answer::{Failure, V1, V2, V3, page, success};
 use super::params::Params;
 use super::shown::shown_instance;
 use crate::check::grouped;
-use crate::naming::{Lifetime, NamingStore, Settings};
+use crate::naming::{InstanceLifetime, NamingSettings, NamingStore};
 use crate::wire;
 
 /// Services of all groups of a namespace. `groupNameParam` and `serviceNameParam` are parts of the names.
@@ -77,8 +77,8 @@ pub(super) async fn read_v3(State(api): State<Api>, params: Params) -> Result<Re
 
 /// What is known of a service as a whole.
 struct Detail {
-    lifetime: Lifetime,
-    settings: Settings,
+    lifetime: InstanceLifetime,
+    settings: NamingSettings,
     clusters: Vec<String>,
 }
 
@@ -105,7 +105,7 @@ fn shown_detail(key: &ServiceKey, detail: Detail) -> Value {
     json!({
         "groupName": key.group(),
         "serviceName": key.service(),
-        "ephemeral": detail.lifetime == Lifetime::Ephemeral,
+        "ephemeral": detail.lifetime == InstanceLifetime::Ephemeral,
         "protectThreshold": shown_threshold(detail.settings.threshold),
         "metadata": detail.settings.metadata,
         "selector": {"contextType": "NONE", "type": "none"},
@@ -215,7 +215,8 @@ pub(super) async fn remove_v3(State(api): State<Api>, params: Params) -> Result<
 async fn create(api: &Api, params: &Params) -> Result<(), Failure> {
     let (key, settings) = (params.service()?, settings(params)?);
     // Here Nacos takes persistent where nothing is said, unlike for instances.
-    let lifetime = if params.flag("ephemeral", false) { Lifetime::Ephemeral } else { Lifetime::Persistent };
+    let lifetime =
+        if params.flag("ephemeral", false) { InstanceLifetime::Ephemeral } else { InstanceLifetime::Persistent };
     Ok(api.handle.ask(move |store, now| store.naming.create(&key, lifetime, settings, now)).await??)
 }
 
@@ -229,10 +230,10 @@ async fn remove(api: &Api, params: &Params) -> Result<(), Failure> {
     Ok(api.handle.ask(move |store, _| store.naming.remove(&key)).await??)
 }
 
-fn settings(params: &Params) -> Result<Settings, Failure> {
+fn settings(params: &Params) -> Result<NamingSettings, Failure> {
     #[allow(clippy::cast_possible_truncation, reason = "Nacos keeps it as a float, too")]
     let threshold = params.double("protectThreshold")?.unwrap_or(0.0) as f32;
-    Ok(Settings { threshold, metadata: params.metadata()? })
+    Ok(NamingSettings { threshold, metadata: params.metadata()? })
 }
 
 /// The shortest number that is this float: 0.3, not the 0.30000001192092896 that it is as a double.

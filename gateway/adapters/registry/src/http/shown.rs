@@ -1,6 +1,6 @@
 //! Services and instances as the HTTP API shows them: with what Nacos derives from metadata, which old clients read.
 
-use nacos_protocol::message::naming::{Instance, ServiceInfo};
+use nacos_protocol::message::naming::{NacosInstance, ServiceInfo};
 use serde_json::{Value, json};
 
 /// Metadata keys by which a registrant sets its own times, their names in answers, and Nacos's defaults in ms.
@@ -12,7 +12,7 @@ const TIMES: [(&str, &str, u64); 3] = [
 const ID_GENERATOR: &str = "preserved.instance.id.generator";
 
 /// An instance.
-pub(super) fn shown_instance(instance: &Instance) -> Value {
+pub(super) fn shown_instance(instance: &NacosInstance) -> Value {
     let mut shown = json!(instance);
     for (key, name, default) in TIMES {
         let own = instance.metadata.get(key).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
@@ -43,7 +43,7 @@ mod tests {
     fn times_of_digits_are_the_registrants_and_others_are_the_defaults() {
         let with = |pairs: &[(&str, &str)]| {
             let metadata = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-            let shown = shown_instance(&Instance { metadata, ..Instance::default() });
+            let shown = shown_instance(&NacosInstance { metadata, ..NacosInstance::default() });
             (shown["instanceHeartBeatInterval"].clone(), shown["instanceIdGenerator"].clone())
         };
         assert_eq!(with(&[]), (json!(5000), json!("simple")));

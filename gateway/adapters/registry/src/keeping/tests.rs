@@ -80,7 +80,7 @@ impl Kept {
         self.until("it is fine", |it| it.keeping.need == Need::Fine).await;
     }
 
-    fn content(&self, data_id: &str) -> Result<Option<String>, Unreadable> {
+    fn content(&self, data_id: &str) -> Result<Option<String>, UnreadableItem> {
         self.configs.look(&key(data_id)).map(|item| item.map(|item| item.content.to_string()))
     }
 

@@ -3,7 +3,8 @@
 use super::*;
 use crate::instance::{Health, Metadata, Weight};
 
-const PATIENCE: Patience = Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(300) };
+const PATIENCE: RemovalPatience =
+    RemovalPatience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(300) };
 
 fn at(seconds: u64) -> Mono {
     Mono(seconds * 1000)
@@ -21,8 +22,8 @@ fn instances(ips: &[&str]) -> Vec<(InstanceId, Instance)> {
 }
 
 /// A service with two instances on a settled connection, one of which goes missing at 100 s. No read of it is answered.
-fn one_missing() -> (Local, ServiceKey) {
-    let mut local = Local::new(PATIENCE, Selection::everything(), Seed(1));
+fn one_missing() -> (LocalObservation, ServiceKey) {
+    let mut local = LocalObservation::new(PATIENCE, NameSelection::everything(), Seed(1));
     let service = ServiceKey::new("public", "G", "s");
     let mut step = |now, input| drop(local.step(at(now), input, &|_| false, &mut Vec::new()));
     step(0, LocalInput::Connected);
@@ -34,7 +35,7 @@ fn one_missing() -> (Local, ServiceKey) {
     (local, service)
 }
 
-fn health(local: &Local, service: &ServiceKey) -> Vec<Health> {
+fn health(local: &LocalObservation, service: &ServiceKey) -> Vec<Health> {
     let found = local.service(service).expect("it was listed");
     found.instances().map(|(_, instance, _)| instance.health).collect()
 }
@@ -42,7 +43,7 @@ fn health(local: &Local, service: &ServiceKey) -> Vec<Health> {
 #[test]
 fn a_removal_that_nothing_confirms_for_a_minute_is_told_and_lowers_the_health_once() {
     let (mut local, service) = one_missing();
-    let heard = |local: &mut Local, now| local.step(at(now), LocalInput::Heard, &|_| false, &mut Vec::new());
+    let heard = |local: &mut LocalObservation, now| local.step(at(now), LocalInput::Heard, &|_| false, &mut Vec::new());
     assert_eq!(heard(&mut local, 159), []);
     assert_eq!(health(&local, &service), [Health::Healthy, Health::Healthy]);
     assert_eq!(local.unconfirmed().len(), 0);
@@ -50,7 +51,7 @@ fn a_removal_that_nothing_confirms_for_a_minute_is_told_and_lowers_the_health_on
     assert_eq!(heard(&mut local, 160), [DataKey::Instance(service.clone(), id)]);
     assert_eq!(health(&local, &service), [Health::Healthy, Health::Unknown]);
     let told: Vec<_> = local.unconfirmed().collect();
-    assert_eq!(told, [(&service, &Unconfirmed { since: at(100), instances: 1 })]);
+    assert_eq!(told, [(&service, &UnconfirmedRemovals { since: at(100), instances: 1 })]);
     assert_eq!(heard(&mut local, 400), [], "once");
 }
 
@@ -79,7 +80,7 @@ fn a_doubted_instance_is_itself_again_when_it_is_listed_and_gone_when_a_read_say
 #[test]
 fn what_cannot_be_asked_is_not_doubted_and_a_new_connection_has_its_own_time() {
     let (mut local, service) = one_missing();
-    let step = |local: &mut Local, now, input| local.step(at(now), input, &|_| false, &mut Vec::new());
+    let step = |local: &mut LocalObservation, now, input| local.step(at(now), input, &|_| false, &mut Vec::new());
     drop(step(&mut local, 110, LocalInput::Disconnected { reason: "gone".into() }));
     assert_eq!(step(&mut local, 500, LocalInput::Connected), []);
     assert_eq!(step(&mut local, 559, LocalInput::Heard), []);
@@ -103,7 +104,7 @@ fn a_sick_instance_is_not_thought_better_of_for_being_missing() {
 
 #[test]
 fn many_doubts_at_once_are_spread_over_steps() {
-    let mut local = Local::new(PATIENCE, Selection::everything(), Seed(1));
+    let mut local = LocalObservation::new(PATIENCE, NameSelection::everything(), Seed(1));
     let service = |number: usize| ServiceKey::new("public", "G", &number.to_string());
     drop(local.step(at(0), LocalInput::Connected, &|_| false, &mut Vec::new()));
     for (now, ips) in [(0, &["10.0.0.1"][..]), (50, &["10.0.0.1"]), (100, &[])] {

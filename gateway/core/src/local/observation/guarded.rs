@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Local, data_keys};
+use super::{LocalObservation, data_keys};
 use crate::guard::{Guard, GuardSettings, Judgement, OwnWord};
 use crate::id::{InstanceId, ServiceKey};
 use crate::instance::Instance;
@@ -15,8 +15,8 @@ const GO_IN_A_STEP: usize = 256;
 /// Steps in which held removals go follow each other in this time.
 const GO_EVERY: Millis = Millis(20);
 
-impl Local {
-    /// As [`Local::new`], with another guard. Only before the first input.
+impl LocalObservation {
+    /// As [`LocalObservation::new`], with another guard. Only before the first input.
     #[must_use]
     pub fn guarded(self, settings: GuardSettings) -> Self {
         let guard = Guard::new(settings, self.seed);

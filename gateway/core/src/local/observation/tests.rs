@@ -1,13 +1,14 @@
 use super::*;
 
-const PATIENCE: Patience = Patience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(300) };
+const PATIENCE: RemovalPatience =
+    RemovalPatience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(300) };
 
 fn at(seconds: u64) -> Mono {
     Mono(seconds * 1000)
 }
 
 /// Carries out what is due until `end`, and answers no question. Returns when reads were asked for.
-fn reads_until(local: &mut Local, end: Mono) -> Vec<Mono> {
+fn reads_until(local: &mut LocalObservation, end: Mono) -> Vec<Mono> {
     let mut reads = Vec::new();
     while let Some(now) = local.next_deadline().filter(|due| *due <= end) {
         let mut effects = Vec::new();
@@ -21,8 +22,8 @@ fn reads_until(local: &mut Local, end: Mono) -> Vec<Mono> {
 fn the_first_sweep_is_not_later_than_a_sweep_is_due() {
     for (interval, latest) in [(10, 15), (300, 65)] {
         for name in 0..20 {
-            let patience = Patience { sweep_interval: Millis::from_secs(interval), ..PATIENCE };
-            let mut local = Local::new(patience, Selection::everything(), Seed(1));
+            let patience = RemovalPatience { sweep_interval: Millis::from_secs(interval), ..PATIENCE };
+            let mut local = LocalObservation::new(patience, NameSelection::everything(), Seed(1));
             let service = ServiceKey::new("public", "G", &name.to_string());
             let listed = LocalInput::Listed { service: service.clone(), instances: Vec::new(), protected: false };
             for input in [LocalInput::Connected, LocalInput::Discovered(service), listed] {
@@ -36,8 +37,8 @@ fn the_first_sweep_is_not_later_than_a_sweep_is_due() {
 
 #[test]
 fn a_service_that_falls_due_while_nacos_is_away_is_asked_for_after() {
-    let mut local = Local::new(PATIENCE, Selection::everything(), Seed(1));
-    let step = |local: &mut Local, now, input| drop(local.step(now, input, &|_| false, &mut Vec::new()));
+    let mut local = LocalObservation::new(PATIENCE, NameSelection::everything(), Seed(1));
+    let step = |local: &mut LocalObservation, now, input| drop(local.step(now, input, &|_| false, &mut Vec::new()));
     let service = ServiceKey::new("public", "G", "s");
     step(&mut local, at(0), LocalInput::Connected);
     step(&mut local, at(0), LocalInput::Discovered(service.clone()));
@@ -58,7 +59,7 @@ fn a_service_that_falls_due_while_nacos_is_away_is_asked_for_after() {
 fn a_list_that_says_what_is_known_changes_nothing_and_makes_nothing_anew() {
     use crate::instance::{Health, Metadata, Weight};
 
-    let mut local = Local::new(PATIENCE, Selection::everything(), Seed(1));
+    let mut local = LocalObservation::new(PATIENCE, NameSelection::everything(), Seed(1));
     let service = ServiceKey::new("public", "G", "s");
     let listed = |ips: [&str; 3]| {
         let instance = Instance {
@@ -71,10 +72,10 @@ fn a_list_that_says_what_is_known_changes_nothing_and_makes_nothing_anew() {
         let instances = ips.map(|ip| (InstanceId::new(ip, 80, "DEFAULT"), instance.clone())).into();
         LocalInput::Listed { service: service.clone(), instances, protected: false }
     };
-    let step = |local: &mut Local, input| local.step(at(1), input, &|_| false, &mut Vec::new());
+    let step = |local: &mut LocalObservation, input| local.step(at(1), input, &|_| false, &mut Vec::new());
     step(&mut local, LocalInput::Connected);
     step(&mut local, LocalInput::Discovered(service.clone()));
-    let shown = |local: &Local| -> Vec<Arc<Instance>> {
+    let shown = |local: &LocalObservation| -> Vec<Arc<Instance>> {
         local.service(&service).unwrap().instances().map(|(_, instance, _)| Arc::clone(instance)).collect()
     };
     assert_eq!(step(&mut local, listed(["10.0.0.1", "10.0.0.2", "10.0.0.3"])).len(), 3);

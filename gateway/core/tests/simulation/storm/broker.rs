@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use federation_core::id::ClusterId;
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, ControlRecord, Header, PartitionId, Record, TopicKind};
+use federation_core::log::record::{ControlRecord, PartitionId, Record, RecordBody, RecordHeader, TopicKind};
 
 use crate::world::{Dice, PARTITIONS, digest};
 
@@ -35,7 +35,7 @@ impl Stored for Record {
         }
     }
     fn is_tombstone(&self) -> bool {
-        self.body == Body::Tombstone
+        self.body == RecordBody::Tombstone
     }
     fn offset(&self) -> u64 {
         self.offset
@@ -173,7 +173,14 @@ impl Broker {
         }
     }
 
-    pub(crate) fn push(&mut self, now: u64, place: &PartitionId, key: RecordKey, body: Body, header: Option<Header>) {
+    pub(crate) fn push(
+        &mut self,
+        now: u64,
+        place: &PartitionId,
+        key: RecordKey,
+        body: RecordBody,
+        header: Option<RecordHeader>,
+    ) {
         let digest = digest(&key, &body);
         let record = Record { offset: 0, key, header, body, digest };
         self.data.get_mut(place).unwrap().push(now, record);
@@ -185,7 +192,7 @@ impl Broker {
         of: &ClusterId,
         key: ControlKey,
         value: Option<ControlValue>,
-        header: Option<Header>,
+        header: Option<RecordHeader>,
     ) {
         self.control.get_mut(of).unwrap().push(now, ControlRecord { offset: 0, key, header, value });
     }

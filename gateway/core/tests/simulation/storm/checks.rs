@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use federation_core::federation::OriginSnapshot;
 use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
-use federation_core::input::{Effect, Input, LocalInput, LogInput, Outgoing, OutgoingCheckpoint, SendId};
+use federation_core::input::{Effect, Input, LocalInput, LogInput, OutgoingCheckpoint, OutgoingRecord, SendId};
 use federation_core::instance::Health;
-use federation_core::lease::Role;
+use federation_core::lease::ReplicaRole;
 use federation_core::log::control::{ControlKey, ControlValue, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, PartitionId, Record};
-use federation_core::service::Source;
+use federation_core::log::record::{PartitionId, Record, RecordBody};
+use federation_core::service::FactSource;
 
 use super::broker::{control_of, places_of};
 use super::coverage::State;
@@ -48,7 +48,7 @@ impl Memory {
 
     /// A tombstone was handed over: from now on the key may be gone.
     pub(crate) fn note_tombstone(&mut self, now: u64, origin: &ClusterId, record: &Record) {
-        if let (RecordKey::Data(key), Body::Tombstone) = (&record.key, &record.body) {
+        if let (RecordKey::Data(key), RecordBody::Tombstone) = (&record.key, &record.body) {
             self.tombstones.insert((origin.clone(), key.clone()), now);
         }
     }
@@ -173,13 +173,14 @@ impl Storm {
     // ---- the log --------------------------------------------------------------------------------------------------
 
     /// What is about to be written is what the rules of writing allow.
-    pub(crate) fn check_send(&mut self, slot: usize, place: &PartitionId, outgoing: &Outgoing) {
+    pub(crate) fn check_send(&mut self, slot: usize, place: &PartitionId, outgoing: &OutgoingRecord) {
         let (now, of) = (self.now, self.slots[slot].cluster);
         let shape = self.broker.shape(place);
         let process = self.slots[slot].process.as_mut().expect("it sends");
         let key = &outgoing.key;
         let logged = process.readers.get(place).and_then(|reader| reader.keys.get(key)).copied();
-        let wanted = (outgoing.body != Body::Tombstone).then(|| digest(&RecordKey::Data(key.clone()), &outgoing.body));
+        let wanted =
+            (outgoing.body != RecordBody::Tombstone).then(|| digest(&RecordKey::Data(key.clone()), &outgoing.body));
         let repeated = process.memory.sent.insert(key.clone(), (now, outgoing.header.seq));
         let repeated = repeated.is_some_and(|(last, _)| last + REPEATED > now);
         process.memory.unlanded.insert(key.clone(), now);
@@ -190,7 +191,7 @@ impl Storm {
         let unsure = retried.is_some_and(|(place, end, then)| !process.has_read(&place, end, then, shape));
         // An own record that cannot be read is held by nobody.
         let readable = !self.record.unreadable.contains(key);
-        let undecided = outgoing.body == Body::Tombstone && !process.memory.decided.contains_key(key) && readable;
+        let undecided = outgoing.body == RecordBody::Tombstone && !process.memory.decided.contains_key(key) && readable;
         self.record.sent_total += 1;
         if logged == wanted && !repeated {
             self.fail("7 idempotent publish", || format!("slot {slot} writes what its log has: {outgoing:?}"));
@@ -207,7 +208,7 @@ impl Storm {
         if undecided && self.has_long_been(of, key) {
             self.fail("5 no removal without proof", || format!("slot {slot} removes {key:?} that nobody found gone"));
         }
-        if let (DataKey::Instance(_, id), false) = (key, outgoing.body == Body::Tombstone) {
+        if let (DataKey::Instance(_, id), false) = (key, outgoing.body == RecordBody::Tombstone) {
             let own = format!("10.{}.0.", of + 1);
             if !id.ip.starts_with(&own) {
                 self.fail("8 no echo", || format!("slot {slot} writes {key:?}"));
@@ -299,7 +300,7 @@ impl Storm {
 
     /// R10: a process that ends in order says so.
     pub(crate) fn check_stopped(&mut self, slot: usize) {
-        let stopped = self.process(slot).is_none_or(|process| process.core.role() == Role::Stopped);
+        let stopped = self.process(slot).is_none_or(|process| process.core.role() == ReplicaRole::Stopped);
         if !stopped {
             self.fail("10 an orderly end is said (R10)", || format!("slot {slot} goes on"));
         }
@@ -308,13 +309,13 @@ impl Storm {
     // ---- leadership -----------------------------------------------------------------------------------------------
 
     /// How a process began to claim, and to lead.
-    pub(crate) fn check_roles(&mut self, slot: usize, before: Role, effects: &[Effect]) {
+    pub(crate) fn check_roles(&mut self, slot: usize, before: ReplicaRole, effects: &[Effect]) {
         let (now, of) = (self.now, self.slots[slot].cluster);
         let (control_end, shape) = self.control_end(of);
         let process = self.slots[slot].process.as_mut().expect("it was told something");
         let after = process.core.role();
-        let claims = matches!(after, Role::Claiming { .. });
-        if claims && matches!(before, Role::Asking(_)) {
+        let claims = matches!(after, ReplicaRole::Claiming { .. });
+        if claims && matches!(before, ReplicaRole::Asking(_)) {
             let place = control_of(&process.cluster);
             let asked = process.memory.control_asked;
             let read = asked.is_some_and(|(end, then)| process.has_read(&place, end, then, shape));
@@ -323,7 +324,7 @@ impl Storm {
                     format!("slot {slot}, {asked:?} of {control_end}")
                 });
             }
-        } else if after == Role::Stopped && before != Role::Stopped {
+        } else if after == ReplicaRole::Stopped && before != ReplicaRole::Stopped {
             let says = |effect: &Effect| {
                 matches!(effect, Effect::Control { value: Some(ControlValue::Replica(it)), .. }
                     if it.state == ReplicaState::Stopped)
@@ -333,11 +334,11 @@ impl Storm {
             }
         }
         let process = self.slots[slot].process.as_mut().expect("it was told something");
-        if after == Role::Leading && before != Role::Leading {
+        if after == ReplicaRole::Leading && before != ReplicaRole::Leading {
             process.memory.leads_since = Some(now);
             process.memory.unlanded.clear(); // A leadership counts from its own beginning.
             self.began(slot, of, effects);
-        } else if after != Role::Leading {
+        } else if after != ReplicaRole::Leading {
             process.memory.leads_since = None;
         }
     }
@@ -525,13 +526,13 @@ impl Storm {
     /// 11: what was kept is shown at once.
     pub(crate) fn check_restored(&mut self, slot: usize, kept: &[OriginSnapshot]) {
         let core = &self.process(slot).expect("it was just started").core;
-        let lacks = |origin: &ClusterId, key: &DataKey, body: &Body| match (key, body) {
-            (DataKey::Instance(service, id), Body::Instance(instance)) => {
+        let lacks = |origin: &ClusterId, key: &DataKey, body: &RecordBody| match (key, body) {
+            (DataKey::Instance(service, id), RecordBody::Instance(instance)) => {
                 let found = core.service(service).into_iter().flat_map(|found| found.origins);
-                let mut found = found.filter(|it| it.origin == *origin && it.source == Source::Snapshot);
+                let mut found = found.filter(|it| it.origin == *origin && it.source == FactSource::Snapshot);
                 !found.any(|it| it.instances.iter().any(|it| it.id == *id && it.instance == *instance))
             }
-            (DataKey::Config(config), Body::Config(item)) => {
+            (DataKey::Config(config), RecordBody::Config(item)) => {
                 let found = core.config(config).into_iter().flat_map(|found| found.items);
                 !found.filter(|it| it.origin == *origin).any(|it| it.item == *item)
             }

@@ -6,9 +6,9 @@ use federation_core::config_item::ConfigItem;
 use federation_core::id::{ClusterId, ServiceKey};
 use federation_core::input::{ConfigReading, Input, LocalInput, LogInput};
 use federation_core::instance::{Health, Instance};
-use federation_core::log::control::{ControlKey, ControlValue, Replica, ReplicaState};
+use federation_core::log::control::{ControlKey, ControlValue, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, Checkpoint, Epoch, HIGHEST_TERM, Header, PartitionId};
+use federation_core::log::record::{Checkpoint, Epoch, HIGHEST_TERM, PartitionId, RecordBody, RecordHeader};
 use federation_core::time::{Millis, WallMs};
 
 use super::broker::{control_of, places_of};
@@ -208,8 +208,8 @@ impl Storm {
 
     // ---- what strangers write -------------------------------------------------------------------------------------
 
-    fn header(&self, term: u32) -> Header {
-        Header { schema: 1, epoch: Epoch { term, nonce: 1 }, seq: self.now, observed: WallMs(self.now) }
+    fn header(&self, term: u32) -> RecordHeader {
+        RecordHeader { schema: 1, epoch: Epoch { term, nonce: 1 }, seq: self.now, observed: WallMs(self.now) }
     }
 
     fn any_instance(&self, of: usize, dice: &mut Dice) -> (PartitionId, DataKey) {
@@ -232,13 +232,13 @@ impl Storm {
         for _ in 0..=dice.roll(30) {
             let (place, key) = self.any_instance(of, dice);
             self.disturb(&place);
-            let value = Body::Instance(Arc::new(instance(1.0, true)));
+            let value = RecordBody::Instance(Arc::new(instance(1.0, true)));
             match dice.roll(5) {
                 0 => {
                     self.record.unreadable.insert(key.clone());
-                    self.append(&place, RecordKey::Data(key), Body::Unreadable, None);
+                    self.append(&place, RecordKey::Data(key), RecordBody::Unreadable, None);
                 }
-                1 => self.append(&place, RecordKey::Malformed, Body::Unreadable, Some(self.header(0))),
+                1 => self.append(&place, RecordKey::Malformed, RecordBody::Unreadable, Some(self.header(0))),
                 2 => self.append(&place, RecordKey::Other, value, Some(self.header(0))),
                 3 => {
                     self.record.unreadable.insert(key.clone());
@@ -258,9 +258,9 @@ impl Storm {
         self.broker.push_control(self.now, &cluster, ControlKey::Other, Some(ControlValue::Unreadable), None);
     }
 
-    fn claim(&self, term: u32, nonce: u32, cluster: &ClusterId) -> Replica {
+    fn claim(&self, term: u32, nonce: u32, cluster: &ClusterId) -> ReplicaRecord {
         let descriptor = settings(cluster, 0, self.manner.hashed_with).descriptor;
-        Replica {
+        ReplicaRecord {
             state: ReplicaState::Leader,
             epoch: Epoch { term, nonce },
             beat: 1,
@@ -280,13 +280,16 @@ impl Storm {
         let (place, key) = self.any_instance(of, dice);
         let highest = self.running().filter(|(slot, _)| self.slots[*slot].cluster == of);
         let highest = highest.map(|(_, process)| process.core.lease().epoch().term).max().unwrap_or(0);
-        let value = Body::Instance(Arc::new(instance(9.0, true)));
+        let value = RecordBody::Instance(Arc::new(instance(9.0, true)));
         self.disturb(&place);
         match dice.roll(6) {
             0 => self.append(&place, RecordKey::Data(key), value, Some(self.header(highest.saturating_sub(1)))),
-            1 => {
-                self.append(&place, RecordKey::Data(key), Body::Tombstone, Some(self.header(highest.saturating_sub(1))))
-            }
+            1 => self.append(
+                &place,
+                RecordKey::Data(key),
+                RecordBody::Tombstone,
+                Some(self.header(highest.saturating_sub(1))),
+            ),
             2 => self.append(&place, RecordKey::Data(key), value, Some(self.header(highest + 3))),
             3 => {
                 let ghost = DataKey::Instance(services()[0].clone(), instance_id(of, 66));
@@ -296,7 +299,7 @@ impl Storm {
             }
             4 => {
                 let stated = Checkpoint { count: 3, digest: 3, beat: 3, partitions: PARTITIONS };
-                self.append(&place, RecordKey::Checkpoint, Body::Checkpoint(stated), Some(self.header(highest)));
+                self.append(&place, RecordKey::Checkpoint, RecordBody::Checkpoint(stated), Some(self.header(highest)));
             }
             _ => {
                 let cluster = self.clusters[of].clone();

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use federation_core::input::{Effect, Input, LogInput, Outgoing, OutgoingCheckpoint, SendId};
+use federation_core::input::{Effect, Input, LogInput, OutgoingCheckpoint, OutgoingRecord, SendId};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::RecordKey;
-use federation_core::log::record::{Body, Header, PartitionId, Record};
+use federation_core::log::record::{PartitionId, Record, RecordBody, RecordHeader};
 
 use super::plan::Kind;
 use super::world::Storm;
@@ -14,9 +14,9 @@ use crate::world::Dice;
 /// What is under way.
 #[derive(Clone)]
 pub(crate) enum Load {
-    Fact(PartitionId, Outgoing),
+    Fact(PartitionId, OutgoingRecord),
     Checkpoint(PartitionId, OutgoingCheckpoint),
-    Control(ControlKey, Option<ControlValue>, Header),
+    Control(ControlKey, Option<ControlValue>, RecordHeader),
 }
 
 /// What becomes of it.
@@ -179,7 +179,7 @@ impl Storm {
             }
             Load::Checkpoint(place, stated) => {
                 self.check_checkpoint(slot, &place, stated);
-                let body = Body::Checkpoint(stated.checkpoint);
+                let body = RecordBody::Checkpoint(stated.checkpoint);
                 self.append(&place, RecordKey::Checkpoint, body, Some(stated.header));
             }
             Load::Control(key, value, header) => {
@@ -189,7 +189,13 @@ impl Storm {
         }
     }
 
-    pub(crate) fn append(&mut self, place: &PartitionId, key: RecordKey, body: Body, header: Option<Header>) {
+    pub(crate) fn append(
+        &mut self,
+        place: &PartitionId,
+        key: RecordKey,
+        body: RecordBody,
+        header: Option<RecordHeader>,
+    ) {
         let is_checkpoint = key == RecordKey::Checkpoint;
         self.broker.push(self.now, place, key, body, header);
         let last: Option<Record> = self.broker.data[place].records().next_back().cloned();

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use federation_core::federation::{Federation, OriginSnapshot};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::Input;
-use federation_core::local::service::Patience;
+use federation_core::local::service::RemovalPatience;
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, Epoch, PartitionId, Record};
+use federation_core::log::record::{Epoch, PartitionId, Record, RecordBody};
 use federation_core::seed::Seed;
 use federation_core::time::{Millis, Mono, Now, WallMs};
 
@@ -36,7 +36,7 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn fold(&mut self, record: &Record) {
         let RecordKey::Data(key) = &record.key else { return };
-        let before = if record.body == Body::Tombstone {
+        let before = if record.body == RecordBody::Tombstone {
             self.keys.remove(key)
         } else {
             self.sum = self.sum.wrapping_add(record.digest);
@@ -114,7 +114,7 @@ pub(crate) struct Birth {
 
 impl Process {
     pub(crate) fn start(now: u64, cluster: &ClusterId, birth: &Birth, kept: Option<Vec<OriginSnapshot>>) -> Self {
-        let patience = Patience { removal_hold: Millis(HOLD), sweep_interval: Millis(SWEEP) };
+        let patience = RemovalPatience { removal_hold: Millis(HOLD), sweep_interval: Millis(SWEEP) };
         let mut settings = settings(cluster, birth.nonce, birth.hashed_with);
         settings.patience = patience;
         let mut core = Federation::new(settings);

@@ -9,7 +9,7 @@ use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use federation_core::input::{Input, LogInput};
 use federation_core::instance::Instance;
-use federation_core::lease::Role;
+use federation_core::lease::ReplicaRole;
 use federation_core::log::record::{HIGHEST_TERM, PartitionId};
 
 use super::broker::{Broker, control_of, places_of};
@@ -72,11 +72,12 @@ impl Storm {
     /// 10: one leads, and has finished.
     fn check_leader(&mut self, of: usize) {
         let (id, here) = (self.clusters[of].clone(), self.running_of(of));
-        let roles: Vec<Role> = here.iter().map(|(_, process)| process.core.role()).collect();
-        let leading = roles.iter().filter(|role| **role == Role::Leading).count();
+        let roles: Vec<ReplicaRole> = here.iter().map(|(_, process)| process.core.role()).collect();
+        let leading = roles.iter().filter(|role| **role == ReplicaRole::Leading).count();
         let done = here.iter().any(|(_, process)| process.core.has_taken_over());
-        let term =
-            |process: &Process| (process.core.role() == Role::Leading).then(|| process.core.lease().epoch().term);
+        let term = |process: &Process| {
+            (process.core.role() == ReplicaRole::Leading).then(|| process.core.lease().epoch().term)
+        };
         let leader = here.iter().find_map(|(_, process)| term(process));
         if leading != 1 || !done {
             return self.fail("10 one leads and has taken over", || format!("{id}: {roles:?}, done: {done}"));
@@ -140,7 +141,7 @@ impl Storm {
             .map(|it| (it.id, it.freshness, it.reason))
             .collect();
         // What a deposed leader still had to write is nobody's business any more.
-        let leads = core.role() == Role::Leading;
+        let leads = core.role() == ReplicaRole::Leading;
         if leads && under_way != (0, 0, 0) {
             self.fail("7 nothing is under way at rest", || format!("slot {slot}: {under_way:?}"));
         } else if held > 0 && may_read {

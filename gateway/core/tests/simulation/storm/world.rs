@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use federation_core::federation::OriginSnapshot;
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use federation_core::input::Input;
-use federation_core::lease::Role;
+use federation_core::lease::ReplicaRole;
 use federation_core::log::key::DataKey;
 use federation_core::log::record::PartitionId;
 use federation_core::seed::Seed;
@@ -275,16 +275,16 @@ impl Storm {
     pub(crate) fn state_of(&self, of: usize) -> State {
         let living: Vec<&Process> =
             self.slots.iter().filter(|slot| slot.cluster == of).filter_map(|slot| slot.process.as_ref()).collect();
-        let is = |role: fn(&Role) -> bool| living.iter().find(|process| role(&process.core.role()));
+        let is = |role: fn(&ReplicaRole) -> bool| living.iter().find(|process| role(&process.core.role()));
         if living.is_empty() {
             return State::Dead;
         }
-        match is(|role| *role == Role::Leading) {
+        match is(|role| *role == ReplicaRole::Leading) {
             Some(leader) if !leader.core.lease().may_write(leader.clocks(self.now).mono) => State::Unpermitted,
             Some(leader) if !leader.core.has_taken_over() => State::TakingOver,
             Some(leader) if leader.core.publisher().in_flight() > 0 => State::Writing,
             Some(_) => State::Quiet,
-            None if is(|role| matches!(role, Role::Claiming { .. })).is_some() => State::Claiming,
+            None if is(|role| matches!(role, ReplicaRole::Claiming { .. })).is_some() => State::Claiming,
             None => State::Leaderless,
         }
     }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use federation_core::id::{ClusterId, InstanceId};
-use federation_core::input::{Effect, Input, LocalInput, LogInput, Order, OrderId, Outgoing};
+use federation_core::input::{Effect, Input, LocalInput, LogInput, OperatorOrder, OrderId, OutgoingRecord};
 use federation_core::instance::{Health, Instance};
 use federation_core::intents::DrainOrder;
-use federation_core::lease::Role;
+use federation_core::lease::ReplicaRole;
 use federation_core::log::control::{ControlKey, ControlValue, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Body, Checkpoint, ControlRecord, Epoch, Header, PartitionId, TopicKind};
+use federation_core::log::record::{
+    Checkpoint, ControlRecord, Epoch, PartitionId, RecordBody, RecordHeader, TopicKind,
+};
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::seed::Seed;
 use federation_core::time::{Millis, Mono};
@@ -40,7 +42,7 @@ pub(super) struct Player {
     telling: Telling,
     orders: u64,
     /// Records of facts that each gateway has sent, taken by the log or not.
-    sent: BTreeMap<ClusterId, Vec<Outgoing>>,
+    sent: BTreeMap<ClusterId, Vec<OutgoingRecord>>,
 }
 
 impl Player {
@@ -205,11 +207,11 @@ impl Player {
         Vec::new()
     }
 
-    fn header(&self, step: &mut Step<'_>) -> Header {
+    fn header(&self, step: &mut Step<'_>) -> RecordHeader {
         let by = step.option("by").unwrap_or("1");
         let Some(nonce) = self.names.nonce(by) else { step.wrong(&format!("nobody is called {by}")) };
         let epoch = Epoch { term: step.number("term", 0), nonce };
-        Header { schema: 1, epoch, seq: step.number("seq", 1), observed: self.world.clocks().wall }
+        RecordHeader { schema: 1, epoch, seq: step.number("seq", 1), observed: self.world.clocks().wall }
     }
 
     fn record(&mut self, step: &mut Step<'_>) {
@@ -221,9 +223,9 @@ impl Player {
         };
         let header = self.header(step);
         let body = match () {
-            () if step.takes("gone") => Body::Tombstone,
-            () if step.takes("unreadable") => Body::Unreadable,
-            () => Body::Instance(Arc::new(value(step))),
+            () if step.takes("gone") => RecordBody::Tombstone,
+            () if step.takes("unreadable") => RecordBody::Unreadable,
+            () => RecordBody::Instance(Arc::new(value(step))),
         };
         let key = DataKey::Instance(service, id);
         let hashed =
@@ -240,14 +242,14 @@ impl Player {
         let up_to: usize = step.number("up-to", usize::MAX);
         for record in self.world.log.data.get(&place).into_iter().flatten().take(up_to) {
             if let RecordKey::Data(key) = &record.key {
-                last.insert(key.clone(), (record.body != Body::Tombstone).then_some(record.digest));
+                last.insert(key.clone(), (record.body != RecordBody::Tombstone).then_some(record.digest));
             }
         }
         let digests: Vec<u128> = last.into_values().flatten().collect();
         let count = u64::try_from(digests.len()).unwrap().saturating_add_signed(step.number("more", 0));
         let digest = digests.into_iter().fold(0, u128::wrapping_add);
         let stated = Checkpoint { count, digest, beat: step.number("beat", 1), partitions: PARTITIONS };
-        push(&mut self.world.log, place, RecordKey::Checkpoint, Body::Checkpoint(stated), header);
+        push(&mut self.world.log, place, RecordKey::Checkpoint, RecordBody::Checkpoint(stated), header);
     }
 
     fn beat(&mut self, step: &mut Step<'_>) {
@@ -261,7 +263,7 @@ impl Player {
         };
         let nonce = header.epoch.nonce;
         let beat = replica(nonce, header.epoch.term, step.number("beat", 1));
-        let value = Some(ControlValue::Replica(federation_core::log::control::Replica { state, ..beat }));
+        let value = Some(ControlValue::Replica(federation_core::log::control::ReplicaRecord { state, ..beat }));
         let records = self.world.log.control.entry(cluster(of)).or_default();
         let offset = u64::try_from(records.len()).unwrap();
         records.push(ControlRecord { offset, key: ControlKey::Replica(nonce), header: Some(header), value });
@@ -299,7 +301,7 @@ impl Player {
         let (guard, who, why) = (DrainGuard::default(), "ann".into(), "maintenance".into());
         self.orders += 1;
         let order = DrainOrder { target, percent, over: Millis(over), guard, who, why };
-        self.world.tell(&at, Input::Order(Order::Drain { id: OrderId(self.orders), order }));
+        self.world.tell(&at, Input::Order(OperatorOrder::Drain { id: OrderId(self.orders), order }));
         Vec::new()
     }
 
@@ -403,13 +405,13 @@ fn value(step: &mut Step<'_>) -> Instance {
     Instance { health, ..usual }
 }
 
-fn is(role: Role, word: &str) -> bool {
+fn is(role: ReplicaRole, word: &str) -> bool {
     match role {
-        Role::Standby => word == "waits",
-        Role::Asking(_) => word == "asks",
-        Role::Claiming { .. } => word == "claims",
-        Role::Leading => word == "leads",
-        Role::HandedOver { .. } => word == "handed-over",
-        Role::Stopped => word == "stopped",
+        ReplicaRole::Standby => word == "waits",
+        ReplicaRole::Asking(_) => word == "asks",
+        ReplicaRole::Claiming { .. } => word == "claims",
+        ReplicaRole::Leading => word == "leads",
+        ReplicaRole::HandedOver { .. } => word == "handed-over",
+        ReplicaRole::Stopped => word == "stopped",
     }
 }

@@ -1,9 +1,9 @@
 //! What a script may look at: the state of one gateway, in a few lines that say what matters and nothing that always changes.
 
-use federation_core::lease::Role;
+use federation_core::lease::ReplicaRole;
 use federation_core::log::record::TopicKind;
 use federation_core::routing::{Caller, PlaceRules, Policy, Reachability, gather, plan};
-use federation_core::service::{FederatedInstance, HoldReason, OriginInstances, Source};
+use federation_core::service::{FactSource, FederatedInstance, HoldReason, OriginInstances};
 use federation_core::time::Mono;
 
 use super::player::Player;
@@ -46,7 +46,7 @@ impl Player {
 
     fn origin(&self, origin: &OriginInstances) -> String {
         let instances: Vec<String> = origin.instances.iter().map(|found| self.instance(found)).collect();
-        let source = if origin.source == Source::Snapshot { " (by a snapshot)" } else { "" };
+        let source = if origin.source == FactSource::Snapshot { " (by a snapshot)" } else { "" };
         format!("{}{source} has {}", origin.origin, instances.join("; "))
     }
 
@@ -66,12 +66,12 @@ impl Player {
         let lease = self.world.gateways[&cluster(at)].core.lease();
         let epoch = self.names.epoch(lease.epoch());
         let role = match lease.role() {
-            Role::Standby => "waits behind",
-            Role::Asking(_) => "asks whether anybody is heard above",
-            Role::Claiming { .. } => "claims",
-            Role::Leading => "leads in",
-            Role::HandedOver { .. } => "has handed over",
-            Role::Stopped => "has stopped in",
+            ReplicaRole::Standby => "waits behind",
+            ReplicaRole::Asking(_) => "asks whether anybody is heard above",
+            ReplicaRole::Claiming { .. } => "claims",
+            ReplicaRole::Leading => "leads in",
+            ReplicaRole::HandedOver { .. } => "has handed over",
+            ReplicaRole::Stopped => "has stopped in",
         };
         let writes = if lease.may_write(Mono(self.world.now)) { "may write" } else { "may not write" };
         format!("{at}: {role} {epoch}, {writes}")

@@ -8,9 +8,9 @@ use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use federation_core::input::Effect;
 use federation_core::instance::{Health, Instance};
 use federation_core::intents::DrainIntent;
-use federation_core::log::control::{ControlKey, ControlValue, Replica, ReplicaState};
+use federation_core::log::control::{ControlKey, ControlValue, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey, SEPARATOR};
-use federation_core::log::record::{Body, Checkpoint, Epoch, Header, PartitionId};
+use federation_core::log::record::{Checkpoint, Epoch, PartitionId, RecordBody, RecordHeader};
 
 /// What kind of thing an effect is, by how much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,7 +136,7 @@ impl Names {
         format!("{name}: {value}")
     }
 
-    fn replica(&self, replica: &Replica) -> String {
+    fn replica(&self, replica: &ReplicaRecord) -> String {
         let state = match replica.state {
             ReplicaState::Standby => "standby",
             ReplicaState::Leader => "leader",
@@ -164,12 +164,12 @@ impl Names {
         format!("{}{goal}, order {}, by {by}", intent.percent, intent.counter.get())
     }
 
-    pub(super) fn header(&self, header: Option<Header>) -> String {
+    pub(super) fn header(&self, header: Option<RecordHeader>) -> String {
         header.map_or("no header".to_owned(), |header| format!("{} #{}", self.epoch(header.epoch), header.seq))
     }
 
     /// A record of a data topic.
-    pub(super) fn record(&self, key_of: &RecordKey, value: &Body, header: Option<Header>) -> String {
+    pub(super) fn record(&self, key_of: &RecordKey, value: &RecordBody, header: Option<RecordHeader>) -> String {
         let name = match key_of {
             RecordKey::Data(data) => key(data),
             RecordKey::Checkpoint => "checkpoint".to_owned(),
@@ -219,13 +219,13 @@ pub(super) fn digest(digest: u128) -> String {
     format!("{:06x}", digest & 0xff_ffff)
 }
 
-fn body(body: &Body) -> String {
+fn body(body: &RecordBody) -> String {
     match body {
-        Body::Tombstone => "gone".to_owned(),
-        Body::Unreadable => "unreadable".to_owned(),
-        Body::Instance(value) => instance(value),
-        Body::Config(item) => format!("{:?}", item.content),
-        Body::Checkpoint(stated) => checkpoint(stated),
+        RecordBody::Tombstone => "gone".to_owned(),
+        RecordBody::Unreadable => "unreadable".to_owned(),
+        RecordBody::Instance(value) => instance(value),
+        RecordBody::Config(item) => format!("{:?}", item.content),
+        RecordBody::Checkpoint(stated) => checkpoint(stated),
     }
 }
 

@@ -24,14 +24,14 @@ impl<T: Message + Default + 'static, B: Buf + Send + 'static> Codec for EncodedO
     type Encode = B;
     type Decode = T;
     type Encoder = PassOn<B>;
-    type Decoder = Read<T>;
+    type Decoder = MessageReader<T>;
 
     fn encoder(&mut self) -> PassOn<B> {
         PassOn(PhantomData)
     }
 
-    fn decoder(&mut self) -> Read<T> {
-        Read(PhantomData)
+    fn decoder(&mut self) -> MessageReader<T> {
+        MessageReader(PhantomData)
     }
 }
 
@@ -52,9 +52,9 @@ impl<B: Buf> Encoder for PassOn<B> {
 
 /// Reads messages.
 #[derive(Debug)]
-pub struct Read<T>(PhantomData<T>);
+pub struct MessageReader<T>(PhantomData<T>);
 
-impl<T: Message + Default> Decoder for Read<T> {
+impl<T: Message + Default> Decoder for MessageReader<T> {
     type Item = T;
     type Error = Status;
 

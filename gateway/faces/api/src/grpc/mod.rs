@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::post_service;
 use bounded_listener::limits::REQUEST_SIZE;
-use bounded_listener::{Refusal, Rule, Shape, Wanted};
+use bounded_listener::{AnswerShape, ExchangeRule, ListenerRefusal, WantedBody};
 use federation_proto::federation::v1::discovery_server::DiscoveryServer;
 use federation_proto::federation::v1::routing_server::RoutingServer;
 use tonic::service::Routes;
@@ -38,19 +38,19 @@ const CALL_SIZE: usize = REQUEST_SIZE + 5;
 const QUESTIONS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a call may carry: names and a few parameters. Descriptions are asked for by a stream of questions; watches do not end.
-pub(super) fn rule(head: &Parts) -> Rule {
+pub(super) fn rule(head: &Parts) -> ExchangeRule {
     match head.uri.path() {
-        events::PATH | routing::WATCH_RESOLVE | "/grpc.health.v1.Health/Watch" => Rule::watch(CALL_SIZE),
-        path if path.starts_with("/grpc.reflection.") => Rule {
-            request: Wanted::Messages { largest: REQUEST_SIZE, idle: Some(QUESTIONS_WITHIN) },
-            answer: Shape::Endless,
+        events::PATH | routing::WATCH_RESOLVE | "/grpc.health.v1.Health/Watch" => ExchangeRule::watch(CALL_SIZE),
+        path if path.starts_with("/grpc.reflection.") => ExchangeRule {
+            request: WantedBody::Messages { largest: REQUEST_SIZE, idle: Some(QUESTIONS_WITHIN) },
+            answer: AnswerShape::Endless,
         },
-        _ => Rule::call(CALL_SIZE),
+        _ => ExchangeRule::call(CALL_SIZE),
     }
 }
 
 /// A call whose message did not come, or whose answer has no room.
-pub(super) fn refuse(refusal: Refusal) -> Response {
+pub(super) fn refuse(refusal: ListenerRefusal) -> Response {
     let code = Code::from_i32(refusal.grpc_code().into());
     Status::new(code, refusal.to_string()).into_http::<axum::body::Body>()
 }

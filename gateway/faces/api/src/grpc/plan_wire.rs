@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes};
 use federation_core::drains::DrainInForce;
 use federation_core::id::ServiceKey;
 use federation_core::routing::{
-    Address, AdvertisedBy, Caller, LeftOut, Offer, Panic, PlannedEndpoint, Priority, Verdict,
+    AdvertisedBy, Caller, DrainVerdict, InstanceOffer, LeftOut, PanicMode, PlannedEndpoint, Priority, RoutableAddress,
 };
 use federation_core::service::FederatedService;
 use federation_core::time::Mono;
@@ -25,7 +25,8 @@ use super::wire::{freshness, health};
 use crate::ask::{BadField, CallerParts, Filter, ResolveAsk, ServiceAsk};
 use federation_view::hub::plans::PlanTopic;
 use federation_view::resolve::{
-    CallerAsk, Depth, Encoded, Excerpt, Inputs, OriginState, Pieces, Planned, Unusable, Unused, origin_states,
+    CallerAsk, EncodedPlan, NothingUsable, OriginState, PlanDepth, PlanExcerpt, PlanInputs, PlanPieces, PlannedService,
+    UnusedInstance, origin_states,
 };
 
 /// Field `plan` of `ResolveResponse` and of `WatchResolveResponse`.
@@ -51,8 +52,8 @@ fn caller(caller: Option<&pb::Caller>) -> Result<CallerAsk<'_>, BadField> {
     CallerParts { region, zone, sub_zone, network, cluster, labels }.check()
 }
 
-fn excerpt(limit: u32, only_top: bool) -> Excerpt {
-    Excerpt { limit: (limit != 0).then_some(limit), depth: if only_top { Depth::Top } else { Depth::All } }
+fn excerpt(limit: u32, only_top: bool) -> PlanExcerpt {
+    PlanExcerpt { limit: (limit != 0).then_some(limit), depth: if only_top { PlanDepth::Top } else { PlanDepth::All } }
 }
 
 pub(super) fn decode_resolve(request: &pb::ResolveRequest) -> Result<ResolveAsk<'_>, BadField> {
@@ -73,13 +74,13 @@ pub(super) fn decode_watch(request: &pb::WatchResolveRequest) -> Result<PlanTopi
 }
 
 /// A plan without what requests add, or that nothing can be used.
-pub(super) fn encode(planned: &Planned, version: u64) -> Encoded {
+pub(super) fn encode(planned: &PlannedService, version: u64) -> EncodedPlan {
     if !planned.is_usable() {
         let unused = planned.unused();
         let detail = planned.unusable_sentence(&unused);
         let event = pb::watch_resolve_response::Event::Unusable(unusable(&planned.service.key, &detail, unused));
         let bytes = pb::WatchResolveResponse { event: Some(event) }.encode_to_vec().into();
-        return Encoded::Unusable(Unusable { detail, bytes });
+        return EncodedPlan::Unusable(NothingUsable { detail, bytes });
     }
     let mut bytes = head(planned, version, planned.drains_in_force()).encode_to_vec();
     let mut starts = Vec::with_capacity(planned.plan.endpoints.len() + 1);
@@ -88,7 +89,7 @@ pub(super) fn encode(planned: &Planned, version: u64) -> Encoded {
         prost::encoding::message::encode(ENDPOINTS, &endpoint(planned, planned_endpoint), &mut bytes);
     }
     starts.push(bytes.len());
-    Encoded::Usable(Pieces::new(bytes, starts, planned.top(), planned.fingerprint()))
+    EncodedPlan::Usable(PlanPieces::new(bytes, starts, planned.top(), planned.fingerprint()))
 }
 
 /// A message in pieces: its beginning, what was kept, and what this answer adds.
@@ -96,10 +97,10 @@ pub(super) type Spliced = Chain<Chain<Bytes, Bytes>, Bytes>;
 
 /// A message whose field `plan` is what was kept, cut, and the ages of now.
 pub(super) fn with_origins(
-    pieces: &Pieces,
-    excerpt: Excerpt,
+    pieces: &PlanPieces,
+    excerpt: PlanExcerpt,
     service: &FederatedService,
-    inputs: &Inputs,
+    inputs: &PlanInputs,
     now: Mono,
 ) -> Spliced {
     let shown: Range<usize> = excerpt.of(pieces.endpoints(), &pieces.top);
@@ -115,7 +116,7 @@ pub(super) fn with_origins(
     Bytes::from(begin).chain(kept).chain(rest.into())
 }
 
-fn rest(not_shown: usize, service: &FederatedService, inputs: &Inputs, now: Mono) -> Vec<u8> {
+fn rest(not_shown: usize, service: &FederatedService, inputs: &PlanInputs, now: Mono) -> Vec<u8> {
     let mut rest = Vec::with_capacity(64 * service.origins.len());
     if not_shown > 0 {
         prost::encoding::uint64::encode(NOT_SHOWN, &(not_shown as u64), &mut rest);
@@ -159,9 +160,9 @@ fn origin(state: &OriginState<'_>) -> pb::OriginState {
 
 /// Everything of a plan but endpoints and origins.
 fn head<'a>(
-    planned: &Planned,
+    planned: &PlannedService,
     version: u64,
-    drains: impl Iterator<Item = (&'a Verdict, Option<&'a DrainInForce>)>,
+    drains: impl Iterator<Item = (&'a DrainVerdict, Option<&'a DrainInForce>)>,
 ) -> pb::Plan {
     let key = &planned.service.key;
     pb::Plan {
@@ -216,12 +217,12 @@ fn priority((index, priority): (usize, &Priority)) -> pb::Priority {
         excluded: count(priority.counts.excluded),
         load: priority.load.healthy.into(),
         degraded_load: priority.load.degraded.into(),
-        panic: priority.load.panic == Panic::Panicking,
+        panic: priority.load.panic == PanicMode::Panicking,
         localities: localities.map(|it| pb::LocalityShare { locality: owned(&it.locality), share: it.share }).collect(),
     }
 }
 
-fn endpoint(planned: &Planned, endpoint: &PlannedEndpoint) -> pb::PlannedEndpoint {
+fn endpoint(planned: &PlannedService, endpoint: &PlannedEndpoint) -> pb::PlannedEndpoint {
     let offer = planned.offer(endpoint);
     let (ip, port) = offer.reached_at();
     let metadata: BTreeMap<String, String> =
@@ -244,16 +245,16 @@ fn endpoint(planned: &Planned, endpoint: &PlannedEndpoint) -> pb::PlannedEndpoin
     }
 }
 
-fn advertised(offer: &Offer) -> Option<pb::Advertised> {
+fn advertised(offer: &InstanceOffer) -> Option<pb::Advertised> {
     let by = match &offer.address {
-        Address::Own => return None,
-        Address::Advertised { by: AdvertisedBy::Instance, .. } => "instance",
-        Address::Advertised { by: AdvertisedBy::Cluster, .. } => "cluster",
+        RoutableAddress::Own => return None,
+        RoutableAddress::Advertised { by: AdvertisedBy::Instance, .. } => "instance",
+        RoutableAddress::Advertised { by: AdvertisedBy::Cluster, .. } => "cluster",
     };
     Some(pb::Advertised { instance: offer.registered_address().to_string(), by: by.to_owned() })
 }
 
-fn drain((verdict, order): (&Verdict, Option<&DrainInForce>)) -> pb::Drain {
+fn drain((verdict, order): (&DrainVerdict, Option<&DrainInForce>)) -> pb::Drain {
     pb::Drain {
         target: owned(&verdict.drain.target),
         cluster: verdict.drain.cluster.to_string(),
@@ -266,8 +267,9 @@ fn drain((verdict, order): (&Verdict, Option<&DrainInForce>)) -> pb::Drain {
     }
 }
 
-fn unusable(key: &ServiceKey, detail: &str, unused: Vec<Unused>) -> pb::Unusable {
-    let left_out = |it: Unused| pb::LeftOut { endpoint: it.id.to_string(), origin: it.origin, reason: it.reason };
+fn unusable(key: &ServiceKey, detail: &str, unused: Vec<UnusedInstance>) -> pb::Unusable {
+    let left_out =
+        |it: UnusedInstance| pb::LeftOut { endpoint: it.id.to_string(), origin: it.origin, reason: it.reason };
     pb::Unusable {
         namespace_id: key.namespace().to_owned(),
         group_name: key.group().to_owned(),
@@ -278,11 +280,11 @@ fn unusable(key: &ServiceKey, detail: &str, unused: Vec<Unused>) -> pb::Unusable
 }
 
 pub(super) fn encode_explanation(
-    planned: &Planned,
+    planned: &PlannedService,
     version: u64,
     notes: Vec<String>,
-    excerpt: Excerpt,
-    inputs: &Inputs,
+    excerpt: PlanExcerpt,
+    inputs: &PlanInputs,
     now: Mono,
 ) -> pb::ExplainResponse {
     let shown = planned.shown(excerpt);
@@ -306,7 +308,7 @@ pub(super) fn encode_explanation(
     }
 }
 
-fn endpoint_trace(planned: &Planned, endpoint: &PlannedEndpoint) -> pb::EndpointTrace {
+fn endpoint_trace(planned: &PlannedService, endpoint: &PlannedEndpoint) -> pb::EndpointTrace {
     let offer = planned.offer(endpoint);
     pb::EndpointTrace {
         endpoint: owned(&endpoint.id),
@@ -319,7 +321,7 @@ fn endpoint_trace(planned: &Planned, endpoint: &PlannedEndpoint) -> pb::Endpoint
     }
 }
 
-fn left_out_trace(planned: &Planned, left_out: &LeftOut) -> pb::LeftOutTrace {
+fn left_out_trace(planned: &PlannedService, left_out: &LeftOut) -> pb::LeftOutTrace {
     let offer = &planned.offers[left_out.index];
     pb::LeftOutTrace {
         endpoint: owned(&left_out.id),

@@ -24,7 +24,7 @@ use crate::versions::ShownVersions;
 use federation_ports::metrics::WatchFace;
 use federation_view::hub::plans::{EncodePlan, PlanMark, WatchedPlans};
 use federation_view::hub::{Hub, Watcher};
-use federation_view::resolve::{Encoded, Excerpt, Face, Inputs, Planned};
+use federation_view::resolve::{EncodedPlan, PlanEncoding, PlanExcerpt, PlanInputs, PlannedService};
 use federation_view::view::ClusterTable;
 
 /// The paths of the calls that are answered here.
@@ -83,15 +83,15 @@ fn resolve(state: &ApiState, request: &pb::ResolveRequest) -> Result<Spliced, St
     let ask = plan_wire::decode_resolve(request)?;
     let inputs = state.resolver().inputs();
     let asking = state.resolver().understand(&ask.caller, &inputs);
-    let encode = |planned: &Planned| PlanMessages::of(state).encode(planned);
+    let encode = |planned: &PlannedService| PlanMessages::of(state).encode(planned);
     let found = state.resolver().kept(&ask.key, &asking, &inputs, PlanMessages::FACE, encode);
     let found = found.ok_or_else(|| not_found(state, &ask.key))?;
     match found.encoded() {
-        Encoded::Usable(pieces) => {
+        EncodedPlan::Usable(pieces) => {
             let now = state.view().now();
             Ok(plan_wire::with_origins(pieces, ask.excerpt, &found.service, &inputs, now))
         }
-        Encoded::Unusable(unusable) => Err(Status::unavailable(unusable.detail.clone())),
+        EncodedPlan::Unusable(unusable) => Err(Status::unavailable(unusable.detail.clone())),
     }
 }
 
@@ -138,19 +138,19 @@ impl PlanMessages {
 }
 
 impl EncodePlan for PlanMessages {
-    const FACE: Face = Face::Proto;
+    const FACE: PlanEncoding = PlanEncoding::Proto;
 
-    fn encode(&self, planned: &Planned) -> Encoded {
+    fn encode(&self, planned: &PlannedService) -> EncodedPlan {
         plan_wire::encode(planned, self.versions.shown(planned.stamp.revision()))
     }
 
-    fn plan(&self, encoded: &Encoded, service: &FederatedService, inputs: &Inputs, now: Mono) -> Bytes {
+    fn plan(&self, encoded: &EncodedPlan, service: &FederatedService, inputs: &PlanInputs, now: Mono) -> Bytes {
         match encoded {
-            Encoded::Usable(pieces) => {
-                let mut message = plan_wire::with_origins(pieces, Excerpt::default(), service, inputs, now);
+            EncodedPlan::Usable(pieces) => {
+                let mut message = plan_wire::with_origins(pieces, PlanExcerpt::default(), service, inputs, now);
                 message.copy_to_bytes(message.remaining())
             }
-            Encoded::Unusable(unusable) => unusable.bytes.clone(),
+            EncodedPlan::Unusable(unusable) => unusable.bytes.clone(),
         }
     }
 

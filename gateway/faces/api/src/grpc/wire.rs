@@ -5,7 +5,7 @@ use federation_core::id::ServiceKey;
 use federation_core::instance::Health;
 use federation_core::locality::Locality;
 use federation_core::service::{
-    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, OriginConfig, Source,
+    ClusterStatus, FactSource, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, OriginConfig,
 };
 use federation_proto::federation::v1 as pb;
 use tonic::Status;
@@ -84,11 +84,11 @@ pub(super) fn health(health: Health) -> i32 {
     })
 }
 
-fn source(source: Source) -> i32 {
+fn source(source: FactSource) -> i32 {
     i32::from(match source {
-        Source::Nacos => pb::Source::Nacos,
-        Source::Log => pb::Source::Log,
-        Source::Snapshot => pb::Source::Snapshot,
+        FactSource::Nacos => pb::Source::Nacos,
+        FactSource::Log => pb::Source::Log,
+        FactSource::Snapshot => pb::Source::Snapshot,
     })
 }
 
@@ -97,7 +97,7 @@ fn locality(locality: &Locality) -> pb::Locality {
     pb::Locality { region: part(&locality.region), zone: part(&locality.zone), sub_zone: part(&locality.sub_zone) }
 }
 
-fn held(held: Option<&Held>, moment: &Moment) -> Option<pb::Held> {
+fn held(held: Option<&HeldRemoval>, moment: &Moment) -> Option<pb::Held> {
     held.map(|held| pb::Held { age_ms: moment.held_for(held).0, reason: held.reason.as_str().to_owned() })
 }
 

@@ -7,10 +7,10 @@ use federation_answers::comparison::{
     ServiceNameDocument, SharesDocument,
 };
 use federation_core::id::ServiceKey;
-use federation_core::routing::{Caller, Verdict};
-use federation_core::what_if::{Outcome, Shares};
+use federation_core::routing::{Caller, DrainVerdict};
+use federation_core::what_if::{LoadShares, ServiceOutcome};
 
-use federation_view::what_if::{self, Concern, Survey, Surveyed};
+use federation_view::what_if::{self, ServiceConcern, ServiceSurvey, SurveyedService};
 
 pub(super) fn service_name(key: &ServiceKey) -> ServiceNameDocument {
     ServiceNameDocument {
@@ -20,7 +20,7 @@ pub(super) fn service_name(key: &ServiceKey) -> ServiceNameDocument {
     }
 }
 
-pub(super) fn comparison(survey: &Survey) -> ComparisonDocument {
+pub(super) fn comparison(survey: &ServiceSurvey) -> ComparisonDocument {
     let tally = survey.tally;
     ComparisonDocument {
         callers: survey.callers.iter().map(caller).collect(),
@@ -44,7 +44,7 @@ fn caller(caller: &Caller) -> CallerDocument {
     CallerDocument { cluster: name_of(caller), region, zone, sub_zone }
 }
 
-fn compared_service(surveyed: &Surveyed, callers: &[Caller]) -> ComparedService {
+fn compared_service(surveyed: &SurveyedService, callers: &[Caller]) -> ComparedService {
     let mut refused: BTreeMap<&str, RefusedDrain> = BTreeMap::new();
     for verdict in surveyed.outcomes.iter().flat_map(|outcome| &outcome.refused) {
         refused.entry(&verdict.drain.target).or_insert_with(|| refused_drain(verdict));
@@ -59,12 +59,12 @@ fn compared_service(surveyed: &Surveyed, callers: &[Caller]) -> ComparedService 
     }
 }
 
-fn compared_caller(caller: &Caller, outcome: &Outcome) -> ComparedCaller {
+fn compared_caller(caller: &Caller, outcome: &ServiceOutcome) -> ComparedCaller {
     let (before, after) = (shares(&outcome.before), shares(&outcome.after));
-    ComparedCaller { caller: name_of(caller), impact: word(Concern::of_one(outcome)).into(), before, after }
+    ComparedCaller { caller: name_of(caller), impact: word(ServiceConcern::of_one(outcome)).into(), before, after }
 }
 
-fn shares(shares: &Shares) -> SharesDocument {
+fn shares(shares: &LoadShares) -> SharesDocument {
     SharesDocument {
         clusters: shares.by_cluster.iter().map(|(cluster, share)| (cluster.to_string(), *share)).collect(),
         regions: (shares.by_region.iter())
@@ -75,7 +75,7 @@ fn shares(shares: &Shares) -> SharesDocument {
     }
 }
 
-fn refused_drain(verdict: &Verdict) -> RefusedDrain {
+fn refused_drain(verdict: &DrainVerdict) -> RefusedDrain {
     RefusedDrain { target: verdict.drain.target.to_string(), reason: what_if::reason(verdict.ruling).into() }
 }
 
@@ -83,13 +83,13 @@ fn name_of(caller: &Caller) -> String {
     caller.cluster.as_deref().unwrap_or("").to_owned()
 }
 
-fn word(concern: Option<Concern>) -> &'static str {
+fn word(concern: Option<ServiceConcern>) -> &'static str {
     match concern {
-        Some(Concern::LeftWithout) => "leftWithout",
-        Some(Concern::Refused) => "refused",
-        Some(Concern::PartlyServed) => "partlyServed",
-        Some(Concern::NothingHealthy) => "nothingHealthy",
-        Some(Concern::Moved) => "moved",
+        Some(ServiceConcern::LeftWithout) => "leftWithout",
+        Some(ServiceConcern::Refused) => "refused",
+        Some(ServiceConcern::PartlyServed) => "partlyServed",
+        Some(ServiceConcern::NothingHealthy) => "nothingHealthy",
+        Some(ServiceConcern::Moved) => "moved",
         None => "nothing",
     }
 }

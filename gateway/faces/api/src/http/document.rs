@@ -12,7 +12,7 @@ use federation_answers::status::TroubleDocument;
 use federation_core::instance::Health;
 use federation_core::locality::Locality;
 use federation_core::service::{
-    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, OriginConfig,
+    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, OriginConfig,
 };
 
 use crate::ask::{Origins, Page, ServiceAsk};
@@ -27,7 +27,7 @@ fn locality(locality: Option<&Locality>) -> LocalityDocument<'_> {
     }
 }
 
-fn held(held: Option<&Held>, moment: &Moment) -> Option<HeldDocument> {
+fn held(held: Option<&HeldRemoval>, moment: &Moment) -> Option<HeldDocument> {
     held.map(|held| HeldDocument { age_ms: moment.held_for(held).0, reason: held.reason.as_str().into() })
 }
 

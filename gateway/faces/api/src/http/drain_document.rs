@@ -7,7 +7,7 @@ use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::WallMs;
 
-use federation_view::what_if::Effect;
+use federation_view::what_if::DrainEffect;
 
 /// A drain, without what it does.
 pub(super) fn drain(drain: &DrainInForce, now: WallMs) -> DrainDocument {
@@ -32,8 +32,8 @@ pub(super) fn drain(drain: &DrainInForce, now: WallMs) -> DrainDocument {
 }
 
 /// What a drain does.
-pub(super) fn effect(effect: Effect) -> EffectDocument {
-    let Effect { in_force, forced, void, excess } = effect;
+pub(super) fn effect(effect: DrainEffect) -> EffectDocument {
+    let DrainEffect { in_force, forced, void, excess } = effect;
     EffectDocument { in_force, forced, void, too_many: excess }
 }
 

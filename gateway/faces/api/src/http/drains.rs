@@ -6,7 +6,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use federation_answers::drain::{DrainDocument, DrainsDocument, OrderBody, PatternBody};
 use federation_answers::problem::ProblemDocument;
-use federation_core::drains::{DrainInForce, Settled};
+use federation_core::drains::{DrainInForce, OrderSettled};
 use federation_core::id::ServiceKey;
 use federation_core::intents::{DrainOrder, DrainRefused, DrainTarget};
 use federation_core::pattern::{Glob, ServicePattern};
@@ -230,7 +230,7 @@ async fn give(state: &ApiState, order: DrainOrder) -> Result<DrainInForce, Probl
     let table = shown.map_err(|_| not_ordered(CommandError::Gone))?;
     let drain = table.get(&taken.target).cloned().expect("what is settled is in the table");
     match table.settled(&taken) {
-        Some(Settled::Overruled { by }) => Err(Problem::overruled(&drain, &by)),
-        Some(Settled::InForce) | None => Ok(drain),
+        Some(OrderSettled::Overruled { by }) => Err(Problem::overruled(&drain, &by)),
+        Some(OrderSettled::InForce) | None => Ok(drain),
     }
 }

@@ -32,7 +32,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bounded_listener::limits::REQUEST_SIZE;
-use bounded_listener::{Refusal, Rule};
+use bounded_listener::{ExchangeRule, ListenerRefusal};
 
 use self::problem::Problem;
 use super::ApiState;
@@ -74,15 +74,15 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
 }
 
 /// What a request may carry: an order has some texts, all others nothing. A watch is the one answer that does not end.
-pub(super) fn rule(head: &Parts) -> Rule {
+pub(super) fn rule(head: &Parts) -> ExchangeRule {
     match head.uri.path() {
-        "/v1/watch" => Rule::watch(REQUEST_SIZE),
-        _ => Rule::call(REQUEST_SIZE),
+        "/v1/watch" => ExchangeRule::watch(REQUEST_SIZE),
+        _ => ExchangeRule::call(REQUEST_SIZE),
     }
 }
 
 /// A request whose body did not come, or whose answer has no room.
-pub(super) fn refuse(refusal: Refusal) -> Response {
+pub(super) fn refuse(refusal: ListenerRefusal) -> Response {
     Problem::refused(refusal).into_response()
 }
 

@@ -10,7 +10,7 @@ use super::problem::Problem;
 use crate::ask::{
     BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Listable, Origins, Page, ResolveAsk, ServiceAsk, Wellness,
 };
-use federation_view::resolve::{Depth, Excerpt};
+use federation_view::resolve::{PlanDepth, PlanExcerpt};
 
 /// Parameters that name one service.
 const SERVICE: &[Field] =
@@ -162,16 +162,16 @@ pub(super) fn resolve(query: Option<&str>) -> Result<ResolveAsk<'_>, Problem> {
     Ok(ResolveAsk { key, caller: caller.check()?, excerpt: excerpt(&shown)? })
 }
 
-fn excerpt(shown: &[Option<Cow<'_, str>>; 2]) -> Result<Excerpt, BadField> {
+fn excerpt(shown: &[Option<Cow<'_, str>>; 2]) -> Result<PlanExcerpt, BadField> {
     let limit = |text: &str| match text.parse() {
         Ok(0) | Err(_) => Err(BadField::new(Field::Limit, text, "a number of 1 or more is needed")),
         Ok(limit) => Ok(limit),
     };
     let depth = |text: &str| match text {
-        "true" => Ok(Depth::Top),
-        "false" => Ok(Depth::All),
+        "true" => Ok(PlanDepth::Top),
+        "false" => Ok(PlanDepth::All),
         _ => Err(BadField::new(Field::OnlyTop, text, "true or false is needed")),
     };
     let [limit_text, depth_text] = shown.each_ref().map(Option::as_deref);
-    Ok(Excerpt { limit: limit_text.map(limit).transpose()?, depth: depth_text.map_or(Ok(Depth::All), depth)? })
+    Ok(PlanExcerpt { limit: limit_text.map(limit).transpose()?, depth: depth_text.map_or(Ok(PlanDepth::All), depth)? })
 }

@@ -11,15 +11,15 @@ use federation_answers::plan::{
 };
 use federation_core::drains::DrainInForce;
 use federation_core::routing::{
-    Address, AdvertisedBy, Caller, LeftOut, Offer, Panic, PlannedEndpoint, Priority, Verdict,
+    AdvertisedBy, Caller, DrainVerdict, InstanceOffer, LeftOut, PanicMode, PlannedEndpoint, Priority, RoutableAddress,
 };
 
 use super::document::health_word;
 use super::reply;
-use federation_view::resolve::{OriginState, Planned, Unused};
+use federation_view::resolve::{OriginState, PlannedService, UnusedInstance};
 
 /// All but the origins, whose ages every request adds.
-pub(super) fn plan(planned: &Planned, version: u64) -> PlanDocument<'_> {
+pub(super) fn plan(planned: &PlannedService, version: u64) -> PlanDocument<'_> {
     let plan = &planned.plan;
     PlanDocument {
         head: head(planned, version),
@@ -53,7 +53,7 @@ pub(super) fn encode(plan: &PlanDocument<'_>) -> (Vec<u8>, Vec<usize>) {
 }
 
 /// What a plan is about.
-pub(super) fn head(planned: &Planned, version: u64) -> PlanHead<'_> {
+pub(super) fn head(planned: &PlannedService, version: u64) -> PlanHead<'_> {
     let key = &planned.service.key;
     PlanHead {
         namespace_id: key.namespace().into(),
@@ -79,7 +79,7 @@ fn caller(caller: &Caller) -> CallerDocument<'_> {
     }
 }
 
-fn policy_in_force(planned: &Planned) -> PolicyInForceDocument {
+fn policy_in_force(planned: &PlannedService) -> PolicyInForceDocument {
     let rule = planned.rule.as_ref().map(ToString::to_string);
     PolicyInForceDocument { rule, source: planned.policy.source.to_string(), version: planned.policy.version }
 }
@@ -95,14 +95,14 @@ fn priority((index, priority): (usize, &Priority)) -> PriorityDocument<'_> {
         excluded: count(priority.counts.excluded),
         load: priority.load.healthy,
         degraded_load: priority.load.degraded,
-        panic: priority.load.panic == Panic::Panicking,
+        panic: priority.load.panic == PanicMode::Panicking,
         localities: localities
             .map(|it| LocalityShareDocument { locality: (&*it.locality).into(), share: it.share })
             .collect(),
     }
 }
 
-fn endpoint<'a>(planned: &'a Planned, endpoint: &'a PlannedEndpoint) -> EndpointDocument<'a> {
+fn endpoint<'a>(planned: &'a PlannedService, endpoint: &'a PlannedEndpoint) -> EndpointDocument<'a> {
     let offer = planned.offer(endpoint);
     let (ip, port) = offer.reached_at();
     EndpointDocument {
@@ -123,17 +123,17 @@ fn endpoint<'a>(planned: &'a Planned, endpoint: &'a PlannedEndpoint) -> Endpoint
     }
 }
 
-fn advertised(offer: &Offer) -> Option<AdvertisedDocument> {
+fn advertised(offer: &InstanceOffer) -> Option<AdvertisedDocument> {
     let by = match &offer.address {
-        Address::Own => return None,
-        Address::Advertised { by: AdvertisedBy::Instance, .. } => "instance",
-        Address::Advertised { by: AdvertisedBy::Cluster, .. } => "cluster",
+        RoutableAddress::Own => return None,
+        RoutableAddress::Advertised { by: AdvertisedBy::Instance, .. } => "instance",
+        RoutableAddress::Advertised { by: AdvertisedBy::Cluster, .. } => "cluster",
     };
     Some(AdvertisedDocument { instance: offer.registered_address().to_string(), by: by.into() })
 }
 
 /// A drain as a plan has it.
-pub(super) fn drain<'a>((verdict, order): (&'a Verdict, Option<&'a DrainInForce>)) -> DrainDocument<'a> {
+pub(super) fn drain<'a>((verdict, order): (&'a DrainVerdict, Option<&'a DrainInForce>)) -> DrainDocument<'a> {
     DrainDocument {
         target: (&*verdict.drain.target).into(),
         cluster: verdict.drain.cluster.as_str().into(),
@@ -158,17 +158,17 @@ pub(super) fn origin(state: OriginState<'_>) -> OriginDocument<'_> {
 }
 
 /// An instance that is not used.
-pub(super) fn unused(unused: Unused) -> UnusedDocument {
+pub(super) fn unused(unused: UnusedInstance) -> UnusedDocument {
     UnusedDocument { endpoint: unused.id, origin: unused.origin, reason: unused.reason }
 }
 
 /// How exact shares became millionths.
-pub(super) fn rounding(planned: &Planned) -> RoundingDocument {
+pub(super) fn rounding(planned: &PlannedService) -> RoundingDocument {
     RoundingDocument { sum: planned.sum_of_shares(), up: planned.plan.basis.topped_up }
 }
 
 /// An endpoint, and why it is where it is.
-pub(super) fn explained<'a>(planned: &'a Planned, found: &'a PlannedEndpoint) -> ExplainedEndpoint<'a> {
+pub(super) fn explained<'a>(planned: &'a PlannedService, found: &'a PlannedEndpoint) -> ExplainedEndpoint<'a> {
     let offer = planned.offer(found);
     ExplainedEndpoint {
         endpoint: (&*found.id).into(),
@@ -182,7 +182,7 @@ pub(super) fn explained<'a>(planned: &'a Planned, found: &'a PlannedEndpoint) ->
 }
 
 /// An instance that was not counted, and why.
-pub(super) fn left_out<'a>(planned: &'a Planned, left_out: &'a LeftOut) -> LeftOutDocument<'a> {
+pub(super) fn left_out<'a>(planned: &'a PlannedService, left_out: &'a LeftOut) -> LeftOutDocument<'a> {
     let offer = &planned.offers[left_out.index];
     LeftOutDocument {
         endpoint: (&*left_out.id).into(),

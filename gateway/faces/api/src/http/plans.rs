@@ -17,7 +17,8 @@ use crate::ApiState;
 use crate::ask::{Origins, ResolveAsk};
 use crate::select::Moment;
 use federation_view::resolve::{
-    Depth, Encoded, Excerpt, Face, Found, Inputs, Pieces, Planned, Unusable, origin_states,
+    EncodedPlan, FoundPlan, NothingUsable, PlanDepth, PlanEncoding, PlanExcerpt, PlanInputs, PlanPieces,
+    PlannedService, origin_states,
 };
 
 /// Bytes of one origin in an answer, about.
@@ -53,11 +54,12 @@ pub(super) async fn resolve(State(state): State<ApiState>, request: Request) -> 
     let ask = params::resolve(request.uri().query())?;
     let inputs = state.resolver().inputs();
     let asking = state.resolver().understand(&ask.caller, &inputs);
-    let found = state.resolver().kept(&ask.key, &asking, &inputs, Face::Json, |planned| encode(&state, planned));
+    let found =
+        state.resolver().kept(&ask.key, &asking, &inputs, PlanEncoding::Json, |planned| encode(&state, planned));
     let Some(found) = found else { return Err(not_found(&state, &ask)) };
     let pieces = match found.encoded() {
-        Encoded::Usable(pieces) => pieces,
-        Encoded::Unusable(unusable) => return Ok(unusable_response(unusable)),
+        EncodedPlan::Usable(pieces) => pieces,
+        EncodedPlan::Unusable(unusable) => return Ok(unusable_response(unusable)),
     };
     let tag = tag(pieces, ask.excerpt);
     if reply::client_has(request.headers(), &tag) {
@@ -77,13 +79,13 @@ fn not_found(state: &ApiState, ask: &ResolveAsk<'_>) -> Problem {
 }
 
 /// Names what does not change with time: the bytes, and the part of them that is shown.
-fn tag(pieces: &Pieces, excerpt: Excerpt) -> HeaderValue {
+fn tag(pieces: &PlanPieces, excerpt: PlanExcerpt) -> HeaderValue {
     let legal = "digits, letters and quotes are legal in a header";
-    if excerpt == Excerpt::default() {
+    if excerpt == PlanExcerpt::default() {
         return HeaderValue::from_bytes(&pieces.tag).expect(legal);
     }
     let mut tag = pieces.tag[..pieces.tag.len() - 1].to_vec();
-    if excerpt.depth == Depth::Top {
+    if excerpt.depth == PlanDepth::Top {
         tag.extend_from_slice(b"-top");
     }
     if let Some(limit) = excerpt.limit {
@@ -94,7 +96,7 @@ fn tag(pieces: &Pieces, excerpt: Excerpt) -> HeaderValue {
 }
 
 /// What was kept, and the ages of now.
-fn body(state: &ApiState, found: &Found, pieces: &Pieces, excerpt: Excerpt, inputs: &Inputs) -> Body {
+fn body(state: &ApiState, found: &FoundPlan, pieces: &PlanPieces, excerpt: PlanExcerpt, inputs: &PlanInputs) -> Body {
     let mut rest = Vec::with_capacity(found.service.origins.len() * ORIGIN_BYTES);
     for (index, origin) in origin_states(&found.service, inputs, state.view().now()).enumerate() {
         if index > 0 {
@@ -103,7 +105,7 @@ fn body(state: &ApiState, found: &Found, pieces: &Pieces, excerpt: Excerpt, inpu
         reply::append(&mut rest, &plan_document::origin(origin));
     }
     rest.extend_from_slice(b"]}");
-    let kept = if excerpt == Excerpt::default() {
+    let kept = if excerpt == PlanExcerpt::default() {
         pieces.bytes.clone()
     } else {
         cut(pieces, &excerpt.of(pieces.endpoints(), &pieces.top)).into()
@@ -114,7 +116,7 @@ fn body(state: &ApiState, found: &Found, pieces: &Pieces, excerpt: Excerpt, inpu
 const NOT_SHOWN: &[u8] = b"\"notShown\":";
 
 /// The kept bytes with some of their endpoints only.
-fn cut(pieces: &Pieces, shown: &Range<usize>) -> Vec<u8> {
+fn cut(pieces: &PlanPieces, shown: &Range<usize>) -> Vec<u8> {
     let mut body = pieces.head().to_vec();
     let some = pieces.some(shown);
     body.extend_from_slice(some.strip_prefix(b",").unwrap_or(some)); // The comma between it and what is not shown.
@@ -128,19 +130,19 @@ fn cut(pieces: &Pieces, shown: &Range<usize>) -> Vec<u8> {
 }
 
 /// The document up to its origins, whose ages every request adds.
-fn encode(state: &ApiState, planned: &Planned) -> Encoded {
+fn encode(state: &ApiState, planned: &PlannedService) -> EncodedPlan {
     if !planned.is_usable() {
         let unused = planned.unused();
         let detail = planned.unusable_sentence(&unused);
         let bytes = Problem::nothing_usable(detail.clone(), unused).encode();
-        return Encoded::Unusable(Unusable { detail, bytes });
+        return EncodedPlan::Unusable(NothingUsable { detail, bytes });
     }
     let (text, starts) =
         plan_document::encode(&plan_document::plan(planned, state.shown_version(planned.stamp.revision())));
-    Encoded::Usable(Pieces::new(text, starts, planned.top(), planned.fingerprint()))
+    EncodedPlan::Usable(PlanPieces::new(text, starts, planned.top(), planned.fingerprint()))
 }
 
-fn unusable_response(unusable: &Unusable) -> Response {
+fn unusable_response(unusable: &NothingUsable) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
     (StatusCode::SERVICE_UNAVAILABLE, headers, Bytes::clone(&unusable.bytes)).into_response()
 }

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::{params, reply};
 use crate::ApiState;
 use federation_document::mistakes::Mistake;
-use federation_policy::{InForce, PolicySource, Refusal, Standing, Word};
+use federation_policy::{InForce, PolicyRefusal, PolicySource, PolicyStanding, PolicyWord};
 
 /// The policy in force, its source, and which documents are refused.
 #[utoipa::path(
@@ -40,7 +40,7 @@ pub(super) async fn show(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(crate) fn answer<'a>(
     service: Option<&'a ServiceKey>,
     in_force: &'a InForce,
-    standings: &[Standing],
+    standings: &[PolicyStanding],
 ) -> PolicyAnswer<'a> {
     let about = about(in_force, standings);
     let Some(service) = service else {
@@ -57,7 +57,7 @@ pub(crate) fn answer<'a>(
     })
 }
 
-fn about(in_force: &InForce, standings: &[Standing]) -> About {
+fn about(in_force: &InForce, standings: &[PolicyStanding]) -> About {
     About {
         version: in_force.version,
         source: source(&in_force.source),
@@ -71,17 +71,17 @@ fn source(source: &PolicySource) -> SourceDocument {
     SourceDocument { kind: source.kind().into(), name: source.name() }
 }
 
-fn standing(standing: &Standing) -> StandingDocument {
+fn standing(standing: &PolicyStanding) -> StandingDocument {
     let state = match standing.word {
-        Word::NotHeard => "not_heard",
-        Word::Absent => "absent",
-        Word::Present => "present",
+        PolicyWord::NotHeard => "not_heard",
+        PolicyWord::Absent => "absent",
+        PolicyWord::Present => "present",
     };
     let refused = standing.refusal.as_ref().map(refusal);
     StandingDocument { source: source(&standing.source), state: state.into(), refused }
 }
 
-fn refusal(refusal: &Refusal) -> RefusalDocument {
+fn refusal(refusal: &PolicyRefusal) -> RefusalDocument {
     let mistake = |it: &Mistake| MistakeDocument {
         line: it.line,
         column: it.column,

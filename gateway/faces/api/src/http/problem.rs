@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bounded_listener::Refusal;
+use bounded_listener::ListenerRefusal;
 use bytes::Bytes;
 use federation_answers::comparison::ServiceNameDocument;
 use federation_answers::problem::{self, ProblemDocument};
@@ -15,9 +15,9 @@ use federation_core::time::Millis;
 use super::{document, plan_document};
 use crate::ask::{BadField, Origins};
 use crate::select::Moment;
-use federation_view::resolve::Unused;
+use federation_view::resolve::UnusedInstance;
 use federation_view::view::stuck_reason;
-use federation_view::what_if::Unanswered;
+use federation_view::what_if::QuestionUnanswered;
 
 /// Instances that a problem lists; how many there are is in its detail.
 const LISTED: usize = 100;
@@ -220,12 +220,12 @@ impl Problem {
     }
 
     /// A request that nobody has looked at: its body did not come as it should, or there is no room for its answer.
-    pub(super) fn refused(refusal: Refusal) -> Self {
+    pub(super) fn refused(refusal: ListenerRefusal) -> Self {
         let kind = match refusal {
-            Refusal::TooLarge(_) => Kind::TooLarge,
-            Refusal::TooSlow(_) => Kind::TooSlow,
-            Refusal::Busy | Refusal::Unread => Kind::Busy,
-            Refusal::Broken => Kind::BadBody,
+            ListenerRefusal::TooLarge(_) => Kind::TooLarge,
+            ListenerRefusal::TooSlow(_) => Kind::TooSlow,
+            ListenerRefusal::Busy | ListenerRefusal::Unread => Kind::Busy,
+            ListenerRefusal::Broken => Kind::BadBody,
         };
         Self::new(kind, refusal.to_string())
     }
@@ -311,7 +311,7 @@ impl Problem {
     }
 
     /// The service exists, and none of its instances can be used.
-    pub(super) fn nothing_usable(detail: String, unused: Vec<Unused>) -> Self {
+    pub(super) fn nothing_usable(detail: String, unused: Vec<UnusedInstance>) -> Self {
         let mut problem = Self::new(Kind::NothingUsable, detail);
         problem.document.left_out = Some(unused.into_iter().take(LISTED).map(plan_document::unused).collect());
         problem
@@ -340,15 +340,15 @@ impl From<BadField> for Problem {
     }
 }
 
-impl From<Unanswered> for Problem {
-    fn from(unanswered: Unanswered) -> Self {
+impl From<QuestionUnanswered> for Problem {
+    fn from(unanswered: QuestionUnanswered) -> Self {
         match unanswered {
-            Unanswered::Crowded { retry_after_s } => {
+            QuestionUnanswered::Crowded { retry_after_s } => {
                 let mut problem = Self::new(Kind::Crowded, unanswered.to_string());
                 problem.retry_after_s = Some(retry_after_s);
                 problem
             }
-            Unanswered::TooLong => Self::new(
+            QuestionUnanswered::TooLong => Self::new(
                 Kind::TookTooLong,
                 format!("{unanswered}: suppose less, or ask a gateway that has less to do"),
             ),

@@ -5,7 +5,7 @@ use axum::http::header;
 use federation_core::federation::{Membership, Stranger};
 use federation_core::log::belonging::{AdoptRefused, Adopted, Contradiction};
 use federation_core::log::control::Descriptor;
-use federation_ports::commands::{Command, CommandQueue, commands};
+use federation_ports::commands::{CommandQueue, EngineCommand, commands};
 use serde_json::json;
 
 use super::*;
@@ -63,7 +63,7 @@ pub(super) async fn adopted() -> String {
 
 /// Answers the next command.
 async fn answer(queue: &mut CommandQueue, outcome: Result<Adopted, AdoptRefused>) {
-    let Some(Command::Adopt { answer }) = queue.next().await else { panic!("no order to adopt") };
+    let Some(EngineCommand::Adopt { answer }) = queue.next().await else { panic!("no order to adopt") };
     answer.send(outcome).unwrap();
 }
 

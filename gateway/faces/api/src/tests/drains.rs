@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::header;
 use federation_core::drains::IntentTable;
-use federation_core::intents::{Counter, DrainIntent, DrainTarget, Ramp};
+use federation_core::intents::{DrainIntent, DrainRamp, DrainTarget, OrderCounter};
 use federation_core::log::intents::LoggedDrain;
 use federation_core::routing::{DrainGuard, Percent};
 use serde_json::json;
@@ -16,9 +16,9 @@ fn percent(percent: u8) -> Percent {
     Percent::new(percent).unwrap()
 }
 
-fn intent(value: u8, ramp: Option<Ramp>) -> DrainIntent {
+fn intent(value: u8, ramp: Option<DrainRamp>) -> DrainIntent {
     DrainIntent {
-        counter: Counter::new(3).unwrap(),
+        counter: OrderCounter::new(3).unwrap(),
         percent: percent(value),
         guard: DrainGuard::default(),
         who: "ann@desk".into(),
@@ -56,8 +56,8 @@ fn gateway() -> Gateway {
 
 fn filled(mut gateway: Gateway) -> Gateway {
     gateway.set_clusters(vec![cluster("frankfurt", Freshness::Live, 2), cluster("shanghai", Freshness::Live, 1)]);
-    let here = || of("frankfurt", Source::Log, vec![instance("10.0.0.1", 80, HEALTHY)]);
-    let there = || of("shanghai", Source::Nacos, vec![instance("10.1.0.1", 80, HEALTHY)]);
+    let here = || of("frankfurt", FactSource::Log, vec![instance("10.0.0.1", 80, HEALTHY)]);
+    let there = || of("shanghai", FactSource::Nacos, vec![instance("10.1.0.1", 80, HEALTHY)]);
     gateway.put(service(key("both"), 1, vec![here(), there()]));
     gateway.put(service(key("alone"), 2, vec![here()]));
     gateway.put(service(key("there"), 3, vec![there()]));
@@ -111,7 +111,7 @@ async fn a_dry_run_says_what_callers_in_every_cluster_would_get_and_orders_nothi
 async fn a_dry_runs_answer_is_bounded_and_tells_the_total() {
     let mut gateway = gateway();
     for number in 0..20 {
-        let here = of("frankfurt", Source::Log, vec![instance("10.0.0.1", 80, HEALTHY)]);
+        let here = of("frankfurt", FactSource::Log, vec![instance("10.0.0.1", 80, HEALTHY)]);
         gateway.put(service(key(&format!("more-{number:02}")), 9, vec![here]));
     }
     let body = json!({"cluster": "frankfurt", "percent": 100, "dryRun": true}).to_string();
@@ -204,7 +204,7 @@ async fn an_order_that_is_not_read_back_in_time_may_still_come() {
 /// Five seconds after one drain began to ramp and another was undone.
 pub(super) fn ramping() -> Gateway {
     let mut gateway = gateway();
-    let ramp = Ramp::new(percent(0), percent(30), WallMs(1), Millis(600_000));
+    let ramp = DrainRamp::new(percent(0), percent(30), WallMs(1), Millis(600_000));
     gateway.set_drains(&[("frankfurt", intent(10, ramp)), ("shanghai/*/*/there", intent(0, None))]);
     gateway.pass(5_000);
     gateway

@@ -17,7 +17,7 @@ use federation_answers::problem::ProblemDocument;
 use federation_answers::status::{ReadyDocument, StatusDocument};
 use federation_core::routing::PanicThreshold;
 use federation_golden::Golden;
-use federation_policy::{Refusal, Standing, Word};
+use federation_policy::{PolicyRefusal, PolicyStanding, PolicyWord};
 use federation_ports::metrics::TroubleKind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -93,7 +93,7 @@ async fn plans(answers: &mut Answers) {
     gateway.put(service);
     answers.get("plan-advertised.json", &gateway, "/v1/resolve?serviceName=orders").await;
     answers.get("explanation.json", &gateway, "/v1/explain?serviceName=orders&region=mars").await;
-    let shanghai = of("shanghai", Source::Nacos, vec![disabled(), instance("10.0.0.1", 80, Health::Unhealthy)]);
+    let shanghai = of("shanghai", FactSource::Nacos, vec![disabled(), instance("10.0.0.1", 80, Health::Unhealthy)]);
     gateway.put(service_of("orders", vec![shanghai]));
     gateway.set_policy(Policy { panic_threshold: PanicThreshold(Percent::default()), ..Policy::default() }, 1);
     answers.get("explanation-unusable.json", &gateway, "/v1/explain?serviceName=orders").await;
@@ -151,11 +151,11 @@ fn a_refused_policy(answers: &mut Answers) {
     let in_force = InForce { version: 2, source: source(), since: Some(WallMs(7)), ..InForce::default() };
     let mistakes = federation_policy::document::from_text("policy.yaml", "stale: drop\n").unwrap_err();
     let refusal =
-        Refusal { source: source(), at: WallMs(9), mistakes: mistakes.sorted().into_iter().cloned().collect() };
+        PolicyRefusal { source: source(), at: WallMs(9), mistakes: mistakes.sorted().into_iter().cloned().collect() };
     let other = PolicySource::File("/etc/older.yaml".into());
     let standings = [
-        Standing { source: other, word: Word::NotHeard, refusal: None },
-        Standing { source: source(), word: Word::Present, refusal: Some(refusal) },
+        PolicyStanding { source: other, word: PolicyWord::NotHeard, refusal: None },
+        PolicyStanding { source: source(), word: PolicyWord::Present, refusal: Some(refusal) },
     ];
     answers
         .0

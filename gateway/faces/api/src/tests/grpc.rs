@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use bounded_listener::Gate;
+use bounded_listener::ListenerGate;
 use federation_proto::federation::v1 as pb;
 use federation_proto::federation::v1::discovery_client::DiscoveryClient;
 use federation_proto::federation::v1::watch_service_response::Event;
@@ -15,7 +15,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, server_reflection_request, server_reflection_response};
 
 use super::*;
-use crate::serve::{self, Listeners};
+use crate::serve::{self, ApiListeners};
 
 /// A served gateway; stops when it is dropped.
 pub(super) struct Served {
@@ -27,7 +27,7 @@ pub(super) struct Served {
 
 pub(super) async fn served(gateway: &Gateway) -> Served {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let listeners = Listeners::bind(&Gate::default(), any, any).unwrap();
+    let listeners = ApiListeners::bind(&ListenerGate::default(), any, any).unwrap();
     let url = format!("http://{}", listeners.grpc_address());
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     tasks.spawn(serve::run(listeners, gateway.state.clone(), stop.clone()));

@@ -3,15 +3,15 @@
 use axum::body::Body;
 use axum::http::header;
 use federation_core::guard::{GuardEntry, GuardRefused, GuardTable, GuardTaken, GuardTarget, GuardWord};
-use federation_core::intents::{Counter, DrainRefused};
-use federation_ports::commands::{Command, commands};
+use federation_core::intents::{DrainRefused, OrderCounter};
+use federation_ports::commands::{EngineCommand, commands};
 use serde_json::json;
 
 use super::*;
 
 fn entry(counter: u64, word: GuardWord) -> GuardEntry {
     GuardEntry {
-        counter: Counter::new(counter).unwrap(),
+        counter: OrderCounter::new(counter).unwrap(),
         word,
         since: WallMs(500),
         kept: 90,
@@ -61,7 +61,7 @@ pub(super) async fn released() -> String {
     let body = json!({"id": "shanghai/public", "action": "release"}).to_string();
     let asked = gateway.router().oneshot(request.body(Body::from(body)).unwrap());
     let (answered, ()) = tokio::join!(asked, async {
-        let Some(Command::DecideHold { answer, .. }) = queue.next().await else { panic!("a decision was given") };
+        let Some(EngineCommand::DecideHold { answer, .. }) = queue.next().await else { panic!("a decision was given") };
         let released = entry(2, GuardWord::Release);
         let taken = GuardTaken { target: target(), entry: released.clone(), cluster: "shanghai".parse().unwrap() };
         answer.send(Ok(taken)).unwrap();
@@ -120,7 +120,9 @@ async fn a_decision_is_answered_once_it_is_in_force() {
     let request = Request::post("/v1/guard").header(header::CONTENT_TYPE, "application/json");
     let asked = gateway.router().oneshot(request.body(Body::from(body.to_string())).unwrap());
     let (answered, ()) = tokio::join!(asked, async {
-        let Some(Command::DecideHold { order, answer }) = queue.next().await else { panic!("a decision was given") };
+        let Some(EngineCommand::DecideHold { order, answer }) = queue.next().await else {
+            panic!("a decision was given")
+        };
         assert_eq!((order.word, &*order.who, &*order.why), (GuardWord::Release, "ann", "shut down"));
         let released = entry(2, GuardWord::Release);
         let taken = GuardTaken { target: target(), entry: released.clone(), cluster: "shanghai".parse().unwrap() };
@@ -138,7 +140,7 @@ async fn a_text_that_is_too_long_is_told_by_the_name_that_the_caller_gave_it() {
     gateway.set_holds(&[("shanghai/public", entry(1, GuardWord::Held))]);
     let body = json!({"id": "shanghai/public", "action": "keep", "reason": "x".repeat(2_000)});
     let (refused, ()) = tokio::join!(gateway.decide(&body), async {
-        let Some(Command::DecideHold { answer, .. }) = queue.next().await else { panic!("a decision was given") };
+        let Some(EngineCommand::DecideHold { answer, .. }) = queue.next().await else { panic!("a decision was given") };
         let refused = GuardRefused::NotTaken(DrainRefused::TooLong { field: "why", bytes: 2_000 });
         answer.send(Err(refused)).unwrap();
     });

@@ -64,7 +64,7 @@ async fn instances_are_filtered_by_origin_and_health() {
 #[tokio::test]
 async fn a_service_is_found_by_the_names_that_nacos_gives_it() {
     let mut gateway = Gateway::new();
-    let healthy = || vec![of("shanghai", Source::Nacos, vec![instance("10.0.0.1", 1, Health::Healthy)])];
+    let healthy = || vec![of("shanghai", FactSource::Nacos, vec![instance("10.0.0.1", 1, Health::Healthy)])];
     for (namespace, group) in [("", "DEFAULT_GROUP"), ("public", "DEFAULT_GROUP"), ("public", "g&=+")] {
         gateway.put(service(ServiceKey::new(namespace, group, "s"), 1, healthy()));
     }
@@ -177,7 +177,7 @@ async fn services_come_in_pages_with_counts_for_each_cluster() {
 #[tokio::test]
 async fn pages_hold_every_service_once_and_in_order() {
     let mut gateway = Gateway::new();
-    let one = || vec![of("shanghai", Source::Nacos, vec![instance("10.0.0.1", 1, Health::Healthy)])];
+    let one = || vec![of("shanghai", FactSource::Nacos, vec![instance("10.0.0.1", 1, Health::Healthy)])];
     let names: Vec<String> = (0..25).map(|number| format!("s{number:02}")).collect();
     for name in names.iter().rev() {
         gateway.put(service(key(name), 1, one()));
@@ -205,7 +205,7 @@ async fn lists_are_filtered_by_namespace_patterns_origin_and_health() {
         ("dev", "h", "orders", "frankfurt", Health::Unhealthy),
         ("dev2", "g", "payments", "frankfurt", Health::Healthy),
     ] {
-        let origins = vec![of(origin, Source::Log, vec![instance("10.0.0.1", 1, health)])];
+        let origins = vec![of(origin, FactSource::Log, vec![instance("10.0.0.1", 1, health)])];
         gateway.put(service(ServiceKey::new(namespace, group, name), 1, origins));
     }
     for (query, want) in [

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::serve::{self, Listeners};
+use crate::serve::{self, ApiListeners};
 use federation_view::what_if::WAITING;
 
 /// Far longer than anything here takes on a loaded machine.
@@ -20,7 +20,7 @@ const MANY: usize = 20_000;
 const QUESTION: &str = "/v1/what-if?lost=frankfurt";
 
 fn instances(origin: &str, ip: &str) -> OriginInstances {
-    of(origin, Source::Log, vec![instance(ip, 80, Health::Healthy)])
+    of(origin, FactSource::Log, vec![instance(ip, 80, Health::Healthy)])
 }
 
 /// `alone` is in frankfurt only, all others are in both clusters.
@@ -110,7 +110,7 @@ async fn drains_are_listed_without_what_they_do_while_too_many_ask_for_that() {
 async fn a_question_leaves_its_place_when_its_client_hangs_up() {
     let gateway = gateway(2);
     let any = || "127.0.0.1:0".parse().unwrap();
-    let listeners = Listeners::bind(&bounded_listener::Gate::default(), any(), any()).unwrap();
+    let listeners = ApiListeners::bind(&bounded_listener::ListenerGate::default(), any(), any()).unwrap();
     let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
     tasks.spawn(serve::run(listeners, gateway.state.clone(), stop.clone()));
     let running = gateway.state.lanes().question().await.unwrap();

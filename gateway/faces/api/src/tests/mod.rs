@@ -26,19 +26,19 @@ use federation_core::drains::IntentTable;
 use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
-use federation_core::intents::{Counter, DrainIntent, DrainTarget};
+use federation_core::intents::{DrainIntent, DrainTarget, OrderCounter};
 use federation_core::locality::Locality;
 use federation_core::log::intents::LoggedDrain;
 use federation_core::routing::{DrainGuard, Percent, PlaceRules, Policies, Policy};
 use federation_core::service::{
-    ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, Held, HoldReason, OriginConfig,
-    OriginInstances, Revision, Source,
+    ClusterStatus, FactSource, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, HoldReason,
+    OriginConfig, OriginInstances, Revision,
 };
 use federation_core::time::{Millis, Mono, WallMs};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::{ApiState, Identity};
+use super::{ApiState, GatewayIdentity};
 use federation_policy::exclusions::Exclusions;
 use federation_policy::{InForce, PolicyReader, PolicySource};
 use federation_ports::commands::EngineCommands;
@@ -79,7 +79,7 @@ impl Gateway {
             gateway: Some(Arc::new(gateway)),
             ..ViewChange::default()
         });
-        let identity = Identity {
+        let identity = GatewayIdentity {
             federation: "demo".parse().unwrap(),
             cluster: "shanghai".parse().unwrap(),
             replica: "shanghai-0".to_owned(),
@@ -127,7 +127,7 @@ impl Gateway {
     fn drain(&mut self, target: &str, percent: u8, version: u64) {
         let (target, cluster): (DrainTarget, ClusterId) = (target.parse().unwrap(), "shanghai".parse().unwrap());
         let intent = DrainIntent {
-            counter: Counter::new(version).unwrap(),
+            counter: OrderCounter::new(version).unwrap(),
             percent: Percent::new(percent).unwrap(),
             guard: DrainGuard::default(),
             who: "ann".into(),
@@ -219,7 +219,7 @@ fn instance(ip: &str, port: u16, health: Health) -> FederatedInstance {
     FederatedInstance { id, instance: Arc::new(instance), effective: health, held: None }
 }
 
-fn of(origin: &str, source: Source, instances: Vec<FederatedInstance>) -> OriginInstances {
+fn of(origin: &str, source: FactSource, instances: Vec<FederatedInstance>) -> OriginInstances {
     OriginInstances { origin: origin.parse().unwrap(), source, instances }
 }
 
@@ -233,11 +233,11 @@ fn service(key: ServiceKey, revision: u64, origins: Vec<OriginInstances>) -> Fed
 
 /// Two instances in frankfurt, one of them held, and one of unknown health in shanghai.
 fn orders(revision: u64) -> FederatedService {
-    let held = Some(Held { since: Mono(400), reason: HoldReason::AfterConnect });
+    let held = Some(HeldRemoval { since: Mono(400), reason: HoldReason::AfterConnect });
     let held = FederatedInstance { held, ..instance("10.0.0.2", 80, Health::Unhealthy) };
     let frankfurt = vec![instance("10.0.0.1", 80, Health::Healthy), held];
     let shanghai = vec![instance("10.1.0.1", 81, Health::Unknown)];
-    let origins = vec![of("frankfurt", Source::Log, frankfurt), of("shanghai", Source::Nacos, shanghai)];
+    let origins = vec![of("frankfurt", FactSource::Log, frankfurt), of("shanghai", FactSource::Nacos, shanghai)];
     service(key("orders"), revision, origins)
 }
 
@@ -252,7 +252,7 @@ fn config(namespace: &str, data_id: &str, revision: u64, origins: &[&str]) -> Fe
     };
     let items = origins.iter().map(|origin| OriginConfig {
         origin: origin.parse().unwrap(),
-        source: Source::Log,
+        source: FactSource::Log,
         item: Arc::new(item.clone()),
         held: None,
     });

@@ -10,7 +10,7 @@ use super::grpc::served;
 use super::*;
 use federation_ports::metrics::WatchFace;
 use federation_view::hub::plans::{EncodePlan, PlanTopic, WatchedPlans};
-use federation_view::resolve::{CallerAsk, Encoded, Face, Inputs, Pieces, Planned};
+use federation_view::resolve::{CallerAsk, EncodedPlan, PlanEncoding, PlanInputs, PlanPieces, PlannedService};
 
 fn live() -> Vec<ClusterStatus> {
     vec![cluster("frankfurt", Freshness::Live, 3), cluster("shanghai", Freshness::Live, 1)]
@@ -139,7 +139,7 @@ async fn errors_have_codes_and_say_what_is_wrong() {
 }
 
 fn unhealthy() -> FederatedService {
-    service(key("s"), 7, vec![of("shanghai", Source::Nacos, vec![instance("10.0.0.1", 80, Health::Unhealthy)])])
+    service(key("s"), 7, vec![of("shanghai", FactSource::Nacos, vec![instance("10.0.0.1", 80, Health::Unhealthy)])])
 }
 
 fn never_panic() -> Policy {
@@ -163,7 +163,7 @@ impl Plans {
 }
 
 fn pair(revision: u64) -> FederatedService {
-    let of = |origin: &str, ip: &str| of(origin, Source::Log, vec![instance(ip, 80, Health::Healthy)]);
+    let of = |origin: &str, ip: &str| of(origin, FactSource::Log, vec![instance(ip, 80, Health::Healthy)]);
     service(key("pair"), revision, vec![of("frankfurt", "10.0.0.1"), of("shanghai", "10.1.0.1")])
 }
 
@@ -215,7 +215,7 @@ async fn a_watcher_is_told_when_nothing_can_be_used_any_more_and_when_it_can_aga
     let mut plans = Plans(client.watch_resolve(watch("s")).await.unwrap().into_inner());
     let Event::Unusable(unusable) = plans.next().await else { panic!("usable") };
     assert_eq!((unusable.left_out.len(), unusable.left_out[0].reason.as_str()), (1, "unhealthy and without a share"));
-    let healthy = vec![of("shanghai", Source::Nacos, vec![instance("10.0.0.1", 80, Health::Healthy)])];
+    let healthy = vec![of("shanghai", FactSource::Nacos, vec![instance("10.0.0.1", 80, Health::Healthy)])];
     gateway.put(service(key("s"), 8, healthy));
     assert_eq!(plans.shares().await, [1_000_000]);
     gateway.put(FederatedService { revision: Revision(9), ..unhealthy() });
@@ -285,14 +285,14 @@ async fn watches_of_plans_end_as_unavailable_when_the_gateway_stops() {
 struct Named;
 
 impl EncodePlan for Named {
-    const FACE: Face = Face::Proto;
+    const FACE: PlanEncoding = PlanEncoding::Proto;
 
-    fn encode(&self, planned: &Planned) -> Encoded {
-        Encoded::Usable(Pieces::new(Vec::new(), vec![0], 0..0, planned.fingerprint()))
+    fn encode(&self, planned: &PlannedService) -> EncodedPlan {
+        EncodedPlan::Usable(PlanPieces::new(Vec::new(), vec![0], 0..0, planned.fingerprint()))
     }
 
-    fn plan(&self, encoded: &Encoded, _: &FederatedService, _: &Inputs, _: Mono) -> Bytes {
-        let Encoded::Usable(pieces) = encoded else { panic!("unusable") };
+    fn plan(&self, encoded: &EncodedPlan, _: &FederatedService, _: &PlanInputs, _: Mono) -> Bytes {
+        let EncodedPlan::Usable(pieces) = encoded else { panic!("unusable") };
         Bytes::copy_from_slice(&pieces.fingerprint.to_le_bytes())
     }
 

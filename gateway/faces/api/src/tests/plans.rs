@@ -5,7 +5,7 @@ use super::*;
 
 /// One healthy instance in each of the clusters, of which `b` is behind another network.
 fn pair(revision: u64) -> FederatedService {
-    let of = |origin: &str, ip: &str| of(origin, Source::Log, vec![instance(ip, 80, Health::Healthy)]);
+    let of = |origin: &str, ip: &str| of(origin, FactSource::Log, vec![instance(ip, 80, Health::Healthy)]);
     service(key("pair"), revision, vec![of("frankfurt", "10.0.0.1"), of("shanghai", "10.1.0.1")])
 }
 
@@ -101,7 +101,7 @@ async fn callers_are_told_apart_by_place_network_cluster_and_labels() {
 async fn an_excerpt_is_what_the_whole_answer_begins_with() {
     let mut gateway = Gateway::new();
     let many = |origin: &str, count: u16, health| {
-        of(origin, Source::Log, (1..=count).map(|port| instance("10.0.0.1", port, health)).collect())
+        of(origin, FactSource::Log, (1..=count).map(|port| instance("10.0.0.1", port, health)).collect())
     };
     let origins = vec![many("frankfurt", 4, Health::Healthy), many("shanghai", 3, Health::Unhealthy)];
     gateway.put(service(key("s"), 7, origins));
@@ -203,7 +203,7 @@ async fn where_nothing_can_be_used_the_answer_is_no_plan_and_explain_says_why() 
     let mut gateway = Gateway::new();
     let mut disabled = instance("10.0.0.9", 80, Health::Healthy);
     disabled.instance = Arc::new(Instance { enabled: false, ..(*disabled.instance).clone() });
-    let origins = vec![of("shanghai", Source::Nacos, vec![disabled, instance("10.0.0.1", 80, Health::Unhealthy)])];
+    let origins = vec![of("shanghai", FactSource::Nacos, vec![disabled, instance("10.0.0.1", 80, Health::Unhealthy)])];
     gateway.put(service(key("s"), 7, origins));
     let never =
         Policy { panic_threshold: federation_core::routing::PanicThreshold(Percent::default()), ..Policy::default() };
@@ -229,7 +229,7 @@ async fn where_nothing_can_be_used_the_answer_is_no_plan_and_explain_says_why() 
     gateway.put(service(
         key("s"),
         8,
-        vec![of("shanghai", Source::Nacos, vec![instance("10.0.0.1", 80, Health::Healthy)])],
+        vec![of("shanghai", FactSource::Nacos, vec![instance("10.0.0.1", 80, Health::Healthy)])],
     ));
     assert_eq!(gateway.get("/v1/resolve?serviceName=s").await.status, StatusCode::OK);
 }

@@ -1,14 +1,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bounded_listener::Gate;
+use bounded_listener::ListenerGate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::serve::{self, Beside, Listeners};
+use crate::serve::{self, ApiListeners, RoutesBeside};
 use federation_ports::metrics::Route;
 
 fn any() -> SocketAddr {
@@ -17,8 +17,8 @@ fn any() -> SocketAddr {
 
 #[tokio::test]
 async fn a_taken_address_is_named() {
-    let first = Listeners::bind(&Gate::default(), any(), any()).unwrap();
-    let error = Listeners::bind(&Gate::default(), any(), first.http_address()).unwrap_err();
+    let first = ApiListeners::bind(&ListenerGate::default(), any(), any()).unwrap();
+    let error = ApiListeners::bind(&ListenerGate::default(), any(), first.http_address()).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot listen on {} for gRPC", first.http_address()));
 }
 
@@ -26,7 +26,7 @@ async fn a_taken_address_is_named() {
 async fn both_ports_answer_and_a_stop_ends_idle_connections_and_watches_at_once() {
     let mut gateway = Gateway::new();
     gateway.put(orders(7));
-    let listeners = Listeners::bind(&Gate::default(), any(), any()).unwrap();
+    let listeners = ApiListeners::bind(&ListenerGate::default(), any(), any()).unwrap();
     let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
     tasks.spawn(serve::run(listeners, gateway.state.clone(), stop.clone()));
 
@@ -51,9 +51,10 @@ async fn both_ports_answer_and_a_stop_ends_idle_connections_and_watches_at_once(
 #[tokio::test]
 async fn routes_beside_are_served_and_counted_like_the_others() {
     let gateway = Gateway::new();
-    let listeners = Listeners::bind(&Gate::default(), any(), any()).unwrap();
+    let listeners = ApiListeners::bind(&ListenerGate::default(), any(), any()).unwrap();
     let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
-    let beside = Beside { http: Router::new().route("/beside", axum::routing::get("hello")), ..Beside::default() };
+    let beside =
+        RoutesBeside { http: Router::new().route("/beside", axum::routing::get("hello")), ..RoutesBeside::default() };
     tasks.spawn(serve::run_beside(listeners, gateway.state.clone(), beside, stop.clone()));
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET /beside HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -70,10 +71,10 @@ async fn who_does_not_read_the_answer_holds_a_stop_up_for_the_drain_time_only() 
     // More than the socket's buffers hold.
     large.items[0].item = Arc::new(ConfigItem { content: "x".repeat(64 << 20).into(), ..ConfigItem::default() });
     gateway.put_config(large);
-    let listeners = Listeners::bind(&Gate::default(), any(), any()).unwrap();
+    let listeners = ApiListeners::bind(&ListenerGate::default(), any(), any()).unwrap();
     let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
     let drain = Duration::from_millis(100);
-    tasks.spawn(serve::run_and_drain(listeners, gateway.state.clone(), Beside::default(), stop.clone(), drain));
+    tasks.spawn(serve::run_and_drain(listeners, gateway.state.clone(), RoutesBeside::default(), stop.clone(), drain));
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET /v1/config?dataId=large&groupName=g HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     read_until(&mut slow, "200 OK").await;

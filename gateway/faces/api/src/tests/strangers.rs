@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bounded_listener::{Capacity, Gate, Observer, Patience, Reason};
+use bounded_listener::{ListenerCapacity, ListenerGate, ListenerObserver, PeerPatience, TurnedAway};
 use federation_proto::federation::v1 as pb;
 use federation_proto::federation::v1::discovery_client::DiscoveryClient;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,15 +13,15 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use super::*;
-use crate::serve::{self, Listeners};
+use crate::serve::{self, ApiListeners};
 
 /// Keeps what went wrong.
 #[derive(Clone, Default)]
-struct Turned(Arc<std::sync::Mutex<Vec<(&'static str, Reason)>>>);
+struct Turned(Arc<std::sync::Mutex<Vec<(&'static str, TurnedAway)>>>);
 
-impl Observer for Turned {
+impl ListenerObserver for Turned {
     fn open(&self, _: &'static str, _: usize) {}
-    fn turned_away(&self, listener: &'static str, reason: Reason) {
+    fn turned_away(&self, listener: &'static str, reason: TurnedAway) {
         self.0.lock().unwrap().push((listener, reason));
     }
     fn trouble(&self, _: &'static str, _: Option<String>) {}
@@ -30,17 +30,17 @@ impl Observer for Turned {
 struct Served {
     http: std::net::SocketAddr,
     grpc: String,
-    gate: Gate,
+    gate: ListenerGate,
     turned: Turned,
     _tasks: JoinSet<Result<(), serve::ServeError>>,
     _stop: DropGuard,
 }
 
-fn served(gateway: &Gateway, patience: Patience) -> Served {
+fn served(gateway: &Gateway, patience: PeerPatience) -> Served {
     let any = "127.0.0.1:0".parse().unwrap();
     let turned = Turned::default();
-    let gate = Gate::new(Capacity::claim(), patience, turned.clone());
-    let listeners = Listeners::bind(&gate, any, any).unwrap();
+    let gate = ListenerGate::new(ListenerCapacity::claim(), patience, turned.clone());
+    let listeners = ApiListeners::bind(&gate, any, any).unwrap();
     let (http, grpc) = (listeners.http_address(), format!("http://{}", listeners.grpc_address()));
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     tasks.spawn(serve::run(listeners, gateway.state.clone(), stop.clone()));
@@ -50,7 +50,7 @@ fn served(gateway: &Gateway, patience: Patience) -> Served {
 #[tokio::test]
 async fn hostile_requests_are_answered_in_order_or_closed_and_others_are_answered_after_each() {
     let gateway = Gateway::new();
-    let served = served(&gateway, Patience::default());
+    let served = served(&gateway, PeerPatience::default());
     federation_hostile::try_all(served.http, "/livez").await;
 }
 
@@ -58,7 +58,7 @@ async fn hostile_requests_are_answered_in_order_or_closed_and_others_are_answere
 async fn four_hundred_calls_of_four_mebibytes_are_refused_and_hold_nothing() {
     let mut gateway = Gateway::new();
     gateway.put(orders(7));
-    let served = served(&gateway, Patience::default());
+    let served = served(&gateway, PeerPatience::default());
     let channel = Channel::from_shared(served.grpc.clone()).unwrap().connect().await.unwrap();
     let mut calls = JoinSet::new();
     for _ in 0..400 {
@@ -76,14 +76,14 @@ async fn four_hundred_calls_of_four_mebibytes_are_refused_and_hold_nothing() {
     let mut client = DiscoveryClient::new(channel);
     let request = pb::GetServiceRequest { service_name: "orders".to_owned(), ..Default::default() };
     assert!(client.get_service(request).await.is_ok(), "the same connection goes on");
-    assert!(served.turned.0.lock().unwrap().contains(&("grpc", Reason::TooLarge)));
+    assert!(served.turned.0.lock().unwrap().contains(&("grpc", TurnedAway::TooLarge)));
 }
 
 #[tokio::test]
 async fn an_order_of_more_than_64_kib_and_one_that_never_comes_are_problems() {
     let gateway = Gateway::new();
     let moment = Duration::from_millis(100);
-    let served = served(&gateway, Patience { body_part: moment, look_every: moment, ..Patience::default() });
+    let served = served(&gateway, PeerPatience { body_part: moment, look_every: moment, ..PeerPatience::default() });
     for (length, status, kind) in [((64 << 10) + 1, 413, "too-large"), (10, 408, "too-slow")] {
         let mut client = TcpStream::connect(served.http).await.unwrap();
         let head = format!("POST /v1/drains HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
@@ -99,7 +99,7 @@ async fn an_order_of_more_than_64_kib_and_one_that_never_comes_are_problems() {
 #[tokio::test]
 async fn descriptions_are_answered_and_questions_have_a_size() {
     let gateway = Gateway::new();
-    let served = served(&gateway, Patience::default());
+    let served = served(&gateway, PeerPatience::default());
     let channel = Channel::from_shared(served.grpc.clone()).unwrap().connect().await.unwrap();
     let mut client = ServerReflectionClient::new(channel);
     let list = tonic_reflection::pb::v1::server_reflection_request::MessageRequest::ListServices(String::new());
@@ -119,7 +119,7 @@ async fn descriptions_are_answered_and_questions_have_a_size() {
 async fn watchers_that_do_not_read_get_what_is_newest_once_they_do() {
     let mut gateway = Gateway::new();
     gateway.put(orders(7));
-    let served = served(&gateway, Patience::default());
+    let served = served(&gateway, PeerPatience::default());
     let mut watchers = Vec::new();
     for _ in 0..200 {
         let mut watcher = TcpStream::connect(served.http).await.unwrap();

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use federation_ports::metrics::TroubleKind;
-use federation_view::watchdog::{STUCK_AFTER, Watchdog};
+use federation_view::watchdog::{EngineWatchdog, STUCK_AFTER};
 
 /// A gateway whose engine turned last at this time, and now has not for `silence`.
 fn stuck(silence: Millis) -> Gateway {
@@ -63,7 +63,7 @@ async fn a_stuck_engine_is_unready_at_once_and_dead_after_a_minute_and_well_when
     for (silence, live) in [(Millis(7_000), true), (Millis(59_999), true), (Millis(60_000), false)] {
         let mut gateway = stuck(silence);
         let board = gateway.troubles.clone();
-        Watchdog::new(gateway.writer.monitor(), board.clone()).look_now();
+        EngineWatchdog::new(gateway.writer.monitor(), board.clone()).look_now();
         let want = if live { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let livez = gateway.get("/livez").await;
         assert_eq!(livez.status, want, "{silence:?}: {}", livez.body);
@@ -76,7 +76,7 @@ async fn a_stuck_engine_is_unready_at_once_and_dead_after_a_minute_and_well_when
 
         gateway.writer.turned();
         gateway.writer.apply(ViewChange::default());
-        Watchdog::new(gateway.writer.monitor(), board.clone()).look_now();
+        EngineWatchdog::new(gateway.writer.monitor(), board.clone()).look_now();
         assert!(!board.has(TroubleKind::EngineStuck));
         assert_eq!(gateway.get("/readyz").await.status, StatusCode::OK);
         assert_eq!(gateway.get("/livez").await.body, "ok\n");

@@ -6,8 +6,8 @@ use federation_core::id::ConfigKey;
 
 use super::*;
 
-fn owner(cluster: &str) -> Owner {
-    Owner { federation: "f".parse().unwrap(), cluster: cluster.parse().unwrap() }
+fn owner(cluster: &str) -> FolderOwner {
+    FolderOwner { federation: "f".parse().unwrap(), cluster: cluster.parse().unwrap() }
 }
 
 /// An origin that has these config items.
@@ -15,7 +15,7 @@ fn origin(name: &str, items: &[(&str, &str)]) -> OriginSnapshot {
     let fact = |(data_id, content): &(&str, &str)| {
         let item = ConfigItem { content: (*content).into(), ..ConfigItem::default() };
         let key = ConfigKey::new("renamed", "g", data_id);
-        (DataKey::Config(key), Body::Config(Arc::new(item)), None)
+        (DataKey::Config(key), RecordBody::Config(Arc::new(item)), None)
     };
     OriginSnapshot {
         origin: name.parse().unwrap(),
@@ -49,15 +49,15 @@ fn a_folder_from_before_is_adopted_only_by_the_cluster_whose_it_is() {
     let two: &[(&str, &str)] = &[("app.yaml", "1"), ("db.yaml", "2")];
     let both = |ours: &[(&str, &str)], theirs: &[(&str, &str)]| vec![origin("a", ours), origin("b", theirs)];
     for (name, snapshot, items, want) in [
-        ("nothing in it", None, &[][..], Ok(Standing::New)),
-        ("a snapshot that knows us", Some(both(&[], &[])), &[], Ok(Standing::Adopted)),
+        ("nothing in it", None, &[][..], Ok(ClaimStanding::New)),
+        ("a snapshot that knows us", Some(both(&[], &[])), &[], Ok(ClaimStanding::Adopted)),
         ("a snapshot that does not", Some(vec![origin("b", &[])]), &[], Err("its snapshot knows b, but not a")),
-        ("our items", Some(both(two, &[])), two, Ok(Standing::Adopted)),
-        ("not all of them are exported", Some(both(one, &[])), two, Ok(Standing::Adopted)),
-        ("none is exported", Some(both(&[], &[])), two, Ok(Standing::Adopted)),
-        ("the same in both clusters", Some(both(one, one)), one, Ok(Standing::Adopted)),
+        ("our items", Some(both(two, &[])), two, Ok(ClaimStanding::Adopted)),
+        ("not all of them are exported", Some(both(one, &[])), two, Ok(ClaimStanding::Adopted)),
+        ("none is exported", Some(both(&[], &[])), two, Ok(ClaimStanding::Adopted)),
+        ("the same in both clusters", Some(both(one, one)), one, Ok(ClaimStanding::Adopted)),
         ("another's items", Some(both(one, two)), two, Err("the config items in it are rather those of b")),
-        ("an empty snapshot", Some(vec![]), &[], Ok(Standing::New)),
+        ("an empty snapshot", Some(vec![]), &[], Ok(ClaimStanding::New)),
         ("items that nobody claims", None, two, Err("nothing tells whose the 2 config items in it are")),
     ] {
         let root = tempfile::tempdir().unwrap();
@@ -67,7 +67,7 @@ fn a_folder_from_before_is_adopted_only_by_the_cluster_whose_it_is() {
         match want {
             Ok(standing) => {
                 let folders = claimed.unwrap_or_else(|error| panic!("{name}: {error}"));
-                assert_eq!(folders.own.takes_nameless_files(), standing == Standing::Adopted, "{name}");
+                assert_eq!(folders.own.takes_nameless_files(), standing == ClaimStanding::Adopted, "{name}");
             }
             Err(why) => {
                 let refused = claimed.unwrap_err().to_string();
