@@ -4,7 +4,7 @@
 //! what differs is said anew. A word that is not read back is written again; a late word of a deposed leader is overruled by the next one.
 //!
 //! A release must not let go what it was not given for. So it carries the time at which its hold began, a leader that began another hold
-//! overrules it, and one that is found in the log at a start counts for ten minutes only.
+//! overrules it, and one that is found in the log at a start counts for half an hour only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,8 +30,8 @@ const AGAIN_AFTER: Millis = Millis(1_500);
 const GIVE_UP_AFTER: Millis = Millis(10_000);
 /// Counts of a hold that stands are said anew this often at most.
 const RECOUNT_EVERY: Millis = Millis::from_secs(5);
-/// A release that this process did not hear itself counts for this long after it was given.
-const RELEASE_COUNTS_FOR: Millis = Millis::from_secs(600);
+/// A release counts for this long after it was given, by two wall clocks that may each be ten minutes wrong.
+const RELEASE_COUNTS_FOR: Millis = Millis::from_secs(1_800);
 /// A hold of which this process keeps nothing back is over after this long: longer than lists are doubted after a takeover.
 const OVER_AFTER: Millis = Millis::from_secs(60);
 /// Who says what the configuration orders.

@@ -12,7 +12,7 @@ use crate::id::ClusterId;
 use crate::lease::ReplicaRole;
 use crate::log::control::ReplicaState;
 use crate::log::key::DataKey;
-use crate::log::reading::{Reading, ReadingState, Verdict};
+use crate::log::reading::{Reading, ReadingState, ReadingVerdict};
 use crate::log::record::PartitionId;
 use crate::time::{Millis, Mono};
 
@@ -67,7 +67,7 @@ pub struct VerifiedReader {
     /// Since its word was read; zero for this process.
     pub age: Millis,
     /// How it compares.
-    pub verdict: Verdict,
+    pub verdict: ReadingVerdict,
     /// What it has; `None` if it does not say.
     pub reading: Option<Reading>,
 }
@@ -87,7 +87,7 @@ impl Verification {
     /// Whether every reader has what every origin says that it has.
     #[must_use]
     pub fn is_equal(&self) -> bool {
-        let equal = |reader: &VerifiedReader| reader.verdict == Verdict::Equal;
+        let equal = |reader: &VerifiedReader| reader.verdict == ReadingVerdict::Equal;
         self.origins.iter().all(|origin| origin.readers.iter().all(equal))
     }
 }
@@ -130,7 +130,7 @@ impl Federation {
         let stated = self.stated_by(now, id, origin);
         let readers: Vec<VerifiedReader> = self.readers(now, id, origin, stated.as_ref());
         let here = readers.iter().find(|reader| reader.nonce == self.settings.identity.nonce);
-        let differs = here.is_some_and(|reader| reader.verdict != Verdict::Equal);
+        let differs = here.is_some_and(|reader| reader.verdict != ReadingVerdict::Equal);
         let differences = if differs { origin.differences(id) } else { Vec::new() };
         VerifiedOrigin { origin: id.clone(), stated, readers, differences }
     }
@@ -150,7 +150,7 @@ impl Federation {
     fn readers(&self, now: Mono, id: &ClusterId, origin: &Origin, stated: Option<&Stated>) -> Vec<VerifiedReader> {
         let verdict = |reading: Option<&Reading>| match (reading, stated) {
             (Some(reading), Some(stated)) => reading.against(&stated.reading),
-            _ => Verdict::Unknown,
+            _ => ReadingVerdict::Unknown,
         };
         let mut readers = Vec::new();
         for (cluster, of) in self.origins.iter().filter(|(id, _)| self.is_shown(id) || *id == self.cluster()) {

@@ -38,7 +38,7 @@ pub enum ReadingState {
 
 /// How a replica's reading compares with what the origin says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReadingVerdict {
     /// The same keys with the same values.
     Equal,
     /// It has not met so many records that the origin's word covers; at least one.
@@ -56,22 +56,22 @@ pub enum Verdict {
 impl Reading {
     /// Compares this with what the origin says of itself.
     #[must_use]
-    pub fn against(&self, stated: &Self) -> Verdict {
+    pub fn against(&self, stated: &Self) -> ReadingVerdict {
         let beyond = |(epoch, seq): (Epoch, u64), other: (Epoch, u64)| match epoch == other.0 {
             true => seq.saturating_sub(other.1).max(1),
             false => seq.max(1), // Of the later leadership nothing was met.
         };
         match self.state {
-            ReadingState::Unread => Verdict::Unread,
-            ReadingState::Diverged => Verdict::Diverged,
+            ReadingState::Unread => ReadingVerdict::Unread,
+            ReadingState::Diverged => ReadingVerdict::Diverged,
             ReadingState::Sound | ReadingState::Incomplete
                 if (self.count, self.digest) == (stated.count, stated.digest) =>
             {
-                Verdict::Equal
+                ReadingVerdict::Equal
             }
-            _ if self.place < stated.place => Verdict::Behind(beyond(stated.place, self.place)),
-            _ if self.place > stated.place => Verdict::Ahead(beyond(self.place, stated.place)),
-            _ => Verdict::Diverged,
+            _ if self.place < stated.place => ReadingVerdict::Behind(beyond(stated.place, self.place)),
+            _ if self.place > stated.place => ReadingVerdict::Ahead(beyond(self.place, stated.place)),
+            _ => ReadingVerdict::Diverged,
         }
     }
 }
@@ -89,15 +89,15 @@ mod tests {
     fn a_reading_is_equal_whatever_its_place_and_wrong_only_at_the_same_place() {
         let stated = reading(ReadingState::Sound, 2, 10, 7);
         for (name, state, term, seq, digest, want) in [
-            ("the same", ReadingState::Sound, 2, 10, 7, Verdict::Equal),
-            ("a tombstone that compaction took is not met", ReadingState::Sound, 2, 9, 7, Verdict::Equal),
-            ("not yet compared again", ReadingState::Incomplete, 2, 10, 7, Verdict::Equal),
-            ("three records to come", ReadingState::Sound, 2, 7, 8, Verdict::Behind(3)),
-            ("nothing of the new leader", ReadingState::Sound, 1, 99, 8, Verdict::Behind(10)),
-            ("two records after the last word", ReadingState::Sound, 2, 12, 8, Verdict::Ahead(2)),
-            ("somebody else's record", ReadingState::Sound, 2, 10, 8, Verdict::Diverged),
-            ("it says so itself", ReadingState::Diverged, 2, 7, 8, Verdict::Diverged),
-            ("a snapshot serves", ReadingState::Unread, 2, 10, 7, Verdict::Unread),
+            ("the same", ReadingState::Sound, 2, 10, 7, ReadingVerdict::Equal),
+            ("a tombstone that compaction took is not met", ReadingState::Sound, 2, 9, 7, ReadingVerdict::Equal),
+            ("not yet compared again", ReadingState::Incomplete, 2, 10, 7, ReadingVerdict::Equal),
+            ("three records to come", ReadingState::Sound, 2, 7, 8, ReadingVerdict::Behind(3)),
+            ("nothing of the new leader", ReadingState::Sound, 1, 99, 8, ReadingVerdict::Behind(10)),
+            ("two records after the last word", ReadingState::Sound, 2, 12, 8, ReadingVerdict::Ahead(2)),
+            ("somebody else's record", ReadingState::Sound, 2, 10, 8, ReadingVerdict::Diverged),
+            ("it says so itself", ReadingState::Diverged, 2, 7, 8, ReadingVerdict::Diverged),
+            ("a snapshot serves", ReadingState::Unread, 2, 10, 7, ReadingVerdict::Unread),
         ] {
             assert_eq!(reading(state, term, seq, digest).against(&stated), want, "{name}");
         }

@@ -269,8 +269,8 @@ fn a_service_that_empties_goes_after_one_read_and_a_scale_in_below_the_threshold
 }
 
 #[test]
-fn a_release_that_nobody_obeyed_counts_for_ten_minutes_after_it_was_given() {
-    for (name, minutes, want) in [("young", 5, 0), ("old", 11, 100)] {
+fn a_release_that_nobody_obeyed_counts_for_half_an_hour_after_it_was_given() {
+    for (name, minutes, want) in [("young", 25, 0), ("old", 31, 100)] {
         let mut world = hundred();
         lose(&mut world, S, all());
         run_whole(&mut world, 5_000);

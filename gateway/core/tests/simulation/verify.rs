@@ -3,7 +3,7 @@
 use federation_core::federation::{Verification, VerifiedOrigin};
 use federation_core::input::Input;
 use federation_core::log::key::DataKey;
-use federation_core::log::reading::Verdict;
+use federation_core::log::reading::ReadingVerdict;
 
 use crate::world::{PARTITIONS, STEP, World, cluster, foreign, id, instance, service};
 use crate::{settled_pair, truth};
@@ -19,7 +19,7 @@ fn of_shanghai(verification: &Verification) -> &VerifiedOrigin {
     verification.origins.iter().find(|origin| origin.origin == cluster(S)).unwrap()
 }
 
-fn verdict(world: &World, at: &str, reader: &str) -> Verdict {
+fn verdict(world: &World, at: &str, reader: &str) -> ReadingVerdict {
     let verification = verification(world, at);
     of_shanghai(&verification).readers.iter().find(|it| it.cluster == cluster(reader)).unwrap().verdict
 }
@@ -59,7 +59,7 @@ fn a_reader_that_has_not_got_everything_is_behind_by_so_many_records() {
     world.run(500);
     world.set(S, &service("orders"), &id(21), Some(instance(2.0, true)));
     world.run(2_000);
-    assert!(matches!(verdict(&world, S, F), Verdict::Behind(2..=4)), "{:?}", verdict(&world, S, F));
+    assert!(matches!(verdict(&world, S, F), ReadingVerdict::Behind(2..=4)), "{:?}", verdict(&world, S, F));
     world.log.no_fetch.clear();
     world.run(3_000);
     assert!(verification(&world, S).is_equal());
@@ -79,7 +79,7 @@ fn a_record_tampered_with_while_its_origin_is_stopped_is_found_with_its_partitio
     assert!(!all.is_equal());
     let origin = of_shanghai(&all);
     assert!(!origin.stated.as_ref().unwrap().alive);
-    assert!(origin.readers.iter().all(|reader| reader.verdict == Verdict::Diverged), "{:#?}", origin.readers);
+    assert!(origin.readers.iter().all(|reader| reader.verdict == ReadingVerdict::Diverged), "{:#?}", origin.readers);
     let difference = &origin.differences[..];
     assert_eq!(difference.len(), 1, "{difference:?}");
     assert_eq!((difference[0].place.partition, difference[0].since), (key.partition(PARTITIONS), 1));
@@ -105,7 +105,7 @@ fn a_gateway_that_just_began_to_read_says_so() {
     world.run(STEP * 2);
     let all = verification(&world, F);
     let this = of_shanghai(&all).readers.iter().find(|it| it.cluster == cluster(F) && it.age.0 == 0).unwrap();
-    assert_eq!(this.verdict, Verdict::Unread);
+    assert_eq!(this.verdict, ReadingVerdict::Unread);
     world.log.turn = None;
     world.run(40_000);
     assert!(verification(&world, F).is_equal(), "what it was before its restart is silent by now");

@@ -18,8 +18,8 @@ use crate::seen::{eventually, status};
 
 /// The federation of the shared gateways.
 pub(crate) const FEDERATION: &str = "e2e";
-/// Longer than a gateway holds removals after a connect: then it has nothing more to say about its start.
-const START_OVER: Duration = Duration::from_secs(18);
+/// Longer than a gateway holds removals after a connect and after it began to lead, some seven seconds later: then it has nothing more to say about its start.
+const START_OVER: Duration = Duration::from_secs(26);
 /// All that may take long after a fault: elections, holds, clients that come back.
 const MEND_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -200,7 +200,9 @@ async fn nacos(parts: &Parts, side: Side) -> Result<Nacos> {
 }
 
 async fn region(kafka: &Kafka, side: Side, nacos: Nacos) -> Result<Region> {
-    let options = GatewayOptions::new(FEDERATION, side.cluster(), &kafka.bootstrap());
+    // Tests register and deregister most of what there is; that mass losses are held has tests of its own.
+    let further = "guard: {mass_instances: 1000000}".to_owned();
+    let options = GatewayOptions { further, ..GatewayOptions::new(FEDERATION, side.cluster(), &kafka.bootstrap()) };
     let gateway = Gateway::start(&options.beside(nacos.address(), nacos.credentials())).await?;
     announce(&format!("{}: Nacos {}, gateway {}", side.cluster(), nacos.address(), gateway.base()));
     Ok(Region { nacos, gateway })

@@ -3,6 +3,7 @@
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::input::{ConfigReading, Effect, Input, LocalInput, LogInput, ServiceReading};
 use federation_core::instance::Health;
+use federation_core::log::control::ControlValue;
 use federation_core::log::record::{PartitionId, TopicKind};
 use federation_core::time::Mono;
 use xxhash_rust::xxh3::xxh3_128;
@@ -51,7 +52,12 @@ impl Storm {
         match &mut masked {
             Effect::Send(outgoing) => outgoing.header.observed.0 = 0,
             Effect::Checkpoint { stated, .. } => stated.header.observed.0 = 0,
-            Effect::Control { header, .. } => header.observed.0 = 0,
+            Effect::Control { header, value, .. } => {
+                header.observed.0 = 0;
+                if let Some(ControlValue::Guard(entry)) = value {
+                    (entry.since.0, entry.when.0) = (0, 0);
+                }
+            }
             _ => {}
         }
         let line = format!("{:>9} {}/{slot}: {masked:?}", self.now, self.clusters[self.slots[slot].cluster]);

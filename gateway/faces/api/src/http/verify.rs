@@ -8,7 +8,7 @@ use federation_answers::verification::{
     VerifiedReaderDocument,
 };
 use federation_core::federation::{Difference, Stated, VerifiedOrigin, VerifiedReader};
-use federation_core::log::reading::{Reading, Verdict};
+use federation_core::log::reading::{Reading, ReadingVerdict};
 
 use super::problem::Problem;
 use super::{params, reply};
@@ -52,12 +52,12 @@ fn stated_reading_document(stated: &Stated) -> StatedReadingDocument {
 
 fn reader_document(reader: &VerifiedReader) -> VerifiedReaderDocument {
     let (verdict, records) = match reader.verdict {
-        Verdict::Equal => ("equal", None),
-        Verdict::Behind(records) => ("behind", Some(records)),
-        Verdict::Ahead(records) => ("ahead", Some(records)),
-        Verdict::Diverged => ("diverged", None),
-        Verdict::Unread => ("unread", None),
-        Verdict::Unknown => ("unknown", None),
+        ReadingVerdict::Equal => ("equal", None),
+        ReadingVerdict::Behind(records) => ("behind", Some(records)),
+        ReadingVerdict::Ahead(records) => ("ahead", Some(records)),
+        ReadingVerdict::Diverged => ("diverged", None),
+        ReadingVerdict::Unread => ("unread", None),
+        ReadingVerdict::Unknown => ("unknown", None),
     };
     VerifiedReaderDocument {
         cluster: reader.cluster.to_string(),

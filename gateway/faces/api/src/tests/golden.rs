@@ -15,6 +15,7 @@ use federation_answers::plan::{ExplainDocument, PlanDocument};
 use federation_answers::policy::PolicyAnswer;
 use federation_answers::problem::ProblemDocument;
 use federation_answers::status::{ReadyDocument, StatusDocument};
+use federation_answers::verification::VerificationDocument;
 use federation_core::routing::PanicThreshold;
 use federation_golden::Golden;
 use federation_policy::{PolicyRefusal, PolicyStanding, PolicyWord};
@@ -124,6 +125,13 @@ async fn orders_and_suppositions(answers: &mut Answers) {
     answers.get("excluded.json", &gateway, "/v1/excluded").await;
 }
 
+/// Frankfurt has all that shanghai says, singapore has something else, and frankfurt names where it differs itself.
+async fn verification(answers: &mut Answers) {
+    let mut gateway = Gateway::new();
+    gateway.set_verification(verify::one_differs());
+    answers.get("verification.json", &gateway, "/v1/verify").await;
+}
+
 async fn holds(answers: &mut Answers) {
     let mut gateway = Gateway::new();
     guard::hold_everything(&mut gateway);
@@ -197,6 +205,7 @@ async fn all() -> Vec<(&'static str, String)> {
     plans(&mut answers).await;
     orders_and_suppositions(&mut answers).await;
     holds(&mut answers).await;
+    verification(&mut answers).await;
     adoptions(&mut answers).await;
     the_gateway_itself(&mut answers).await;
     answers.0.into_iter().map(|(name, json)| (name, without_wall_time(&json))).collect()
@@ -233,6 +242,7 @@ fn reader_of(name: &str) -> fn(&str) -> Result<String, serde_json::Error> {
         "drains" => again::<DrainsDocument>,
         "comparison" => again::<ComparisonDocument>,
         "excluded" => again::<ExcludedDocument>,
+        "verification" => again::<VerificationDocument>,
         "holds" => again::<HoldsDocument>,
         "hold" => again::<HoldDocument>,
         "membership" => again::<MembershipDocument>,

@@ -13,6 +13,7 @@ mod plans;
 mod serve;
 mod strangers;
 mod stuck;
+mod verify;
 mod watch;
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ fn folder(of: &str) -> PathBuf {
 }
 
 /// The table, the path that it asks for, the golden document that answers, and the command.
-const TABLES: [(&str, &str, &str, &[&str]); 21] = [
+const TABLES: [(&str, &str, &str, &[&str]); 22] = [
     ("status.txt", "/v1/status", "status.json", &["status"]),
     ("status-with-a-trouble.txt", "/v1/status", "status-with-a-trouble.json", &["status"]),
     ("clusters.txt", "/v1/clusters", "clusters.json", &["clusters"]),
@@ -29,6 +29,7 @@ const TABLES: [(&str, &str, &str, &[&str]); 21] = [
     ("drains-without-effects.txt", "/v1/drains", "drains-without-effects.json", &["drains"]),
     ("comparison.txt", "/v1/what-if", "comparison.json", &["what-if", "--lost", "frankfurt"]),
     ("excluded.txt", "/v1/excluded", "excluded.json", &["excluded"]),
+    ("verification.txt", "/v1/verify", "verification.json", &["verify", "--wait", "0s"]),
     ("holds.txt", "/v1/guard", "holds.json", &["guard", "list"]),
     ("hold-released.txt", "/v1/guard", "hold-released.json", &["guard", "release", "shanghai/public"]),
     ("adopted.txt", "/v1/descriptor", "adopted.json", &["adopt", "shanghai"]),
