@@ -201,7 +201,7 @@ async fn nacos(parts: &Parts, side: Side) -> Result<Nacos> {
 
 async fn region(kafka: &Kafka, side: Side, nacos: Nacos) -> Result<Region> {
     // Tests register and deregister most of what there is; that mass losses are held has tests of its own.
-    let further = "guard: {mass_instances: 1000000}".to_owned();
+    let further = "guard: {mass_percent: 100}".to_owned();
     let options = GatewayOptions { further, ..GatewayOptions::new(FEDERATION, side.cluster(), &kafka.bootstrap()) };
     let gateway = Gateway::start(&options.beside(nacos.address(), nacos.credentials())).await?;
     announce(&format!("{}: Nacos {}, gateway {}", side.cluster(), nacos.address(), gateway.base()));

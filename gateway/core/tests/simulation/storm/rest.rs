@@ -6,8 +6,9 @@ use std::sync::Arc;
 use federation_core::config_item::ConfigItem;
 use federation_core::federation::Federation;
 use federation_core::freshness::Freshness;
+use federation_core::guard::{GuardOrder, GuardWord};
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
-use federation_core::input::{Input, LogInput};
+use federation_core::input::{Input, LogInput, OperatorOrder, OrderId};
 use federation_core::instance::Instance;
 use federation_core::lease::ReplicaRole;
 use federation_core::log::record::{HIGHEST_TERM, PartitionId};
@@ -22,6 +23,9 @@ const CALM: u64 = 90_000;
 /// From then on nothing may change any more.
 const STEADY: u64 = 12_000;
 
+/// A hold that was released is over after this.
+const OVER: u64 = 75_000;
+
 type Instances = BTreeMap<InstanceId, Instance>;
 
 impl Storm {
@@ -33,6 +37,7 @@ impl Storm {
             slot.starts_at = slot.starts_at.min(self.now);
         }
         self.run(CALM);
+        self.release_what_is_held();
         self.compact();
         self.check_rest();
         let sent = self.record.sent_total;
@@ -54,6 +59,27 @@ impl Storm {
         let until = self.now + millis;
         while self.now < until && self.broken.is_none() {
             self.turns();
+        }
+    }
+
+    /// What the guard holds is really gone, or came back: an operator has a look, and says so.
+    fn release_what_is_held(&mut self) {
+        let names: Vec<ClusterId> = self.clusters.clone();
+        for (of, name) in names.iter().enumerate() {
+            let held = |process: &Process| {
+                let table = process.core.guard();
+                let standing = table.standing().filter(|(target, _)| target.cluster() == name);
+                standing.map(|(target, _)| target.clone()).collect::<Vec<_>>()
+            };
+            let leading = |process: &Process| process.core.role() == ReplicaRole::Leading;
+            let leader = self.running_of(of).iter().find(|(_, it)| leading(it)).map(|(slot, it)| (*slot, held(it)));
+            let Some((slot, targets)) = leader.filter(|(_, targets)| !targets.is_empty()) else { continue };
+            for (number, target) in targets.into_iter().enumerate() {
+                let order = GuardOrder { target, word: GuardWord::Release, who: "ann".into(), why: "looked".into() };
+                let id = OrderId(1_000 + number as u64);
+                self.tell(slot, Input::Order(OperatorOrder::Guard { id, order }));
+            }
+            self.run(OVER);
         }
     }
 
