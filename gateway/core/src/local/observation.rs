@@ -424,6 +424,7 @@ impl LocalObservation {
                 given_up.push(key.clone());
             }
         }
+        given_up.sort_unstable(); // The map has no order, effects have one.
         for key in given_up {
             self.services.remove(&key);
             self.guard.losses_mut().count(&key, 0, 0);
