@@ -15,4 +15,4 @@ pub(crate) struct Rules {
 
 /// What the rules in force promise today.
 pub(crate) const IN_FORCE: Rules =
-    Rules { hand_over: false, late_writes_unseen: false, checkpoint_follows: false, guard: false };
+    Rules { hand_over: true, late_writes_unseen: false, checkpoint_follows: false, guard: false };
