@@ -1,4 +1,4 @@
-//! Which promises the checks demand. A rule of the log that is not in force yet is off; whoever builds it turns it on here, and nowhere else.
+//! Which promises the checks demand. What is not promised, or not kept, is off, with the reason; whoever builds it turns it on here, and nowhere else.
 
 /// What is demanded beside what has always held.
 #[derive(Clone, Copy, Debug)]
@@ -9,7 +9,8 @@ pub(crate) struct Rules {
     pub(crate) late_writes_unseen: bool,
     /// R16: a checkpoint follows each change within ten seconds. Off: storms with failing sends (seed 348) show one that does not.
     pub(crate) checkpoint_follows: bool,
-    /// A registry that loses all it had, and confirms it when it is read, is not believed.
+    /// A registry that loses all it had, and confirms it when it is read, is not believed. Off: the namespaces of storms are below the guard's
+    /// thresholds, where such a registry is believed; `tests/simulation/guard.rs` has larger ones.
     pub(crate) guard: bool,
 }
 
