@@ -181,6 +181,35 @@ impl fmt::Debug for ConfigKey {
     }
 }
 
+/// What a Nacos is asked about, and tells of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObservedSubject {
+    /// A service.
+    Service(ServiceKey),
+    /// A config item.
+    Config(ConfigKey),
+}
+
+impl ObservedSubject {
+    /// The namespace that it is in.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Service(key) => key.namespace(),
+            Self::Config(key) => key.namespace(),
+        }
+    }
+}
+
+impl fmt::Display for ObservedSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(key) => key.fmt(f),
+            Self::Config(key) => key.fmt(f),
+        }
+    }
+}
+
 /// Namespace, group and a name of its own, one after the other in one piece of memory: a lookup in a large map reads each of
 /// them, and each piece that is far away costs as much as all else.
 #[derive(Clone, PartialEq, Eq, Hash)]

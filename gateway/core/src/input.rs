@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::comparison::ComparisonRefused;
 use crate::config_item::ConfigItem;
 use crate::drains::TakenOrder;
 use crate::guard::{GuardOrder, GuardRefused, GuardTaken};
@@ -55,6 +56,11 @@ pub enum OperatorOrder {
         id: OrderId,
         /// What is decided.
         order: GuardOrder,
+    },
+    /// The own log is compared with what the own Nacos answers when it is asked anew. Answered by [`Effect::ComparisonBegun`].
+    Compare {
+        /// Names the order in its answer.
+        id: OrderId,
     },
     /// From now on nothing of these clusters counts: no instance is shown, no drain is in force. It overrules whatever they write, and the
     /// configuration. The own cluster cannot be excluded.
@@ -245,6 +251,14 @@ pub enum Effect {
         id: OrderId,
         /// The decision as it was written, or why nothing was.
         outcome: Result<GuardTaken, GuardRefused>,
+    },
+    /// What became of an order to compare: the number of the comparison under way, whose outcome is
+    /// [`crate::federation::Federation::nacos_comparison`].
+    ComparisonBegun {
+        /// Which order.
+        id: OrderId,
+        /// The number, or why there is no comparison.
+        outcome: Result<u64, ComparisonRefused>,
     },
     /// Write a record of the own control topic.
     Control {

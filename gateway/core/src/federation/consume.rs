@@ -5,7 +5,7 @@ use crate::federation::stated::Described;
 use crate::federation::{Counts, Federation, Origin};
 use crate::id::ClusterId;
 use crate::input::{Effect, LogInput, SendId};
-use crate::local::observation::{ListDoubt, ObservedSubject};
+use crate::local::observation::ListDoubt;
 use crate::log::control::{ControlKey, ControlValue, Descriptor};
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::partition::{AppliedRecord, Partition};
@@ -137,7 +137,7 @@ impl Federation {
                 // service that it has given up since.
                 let foreign = record.header.is_none_or(|header| header.epoch != self.lease.epoch());
                 if foreign || self.is_unknown(key) {
-                    self.compare(now, &ObservedSubject::of(key), ListDoubt::ThisInstance, effects);
+                    self.compare(now, &key.subject(), ListDoubt::ThisInstance, effects);
                 }
                 self.consider_overwritten(now, key.clone());
             }

@@ -29,6 +29,7 @@ impl Federation {
         match order {
             OperatorOrder::Exclude(clusters) => self.exclude(clusters),
             OperatorOrder::Adopt { id } => self.adopt(now, id, effects),
+            OperatorOrder::Compare { id } => self.begin_comparison(now, id, effects),
             OperatorOrder::Guard { id, order } => {
                 let outcome = self.order_guard(now, order).map(|(taken, record)| {
                     effects.push(record);

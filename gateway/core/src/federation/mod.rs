@@ -3,13 +3,14 @@
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
 //! a second copy. [`local`](crate::local) takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
 //! compares it with what Nacos says, [`own`] drives it,
-//! [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
+//! [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`comparing`] the own log with Nacos, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.
 //!
 //! A step costs what its input asks for, never what the registry holds: counts are kept as they change, deadlines exist only where
 //! something is due, and what may be long (a takeover, a bulk of sends, many questions) goes on in the next step.
 
 mod belonging;
+mod comparing;
 mod consume;
 mod damping;
 mod guard;
@@ -33,6 +34,7 @@ use crate::drains::IntentTable;
 use crate::drains::prune::Pruner;
 use crate::drains::writer::IntentWriter;
 use crate::federation::belonging::Belonging;
+use crate::federation::comparing::Comparing;
 use crate::federation::damping::HealthMemory;
 use crate::federation::guard::GuardDesk;
 use crate::federation::judge::Load;
@@ -42,10 +44,10 @@ use crate::federation::stated::Described;
 use crate::federation::tally::Tally;
 use crate::freshness::Freshness;
 use crate::guard::{GuardLog, GuardSettings, GuardTable};
-use crate::id::{ClusterId, ConfigKey, ServiceKey};
+use crate::id::{ClusterId, ConfigKey, ObservedSubject, ServiceKey};
 use crate::input::{Effect, Input, LocalInput, OutgoingRecord, ReplicaIdentity};
 use crate::lease::{Fitness, Lease, ReplicaRole, Wish};
-use crate::local::observation::{LocalObservation, NacosConnection, ObservedSubject};
+use crate::local::observation::{LocalObservation, NacosConnection};
 use crate::local::service::RemovalPatience;
 use crate::log::bounds::OriginBounds;
 use crate::log::control::Descriptor;
@@ -266,6 +268,7 @@ pub struct Federation {
     control_header_seq: u64,
     described_in_log: Described,
     belonging: Belonging,
+    comparing: Comparing,
     route: Route,
     bounds: OriginBounds,
     /// Clusters of which nothing counts, by order of an operator of this cluster.
@@ -300,6 +303,7 @@ impl Federation {
             control_header_seq: 0,
             described_in_log: Described::default(),
             belonging: Belonging::default(),
+            comparing: Comparing::default(),
             route: Route::default(),
             bounds: OriginBounds::default(),
             excluded: BTreeSet::new(),
@@ -344,7 +348,7 @@ impl Federation {
         let lease = Some(self.lease.next_deadline(now));
         // Without permission nothing can be sent, whatever is due.
         let publish = if self.lease.may_write(now) { self.publisher.next_deadline() } else { None };
-        let comparing = (!self.reconciling.is_empty()).then_some(now);
+        let comparing = (!self.reconciling.is_empty() || self.has_to_compare()).then_some(now);
         let deadlines = [self.local.next_deadline(), publish, comparing, lease, self.next_hold_end()];
         deadlines.into_iter().flatten().fold(sleep, Mono::min).max(now)
     }
@@ -451,6 +455,7 @@ impl Federation {
     }
 
     fn step_local(&mut self, now: Now, input: LocalInput, effects: &mut Vec<Effect>) {
+        self.compare_answer(now, &input);
         let unknown = self.first_answer(&input);
         let subject = subject_of(&input);
         let own = self.origins.get(&self.settings.identity.cluster);
@@ -499,6 +504,7 @@ impl Federation {
         self.end_holds(now);
         self.refit_due(now);
         self.reconcile_slice(now, effects);
+        self.drive_comparison(now, effects);
         self.local.tick(now.mono, effects);
         self.settle_belonging(now, effects);
         self.let_go(now);

@@ -15,9 +15,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::federation::Federation;
-use crate::id::{InstanceId, ServiceKey};
+use crate::id::{InstanceId, ObservedSubject, ServiceKey};
 use crate::input::Effect;
-use crate::local::observation::{ListDoubt, ObservedSubject};
+use crate::local::observation::ListDoubt;
 use crate::local::service::KnownFrom;
 use crate::log::key::DataKey;
 use crate::log::origin::ImageValue;
@@ -79,7 +79,7 @@ impl Federation {
     /// The partition is to be compared, from the next slice on; `differing` are further keys that changed by reading it.
     pub(super) fn reconcile(&mut self, place: OwnPartition, occasion: Occasion, differing: &[DataKey]) {
         let mut names: BTreeSet<ObservedSubject> = self.logged_names(place);
-        names.extend(differing.iter().map(ObservedSubject::of));
+        names.extend(differing.iter().map(DataKey::subject));
         if occasion == Occasion::TakenOver || self.leadership.drives(place) {
             names.extend(self.local_names(place));
         }

@@ -31,7 +31,8 @@ pub use table::{GuardInForce, GuardTable, GuardTaken};
 use crate::percent::Percent;
 use crate::time::Millis;
 
-/// What a mass loss is, and how long it is held. All of it applies to instances of one namespace of the own cluster.
+/// What a mass loss is, and how long it is held. All of it applies to instances of one namespace of the own cluster, and apart from them to its
+/// config items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GuardSettings {

@@ -13,6 +13,8 @@ use crate::time::{Millis, Mono};
 
 /// The least time between the first "not found" and the read that confirms it.
 const CONFIRM_AFTER: Millis = Millis::from_secs(1);
+/// What the guard keeps back is read again after this.
+const KEPT_AGAIN_AFTER: Millis = Millis::from_secs(60);
 /// A read that failed is asked again after this.
 const RETRY_AFTER: Millis = Millis::from_secs(2);
 
@@ -25,6 +27,10 @@ pub struct LocalConfig {
     next_read: Option<Mono>,
     /// Its removal was proven on this connection.
     proven_gone: bool,
+    /// Its removal is proven by the last answer, and not carried out.
+    proven: bool,
+    /// The guard keeps its removal back.
+    kept: bool,
     /// It is held by the word of a snapshot alone.
     of_snapshot: bool,
     /// When it stands on the agenda next; that is kept by whoever keeps the agenda.
@@ -42,6 +48,48 @@ impl LocalConfig {
     #[must_use]
     pub fn wanted(&self) -> Option<&Arc<ConfigItem>> {
         self.item.as_ref()
+    }
+
+    /// Whether Nacos has it.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.item.is_some() && self.held.is_none()
+    }
+
+    /// Whether its removal is proven and not carried out.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// Whether the guard keeps its removal back.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// Its proven removal is kept back; it is read now and then, because what tells that it is back may get lost. Returns whether its hold changed.
+    pub fn keep_back(&mut self, now: Mono) -> bool {
+        let changed = !self.kept;
+        self.kept = true;
+        if let Some(held) = &mut self.held {
+            held.reason = HoldReason::MassLoss;
+        }
+        self.next_read = Some(now + KEPT_AGAIN_AFTER);
+        changed
+    }
+
+    /// Its proven removal is carried out. Returns whether the wanted value changed.
+    pub fn let_go(&mut self) -> bool {
+        let changed = self.item.is_some();
+        *self = Self { known: true, proven_gone: true, ..Self::default() };
+        changed
+    }
+
+    /// The proof that it is gone does not count any more: it is asked for.
+    pub fn prove_anew(&mut self, now: Mono) {
+        self.proven = false;
+        self.next_read = Some(now);
     }
 
     /// Set while its removal is kept back.
@@ -74,7 +122,10 @@ impl LocalConfig {
     /// No removal is believed before `settled_at`.
     pub fn unsettle(&mut self, settled_at: Mono) {
         if let Some(held) = &mut self.held {
-            held.reason = HoldReason::AfterConnect;
+            self.proven = false;
+            if !self.kept {
+                held.reason = HoldReason::AfterConnect;
+            }
             self.next_read = Some(settled_at);
         }
     }
@@ -101,7 +152,8 @@ impl LocalConfig {
         gone
     }
 
-    /// An answer. Returns whether the wanted value, or the hold, changed. Before `settled_at` no removal is believed.
+    /// An answer. Returns whether the wanted value, or the hold, changed. Before `settled_at` no removal is believed. One that is proven is
+    /// carried out by [`LocalConfig::let_go`], or kept back.
     pub fn read(&mut self, now: Mono, reading: ConfigReading, settled_at: Mono) -> bool {
         match reading {
             ConfigReading::Item(item) => {
@@ -128,8 +180,9 @@ impl LocalConfig {
             return false;
         };
         if now >= settled_at && now >= held.since + CONFIRM_AFTER {
-            *self = Self { known: true, proven_gone: true, ..Self::default() };
-            return true;
+            self.proven = true;
+            self.next_read = None;
+            return false;
         }
         self.next_read = Some(settled_at.max(held.since + CONFIRM_AFTER));
         false

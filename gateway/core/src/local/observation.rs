@@ -20,7 +20,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::guard::{Guard, GuardSettings};
-use crate::id::{ConfigKey, InstanceId, ServiceKey};
+use crate::id::{ConfigKey, InstanceId, ObservedSubject, ServiceKey};
 use crate::input::{ConfigReading, Effect, LocalInput, ServiceReading};
 use crate::instance::Instance;
 use crate::local::config::LocalConfig;
@@ -31,7 +31,9 @@ use crate::pattern::NameSelection;
 use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
 
+mod asked;
 mod guarded;
+mod guarded_configs;
 
 /// The first sweep of a service comes within this time after it was found, or within the interval of sweeps if that is shorter, spread by
 /// its name: it finds the instances that were disabled before this process started.
@@ -93,26 +95,6 @@ struct Watched {
     due: Mono,
     doubt_due: Option<Mono>,
     catalogs_without: u8,
-}
-
-/// What is observed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ObservedSubject {
-    /// A service.
-    Service(ServiceKey),
-    /// A config item.
-    Config(ConfigKey),
-}
-
-impl ObservedSubject {
-    /// What a key of the log is about.
-    #[must_use]
-    pub fn of(key: &DataKey) -> Self {
-        match key {
-            DataKey::Instance(service, _) => Self::Service(service.clone()),
-            DataKey::Config(config) => Self::Config(config.clone()),
-        }
-    }
 }
 
 impl LocalObservation {
@@ -314,6 +296,7 @@ impl LocalObservation {
             Some(item) => config.compare_with_log(now, item, settled_at, from),
             None => from == KnownFrom::Log && config.is_not_logged(),
         };
+        self.keep_config(now, key);
         self.reschedule_config(key);
         changed
     }
@@ -481,7 +464,11 @@ impl LocalObservation {
             return Vec::new();
         }
         let settled_at = self.settled_at();
-        let changed = self.configs.entry(key.clone()).or_default().read(now, reading, settled_at);
+        let config = self.configs.entry(key.clone()).or_default();
+        let (was_known, was_present) = (config.is_known(), config.is_present());
+        let mut changed = config.read(now, reading, settled_at);
+        self.note_config(now, &key, was_known, was_present);
+        changed |= self.judge_config(now, &key);
         self.reschedule_config(&key);
         if changed { vec![DataKey::Config(key)] } else { Vec::new() }
     }
@@ -573,6 +560,7 @@ impl LocalObservation {
     fn reschedule_config(&mut self, key: &ConfigKey) {
         let Some(config) = self.configs.get_mut(key) else { return };
         self.held.count_config(key, config.held());
+        self.guard.count_config(key, config.is_present(), config.held().is_some());
         let next = config.next_deadline().filter(|next| *next != NEVER && *next != config.scheduled);
         if let Some(next) = next {
             config.scheduled = next;
@@ -585,6 +573,8 @@ fn data_keys(service: &ServiceKey, ids: Vec<InstanceId>) -> Vec<DataKey> {
     ids.into_iter().map(|id| DataKey::Instance(service.clone(), id)).collect()
 }
 
+#[cfg(test)]
+mod config_guard_tests;
 #[cfg(test)]
 mod doubt_tests;
 #[cfg(test)]

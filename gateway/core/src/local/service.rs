@@ -109,6 +109,8 @@ struct Missing {
     proven: bool,
     /// Set while the guard keeps it back, also while it is to be proven anew: until when its health is trusted.
     kept: Option<Mono>,
+    /// A question that was put before proves nothing.
+    asked_from: Mono,
 }
 
 /// Until when a client is waited for that was there before an outage which ends now.
@@ -349,7 +351,8 @@ impl LocalService {
 
     /// Until when a missing instance is waited for, whatever reads say.
     fn waited_for_until(&self, missing: &Missing) -> Mono {
-        if missing.may_return { self.returned_by } else { missing.held.since }
+        let since = if missing.may_return { self.returned_by } else { missing.held.since };
+        since.max(missing.asked_from)
     }
 
     /// When the hold alone proves that it is gone.
@@ -361,7 +364,8 @@ impl LocalService {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
         let may_return = known_from != KnownFrom::List || !self.listed_on_this_connection;
         let held = HeldRemoval { since: now, reason };
-        let missing = Missing { last, held, known_from, doubted: false, may_return, proven: false, kept: None };
+        let (doubted, proven, kept) = (false, false, None);
+        let missing = Missing { last, held, known_from, doubted, may_return, proven, kept, asked_from: now };
         self.missing.insert(id, missing);
     }
 

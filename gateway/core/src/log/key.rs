@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::escape;
-use crate::id::{ConfigKey, InstanceId, ServiceKey};
+use crate::id::{ConfigKey, InstanceId, ObservedSubject, ServiceKey};
 
 /// Parts the fields of a key.
 pub const SEPARATOR: char = '\u{1f}';
@@ -38,6 +38,15 @@ pub enum RecordKey {
 }
 
 impl DataKey {
+    /// The service or config item that it is about.
+    #[must_use]
+    pub fn subject(&self) -> ObservedSubject {
+        match self {
+            Self::Instance(service, _) => ObservedSubject::Service(service.clone()),
+            Self::Config(config) => ObservedSubject::Config(config.clone()),
+        }
+    }
+
     /// The key's text as it stands in the log.
     #[must_use]
     pub fn encode(&self) -> String {

@@ -117,6 +117,35 @@ fn a_release_from_any_cluster_lets_it_go_everywhere_within_two_seconds() {
 }
 
 #[test]
+fn what_came_back_unheard_while_it_was_held_does_not_go_when_the_loss_is_over() {
+    let mut world = hundred();
+    lose(&mut world, S, all().take(40));
+    run_whole(&mut world, 30_000);
+    // Its push is lost on a living connection; those of three other services arrive, so that the loss is no mass any more.
+    let back = world.nacos(S).services.get_mut(&service("s0")).unwrap().insert(id(0), instance(1.0, true));
+    assert_eq!(back, None);
+    all().take(40).skip(10).for_each(|(service, id)| world.set(S, &service, &id, Some(instance(1.0, true))));
+    for turn in 0..120_000 / STEP {
+        world.run(STEP);
+        for at in NAMES {
+            assert!(world.shown(at, S, &service("s0")).contains_key(&id(0)), "{} ms, at {at}", turn * STEP);
+        }
+    }
+    assert_eq!(NAMES.map(|at| shown(&mut world, at)), [91; 2]);
+}
+
+#[test]
+fn what_came_back_unheard_and_was_released_is_shown_again_at_once() {
+    let mut world = hundred();
+    lose(&mut world, S, all());
+    run_whole(&mut world, 5_000);
+    world.nacos(S).services.get_mut(&service("s0")).unwrap().insert(id(0), instance(1.0, true));
+    order(&mut world, F, GuardWord::Release);
+    world.run(3_000);
+    assert_eq!(NAMES.map(|at| shown(&mut world, at)), [1; 2]);
+}
+
+#[test]
 fn a_release_does_not_count_for_the_next_mass_loss() {
     let mut world = hundred();
     lose(&mut world, S, all());

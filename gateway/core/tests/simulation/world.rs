@@ -9,6 +9,7 @@ mod parts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use federation_core::comparison::ComparisonRefused;
 use federation_core::drains::TakenOrder;
 use federation_core::federation::{Federation, FederationSettings, ImportRules};
 use federation_core::guard::{GuardRefused, GuardSettings, GuardTaken};
@@ -64,6 +65,7 @@ pub(crate) struct World {
     pub(crate) adopted: Option<Result<Adopted, AdoptRefused>>,
     /// What became of the last decision about a hold.
     pub(crate) guard_answer: Option<Result<GuardTaken, GuardRefused>>,
+    pub(crate) compared: Option<Result<u64, ComparisonRefused>>,
     /// What gateways that start from now on take for a mass loss.
     pub(crate) guard: GuardSettings,
     /// What the hash maps of all gateways are seeded with.
@@ -144,6 +146,7 @@ impl World {
             answer: None,
             adopted: None,
             guard_answer: None,
+            compared: None,
             guard: GuardSettings::default(),
             hashed_with,
             effects: 0,
@@ -487,6 +490,7 @@ impl World {
             Effect::Answer { outcome, .. } => self.answer = Some(outcome),
             Effect::Adopted { outcome, .. } => self.adopted = Some(outcome),
             Effect::GuardAnswer { outcome, .. } => self.guard_answer = Some(outcome),
+            Effect::ComparisonBegun { outcome, .. } => self.compared = Some(outcome),
             Effect::WatchService(key) => {
                 gateway.watched.insert(key.clone());
                 gateway.dirty.insert(key);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{LocalObservation, data_keys};
 use crate::guard::{Guard, GuardSettings, Judgement, OwnWord};
-use crate::id::{InstanceId, ServiceKey};
+use crate::id::{InstanceId, ObservedSubject, ServiceKey};
 use crate::instance::Instance;
 use crate::log::key::DataKey;
 use crate::time::{Millis, Mono};
@@ -39,7 +39,7 @@ impl LocalObservation {
         let Some(watched) = self.services.get_mut(key) else { return false };
         let was_kept = watched.state.drop_kept(id);
         if was_kept {
-            self.guard.keep(now, key, watched.state.kept());
+            self.guard.keep(now, &service_of(key), watched.state.kept());
             self.reschedule(key);
         }
         was_kept
@@ -49,20 +49,27 @@ impl LocalObservation {
     pub fn doubt_proof(&mut self, now: Mono, key: &ServiceKey, id: &InstanceId) {
         let Some(watched) = self.services.get_mut(key) else { return };
         if watched.state.refute(id) {
-            self.guard.keep(now, key, watched.state.kept());
+            self.guard.keep(now, &service_of(key), watched.state.kept());
             self.reschedule(key);
         }
     }
 
-    /// What is kept back and may go now goes. Returns whose wanted value changed. To be called in each step.
+    /// What is kept back and was released goes; what may go because the loss is over is asked for once more. Returns whose wanted value
+    /// changed. To be called in each step.
     pub fn let_go(&mut self, now: Mono) -> Vec<DataKey> {
         if self.guard.holds().len() == 0 {
             self.next_to_go = None;
             return Vec::new();
         }
         let mut changed = Vec::new();
-        for (service, judgement) in self.guard.leaving(now, GO_IN_A_STEP) {
-            changed.extend(self.go(now, &service, judgement));
+        for (subject, judgement) in self.guard.leaving(now, GO_IN_A_STEP) {
+            match (subject, judgement) {
+                (ObservedSubject::Config(key), _) => changed.extend(self.let_config_go(now, &key, judgement)),
+                (ObservedSubject::Service(key), Judgement::GoesByOrder) => {
+                    changed.extend(self.go(now, &key, judgement))
+                }
+                (ObservedSubject::Service(key), _) => self.prove_anew(now, &key),
+            }
         }
         self.next_to_go = self.guard.is_leaving().then(|| now + GO_EVERY);
         changed
@@ -75,13 +82,13 @@ impl LocalObservation {
         moves.missed.iter().for_each(|id| self.guard.losses_mut().missed(key, id));
         moves.came.iter().for_each(|id| self.guard.losses_mut().came(now, key, id));
         let kept = watched.state.kept();
-        self.guard.keep(now, key, kept);
+        self.guard.keep(now, &service_of(key), kept);
     }
 
     /// What Nacos has and the log has not came while nobody wrote: it replaces what went meanwhile.
     pub(super) fn note_unlogged(&mut self, now: Mono, key: &ServiceKey, logged: &[(InstanceId, Arc<Instance>)]) {
         let Some(watched) = self.services.get(key) else { return };
-        self.guard.keep(now, key, watched.state.kept());
+        self.guard.keep(now, &service_of(key), watched.state.kept());
         if logged.is_empty() {
             return;
         }
@@ -93,11 +100,11 @@ impl LocalObservation {
 
     /// Proven removals of the service go, or are kept back. To be called after each read of it.
     pub(super) fn judge_proven(&mut self, now: Mono, key: &ServiceKey) -> Vec<DataKey> {
-        let has_unjudged = self.services.get(key).is_some_and(|watched| watched.state.has_unjudged());
-        if !has_unjudged {
+        let has_proven = self.services.get(key).is_some_and(|watched| watched.state.has_proven());
+        if !has_proven {
             return Vec::new();
         }
-        match self.guard.judge(now, key.namespace()) {
+        match self.guard.judge(now, &service_of(key)) {
             Judgement::IsKept => self.keep_back(now, key),
             judgement => self.go(now, key, judgement),
         }
@@ -107,19 +114,34 @@ impl LocalObservation {
         let trust_for = self.guard.settings().trust_for;
         let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
         let changed = watched.state.keep_back(trust_for);
-        self.guard.keep(now, key, watched.state.kept());
+        self.guard.keep(now, &service_of(key), watched.state.kept());
         self.reschedule(key);
         data_keys(key, changed)
+    }
+
+    /// What is kept back of the service goes by the next answer that lacks it, and not by an older one: pushes may have been lost since.
+    fn prove_anew(&mut self, now: Mono, key: &ServiceKey) {
+        if let Some(watched) = self.services.get_mut(key) {
+            watched.state.prove_anew(now);
+            self.reschedule(key);
+        }
     }
 
     fn go(&mut self, now: Mono, key: &ServiceKey, judgement: Judgement) -> Vec<DataKey> {
         let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
         let gone = watched.state.let_go();
-        if judgement == Judgement::Goes {
-            gone.iter().for_each(|id| self.guard.losses_mut().left(now, key, id));
+        match judgement {
+            Judgement::Goes => gone.iter().for_each(|id| self.guard.losses_mut().left(now, key, id)),
+            // What was released is gone by an old proof: what is back, and was not heard, is read at once.
+            _ if !gone.is_empty() => watched.state.ask(now),
+            _ => {}
         }
-        self.guard.keep(now, key, watched.state.kept());
+        self.guard.keep(now, &service_of(key), watched.state.kept());
         self.reschedule(key);
         data_keys(key, gone)
     }
+}
+
+fn service_of(key: &ServiceKey) -> ObservedSubject {
+    ObservedSubject::Service(key.clone())
 }

@@ -2,8 +2,8 @@
 
 use super::{LocalService, Missing};
 use crate::id::InstanceId;
-use crate::service::HoldReason;
-use crate::time::Millis;
+use crate::service::{HeldRemoval, HoldReason};
+use crate::time::{Millis, Mono};
 
 /// Who came and who went missing, by lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,10 +38,35 @@ impl LocalService {
         self.missing.values().filter(|missing| missing.kept.is_some()).count()
     }
 
-    /// Whether a removal is proven that the guard has not judged.
+    /// Whether a removal is proven, kept back or not.
     #[must_use]
-    pub fn has_unjudged(&self) -> bool {
-        self.missing.values().any(|missing| missing.proven && missing.kept.is_none())
+    pub fn has_proven(&self) -> bool {
+        self.missing.values().any(|missing| missing.proven)
+    }
+
+    /// The proofs of what is kept back do not count any more: it is proven by an answer that is asked for from now on, or stays.
+    pub fn prove_anew(&mut self, now: Mono) {
+        for missing in self.missing.values_mut().filter(|missing| missing.kept.is_some()) {
+            (missing.proven, missing.asked_from) = (false, now);
+        }
+        self.ask(now);
+    }
+
+    /// When the question was put that is open; `None` if none is.
+    #[must_use]
+    pub fn asked_at(&self) -> Option<Mono> {
+        self.asked.map(|asked| asked.at)
+    }
+
+    /// The hold of an instance that Nacos does not list; `None` if it does, or if it is not known.
+    #[must_use]
+    pub fn hold_of(&self, id: &InstanceId) -> Option<&HeldRemoval> {
+        self.missing.get(id).map(|missing| &missing.held)
+    }
+
+    /// The whole service is to be read, as soon as it may be.
+    pub fn ask(&mut self, now: Mono) {
+        self.want_read(now);
     }
 
     /// It is not shown any more if it is kept back. Returns whether it was.

@@ -91,6 +91,10 @@ impl Names {
             Effect::GuardAnswer { outcome: Err(refused), .. } => {
                 (Matter::Fact, format!("answer: not decided, {refused}"))
             }
+            Effect::ComparisonBegun { outcome: Ok(round), .. } => (Matter::Fact, format!("answer: comparison {round}")),
+            Effect::ComparisonBegun { outcome: Err(refused), .. } => {
+                (Matter::Fact, format!("answer: nothing is compared, {refused}"))
+            }
             Effect::Purge => (Matter::Fact, "purge what is queued".to_owned()),
             Effect::AskEnd(place) => (Matter::Question, format!("ask where {} ends", partition(place))),
             Effect::ReadAnew(place) => (Matter::Question, format!("read {} anew", partition(place))),
