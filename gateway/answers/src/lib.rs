@@ -16,6 +16,7 @@ pub mod discovery;
 pub mod drain;
 pub mod exclusion;
 pub mod guard;
+pub mod nacos_comparison;
 mod pairs;
 pub mod plan;
 pub mod policy;

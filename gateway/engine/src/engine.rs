@@ -313,6 +313,7 @@ impl Engine {
         if tell {
             change.gateway = Some(Arc::new(self.status(now, &mut course.startup)));
             change.verification = Some(Arc::new(self.core.verification(now.mono)));
+            change.comparison = Some(Arc::new(self.core.nacos_comparison()));
         }
         self.view.apply(change);
         self.view.turned();

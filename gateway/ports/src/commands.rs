@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use federation_core::comparison::ComparisonRefused;
 use federation_core::drains::TakenOrder;
 use federation_core::guard::{GuardOrder, GuardRefused, GuardTaken};
 use federation_core::id::ClusterId;
@@ -45,6 +46,11 @@ pub enum EngineCommand {
         order: GuardOrder,
         /// Where the answer goes; closed once nobody waits for it.
         answer: oneshot::Sender<Result<GuardTaken, GuardRefused>>,
+    },
+    /// The own log is compared with the own Nacos.
+    Compare {
+        /// Where the number of the comparison goes; closed once nobody waits for it.
+        answer: oneshot::Sender<Result<u64, ComparisonRefused>>,
     },
     /// Whose facts do not count from now on.
     Exclude {
@@ -111,6 +117,17 @@ impl EngineCommands {
         let (answer, told) = oneshot::channel();
         self.give(EngineCommand::DecideHold { order, answer })?;
         told.await.map_err(|_| CommandError::Gone)?.map_err(CommandError::HoldRefused)
+    }
+
+    /// Begins to compare the own log with what the own Nacos answers when it is asked anew, unless that is under way already. Answers the
+    /// number of the comparison; how far it is, and what it found, is in the view.
+    ///
+    /// # Errors
+    /// The engine did not take the order; inside, why nothing can be compared.
+    pub async fn compare(&self) -> Result<Result<u64, ComparisonRefused>, CommandError> {
+        let (answer, told) = oneshot::channel();
+        self.give(EngineCommand::Compare { answer })?;
+        told.await.map_err(|_| CommandError::Gone)
     }
 
     /// From now on nothing of these clusters counts. Waits until the engine has taken it in; what is shown changes at once after.

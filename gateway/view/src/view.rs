@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
+use federation_core::comparison::NacosComparison;
 use federation_core::drains::{IntentTable, OrderSettled, TakenOrder};
 use federation_core::federation::{Membership, Verification};
 use federation_core::guard::GuardTable;
@@ -41,6 +42,8 @@ pub struct ViewChange {
     pub gateway: Option<Arc<GatewayStatus>>,
     /// How all gateways' readings compare, as of now.
     pub verification: Option<Arc<Verification>>,
+    /// How the own log compares with what the own Nacos answers when it is asked anew, as of now.
+    pub comparison: Option<Arc<NacosComparison>>,
     /// The drains in force, if they changed.
     pub intents: Option<Arc<IntentTable>>,
     /// What is in force of holds of the guard, if that changed.
@@ -146,6 +149,7 @@ struct Shared {
     clusters: ShownClusters,
     gateway: watch::Sender<Arc<GatewayStatus>>,
     verification: watch::Sender<Arc<Verification>>,
+    comparison: watch::Sender<Arc<NacosComparison>>,
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
     intents: watch::Sender<Arc<IntentTable>>,
     holds: watch::Sender<Arc<GuardTable>>,
@@ -177,6 +181,7 @@ pub fn new(now: MonotonicNow) -> (ViewWriter, ViewReader) {
         clusters: ShownClusters::default(),
         gateway: watch::Sender::default(),
         verification: watch::Sender::default(),
+        comparison: watch::Sender::default(),
         watched: DashMap::default(),
         intents: watch::Sender::default(),
         holds: watch::Sender::default(),
@@ -227,6 +232,9 @@ impl ViewWriter {
         }
         if let Some(verification) = change.verification {
             self.shared.verification.send_replace(verification);
+        }
+        if let Some(comparison) = change.comparison {
+            self.shared.comparison.send_replace(comparison);
         }
         if let Some(clusters) = change.clusters {
             self.shared.clusters.replace(clusters);
@@ -356,6 +364,12 @@ impl ViewReader {
     #[must_use]
     pub fn verification(&self) -> Arc<Verification> {
         Arc::clone(&self.shared.verification.borrow())
+    }
+
+    /// How far the last comparison of the own log with the own Nacos is, as of when the gateway's own state was last written.
+    #[must_use]
+    pub fn nacos_comparison(&self) -> Arc<NacosComparison> {
+        Arc::clone(&self.shared.comparison.borrow())
     }
 
     /// Changes whenever the gateway's own state is written.

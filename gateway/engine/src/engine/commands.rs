@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use federation_core::comparison::ComparisonRefused;
 use federation_core::drains::TakenOrder;
 use federation_core::guard::{GuardOrder, GuardRefused, GuardTaken};
 use federation_core::input::{OperatorOrder, OrderId};
@@ -17,6 +18,7 @@ pub struct OrderWaiter {
     answers: BTreeMap<OrderId, oneshot::Sender<Result<TakenOrder, DrainRefused>>>,
     adoptions: BTreeMap<OrderId, oneshot::Sender<Result<Adopted, AdoptRefused>>>,
     decisions: BTreeMap<OrderId, oneshot::Sender<Result<GuardTaken, GuardRefused>>>,
+    comparisons: BTreeMap<OrderId, oneshot::Sender<Result<u64, ComparisonRefused>>>,
 }
 
 /// What a command asks of the state machine, and whom to tell once that has taken it in.
@@ -32,6 +34,12 @@ impl OrderWaiter {
             EngineCommand::OrderDrain { order, answer } => (order, answer),
             EngineCommand::Adopt { answer } => return self.take_adoption(answer),
             EngineCommand::DecideHold { order, answer } => return self.take_decision(order, answer),
+            EngineCommand::Compare { answer } => {
+                self.last += 1;
+                let id = OrderId(self.last);
+                self.comparisons.insert(id, answer);
+                return Some(Asked { order: OperatorOrder::Compare { id }, done: None });
+            }
             EngineCommand::Exclude { clusters, done } => {
                 return Some(Asked { order: OperatorOrder::Exclude(clusters), done: Some(done) });
             }
@@ -64,6 +72,13 @@ impl OrderWaiter {
             Err(error) => tracing::warn!(%error, "descriptor not adopted"),
         }
         if let Some(answer) = self.adoptions.remove(&id) {
+            let _ = answer.send(outcome);
+        }
+    }
+
+    /// Tells whoever wants the own log compared. They may have stopped waiting: it goes on.
+    pub(super) fn comparison_begun(&mut self, id: OrderId, outcome: Result<u64, ComparisonRefused>) {
+        if let Some(answer) = self.comparisons.remove(&id) {
             let _ = answer.send(outcome);
         }
     }

@@ -14,6 +14,7 @@ impl Engine {
                 self.log.send(record::encode_checkpoint(topic, partition, &stated));
             }
             Effect::Answer { id, outcome } => self.waiting.answer(id, outcome),
+            Effect::ComparisonBegun { id, outcome } => self.waiting.comparison_begun(id, outcome),
             Effect::Adopted { id, outcome } => self.waiting.adopted(id, outcome),
             Effect::GuardAnswer { id, outcome } => self.waiting.answer_decision(id, outcome),
             Effect::Control { key, value, header } => {

@@ -114,14 +114,19 @@ The exit code is 1 if a step has other effects than were recorded, 2 if the file
 The exit code is 1 if the gateway is not ready or a cluster is not live.")]
     Status,
 
-    /// Whether all gateways have what each cluster says that it has, by digests
+    /// Whether all gateways have what each cluster says that it has, by digests; or whether a log has what its Nacos has
     #[command(after_help = "Examples:
   nacos-fed verify
+  nacos-fed verify --nacos
   nacos-fed verify --wait 0s --format json | jq '.origins[] | select(.differences != [])'
 
 A row for each gateway, a column for each cluster that it reads: equal; behind or ahead by so many records of what the cluster said
 last; diverged; unread: not read to the end yet; unknown: one of the two does not say. What differs is asked for again until --wait is
-over: gateways tell within ten seconds what they have. The exit code is 0 only if all are equal, else 1.")]
+over: gateways tell within ten seconds what they have. The exit code is 0 only if all are equal, else 1.
+
+With --nacos the gateway asks its own Nacos anew for every service and config item that it exports, compares what that answers with
+its cluster's log as it was read back, and asks a second time for what differs. Each difference is named; the exit code is 0 only if
+there is none and everything has answered.")]
     Verify(Verify),
 
     /// The clusters of the federation, how fresh they are and why
@@ -307,6 +312,9 @@ pub(super) struct Verify {
     /// How long to go on asking while something differs
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
     pub(super) wait: Duration,
+    /// Compare the log of the gateway's own cluster with its Nacos
+    #[arg(long, conflicts_with = "wait")]
+    pub(super) nacos: bool,
 }
 
 /// Arguments of `route`.

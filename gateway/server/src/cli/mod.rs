@@ -29,6 +29,7 @@ pub mod sse;
 mod status;
 mod table;
 mod verify;
+mod verify_nacos;
 mod watch;
 mod what_if;
 
@@ -85,6 +86,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
     match command {
         Command::Status => status::run(&client, output).await,
         Command::Policy(Policy::Show(args)) => policy::show(args, global, &client, output).await,
+        Command::Verify(args) if args.nacos => verify_nacos::run(&client, output).await,
         Command::Verify(args) => verify::run(args, &client, output).await,
         Command::Clusters => clusters::run(&client, output).await,
         Command::Services(filter) => services::run(filter, global, &client, output).await,

@@ -7,6 +7,7 @@ mod guard;
 mod plan;
 mod policy;
 mod verify;
+mod verify_nacos;
 
 use axum::Router;
 use axum::extract::{Query, RawQuery};

@@ -146,10 +146,10 @@ async fn requests(
     let mut http = HttpLoad::connect(server.http, arguments.connections).await?;
     let grpc =
         |handler: Handler| GrpcLoad::connect(server.grpc, handler.grpc_path(), arguments.channels, arguments.streams);
-    let mut grpc = [grpc(Handler::Gateway).await?, grpc(Handler::Bare).await?];
-    warm_up(arguments, &mut http, &mut grpc[0]).await?;
-    let lengths =
-        (http.mean_length(gateway.first(SAMPLED)).await?, grpc[0].mean_length(messages.first(SAMPLED)).await?);
+    let mut first = grpc(Handler::Gateway).await?;
+    warm_up(arguments, &mut http, &mut first).await?;
+    let lengths = (http.mean_length(gateway.first(SAMPLED)).await?, first.mean_length(messages.first(SAMPLED)).await?);
+    drop(first); // The server ends connections that are silent while the other face is asked.
     server.bare.answer_with(lengths.0, lengths.1);
     let rounds = Rounds { pairs: arguments.pairs, lasts: Duration::from_millis(arguments.round), waiting };
     println!("\nrequests: {}, {} caller(s), load {}", distribution.describe(), arguments.callers, machine::load());
@@ -161,7 +161,7 @@ async fn requests(
     let over_http = compare(&name("GET /v1/resolve"), &mut load, rounds).await?;
     server.lookups().since(before).print();
 
-    let [gateway, bare] = grpc;
+    let (gateway, bare) = (grpc(Handler::Gateway).await?, grpc(Handler::Bare).await?);
     println!(
         "\n gRPC, {} channels of {} streams, messages of {} bytes",
         arguments.channels,

@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     clusters, configs, descriptor, drains, events, excluded, guard, operations, plans, policy, services, verify,
-    what_if,
+    verify_nacos, what_if,
 };
 use crate::ApiState;
 
@@ -48,6 +48,8 @@ use crate::ApiState;
         descriptor::show,
         descriptor::adopt,
         verify::verify,
+        verify_nacos::show,
+        verify_nacos::begin,
         operations::status,
         operations::livez,
         operations::readyz,

@@ -23,6 +23,7 @@ mod reply;
 mod services;
 mod spliced;
 mod verify;
+mod verify_nacos;
 mod what_if;
 
 use axum::Router;
@@ -59,6 +60,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .route("/v1/guard", get(guard::list).post(guard::decide))
         .route("/v1/what-if", get(what_if::compare))
         .route("/v1/verify", get(verify::verify))
+        .route("/v1/verify/nacos", get(verify_nacos::show).post(verify_nacos::begin))
         .route("/v1/status", get(operations::status))
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))

@@ -45,6 +45,7 @@ enum Kind {
     NotAdopted,
     AdoptionImpossible,
     AdoptionUnsure,
+    ComparisonImpossible,
     HoldNotFound,
     HoldNotDecided,
     HoldNotInForceYet,
@@ -76,6 +77,7 @@ impl Kind {
             Self::NotAdopted => "urn:federation:problem:not-adopted",
             Self::AdoptionImpossible => "urn:federation:problem:adoption-impossible",
             Self::AdoptionUnsure => "urn:federation:problem:adoption-unsure",
+            Self::ComparisonImpossible => "urn:federation:problem:comparison-impossible",
             Self::HoldNotFound => "urn:federation:problem:hold-not-found",
             Self::HoldNotDecided => "urn:federation:problem:hold-not-decided",
             Self::HoldNotInForceYet => "urn:federation:problem:hold-not-in-force-yet",
@@ -106,6 +108,7 @@ impl Kind {
             Self::DrainNotInForceYet => "The order is not in force yet",
             Self::NotAdopted | Self::AdoptionImpossible => "Nothing was adopted",
             Self::AdoptionUnsure => "It is not in force yet",
+            Self::ComparisonImpossible => "Nothing can be compared",
             Self::HoldNotFound => "Nothing is held there",
             Self::HoldNotDecided => "Nothing was decided",
             Self::HoldNotInForceYet => "The decision is not in force yet",
@@ -127,6 +130,7 @@ impl Kind {
             | Self::Busy
             | Self::DrainNotOrdered
             | Self::AdoptionImpossible
+            | Self::ComparisonImpossible
             | Self::HoldNotDecided
             | Self::TookTooLong
             | Self::EngineStuck => StatusCode::SERVICE_UNAVAILABLE,
@@ -290,6 +294,11 @@ impl Problem {
     /// Nothing can be adopted now.
     pub(super) fn adoption_impossible(reason: &dyn std::fmt::Display) -> Self {
         Self::new(Kind::AdoptionImpossible, reason.to_string())
+    }
+
+    /// The own log cannot be compared with the own Nacos now.
+    pub(super) fn comparison_impossible(reason: &dyn std::fmt::Display) -> Self {
+        Self::new(Kind::ComparisonImpossible, reason.to_string())
     }
 
     /// A descriptor was written and not read back.

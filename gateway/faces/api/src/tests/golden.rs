@@ -11,6 +11,7 @@ use federation_answers::discovery::{
 use federation_answers::drain::{DrainsDocument, OrderBody, PatternBody};
 use federation_answers::exclusion::{self, ExcludedDocument, TakenDocument};
 use federation_answers::guard::{DecisionBody, HoldDocument, HoldsDocument};
+use federation_answers::nacos_comparison::NacosComparisonDocument;
 use federation_answers::plan::{ExplainDocument, PlanDocument};
 use federation_answers::policy::PolicyAnswer;
 use federation_answers::problem::ProblemDocument;
@@ -130,6 +131,8 @@ async fn verification(answers: &mut Answers) {
     let mut gateway = Gateway::new();
     gateway.set_verification(verify::one_differs());
     answers.get("verification.json", &gateway, "/v1/verify").await;
+    gateway.set_comparison(verify_nacos::of_each_kind());
+    answers.get("nacos-comparison.json", &gateway, "/v1/verify/nacos").await;
 }
 
 async fn holds(answers: &mut Answers) {
@@ -243,6 +246,7 @@ fn reader_of(name: &str) -> fn(&str) -> Result<String, serde_json::Error> {
         "comparison" => again::<ComparisonDocument>,
         "excluded" => again::<ExcludedDocument>,
         "verification" => again::<VerificationDocument>,
+        "nacos" => again::<NacosComparisonDocument>,
         "holds" => again::<HoldsDocument>,
         "hold" => again::<HoldDocument>,
         "membership" => again::<MembershipDocument>,

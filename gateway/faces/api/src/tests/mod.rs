@@ -14,6 +14,7 @@ mod serve;
 mod strangers;
 mod stuck;
 mod verify;
+mod verify_nacos;
 mod watch;
 
 use std::sync::Arc;
