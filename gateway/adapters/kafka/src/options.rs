@@ -179,8 +179,13 @@ const PRODUCER_FIXED: Properties = &[
 ];
 
 /// Of the producer of data. The queue holds what leaves it in about half a second.
-const DATA_PRODUCER: Properties =
-    &[("linger.ms", "5"), ("queue.buffering.max.messages", "100000"), ("queue.buffering.max.kbytes", "65536")];
+const DATA_PRODUCER: Properties = &[
+    // What one step writes is handed over within this, and goes together; a change that is alone waits no longer. A longer wait gathers
+    // little more: a thousand changes a second are one for each of eight partitions in 8 ms.
+    ("linger.ms", "0.5"),
+    ("queue.buffering.max.messages", "100000"),
+    ("queue.buffering.max.kbytes", "65536"),
+];
 
 /// Of the producer of control records: a beat waits for nothing.
 const CONTROL_PRODUCER: Properties = &[("linger.ms", "0"), ("queue.buffering.max.messages", "1000")];
