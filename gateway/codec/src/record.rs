@@ -105,17 +105,21 @@ pub fn digest_of(outgoing: &OutgoingRecord) -> u128 {
 /// Encodes a checkpoint of a partition of an own data topic.
 #[must_use]
 pub fn encode_checkpoint(topic: TopicKind, partition: u32, outgoing: &OutgoingCheckpoint) -> EncodedRecord {
-    let Checkpoint { count, digest, beat, partitions } = outgoing.checkpoint;
-    let value = proto::Checkpoint { count, digest: digest.to_be_bytes().to_vec(), beat, partitions };
     EncodedRecord {
         topic,
         partition,
         key: Bytes::from_static(b"checkpoint"),
-        value: Some(value.encode_to_vec().into()),
+        value: Some(checkpoint_value(&outgoing.checkpoint).into()),
         header: encode_header(&outgoing.header),
         traceparent: None,
         send: None,
     }
+}
+
+/// The value of a checkpoint.
+pub(crate) fn checkpoint_value(checkpoint: &Checkpoint) -> Vec<u8> {
+    let Checkpoint { count, digest, beat, partitions } = *checkpoint;
+    proto::Checkpoint { count, digest: digest.to_be_bytes().to_vec(), beat, partitions }.encode_to_vec()
 }
 
 /// Encodes a record of the own control topic; `None` for a key or value that this version does not write.

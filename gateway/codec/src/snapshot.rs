@@ -1,15 +1,19 @@
 //! What a gateway last knew, as bytes.
 //!
 //! Form: a line with the version, a line with whose it is (`FEDERATION/CLUSTER`), then one `OriginSnapshot` message after another, each
-//! behind its length, then BLAKE3 over all of that. What is cut off, changed, or of another version is never believed in part.
+//! behind its length, then BLAKE3 over all of that. What is cut off, changed, or of another version is never believed in part. It is written
+//! as it comes, a slice of facts at a time: nowhere is there a second copy of all of it.
+
+use std::io::{self, Write};
 
 use bytes::Bytes;
-use federation_core::federation::OriginSnapshot;
+use federation_core::federation::{KeptFact, OriginSnapshot};
 use federation_core::input::OutgoingRecord;
 use federation_core::intents::{DrainIntent, DrainTarget};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor};
+use federation_core::log::cursor::{KeptPlace, LogCursor, LogSource, MetCheckpoint};
 use federation_core::log::key::RecordKey;
-use federation_core::log::record::{Epoch, RecordHeader, SCHEMA};
+use federation_core::log::record::{Epoch, RecordBody, RecordHeader, SCHEMA, TopicKind};
 use federation_core::time::WallMs;
 use federation_proto::federation::log::v1 as proto;
 use prost::Message;
@@ -19,10 +23,14 @@ use crate::record::{self, RawRecord};
 
 /// Before the version, in a line of its own.
 const BEGINNING: &[u8] = b"nacos-fed snapshot ";
-const VERSION: &str = "2";
+const VERSION: &str = "3";
+/// From before a snapshot had places: it serves, and the log is read from its beginning.
+const PLACELESS_VERSION: &str = "2";
 /// From before a snapshot named its owner.
 pub const NAMELESS_VERSION: &str = "1";
 const CHECKSUM_LENGTH: usize = 32;
+/// Facts that are encoded at once: some hundred kilobytes.
+const SLICE: usize = 1_000;
 
 /// A snapshot that was read.
 #[derive(Debug)]
@@ -53,17 +61,70 @@ pub enum NoSnapshot {
     Content,
 }
 
-/// The bytes of a snapshot of these origins. `owner` says whose it is, as `FEDERATION/CLUSTER`; empty if nobody's.
+/// The bytes of a snapshot of these origins, or pieces of them. `owner` says whose it is, as `FEDERATION/CLUSTER`; empty if nobody's.
 #[must_use]
-pub fn encode(owner: &str, origins: &[OriginSnapshot]) -> Vec<u8> {
-    let mut bytes = BEGINNING.to_vec();
-    bytes.extend_from_slice(format!("{VERSION}\n{owner}\n").as_bytes());
-    for origin in origins {
-        to_proto(origin).encode_length_delimited(&mut bytes).expect("a vector grows");
+pub fn encode(owner: &str, pieces: &[OriginSnapshot]) -> Vec<u8> {
+    let written = SnapshotWriter::begin(Vec::new(), owner).and_then(|mut writer| {
+        pieces.iter().try_for_each(|piece| writer.write(piece))?;
+        writer.end()
+    });
+    written.expect("a vector grows")
+}
+
+/// Writes a snapshot piece by piece.
+pub struct SnapshotWriter<W> {
+    to: W,
+    hasher: blake3::Hasher,
+    buffer: Vec<u8>,
+}
+
+impl<W: Write> SnapshotWriter<W> {
+    /// Begins one. `owner` as in [`encode`].
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub fn begin(to: W, owner: &str) -> io::Result<Self> {
+        let mut writer = Self { to, hasher: blake3::Hasher::new(), buffer: BEGINNING.to_vec() };
+        writer.buffer.extend_from_slice(format!("{VERSION}\n{owner}\n").as_bytes());
+        writer.pass_on()?;
+        Ok(writer)
     }
-    let checksum = blake3::hash(&bytes);
-    bytes.extend_from_slice(checksum.as_bytes());
-    bytes
+
+    /// Adds a piece.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub fn write(&mut self, piece: &OriginSnapshot) -> io::Result<()> {
+        let mut slices = piece.facts.chunks(SLICE);
+        let head = head_to_proto(piece, slices.next().unwrap_or_default());
+        head.encode_length_delimited(&mut self.buffer).expect("a vector grows");
+        self.pass_on()?;
+        for slice in slices {
+            let (origin, partitions) = (piece.origin.to_string(), piece.partitions);
+            let records = slice.iter().map(fact_to_proto).collect();
+            let message = proto::OriginSnapshot { origin, partitions, records, ..Default::default() };
+            message.encode_length_delimited(&mut self.buffer).expect("a vector grows");
+            self.pass_on()?;
+        }
+        Ok(())
+    }
+
+    /// Ends it: without that, what was written is nothing.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub fn end(mut self) -> io::Result<W> {
+        let checksum = self.hasher.finalize();
+        self.to.write_all(checksum.as_bytes())?;
+        Ok(self.to)
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        self.hasher.update(&self.buffer);
+        self.to.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
 }
 
 /// Reads a snapshot, whole or not at all.
@@ -77,7 +138,7 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<SnapshotContent, NoSnapshot> {
     let (version, after) = line(&bytes, bytes.strip_prefix(BEGINNING).ok_or(NoSnapshot::Foreign)?)?;
     let (owner, start) = match &*version {
         NAMELESS_VERSION => (None, after),
-        VERSION => {
+        PLACELESS_VERSION | VERSION => {
             let (owner, after) = line(&bytes, &bytes[after..])?;
             (Some(owner).filter(|owner| !owner.is_empty()), after)
         }
@@ -108,34 +169,98 @@ fn line(all: &[u8], rest: &[u8]) -> Result<(String, usize), NoSnapshot> {
 /// Two ids of 63 bytes and what is between them.
 const LONGEST_LINE: usize = 128;
 
-fn to_proto(snapshot: &OriginSnapshot) -> proto::OriginSnapshot {
-    let records = snapshot.facts.iter().map(|(key, body, header)| {
-        let known = header.unwrap_or(NO_HEADER);
-        let topic = federation_core::log::origin::topic_of(key);
-        let outgoing = OutgoingRecord { topic, partition: 0, key: key.clone(), body: body.clone(), header: known };
-        let record = record::encode_outgoing(&outgoing);
-        let value = record.value.unwrap_or_default().to_vec();
-        proto::SnapshotRecord { key: record.key.to_vec(), value, header: record.header.to_vec() }
-    });
+/// A piece with some of its facts.
+fn head_to_proto(snapshot: &OriginSnapshot, facts: &[KeptFact]) -> proto::OriginSnapshot {
     proto::OriginSnapshot {
         origin: snapshot.origin.to_string(),
         last_beat_ms: snapshot.last_beat.map_or(0, |beat| beat.0),
         partitions: snapshot.partitions,
         descriptor: snapshot.descriptor.as_ref().map_or_else(Vec::new, encode_descriptor),
-        records: records.collect(),
+        records: facts.iter().map(fact_to_proto).collect(),
         intents: snapshot.intents.iter().filter_map(encode_drain).collect(),
+        places: snapshot.places.iter().map(place_to_proto).collect(),
     }
+}
+
+fn fact_to_proto(fact: &KeptFact) -> proto::SnapshotRecord {
+    let KeptFact { key, body, header, digest, readable } = fact;
+    let (topic, header) = (federation_core::log::origin::topic_of(key), header.unwrap_or(NO_HEADER));
+    let body = if *body == RecordBody::Unreadable { RecordBody::Tombstone } else { body.clone() };
+    let record = record::encode_outgoing(&OutgoingRecord { topic, partition: 0, key: key.clone(), body, header });
+    proto::SnapshotRecord {
+        key: record.key.to_vec(),
+        value: record.value.map(|value| value.to_vec()),
+        header: record.header.to_vec(),
+        digest: if *digest == 0 { Vec::new() } else { digest.to_be_bytes().to_vec() },
+        unreadable: !readable,
+    }
+}
+
+fn fact_from_proto(stored: &proto::SnapshotRecord, interner: &mut TextInterner) -> Option<KeptFact> {
+    // A value without bytes is not on the wire, like none.
+    let value = stored.value.as_deref().unwrap_or_default();
+    let raw = RawRecord { offset: 0, key: &stored.key, value: Some(value), header: Some(&stored.header) };
+    let record = record::decode_record(&raw, interner);
+    let RecordKey::Data(key) = record.key else { return None };
+    let was_never_read = stored.unreadable && stored.value.is_none();
+    let digest = <[u8; 16]>::try_from(&*stored.digest).map_or(0, u128::from_be_bytes);
+    let body = if was_never_read { RecordBody::Unreadable } else { record.body };
+    // What this version cannot read although it was written as readable is not what the log has.
+    let readable = !stored.unreadable && body != RecordBody::Unreadable;
+    Some(KeptFact { key, body, header: record.header.filter(|header| *header != NO_HEADER), digest, readable })
+}
+
+fn place_to_proto(place: &KeptPlace) -> proto::SnapshotPlace {
+    let LogCursor { source: LogSource { kafka, topic, begin }, next_offset, at_end } = &place.cursor;
+    proto::SnapshotPlace {
+        topic: place.topic.as_str().to_owned(),
+        partition: place.partition,
+        kafka: kafka.to_string(),
+        topic_id: topic.as_ref().map_or_else(String::new, ToString::to_string),
+        begin: *begin,
+        next_offset: *next_offset,
+        at_end_ms: at_end.0,
+        count: place.count,
+        digest: place.digest.to_be_bytes().to_vec(),
+        checkpoint: place.checkpoint.map(|met| proto::MetCheckpoint {
+            header: record::encode_header(&met.header).to_vec(),
+            value: record::checkpoint_value(&met.stated),
+            facts_since: met.facts_since,
+        }),
+    }
+}
+
+/// `None` for one that cannot be read: then the partition is read from its beginning.
+fn place_from_proto(stored: &proto::SnapshotPlace, interner: &mut TextInterner) -> Option<KeptPlace> {
+    let topic = TopicKind::DATA.into_iter().find(|kind| kind.as_str() == stored.topic)?;
+    let source = LogSource {
+        kafka: stored.kafka.as_str().into(),
+        topic: Some(&*stored.topic_id).filter(|id| !id.is_empty()).map(Into::into),
+        begin: stored.begin,
+    };
+    let checkpoint = stored.checkpoint.as_ref().and_then(|met| {
+        let (value, header) = (Some(&*met.value), Some(&*met.header));
+        let record = record::decode_record(&RawRecord { offset: 0, key: b"checkpoint", value, header }, interner);
+        match (record.body, record.header) {
+            (RecordBody::Checkpoint(stated), Some(header)) => {
+                Some(MetCheckpoint { header, stated, facts_since: met.facts_since })
+            }
+            _ => None,
+        }
+    });
+    Some(KeptPlace {
+        topic,
+        partition: stored.partition,
+        cursor: LogCursor { source, next_offset: stored.next_offset, at_end: WallMs(stored.at_end_ms) },
+        count: stored.count,
+        digest: u128::from_be_bytes(<[u8; 16]>::try_from(&*stored.digest).ok()?),
+        checkpoint,
+    })
 }
 
 fn from_proto(message: proto::OriginSnapshot, interner: &mut TextInterner) -> Option<OriginSnapshot> {
     let mut facts = Vec::with_capacity(message.records.len());
-    for stored in &message.records {
-        let raw = RawRecord { offset: 0, key: &stored.key, value: Some(&stored.value), header: Some(&stored.header) };
-        let record = record::decode_record(&raw, interner);
-        if let RecordKey::Data(key) = record.key {
-            facts.push((key, record.body, record.header));
-        }
-    }
+    facts.extend(message.records.iter().filter_map(|stored| fact_from_proto(stored, interner)));
     Some(OriginSnapshot {
         origin: message.origin.parse().ok()?,
         descriptor: decode_descriptor(&message.descriptor, interner),
@@ -143,6 +268,7 @@ fn from_proto(message: proto::OriginSnapshot, interner: &mut TextInterner) -> Op
         partitions: message.partitions,
         facts,
         intents: message.intents.iter().filter_map(|stored| decode_drain(stored, interner)).collect(),
+        places: message.places.iter().filter_map(|stored| place_from_proto(stored, interner)).collect(),
     })
 }
 
@@ -167,15 +293,25 @@ fn decode_descriptor(bytes: &[u8], interner: &mut TextInterner) -> Option<Descri
 fn encode_drain((target, intent, observed): &(DrainTarget, DrainIntent, WallMs)) -> Option<proto::SnapshotRecord> {
     let (key, value) = (ControlKey::Drain(target.clone()), ControlValue::Drain(intent.clone()));
     let record = record::encode_control(&key, Some(&value), &RecordHeader { observed: *observed, ..NO_HEADER })?;
-    let value = record.value.unwrap_or_default().to_vec();
-    Some(proto::SnapshotRecord { key: record.key.to_vec(), value, header: record.header.to_vec() })
+    let value = Some(record.value.unwrap_or_default().to_vec());
+    Some(proto::SnapshotRecord {
+        key: record.key.to_vec(),
+        value,
+        header: record.header.to_vec(),
+        ..Default::default()
+    })
 }
 
 fn decode_drain(
     stored: &proto::SnapshotRecord,
     interner: &mut TextInterner,
 ) -> Option<(DrainTarget, DrainIntent, WallMs)> {
-    let raw = RawRecord { offset: 0, key: &stored.key, value: Some(&stored.value), header: Some(&stored.header) };
+    let raw = RawRecord {
+        offset: 0,
+        key: &stored.key,
+        value: Some(stored.value.as_deref().unwrap_or_default()),
+        header: Some(&stored.header),
+    };
     let record = record::decode_control(&raw, interner);
     match (record.key, record.value, record.header) {
         (ControlKey::Drain(target), Some(ControlValue::Drain(intent)), Some(header)) => {

@@ -12,6 +12,7 @@ use crate::instance::Instance;
 use crate::intents::{DrainOrder, DrainRefused};
 use crate::log::belonging::{AdoptRefused, Adopted};
 use crate::log::control::{ControlKey, ControlValue};
+use crate::log::cursor::LogSource;
 use crate::log::key::DataKey;
 use crate::log::record::{Checkpoint, ControlRecord, Epoch, PartitionId, Record, RecordBody, RecordHeader, TopicKind};
 use crate::time::Mono;
@@ -197,6 +198,21 @@ pub enum LogInput {
     Restarted(PartitionId),
     /// As [`Effect::ReadAnew`] asked: the reader starts anew from the beginning of the same partition, whose records keep their offsets.
     ReadAnew(PartitionId),
+    /// The reader begins where this process's snapshot stands ([`crate::federation::Federation::cursors`]), found to be the same log: what
+    /// comes is what follows on the snapshot. Comes before the first record of the partition, or not at all.
+    ReadsOn {
+        /// Which partition.
+        partition: PartitionId,
+        /// Offset of the first record that may come.
+        next_offset: u64,
+    },
+    /// Which log a data partition is read from. Holds for what was handed over since the reader last began it, and from now on.
+    Source {
+        /// Which partition.
+        partition: PartitionId,
+        /// Which log.
+        source: LogSource,
+    },
     /// A record that was to be sent was not: it may or may not have landed.
     SendFailed(SendId),
     /// A record cannot be taken whatever the state of the log (it is too large): it did not land.

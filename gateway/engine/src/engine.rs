@@ -13,6 +13,7 @@
 mod commands;
 mod effects;
 mod holds;
+mod keeping;
 mod origins;
 mod read_back;
 mod removals;
@@ -24,7 +25,7 @@ mod thread;
 
 use std::sync::Arc;
 
-use federation_core::federation::{Federation, OriginSnapshot, ViewChanges};
+use federation_core::federation::{Federation, ViewChanges};
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::input::{Effect, Input, LogInput};
 use federation_core::time::{Millis, Mono, Now};
@@ -39,10 +40,12 @@ use federation_view::view::{ClusterTable, ViewChange, ViewWriter};
 
 use self::commands::Asked;
 pub use self::commands::OrderWaiter;
+use self::keeping::Keeping;
 use self::read_back::ReadBack;
 use self::status::Startup;
 pub use self::thread::{EngineEnded, EngineThread};
 use crate::recording::StepRecorder;
+use crate::snapshot_stream::SnapshotOutlet;
 use federation_ports::clock::ProcessClock;
 use federation_ports::commands::{CommandQueue, EngineCommand};
 use federation_ports::facts::FactSource;
@@ -53,13 +56,9 @@ use federation_ports::trace;
 const BATCH: usize = 256;
 /// Ages, freshness and the gateway's own state are told this often.
 const TELL_EVERY: Millis = Millis(500);
-/// A snapshot is kept this often, and at an orderly stop.
-const KEEP_EVERY: Millis = Millis::from_secs(30);
 /// The engine rests so long before it turns only because time has passed. What is due is late by so much at most, which nothing
 /// notices; and a state machine that calls itself due at once, for ever, costs a small part of a core and not all of it.
 const REST: Millis = Millis(5);
-/// A new drain is kept this soon: a restart without the log must know of it. A ramp's steps wait for the next snapshot.
-const KEEP_ORDERS_WITHIN: Millis = Millis::from_secs(2);
 
 /// How long a turn goes on beginning things.
 #[derive(Clone, Copy, Debug)]
@@ -105,8 +104,8 @@ pub struct Engine {
     pub troubles: TroubleBoard,
     /// Further facts for the gateway's status, told by the adapters.
     pub facts: Vec<Box<dyn FactSource>>,
-    /// Where snapshots go; a full queue skips one.
-    pub snapshots: mpsc::Sender<Vec<OriginSnapshot>>,
+    /// Where snapshots go.
+    pub snapshots: SnapshotOutlet,
     /// What people want done.
     pub commands: CommandQueue,
     /// A fault that a test asked for.
@@ -132,7 +131,7 @@ struct Course {
     startup: Startup,
     read_back: ReadBack,
     tell_at: Mono,
-    keep_at: Mono,
+    keeping: Keeping,
     left: Left,
 }
 
@@ -162,7 +161,7 @@ impl Engine {
             startup: Startup::default(),
             read_back: ReadBack::new(self.core.identity(), self.metrics.published.clone()),
             tell_at: Mono(0),
-            keep_at: self.clock.mono() + KEEP_EVERY,
+            keeping: Keeping::new(self.snapshots.clone(), self.clock.mono()),
             left: Left::default(),
         };
         self.view.turned();
@@ -170,7 +169,22 @@ impl Engine {
             self.turn(occasion, &mut inbox, &mut course);
         }
         self.step(Input::Stop, None);
-        self.keep();
+        course.keeping.finish(&self.core, self.clock.mono()).await;
+    }
+
+    /// Puts all that was restored into the view, before the engine runs and before anybody asks: else who asks early is told of a part.
+    pub fn show_restored(&mut self) {
+        let (now, mut left) = (self.clock.now(), Left::default());
+        left.add(self.core.take_changed());
+        while !left.is_empty() {
+            let change = self.build(&mut left);
+            self.view.apply(change);
+        }
+        let mut change = ViewChange::default();
+        self.show_intents(&mut change);
+        self.tell(now, Input::Look);
+        change.clusters = Some(Arc::new(ClusterTable { clusters: self.core.clusters() }));
+        self.view.apply(change);
     }
 
     /// `None`: it is over.
@@ -182,6 +196,7 @@ impl Engine {
     ) -> Option<Occasion> {
         let (now, all_shown) = (self.clock.mono(), course.left.is_empty());
         let deadline = match all_shown {
+            true if course.keeping.is_under_way() => now + REST,
             true => self.core.next_deadline(now).min(course.tell_at).max(now + REST),
             false => now,
         };
@@ -214,13 +229,11 @@ impl Engine {
             course.tell_at = now.mono + TELL_EVERY;
         }
         if self.show(now, told, course) == Orders::Changed {
-            course.keep_at = course.keep_at.min(now.mono + KEEP_ORDERS_WITHIN);
+            course.keeping.hasten(now.mono);
         }
         drop(traces); // Their spans end when the change can be answered from.
-        if now.mono >= course.keep_at {
-            course.keep_at = now.mono + KEEP_EVERY;
-            self.keep();
-        }
+        course.keeping.turn(&self.core, self.clock.mono());
+        self.view.turned();
     }
 
     /// Up to a batch of news, as long as the turn's pace allows another.
@@ -241,14 +254,6 @@ impl Engine {
                 return;
             }
             next = inbox.try_recv().ok(); // Closed: the next turn is told.
-        }
-    }
-
-    fn keep(&self) {
-        // A place first: there is no sense in a snapshot that nobody takes.
-        match self.snapshots.try_reserve() {
-            Ok(place) => place.send(self.core.snapshot()),
-            Err(_) => tracing::debug!("the last snapshot is still being written, this one is skipped"),
         }
     }
 

@@ -3,5 +3,6 @@
 pub mod engine;
 pub mod recording;
 pub mod snapshot_file;
+pub mod snapshot_stream;
 
 pub use self::engine::{Engine, EngineEnded, EngineThread, TurnPace};

@@ -2,9 +2,11 @@
 //!
 //! Two generations are kept; one that cannot be read, or is of another cluster, is set aside for the older one, and never believed in part.
 
-use federation_codec::snapshot::{self, NAMELESS_VERSION, NoSnapshot, SnapshotContent};
+use federation_codec::snapshot::{self, NAMELESS_VERSION, NoSnapshot, SnapshotContent, SnapshotWriter};
 use federation_core::federation::OriginSnapshot;
 use federation_storage::{AsideReason, FolderOwner, StorageError, StorageFolder, StoragePlace};
+
+use crate::snapshot_stream::{SnapshotStream, StreamAbandoned};
 
 /// The newest generation.
 pub const NEWEST: &str = "snapshot";
@@ -29,16 +31,67 @@ pub enum UnusableGeneration {
     File(StorageError),
 }
 
-/// Writes a new generation: first whole, then in place of the last one, which stays as the older one. Blocks.
+/// Why a generation was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum UnwrittenGeneration {
+    /// The disk.
+    #[error("{}", .0.told())]
+    Storage(StorageError),
+    /// The engine.
+    #[error(transparent)]
+    Abandoned(#[from] StreamAbandoned),
+}
+
+impl From<StorageError> for UnwrittenGeneration {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// Writes a new generation as its pieces come: first whole, then in place of the last one, which stays as the older one. Blocks.
 ///
 /// # Errors
-/// If the directory cannot be made or written; the generations before are untouched, or the newest of them is the older one now.
-pub fn write(place: &StoragePlace, origins: &[OriginSnapshot]) -> Result<(), StorageError> {
+/// If the directory cannot be made or written, or the engine gives it up; the generations before are untouched, or the newest of them is the older
+/// one now.
+pub fn write(place: &StoragePlace, stream: &mut SnapshotStream) -> Result<(), UnwrittenGeneration> {
+    write_pieces(place, || stream.next_piece())
+}
+
+fn write_pieces(
+    place: &StoragePlace,
+    mut next: impl FnMut() -> Result<Option<OriginSnapshot>, StreamAbandoned>,
+) -> Result<(), UnwrittenGeneration> {
     let folder = place.to_write()?;
-    let staged = folder.stage(NEWEST, &snapshot::encode(&place.owner().map(name_of).unwrap_or_default(), origins))?;
+    let owner = place.owner().map(name_of).unwrap_or_default();
+    let mut abandoned = None;
+    let staged = folder.stage_with(NEWEST, |file| {
+        let mut writer = SnapshotWriter::begin(file, &owner)?;
+        loop {
+            match next() {
+                Ok(Some(piece)) => writer.write(&piece)?,
+                Ok(None) => return writer.end().map(drop),
+                Err(given_up) => {
+                    abandoned = Some(given_up);
+                    return Ok(());
+                }
+            }
+        }
+    })?;
+    if let Some(given_up) = abandoned {
+        return Err(given_up.into()); // What is staged goes with it.
+    }
     folder.rename(NEWEST, OLDER)?;
     staged.put_in_place()?;
-    folder.sync()
+    Ok(folder.sync()?)
+}
+
+/// Writes a generation of these pieces, as [`write`] does: for tests and tools.
+///
+/// # Errors
+/// Those of the disk.
+pub fn write_all(place: &StoragePlace, pieces: &[OriginSnapshot]) -> Result<(), UnwrittenGeneration> {
+    let mut pieces = pieces.iter();
+    write_pieces(place, || Ok(pieces.next().cloned()))
 }
 
 /// Reads the newest generation that can be used; `None` if there is none. One that cannot is logged and set aside. Blocks.
@@ -109,6 +162,8 @@ mod tests {
     use federation_core::log::record::RecordBody;
     use federation_core::routing::{DrainGuard, Percent};
 
+    use federation_core::federation::KeptFact;
+
     use super::*;
     use federation_core::intents::{DrainIntent, OrderCounter};
     use federation_core::log::control::Descriptor;
@@ -132,8 +187,15 @@ mod tests {
             descriptor: Some(descriptor),
             last_beat: Some(WallMs(7)),
             partitions: 8,
-            facts: vec![(key, RecordBody::Instance(Arc::new(instance)), None)],
+            facts: vec![KeptFact {
+                key,
+                body: RecordBody::Instance(Arc::new(instance)),
+                header: None,
+                digest: 7,
+                readable: true,
+            }],
             intents: vec![("frankfurt".parse().unwrap(), drain(), WallMs(6))],
+            places: Vec::new(),
         }]
     }
 
@@ -152,7 +214,7 @@ mod tests {
 
     fn weight_in(place: &StoragePlace) -> Option<f64> {
         let origins = read(place)?;
-        let (_, RecordBody::Instance(instance), _) = &origins[0].facts[0] else { panic!("not an instance") };
+        let RecordBody::Instance(instance) = &origins[0].facts[0].body else { panic!("not an instance") };
         Some(instance.weight.get())
     }
 
@@ -167,7 +229,7 @@ mod tests {
     /// As version 1 wrote it: without the line that names the owner.
     fn nameless(origins: &[OriginSnapshot]) -> Vec<u8> {
         let now = snapshot::encode("", origins);
-        let messages = &now[b"nacos-fed snapshot 2\n\n".len()..now.len() - blake3::OUT_LEN];
+        let messages = &now[b"nacos-fed snapshot 3\n\n".len()..now.len() - blake3::OUT_LEN];
         let bytes = [b"nacos-fed snapshot 1\n", messages].concat();
         let checksum = blake3::hash(&bytes);
         [&bytes, &checksum.as_bytes()[..]].concat()
@@ -178,7 +240,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let place = StoragePlace::from(directory.path());
         assert!(read(&place).is_none());
-        write(&place, &origins(0.5)).unwrap();
+        write_all(&place, &origins(0.5)).unwrap();
         let origins = read(&place).unwrap();
         assert_eq!((origins[0].facts.len(), origins[0].descriptor.as_ref().unwrap().partitions), (1, 8));
         assert_eq!(weight_in(&place), Some(0.5));
@@ -190,19 +252,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let place = StoragePlace::from(directory.path());
         let folder = place.to_write().unwrap();
-        write(&place, &origins(1.0)).unwrap();
-        write(&place, &origins(2.0)).unwrap();
+        write_all(&place, &origins(1.0)).unwrap();
+        write_all(&place, &origins(2.0)).unwrap();
         let whole = fs::read(folder.file(NEWEST)).unwrap();
         let mut changed = whole.clone();
         changed[60] ^= 1;
-        let newer = [b"nacos-fed snapshot 3\n", &whole[BEGINNING.len() + 2..]].concat();
+        let newer = [b"nacos-fed snapshot 4\n", &whole[BEGINNING.len() + 2..]].concat();
         for (bytes, want) in [
             (&whole[..whole.len() / 2], "it is cut off or damaged: its checksum does not fit"),
             (&changed[..], "it is cut off or damaged: its checksum does not fit"),
             (&whole[..BEGINNING.len()], "it is cut off or damaged: its checksum does not fit"),
             (&[][..], "it is empty"),
             (b"#!/bin/sh\n", "it is no snapshot"),
-            (&newer, "it is of version 3, this program reads version 2"),
+            (&newer, "it is of version 4, this program reads version 3"),
         ] {
             fs::write(folder.file(NEWEST), bytes).unwrap();
             assert_eq!(read_generation(&folder, NEWEST).unwrap_err().to_string(), want);
@@ -212,7 +274,7 @@ mod tests {
         let aside = folder.names().unwrap().into_iter().filter(|name| name.starts_with("snapshot.refused-")).count();
         assert_eq!(aside, 5, "so many are kept to be looked at");
         assert_eq!(weight_in(&place), Some(1.0), "the older one stays until there is a newer one");
-        write(&place, &origins(3.0)).unwrap();
+        write_all(&place, &origins(3.0)).unwrap();
         assert_eq!(weight_in(&place), Some(3.0));
     }
 
@@ -220,7 +282,7 @@ mod tests {
     fn a_link_in_the_place_of_a_snapshot_is_neither_read_nor_written_through() {
         let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (place, there) = (StoragePlace::from(directory.path()), StoragePlace::from(elsewhere.path()));
-        write(&there, &origins(9.0)).unwrap();
+        write_all(&there, &origins(9.0)).unwrap();
         let (of_others, before) = (elsewhere.path().join(NEWEST), fs::read(elsewhere.path().join(NEWEST)).unwrap());
         symlink(&of_others, directory.path().join(NEWEST)).unwrap();
         assert_eq!(weight_in(&place), None);
@@ -228,7 +290,7 @@ mod tests {
             let _ = fs::remove_file(directory.path().join(link));
             symlink(&of_others, directory.path().join(link)).unwrap();
         }
-        write(&place, &origins(1.0)).unwrap();
+        write_all(&place, &origins(1.0)).unwrap();
         assert_eq!((weight_in(&place), fs::read(&of_others).unwrap()), (Some(1.0), before));
     }
 
@@ -238,8 +300,8 @@ mod tests {
         let [ours, theirs] = ["a", "b"].map(|name| directory.path().join(name));
         let (place, other) =
             (claimed(&ours, "a", OwnerEvidence::Nothing), claimed(&theirs, "b", OwnerEvidence::Nothing));
-        write(&place, &origins(1.0)).unwrap();
-        write(&other, &origins(9.0)).unwrap();
+        write_all(&place, &origins(1.0)).unwrap();
+        write_all(&other, &origins(9.0)).unwrap();
         assert_eq!((weight_in(&place), weight_in(&other)), (Some(1.0), Some(9.0)));
         fs::copy(theirs.join(NEWEST), ours.join(NEWEST)).unwrap();
         assert_eq!(weight_in(&place), None);
@@ -254,7 +316,7 @@ mod tests {
         fs::write(directory.path().join(NEWEST), nameless(&origins(1.0))).unwrap();
         let place = claimed(directory.path(), "a", OwnerEvidence::Agrees);
         assert_eq!(weight_in(&place), Some(1.0));
-        write(&place, &origins(2.0)).unwrap();
+        write_all(&place, &origins(2.0)).unwrap();
         drop(place);
         assert_eq!(weight_in(&claimed(directory.path(), "a", OwnerEvidence::Agrees)), Some(2.0));
     }

@@ -142,6 +142,8 @@ pub struct EngineMetrics {
     deltas_applied: Family<DeltaLabels, Counter>,
     checkpoint_mismatches: Family<OriginLabels, Counter>,
     partitions_replaced: Family<OriginLabels, Counter>,
+    records_read: Family<OriginLabels, Counter>,
+    partitions_read_on: Family<OriginLabels, Counter>,
     removals_held: Family<ReasonLabels, Gauge>,
     /// Mass losses that began to be held.
     pub guard_trips: Counter,
@@ -163,6 +165,10 @@ impl EngineMetrics {
         catalog.counter("federation_checkpoint_mismatches_total", "origin", help, &new.checkpoint_mismatches);
         let help = "times that a partition read anew took the place of what was served";
         catalog.counter("federation_partitions_replaced_total", "origin", help, &new.partitions_replaced);
+        let help = "records of data topics that were read since the start";
+        catalog.counter("federation_data_records_read_total", "origin", help, &new.records_read);
+        let help = "partitions read on from where the snapshot stands, instead of from their beginning";
+        catalog.counter("federation_partitions_read_on_total", "origin", help, &new.partitions_read_on);
         let help = "records handed to the log of the own cluster, by outcome";
         catalog.counter("federation_records_published_total", "topic, result", help, &new.published.records);
         let help = "removals of the own cluster that are kept back now";
@@ -194,6 +200,18 @@ impl EngineMetrics {
     #[must_use]
     pub fn partitions_replaced(&self, origin: &ClusterId) -> Counter {
         self.partitions_replaced.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
+    }
+
+    /// Records of `origin`'s data topics that were read.
+    #[must_use]
+    pub fn records_read(&self, origin: &ClusterId) -> Counter {
+        self.records_read.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
+    }
+
+    /// Partitions of `origin` that were read on from where the snapshot stands.
+    #[must_use]
+    pub fn partitions_read_on(&self, origin: &ClusterId) -> Counter {
+        self.partitions_read_on.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
     }
 
     /// How many namespaces of the cluster the guard holds.
@@ -239,6 +257,7 @@ pub struct LogMetrics {
     undecodable: Family<OriginLabels, Counter>,
     misplaced: Family<OriginLabels, Counter>,
     partition_restarts: Family<OriginLabels, Counter>,
+    cursors_refused: Family<OriginLabels, Counter>,
     sends_failed: Family<SendFailureLabels, Counter>,
     restarts: Family<ComponentLabels, Counter>,
 }
@@ -256,6 +275,9 @@ impl LogMetrics {
         catalog.counter("federation_log_records_misplaced_total", "origin", help, &new.misplaced);
         let help = "partitions read anew because their reader lost its place";
         catalog.counter("federation_log_partition_restarts_total", "origin", help, &new.partition_restarts);
+        let help = "partitions read from their beginning because the place in the snapshot is not believed: another kafka, \
+                    a topic created anew, or too old";
+        catalog.counter("federation_log_cursors_refused_total", "origin", help, &new.cursors_refused);
         let help = "records that were not delivered";
         catalog.counter("federation_log_sends_failed_total", "reason", help, &new.sends_failed);
         let help = "settings of the own topics that are not as wanted";
@@ -281,6 +303,12 @@ impl LogMetrics {
     #[must_use]
     pub fn records_misplaced(&self, origin: &ClusterId) -> Counter {
         self.misplaced.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
+    }
+
+    /// Partitions of `origin` whose place in the snapshot was not believed.
+    #[must_use]
+    pub fn cursors_refused(&self, origin: &ClusterId) -> Counter {
+        self.cursors_refused.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
     }
 
     /// Partitions of `origin` that were read anew.

@@ -181,11 +181,23 @@ impl StorageFolder {
     /// # Errors
     /// It cannot be written; nothing of it is left then, so that a full disk does not stay full of it.
     pub fn stage(&self, name: &str, bytes: &[u8]) -> Result<StagedFile, StorageError> {
+        self.stage_with(name, |file| file.write_all(bytes))
+    }
+
+    /// As [`StorageFolder::stage`], of what `write` writes, as it comes.
+    ///
+    /// # Errors
+    /// Those of `write`, and as above.
+    pub fn stage_with(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<StagedFile, StorageError> {
         let (unfinished, target) = (format!("{name}{UNFINISHED}"), name.to_owned());
         let path = self.file(&unfinished);
         let mut file = self.create_anew(&unfinished)?;
         let staged = StagedFile { folder: self.clone(), unfinished, target, is_loose: true };
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(StorageError::io(&path, FileAction::Written))?;
+        write(&mut file).and_then(|()| file.sync_all()).map_err(StorageError::io(&path, FileAction::Written))?;
         Ok(staged)
     }
 

@@ -1,13 +1,18 @@
 //! The own topics: created where they are missing, verified against what is wanted of them (rule R23).
 
+use std::collections::BTreeMap;
+
 use federation_core::log::record::TopicKind;
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use federation_core::time::Millis;
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::client::Context;
 use crate::inspector::Survey;
 use crate::options::{ADMIN_TIMEOUT, KafkaOptions};
-use crate::topics::{FindingGrade, MAX_MESSAGE_BYTES, TopicFinding, TopicNames, settings, verify};
+use crate::topics::{DELETE_RETENTION, FindingGrade, MAX_MESSAGE_BYTES, TopicFinding, TopicNames, settings, verify};
 
 /// Why the own topics cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +120,18 @@ impl<'a> Admin<'a> {
             return Err(TopicError::Unsuitable(findings));
         }
         Ok(Verified { findings, limits, settings: seen_settings })
+    }
+
+    /// How long tombstones stay readable in each of these topics, as far as the account may see it.
+    pub(super) async fn retentions(&self, topics: &[String]) -> BTreeMap<String, Millis> {
+        let resources: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let answers = self.client.describe_configs(&resources, &self.calls).await.unwrap_or_default();
+        let told = answers.into_iter().flatten().filter_map(|resource| {
+            let OwnedResourceSpecifier::Topic(topic) = &resource.specifier else { return None };
+            let retention = resource.get(DELETE_RETENTION)?.value.as_ref()?.parse().ok()?;
+            Some((topic.clone(), Millis(retention)))
+        });
+        told.collect()
     }
 
     async fn create(&self, kind: TopicKind, topic: &str, copies: Option<u16>) -> Result<(), TopicError> {

@@ -37,6 +37,21 @@ impl Context {
         Self { state: Mutex::new(State { topic_ids, complaints, ..State::default() }) }
     }
 
+    /// For a client that reads topics on which an earlier process has read, under these ids.
+    pub(super) fn knowing(topic_ids: HashMap<String, String>) -> Self {
+        Self { state: Mutex::new(State { topic_ids, ..State::default() }) }
+    }
+
+    /// The topic's id, as the brokers tell it, or as it was known before they did.
+    pub(super) fn id_of(&self, topic: &str) -> Option<Arc<str>> {
+        self.state().topic_ids.get(topic).map(|id| id.as_str().into())
+    }
+
+    /// What was known of the topic's id is of another Kafka.
+    pub(super) fn forget_id(&self, topic: &str) {
+        self.state().topic_ids.remove(topic);
+    }
+
     /// Why nobody can be reached, for people, if the client said so.
     pub(super) fn trouble(&self) -> Option<Arc<str>> {
         self.state().complaints.worst(Instant::now())

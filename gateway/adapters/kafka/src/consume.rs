@@ -1,7 +1,7 @@
-//! Reads every partition of every member from its beginning, on a thread of its own and without a consumer group. Input:
+//! Reads every partition of every member from its beginning, or from where the engine's snapshot stands, on a thread of its own and without a consumer group. Input:
 //! signals (who takes part, where partitions begin and end, what was re-created). Output: decoded records to the engine, in the order
-//! of each partition. Invariant: what is handed over after [`LogInput::Restarted`] or [`LogInput::ReadAnew`] comes from the partition's beginning, and without it
-//! from where the last record was; whichever client reads it.
+//! of each partition. Invariant: what is handed over after [`LogInput::Restarted`] or [`LogInput::ReadAnew`] comes from the partition's beginning, after
+//! [`LogInput::ReadsOn`] from the place that it names, and without them from where the last record was; whichever client reads it.
 //!
 //! Each partition has a queue of its own, because the library tells errors and ends without naming the topic, and so that
 //! origins take turns ([`Turns`]): one origin's flood delays no other.
@@ -10,6 +10,8 @@
 //! they must ([`Hearing`]); else another one reads on from the same places.
 
 mod anew;
+mod joining;
+mod resume;
 mod told;
 
 use std::collections::{BTreeSet, HashMap};
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 use federation_core::id::ClusterId;
 use federation_core::input::{Input, LogInput};
 use federation_core::log::record::{PartitionId, TopicKind};
+use federation_core::time::Millis;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
@@ -34,6 +37,7 @@ use crate::hearing::{Hearing, Remedy};
 use crate::lookout::Lookout;
 use crate::membership::Member;
 use crate::options::KafkaOptions;
+use crate::resumption::Resumption;
 use crate::slot::{Hindrance, Slot, Verdict};
 use crate::source::Sources;
 use crate::topics::TopicNames;
@@ -70,8 +74,8 @@ const NAMED: usize = 3;
 pub(super) enum Signal {
     /// The queue of this slot has something.
     Ready(usize),
-    /// Whose topics to read: all of them.
-    Members(Vec<Member>),
+    /// Whose topics to read: all of them; and the id of their Kafka, if it tells one.
+    Members { members: Vec<Member>, kafka: Option<Arc<str>> },
     /// This topic was away, and is there again.
     Reappeared(String),
     /// This partition is not the one that was read.
@@ -109,6 +113,7 @@ pub(super) struct Reader {
     pub(super) signalled: Arc<Mutex<Receiver<Signal>>>,
     /// All partitions that were ever read: a thread that follows one that panicked starts them anew.
     pub(super) begun: Arc<Mutex<BTreeSet<PartitionId>>>,
+    pub(super) resumption: Arc<Resumption>,
 }
 
 /// One run of the thread. Slots come first: their queues must go before the client.
@@ -119,6 +124,9 @@ struct Reading<'a> {
     names: TopicNames,
     by_id: HashMap<PartitionId, usize>,
     sources: Sources,
+    kafka: Option<Arc<str>>,
+    /// How long tombstones stay readable, where that is known.
+    retentions: HashMap<ClusterId, Millis>,
     turns: Turns,
     chores: Chores,
     hearing: Hearing,
@@ -132,13 +140,16 @@ impl Reader {
     pub(super) fn run(&self, stop: &CancellationToken) -> Result<(), ReadError> {
         let signalled = self.signalled.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
+        let names = TopicNames::new(&self.options.topic_prefix, &self.options.federation);
         let mut reading = Reading {
             slots: Vec::new(),
-            fetcher: Fetcher::new(&self.options, &self.signals, &self.disposal)?,
+            fetcher: Fetcher::new(&self.options, self.kept_topic_ids(&names), &self.signals, &self.disposal)?,
             reader: self,
-            names: TopicNames::new(&self.options.topic_prefix, &self.options.federation),
+            names,
             by_id: HashMap::new(),
             sources: Sources::default(),
+            kafka: None,
+            retentions: HashMap::new(),
             turns: Turns::default(),
             chores: Chores::default(),
             hearing: Hearing::new(now),
@@ -207,7 +218,10 @@ impl Reading<'_> {
     fn obey(&mut self, signal: Signal) -> Result<(), EngineGone> {
         match signal {
             Signal::Ready(index) => self.turns.ready(index),
-            Signal::Members(members) => self.add_members(&members)?,
+            Signal::Members { members, kafka } => {
+                self.kafka = kafka;
+                self.add_members(&members)?;
+            }
             // Where the brokers tell ids, these show whether it is the same topic: an answer that left it out made nothing anew.
             Signal::Reappeared(topic) if self.fetcher.context().knows_id(&topic) => {}
             Signal::Reappeared(topic) => self.restart_topic(&topic)?,
@@ -220,35 +234,6 @@ impl Reading<'_> {
             Signal::End { partition, end, asked } => self.compare_end(partition, end, asked)?,
             Signal::Begin { partition, begin } => self.compare_begin(&partition, begin)?,
         }
-        Ok(())
-    }
-
-    fn add_members(&mut self, members: &[Member]) -> Result<(), EngineGone> {
-        for member in members {
-            self.sources.add(&member.cluster, member.partitions);
-            for id in member.partitions() {
-                if !self.by_id.contains_key(&id) {
-                    self.add(id)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, id: PartitionId) -> Result<(), EngineGone> {
-        let begun_before = {
-            let mut begun = self.reader.begun.lock().unwrap_or_else(PoisonError::into_inner);
-            !begun.insert(id.clone())
-        };
-        if begun_before {
-            self.tell(LogInput::Restarted(id.clone()))?;
-        }
-        let index = self.slots.len();
-        let topic = self.names.of(&id.origin, id.topic);
-        self.by_id.insert(id.clone(), index);
-        self.turns.add_slot(&id.origin);
-        self.slots.push(Slot::new(id, topic, Instant::now()));
-        self.chores.add([Chore::Attach(index)]);
         Ok(())
     }
 
@@ -273,6 +258,9 @@ impl Reading<'_> {
         let (now, all_done) = (Instant::now(), self.chores.is_empty());
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
+            if slot.offer.is_some() {
+                continue;
+            }
             if slot.queue.is_none() {
                 self.chores.add(all_done.then_some(Chore::Attach(index)));
             } else if slot.place.start_verifying(now) {
@@ -286,6 +274,7 @@ impl Reading<'_> {
         for (origin, partitions) in self.sources.due(now) {
             self.spread_anew(&origin, partitions);
         }
+        self.tell_sources()?;
         self.supervise(now)
     }
 
@@ -346,13 +335,19 @@ impl Reading<'_> {
         std::mem::replace(&mut self.fetcher, another).end(queues);
         for index in 0..self.slots.len() {
             self.slots[index].place.excuse(now);
-            self.attach(index);
+            if self.slots[index].offer.is_none() {
+                self.attach(index);
+            }
         }
     }
 
     fn compare_end(&mut self, partition: PartitionId, end: u64, asked: Instant) -> Result<(), EngineGone> {
         let Some(&index) = self.by_id.get(&partition) else { return Ok(()) };
         let now = Instant::now();
+        if let Some(offer) = &mut self.slots[index].offer {
+            offer.end = Some(end);
+            return self.settle_offer(index);
+        }
         match self.slots[index].place.end_told(end, asked, now) {
             Verdict::Plausible => {}
             Verdict::Lost => return self.restart_another(index),
@@ -367,7 +362,12 @@ impl Reading<'_> {
     fn compare_begin(&mut self, partition: &PartitionId, begin: u64) -> Result<(), EngineGone> {
         let Some(&index) = self.by_id.get(partition) else { return Ok(()) };
         let slot = &mut self.slots[index];
-        if !slot.beginning.told(begin) {
+        let has_moved = slot.beginning.told(begin);
+        if let Some(offer) = &mut slot.offer {
+            offer.begin = Some(begin);
+            return self.settle_offer(index);
+        }
+        if !has_moved {
             return Ok(());
         }
         let name = slot.name();
@@ -387,6 +387,7 @@ impl Reading<'_> {
     /// Reads what waits in one slot's queue, up to a turn's worth, and hands it over.
     fn take_turn(&mut self, index: usize) -> Result<(), EngineGone> {
         let Some(queue) = self.slots[index].queue.take() else { return Ok(()) };
+        let was_away_too_long = self.was_away_too_long(index);
         let (turn, stopped_by) = self.read_turn(index, &queue);
         self.slots[index].queue = Some(queue);
         // Whether the topic was re-created was logged before its first new record was queued.
@@ -396,6 +397,9 @@ impl Reading<'_> {
         self.turns.done(index, turn.work(), Instant::now());
         self.note_signs(index, &turn, &stopped_by);
         self.count(index, &turn);
+        if was_away_too_long && !turn.news.is_empty() {
+            return self.restart(index); // Removals may be gone from what follows on what was read (rule R19).
+        }
         let descriptor = turn.news.iter().rev().find_map(|news| described_partitions(&news.input));
         for news in turn.news {
             self.hand_over(news)?;

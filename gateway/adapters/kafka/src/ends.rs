@@ -45,6 +45,9 @@ pub(super) enum Question {
     Members(Vec<Member>),
 }
 
+/// Partitions whose beginnings were told once: who reads on from a snapshot waits for them.
+type KnownBeginnings = BTreeSet<PartitionId>;
+
 /// The thread's work.
 #[derive(Clone)]
 pub(super) struct EndReader {
@@ -70,7 +73,7 @@ impl EndReader {
     /// Answers questions until stopped, or until nobody listens.
     pub(super) fn run(&self, stop: &CancellationToken) {
         let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut members, mut debts): (Vec<Member>, Debts) = Default::default();
+        let (mut members, mut debts, mut begun): (Vec<Member>, Debts, KnownBeginnings) = Default::default();
         let (mut next_round, mut next_begin) = (Instant::now(), Instant::now());
         while !stop.is_cancelled() && !self.inbox.is_closed() {
             let mut wanted = BTreeSet::new();
@@ -89,11 +92,12 @@ impl EndReader {
             }
             if Instant::now() >= next_round && !members.is_empty() {
                 next_round = Instant::now() + INTERVAL;
+                self.ask_beginnings(&members, &mut begun, |known, partition| !known.contains(partition));
                 self.round(&members, &mut debts);
             }
             if Instant::now() >= next_begin && !members.is_empty() && debts.since.is_empty() {
                 next_begin = Instant::now() + BEGIN_INTERVAL;
-                self.ask_beginnings(&members);
+                self.ask_beginnings(&members, &mut begun, |_, _| true);
             }
         }
     }
@@ -135,9 +139,19 @@ impl EndReader {
         }
     }
 
-    fn ask_beginnings(&self, members: &[Member]) {
-        let partitions: Vec<_> = members.iter().flat_map(Member::partitions).collect();
+    fn ask_beginnings(
+        &self,
+        members: &[Member],
+        known: &mut KnownBeginnings,
+        is_wanted: fn(&KnownBeginnings, &PartitionId) -> bool,
+    ) {
+        let partitions = members.iter().flat_map(Member::partitions).filter(|partition| is_wanted(known, partition));
+        let partitions: Vec<_> = partitions.collect();
+        if partitions.is_empty() {
+            return;
+        }
         for (partition, begin) in self.inspector.places(Edge::Begin, &partitions).answered {
+            known.insert(partition.clone());
             self.signal(Signal::Begin { partition, begin });
         }
     }

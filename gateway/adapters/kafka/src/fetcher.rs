@@ -1,7 +1,7 @@
 //! The client that fetches: one consumer without a group, and the queues that it fills for each partition. Input: what to read, and
 //! from where. Output: what its callbacks found out. When it is replaced, what it had fetched and nobody took is fetched again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +37,14 @@ pub(super) struct Findings {
 }
 
 impl Fetcher {
-    /// A client that knows of nothing; reaches nobody yet.
-    pub(super) fn new(options: &KafkaOptions, signals: &Signals, disposal: &Disposal) -> KafkaResult<Self> {
-        Self::with(options, Context::default(), signals, disposal)
+    /// A client that knows of nothing but the ids of these topics; reaches nobody yet.
+    pub(super) fn new(
+        options: &KafkaOptions,
+        topic_ids: HashMap<String, String>,
+        signals: &Signals,
+        disposal: &Disposal,
+    ) -> KafkaResult<Self> {
+        Self::with(options, Context::knowing(topic_ids), signals, disposal)
     }
 
     /// A client to take the place of this one.

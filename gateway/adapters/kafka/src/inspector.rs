@@ -35,6 +35,8 @@ pub(super) struct Inspector {
     /// How questions for topics went, and those for places.
     surveys: Mutex<Questions>,
     rounds: Mutex<Questions>,
+    /// Id of the Kafka cluster, once told.
+    kafka: Mutex<Option<Arc<str>>>,
     lookout: Arc<Lookout>,
     disposal: Disposal,
     metrics: LogMetrics,
@@ -47,6 +49,8 @@ pub(super) struct Survey {
     pub(super) topics: BTreeMap<String, TopicState>,
     /// One of the brokers.
     pub(super) broker: Option<i32>,
+    /// Id of the Kafka cluster, if it tells one.
+    pub(super) kafka: Option<Arc<str>>,
 }
 
 /// What is known of a topic.
@@ -114,6 +118,7 @@ impl Inspector {
             leaders: Mutex::default(),
             surveys: Mutex::new(Questions::new()),
             rounds: Mutex::new(Questions::new()),
+            kafka: Mutex::default(),
             lookout: Arc::clone(lookout),
             disposal: disposal.clone(),
             metrics: metrics.clone(),
@@ -133,7 +138,18 @@ impl Inspector {
         if answer.is_ok() {
             client.context().reached();
         }
-        answer.map(|metadata| self.read(&metadata))
+        let kafka = answer.is_ok().then(|| self.kafka_id(&client)).flatten();
+        answer.map(|metadata| Survey { kafka, ..self.read(&metadata) })
+    }
+
+    /// Asked for until it is known: the library does not free what it answers.
+    fn kafka_id(&self, client: &Client) -> Option<Arc<str>> {
+        // The critical section sets a value: a panic cannot leave it half done.
+        let mut known = self.kafka.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            *known = client.client().fetch_cluster_id(QUESTION_TIMEOUT).filter(|id| !id.is_empty()).map(Arc::from);
+        }
+        known.clone()
     }
 
     fn read(&self, metadata: &Metadata) -> Survey {
@@ -157,7 +173,7 @@ impl Inspector {
             }
         }
         *self.leaders() = leaders;
-        Survey { topics, broker: metadata.brokers().first().map(MetadataBroker::id) }
+        Survey { topics, broker: metadata.brokers().first().map(MetadataBroker::id), kafka: None }
     }
 
     /// Edges of those partitions whose leaders answered. Leaders are asked one after the other, each for all of its
@@ -239,6 +255,7 @@ impl Inspector {
                         "kafka answers others and not the client that asks questions, another takes its place"
                     );
                 }
+                *self.kafka.lock().unwrap_or_else(PoisonError::into_inner) = None; // Who is behind the addresses now may be another.
                 self.client.store(Arc::new(Disposable::new(client, &self.disposal)));
             }
             Err(error) => tracing::error!(%error, "the client that asks questions could not be replaced"),

@@ -20,12 +20,14 @@ use crate::lookout::Lookout;
 use crate::membership::{Membership, Surroundings};
 use crate::options::KafkaOptions;
 use crate::produce::{KafkaLog, Producers};
+use crate::resumption::Resumption;
 use crate::supervise::Supervisor;
 use federation_ports::inbox::EngineInbox;
 use federation_ports::metrics::{Component, LogMetrics};
 use federation_ports::trouble::TroubleBoard;
 
 pub use membership::{TopicFacts, TopicsHealth};
+pub use resumption::ResumptionFacts;
 
 mod admin;
 mod chores;
@@ -46,6 +48,7 @@ mod membership;
 pub mod options;
 pub mod produce;
 mod refusals;
+mod resumption;
 mod slot;
 mod source;
 mod supervise;
@@ -95,6 +98,7 @@ pub fn connect(
     let producers = Arc::new(Producers::new(&options, &metrics, &signals, &lookout, &disposal)?);
     options.consumer().create_native_config()?;
     let health = Arc::new(watch::Sender::new(TopicsHealth::default()));
+    let resumption = Arc::new(Resumption::of(options.cursors.len()));
     let tasks = KafkaTasks {
         membership: Membership::new(Surroundings {
             options: Arc::clone(&options),
@@ -126,6 +130,7 @@ pub fn connect(
             signals,
             signalled: Arc::new(Mutex::new(signalled)),
             begun: Arc::default(),
+            resumption,
         },
         supervisor: Supervisor::new(Arc::clone(&producers), inbox.clone(), troubles),
         inbox,
@@ -140,6 +145,12 @@ impl KafkaTasks {
     #[must_use]
     pub fn topics_health(&self) -> watch::Receiver<TopicsHealth> {
         self.health.subscribe()
+    }
+
+    /// How much of the log is read on from the engine's snapshot.
+    #[must_use]
+    pub fn resumption(&self) -> ResumptionFacts {
+        ResumptionFacts(Arc::clone(&self.reader.resumption))
     }
 
     /// Reads, until `stop` or until the engine's inbox is closed. Returns when all parts have ended.

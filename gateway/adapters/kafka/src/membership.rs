@@ -11,6 +11,7 @@ use federation_core::id::ClusterId;
 use federation_core::input::{Input, LogInput};
 use federation_core::log::bounds::OriginBounds;
 use federation_core::log::record::{PartitionId, TopicKind};
+use federation_core::time::Millis;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,8 @@ pub(super) struct Member {
     pub(super) cluster: ClusterId,
     /// Partitions of each data topic.
     pub(super) partitions: u32,
+    /// How long tombstones stay readable in its data topics, if this account may see that.
+    pub(super) retention: Option<Millis>,
 }
 
 impl Member {
@@ -109,6 +112,8 @@ pub(super) struct Membership {
     unready: Option<Instant>,
     /// The account may not see the settings: said once.
     unseen: bool,
+    /// How long tombstones stay readable in each cluster's data topics; asked once.
+    retentions: BTreeMap<ClusterId, Option<Millis>>,
 }
 
 /// What is known of the own topics.
@@ -149,6 +154,7 @@ impl Membership {
             failed: 0,
             unready: None,
             unseen: false,
+            retentions: BTreeMap::new(),
         }
     }
 
@@ -319,21 +325,52 @@ impl Membership {
     /// Tells the engine of new members, then the reader of all.
     async fn announce(&mut self, survey: &Survey) -> Listening {
         let now = self.members(survey);
+        self.learn_retentions(&now).await;
         let mut all: BTreeMap<ClusterId, u32> =
             self.told.iter().map(|member| (member.cluster.clone(), member.partitions)).collect();
         for member in now {
             all.insert(member.cluster, member.partitions);
         }
-        let all: Vec<Member> = all.into_iter().map(|(cluster, partitions)| Member { cluster, partitions }).collect();
+        let all: Vec<Member> = all
+            .into_iter()
+            .map(|(cluster, partitions)| {
+                let retention = self.retentions.get(&cluster).copied().flatten();
+                Member { cluster, partitions, retention }
+            })
+            .collect();
         if all != self.told {
             let members = all.iter().map(|member| (member.cluster.clone(), member.partitions)).collect();
             self.tell(LogInput::Members(members)).await?;
             self.told.clone_from(&all);
         }
         // Each round again: a reader or asker that was restarted has forgotten them. Full queues are as good as told.
-        let _ = self.around.signals.try_send(Signal::Members(all.clone()));
+        let (members, kafka) = (all.clone(), survey.kafka.clone());
+        let _ = self.around.signals.try_send(Signal::Members { members, kafka });
         let _ = self.around.questions.try_send(Question::Members(all));
         Ok(())
+    }
+
+    /// Asks how long tombstones stay readable, where that is not known. Who may not see it reads on from a snapshot for less long.
+    async fn learn_retentions(&mut self, members: &[Member]) {
+        let unknown: Vec<&Member> = members.iter().filter(|it| !self.retentions.contains_key(&it.cluster)).collect();
+        if unknown.is_empty() || self.around.options.topics.creation == TopicCreation::External {
+            return;
+        }
+        let topics_of = |member: &Member| TopicKind::DATA.map(|kind| self.names.of(&member.cluster, kind));
+        let topics: Vec<String> = unknown.iter().flat_map(|member| topics_of(member)).collect();
+        let told = match Admin::connect(&self.around.options, &self.names) {
+            Ok(admin) => admin.retentions(&topics).await,
+            Err(error) => {
+                tracing::debug!(%error, "nobody can be asked how long tombstones stay");
+                BTreeMap::new()
+            }
+        };
+        let least = |member: &Member| {
+            let each: Option<Vec<Millis>> = topics_of(member).iter().map(|topic| told.get(topic).copied()).collect();
+            each.and_then(|each| each.into_iter().min())
+        };
+        let learnt: Vec<_> = unknown.iter().map(|member| (member.cluster.clone(), least(member))).collect();
+        self.retentions.extend(learnt);
     }
 
     /// Clusters that have all their topics; the own one only once its topics can be used.
@@ -354,7 +391,7 @@ impl Membership {
             let partitions = partitions.min(OriginBounds::default().partitions); // Each costs a queue, also one that nothing is ever in.
             let partitions =
                 if cluster == self.around.options.cluster { self.around.options.topics.partitions } else { partitions };
-            (wanted && topics.len() == TopicKind::ALL.len()).then_some(Member { cluster, partitions })
+            (wanted && topics.len() == TopicKind::ALL.len()).then_some(Member { cluster, partitions, retention: None })
         };
         by_cluster.into_iter().filter_map(member).collect()
     }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use federation_core::id::{ClusterId, FederationId};
+use federation_core::log::cursor::LogCursor;
+use federation_core::log::record::PartitionId;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -31,6 +33,8 @@ pub struct KafkaOptions {
     pub topics: TopicSettings,
     /// Which other clusters are read.
     pub imports: ClusterFilter,
+    /// Where the engine's snapshot stands: read on from there if that is found to be the same log.
+    pub cursors: BTreeMap<PartitionId, LogCursor>,
 }
 
 impl fmt::Debug for KafkaOptions {

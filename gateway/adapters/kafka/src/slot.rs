@@ -1,8 +1,9 @@
 //! One partition as its reader sees it: where it stands, whether its place can be true, and whether what it was read from still
 //! exists. No I/O but its queue.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use federation_core::log::cursor::{LogCursor, LogSource};
 use federation_core::log::record::PartitionId;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 
@@ -30,6 +31,18 @@ pub(super) struct Slot {
     pub(super) beginning: Beginning,
     /// What keeps it from being read, as it stands on the board: silence is no wonder.
     pub(super) hindrance: Option<Hindrance>,
+    /// A place to begin at, until its leader said where the partition begins and ends.
+    pub(super) offer: Option<OfferedPlace>,
+    /// Which log the engine was told that this is.
+    pub(super) told_source: Option<LogSource>,
+}
+
+/// A place that an earlier process kept, and what its leader said of the partition so far.
+#[derive(Debug)]
+pub(super) struct OfferedPlace {
+    pub(super) cursor: LogCursor,
+    pub(super) begin: Option<u64>,
+    pub(super) end: Option<u64>,
 }
 
 /// Why a partition is not read, although its client works.
@@ -42,7 +55,8 @@ pub(super) struct Hindrance {
 impl Slot {
     pub(super) fn new(id: PartitionId, topic: String, now: Instant) -> Self {
         let beginning = Beginning::default();
-        Self { id, topic, queue: None, place: Place::start(now), beginning, hindrance: None }
+        let place = Place::start(now);
+        Self { id, topic, queue: None, place, beginning, hindrance: None, offer: None, told_source: None }
     }
 
     /// Its name for people.
@@ -64,6 +78,8 @@ pub(super) struct Place {
     behind: Option<(u64, Instant)>,
     /// Its leader said that it ends later than here, and since when.
     doubt: Option<(u64, Instant)>,
+    /// When it was last at the end.
+    last_end: Option<(Instant, SystemTime)>,
     /// Read to the end once more, to learn whether what is missing was compacted away: this end was told before.
     verifying: Option<u64>,
 }
@@ -79,7 +95,19 @@ pub(super) enum Verdict {
 
 impl Place {
     pub(super) fn start(now: Instant) -> Self {
-        Self { next: None, moved: now, at_end: false, behind: None, doubt: None, verifying: None }
+        Self { next: None, moved: now, at_end: false, behind: None, doubt: None, last_end: None, verifying: None }
+    }
+
+    /// To read from this offset on.
+    pub(super) fn at(next: u64, now: Instant) -> Self {
+        Self { next: Some(next), ..Self::start(now) }
+    }
+
+    /// How long ago it was at the end, by the clock by which it is longer: one of them stands still while the machine sleeps, the other may
+    /// be set. `None` if it never was.
+    pub(super) fn away_for(&self, now: Instant, wall: SystemTime) -> Option<Duration> {
+        let (last, last_wall) = self.last_end?;
+        Some(now.saturating_duration_since(last).max(wall.duration_since(last_wall).unwrap_or_default()))
     }
 
     /// Offset after the last record read.
@@ -97,6 +125,7 @@ impl Place {
     pub(super) fn reached_end(&mut self) -> u64 {
         let verified = self.verifying.take();
         (self.at_end, self.behind) = (true, None);
+        self.last_end = Some((Instant::now(), SystemTime::now()));
         let next = self.next.max(verified).unwrap_or(0);
         self.next = Some(next);
         next
@@ -157,6 +186,8 @@ impl Place {
 pub(super) struct Beginning {
     /// Where it was when it was last told, or the first record that was read.
     known: Option<u64>,
+    /// Where it was when it was last told.
+    told: Option<u64>,
     /// It moved, and is told of until what is missing is stated again.
     loss: Option<Loss>,
 }
@@ -175,11 +206,17 @@ impl Beginning {
 
     /// The partition is another one under its name.
     pub(super) fn forget(&mut self) {
-        self.known = None;
+        (self.known, self.told) = (None, None);
+    }
+
+    /// Where it is, as its leader said.
+    pub(super) fn begin(&self) -> Option<u64> {
+        self.told
     }
 
     /// Its leader said that the partition begins at `begin`. Whether records that were read are gone.
     pub(super) fn told(&mut self, begin: u64) -> bool {
+        self.told = Some(begin);
         self.known.replace(begin).is_some_and(|known| begin > known)
     }
 
@@ -222,6 +259,18 @@ mod tests {
         assert_eq!(place.end_told(9, later(start, 50), later(start, 200)), Verdict::Plausible);
         assert_eq!(place.end_told(9, later(start, 150), later(start, 200)), Verdict::Lost);
         assert_eq!(place.end_told(10, later(start, 150), later(start, 200)), Verdict::Plausible);
+    }
+
+    #[test]
+    fn how_long_a_reader_was_away_from_the_end_counts_by_the_clock_by_which_it_is_longer() {
+        let (start, wall) = (Instant::now(), SystemTime::now());
+        let mut place = Place::at(7, start);
+        assert_eq!(place.away_for(later(start, 60_000), wall), None, "it never was there");
+        place.reached_end();
+        let hour = Duration::from_secs(3600);
+        assert!(place.away_for(start + hour, SystemTime::now()).unwrap() > hour / 2);
+        assert!(place.away_for(Instant::now(), SystemTime::now() + hour).unwrap() > hour / 2, "the machine slept");
+        assert!(place.away_for(Instant::now(), wall - hour).unwrap() < hour / 2, "the clock was set back");
     }
 
     #[test]

@@ -52,6 +52,7 @@ fn options(bootstrap: &str, name: &str) -> KafkaOptions {
             ..TopicSettings::default()
         },
         imports: Arc::new(|_| true),
+        cursors: BTreeMap::new(),
     }
 }
 

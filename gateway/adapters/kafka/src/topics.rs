@@ -18,6 +18,9 @@ const LEAST_DELETE_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Kafka's name of the size of the largest batch that a topic takes.
 pub const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
+/// Kafka's name of how long tombstones stay readable, ms.
+pub const DELETE_RETENTION: &str = "delete.retention.ms";
+
 /// Names of the topics of one federation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicNames {
@@ -151,7 +154,7 @@ pub fn settings(topics: &TopicSettings, kind: TopicKind, copies: Option<u16>) ->
     let mut settings = vec![
         required("cleanup.policy", "compact".to_owned(), exactly("compact")),
         required(
-            "delete.retention.ms",
+            DELETE_RETENTION,
             millis(topics.delete_retention).to_string(),
             AcceptedDeviation::AtLeast(millis(LEAST_DELETE_RETENTION)),
         ),

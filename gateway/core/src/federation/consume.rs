@@ -7,6 +7,7 @@ use crate::id::ClusterId;
 use crate::input::{Effect, LogInput, SendId};
 use crate::local::observation::ListDoubt;
 use crate::log::control::{ControlKey, ControlValue, Descriptor};
+use crate::log::cursor::LogSource;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::partition::{AppliedRecord, Partition};
 use crate::log::record::{ControlRecord, PartitionId, Record, RecordBody, TopicKind};
@@ -27,6 +28,8 @@ impl Federation {
             LogInput::EndAnswer { partition, end, asked } => self.end_offset(now, &partition, end, asked, effects),
             LogInput::Restarted(partition) => self.restarted(now, &partition, Partition::restart),
             LogInput::ReadAnew(partition) => self.restarted(now, &partition, Partition::read_anew),
+            LogInput::ReadsOn { partition, next_offset } => self.reads_on(now, &partition, next_offset, effects),
+            LogInput::Source { partition, source } => self.note_source(&partition, source),
             LogInput::SendFailed(id) => self.send_failed(now, id, DeliveryFailure::Unsure, effects),
             LogInput::SendRefused(id) => self.send_failed(now, id, DeliveryFailure::Refused, effects),
             LogInput::ProducerReplaced => {
@@ -62,6 +65,7 @@ impl Federation {
         for mut record in records {
             let Some(origin) = self.origins.get_mut(&place.origin) else { return };
             let Some(applied) = origin.fold(now, place, &mut record, own, &self.bounds) else { return };
+            origin.counts.read += 1;
             self.note_applied(now, &place.origin, applied);
             if own {
                 self.read_back(now, place, &record, effects);
@@ -87,13 +91,20 @@ impl Federation {
     fn note_applied(&mut self, now: Now, origin: &ClusterId, applied: AppliedRecord) {
         match applied {
             AppliedRecord::Changed(key) => self.note_change(now, origin, &key),
-            AppliedRecord::Replaced(keys) => keys.iter().for_each(|key| self.note_change(now, origin, key)),
-            AppliedRecord::Undecodable(key) => self.recount(origin, &key),
+            AppliedRecord::Replaced(keys) => {
+                self.note_snapshot_change(); // Also where no value differs: now there is a place to read on from.
+                keys.iter().for_each(|key| self.note_change(now, origin, key));
+            }
+            AppliedRecord::Undecodable(key) => {
+                self.note_snapshot_change();
+                self.recount(origin, &key);
+            }
             AppliedRecord::Unchanged | AppliedRecord::Held | AppliedRecord::NotAFact => {}
         }
     }
 
     fn note_change(&mut self, now: Now, origin: &ClusterId, key: &DataKey) {
+        self.note_snapshot_change();
         self.changed.note(key);
         self.hear_health(now, origin, key);
         self.recount(origin, key);
@@ -186,6 +197,7 @@ impl Federation {
             self.described(now, id, descriptor); // Of many in one batch the last counts: each may move all that is known.
         }
         if drains_changed {
+            self.note_snapshot_change();
             self.choose_intents();
         }
         if guard_changed {
@@ -205,6 +217,7 @@ impl Federation {
         if origin.descriptor.as_ref() != Some(&descriptor) {
             origin.descriptor = Some(descriptor);
             origin.freshness_revision = revision;
+            self.note_snapshot_change();
             self.refit_partitions(now, id);
         }
     }
@@ -216,6 +229,7 @@ impl Federation {
             origin.pulse.at_end(now.mono, next_offset);
             let (intents, guard) = (origin.intents.at_end(), origin.guard.at_end());
             if intents {
+                self.note_snapshot_change();
                 self.choose_intents();
             }
             if guard {
@@ -230,17 +244,31 @@ impl Federation {
         }
         let newest = origin.pulse.newest_beat();
         let reached = origin.change(place, |partition| {
-            let was_read = partition.reached_end();
+            let (was_read, resumed) =
+                (partition.reached_end(), !partition.is_shadowed() && partition.serves_snapshot());
+            let had_place = partition.place(place.topic, place.partition).is_some();
             let applied = partition.at_end(next_offset);
-            partition.was_at_end(now.mono, newest);
+            partition.was_at_end(now, newest);
             // The own log is driven to what the own Nacos says: it needs no proof by itself.
-            let replaced = own && partition.is_shadowed();
-            (was_read, if replaced { AppliedRecord::Replaced(partition.replace()) } else { applied })
+            let replaced = own && partition.is_shadowed() && partition.reached_end();
+            let has_place = partition.place(place.topic, place.partition).is_some();
+            (
+                was_read,
+                resumed.then(|| partition.served().keys()),
+                has_place && !had_place,
+                if replaced { AppliedRecord::Replaced(partition.replace()) } else { applied },
+            )
         });
-        let Some((was_read, applied)) = reached else { return };
+        let Some((was_read, resumed, gained_place, applied)) = reached else { return };
         let replaced = if let AppliedRecord::Replaced(keys) = &applied { keys.clone() } else { Vec::new() };
         origin.counts.replaced += u64::from(matches!(applied, AppliedRecord::Replaced(_)));
+        if gained_place {
+            self.note_snapshot_change();
+        }
         self.note_applied(now, &place.origin, applied);
+        for key in resumed.iter().flatten() {
+            self.changed.note(key); // It is of the log from here on, and is shown so.
+        }
         self.order_repair(now, place, effects);
         if own {
             self.settle_sends(now, place, effects);
@@ -288,6 +316,37 @@ impl Federation {
         }
         if origin.change(place, begin).is_some() {
             origin.counts.restarted += 1;
+        }
+    }
+
+    /// Rule R19: what was kept is the log up to here, and what follows on it comes next.
+    fn reads_on(&mut self, now: Now, place: &PartitionId, next_offset: u64, effects: &mut Vec<Effect>) {
+        let own = place.origin == *self.cluster();
+        let Some(origin) = self.origins.get_mut(&place.origin) else { return };
+        let read_on = origin.change(place, |partition| (partition.read_on(next_offset), partition.highest_term()));
+        let Some((read_on, term)) = read_on else { return };
+        if !read_on {
+            // It was kept over other partitions, or never: what is handed over from there on is not all.
+            effects.push(Effect::ReadAnew(place.clone()));
+            return;
+        }
+        origin.counts.read_on += 1;
+        if own {
+            let mut wishes = Vec::new();
+            self.lease.met_term(now.mono, term, &mut wishes);
+            self.fulfil(now, wishes, effects);
+        }
+    }
+
+    fn note_source(&mut self, place: &PartitionId, source: LogSource) {
+        let Some(origin) = self.origins.get_mut(&place.origin) else { return };
+        let gained = origin.change(place, |partition| {
+            let had_place = partition.place(place.topic, place.partition).is_some();
+            partition.note_source(source);
+            !had_place && partition.place(place.topic, place.partition).is_some()
+        });
+        if gained == Some(true) {
+            self.note_snapshot_change();
         }
     }
 

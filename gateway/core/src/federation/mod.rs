@@ -54,6 +54,7 @@ use crate::log::control::Descriptor;
 use crate::log::intents::IntentLog;
 use crate::log::key::DataKey;
 use crate::log::origin::OriginLog;
+use crate::log::partition::Fold;
 use crate::log::record::PartitionId;
 use crate::pattern::{Glob, NameSelection};
 use crate::publish::Publisher;
@@ -67,7 +68,7 @@ use crate::time::{Millis, Mono, Now};
 pub use belonging::{Membership, Stranger};
 pub use judge::SetAside;
 pub use partitions::PartitionMismatch;
-pub use snapshot::OriginSnapshot;
+pub use snapshot::{KeptFact, OriginSnapshot, SnapshotPiece};
 pub use takeover::Leadership;
 pub use tally::OriginSize;
 pub use verify::{Difference, Stated, Verification, VerifiedOrigin, VerifiedReader};
@@ -186,6 +187,10 @@ pub struct Counts {
     pub mismatched: u64,
     /// Times that what was folded anew took the place of what was served.
     pub replaced: u64,
+    /// Records of data topics that were read since this process started, whatever they did.
+    pub read: u64,
+    /// Partitions that were read on from where an earlier process stood.
+    pub read_on: u64,
 }
 
 /// One origin: what its log says, and how fresh that is.
@@ -273,6 +278,7 @@ pub struct Federation {
     bounds: OriginBounds,
     /// Clusters of which nothing counts, by order of an operator of this cluster.
     excluded: BTreeSet<ClusterId>,
+    snapshot_revision: u64,
 }
 
 impl Federation {
@@ -307,6 +313,7 @@ impl Federation {
             route: Route::default(),
             bounds: OriginBounds::default(),
             excluded: BTreeSet::new(),
+            snapshot_revision: 0,
         }
     }
 
@@ -437,7 +444,7 @@ impl Federation {
         self.excluded = excluded;
         for id in differs {
             let Some(origin) = self.origins.get(&id) else { continue };
-            let keys = origin.log.folds().flat_map(snapshot::facts_of).map(|(key, _, _)| key);
+            let keys = origin.log.folds().flat_map(Fold::keys);
             keys.for_each(|key| self.changed.note(&key));
         }
         self.choose_guard();

@@ -9,11 +9,11 @@ use crate::id::ClusterId;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
 use crate::log::partition::Fold;
-use crate::log::record::Record;
+use crate::log::record::{Record, RecordBody};
 use crate::seed::Seed;
 use crate::time::{Millis, Now};
 
-use super::snapshot::facts_of;
+use super::snapshot::{KeptFact, facts_of};
 
 /// A cluster whose topics do not have the partitions that it writes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,13 +91,15 @@ impl Origin {
             return Vec::new();
         }
         let keys: Vec<DataKey> = self.log.folds().flat_map(Fold::keys).collect();
-        let facts: Vec<_> = self.log.folds().flat_map(facts_of).collect();
         let mut folds = OriginLog::new(partitions, seed);
-        for (offset, (key, body, header)) in (0..).zip(facts.iter().cloned()) {
+        let facts = self.log.folds().flat_map(facts_of).filter(|fact| fact.body != RecordBody::Unreadable);
+        let mut is_empty = true;
+        for KeptFact { key, body, header, .. } in facts {
             let digest = 0; // Of no use: the shadow is compared with checkpoints, not this.
-            folds.fold(&Record { offset, key: RecordKey::Data(key), header, body, digest });
+            folds.fold(&Record { offset: 0, key: RecordKey::Data(key), header, body, digest });
+            is_empty = false;
         }
-        self.log = if facts.is_empty() { folds } else { folds.into_snapshot() };
+        self.log = if is_empty { folds } else { folds.into_snapshot() };
         self.weigh();
         keys // Of those that cannot be read nothing is kept.
     }

@@ -171,7 +171,7 @@ impl Federation {
         };
         let (from, fold) = match () {
             () if partition.reached_end() => (KnownFrom::Log, partition.image()),
-            () if partition.is_shadowed() => (KnownFrom::Snapshot, partition.served()),
+            () if partition.is_shadowed() || partition.serves_snapshot() => (KnownFrom::Snapshot, partition.served()),
             () => return (KnownFrom::Snapshot, Vec::new()),
         };
         (from, entries_of(fold, subject))

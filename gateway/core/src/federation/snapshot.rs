@@ -1,23 +1,29 @@
 //! What a gateway keeps for its next start, and takes up again before the log can be read (rule R19).
 //!
-//! A snapshot only serves: the log is always folded from its beginning into a shadow beside it, which takes its place once a
-//! checkpoint proves it. So a snapshot of another Kafka, or from before a restored backup, can be shown, labelled and aged,
+//! A snapshot is a row of pieces, each of one instant: what an origin is, and its partitions one by one, each its facts with the place in the log
+//! up to which they are it. At the next start all of it serves, labelled and aged. Of each partition the reader is offered the place
+//! ([`Federation::cursors`]); where the log is found to be the same it reads on from there, and else folds it from the beginning into a shadow,
+//! which takes its place once a checkpoint proves it. So a snapshot of another Kafka, or from before a restored backup, can be shown,
 //! but never mixes with what the log says.
+
+use std::collections::BTreeMap;
 
 use crate::federation::{Federation, Origin};
 use crate::id::{ClusterId, InstanceId};
+use crate::instance::Instance;
 use crate::intents::{DrainIntent, DrainTarget, HIGHEST_COUNTER};
 use crate::log::bounds::{judge_descriptor, judge_record};
 use crate::log::control::Descriptor;
+use crate::log::cursor::{KeptPlace, LogCursor};
 use crate::log::intents::IntentLog;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
 use crate::log::partition::{Fold, FoldEntry};
-use crate::log::record::{Record, RecordBody, RecordHeader};
+use crate::log::record::{PartitionId, Record, RecordBody, RecordHeader, TopicKind};
 use crate::time::WallMs;
 
-/// One origin, as it was last shown.
-#[derive(Clone, Debug)]
+/// One origin, or a piece of it, as it was last shown.
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OriginSnapshot {
     /// The cluster.
@@ -28,65 +34,159 @@ pub struct OriginSnapshot {
     pub last_beat: Option<WallMs>,
     /// Partitions of each of its data topics.
     pub partitions: u32,
-    /// Its facts: key, value and header of each last record that can be read.
-    pub facts: Vec<(DataKey, RecordBody, Option<RecordHeader>)>,
+    /// Its facts.
+    pub facts: Vec<KeptFact>,
     /// Its intents: target, the last value that could be read, and when that was written.
     pub intents: Vec<(DrainTarget, DrainIntent, WallMs)>,
+    /// Where the log of its partitions may be read on: of those whose facts are all of them here.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub places: Vec<KeptPlace>,
+}
+
+/// The last record of a key.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct KeptFact {
+    /// The key.
+    pub key: DataKey,
+    /// The last value that could be read; [`RecordBody::Unreadable`] if none ever could.
+    pub body: RecordBody,
+    /// Header of the last record, if it had one.
+    pub header: Option<RecordHeader>,
+    /// Digest of the last record; 0 if that is not known.
+    pub digest: u128,
+    /// Whether the last record itself could be read (rule R3).
+    pub readable: bool,
+}
+
+/// Names a piece of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SnapshotPiece {
+    /// What an origin is, and its intents.
+    Origin(ClusterId),
+    /// The facts of one partition.
+    Partition(PartitionId),
 }
 
 impl Federation {
-    /// All origins that were read, as shown now. Cheap: values are shared, not copied.
+    /// The pieces of a snapshot of all origins that were read.
+    #[must_use]
+    pub fn snapshot_pieces(&self) -> Vec<SnapshotPiece> {
+        let mut pieces = Vec::new();
+        for (id, origin) in self.origins.iter().filter(|(_, origin)| origin.log.partitions() > 0) {
+            pieces.push(SnapshotPiece::Origin(id.clone()));
+            let place =
+                |(topic, partition, _)| SnapshotPiece::Partition(PartitionId { origin: id.clone(), topic, partition });
+            pieces.extend(origin.log.all().map(place));
+        }
+        pieces
+    }
+
+    /// A piece of a snapshot as of now; `None` if there is no such thing any more. Its cost grows with the partition; values are shared,
+    /// not copied.
+    #[must_use]
+    pub fn snapshot_piece(&self, piece: &SnapshotPiece) -> Option<OriginSnapshot> {
+        match piece {
+            SnapshotPiece::Origin(id) => Some(self.origins.get(id)?.head(id)),
+            SnapshotPiece::Partition(place) => {
+                let origin = self.origins.get(&place.origin)?;
+                origin.piece(&place.origin, place.topic, place.partition)
+            }
+        }
+    }
+
+    /// All pieces of a snapshot as of now.
     #[must_use]
     pub fn snapshot(&self) -> Vec<OriginSnapshot> {
-        let known = self.origins.iter().filter(|(_, origin)| origin.log.partitions() > 0);
-        known.map(|(id, origin)| origin.snapshot(id)).collect()
+        self.snapshot_pieces().iter().filter_map(|piece| self.snapshot_piece(piece)).collect()
+    }
+
+    /// Grows with each change of what a snapshot has, ages and places aside: those alone are no reason to write another one.
+    #[must_use]
+    pub fn snapshot_revision(&self) -> u64 {
+        self.snapshot_revision
+    }
+
+    pub(super) fn note_snapshot_change(&mut self) {
+        self.snapshot_revision += 1;
+    }
+
+    /// Where what was restored may be read on: the places that an earlier process kept. Whether the log is still the same one, whoever reads it has
+    /// to find out before it tells [`LogInput::ReadsOn`](crate::input::LogInput::ReadsOn).
+    pub fn cursors(&self) -> impl Iterator<Item = (PartitionId, LogCursor)> {
+        self.origins.iter().flat_map(|(id, origin)| origin.log.kept().map(|kept| (kept.of(id), kept.cursor.clone())))
     }
 
     /// Takes up a snapshot. Only before the first input.
-    pub fn restore(&mut self, origins: Vec<OriginSnapshot>) {
-        for snapshot in origins {
-            let own = snapshot.origin == *self.cluster();
-            let fits = (1..=self.bounds.partitions).contains(&snapshot.partitions);
-            if !fits || !(own || self.settings.import.has_cluster(&snapshot.origin)) {
-                continue; // What was out of bounds when it was written is so when it is read.
-            }
-            let mut origin = Origin::new(snapshot.partitions, self.settings.seed);
-            let mut folds = OriginLog::new(snapshot.partitions, self.settings.seed);
-            let mut keys = Vec::with_capacity(snapshot.facts.len());
-            for (offset, (key, body, header)) in (0..).zip(snapshot.facts) {
-                let digest = 0; // Of no use: the shadow is compared with checkpoints, not this.
-                let mut record = Record { offset, key: RecordKey::Data(key.clone()), header, body, digest };
-                if own || judge_record(&mut record).is_none() {
-                    folds.fold(&record);
-                    keys.push(key);
-                }
-            }
-            origin.log = folds.into_snapshot();
-            let intents = snapshot.intents.into_iter().filter(|(_, intent, _)| intent.counter.get() <= HIGHEST_COUNTER);
-            origin.intents = IntentLog::from_snapshot(intents.take(self.bounds.drains));
-            origin.descriptor =
-                snapshot.descriptor.filter(|descriptor| judge_descriptor(descriptor, &self.bounds).is_none());
-            if let Some(beat) = snapshot.last_beat {
-                origin.pulse.restore(beat);
-            }
-            let id = snapshot.origin;
-            self.origins.insert(id.clone(), origin);
-            for key in keys {
-                self.changed.note(&key);
-                self.recount(&id, &key);
-            }
+    pub fn restore(&mut self, pieces: Vec<OriginSnapshot>) {
+        let mut origins: BTreeMap<ClusterId, Vec<OriginSnapshot>> = BTreeMap::new();
+        for piece in pieces {
+            origins.entry(piece.origin.clone()).or_default().push(piece);
+        }
+        for (id, pieces) in origins {
+            self.restore_origin(id, pieces);
         }
         self.choose_intents();
         self.number_changes();
     }
+
+    fn restore_origin(&mut self, id: ClusterId, pieces: Vec<OriginSnapshot>) {
+        let own = id == *self.cluster();
+        let partitions = pieces.first().map_or(0, |head| head.partitions);
+        let fits = (1..=self.bounds.partitions).contains(&partitions);
+        if !fits || !(own || self.settings.import.has_cluster(&id)) {
+            return; // What was out of bounds when it was written is so when it is read.
+        }
+        let mut origin = Origin::new(partitions, self.settings.seed);
+        let mut folds = OriginLog::new(partitions, self.settings.seed);
+        let (mut keys, mut places, mut drains) = (Vec::new(), Vec::new(), Vec::new());
+        for piece in pieces {
+            for fact in piece.facts {
+                keys.extend(fact.refold(&mut folds, own));
+            }
+            places.extend(Some(piece.places).filter(|_| piece.partitions == partitions).into_iter().flatten());
+            drains.extend(piece.intents.into_iter().filter(|(_, intent, _)| intent.counter.get() <= HIGHEST_COUNTER));
+            if let Some(descriptor) = piece.descriptor.filter(|it| judge_descriptor(it, &self.bounds).is_none()) {
+                origin.descriptor = Some(descriptor);
+            }
+            if let Some(beat) = piece.last_beat {
+                origin.pulse.restore(beat);
+            }
+        }
+        origin.log = folds.into_snapshot();
+        for kept in places {
+            if let Some(partition) = origin.log.partition_mut(kept.topic, kept.partition) {
+                partition.remember(kept);
+            }
+        }
+        origin.intents = IntentLog::from_snapshot(drains.into_iter().take(self.bounds.drains));
+        self.origins.insert(id.clone(), origin);
+        for key in keys {
+            self.changed.note(&key);
+            self.recount(&id, &key);
+        }
+    }
+}
+
+impl KeptFact {
+    /// Folds it as it was folded before; gives its key if it counts.
+    fn refold(self, folds: &mut OriginLog, own: bool) -> Option<DataKey> {
+        let Self { key, body, header, digest, readable } = self;
+        let mut record = Record { offset: 0, key: RecordKey::Data(key.clone()), header, body, digest };
+        if !own && judge_record(&mut record).is_some() {
+            return None; // It does not count, so what there is of its partition is not all that the log has.
+        }
+        folds.fold(&record);
+        if !readable && record.body != RecordBody::Unreadable {
+            folds.fold(&Record { body: RecordBody::Unreadable, ..record });
+        }
+        Some(key)
+    }
 }
 
 impl Origin {
-    fn snapshot(&self, id: &ClusterId) -> OriginSnapshot {
-        let mut facts = Vec::new();
-        for fold in self.log.folds() {
-            facts.extend(facts_of(fold));
-        }
+    /// What it is, without its facts.
+    fn head(&self, id: &ClusterId) -> OriginSnapshot {
         let intents = self.intents.served().filter_map(|(target, logged)| {
             let intent = logged.intent.clone()?;
             Some((target.clone(), intent, logged.observed))
@@ -96,23 +196,45 @@ impl Origin {
             descriptor: self.descriptor.clone(),
             last_beat: self.pulse.last_beat(),
             partitions: self.log.partitions(),
-            facts,
+            facts: Vec::new(),
             intents: intents.collect(),
+            places: Vec::new(),
         }
+    }
+
+    /// The facts of one partition, and its place.
+    fn piece(&self, id: &ClusterId, topic: TopicKind, number: u32) -> Option<OriginSnapshot> {
+        let partition = self.log.partition(topic, number)?;
+        Some(OriginSnapshot {
+            origin: id.clone(),
+            descriptor: None,
+            last_beat: None,
+            partitions: self.log.partitions(),
+            facts: facts_of(partition.served()).collect(),
+            intents: Vec::new(),
+            places: partition.place(topic, number).into_iter().collect(),
+        })
     }
 }
 
-/// Key, value and header of each last record that can be read.
-pub(super) fn facts_of(fold: &Fold) -> Vec<(DataKey, RecordBody, Option<RecordHeader>)> {
+/// The last record of each key.
+pub(super) fn facts_of(fold: &Fold) -> impl Iterator<Item = KeptFact> {
     let instances = fold.services().flat_map(|(service, entries)| {
-        let fact = |(id, entry): (&InstanceId, &FoldEntry<_>)| {
-            let key = DataKey::Instance(service.clone(), id.clone());
-            Some((key, RecordBody::Instance(entry.value.clone()?), entry.header))
+        let fact = |(id, entry): (&InstanceId, &FoldEntry<Instance>)| {
+            let body = entry.value.clone().map_or(RecordBody::Unreadable, RecordBody::Instance);
+            KeptFact::of(DataKey::Instance(service.clone(), id.clone()), body, entry)
         };
-        entries.iter().filter_map(fact)
+        entries.iter().map(fact)
     });
-    let configs = fold.configs().filter_map(|(key, entry)| {
-        Some((DataKey::Config(key.clone()), RecordBody::Config(entry.value.clone()?), entry.header))
+    let configs = fold.configs().map(|(key, entry)| {
+        let body = entry.value.clone().map_or(RecordBody::Unreadable, RecordBody::Config);
+        KeptFact::of(DataKey::Config(key.clone()), body, entry)
     });
-    instances.chain(configs).collect()
+    instances.chain(configs)
+}
+
+impl KeptFact {
+    fn of<T>(key: DataKey, body: RecordBody, entry: &FoldEntry<T>) -> Self {
+        Self { key, body, header: entry.header, digest: entry.digest, readable: entry.readable }
+    }
 }

@@ -67,7 +67,7 @@ impl Federation {
     /// Whoever ends in order leaves nothing unstated that it changed, as far as it may still write.
     pub(super) fn state_last_checkpoints(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if self.lease.may_write(now.mono) {
-            self.leadership.want_changed(now.mono);
+            self.leadership.want_all(now.mono);
             self.state_checkpoints(now, effects);
         }
     }

@@ -97,10 +97,9 @@ impl Leadership {
         }
     }
 
-    /// What changed since it was last stated is to be stated now.
-    pub(super) fn want_changed(&mut self, now: Mono) {
-        let changed = self.partitions.values_mut().filter(|takeover| takeover.changed);
-        changed.for_each(|takeover| takeover.checkpoint_due = now);
+    /// Each partition is to be stated now, also what did not change: at the next start that proves what was kept of it (rule R19).
+    pub(super) fn want_all(&mut self, now: Mono) {
+        self.partitions.values_mut().for_each(|takeover| takeover.checkpoint_due = now);
     }
 
     /// A checkpoint was stated; the next one is due then unless something changes.
@@ -151,6 +150,9 @@ impl Federation {
             self.leadership.partitions.insert((topic, partition), takeover);
             effects.push(Effect::AskEnd(self.own_partition(topic, partition)));
         }
+        // A leader's checkpoints state what it has folded: they would prove nothing of what an earlier process kept.
+        let unproven = origin.log.all().filter(|(_, _, partition)| partition.proof().is_unproven());
+        effects.extend(unproven.map(|(topic, number, _)| Effect::ReadAnew(self.own_partition(topic, number))));
     }
 
     /// What is due of the takeover.

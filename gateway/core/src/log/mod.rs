@@ -3,6 +3,7 @@
 pub mod belonging;
 pub mod bounds;
 pub mod control;
+pub mod cursor;
 pub mod ends;
 pub mod intents;
 pub mod key;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, ServiceKey};
 use crate::instance::Instance;
+use crate::log::cursor::KeptPlace;
 use crate::log::key::DataKey;
 use crate::log::partition::{Fold, FoldEntry, Partition, ServiceEntries};
 use crate::log::record::{Epoch, TopicKind};
@@ -40,6 +41,11 @@ impl OriginLog {
     pub fn into_snapshot(self) -> Self {
         let served = |partitions: Vec<Partition>| partitions.into_iter().map(Partition::into_snapshot).collect();
         Self { instances: served(self.instances), configs: served(self.configs) }
+    }
+
+    /// Where its partitions may be read on, once the log is found to be the same one.
+    pub fn kept(&self) -> impl Iterator<Item = &KeptPlace> {
+        self.all().filter_map(|(_, _, partition)| partition.kept())
     }
 
     /// Partitions of each topic.

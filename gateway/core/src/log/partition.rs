@@ -7,12 +7,16 @@
 //! ```text
 //! folding ──end──▶ at the end ──restart──▶ serving the old state, folding a shadow ──end, and the last checkpoint equals it──▶ at the end
 //!   └── restart ──────────────────────────▶    ▲ └── restart: the shadow begins anew
+//! restored ──the reader reads on from where it was kept──▶ folding
+//!   └── the reader begins at the beginning ──▶ serving the old state, folding a shadow
 //! ```
 //!
 //! Invariant (rule R1): a fold is what compaction keeps, the last record per key by offset; no epoch, sequence or clock changes that.
 //! What is served changes by records, or by a shadow that is proven (rule R18; of the own log, one that reached the end): never by a log
 //! that ended early. While a partition is read anew from its start, the old state goes on being folded from where it was: only what comes
 //! after that is news to it.
+
+mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,12 +25,13 @@ use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::log::bounds::value_bytes;
+use crate::log::cursor::Standing;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::order::Order;
 use crate::log::proof::{Agreement, Proof};
 use crate::log::record::{Checkpoint, Epoch, Record, RecordBody, RecordHeader};
 use crate::seed::{Map, Seed};
-use crate::time::{Millis, Mono};
+use crate::time::{Millis, Mono, Now};
 
 /// The last record of a key.
 #[derive(Clone, Debug, PartialEq)]
@@ -238,6 +243,9 @@ pub struct Partition {
     out_of_order: BTreeSet<DataKey>,
     /// The last checkpoint met, and how many records of facts came after it.
     stated: Option<(Checkpoint, u64)>,
+    /// Header of that checkpoint.
+    stated_by: Option<RecordHeader>,
+    standing: Standing,
 }
 
 /// Keys out of order that are remembered.
@@ -255,11 +263,13 @@ struct Shadow {
     /// The old state was folded from this very partition, up to here: what comes from here on is news to it as well. `None` if it is of
     /// an earlier process, or of a partition that may have been another one.
     old_reads_from: Option<u64>,
+    /// Its reader did not begin at the beginning: it is not what the log has, whatever is stated of it.
+    partial: bool,
 }
 
 impl Shadow {
     fn new(seed: Seed, old_reads_from: Option<u64>) -> Self {
-        Self { fold: Fold::new(seed), at_end_once: false, proven: false, old_reads_from }
+        Self { fold: Fold::new(seed), at_end_once: false, proven: false, old_reads_from, partial: false }
     }
 }
 
@@ -279,6 +289,8 @@ impl Partition {
             order: Order::default(),
             out_of_order: BTreeSet::new(),
             stated: None,
+            stated_by: None,
+            standing: Standing::default(),
         }
     }
 
@@ -310,7 +322,7 @@ impl Partition {
     /// Whether what is served was folded by an earlier process.
     #[must_use]
     pub fn serves_snapshot(&self) -> bool {
-        self.is_shadowed() && !self.at_end_once
+        (self.is_shadowed() || self.standing.resumed) && !self.at_end_once
     }
 
     /// Whether the end of the log was reached since the fold of the log began.
@@ -380,9 +392,10 @@ impl Partition {
     }
 
     /// It was read to its end. `newest` is the origin's newest beat.
-    pub fn was_at_end(&mut self, now: Mono, newest: Option<(Epoch, u64)>) {
+    pub fn was_at_end(&mut self, now: Now, newest: Option<(Epoch, u64)>) {
         self.behind = None;
-        self.proof.at_end(now, newest);
+        (self.standing.at_end, self.standing.resumed) = (Some(now.wall), false);
+        self.proof.at_end(now.mono, newest);
         self.drop_what_diverged();
     }
 
@@ -440,7 +453,9 @@ impl Partition {
         let is_checkpoint = record.key == RecordKey::Checkpoint;
         let in_order = self.order.meet(record.header.as_ref(), is_checkpoint);
         match (&record.key, &record.body) {
-            (RecordKey::Checkpoint, RecordBody::Checkpoint(stated)) => self.stated = Some((*stated, 0)),
+            (RecordKey::Checkpoint, RecordBody::Checkpoint(stated)) => {
+                (self.stated, self.stated_by) = (Some((*stated, 0)), record.header);
+            }
             (RecordKey::Data(key), _) => {
                 self.stated = self.stated.map(|(stated, since)| (stated, since.saturating_add(1)));
                 if in_order {
@@ -492,7 +507,7 @@ impl Partition {
     pub fn at_end(&mut self, next_offset: u64) -> AppliedRecord {
         self.next_offset = self.next_offset.max(next_offset);
         match &mut self.shadow {
-            Some(shadow) => shadow.at_end_once = true,
+            Some(shadow) => shadow.at_end_once = !shadow.partial,
             None => self.at_end_once = true,
         }
         self.replace_if_proven()
@@ -516,17 +531,26 @@ impl Partition {
         (self.next_offset, self.behind, self.stated) = (0, None, None);
         self.order = Order::default();
         self.out_of_order.clear();
+        (self.stated_by, self.standing) = (None, Standing::default());
         self.proof.begins_anew();
         self.shadow = Some(Shadow::new(self.served.seed, old_reads_from));
     }
 
-    /// Takes the shadow as it is: for the leader, which drives its own log to what its Nacos says.
+    /// Takes the shadow as it is: for the leader, which drives its own log to what its Nacos says. Gives the keys that are to be shown
+    /// anew: those that differ, or, where a snapshot served, all, because what is said of their source does.
     pub fn replace(&mut self) -> Vec<DataKey> {
+        let served_snapshot = self.serves_snapshot();
         let Some(shadow) = self.shadow.take() else { return Vec::new() };
         self.at_end_once = shadow.at_end_once;
-        let differences = self.served.differences(&shadow.fold);
+        self.standing.kept = None; // It was kept of what was served until now.
+        let mut shown_anew = self.served.differences(&shadow.fold);
         self.served = shadow.fold;
-        differences
+        if served_snapshot {
+            shown_anew.extend(self.served.keys());
+            shown_anew.sort();
+            shown_anew.dedup();
+        }
+        shown_anew
     }
 
     fn replace_if_proven(&mut self) -> AppliedRecord {

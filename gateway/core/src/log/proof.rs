@@ -63,6 +63,8 @@ pub struct Proof {
     anew: bool,
     /// Incomplete although it was read anew.
     diverged: bool,
+    /// What is compared was kept by an earlier process and read on from there, and did not agree with any checkpoint since.
+    resumed: bool,
     repair: Option<Repair>,
 }
 
@@ -94,6 +96,9 @@ impl Proof {
             return false;
         }
         self.last_stated = Some((header.epoch, header.seq));
+        if self.resumed && agreement == Agreement::Equal {
+            self.equal(); // What was kept, with what followed on it, is all that was written up to there, whenever that was.
+        }
         if !reached_end {
             self.on_the_way = Some((header.epoch, beat, agreement));
             return false;
@@ -104,7 +109,8 @@ impl Proof {
         }
         match agreement {
             Agreement::Equal => self.equal(),
-            Agreement::Different => self.differs(1),
+            // What an earlier process kept is believed until the first that differs: nothing but reading anew can tell.
+            Agreement::Different => self.differs(if self.resumed { MISMATCHES_THAT_PROVE } else { 1 }),
         }
         agreement == Agreement::Different
     }
@@ -128,6 +134,7 @@ impl Proof {
     /// A checkpoint is what was folded at its place.
     pub fn equal(&mut self) {
         (self.mismatches, self.incomplete, self.diverged, self.anew) = (0, false, false, false);
+        self.resumed = false;
     }
 
     fn differs(&mut self, weight: u32) {
@@ -141,11 +148,22 @@ impl Proof {
     /// The partition is read from its beginning.
     pub fn begins_anew(&mut self) {
         (self.last_stated, self.last_end, self.on_the_way) = (None, None, None);
-        (self.mismatches, self.anew) = (0, true);
+        (self.mismatches, self.anew, self.resumed) = (0, true, false);
         self.repair = match self.repair {
             Some(Repair::Asked(at) | Repair::Begun(at)) => Some(Repair::Begun(at)),
             None => None,
         };
+    }
+
+    /// The partition is read on from where an earlier process stood, which had met this checkpoint last.
+    pub fn resumes(&mut self, last_stated: Option<(Epoch, u64)>) {
+        *self = Self { last_stated, resumed: true, ..Self::default() };
+    }
+
+    /// Whether it was read on from where an earlier process stood, and nothing has proven that since.
+    #[must_use]
+    pub fn is_unproven(&self) -> bool {
+        self.resumed
     }
 
     /// Whether to read the partition anew. It counts as ordered: whoever asks has to give the order.

@@ -14,6 +14,7 @@ mod partitions;
 mod random;
 mod repair;
 mod route;
+mod snapshots;
 mod storm;
 mod storms;
 mod strangers;

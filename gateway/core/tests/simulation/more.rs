@@ -115,7 +115,7 @@ fn what_a_snapshot_had_and_the_log_lost_is_not_written_again() {
     world.run(5_000);
     assert_eq!(count(&mut world, F, S), 2, "removed while the other process was away");
     world.start_replica(&cluster(S), &cluster(S), Nacos { services: BTreeMap::new(), ..nacos });
-    world.gateways.get_mut(&cluster(S)).unwrap().core.restore(snapshot);
+    world.take_up(S, snapshot);
     let services = world.nacos("standby").services.clone();
     world.nacos(S).services = services;
     for _ in 0..1_200 {

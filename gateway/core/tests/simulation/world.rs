@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use federation_core::comparison::ComparisonRefused;
 use federation_core::drains::TakenOrder;
-use federation_core::federation::{Federation, FederationSettings, ImportRules};
+use federation_core::federation::{Federation, FederationSettings, ImportRules, OriginSnapshot};
 use federation_core::guard::{GuardRefused, GuardSettings, GuardTaken};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::{
@@ -22,6 +22,7 @@ use federation_core::intents::DrainRefused;
 use federation_core::local::service::RemovalPatience;
 use federation_core::log::belonging::{AdoptRefused, Adopted};
 use federation_core::log::control::Descriptor;
+use federation_core::log::cursor::{CursorRefused, FoundLog, LogCursor, LogSource};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Checkpoint, ControlRecord, PartitionId, Record, RecordBody, TopicKind};
 use federation_core::pattern::NameSelection;
@@ -36,6 +37,8 @@ pub(crate) use parts::{Dice, Log, Nacos};
 
 pub(crate) const PARTITIONS: u32 = 2;
 pub(crate) const STEP: u64 = 50;
+/// `delete.retention.ms`.
+const RETENTION: Millis = Millis::from_secs(7 * 24 * 3600);
 
 pub(crate) struct Gateway {
     pub(crate) cluster: ClusterId,
@@ -48,6 +51,14 @@ pub(crate) struct Gateway {
     answers: Vec<Input>,
     /// Partitions whose reader was asked to begin anew.
     anew: Vec<PartitionId>,
+    /// Places of the snapshot, until the log is there.
+    cursors_kept: Vec<(PartitionId, LogCursor)>,
+    /// Why some of them were not read on from.
+    pub(crate) refused: Vec<CursorRefused>,
+    /// Places of the snapshot that were found to be in the same log, and are not told yet.
+    read_on: Vec<(PartitionId, u64)>,
+    /// Of which topic each partition was last told to be.
+    told_sources: BTreeMap<PartitionId, LogSource>,
     /// Sends that were reported as failed and land when the log is up again.
     limbo: Vec<OutgoingRecord>,
     pub(crate) data_sends: usize,
@@ -74,6 +85,8 @@ pub(crate) struct World {
     pub(crate) effects: u128,
     /// How often a partition was read anew because the core asked for it.
     pub(crate) read_anew: usize,
+    /// How far the wall clocks were set, ms.
+    pub(crate) wall_step: i64,
     /// Whether each effect is printed as well.
     pub(crate) told: bool,
     /// Effects with when and whose they were, if somebody wants them; emptied by whoever reads them.
@@ -151,6 +164,7 @@ impl World {
             hashed_with,
             effects: 0,
             read_anew: 0,
+            wall_step: 0,
             told: false,
             kept: None,
         };
@@ -184,6 +198,10 @@ impl World {
             connected: false,
             answers: Vec::new(),
             anew: Vec::new(),
+            cursors_kept: Vec::new(),
+            refused: Vec::new(),
+            read_on: Vec::new(),
+            told_sources: BTreeMap::new(),
             limbo: Vec::new(),
             data_sends: 0,
         };
@@ -207,7 +225,31 @@ impl World {
         self.tell(&cluster(name), Input::Stop);
         let snapshot = self.gateways[&cluster(name)].core.snapshot();
         self.restart(name);
-        self.gateways.get_mut(&cluster(name)).unwrap().core.restore(snapshot);
+        self.take_up(name, snapshot);
+    }
+
+    /// A gateway that was just started takes a snapshot up, and its reader will read on from the places in it.
+    pub(crate) fn take_up(&mut self, name: &str, snapshot: Vec<OriginSnapshot>) {
+        let gateway = self.gateways.get_mut(&cluster(name)).unwrap();
+        gateway.core.restore(snapshot);
+        gateway.cursors_kept = gateway.core.cursors().collect();
+    }
+
+    /// The log is there: of each place that was kept it shows whether it is in the same log.
+    fn judge_cursors(&mut self, name: &ClusterId) {
+        let now = self.clocks().wall;
+        for (place, cursor) in std::mem::take(&mut self.gateways.get_mut(name).unwrap().cursors_kept) {
+            let LogSource { kafka, topic, begin } = self.log.source_of(&place);
+            let end = u64::try_from(self.log.data.get(&place).map_or(0, Vec::len)).unwrap();
+            let topic = topic.filter(|_| !self.log.hides_ids);
+            let found = FoundLog { kafka: Some(kafka), topic, begin, end, retention: Some(RETENTION) };
+            let judged = cursor.judge(&found, now);
+            let gateway = self.gateways.get_mut(name).unwrap();
+            match judged {
+                Ok(()) => gateway.read_on.push((place, cursor.next_offset)),
+                Err(refused) => gateway.refused.push(refused),
+            }
+        }
     }
 
     pub(crate) fn control_of(&self, of: &str) -> PartitionId {
@@ -230,8 +272,11 @@ impl World {
             for partition in 0..PARTITIONS {
                 let place = PartitionId { origin: cluster(of), topic, partition };
                 self.log.data.remove(&place);
+                *self.log.lives.entry(place.clone()).or_default() += 1;
                 for name in self.gateways.keys().cloned().collect::<Vec<_>>() {
-                    self.gateways.get_mut(&name).unwrap().cursors.remove(&place);
+                    let gateway = self.gateways.get_mut(&name).unwrap();
+                    gateway.cursors.remove(&place);
+                    gateway.told_sources.remove(&place);
                     self.tell(&name, Input::Log(LogInput::Restarted(place.clone())));
                 }
             }
@@ -240,7 +285,9 @@ impl World {
 
     /// A gateway's reader begins a partition anew.
     pub(crate) fn begin_anew(&mut self, at: &str, place: &PartitionId) {
-        self.gateways.get_mut(&cluster(at)).unwrap().cursors.remove(place);
+        let gateway = self.gateways.get_mut(&cluster(at)).unwrap();
+        gateway.cursors.remove(place);
+        gateway.told_sources.remove(place);
         self.tell(&cluster(at), Input::Log(LogInput::Restarted(place.clone())));
     }
 
@@ -361,11 +408,19 @@ impl World {
             return;
         }
         for place in std::mem::take(&mut self.gateways.get_mut(name).unwrap().anew) {
-            self.gateways.get_mut(name).unwrap().cursors.remove(&place);
+            let gateway = self.gateways.get_mut(name).unwrap();
+            gateway.cursors.remove(&place);
+            gateway.told_sources.remove(&place);
             self.tell(name, Input::Log(LogInput::ReadAnew(place)));
         }
         let members = self.log.control.keys().map(|id| (id.clone(), PARTITIONS)).collect();
         self.tell(name, Input::Log(LogInput::Members(members)));
+        self.judge_cursors(name);
+        for (partition, next_offset) in std::mem::take(&mut self.gateways.get_mut(name).unwrap().read_on) {
+            let cursor = usize::try_from(next_offset).unwrap();
+            self.gateways.get_mut(name).unwrap().cursors.insert(partition.clone(), cursor);
+            self.tell(name, Input::Log(LogInput::ReadsOn { partition, next_offset }));
+        }
         for origin in self.log.control.keys().cloned().collect::<Vec<_>>() {
             for topic in TopicKind::ALL {
                 let count = if topic == TopicKind::Control { 1 } else { PARTITIONS };
@@ -428,6 +483,11 @@ impl World {
         };
         let end = u64::try_from(end).unwrap();
         let total = self.log.data.get(&place).map_or(0, Vec::len);
+        let source = self.log.source_of(&place);
+        if place.topic != TopicKind::Control && gateway.told_sources.get(&place) != Some(&source) {
+            gateway.told_sources.insert(place.clone(), source.clone());
+            inputs.push(LogInput::Source { partition: place.clone(), source });
+        }
         if place.topic == TopicKind::Control || usize::try_from(end).unwrap() == total {
             inputs.push(LogInput::AtEnd { partition: place.clone(), next_offset: end });
         }
@@ -442,7 +502,8 @@ impl World {
     }
 
     pub(crate) fn clocks(&self) -> Now {
-        Now { mono: Mono(self.now), wall: WallMs(1_000_000 + self.now) }
+        let wall = (1_000_000 + self.now).saturating_add_signed(self.wall_step);
+        Now { mono: Mono(self.now), wall: WallMs(wall) }
     }
 
     pub(crate) fn tell(&mut self, name: &ClusterId, input: Input) {

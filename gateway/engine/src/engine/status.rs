@@ -86,6 +86,7 @@ impl Engine {
             ("epoch", format!("{}-{:08x}", epoch.term, epoch.nonce)),
             ("maySend", yes_no(core.lease().may_write(now))),
             ("ownLogTakenOver", yes_no(core.has_taken_over())),
+            ("recordsRead", told_read(core)),
             ("recordsSent", core.publisher().sent_total().to_string()),
             ("recordsInFlight", core.publisher().in_flight().to_string()),
             ("changesWaiting", core.publisher().waiting().to_string()),
@@ -122,11 +123,19 @@ impl Engine {
             for (counter, total) in [
                 (self.metrics.checkpoint_mismatches(origin), counts.mismatched),
                 (self.metrics.partitions_replaced(origin), counts.replaced),
+                (self.metrics.records_read(origin), counts.read),
+                (self.metrics.partitions_read_on(origin), counts.read_on),
             ] {
                 counter.inc_by(total.saturating_sub(counter.get()));
             }
         }
     }
+}
+
+/// Records of data topics that were read since the start, of each origin.
+fn told_read(core: &Federation) -> String {
+    let read = core.counts().map(|(origin, counts)| format!("{origin} {}", counts.read));
+    read.collect::<Vec<_>>().join(", ")
 }
 
 /// Rule R23: more partitions than are written to is an alarm, fewer an error.

@@ -92,7 +92,7 @@ struct Stage {
     metrics: EngineMetrics,
     blocked: Receiver<()>,
     let_go: SyncSender<()>,
-    _snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
+    _snapshots: mpsc::Receiver<SnapshotStream>,
 }
 
 fn core() -> Federation {
@@ -118,7 +118,8 @@ impl Stage {
         let (writer, view) = view::new(Arc::new(move || clock.mono()));
         let (inbox, news) = mpsc::channel(INBOX_CAPACITY);
         let (commands, queue) = federation_ports::commands::commands();
-        let (snapshots, _snapshots) = mpsc::channel(1);
+        let (streams, _snapshots) = mpsc::channel(1);
+        let snapshots = SnapshotOutlet { streams, mark: Arc::default() };
         let ((told_blocked, blocked), (let_go, waits)) = (sync_channel(1), sync_channel(1));
         let engine = Engine {
             core: core(),

@@ -1,5 +1,6 @@
 //! From a configuration to a gateway: each adapter gets its part, and all get the same channel to the engine.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
 use federation_core::local::service::RemovalPatience;
 use federation_core::log::control::Descriptor;
-use federation_core::log::record::SCHEMA;
+use federation_core::log::cursor::LogCursor;
+use federation_core::log::record::{PartitionId, SCHEMA};
 use federation_core::pulse::FreshnessSettings;
 use federation_core::routing::Damping;
 use federation_core::seed::Seed;
@@ -29,6 +31,7 @@ use federation_api::{ApiState, GatewayIdentity};
 use federation_engine::engine::{Engine, OrderWaiter, TurnPace};
 use federation_engine::recording::{RecordingBeginning, StepRecorder};
 use federation_engine::snapshot_file;
+use federation_engine::snapshot_stream::SnapshotOutlet;
 use federation_kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
 use federation_policy::exclusions::Exclusions;
 use federation_policy::{KeeperOptions, PolicyKeeper, PolicyReader};
@@ -62,20 +65,24 @@ impl RunningGateway {
     pub async fn assemble(config: GatewayConfig, topics: LogTopics) -> anyhow::Result<Self> {
         let folders = data_folders::claim(&config).await?;
         let Ground { clock, view_writer, view_reader, metrics, troubles, watchdog, gate } = Ground::lay();
-        let listeners = ApiListeners::bind(&gate, config.listen.http, config.listen.grpc)?;
-        let registry = start_registry(&config, &folders, &troubles, gate).await?;
+        let registry = start_registry(&config, &folders, &troubles, gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
-        let (snapshot_sender, snapshots) = mpsc::channel(1); // One is written while the next waits.
-        let log_options = kafka_options(&config, topics, exclusions.clone());
+        let (streams, snapshots) = mpsc::channel(1); // One is written while the next waits.
+        let outlet = SnapshotOutlet { streams, mark: Arc::default() };
+        let mark = Arc::clone(&outlet.mark);
+        let bound = bind_any_port(&gate, &config)?;
+        let beginning = beginning(&config, bound.as_ref(), &folders, &exclusions).await?;
+        let recorder = recorder(&beginning)?;
+        let core = beginning.begin();
+        let log_options = kafka_options(&config, topics, exclusions.clone(), core.cursors().collect());
         let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
         let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
         let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
-        let beginning = beginning(&config, &listeners, &folders, &exclusions).await?;
-        let (recorder, flusher, kept) = (recorder(&beginning)?, log.flusher(), troubles.clone());
+        let (flusher, kept) = (log.flusher(), troubles.clone());
         let elsewhere = UnmatchedNames::new(&config, view_reader.clone(), policy.clone(), troubles.clone());
         let api = ApiState::new(
             identity(&config),
@@ -88,27 +95,33 @@ impl RunningGateway {
             exclusions,
             clock.now().wall,
         );
-        let engine = Engine {
-            core: beginning.begin(),
+        let mut engine = Engine {
+            core,
             clock,
             pace: TurnPace::default(),
             log: Box::new(log),
-            facts: fact_sources(nacos_handle.status(), kafka.topics_health(), policy, elsewhere.facts()),
+            facts: fact_sources(nacos_handle.status(), &kafka, policy, elsewhere.facts()),
             nacos: Box::new(nacos_handle),
             view: view_writer,
             metrics: metrics.engine.clone(),
             troubles,
-            snapshots: snapshot_sender,
+            snapshots: outlet,
             commands: command_queue,
             fault: None,
             recorder,
             waiting: OrderWaiter::default(),
         };
+        // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
+        engine.show_restored();
+        let listeners = match bound {
+            Some(bound) => bound,
+            None => ApiListeners::bind(&gate, config.listen.http, config.listen.grpc)?,
+        };
         Ok(Self {
             engine,
             watchdog,
             inbox,
-            snapshots: SnapshotKeeper::new(folders.own, kept, snapshots),
+            snapshots: SnapshotKeeper::new(folders.own, kept, snapshots, mark),
             kafka,
             flusher,
             nacos,
@@ -145,16 +158,24 @@ impl Ground {
     }
 }
 
+/// Listens at once where the system is to choose a port: others are told which.
+fn bind_any_port(gate: &ListenerGate, config: &GatewayConfig) -> anyhow::Result<Option<ApiListeners>> {
+    let (http, grpc) = (config.listen.http, config.listen.grpc);
+    let any = http.port() == 0 || grpc.port() == 0;
+    Ok(any.then(|| ApiListeners::bind(gate, http, grpc)).transpose()?)
+}
+
 /// What the decisions begin with: what was known when the gateway last ran.
 async fn beginning(
     config: &GatewayConfig,
-    listeners: &ApiListeners,
+    bound: Option<&ApiListeners>,
     folders: &DataFolders,
     exclusions: &Exclusions,
 ) -> anyhow::Result<RecordingBeginning> {
+    let advertised = bound.map_or(config.listen.http, ApiListeners::http_address);
     Ok(RecordingBeginning {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        settings: settings(config, listeners.http_address().to_string()),
+        settings: settings(config, advertised.to_string()),
         snapshot: read_snapshot(folders.own.clone()).await?.unwrap_or_default(),
         excluded: exclusions.clusters(),
     })
@@ -172,11 +193,12 @@ fn recorder(beginning: &RecordingBeginning) -> anyhow::Result<Option<StepRecorde
 /// In the order in which `status` shows them.
 fn fact_sources(
     nacos: federation_nacos::NacosStatus,
-    topics: watch::Receiver<federation_kafka::TopicsHealth>,
+    kafka: &federation_kafka::KafkaTasks,
     policy: PolicyReader,
     elsewhere: UnmatchedFacts,
 ) -> Vec<Box<dyn FactSource>> {
-    vec![Box::new(nacos), Box::new(federation_kafka::TopicFacts(topics)), Box::new(policy), Box::new(elsewhere)]
+    let topics = federation_kafka::TopicFacts(kafka.topics_health());
+    vec![Box::new(nacos), Box::new(topics), Box::new(kafka.resumption()), Box::new(policy), Box::new(elsewhere)]
 }
 
 fn identity(config: &GatewayConfig) -> GatewayIdentity {
@@ -250,7 +272,12 @@ async fn open_exclusions(place: StoragePlace, troubles: TroubleBoard) -> anyhow:
     opened.context("reading what is excluded panicked")
 }
 
-fn kafka_options(config: &GatewayConfig, topics: LogTopics, exclusions: Exclusions) -> KafkaOptions {
+fn kafka_options(
+    config: &GatewayConfig,
+    topics: LogTopics,
+    exclusions: Exclusions,
+    cursors: BTreeMap<PartitionId, LogCursor>,
+) -> KafkaOptions {
     let imports = config.import.clone();
     let kafka = &config.kafka;
     let times = |compaction: &CompactionConfig| CompactionTimes {
@@ -277,6 +304,7 @@ fn kafka_options(config: &GatewayConfig, topics: LogTopics, exclusions: Exclusio
             max_message_bytes: kafka.topics.max_message_bytes.0,
         },
         imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
+        cursors,
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use federation_core::federation::OriginSnapshot;
+use federation_core::federation::{KeptFact, OriginSnapshot};
 use federation_core::log::key::DataKey;
 use federation_core::log::record::RecordBody;
 
@@ -101,14 +101,18 @@ fn judge(folder: &StorageFolder, owner: &FolderOwner) -> Result<OwnerEvidence, S
     }
     let own = &owner.cluster;
     if origins.iter().all(|origin| origin.origin != *own) {
-        let known: Vec<&str> = origins.iter().map(|origin| origin.origin.as_str()).collect();
+        let mut known: Vec<&str> = origins.iter().map(|origin| origin.origin.as_str()).collect();
+        known.dedup(); // Pieces of one origin follow each other.
         return Ok(OwnerEvidence::Disagrees(format!("its snapshot knows {}, but not {own}", known.join(", "))));
     }
     // Namespaces may have other names in the federation; group, data id and content do not.
     let items: BTreeSet<(&str, &str, &str)> =
         items.iter().map(|(key, item)| (key.group(), key.data_id(), &*item.content)).collect();
     let matches = |origin: &OriginSnapshot| origin.facts.iter().filter(|fact| is_among(&items, fact)).count();
-    let found: BTreeMap<&str, usize> = origins.iter().map(|origin| (origin.origin.as_str(), matches(origin))).collect();
+    let mut found: BTreeMap<&str, usize> = BTreeMap::new();
+    for piece in &origins {
+        *found.entry(piece.origin.as_str()).or_default() += matches(piece);
+    }
     let ours = found[own.as_str()];
     match found.iter().find(|(_, theirs)| **theirs > ours) {
         Some((other, _)) => Ok(OwnerEvidence::Disagrees(format!("the config items in it are rather those of {other}"))),
@@ -116,11 +120,8 @@ fn judge(folder: &StorageFolder, owner: &FolderOwner) -> Result<OwnerEvidence, S
     }
 }
 
-fn is_among(
-    items: &BTreeSet<(&str, &str, &str)>,
-    (key, body, _): &(DataKey, RecordBody, Option<federation_core::log::record::RecordHeader>),
-) -> bool {
-    match (key, body) {
+fn is_among(items: &BTreeSet<(&str, &str, &str)>, fact: &KeptFact) -> bool {
+    match (&fact.key, &fact.body) {
         (DataKey::Config(key), RecordBody::Config(item)) => {
             items.contains(&(key.group(), key.data_id(), &*item.content))
         }

@@ -1,74 +1,79 @@
 //! Keeps on disk what the engine hands over, so that the newest snapshot is there after a restart.
 //!
-//! A disk that does not take one is a trouble, about the file, and tried again by itself: first with a few bytes, so that a full disk costs
-//! nothing, then with the newest snapshot. It never holds up the engine, and an orderly stop waits for it only so long.
+//! A disk that does not take one is a trouble, about the file, and tried again by itself: with a few bytes, so that a full disk costs
+//! nothing, until it takes them; then the engine is asked for another. While nothing changes there is nothing to write, so the disk is tried then,
+//! too: that it takes no more is known before it matters. It never holds up the engine, and an orderly stop waits for it only so long.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use federation_core::federation::OriginSnapshot;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use federation_engine::snapshot_file::{self, NEWEST};
+use federation_engine::snapshot_file::{self, NEWEST, UnwrittenGeneration};
+use federation_engine::snapshot_stream::{SnapshotMark, SnapshotStream};
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
-use federation_storage::{ANSWERS_WITHIN, StorageError, StoragePlace, TRY_AGAIN};
+use federation_storage::{ANSWERS_WITHIN, StoragePlace, TRY_AGAIN};
 
 /// How long an orderly stop waits for the last snapshot: half a million instances take a second or two.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How long to wait after a snapshot failed that the disk had room for when it began: writing it is not cheap.
 const TRY_WHOLE_AGAIN: Duration = Duration::from_secs(30);
+/// How often the disk is tried while there is nothing to write.
+const TRY_IDLE: Duration = Duration::from_secs(30);
 /// A block: less tells nothing of a full disk.
 const PROBED: usize = 4096;
-
-type Snapshot = Arc<Vec<OriginSnapshot>>;
 
 /// See the module.
 pub(super) struct SnapshotKeeper {
     place: StoragePlace,
     troubles: TroubleBoard,
-    snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
-    /// The newest that is not on disk.
-    unwritten: Option<Snapshot>,
+    snapshots: mpsc::Receiver<SnapshotStream>,
+    mark: Arc<SnapshotMark>,
+    /// The next to be written.
+    waiting: Option<SnapshotStream>,
     /// At most one.
-    writing: JoinSet<Result<(), Box<Failed>>>,
+    writing: JoinSet<Outcome>,
     writing_since: Instant,
-    /// When a failed write is tried again.
-    retry_at: Option<Instant>,
+    /// When the disk is tried next.
+    try_at: Instant,
+    /// The last attempt failed.
+    is_failing: bool,
     is_slow: bool,
 }
 
-/// A write that failed.
-struct Failed {
-    error: StorageError,
-    /// What was to be written; `None` when only the disk was tried.
-    snapshot: Option<Snapshot>,
-    again_in: Duration,
-}
-
-impl Failed {
-    fn new(error: StorageError, snapshot: Option<Snapshot>, again_in: Duration) -> Box<Self> {
-        Box::new(Self { error, snapshot, again_in })
-    }
+/// What came of an attempt.
+enum Outcome {
+    /// The state of this revision is on disk.
+    Written(u64),
+    /// The disk takes a block.
+    Takes,
+    /// The engine gave it up, or had newer things to say.
+    Abandoned,
+    /// Nothing was written; to be tried again after so long.
+    Failed(String, Duration),
 }
 
 impl SnapshotKeeper {
     pub(super) fn new(
         place: StoragePlace,
         troubles: TroubleBoard,
-        snapshots: mpsc::Receiver<Vec<OriginSnapshot>>,
+        snapshots: mpsc::Receiver<SnapshotStream>,
+        mark: Arc<SnapshotMark>,
     ) -> Self {
         let now = Instant::now();
         Self {
             place,
             troubles,
             snapshots,
-            unwritten: None,
+            mark,
+            waiting: None,
             writing: JoinSet::new(),
             writing_since: now,
-            retry_at: Some(now), // The disk is tried at once, not only when there is a snapshot.
+            try_at: now, // The disk is tried at once, not only when there is a snapshot.
+            is_failing: false,
             is_slow: false,
         }
     }
@@ -77,88 +82,95 @@ impl SnapshotKeeper {
     pub(super) async fn run(mut self) {
         let mut stop_at = None;
         loop {
-            let (retry_at, slow_at) = (self.retry_at, self.writing_since + ANSWERS_WITHIN);
+            let (try_at, slow_at) = (self.try_at, self.writing_since + ANSWERS_WITHIN);
             let is_writing = !self.writing.is_empty();
+            let takes = self.waiting.is_none() && stop_at.is_none();
             // All arms are cancel-safe: a snapshot stays in the channel, an outcome in the set.
             tokio::select! {
-                received = self.snapshots.recv(), if stop_at.is_none() => match received {
-                    Some(origins) => {
-                        self.unwritten = Some(Arc::new(origins));
-                        self.retry_at = None; // It is written now.
-                    }
-                    None => {
-                        stop_at = Some(Instant::now() + STOP_WITHIN);
-                        self.retry_at = None;
-                    }
+                received = self.snapshots.recv(), if takes => match received {
+                    Some(stream) => self.waiting = Some(stream),
+                    None => stop_at = Some(Instant::now() + STOP_WITHIN),
                 },
-                Some(written) = self.writing.join_next() => {
-                    self.note(written);
-                    if stop_at.is_some() && self.retry_at.is_some() {
-                        return; // It failed, and there is no time to try again.
-                    }
-                }
-                () = until(retry_at), if !is_writing => self.retry(),
+                Some(ended) = self.writing.join_next() => self.note(ended),
+                () = tokio::time::sleep_until(try_at), if !is_writing && stop_at.is_none() => self.try_disk(),
                 () = tokio::time::sleep_until(slow_at), if is_writing && !self.is_slow => self.tell_slow(),
                 () = until(stop_at) => return,
             }
-            if self.writing.is_empty() && self.retry_at.is_none() && !self.write() && stop_at.is_some() {
-                return;
+            if self.writing.is_empty() {
+                match self.waiting.take() {
+                    // Else it is let go: the engine notices, and is asked for another once the disk takes something.
+                    Some(stream) if !self.is_failing => self.write(stream),
+                    Some(_) => {}
+                    None if stop_at.is_some() => return,
+                    None => {}
+                }
             }
         }
     }
 
-    /// Writes what is not on disk; false if all is.
-    fn write(&mut self) -> bool {
-        let Some(snapshot) = self.unwritten.take() else { return false };
+    fn write(&mut self, mut stream: SnapshotStream) {
         let place = self.place.clone();
-        self.spawn(move || {
-            let written = snapshot_file::write(&place, &snapshot);
-            written.map_err(|error| Failed::new(error, Some(snapshot), TRY_AGAIN))
-        });
-        true
-    }
-
-    /// Tries whether the disk takes anything, then what is not on it.
-    fn retry(&mut self) {
-        self.retry_at = None;
-        let (place, snapshot) = (self.place.clone(), self.unwritten.take());
-        self.spawn(move || {
-            if let Err(error) = place.to_write().and_then(|folder| folder.probe(PROBED)) {
-                return Err(Failed::new(error, snapshot, TRY_AGAIN));
-            }
-            let Some(snapshot) = snapshot else { return Ok(()) };
-            let written = snapshot_file::write(&place, &snapshot);
-            written.map_err(|error| Failed::new(error, Some(snapshot), TRY_WHOLE_AGAIN))
+        self.spawn(move || match snapshot_file::write(&place, &mut stream) {
+            Ok(()) => Outcome::Written(stream.revision()),
+            Err(UnwrittenGeneration::Abandoned(_)) => Outcome::Abandoned,
+            // The stream is closed with it: the engine does not go on taking pieces.
+            Err(UnwrittenGeneration::Storage(error)) => Outcome::Failed(error.told(), TRY_AGAIN),
         });
     }
 
-    fn spawn(&mut self, job: impl FnOnce() -> Result<(), Box<Failed>> + Send + 'static) {
+    /// Tries whether the disk takes anything.
+    fn try_disk(&mut self) {
+        let place = self.place.clone();
+        self.spawn(move || match place.to_write().and_then(|folder| folder.probe(PROBED)) {
+            Ok(()) => Outcome::Takes,
+            Err(error) => Outcome::Failed(error.told(), TRY_AGAIN),
+        });
+    }
+
+    fn spawn(&mut self, job: impl FnOnce() -> Outcome + Send + 'static) {
         self.writing_since = Instant::now();
         self.writing.spawn_blocking(job);
     }
 
-    fn note(&mut self, written: Result<Result<(), Box<Failed>>, JoinError>) {
+    fn note(&mut self, ended: Result<Outcome, JoinError>) {
         self.is_slow = false;
-        let about = self.about();
-        match written {
-            Ok(Ok(())) => self.troubles.heal(TroubleKind::Storage, &about),
-            Ok(Err(failed)) => {
-                let Failed { error, snapshot, again_in } = *failed;
-                let text = format!(
-                    "no snapshot is kept, a restart without the log would answer with an older one or none: {}",
-                    error.told()
-                );
-                self.troubles.raise(TroubleKind::Storage, &about, text);
-                if self.unwritten.is_none() {
-                    self.unwritten = snapshot; // Else there is a newer one.
+        let again_in = match ended {
+            Ok(Outcome::Written(revision)) => {
+                self.mark.kept(revision);
+                self.is_well();
+                TRY_IDLE
+            }
+            Ok(Outcome::Takes) => {
+                if std::mem::take(&mut self.is_failing) {
+                    self.mark.want(); // What was not written is old by now, and is not kept here: the engine has it.
                 }
-                self.retry_at = Some(Instant::now() + again_in);
+                self.is_well();
+                TRY_IDLE
+            }
+            Ok(Outcome::Abandoned) => TRY_IDLE,
+            Ok(Outcome::Failed(why, again_in)) => {
+                self.fail(format!(
+                    "no snapshot is kept, a restart without the log would answer with an older one or none: {why}"
+                ));
+                again_in
             }
             Err(panicked) => {
-                self.troubles.raise(TroubleKind::Storage, &about, format!("writing the snapshot failed: {panicked}"));
-                self.retry_at = Some(Instant::now() + TRY_WHOLE_AGAIN);
+                self.fail(format!("writing the snapshot failed: {panicked}"));
+                TRY_WHOLE_AGAIN
             }
-        }
+        };
+        self.try_at = Instant::now() + again_in;
+    }
+
+    fn is_well(&mut self) {
+        self.is_failing = false;
+        self.troubles.heal(TroubleKind::Storage, &self.about());
+    }
+
+    fn fail(&mut self, text: String) {
+        self.is_failing = true;
+        self.mark.block();
+        self.troubles.raise(TroubleKind::Storage, &self.about(), text);
     }
 
     fn tell_slow(&mut self) {

@@ -189,6 +189,7 @@ pub(super) const SNAPSHOT: Target = Target {
     name: "snapshot",
     also: &[],
     words: &[
+        b"nacos-fed snapshot 3\n",
         b"nacos-fed snapshot 2\n",
         b"nacos-fed snapshot 1\n",
         b"\n",
@@ -211,7 +212,7 @@ fn snapshot_file(input: &[u8]) -> Checked {
     }
     match snapshot::decode(sealed) {
         Ok(SnapshotContent { owner, origins }) => {
-            let kept: Vec<_> = origins.iter().map(only_readable).collect();
+            let kept: Vec<_> = origins.iter().map(only_facts).collect();
             let written = snapshot::encode("", &kept);
             let read =
                 snapshot::decode(written.clone()).map_err(|error| format!("what was written is refused: {error}"))?;
@@ -225,10 +226,10 @@ fn snapshot_file(input: &[u8]) -> Checked {
     }
 }
 
-/// What a gateway takes into a snapshot: facts whose value it could read.
-fn only_readable(origin: &OriginSnapshot) -> OriginSnapshot {
+/// What a gateway takes into a snapshot: facts, whether their values could be read or not.
+fn only_facts(origin: &OriginSnapshot) -> OriginSnapshot {
     let mut kept = origin.clone();
-    kept.facts.retain(|(_, body, _)| matches!(body, RecordBody::Instance(_) | RecordBody::Config(_)));
+    kept.facts.retain(|it| !matches!(it.body, RecordBody::Tombstone | RecordBody::Checkpoint(_)));
     kept
 }
 

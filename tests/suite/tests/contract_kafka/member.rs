@@ -52,6 +52,7 @@ pub(crate) fn options(bootstrap: &str, federation: &str, name: &str) -> KafkaOpt
         cluster: cluster(name),
         topics: TopicSettings { partitions: 2, ..TopicSettings::default() },
         imports: Arc::new(|_| true),
+        cursors: BTreeMap::new(),
     }
 }
 

@@ -26,6 +26,7 @@ impl Reading<'_> {
         let slot = &mut self.slots[index];
         tracing::warn!(topic = slot.topic, partition = slot.id.partition, next = ?slot.place.next(), "reading a partition anew");
         slot.place = Place::start(Instant::now());
+        (slot.offer, slot.told_source) = (None, None); // Kept of what is not read on.
         let id = slot.id.clone();
         self.reader.metrics.partition_restarts(&id.origin).inc();
         self.fetcher.detach(slot);

@@ -539,8 +539,9 @@ impl Storm {
             _ => false,
         };
         let mut facts = kept.iter().flat_map(|origin| origin.facts.iter().map(|fact| (&origin.origin, fact)));
-        let missing = facts.find(|(origin, (key, body, _))| lacks(origin, key, body));
-        if let Some((origin, (key, ..))) = missing {
+        let missing = facts.find(|(origin, fact)| lacks(origin, &fact.key, &fact.body));
+        if let Some((origin, fact)) = missing {
+            let key = &fact.key;
             let text = format!("slot {slot} does not show {key:?} of {origin}");
             self.fail("11 a snapshot is shown at once", || text);
         }

@@ -127,7 +127,13 @@ impl Storm {
             let reads = |mirrored: bool| {
                 let readers = self.running().filter(|(slot, _)| self.is_mirrored(*slot, &place.origin) == mirrored);
                 let cursor = |process: &Process| process.readers.get(&place).map_or(0, |it| it.cursor);
-                readers.map(|(_, process)| cursor(process)).min().unwrap_or(0)
+                // Tombstones stay for longer than a storm lasts, also for who is away and will read on.
+                let away =
+                    self.slots.iter().filter(|slot| (slot.mirrored && place.origin == self.clusters[0]) == mirrored);
+                let kept = away.flat_map(|slot| slot.kept.iter().chain(&slot.older).flatten());
+                let kept = kept.filter(|piece| piece.origin == place.origin).flat_map(|piece| &piece.places);
+                let kept = kept.filter(|kept| kept.of(&place.origin) == place).map(|kept| kept.cursor.next_offset);
+                readers.map(|(_, process)| cursor(process)).chain(kept).min().unwrap_or(0)
             };
             let (passed, passed_mirrored) = (reads(false), reads(true));
             self.broker.data.get_mut(&place).expect("every partition is there").compact(now, passed);

@@ -6,6 +6,7 @@ use federation_core::federation::{Federation, OriginSnapshot};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::Input;
 use federation_core::local::service::RemovalPatience;
+use federation_core::log::cursor::{FoundLog, LogCursor};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Epoch, PartitionId, Record, RecordBody};
 use federation_core::seed::Seed;
@@ -31,9 +32,17 @@ pub(crate) struct Reader {
     pub(crate) anew: bool,
     /// When it last said that it is at the end.
     pub(crate) said_end: u64,
+    /// Whether its process was told which log this is.
+    pub(crate) told_source: bool,
 }
 
 impl Reader {
+    /// One that reads on where an earlier process stood.
+    fn resumed(cursor: u64, keys: BTreeMap<DataKey, u128>, (life, cuts): (u64, usize)) -> Self {
+        let sum = keys.values().fold(0, |sum: u128, digest| sum.wrapping_add(*digest));
+        Self { cursor, life, cuts, keys, sum, began: true, ..Self::default() }
+    }
+
     pub(crate) fn fold(&mut self, record: &Record) {
         let RecordKey::Data(key) = &record.key else { return };
         let before = if record.body == RecordBody::Tombstone {
@@ -93,6 +102,8 @@ pub(crate) struct Process {
     pub(crate) watched: BTreeSet<ServiceKey>,
     pub(crate) catalog_due: u64,
     pub(crate) readers: BTreeMap<PartitionId, Reader>,
+    /// What an earlier process kept of partitions that are not read yet: the place, and each key's digest.
+    kept: BTreeMap<PartitionId, (LogCursor, BTreeMap<DataKey, u128>)>,
     pub(crate) members_due: u64,
     pub(crate) unreachable_due: u64,
     pub(crate) ends_due: u64,
@@ -118,9 +129,20 @@ impl Process {
         let mut settings = settings(cluster, birth.nonce, birth.hashed_with);
         settings.patience = patience;
         let mut core = Federation::new(settings);
-        if let Some(kept) = kept {
-            core.restore(kept);
+        let mut digests = BTreeMap::new();
+        if let Some(pieces) = kept {
+            for piece in &pieces {
+                let of = piece.places.first().map(|kept| kept.of(&piece.origin));
+                let facts = piece.facts.iter().map(|fact| (fact.key.clone(), fact.digest));
+                digests.extend(of.map(|of| (of, facts.collect::<BTreeMap<_, _>>())));
+            }
+            core.restore(pieces);
         }
+        let kept = core.cursors().map(|(place, cursor)| {
+            let keys = digests.remove(&place).expect("a place comes with its facts");
+            (place, (cursor, keys))
+        });
+        let kept = kept.collect();
         Self {
             cluster: cluster.clone(),
             number: birth.number,
@@ -135,6 +157,7 @@ impl Process {
             watched: BTreeSet::new(),
             catalog_due: 0,
             readers: BTreeMap::new(),
+            kept,
             members_due: 0,
             unreachable_due: 0,
             ends_due: 0,
@@ -176,6 +199,20 @@ impl Process {
         let due = std::mem::replace(&mut self.inbox, later);
         let live = |connection: u64| connection == 0 || (self.connected && connection == self.connection);
         due.into_values().filter(|(connection, _)| live(*connection)).map(|(_, input)| input).collect()
+    }
+
+    /// Its reader begins where an earlier process stood, if something was kept and this log is found to be the same; gives the offset.
+    pub(crate) fn resume(
+        &mut self,
+        now: u64,
+        place: &PartitionId,
+        found: &FoundLog,
+        shape: (u64, usize),
+    ) -> Option<u64> {
+        let (cursor, keys) = self.kept.remove(place)?;
+        cursor.judge(found, self.clocks(now).wall).ok()?;
+        self.readers.insert(place.clone(), Reader::resumed(cursor.next_offset, keys, shape));
+        Some(cursor.next_offset)
     }
 
     /// Whether its reader of the partition has read up to there, if offsets still mean what they meant.

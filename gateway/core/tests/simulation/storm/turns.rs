@@ -4,6 +4,7 @@ use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::input::{ConfigReading, Effect, Input, LocalInput, LogInput, ServiceReading};
 use federation_core::instance::Health;
 use federation_core::log::control::ControlValue;
+use federation_core::log::cursor::{FoundLog, LogSource};
 use federation_core::log::record::{PartitionId, TopicKind};
 use federation_core::time::Mono;
 use xxhash_rust::xxh3::xxh3_128;
@@ -289,15 +290,23 @@ impl Storm {
 
     /// Gives a reader what is new of a partition.
     fn hand_over(&mut self, slot: usize, place: &PartitionId, most: usize) {
-        let broker = if self.is_mirrored(slot, &place.origin) {
-            self.broker.mirrored.as_deref().expect("the mirror is always there")
-        } else {
-            &self.broker
-        };
+        let mirrored = self.is_mirrored(slot, &place.origin);
+        let broker =
+            if mirrored { self.broker.mirrored.as_deref().expect("the mirror is always there") } else { &self.broker };
         let ((life, cuts), end) = (broker.shape(place), broker.end(place));
         let is_control = place.topic == TopicKind::Control;
         let now = self.now;
         let process = self.slots[slot].process.as_mut().expect("it runs");
+        let kafka = if mirrored { "mirror" } else { "direct" };
+        let source = LogSource { kafka: kafka.into(), topic: Some(life.to_string().into()), begin: 0 };
+        if !process.readers.contains_key(place) {
+            // That it was truncated and has grown again, nobody tells: the next checkpoint does.
+            let LogSource { kafka, topic, begin } = source.clone();
+            let found = FoundLog { kafka: Some(kafka), topic, begin, end, retention: None };
+            if let Some(next_offset) = process.resume(now, place, &found, (life, cuts)) {
+                return self.tell(slot, Input::Log(LogInput::ReadsOn { partition: place.clone(), next_offset }));
+            }
+        }
         let reader = process.readers.entry(place.clone()).or_default();
         let was_cut = |reader: &Reader| {
             if is_control {
@@ -336,12 +345,16 @@ impl Storm {
             (LogInput::Records { partition: place.clone(), records }, given, last)
         };
         reader.cursor = last.filter(|_| given == most).unwrap_or(end);
+        let tells_source = !is_control && !std::mem::replace(&mut reader.told_source, true);
         let at_end = reader.cursor == end;
         if at_end {
             reader.said_end = now;
         }
         if given > 0 {
             self.tell(slot, Input::Log(input));
+        }
+        if tells_source && self.broken.is_none() {
+            self.tell(slot, Input::Log(LogInput::Source { partition: place.clone(), source }));
         }
         if at_end && self.broken.is_none() {
             self.tell(slot, Input::Log(LogInput::AtEnd { partition: place.clone(), next_offset: end }));

@@ -328,6 +328,16 @@ impl Player {
                 _ => self.world.recreate_data(step.word()),
             },
             "truncate" => self.truncate(step),
+            "another-kafka" => self.world.log.kafka += 1,
+            "hide-ids" => self.world.log.hides_ids = true,
+            "clock" => {
+                let forward = step.takes("forward");
+                if !forward && !step.takes("back") {
+                    step.wrong("forward or back");
+                }
+                let length = i64::try_from(step.time()).unwrap();
+                self.world.wall_step += if forward { length } else { -length };
+            }
             "anew" => {
                 let at = step.word();
                 let place = step.place();

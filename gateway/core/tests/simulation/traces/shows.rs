@@ -1,5 +1,7 @@
 //! What a script may look at: the state of one gateway, in a few lines that say what matters and nothing that always changes.
 
+use std::collections::BTreeSet;
+
 use federation_core::lease::ReplicaRole;
 use federation_core::log::record::TopicKind;
 use federation_core::routing::{Caller, PlaceRules, Policy, Reachability, gather, plan};
@@ -24,9 +26,24 @@ impl Player {
             "equal" => self.show_equal(step),
             "log" => self.show_log(step),
             "drains" => self.show_drains(step),
+            "read" => self.show_read(step),
             "plan" => self.show_plan(step),
             what => step.wrong(&format!("{what} cannot be shown")),
         }
+    }
+
+    /// `show read CLUSTER GATEWAY...`: how much of its log was read since the gateway started, and why not less.
+    fn show_read(&mut self, step: &mut Step<'_>) -> Vec<String> {
+        let of = cluster(step.word());
+        let mut told = Vec::new();
+        for at in step.rest() {
+            let gateway = &self.world.gateways[&cluster(at)];
+            let (_, counts) = gateway.core.counts().find(|(id, _)| **id == of).unwrap();
+            told.push(format!("{at}: {} records of {of}, {} partitions read on", counts.read, counts.read_on));
+            let refused: BTreeSet<String> = gateway.refused.iter().map(ToString::to_string).collect();
+            told.extend(refused.into_iter().map(|why| format!("{at}: not read on: {why}")));
+        }
+        told
     }
 
     /// `show view SERVICE GATEWAY...`

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::instance::Instance;
+use federation_core::log::cursor::LogSource;
 use federation_core::log::record::{ControlRecord, PartitionId, Record};
 
 /// A small generator whose whole state is the seed: a failing run is repeated by its printed seed.
@@ -76,4 +77,20 @@ pub(crate) struct Log {
     pub(crate) turn: Option<usize>,
     /// Clusters whose checkpoints state one key too many.
     pub(crate) misstates: BTreeSet<ClusterId>,
+    /// How often a data partition was created anew.
+    pub(crate) lives: BTreeMap<PartitionId, u64>,
+    /// Which of several Kafkas under one address this is.
+    pub(crate) kafka: u64,
+    /// Brokers tell no topic ids.
+    pub(crate) hides_ids: bool,
+}
+
+impl Log {
+    /// Which log a data partition is of.
+    pub(crate) fn source_of(&self, place: &PartitionId) -> LogSource {
+        let life = self.lives.get(place).copied().unwrap_or(0);
+        let topic = (!self.hides_ids).then(|| format!("{}-{life}", place.origin).into());
+        let begin = u64::try_from(self.purged.get(place).copied().unwrap_or(0)).unwrap();
+        LogSource { kafka: format!("kafka-{}", self.kafka).into(), topic, begin }
+    }
 }

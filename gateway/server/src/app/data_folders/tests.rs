@@ -15,7 +15,8 @@ fn origin(name: &str, items: &[(&str, &str)]) -> OriginSnapshot {
     let fact = |(data_id, content): &(&str, &str)| {
         let item = ConfigItem { content: (*content).into(), ..ConfigItem::default() };
         let key = ConfigKey::new("renamed", "g", data_id);
-        (DataKey::Config(key), RecordBody::Config(Arc::new(item)), None)
+        let body = RecordBody::Config(Arc::new(item));
+        KeptFact { key: DataKey::Config(key), body, header: None, digest: 0, readable: true }
     };
     OriginSnapshot {
         origin: name.parse().unwrap(),
@@ -24,6 +25,7 @@ fn origin(name: &str, items: &[(&str, &str)]) -> OriginSnapshot {
         partitions: 1,
         facts: items.iter().map(fact).collect(),
         intents: Vec::new(),
+        places: Vec::new(),
     }
 }
 
@@ -32,7 +34,7 @@ fn left_before(folder: &Path, origins: Option<&[OriginSnapshot]>, items: &[(&str
     let registry = folder.join(REGISTRY);
     fs::create_dir_all(&registry).unwrap();
     if let Some(origins) = origins {
-        snapshot_file::write(&folder.into(), origins).unwrap();
+        snapshot_file::write_all(&folder.into(), origins).unwrap();
     }
     for (data_id, content) in items {
         let key = federation_registry::configs::config_key("", "g", data_id);
@@ -82,7 +84,7 @@ fn a_snapshot_that_names_its_owner_speaks_for_a_folder_whose_identity_is_gone() 
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("data");
     let folders = claim_all(folder.clone(), None, owner("b")).unwrap();
-    snapshot_file::write(&folders.own, &[origin("a", &[]), origin("b", &[])]).unwrap();
+    snapshot_file::write_all(&folders.own, &[origin("a", &[]), origin("b", &[])]).unwrap();
     drop(folders);
     fs::remove_file(folder.join("identity")).unwrap();
     let refused = claim_all(folder.clone(), None, owner("a")).unwrap_err().to_string();
