@@ -196,7 +196,8 @@ const CONTROL_PRODUCER: Properties = &[("linger.ms", "0"), ("queue.buffering.max
 
 impl KafkaOptions {
     /// Properties of the consumer that reads the log.
-    pub(super) fn consumer(&self) -> ClientConfig {
+    #[must_use]
+    pub fn consumer(&self) -> ClientConfig {
         let mut config = self.client("reader", &[COMMON, CONSUMER], &[CONSUMER_FIXED]);
         let debug = match self.properties.get("debug") {
             Some(wanted) => format!("{wanted},topic"),
@@ -214,7 +215,8 @@ impl KafkaOptions {
     }
 
     /// Properties of the producer of data records.
-    pub(super) fn data_producer(&self) -> ClientConfig {
+    #[must_use]
+    pub fn data_producer(&self) -> ClientConfig {
         self.client("data", &[COMMON, PRODUCER, DATA_PRODUCER], &[PRODUCER_FIXED])
     }
 
