@@ -62,6 +62,9 @@ impl Federation {
         for mut record in records {
             let Some(origin) = self.origins.get_mut(&place.origin) else { return };
             let Some(applied) = origin.fold(now, place, &mut record, own, &self.bounds) else { return };
+            if matches!(applied, AppliedRecord::Late(_)) {
+                self.late.note(now.mono, place);
+            }
             self.note_applied(now, &place.origin, applied);
             if own {
                 self.read_back(now, place, &record, effects);
@@ -88,12 +91,12 @@ impl Federation {
         match applied {
             AppliedRecord::Changed(key) => self.note_change(now, origin, &key),
             AppliedRecord::Replaced(keys) => keys.iter().for_each(|key| self.note_change(now, origin, key)),
-            AppliedRecord::Undecodable(key) => self.recount(origin, &key),
+            AppliedRecord::Undecodable(key) | AppliedRecord::Late(key) => self.recount(origin, &key),
             AppliedRecord::Unchanged | AppliedRecord::Held | AppliedRecord::NotAFact => {}
         }
     }
 
-    fn note_change(&mut self, now: Now, origin: &ClusterId, key: &DataKey) {
+    pub(super) fn note_change(&mut self, now: Now, origin: &ClusterId, key: &DataKey) {
         self.changed.note(key);
         self.hear_health(now, origin, key);
         self.recount(origin, key);
@@ -319,6 +322,7 @@ impl Counts {
             AppliedRecord::Replaced(_) => (self.changed, self.replaced) = (self.changed + 1, self.replaced + 1),
             AppliedRecord::Unchanged => self.unchanged += 1,
             AppliedRecord::Held => self.held += 1,
+            AppliedRecord::Late(_) => self.late += 1,
             AppliedRecord::Undecodable(_) => self.undecodable += 1,
             AppliedRecord::NotAFact => {}
         }

@@ -126,7 +126,7 @@ impl Origin {
         let newest = self.pulse.newest_beat();
         let (differs, applied) = self.change(place, |partition| {
             let differs = partition.compare(now.mono, record, newest);
-            (differs, partition.apply(record))
+            (differs, partition.apply_at(now.mono, record))
         })?;
         self.counts.mismatched += u64::from(differs);
         self.counts.note(&applied);

@@ -15,6 +15,7 @@ mod damping;
 mod guard;
 mod intents;
 mod judge;
+mod late;
 mod own;
 mod partitions;
 mod reconcile;
@@ -36,6 +37,7 @@ use crate::federation::belonging::Belonging;
 use crate::federation::damping::HealthMemory;
 use crate::federation::guard::GuardDesk;
 use crate::federation::judge::Load;
+use crate::federation::late::LateDue;
 use crate::federation::reconcile::Reconciling;
 use crate::federation::replicas::Replicas;
 use crate::federation::stated::Described;
@@ -174,6 +176,8 @@ pub struct Counts {
     pub unchanged: u64,
     /// Records that were folded while an older state is shown.
     pub held: u64,
+    /// Records that were folded out of order while the former value is shown (rule R14).
+    pub late: u64,
     /// Records whose value could not be read.
     pub undecodable: u64,
     /// Own keys that another writer had overwritten.
@@ -268,6 +272,7 @@ pub struct Federation {
     belonging: Belonging,
     route: Route,
     bounds: OriginBounds,
+    late: LateDue,
     /// Clusters of which nothing counts, by order of an operator of this cluster.
     excluded: BTreeSet<ClusterId>,
 }
@@ -302,6 +307,7 @@ impl Federation {
             belonging: Belonging::default(),
             route: Route::default(),
             bounds: OriginBounds::default(),
+            late: LateDue::default(),
             excluded: BTreeSet::new(),
         }
     }
@@ -345,7 +351,8 @@ impl Federation {
         // Without permission nothing can be sent, whatever is due.
         let publish = if self.lease.may_write(now) { self.publisher.next_deadline() } else { None };
         let comparing = (!self.reconciling.is_empty()).then_some(now);
-        let deadlines = [self.local.next_deadline(), publish, comparing, lease, self.next_hold_end()];
+        let (hold, late) = (self.next_hold_end(), self.late.next());
+        let deadlines = [self.local.next_deadline(), publish, comparing, lease, hold, late];
         deadlines.into_iter().flatten().fold(sleep, Mono::min).max(now)
     }
 
@@ -434,7 +441,8 @@ impl Federation {
         for id in differs {
             let Some(origin) = self.origins.get(&id) else { continue };
             let keys = origin.log.folds().flat_map(snapshot::facts_of).map(|(key, _, _)| key);
-            keys.for_each(|key| self.changed.note(&key));
+            let late = origin.log.all().flat_map(|(_, _, partition)| partition.late().keys().cloned());
+            keys.chain(late).for_each(|key| self.changed.note(&key));
         }
         self.choose_guard();
         self.choose_intents();
@@ -497,6 +505,7 @@ impl Federation {
     /// What time and the last input make possible: questions that are due, leadership, records to write.
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.end_holds(now);
+        self.end_late(now);
         self.refit_due(now);
         self.reconcile_slice(now, effects);
         self.local.tick(now.mono, effects);

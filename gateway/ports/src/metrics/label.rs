@@ -89,8 +89,10 @@ label!(
         Changed = "changed",
         /// The record said what was known.
         Unchanged = "unchanged",
-        /// The view keeps the former value for now.
+        /// A partition is read anew: the view keeps what it had.
         Held = "held",
+        /// The record came out of order: the view keeps the former value for a moment.
+        OutOfOrder = "out_of_order",
         /// The record cannot be read.
         Undecodable = "undecodable",
     }
