@@ -290,6 +290,7 @@ impl Federation {
             origin.pulse.restart();
         }
         if origin.change(place, begin).is_some() {
+            origin.passed_over.begins_anew(place);
             origin.counts.restarted += 1;
         }
     }

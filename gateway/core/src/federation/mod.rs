@@ -16,6 +16,7 @@ mod guard;
 mod intents;
 mod judge;
 mod late;
+mod limits;
 mod own;
 mod partitions;
 mod reconcile;
@@ -36,8 +37,8 @@ use crate::drains::writer::IntentWriter;
 use crate::federation::belonging::Belonging;
 use crate::federation::damping::HealthMemory;
 use crate::federation::guard::GuardDesk;
-use crate::federation::judge::Load;
 use crate::federation::late::LateDue;
+use crate::federation::limits::{Load, PassedOver};
 use crate::federation::reconcile::Reconciling;
 use crate::federation::replicas::Replicas;
 use crate::federation::stated::Described;
@@ -66,6 +67,7 @@ use crate::time::{Millis, Mono, Now};
 
 pub use belonging::{Membership, Stranger};
 pub use judge::SetAside;
+pub use limits::OriginLimit;
 pub use partitions::PartitionMismatch;
 pub use snapshot::OriginSnapshot;
 pub use takeover::Leadership;
@@ -98,6 +100,9 @@ pub struct FederationSettings {
     pub export: NameSelection,
     /// What is shown of other clusters.
     pub import: ImportRules,
+    /// What one origin may put upon this process.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub bounds: OriginBounds,
     /// The digest of a record as it is written (rule R15); asked for values only.
     #[cfg_attr(feature = "serde", serde(skip, default = "no_digest"))]
     pub digest: RecordDigest,
@@ -213,6 +218,7 @@ struct Origin {
     tally: Tally,
     aside: SetAside,
     load: Load,
+    passed_over: PassedOver,
     /// A descriptor of another number of partitions waits, until then.
     refit_at: Option<Mono>,
     refitted: Option<Mono>,
@@ -241,6 +247,7 @@ impl Origin {
             tally: Tally::new(seed),
             aside: SetAside::default(),
             load: Load::default(),
+            passed_over: PassedOver::default(),
             refit_at: None,
             refitted: None,
             member: None,
@@ -288,6 +295,7 @@ impl Federation {
             origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0, settings.seed))]),
             health: HealthMemory::new(settings.damping.health, settings.seed),
             publisher: Publisher::new(settings.seed),
+            bounds: settings.bounds,
             settings,
             local,
             lease,
@@ -306,7 +314,6 @@ impl Federation {
             described_in_log: Described::default(),
             belonging: Belonging::default(),
             route: Route::default(),
-            bounds: OriginBounds::default(),
             late: LateDue::default(),
             excluded: BTreeSet::new(),
         }

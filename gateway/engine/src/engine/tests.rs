@@ -107,6 +107,7 @@ fn core() -> Federation {
         guard: federation_core::guard::GuardSettings::default(),
         export: NameSelection::everything(),
         import: ImportRules::everything(),
+        bounds: federation_core::log::bounds::OriginBounds::default(),
         digest: federation_codec::record::digest_of,
         seed: Seed(1),
     })

@@ -152,6 +152,10 @@ label!(
         PartitionDiverged = "partition_diverged",
         /// Records of another cluster are out of bounds and set aside.
         OriginSetAside = "origin_set_aside",
+        /// Another cluster has more instances, config items or bytes than are taken of one.
+        OriginOverLimit = "origin_over_limit",
+        /// Another cluster writes more than is read of one in the long run.
+        OriginTooFast = "origin_too_fast",
         /// This gateway, or another one with its cluster's id, is described differently from the cluster.
         Stranger = "stranger",
         /// The engine has not turned for too long.
