@@ -205,6 +205,7 @@ mod tests {
             guard: federation_core::guard::GuardSettings::default(),
             export: NameSelection::everything(),
             import: ImportRules::everything(),
+            bounds: federation_core::log::bounds::OriginBounds::default(),
             digest: record::digest_of,
             seed: Seed(u64::MAX),
         };

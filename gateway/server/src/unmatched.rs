@@ -178,6 +178,7 @@ mod tests {
     use federation_core::time::Mono;
 
     use super::*;
+    use crate::config::ImportLimits;
     use federation_view::view::{self, ViewChange};
 
     fn import(clusters: &[&str], services: &[&str]) -> ImportConfig {
@@ -190,6 +191,7 @@ mod tests {
                 configs: vec![ConfigPattern::any()],
                 ..NameSelection::default()
             },
+            limits: ImportLimits { items: 1, bytes: 1, bytes_per_second: 1 },
         }
     }
 

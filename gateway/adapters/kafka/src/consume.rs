@@ -56,6 +56,8 @@ const TURN_BYTES: usize = 1 << 20;
 const TURN_LENGTH: Duration = Duration::from_millis(5);
 /// How long the thread waits for the engine to take something in.
 const BUSY: Duration = Duration::from_millis(1);
+/// How long the thread rests while only clusters over their pace have something; a turn of theirs runs off in some milliseconds.
+const RESTING: Duration = Duration::from_millis(10);
 /// The engine is told of trouble at most this often.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(5);
 /// A thread that did not come round for so long was kept by the engine, or by the machine: its client is not to blame for that time.
@@ -150,7 +152,7 @@ impl Reader {
             sources: Sources::default(),
             kafka: None,
             retentions: HashMap::new(),
-            turns: Turns::default(),
+            turns: Turns::new(self.options.pace, self.options.cluster.clone()),
             chores: Chores::default(),
             hearing: Hearing::new(now),
             turned: now,
@@ -197,6 +199,7 @@ impl Reading<'_> {
         match self.turns.outlook(Instant::now(), self.news_waiting()) {
             Next::Read(_) => Duration::ZERO,
             Next::Wait => BUSY,
+            Next::Rest => RESTING,
             Next::Nothing => NOTICE,
         }
     }
@@ -275,7 +278,24 @@ impl Reading<'_> {
             self.spread_anew(&origin, partitions);
         }
         self.tell_sources()?;
+        self.tell_rested(now);
         self.supervise(now)
+    }
+
+    /// Says of which clusters less is read than they write.
+    fn tell_rested(&self, now: Instant) {
+        let per_second = self.reader.options.pace.per_second;
+        let told = self.turns.rested(now).map(|origin| {
+            let text = format!(
+                "{origin} writes more than {per_second} bytes a second: it is read no faster, so what is new of it is shown late; what is known \
+                 stays. import.limits.bytes_per_second says how much is read"
+            );
+            (origin.to_string(), text)
+        });
+        let told: Vec<(String, String)> = told.collect();
+        if !told.is_empty() || self.reader.troubles.has(TroubleKind::OriginTooFast) {
+            self.reader.troubles.replace(TroubleKind::OriginTooFast, told);
+        }
     }
 
     /// Judges the client by what it should have brought.

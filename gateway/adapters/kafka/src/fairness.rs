@@ -10,11 +10,13 @@
 //! - an origin for which much was done lately is read only while the engine has next to nothing to take in. So what waits there before
 //!   a change of a quiet origin is a few turns' worth, and no more is fetched of the busy one than the engine keeps up with: its queues stay
 //!   full, and a full queue is not fetched for.
+//! - of another cluster no more is read in the long run than its *pace*: what was read of it runs off at so many bytes a second, and while more
+//!   than a full log has gathered, it waits, whoever else is there. Turns alone would give all of a core to one who writes without end.
 //!
 //! ```text
 //!                    least work first               engine's queue short, or origin quiet
 //!   ready slots ───────────────────────▶ one origin ─────────────────────────────────────▶ one turn of one slot
-//!   by origin                                       └─ else ─▶ wait a moment
+//!   by origin,      (not: over its pace)            └─ else ─▶ wait a moment
 //! ```
 //!
 //! Duties of a caller: say when a slot may have something, read what [`Turns::next`] names, say what that was worth, and say again that
@@ -24,6 +26,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use federation_core::id::ClusterId;
+
+use crate::options::ReadPace;
 
 /// Time in which half of what was done for an origin is forgotten.
 const HALF_LIFE: Duration = Duration::from_secs(1);
@@ -35,6 +39,9 @@ const QUIET: f64 = 512.0 * 1024.0;
 /// engine takes some milliseconds for; a few keep it from running dry.
 const NEWS_AHEAD: usize = 4;
 
+/// How long it is told of an origin that it was over its pace.
+const TOLD_FOR: Duration = Duration::from_secs(10);
+
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -42,6 +49,8 @@ pub(super) enum Next {
     Read(usize),
     /// Only busy origins have something, and the engine has enough to do.
     Wait,
+    /// Only origins over their pace have something.
+    Rest,
     /// Nothing is known to be there.
     Nothing,
 }
@@ -53,6 +62,8 @@ pub(super) struct Turns {
     by_origin: HashMap<ClusterId, usize>,
     /// By number: the account of each, and whether it waits in there.
     slots: Vec<(usize, Waiting)>,
+    /// Of whom no more than that is read in the long run: of all but this one.
+    paced: Option<(ReadPace, ClusterId)>,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +71,13 @@ struct Account {
     ready: VecDeque<usize>,
     /// What was done for the origin, as of `faded`.
     work: f64,
+    /// `None` for the own cluster, which is read as fast as it is written.
+    pace: Option<ReadPace>,
+    /// What was read of it and has not run off, as of `faded`.
+    gathered: f64,
     faded: Option<Instant>,
+    /// When it was last over its pace.
+    rested: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,20 +87,46 @@ enum Waiting {
 }
 
 impl Account {
+    fn since(&self, now: Instant) -> Duration {
+        self.faded.map_or(Duration::ZERO, |faded| now.saturating_duration_since(faded))
+    }
+
     /// What was done for it and is not forgotten yet.
     fn work_at(&self, now: Instant) -> f64 {
-        let passed = self.faded.map_or(Duration::ZERO, |faded| now.saturating_duration_since(faded));
-        self.work * (-passed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2()
+        self.work * (-self.since(now).as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2()
+    }
+
+    /// What was read of it and has not run off yet.
+    fn gathered_at(&self, now: Instant) -> f64 {
+        let runs_off = self.pace.map_or(0.0, |pace| self.since(now).as_secs_f64() * to_f64(pace.per_second));
+        (self.gathered - runs_off).max(0.0)
+    }
+
+    /// Whether it has to wait until more has run off.
+    fn is_over(&self, now: Instant) -> bool {
+        self.pace.is_some_and(|pace| self.gathered_at(now) > to_f64(pace.at_once))
     }
 }
 
 impl Turns {
+    /// Nobody waits. Of all but the own cluster no more is read than `pace`.
+    pub(super) fn new(pace: ReadPace, own: ClusterId) -> Self {
+        Self { paced: Some((pace, own)), ..Self::default() }
+    }
+
+    /// Origins that were over their pace lately.
+    pub(super) fn rested(&self, now: Instant) -> impl Iterator<Item = &ClusterId> {
+        let lately = move |account: &Account| account.rested.is_some_and(|at| now < at + TOLD_FOR);
+        self.by_origin.iter().filter(move |(_, account)| lately(&self.accounts[**account])).map(|(origin, _)| origin)
+    }
+
     /// The next slot, numbered from 0, is one of this origin.
     pub(super) fn add_slot(&mut self, origin: &ClusterId) {
         let account = match self.by_origin.get(origin) {
             Some(&account) => account,
             None => {
-                self.accounts.push(Account::default());
+                let pace = self.paced.as_ref().filter(|(_, own)| own != origin).map(|(pace, _)| *pace);
+                self.accounts.push(Account { pace, ..Account::default() });
                 self.by_origin.insert(origin.clone(), self.accounts.len() - 1);
                 self.accounts.len() - 1
             }
@@ -114,8 +157,15 @@ impl Turns {
 
     /// What [`Turns::next`] would say.
     pub(super) fn outlook(&self, now: Instant, news_waiting: usize) -> Next {
-        let waiting = self.accounts.iter().filter_map(|account| Some((account.work_at(now), *account.ready.front()?)));
-        match waiting.min_by(|left, right| left.0.total_cmp(&right.0)) {
+        let mut rests = false;
+        let within = self.accounts.iter().filter_map(|account| {
+            let slot = *account.ready.front()?;
+            let is_over = account.is_over(now);
+            rests |= is_over;
+            (!is_over).then(|| (account.work_at(now), slot))
+        });
+        match within.min_by(|left, right| left.0.total_cmp(&right.0)) {
+            None if rests => Next::Rest,
             None => Next::Nothing,
             Some((work, _)) if work > QUIET && news_waiting >= NEWS_AHEAD => Next::Wait,
             Some((_, slot)) => Next::Read(slot),
@@ -126,10 +176,18 @@ impl Turns {
     pub(super) fn done(&mut self, slot: usize, work: u64, now: Instant) {
         let Some(&(account, _)) = self.slots.get(slot) else { return };
         let account = &mut self.accounts[account];
-        #[allow(clippy::cast_precision_loss, reason = "a turn is of megabytes")]
-        let work = work as f64;
-        (account.work, account.faded) = (account.work_at(now) + work, Some(now));
+        let work = to_f64(work);
+        (account.work, account.gathered) = (account.work_at(now) + work, account.gathered_at(now) + work);
+        account.faded = Some(now);
+        if account.is_over(now) {
+            account.rested = Some(now);
+        }
     }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "to some bytes in petabytes")]
+fn to_f64(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 #[cfg(test)]
@@ -192,6 +250,40 @@ mod tests {
         turns.ready(0);
         assert_eq!(turns.next(later(start, 4_000), NEWS_AHEAD), Next::Wait);
         assert_eq!(turns.next(later(start, 5_001), NEWS_AHEAD), Next::Read(0), "what it had is forgotten");
+    }
+
+    #[test]
+    fn of_another_cluster_no_more_is_read_in_the_long_run_than_its_pace_and_of_the_own_everything() {
+        let pace = ReadPace { at_once: 8 * TURN, per_second: 2 * TURN };
+        let (mut turns, start) = (Turns::new(pace, "own".parse().unwrap()), Instant::now());
+        ["flood", "own"].into_iter().for_each(|origin| turns.add_slot(&origin.parse().unwrap()));
+        let mut read = [0_u64; 2];
+        for millis in 0..20_000 {
+            let now = later(start, millis);
+            (0..2).for_each(|slot| turns.ready(slot));
+            for _ in 0..2 {
+                if let Next::Read(slot) = turns.next(now, 0) {
+                    turns.done(slot, TURN, now);
+                    read[slot] += 1;
+                }
+            }
+        }
+        assert!((48..=49).contains(&read[0]), "eight at once, and two a second: {read:?}");
+        assert!(read[1] > 20_000, "{read:?}");
+        assert_eq!(turns.rested(later(start, 20_000)).map(ClusterId::as_str).collect::<Vec<_>>(), ["flood"]);
+        assert_eq!(turns.rested(later(start, 40_000)).count(), 0);
+    }
+
+    #[test]
+    fn while_only_clusters_over_their_pace_have_something_the_reader_rests() {
+        let pace = ReadPace { at_once: TURN, per_second: TURN };
+        let (mut turns, start) = (Turns::new(pace, "own".parse().unwrap()), Instant::now());
+        turns.add_slot(&"flood".parse().unwrap());
+        turns.done(0, 3 * TURN, start);
+        turns.ready(0);
+        assert_eq!(turns.next(start, 0), Next::Rest);
+        assert_eq!(turns.next(later(start, 1_999), 0), Next::Rest);
+        assert_eq!(turns.next(later(start, 2_000), 0), Next::Read(0));
     }
 
     proptest! {

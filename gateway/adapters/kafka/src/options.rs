@@ -31,10 +31,36 @@ pub struct KafkaOptions {
     pub cluster: ClusterId,
     /// Settings of the own topics.
     pub topics: TopicSettings,
+    /// How fast each of them is read in the long run.
+    pub pace: ReadPace,
     /// Which other clusters are read.
     pub imports: ClusterFilter,
     /// Where the engine's snapshot stands: read on from there if that is found to be the same log.
     pub cursors: BTreeMap<PartitionId, LogCursor>,
+}
+
+/// How much is read of one other cluster. Each record counts with 512 bytes more than it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadPace {
+    /// Bytes without a delay: a log that is read from its beginning.
+    pub at_once: u64,
+    /// Bytes in a second, beyond that; at least 1.
+    pub per_second: u64,
+}
+
+impl ReadPace {
+    /// As much as two logs of `bytes` of values at once, and so much each second.
+    #[must_use]
+    pub fn of(bytes: u64, per_second: u64) -> Self {
+        Self { at_once: bytes.saturating_mul(2), per_second: per_second.max(1) }
+    }
+}
+
+impl Default for ReadPace {
+    /// Eight GiB, then 128 MiB a second: more than a reader folds of records that change something.
+    fn default() -> Self {
+        Self::of(4 << 30, 128 << 20)
+    }
 }
 
 impl fmt::Debug for KafkaOptions {

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::embedded::EmbeddedKafka;
-use super::options::{TopicCreation, TopicSettings};
+use super::options::{ReadPace, TopicCreation, TopicSettings};
 use super::topics::TopicNames;
 use super::*;
 use federation_codec::record::EncodedRecord;
@@ -51,6 +51,7 @@ fn options(bootstrap: &str, name: &str) -> KafkaOptions {
             max_message_bytes: 1_000_000,
             ..TopicSettings::default()
         },
+        pace: ReadPace::default(),
         imports: Arc::new(|_| true),
         cursors: BTreeMap::new(),
     }

@@ -66,6 +66,9 @@ impl Federation {
             let Some(origin) = self.origins.get_mut(&place.origin) else { return };
             let Some(applied) = origin.fold(now, place, &mut record, own, &self.bounds) else { return };
             origin.counts.read += 1;
+            if matches!(applied, AppliedRecord::Late(_)) {
+                self.late.note(now.mono, place);
+            }
             self.note_applied(now, &place.origin, applied);
             if own {
                 self.read_back(now, place, &record, effects);
@@ -95,7 +98,7 @@ impl Federation {
                 self.note_snapshot_change(); // Also where no value differs: now there is a place to read on from.
                 keys.iter().for_each(|key| self.note_change(now, origin, key));
             }
-            AppliedRecord::Undecodable(key) => {
+            AppliedRecord::Undecodable(key) | AppliedRecord::Late(key) => {
                 self.note_snapshot_change();
                 self.recount(origin, &key);
             }
@@ -103,7 +106,7 @@ impl Federation {
         }
     }
 
-    fn note_change(&mut self, now: Now, origin: &ClusterId, key: &DataKey) {
+    pub(super) fn note_change(&mut self, now: Now, origin: &ClusterId, key: &DataKey) {
         self.note_snapshot_change();
         self.changed.note(key);
         self.hear_health(now, origin, key);
@@ -315,6 +318,7 @@ impl Federation {
             origin.pulse.restart();
         }
         if origin.change(place, begin).is_some() {
+            origin.passed_over.begins_anew(place);
             origin.counts.restarted += 1;
         }
     }
@@ -378,6 +382,7 @@ impl Counts {
             AppliedRecord::Replaced(_) => (self.changed, self.replaced) = (self.changed + 1, self.replaced + 1),
             AppliedRecord::Unchanged => self.unchanged += 1,
             AppliedRecord::Held => self.held += 1,
+            AppliedRecord::Late(_) => self.late += 1,
             AppliedRecord::Undecodable(_) => self.undecodable += 1,
             AppliedRecord::NotAFact => {}
         }

@@ -133,9 +133,9 @@ impl Federation {
         if let Some(state) = self.local.service(service).filter(|_| origin == self.cluster()) {
             return Some((state.wanted(id)?.health, Hearing::Now));
         }
-        let (partition, entries) = self.origins.get(origin)?.log.service(service)?;
+        let partition = self.origins.get(origin)?.log.holder_of_service(service)?;
         let hearing = if partition.is_read() { Hearing::Now } else { Hearing::CatchingUp };
-        Some((entries.get(id)?.value.as_ref()?.health, hearing))
+        Some((partition.shown_instance(service, id)?.health, hearing))
     }
 
     /// Services of which a hold ended are to be built anew.

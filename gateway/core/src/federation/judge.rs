@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use crate::federation::Origin;
 use crate::intents::DrainTarget;
-use crate::log::bounds::{OriginBounds, OutOfBounds, judge_control, judge_record, value_bytes};
+use crate::log::bounds::{OriginBounds, OutOfBounds, judge_control, judge_record};
 use crate::log::control::ControlKey;
 use crate::log::intents::DrainRecord;
 use crate::log::key::RecordKey;
-use crate::log::partition::{AppliedRecord, Partition};
-use crate::log::record::{ControlRecord, PartitionId, Record, RecordBody};
+use crate::log::partition::AppliedRecord;
+use crate::log::record::{ControlRecord, PartitionId, Record};
 use crate::time::Now;
 
 /// Keys that are remembered one by one; of more it is only known that there are.
@@ -73,23 +73,6 @@ impl SetAside {
     }
 }
 
-/// How much is kept of an origin's facts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Load {
-    keys: u64,
-    bytes: u64,
-}
-
-impl Load {
-    fn has_room(self, partition: &Partition, record: &Record, bounds: &OriginBounds) -> bool {
-        let RecordKey::Data(key) = &record.key else { return true };
-        let kept = partition.image().bytes_of(key);
-        let bytes = self.bytes.saturating_sub(kept.unwrap_or(0)).saturating_add(value_bytes(&record.body));
-        let grows = kept.is_none() && record.body != RecordBody::Tombstone;
-        !(grows && self.keys >= bounds.facts) && (bytes <= bounds.bytes || bytes <= self.bytes)
-    }
-}
-
 impl Origin {
     /// What of the origin is set aside.
     pub(super) fn set_aside(&self) -> &SetAside {
@@ -117,40 +100,17 @@ impl Origin {
         if found.is_some() || !self.aside.keys.is_empty() {
             self.aside.note(|| data_key_text(record), found);
         }
-        let partition = self.log.partition(place.topic, place.partition)?;
-        let has_room = own || self.load.has_room(partition, record, bounds);
-        if !has_room {
-            self.aside.note_other(OutOfBounds::Facts);
+        if !own && !self.makes_room(place, record, bounds) {
             return self.change(place, |partition| partition.pass_over(record));
         }
         let newest = self.pulse.newest_beat();
         let (differs, applied) = self.change(place, |partition| {
             let differs = partition.compare(now.mono, record, newest);
-            (differs, partition.apply(record))
+            (differs, partition.apply_at(now.mono, record))
         })?;
         self.counts.mismatched += u64::from(differs);
         self.counts.note(&applied);
         Some(applied)
-    }
-
-    /// Changes a partition, and keeps count of how much it has.
-    pub(super) fn change<R>(&mut self, place: &PartitionId, change: impl FnOnce(&mut Partition) -> R) -> Option<R> {
-        let partition = self.log.partition_mut(place.topic, place.partition)?;
-        let before = partition.load();
-        let result = change(partition);
-        let after = partition.load();
-        self.load.keys = (self.load.keys + after.0).saturating_sub(before.0);
-        self.load.bytes = (self.load.bytes + after.1).saturating_sub(before.1);
-        Some(result)
-    }
-
-    /// The log of the origin is another one.
-    pub(super) fn weigh(&mut self) {
-        self.load = self
-            .log
-            .all()
-            .map(|(_, _, partition)| partition.load())
-            .fold(Load::default(), |sum, it| Load { keys: sum.keys + it.0, bytes: sum.bytes + it.1 });
     }
 
     /// Folds one record of a drain. Returns whether what is served changed.

@@ -16,6 +16,8 @@ mod damping;
 mod guard;
 mod intents;
 mod judge;
+mod late;
+mod limits;
 mod own;
 mod partitions;
 mod reconcile;
@@ -37,7 +39,8 @@ use crate::federation::belonging::Belonging;
 use crate::federation::comparing::Comparing;
 use crate::federation::damping::HealthMemory;
 use crate::federation::guard::GuardDesk;
-use crate::federation::judge::Load;
+use crate::federation::late::LateDue;
+use crate::federation::limits::{Load, PassedOver};
 use crate::federation::reconcile::Reconciling;
 use crate::federation::replicas::Replicas;
 use crate::federation::stated::Described;
@@ -67,6 +70,7 @@ use crate::time::{Millis, Mono, Now};
 
 pub use belonging::{Membership, Stranger};
 pub use judge::SetAside;
+pub use limits::OriginLimit;
 pub use partitions::PartitionMismatch;
 pub use snapshot::{KeptFact, OriginSnapshot, SnapshotPiece};
 pub use takeover::Leadership;
@@ -99,6 +103,9 @@ pub struct FederationSettings {
     pub export: NameSelection,
     /// What is shown of other clusters.
     pub import: ImportRules,
+    /// What one origin may put upon this process.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub bounds: OriginBounds,
     /// The digest of a record as it is written (rule R15); asked for values only.
     #[cfg_attr(feature = "serde", serde(skip, default = "no_digest"))]
     pub digest: RecordDigest,
@@ -177,6 +184,8 @@ pub struct Counts {
     pub unchanged: u64,
     /// Records that were folded while an older state is shown.
     pub held: u64,
+    /// Records that were folded out of order while the former value is shown (rule R14).
+    pub late: u64,
     /// Records whose value could not be read.
     pub undecodable: u64,
     /// Own keys that another writer had overwritten.
@@ -216,6 +225,7 @@ struct Origin {
     tally: Tally,
     aside: SetAside,
     load: Load,
+    passed_over: PassedOver,
     /// A descriptor of another number of partitions waits, until then.
     refit_at: Option<Mono>,
     refitted: Option<Mono>,
@@ -244,6 +254,7 @@ impl Origin {
             tally: Tally::new(seed),
             aside: SetAside::default(),
             load: Load::default(),
+            passed_over: PassedOver::default(),
             refit_at: None,
             refitted: None,
             member: None,
@@ -276,6 +287,7 @@ pub struct Federation {
     comparing: Comparing,
     route: Route,
     bounds: OriginBounds,
+    late: LateDue,
     /// Clusters of which nothing counts, by order of an operator of this cluster.
     excluded: BTreeSet<ClusterId>,
     snapshot_revision: u64,
@@ -292,6 +304,7 @@ impl Federation {
             origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0, settings.seed))]),
             health: HealthMemory::new(settings.damping.health, settings.seed),
             publisher: Publisher::new(settings.seed),
+            bounds: settings.bounds,
             settings,
             local,
             lease,
@@ -311,7 +324,7 @@ impl Federation {
             belonging: Belonging::default(),
             comparing: Comparing::default(),
             route: Route::default(),
-            bounds: OriginBounds::default(),
+            late: LateDue::default(),
             excluded: BTreeSet::new(),
             snapshot_revision: 0,
         }
@@ -356,7 +369,8 @@ impl Federation {
         // Without permission nothing can be sent, whatever is due.
         let publish = if self.lease.may_write(now) { self.publisher.next_deadline() } else { None };
         let comparing = (!self.reconciling.is_empty() || self.has_to_compare()).then_some(now);
-        let deadlines = [self.local.next_deadline(), publish, comparing, lease, self.next_hold_end()];
+        let (hold, late) = (self.next_hold_end(), self.late.next());
+        let deadlines = [self.local.next_deadline(), publish, comparing, lease, hold, late];
         deadlines.into_iter().flatten().fold(sleep, Mono::min).max(now)
     }
 
@@ -445,7 +459,8 @@ impl Federation {
         for id in differs {
             let Some(origin) = self.origins.get(&id) else { continue };
             let keys = origin.log.folds().flat_map(Fold::keys);
-            keys.for_each(|key| self.changed.note(&key));
+            let late = origin.log.all().flat_map(|(_, _, partition)| partition.late().keys().cloned());
+            keys.chain(late).for_each(|key| self.changed.note(&key));
         }
         self.choose_guard();
         self.choose_intents();
@@ -509,6 +524,7 @@ impl Federation {
     /// What time and the last input make possible: questions that are due, leadership, records to write.
     fn advance(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.end_holds(now);
+        self.end_late(now);
         self.refit_due(now);
         self.reconcile_slice(now, effects);
         self.drive_comparison(now, effects);

@@ -3,9 +3,12 @@
 //! Input: a key of which something changed. Output: the counts that clusters are shown with. Invariant: equal to counting everything anew
 //! (a property test does).
 
+use std::collections::BTreeSet;
+
 use crate::federation::{Federation, Origin};
 use crate::id::{ClusterId, ConfigKey, ServiceKey};
 use crate::log::key::DataKey;
+use crate::log::partition::Partition;
 use crate::seed::{Map, Seed, Set};
 
 /// How much an origin has.
@@ -79,7 +82,8 @@ impl Federation {
         let counted = if id == self.cluster() { &self.settings.export } else { &self.settings.import.items };
         let counted = counted.has_service(service);
         let Some(origin) = self.origins.get_mut(id) else { return };
-        let logged = |origin: &Origin| origin.log.service(service).map_or(0, |(_, entries)| entries.len());
+        let logged =
+            |origin: &Origin| origin.log.holder_of_service(service).map_or(0, |it| it.counted_instances(service));
         let instances = if counted { local.unwrap_or_else(|| logged(origin)) } else { 0 };
         origin.tally.set_service(service, instances);
     }
@@ -89,7 +93,8 @@ impl Federation {
         let counted = if id == self.cluster() { &self.settings.export } else { &self.settings.import.items };
         let counted = counted.has_config(config);
         let Some(origin) = self.origins.get_mut(id) else { return };
-        let exists = counted && local.unwrap_or_else(|| origin.log.config(config).is_some());
+        let logged = |origin: &Origin| origin.log.holder_of_config(config).is_some_and(|it| it.counts_config(config));
+        let exists = counted && local.unwrap_or_else(|| logged(origin));
         origin.tally.set_config(config, exists);
     }
 
@@ -107,15 +112,30 @@ impl Federation {
             }
             size.configs = self.local.configs().filter(|(_, state)| state.wanted().is_some()).count();
         }
-        for fold in origin.log.folds() {
-            let unlisted = fold.services().filter(|(key, _)| !own || self.local.service(key).is_none());
-            for (_, entries) in unlisted.filter(|(key, _)| shown.has_service(key)) {
-                size.services += 1;
-                size.instances += entries.len();
+        for (_, _, partition) in origin.log.all() {
+            let (services, configs) = names_of(partition);
+            let unlisted = services.into_iter().filter(|key| !own || self.local.service(key).is_none());
+            for key in unlisted.filter(|key| shown.has_service(key)) {
+                let instances = partition.counted_instances(key);
+                size.services += usize::from(instances > 0);
+                size.instances += instances;
             }
-            let unknown = fold.configs().filter(|(key, _)| !own || self.local.config(key).is_none());
-            size.configs += unknown.filter(|(key, _)| shown.has_config(key)).count();
+            let unknown = configs.into_iter().filter(|key| !own || self.local.config(key).is_none());
+            size.configs += unknown.filter(|key| shown.has_config(key) && partition.counts_config(key)).count();
         }
         size
     }
+}
+
+/// What a partition has something of, or shows something of although it was removed.
+fn names_of(partition: &Partition) -> (BTreeSet<&ServiceKey>, BTreeSet<&ConfigKey>) {
+    let mut services: BTreeSet<&ServiceKey> = partition.served().services().map(|(key, _)| key).collect();
+    let mut configs: BTreeSet<&ConfigKey> = partition.served().configs().map(|(key, _)| key).collect();
+    for key in partition.late().keys() {
+        match key {
+            DataKey::Instance(service, _) => drop(services.insert(service)),
+            DataKey::Config(config) => drop(configs.insert(config)),
+        }
+    }
+    (services, configs)
 }

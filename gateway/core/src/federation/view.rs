@@ -224,19 +224,18 @@ fn logged_instances(
     key: &ServiceKey,
     health: &HealthMemory,
 ) -> Option<OriginInstances> {
-    let (partition, entries) = origin.log.service(key)?;
-    let readable = entries.iter().filter_map(|(id, entry)| {
-        let instance = Arc::clone(entry.value.as_ref()?);
+    let partition = origin.log.holder_of_service(key)?;
+    let shown = |(id, instance): (&InstanceId, &Arc<Instance>)| {
         let effective = health.effective(key, cluster, id, instance.health);
-        Some(FederatedInstance { id: id.clone(), instance, effective, held: None })
-    });
-    let instances: Vec<FederatedInstance> = readable.collect();
+        FederatedInstance { id: id.clone(), instance: Arc::clone(instance), effective, held: None }
+    };
+    let instances: Vec<FederatedInstance> = partition.shown_instances(key).into_iter().map(shown).collect();
     let source = source_of(partition);
     (!instances.is_empty()).then(|| OriginInstances { origin: cluster.clone(), source, instances })
 }
 
 fn logged_config(id: &ClusterId, origin: &Origin, key: &ConfigKey) -> Option<OriginConfig> {
-    let (partition, entry) = origin.log.config(key)?;
-    let item = Arc::clone(entry.value.as_ref()?);
+    let partition = origin.log.holder_of_config(key)?;
+    let item = Arc::clone(partition.shown_config(key)?);
     Some(OriginConfig { origin: id.clone(), source: source_of(partition), item, held: None })
 }

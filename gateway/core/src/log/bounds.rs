@@ -30,6 +30,7 @@ const LONGEST_AGE: Millis = Millis::from_secs(10 * 366 * 86_400);
 
 /// What one origin may put upon those who read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OriginBounds {
     /// Partitions of each data topic.
     pub partitions: u32,
@@ -44,7 +45,7 @@ pub struct OriginBounds {
 impl Default for OriginBounds {
     /// Ten times what the largest known deployments have, and some GiB at the worst.
     fn default() -> Self {
-        Self { partitions: 1_024, drains: 1_000, facts: 2_000_000, bytes: 2 << 30 }
+        Self { partitions: 1_024, drains: 1_000, facts: 2_000_000, bytes: 4 << 30 }
     }
 }
 
@@ -63,8 +64,6 @@ pub enum OutOfBounds {
     Size,
     /// More drains than are kept of one origin.
     Drains,
-    /// More instances and config items, or more bytes of them, than are kept of one origin.
-    Facts,
 }
 
 impl OutOfBounds {
@@ -78,7 +77,6 @@ impl OutOfBounds {
             Self::Length => "a text or list that is too long",
             Self::Size => "a value that is larger than nacos can have",
             Self::Drains => "more drains than are kept of one cluster",
-            Self::Facts => "more instances and config items than are kept of one cluster",
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod cursor;
 pub mod ends;
 pub mod intents;
 pub mod key;
+pub mod late;
 pub mod order;
 pub mod origin;
 pub mod partition;

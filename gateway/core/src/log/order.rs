@@ -21,10 +21,9 @@ impl Order {
     /// A record with this header was met. Returns whether it is in order: its epoch is not below that of any checkpoint met so far, and its
     /// number is above the last one of its epoch.
     pub fn meet(&mut self, header: Option<&RecordHeader>, is_checkpoint: bool) -> bool {
-        let Some(header) = header else { return false };
-        let overruled = self.stated.is_some_and(|stated| header.epoch < stated);
-        let last = self.seqs.get(&header.epoch).copied();
-        if last.is_none_or(|last| header.seq > last) {
+        let in_order = self.is_in_order(header);
+        let Some(header) = header else { return in_order };
+        if self.seqs.get(&header.epoch).is_none_or(|last| header.seq > *last) {
             self.seqs.insert(header.epoch, header.seq);
             if self.seqs.len() > EPOCHS {
                 self.seqs.pop_first();
@@ -33,7 +32,16 @@ impl Order {
         if is_checkpoint {
             self.stated = self.stated.max(Some(header.epoch));
         }
-        !overruled && last.is_none_or(|last| header.seq > last)
+        in_order
+    }
+
+    /// Whether a record with this header, met next, would be in order.
+    #[must_use]
+    pub fn is_in_order(&self, header: Option<&RecordHeader>) -> bool {
+        header.is_some_and(|header| {
+            let overruled = self.stated.is_some_and(|stated| header.epoch < stated);
+            !overruled && self.seqs.get(&header.epoch).is_none_or(|last| header.seq > *last)
+        })
     }
 
     /// The highest epoch met, and its last number.

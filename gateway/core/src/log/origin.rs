@@ -7,7 +7,7 @@ use crate::id::{ConfigKey, ServiceKey};
 use crate::instance::Instance;
 use crate::log::cursor::KeptPlace;
 use crate::log::key::DataKey;
-use crate::log::partition::{Fold, FoldEntry, Partition, ServiceEntries};
+use crate::log::partition::{Fold, FoldEntry, Partition};
 use crate::log::record::{Epoch, TopicKind};
 use crate::seed::Seed;
 use crate::time::Mono;
@@ -116,24 +116,20 @@ impl OriginLog {
     /// Whether the log has an instance of the service, or may have one because it was not read to its end.
     #[must_use]
     pub fn may_have(&self, key: &ServiceKey) -> bool {
-        let any = DataKey::Instance(key.clone(), crate::id::InstanceId::new("", 0, ""));
-        self.holder(&any).is_none_or(|found| !found.reached_end() || found.image().service(key).is_some())
+        self.holder_of_service(key).is_none_or(|found| !found.reached_end() || found.image().service(key).is_some())
     }
 
-    /// Instances of a service, as served.
+    /// The partition that holds a service; `None` while the topics are unknown.
     #[must_use]
-    pub fn service(&self, key: &ServiceKey) -> Option<(&Partition, &ServiceEntries)> {
+    pub fn holder_of_service(&self, key: &ServiceKey) -> Option<&Partition> {
         // All instances of a service share one partition, whatever their ids.
-        let any = DataKey::Instance(key.clone(), crate::id::InstanceId::new("", 0, ""));
-        let partition = self.holder(&any)?;
-        Some((partition, partition.served().service(key)?))
+        self.holder(&DataKey::Instance(key.clone(), crate::id::InstanceId::new("", 0, "")))
     }
 
-    /// A config item, as served.
+    /// The partition that holds a config item; `None` while the topics are unknown.
     #[must_use]
-    pub fn config(&self, key: &ConfigKey) -> Option<(&Partition, &FoldEntry<ConfigItem>)> {
-        let partition = self.holder(&DataKey::Config(key.clone()))?;
-        Some((partition, partition.served().config(key)?))
+    pub fn holder_of_config(&self, key: &ConfigKey) -> Option<&Partition> {
+        self.holder(&DataKey::Config(key.clone()))
     }
 
     /// What is served of all partitions.

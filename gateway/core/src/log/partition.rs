@@ -27,6 +27,7 @@ use crate::instance::Instance;
 use crate::log::bounds::value_bytes;
 use crate::log::cursor::Standing;
 use crate::log::key::{DataKey, RecordKey};
+use crate::log::late::LateRecords;
 use crate::log::order::Order;
 use crate::log::proof::{Agreement, Proof};
 use crate::log::record::{Checkpoint, Epoch, Record, RecordBody, RecordHeader};
@@ -218,6 +219,8 @@ pub enum AppliedRecord {
     Unchanged,
     /// The record was folded into the shadow: what a view shows stays as it is until that takes its place.
     Held,
+    /// The record was folded out of order: a view keeps what it had of this key for a moment (rule R14).
+    Late(DataKey),
     /// As `Unchanged` or `ViewChanges`, and the value could not be read.
     Undecodable(DataKey),
     /// A checkpoint completed the shadow: it took the place of the old state, which differs in these keys.
@@ -241,6 +244,8 @@ pub struct Partition {
     order: Order,
     /// Keys whose last record came out of order after the end was reached.
     out_of_order: BTreeSet<DataKey>,
+    /// What a view shows instead of what was folded out of order.
+    late: LateRecords,
     /// The last checkpoint met, and how many records of facts came after it.
     stated: Option<(Checkpoint, u64)>,
     /// Header of that checkpoint.
@@ -288,6 +293,7 @@ impl Partition {
             proof: Proof::default(),
             order: Order::default(),
             out_of_order: BTreeSet::new(),
+            late: LateRecords::default(),
             stated: None,
             stated_by: None,
             standing: Standing::default(),
@@ -449,6 +455,16 @@ impl Partition {
         self.out_of_order.iter()
     }
 
+    /// What a view shows instead of what was folded out of order.
+    #[must_use]
+    pub fn late(&self) -> &LateRecords {
+        &self.late
+    }
+
+    pub(super) fn late_mut(&mut self) -> &mut LateRecords {
+        &mut self.late
+    }
+
     fn note_order(&mut self, record: &Record) {
         let is_checkpoint = record.key == RecordKey::Checkpoint;
         let in_order = self.order.meet(record.header.as_ref(), is_checkpoint);
@@ -491,6 +507,23 @@ impl Partition {
                 self.replace_if_proven()
             }
             _ => AppliedRecord::NotAFact,
+        }
+    }
+
+    /// As [`Partition::apply`], for a view: once the end was reached, it keeps what it had of a key whose record is out of order (rule R14).
+    pub fn apply_at(&mut self, now: Mono, record: &Record) -> AppliedRecord {
+        let RecordKey::Data(key) = &record.key else { return self.apply(record) };
+        let in_order = self.order.is_in_order(record.header.as_ref());
+        if !self.at_end_once || (in_order && self.late.is_empty()) {
+            return self.apply(record);
+        }
+        let before = self.served.value_of(key);
+        let applied = self.apply(record);
+        let after = self.served.value_of(key);
+        match applied {
+            AppliedRecord::Held => applied,
+            _ if in_order => self.late.overrule(key, after.as_ref(), applied),
+            _ => self.late.keep_back(now, key, (before, after.as_ref()), applied),
         }
     }
 
@@ -544,6 +577,7 @@ impl Partition {
         self.at_end_once = shadow.at_end_once;
         self.standing.kept = None; // It was kept of what was served until now.
         let mut shown_anew = self.served.differences(&shadow.fold);
+        self.late.forget_all(&shown_anew);
         self.served = shadow.fold;
         if served_snapshot {
             shown_anew.extend(self.served.keys());

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 mod belonging;
+mod bounds;
 mod comparing;
 mod damping;
 mod found;

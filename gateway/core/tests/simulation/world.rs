@@ -139,6 +139,7 @@ pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> FederationSe
         guard,
         export: NameSelection::everything(),
         import: ImportRules::everything(),
+        bounds: federation_core::log::bounds::OriginBounds::default(),
         digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
         seed,
     }

@@ -1,6 +1,7 @@
 //! Tells the board which clusters' records do not count, or are not all there.
 
-use federation_core::federation::Federation;
+use federation_core::federation::{Federation, OriginLimit};
+use federation_core::id::ClusterId;
 
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
@@ -16,6 +17,7 @@ pub(super) fn tell_origins(board: &TroubleBoard, core: &Federation) {
         })
         .collect();
     replace(board, TroubleKind::OriginSetAside, aside);
+    replace(board, TroubleKind::OriginOverLimit, over_limits(core));
     let incomplete: Vec<(String, String)> = core
         .incomplete()
         .map(|origin| {
@@ -36,6 +38,24 @@ pub(super) fn tell_origins(board: &TroubleBoard, core: &Federation) {
         (name, text)
     });
     replace(board, TroubleKind::PartitionDiverged, diverged.collect());
+}
+
+fn over_limits(core: &Federation) -> Vec<(String, String)> {
+    let tell = |(origin, limit, records): (ClusterId, OriginLimit, u64)| {
+        let (what, setting) = match limit {
+            OriginLimit::Items => {
+                (format!("{} instances and config items", core.bounds().facts), "import.limits.items")
+            }
+            OriginLimit::Bytes => {
+                (format!("{} bytes of instances and config items", core.bounds().bytes), "import.limits.bytes")
+            }
+        };
+        let text = format!(
+            "{origin} has more than {what}: {records} records of it were passed over, so what is new of it is not shown; what is known              stays. {setting} says how much is taken"
+        );
+        (format!("{origin} {}", limit.as_str()), text)
+    };
+    core.over_limits().into_iter().map(tell).collect()
 }
 
 /// Nearly always there is nothing to tell, and nothing told.

@@ -99,6 +99,7 @@ impl Engine {
             ("excludedClusters", core.excluded().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
             ("removalsHeld", held.to_string()),
             ("massLossesHeld", core.local().guard().holds().len().to_string()),
+            ("recordsKeptBack", core.kept_back().to_string()),
             ("servicesWithUnconfirmedRemovals", core.local().unconfirmed().len().to_string()),
         ]
     }
@@ -114,6 +115,7 @@ impl Engine {
                 (DeltaResult::Changed, counts.changed),
                 (DeltaResult::Unchanged, counts.unchanged),
                 (DeltaResult::Held, counts.held),
+                (DeltaResult::OutOfOrder, counts.late),
                 (DeltaResult::Undecodable, counts.undecodable),
             ];
             for (result, total) in results {

@@ -19,6 +19,7 @@ use federation_core::routing::{Damping, DrainGuard, Percent};
 use federation_core::seed::Seed;
 
 use super::*;
+use crate::snapshot_stream::SnapshotStream;
 use federation_codec::record::EncodedRecord;
 use federation_ports::trouble::TroubleBoard;
 use federation_view::view::{self, ViewReader};
@@ -107,6 +108,7 @@ fn core() -> Federation {
         guard: federation_core::guard::GuardSettings::default(),
         export: NameSelection::everything(),
         import: ImportRules::everything(),
+        bounds: federation_core::log::bounds::OriginBounds::default(),
         digest: federation_codec::record::digest_of,
         seed: Seed(1),
     })

@@ -89,8 +89,10 @@ label!(
         Changed = "changed",
         /// The record said what was known.
         Unchanged = "unchanged",
-        /// The view keeps the former value for now.
+        /// A partition is read anew: the view keeps what it had.
         Held = "held",
+        /// The record came out of order: the view keeps the former value for a moment.
+        OutOfOrder = "out_of_order",
         /// The record cannot be read.
         Undecodable = "undecodable",
     }
@@ -150,6 +152,10 @@ label!(
         PartitionDiverged = "partition_diverged",
         /// Records of another cluster are out of bounds and set aside.
         OriginSetAside = "origin_set_aside",
+        /// Another cluster has more instances, config items or bytes than are taken of one.
+        OriginOverLimit = "origin_over_limit",
+        /// Another cluster writes more than is read of one in the long run.
+        OriginTooFast = "origin_too_fast",
         /// This gateway, or another one with its cluster's id, is described differently from the cluster.
         Stranger = "stranger",
         /// The engine has not turned for too long.

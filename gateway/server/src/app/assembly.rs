@@ -11,6 +11,7 @@ use federation_core::federation::{FederationSettings, ImportRules, OriginSnapsho
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
 use federation_core::local::service::RemovalPatience;
+use federation_core::log::bounds::OriginBounds;
 use federation_core::log::control::Descriptor;
 use federation_core::log::cursor::LogCursor;
 use federation_core::log::record::{PartitionId, SCHEMA};
@@ -32,7 +33,7 @@ use federation_engine::engine::{Engine, OrderWaiter, TurnPace};
 use federation_engine::recording::{RecordingBeginning, StepRecorder};
 use federation_engine::snapshot_file;
 use federation_engine::snapshot_stream::SnapshotOutlet;
-use federation_kafka::options::{CompactionTimes, KafkaOptions, TopicCreation, TopicSettings};
+use federation_kafka::options::{CompactionTimes, KafkaOptions, ReadPace, TopicCreation, TopicSettings};
 use federation_policy::exclusions::Exclusions;
 use federation_policy::{KeeperOptions, PolicyKeeper, PolicyReader};
 use federation_ports::clock::ProcessClock;
@@ -303,6 +304,7 @@ fn kafka_options(
             delete_retention: kafka.topics.delete_retention,
             max_message_bytes: kafka.topics.max_message_bytes.0,
         },
+        pace: ReadPace::of(config.import.limits.bytes, config.import.limits.bytes_per_second),
         imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
         cursors,
     }
@@ -350,6 +352,11 @@ fn settings(config: &GatewayConfig, advertised: String) -> FederationSettings {
             clusters: config.import.clusters.clone(),
             excluded_clusters: config.import.excluded_clusters.clone(),
             items: config.import.selection.clone(),
+        },
+        bounds: OriginBounds {
+            facts: config.import.limits.items,
+            bytes: config.import.limits.bytes,
+            ..OriginBounds::default()
         },
         digest: federation_codec::record::digest_of,
         seed: Seed(rand::random()),

@@ -390,6 +390,37 @@ static IMPORT: TableSection = TableSection {
         default("services", SERVICE_RULES, "[]", "Services to take; [] for all that those clusters export."),
         default("configs", CONFIG_RULES, "[]", "Config items to take; [] for all that those clusters export."),
         default("exclude", ValueKind::Section(&IMPORT_EXCLUDE), "{}", "What is never taken, whatever other rules say."),
+        default(
+            "limits",
+            ValueKind::Section(&IMPORT_LIMITS),
+            "{}",
+            "How much is taken of one cluster at most: whoever writes more than anybody has must not fill this gateway's memory.",
+        ),
+    ],
+};
+
+static IMPORT_LIMITS: TableSection = TableSection {
+    about: "Of each other cluster. Over a limit what is new of it is not shown, what is known stays, and status says so.",
+    fields: &[
+        default(
+            "items",
+            ValueKind::Count { min: 1, max: 100_000_000 },
+            "2000000",
+            "Instances and config items: ten times what the largest known deployments have.",
+        ),
+        default(
+            "bytes",
+            ValueKind::Bytes { min: 1 << 20, max: 1 << 40 },
+            "4GiB",
+            "Bytes of the metadata of instances, and of config items.",
+        ),
+        default(
+            "bytes_per_second",
+            ValueKind::Bytes { min: 1 << 20, max: 1 << 40 },
+            "128MiB",
+            "Bytes of its log that are read in a second in the long run, each record counted with 512 more. As much as twice bytes \
+             is read without a delay, so that a start is as fast as it can be.",
+        ),
     ],
 };
 

@@ -32,7 +32,7 @@ pub use self::nacos::{
 pub use self::routing::{DampingConfig, RoutingConfig};
 use federation_core::namespaces::Namespaces;
 
-pub use self::rules::{ExportConfig, ImportConfig};
+pub use self::rules::{ExportConfig, ImportConfig, ImportLimits};
 
 use self::gateway::Replica;
 use federation_document::mistakes::Mistakes;

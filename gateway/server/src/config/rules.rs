@@ -4,6 +4,7 @@ use federation_core::id::ClusterId;
 use federation_core::pattern::{ConfigPattern, Glob, NameSelection, ServicePattern};
 
 use federation_document::reader::{FieldPlace, ReadValue};
+use federation_document::values::ByteCount;
 
 /// What other clusters may see of this one. Namespaces are local ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,19 @@ pub struct ImportConfig {
     pub excluded_clusters: Vec<Glob>,
     /// What is taken from those clusters.
     pub selection: NameSelection,
+    /// How much of each of them.
+    pub limits: ImportLimits,
+}
+
+/// How much is taken of one cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportLimits {
+    /// Instances and config items.
+    pub items: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+    /// Bytes of its log that are read in a second, in the long run.
+    pub bytes_per_second: u64,
 }
 
 impl ImportConfig {
@@ -53,6 +67,7 @@ impl ReadValue for ImportConfig {
             let services = fields.get::<Vec<ServicePattern>>("services");
             let configs = fields.get::<Vec<ConfigPattern>>("configs");
             let exclude = fields.get::<ImportExclude>("exclude");
+            let limits = fields.get("limits");
             let (services, configs, exclude) = (services?, configs?, exclude?);
             let selection = NameSelection {
                 services: or_all(services, ServicePattern::any()),
@@ -60,7 +75,18 @@ impl ReadValue for ImportConfig {
                 excluded_services: exclude.rules.services,
                 excluded_configs: exclude.rules.configs,
             };
-            Some(Self { clusters: clusters?, excluded_clusters: exclude.clusters, selection })
+            Some(Self { clusters: clusters?, excluded_clusters: exclude.clusters, selection, limits: limits? })
+        })
+    }
+}
+
+impl ReadValue for ImportLimits {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let items = fields.get("items");
+            let bytes = fields.get::<ByteCount>("bytes");
+            let bytes_per_second = fields.get::<ByteCount>("bytes_per_second");
+            Some(Self { items: items?, bytes: bytes?.0, bytes_per_second: bytes_per_second?.0 })
         })
     }
 }

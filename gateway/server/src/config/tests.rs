@@ -29,7 +29,7 @@ export:                                  # default: all services, no configs
   services: [{namespace: "*", group: "*", service: "*"}]
   configs: [{namespace: "*", group: "*", data_id: "*"}]
   exclude: {services: [], configs: []}
-import: {clusters: ["*"], services: [], configs: [], exclude: {}}
+import: {clusters: ["*"], services: [], configs: [], exclude: {}, limits: {}}
 namespaces: {}
 listen: {http: "127.0.0.1:7070", grpc: "127.0.0.1:7071"}
 data_dir: ./data

@@ -51,6 +51,7 @@ pub(crate) fn options(bootstrap: &str, federation: &str, name: &str) -> KafkaOpt
         federation: federation.parse().unwrap(),
         cluster: cluster(name),
         topics: TopicSettings { partitions: 2, ..TopicSettings::default() },
+        pace: federation_kafka::options::ReadPace::default(),
         imports: Arc::new(|_| true),
         cursors: BTreeMap::new(),
     }

@@ -16,7 +16,7 @@ use federation_core::log::record::{PartitionId, Record, RecordBody};
 use federation_core::service::FactSource;
 
 use super::broker::{control_of, places_of};
-use super::coverage::State;
+use super::late::Existence;
 use super::plan::Kind;
 use super::process::{Memory, Process};
 use super::rules::IN_FORCE;
@@ -44,6 +44,7 @@ impl Memory {
     pub(crate) fn begins_anew(&mut self, place: &PartitionId) {
         self.must_read.remove(place);
         self.must_read_for.retain(|_, (at, ..)| at != place);
+        self.late.begins_anew(place);
     }
 
     /// A tombstone was handed over: from now on the key may be gone.
@@ -449,9 +450,15 @@ impl Storm {
                 let known = process.memory.shown.entry((origin.clone(), service.clone())).or_default();
                 let gone: Vec<(InstanceId, u64)> =
                     known.iter().filter(|(id, _)| !ids.contains(id)).map(|(id, since)| (id.clone(), *since)).collect();
+                let came: Vec<InstanceId> = ids.iter().filter(|id| !known.contains_key(*id)).cloned().collect();
                 known.retain(|id, _| ids.contains(id));
                 for id in ids {
                     known.entry(id).or_insert(now);
+                }
+                if IN_FORCE.late_writes_unseen {
+                    self.check_late(slot, of, &service, (&came, Existence::Absent));
+                    let gone: Vec<InstanceId> = gone.iter().map(|(id, _)| id.clone()).collect();
+                    self.check_late(slot, of, &service, (&gone, Existence::Present));
                 }
                 for (id, since) in gone {
                     self.check_gone(slot, of, DataKey::Instance(service.clone(), id), since);
@@ -486,12 +493,6 @@ impl Storm {
                 }
                 DataKey::Config(_) => self.has_long_been(of, &key),
             };
-        if is_there && told && !decided && IN_FORCE.late_writes_unseen {
-            let leads = matches!(self.state_of(of), State::Quiet | State::Writing);
-            if leads {
-                self.fail("3 a late write is not seen (R14)", || format!("slot {slot} hides {key:?}"));
-            }
-        }
         if is_there && !told && !decided && !restored && !self.record.unreadable.contains(&key) {
             self.fail("5 no withdrawal on silence", || format!("slot {slot} shows no {key:?} of {} any more", named.0));
         }

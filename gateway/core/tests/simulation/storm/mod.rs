@@ -9,6 +9,7 @@ mod checks;
 mod coverage;
 mod faults;
 mod flight;
+mod late;
 pub(crate) mod plan;
 mod process;
 mod registry;

@@ -12,6 +12,7 @@ use federation_core::log::record::{Epoch, PartitionId, Record, RecordBody};
 use federation_core::seed::Seed;
 use federation_core::time::{Millis, Mono, Now, WallMs};
 
+use super::late::LateMemory;
 use crate::world::settings;
 
 /// How long a removal is held after a connect; shorter than by default, so that a storm has many of them.
@@ -64,6 +65,8 @@ pub(crate) struct Memory {
     pub(crate) shown: Shown,
     /// When a tombstone of a key was handed over to it.
     pub(crate) tombstones: BTreeMap<(ClusterId, DataKey), u64>,
+    /// What it was handed out of order.
+    pub(crate) late: LateMemory,
     /// Keys whose removal it decided, and when.
     pub(crate) decided: BTreeMap<DataKey, u64>,
     /// When it last sent a record of a key, and with which number.
@@ -129,6 +132,7 @@ impl Process {
         let mut settings = settings(cluster, birth.nonce, birth.hashed_with);
         settings.patience = patience;
         let mut core = Federation::new(settings);
+        let late = LateMemory::of_process(kept.is_none());
         let mut digests = BTreeMap::new();
         if let Some(pieces) = kept {
             for piece in &pieces {
@@ -164,7 +168,7 @@ impl Process {
             producer_free: 0,
             control_free: 0,
             push_free: 0,
-            memory: Memory::default(),
+            memory: Memory { late, ..Memory::default() },
         }
     }
 

@@ -152,6 +152,8 @@ impl Storm {
     /// 6, 9: nothing is held, under way, incomplete or stale.
     fn check_trouble(&mut self, slot: usize) {
         let may_read = self.registries[self.slots[slot].cluster].may_read;
+        // A mirror repeats records whenever it likes.
+        let mirrored = self.slots[slot].mirrored;
         let Some(process) = self.slots[slot].process.as_mut() else { return };
         let now = process.clocks(self.now);
         drop(process.core.step(now, Input::Look));
@@ -172,6 +174,9 @@ impl Storm {
             self.fail("7 nothing is under way at rest", || format!("slot {slot}: {under_way:?}"));
         } else if held > 0 && may_read {
             self.fail("5 nothing is held at rest", || format!("slot {slot}: {held}"));
+        } else if core.kept_back() > 0 && !mirrored {
+            let kept = core.kept_back();
+            self.fail("3 nothing is kept back at rest (R14)", || format!("slot {slot}: {kept}"));
         } else if !incomplete.is_empty() {
             self.fail("1 nothing is incomplete at rest (R17)", || format!("slot {slot}: {incomplete:?}"));
         } else if !old.is_empty() {

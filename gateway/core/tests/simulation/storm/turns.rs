@@ -338,6 +338,7 @@ impl Storm {
         } else {
             let records = broker.data[place].from(reader.cursor, most);
             for record in &records {
+                process.memory.late.meet(now, place, record, reader);
                 reader.fold(record);
                 process.memory.note_tombstone(now, &place.origin, record);
             }
@@ -349,6 +350,7 @@ impl Storm {
         let at_end = reader.cursor == end;
         if at_end {
             reader.said_end = now;
+            process.memory.late.at_end(place);
         }
         if given > 0 {
             self.tell(slot, Input::Log(input));

@@ -1,0 +1,122 @@
+//! How much of an origin is taken at most: a number of instances and config items, and bytes of them.
+//!
+//! Input: what an origin has, and a record that would add to it. Output: whether there is room, and for each origin which limit something was
+//! passed over for. What is beyond a limit is not folded, so that memory stays bounded whatever somebody writes; what is known stays, and
+//! is changed and removed like anything else. A fold that lacks something does not agree with checkpoints, so the origin is *incomplete* as well
+//! (rule R17) and its partitions are read anew, each ten minutes at most: that is what heals it once the origin has shrunk.
+//!
+//! Invariant: a partition stands here from the first record of it that was passed over until it is read from its beginning.
+
+use std::collections::BTreeMap;
+
+use crate::federation::{Federation, Origin};
+use crate::id::ClusterId;
+use crate::log::bounds::{OriginBounds, value_bytes};
+use crate::log::key::RecordKey;
+use crate::log::partition::Partition;
+use crate::log::record::{PartitionId, Record, RecordBody, TopicKind};
+
+/// A limit on what is taken of one origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OriginLimit {
+    /// Instances and config items: [`OriginBounds::facts`].
+    Items,
+    /// Bytes of their values: [`OriginBounds::bytes`].
+    Bytes,
+}
+
+impl OriginLimit {
+    /// The word of its setting.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Items => "items",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+/// How much is kept of an origin's facts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    keys: u64,
+    bytes: u64,
+}
+
+impl Load {
+    /// The limit that the record would pass, if it would.
+    fn limit_for(self, partition: &Partition, record: &Record, bounds: &OriginBounds) -> Option<OriginLimit> {
+        let RecordKey::Data(key) = &record.key else { return None };
+        let kept = partition.image().bytes_of(key);
+        let bytes = self.bytes.saturating_sub(kept.unwrap_or(0)).saturating_add(value_bytes(&record.body));
+        let is_new = kept.is_none() && record.body != RecordBody::Tombstone;
+        match () {
+            () if is_new && self.keys >= bounds.facts => Some(OriginLimit::Items),
+            () if bytes > bounds.bytes && bytes > self.bytes => Some(OriginLimit::Bytes),
+            () => None,
+        }
+    }
+}
+
+/// Partitions of which something was passed over, with how many records for which limit; as many as the origin has at most.
+#[derive(Debug, Default)]
+pub(super) struct PassedOver(BTreeMap<(TopicKind, u32), BTreeMap<OriginLimit, u64>>);
+
+impl PassedOver {
+    /// The partition is read from its beginning.
+    pub(super) fn begins_anew(&mut self, place: &PartitionId) {
+        self.0.remove(&(place.topic, place.partition));
+    }
+}
+
+impl Origin {
+    /// Whether there is room for the record; if not, that is noted.
+    pub(super) fn makes_room(&mut self, place: &PartitionId, record: &Record, bounds: &OriginBounds) -> bool {
+        let Some(partition) = self.log.partition(place.topic, place.partition) else { return true };
+        let Some(limit) = self.load.limit_for(partition, record, bounds) else { return true };
+        *self.passed_over.0.entry((place.topic, place.partition)).or_default().entry(limit).or_default() += 1;
+        false
+    }
+
+    /// Changes a partition, and keeps count of how much it has.
+    pub(super) fn change<R>(&mut self, place: &PartitionId, change: impl FnOnce(&mut Partition) -> R) -> Option<R> {
+        let partition = self.log.partition_mut(place.topic, place.partition)?;
+        let before = partition.load();
+        let result = change(partition);
+        let after = partition.load();
+        self.load.keys = (self.load.keys + after.0).saturating_sub(before.0);
+        self.load.bytes = (self.load.bytes + after.1).saturating_sub(before.1);
+        Some(result)
+    }
+
+    /// The log of the origin is another one.
+    pub(super) fn weigh(&mut self) {
+        self.passed_over = PassedOver::default();
+        self.load = self
+            .log
+            .all()
+            .map(|(_, _, partition)| partition.load())
+            .fold(Load::default(), |sum, it| Load { keys: sum.keys + it.0, bytes: sum.bytes + it.1 });
+    }
+}
+
+impl Federation {
+    /// Clusters that have more than is taken of one: the limit, and how many records were passed over for it since what is missing was last
+    /// read. Sorted by cluster and limit.
+    #[must_use]
+    pub fn over_limits(&self) -> Vec<(ClusterId, OriginLimit, u64)> {
+        let mut sums: BTreeMap<(&ClusterId, OriginLimit), u64> = BTreeMap::new();
+        for (id, origin) in &self.origins {
+            for (limit, records) in origin.passed_over.0.values().flatten() {
+                *sums.entry((id, *limit)).or_default() += records;
+            }
+        }
+        sums.into_iter().map(|((id, limit), records)| (id.clone(), limit, records)).collect()
+    }
+
+    /// What is taken of one origin at most.
+    #[must_use]
+    pub fn bounds(&self) -> &OriginBounds {
+        &self.bounds
+    }
+}
