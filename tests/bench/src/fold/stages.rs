@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use federation_core::id::ClusterId;
 use federation_core::log::record::TopicKind;
 use federation_harness::{Gateway, GatewayOptions, Kafka, announce};
-use federation_kafka::options::{KafkaOptions, TopicSettings};
+use federation_kafka::options::{KafkaOptions, ReadPace, TopicSettings};
 use federation_kafka::topics::TopicNames;
 use tokio::task::spawn_blocking;
 
@@ -41,7 +41,9 @@ fn log_options(kafka: &Kafka, federation: &str) -> Result<KafkaOptions> {
         federation: federation.parse()?,
         cluster: "bench".parse()?,
         topics: TopicSettings::default(),
+        pace: ReadPace::default(),
         imports: Arc::new(|_| true),
+        cursors: Default::default(),
     })
 }
 
