@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials fmt
+.PHONY: help demo test test-all check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger trials chaos fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ demo: ## three regions in one process, no other software
 test: ## everything: fmt, clippy, unit, property, contract and end-to-end tests on real Kafka and Nacos
 	@tests/run
 
-test-all: test audit trials bench-drain bench-stranger ## test, and what takes longer: dependencies, faults of brokers by rounds, benchmarks with bounds; two hours
+test-all: test audit trials chaos bench-drain bench-stranger ## test, and what takes longer: dependencies, faults of brokers by rounds, chaos, benchmarks with bounds; two hours
 
 check: ## format, lints, tidiness, documentation: before each commit
 	cargo fmt --all --check
@@ -88,6 +88,12 @@ bench-stranger: ## changes of one region while another cluster floods its own to
 trials: ## gateways through faults of one broker and of three, by rounds (NACOS_FED_TRIAL_ROUNDS, 1 by default); 10 minutes a round
 	cargo build --quiet --bin nacos-fed
 	NACOS_FED_BIN=$$(cargo build --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo test --workspace --test trials --no-fail-fast -- --test-threads 1 --nocapture
+
+MINUTES ?= 12
+chaos: ## kills, pauses, cuts off, fills up and empties real gateways, Kafka and Nacos, and misses nobody (MINUTES=12 SEED=n); a quarter of an hour
+	@tests/machine test
+	cargo build --quiet --bin nacos-fed --bin chaos
+	NACOS_FED_BIN=$$(cargo build --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo run --quiet --bin chaos -- --minutes $(MINUTES) $(if $(filter file,$(origin SEED)),,--seed $(SEED))
 
 fmt: ## format all Rust code
 	cargo fmt --all
