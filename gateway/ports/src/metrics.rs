@@ -142,6 +142,8 @@ pub struct EngineMetrics {
     deltas_applied: Family<DeltaLabels, Counter>,
     checkpoint_mismatches: Family<OriginLabels, Counter>,
     partitions_replaced: Family<OriginLabels, Counter>,
+    /// Records that another writer put over own keys, and that this leader overruled.
+    pub overruled: Counter,
     removals_held: Family<ReasonLabels, Gauge>,
     /// Mass losses that began to be held.
     pub guard_trips: Counter,
@@ -163,6 +165,8 @@ impl EngineMetrics {
         catalog.counter("federation_checkpoint_mismatches_total", "origin", help, &new.checkpoint_mismatches);
         let help = "times that a partition read anew took the place of what was served";
         catalog.counter("federation_partitions_replaced_total", "origin", help, &new.partitions_replaced);
+        let help = "records that another writer put over own keys, and that this leader overruled";
+        catalog.counter("federation_records_overruled_total", "", help, &new.overruled);
         let help = "records handed to the log of the own cluster, by outcome";
         catalog.counter("federation_records_published_total", "topic, result", help, &new.published.records);
         let help = "removals of the own cluster that are kept back now";
