@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::truth::{InstanceName, Truth, Value};
+use crate::truth::{InstanceName, Lag, Truth, Value};
 
 /// How long a change may be on its way when nothing is wrong, ms: half a second in Nacos, the read that tells gone from disabled, a batch
 /// in the log, and two busy cores.
@@ -78,68 +78,103 @@ pub(crate) fn missing(truth: &Truth, samples: &[Sample]) -> Vec<MissingInstance>
     found
 }
 
-/// What a sample shows that has been untrue for longer than changes are on their way.
+/// What a sample shows that has been untrue for longer than is allowed, with how long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Behind {
     /// Not shown, or with a former value, though registered.
-    pub(crate) late: Vec<InstanceName>,
+    pub(crate) late: Vec<(InstanceName, Lag)>,
     /// Shown, though gone.
-    pub(crate) lingering: Vec<InstanceName>,
+    pub(crate) lingering: Vec<(InstanceName, Lag)>,
 }
 
 /// Compares one view with the truth of its time.
-pub(crate) fn behind(truth: &Truth, view: &View, asked: u64, answered: u64) -> Behind {
+pub(crate) fn behind(truth: &Truth, view: &View, asked: u64, answered: u64, allowed_ms: u64) -> Behind {
     let names: BTreeSet<&InstanceName> = truth.now().map(|(name, _)| name).chain(view.keys()).collect();
     let mut behind = Behind::default();
     for name in names {
         let shown = view.get(name).map(|shown| &*shown.value);
-        if truth.lag(name, shown, asked, answered).exceeds(ON_ITS_WAY_MS) {
+        let lag = truth.lag(name, shown, asked, answered);
+        if lag.exceeds(allowed_ms) {
             let gone = shown.is_some() && truth.of(name).is_none();
             let list = if gone { &mut behind.lingering } else { &mut behind.late };
-            list.push(name.clone());
+            list.push((name.clone(), lag));
         }
     }
     behind
 }
 
 /// How soon gateways had caught up after a fault was over. `None`: not while anybody looked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Convergence {
-    /// Until everything that is registered is shown with its newest value, ms.
+    /// Until everything that was registered when the fault was over is shown with that value or a newer one, ms.
     pub(crate) fresh_ms: Option<u64>,
-    /// Until nothing is shown any more that is gone, ms.
+    /// Until nothing is shown any more that was gone by then, ms.
     pub(crate) clean_ms: Option<u64>,
+    /// The longest that any change, also a later one, was not shown by somebody who answered after the fault, ms.
+    pub(crate) slowest_ms: u64,
+    /// What somebody showed wrongly last, or did not answer: number of the gateway and instance.
+    pub(crate) last: Option<(usize, String)>,
 }
 
 /// How soon after `healed` all gateways, whose samples these are, answered and had caught up for good, by samples until `until`.
 pub(crate) fn convergence(truth: &Truth, gateways: &[&[Sample]], healed: u64, until: u64) -> Convergence {
-    let of_all = |caught_up: fn(&Behind) -> bool| {
-        let each = gateways.iter().map(|samples| caught_up_after(truth, samples, healed, until, caught_up));
-        each.collect::<Option<Vec<u64>>>().and_then(|each| each.into_iter().max())
+    let each: Vec<CaughtUp> = gateways.iter().map(|samples| CaughtUp::of(truth, samples, healed, until)).collect();
+    let last_of_all = |of: fn(&CaughtUp) -> Option<u64>| {
+        each.iter().map(of).collect::<Option<Vec<u64>>>().and_then(|each| each.into_iter().max())
     };
+    let last = each.iter().enumerate().filter_map(|(index, it)| it.last.clone().map(|(at, what)| (at, index, what)));
     Convergence {
-        fresh_ms: of_all(|behind| behind.late.is_empty()),
-        clean_ms: of_all(|behind| behind.lingering.is_empty()),
+        fresh_ms: last_of_all(|it| it.fresh),
+        clean_ms: last_of_all(|it| it.clean),
+        slowest_ms: each.iter().map(|it| it.slowest).max().unwrap_or_default(),
+        last: last.max().map(|(_, index, what)| (index, what)),
     }
 }
 
-fn caught_up_after(
-    truth: &Truth,
-    samples: &[Sample],
-    healed: u64,
-    until: u64,
-    caught_up: fn(&Behind) -> bool,
-) -> Option<u64> {
-    let mut since = None;
-    for sample in samples.iter().filter(|sample| sample.asked >= healed && sample.answered <= until) {
-        let good = match &sample.answer {
-            Answer::View(view) => caught_up(&behind(truth, view, sample.asked, sample.answered)),
-            Answer::NotReady | Answer::None => false,
-        };
-        since = if good { since.or(Some(sample.answered - healed)) } else { None };
+/// The same of one gateway.
+#[derive(Debug, Default)]
+struct CaughtUp {
+    fresh: Option<u64>,
+    clean: Option<u64>,
+    slowest: u64,
+    /// When, and what.
+    last: Option<(u64, String)>,
+}
+
+impl CaughtUp {
+    fn of(truth: &Truth, samples: &[Sample], healed: u64, until: u64) -> Self {
+        let mut this = Self::default();
+        for sample in samples.iter().filter(|sample| sample.asked >= healed && sample.answered <= until) {
+            this.add(truth, sample, healed);
+        }
+        this
     }
-    since
+
+    fn add(&mut self, truth: &Truth, sample: &Sample, healed: u64) {
+        let Answer::View(view) = &sample.answer else {
+            (self.fresh, self.clean) = (None, None);
+            self.last = Some((sample.answered, format!("{:?}", sample.answer)));
+            return;
+        };
+        // What became untrue after the fault counts for the slowest change alone.
+        let since_healed = sample.asked - healed;
+        let Behind { late, lingering } = behind(truth, view, sample.asked, sample.answered, ON_ITS_WAY_MS);
+        for (_, lag) in &late {
+            if let Lag::Behind(ms) = lag {
+                self.slowest = self.slowest.max(*ms);
+            }
+        }
+        let still_late = late.iter().find(|(_, lag)| lag.exceeds(since_healed));
+        if let Some((name, lag)) = still_late {
+            let shown = view.get(name).map_or("nothing", |shown| &*shown.value);
+            self.last = Some((sample.answered, format!("{name} shown as {shown}, {lag:?}")));
+        }
+        let took = sample.answered - healed;
+        self.fresh = if still_late.is_some() { None } else { self.fresh.or(Some(took)) };
+        let still_lingers = lingering.iter().any(|(_, lag)| lag.exceeds(since_healed));
+        self.clean = if still_lingers { None } else { self.clean.or(Some(took)) };
+    }
 }
 
 /// What is not as it was registered when all is over, for people; nothing if the view is the truth.
@@ -170,8 +205,8 @@ pub(crate) fn longest_silence(samples: &[Sample], excused: &[(u64, u64)]) -> u64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::truth::Care;
     use crate::truth::tests::{life, name};
-    use crate::truth::{Care, Lag};
 
     fn view(shown: &[(&str, &str)]) -> Answer {
         let of = |value: &str| Shown { value: value.into(), health: Health::Well };
@@ -230,12 +265,12 @@ mod tests {
     fn what_is_gone_and_shown_lingers_and_what_is_registered_and_old_is_late() {
         let mut truth = truth();
         let Answer::View(shown) = view(&[("rock", "r"), ("a", "2")]) else { panic!() };
-        assert_eq!(behind(&truth, &shown, 600, 601), Behind::default(), "it is on its way");
-        assert_eq!(behind(&truth, &shown, 9000, 9001).lingering, [name("a")]);
+        let seen = |truth: &Truth, at: u64| behind(truth, &shown, at, at + 1, ON_ITS_WAY_MS);
+        assert_eq!(seen(&truth, 600), Behind::default(), "it is on its way");
+        assert_eq!(seen(&truth, 9_050).lingering, [(name("a"), Lag::Behind(8_500))]);
         truth.given(&name("a"), Care::Changed, Some("3".into()), 10_000);
         truth.acknowledged(&name("a"), 10_100);
-        assert_eq!(behind(&truth, &shown, 20_000, 20_001).late, [name("a")]);
-        assert_eq!(truth.lag(&name("a"), Some("2"), 20_000, 20_001), Lag::Behind(19_450));
+        assert_eq!(seen(&truth, 20_050).late, [(name("a"), Lag::Behind(19_500))]);
     }
 
     #[test]
@@ -243,13 +278,27 @@ mod tests {
         let (good, bad) = (view(&[("rock", "r")]), view(&[("rock", "r"), ("a", "1")]));
         let silent = [sample(10_000, Answer::None), sample(11_000, Answer::NotReady), sample(12_000, good.clone())];
         let lingers = [sample(10_000, good.clone()), sample(11_000, bad.clone()), sample(12_500, good.clone())];
-        let both = convergence(&truth(), &[&silent, &lingers], 9_900, 20_000);
-        assert_eq!(both, Convergence { fresh_ms: Some(2_101), clean_ms: Some(2_601) });
-        let never = [sample(10_000, good.clone()), sample(11_000, bad)];
-        let never = convergence(&truth(), &[&never], 9_900, 20_000);
-        assert_eq!(never, Convergence { fresh_ms: Some(101), clean_ms: None });
-        assert_eq!(convergence(&truth(), &[&silent[..1]], 9_900, 20_000), Convergence::default());
-        assert_eq!(convergence(&truth(), &[&[]], 9_900, 20_000), Convergence::default(), "nobody looked");
+        let times = |gateways: &[&[Sample]]| {
+            let it = convergence(&truth(), gateways, 9_900, 20_000);
+            (it.fresh_ms, it.clean_ms)
+        };
+        assert_eq!(times(&[&silent, &lingers]), (Some(2_101), Some(2_601)));
+        assert_eq!(times(&[&[sample(10_000, good), sample(11_000, bad)]]), (Some(101), None));
+        assert_eq!(times(&[&silent[..1]]), (None, None));
+        assert_eq!(times(&[&[]]), (None, None), "nobody looked");
+    }
+
+    #[test]
+    fn what_changed_after_the_fault_is_no_matter_of_catching_up_but_of_the_slowest_change() {
+        let mut truth = truth();
+        truth.given(&name("rock"), Care::Changed, Some("s".into()), 9_000);
+        truth.acknowledged(&name("rock"), 10_000);
+        let samples = [sample(10_500, view(&[("rock", "r")])), sample(14_000, view(&[("rock", "r")]))];
+        let before = convergence(&truth, &[&samples], 9_900, 20_000);
+        assert_eq!((before.fresh_ms, before.slowest_ms, before.last), (Some(601), 4_000, None));
+        let after = convergence(&truth, &[&samples], 10_100, 20_000);
+        assert_eq!((after.fresh_ms, after.slowest_ms), (None, 4_000));
+        assert!(after.last.is_some_and(|(gateway, what)| gateway == 0 && what.contains("rock shown as r")));
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) struct KindReport {
     pub(crate) missing: usize,
     pub(crate) worst_fresh_ms: Option<u64>,
     pub(crate) worst_clean_ms: Option<u64>,
+    pub(crate) slowest_ms: u64,
     /// Turns that ended before everything that was gone was shown no more.
     pub(crate) not_clean: usize,
     pub(crate) bound: Bound,
@@ -112,7 +113,11 @@ impl ChaosReport {
             if turn.convergence.fresh_ms.is_none_or(|ms| ms > FRESH_GOAL_MS) {
                 let what = turn.faults.iter().map(|(fault, victim)| format!("{} ({victim})", fault.kind.name()));
                 let (what, took) = (what.collect::<Vec<_>>().join(" and "), seconds(turn.convergence.fresh_ms));
-                failures.push(format!("{what} at {:.1} s: all caught up after {took}, goal 10 s", sec(turn.begun_ms)));
+                let last = turn.convergence.last.as_ref().map_or("nobody answered".to_owned(), |(index, what)| {
+                    format!("{}: {what}", self.gateways.get(*index).map_or("?", |gateway| &gateway.gateway))
+                });
+                let at = sec(turn.begun_ms);
+                failures.push(format!("{what} at {at:.1} s: all caught up after {took}, goal 10 s; last {last}"));
             }
         }
         if self.minutes >= 12 && (self.faults() < LEAST.0 || self.kinds().len() < LEAST.1) {
@@ -142,13 +147,14 @@ impl ChaosReport {
     /// The tables and the verdict for people.
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
-            "{:<22} {:>5} {:>6} {:>8} {:>9} {:>9} {:<39} SAID\n",
-            "FAULT", "TIMES", "PAIRED", "MISSING", "CHANGES", "REMOVALS", "REMOVALS MAY TAKE"
+            "{:<22} {:>5} {:>6} {:>8} {:>9} {:>9} {:>9} {:<39} SAID\n",
+            "FAULT", "TIMES", "PAIRED", "MISSING", "CHANGES", "SLOWEST", "REMOVALS", "REMOVALS MAY TAKE"
         );
         for kind in self.kinds() {
             text.push_str(&kind.row());
         }
-        text.push_str("\nchanges: until all gateways showed everything that was registered, after the fault was over (goal 10 s)\n");
+        text.push_str("\nchanges: after the fault was over, until all gateways showed what was registered by then, or newer (goal 10 s)\n");
+        text.push_str("slowest: the longest that a change, also a later one, was not shown by somebody who answered\n");
         text.push_str("removals: until none showed what was gone; + if a turn ended before\n\n");
         for gateway in &self.gateways {
             text.push_str(&gateway.row());
@@ -188,6 +194,7 @@ impl KindReport {
             missing: 0,
             worst_fresh_ms: None,
             worst_clean_ms: None,
+            slowest_ms: 0,
             not_clean: 0,
             bound: kind.bound(),
             said: BTreeSet::new(),
@@ -200,6 +207,7 @@ impl KindReport {
         self.missing += turn.missing;
         self.worst_fresh_ms = self.worst_fresh_ms.max(turn.convergence.fresh_ms);
         self.worst_clean_ms = self.worst_clean_ms.max(turn.convergence.clean_ms);
+        self.slowest_ms = self.slowest_ms.max(turn.convergence.slowest_ms);
         self.not_clean += usize::from(turn.convergence.clean_ms.is_none());
         self.said.extend(turn.said.iter().cloned());
     }
@@ -211,12 +219,13 @@ impl KindReport {
             _ => format!("{}+", seconds(self.worst_clean_ms)),
         };
         format!(
-            "{:<22} {:>5} {:>6} {:>8} {:>9} {removals:>9} {:<39} {}\n",
+            "{:<22} {:>5} {:>6} {:>8} {:>9} {:>9} {removals:>9} {:<39} {}\n",
             self.kind.name(),
             self.count,
             self.paired,
             self.missing,
             seconds(self.worst_fresh_ms),
+            seconds(Some(self.slowest_ms)),
             self.bound.says(),
             said.join(" ")
         )
@@ -280,7 +289,7 @@ mod tests {
             faults: faults.into_iter().map(|fault| (fault, "shanghai-0".to_owned())).collect(),
             begun_ms: 1_000,
             healed_ms: 9_000,
-            convergence: Convergence { fresh_ms: Some(3_200), clean_ms: None },
+            convergence: Convergence { fresh_ms: Some(3_200), ..Convergence::default() },
             samples: 100,
             missing: 0,
             said: BTreeSet::from(["log_silent".to_owned()]),

@@ -155,7 +155,7 @@ impl Run<'_> {
         let begun_ms = record.now();
         let healed_ms = self.strike(&strikes).await?;
         loop {
-            let latest = judge::convergence(&record.truth(), &slices(&self.latest(healed_ms)), 0, u64::MAX);
+            let latest = judge::convergence(&record.truth(), &slices(&self.latest(healed_ms)), healed_ms, u64::MAX);
             let (caught_up, now) = (latest.fresh_ms.is_some(), record.now());
             if caught_up && now >= planned || now > healed_ms + FRESH_PATIENCE_MS {
                 break;
@@ -299,11 +299,13 @@ fn progress(report: &TurnReport) -> String {
     let bounds: BTreeSet<&str> = report.faults.iter().map(|(fault, _)| fault.kind.bound().says()).collect();
     let bounds: Vec<&str> = bounds.into_iter().collect();
     format!(
-        "   over after {:.1} s; changes everywhere {} later, removals {} (bound: {}); {} of {} samples lack something; said: {}",
+        "   over after {:.1} s; changes everywhere {} later, removals {} (bound: {}), slowest change {:.1} s; {} of {} samples lack \
+         something; said: {}",
         crate::report::sec(report.healed_ms - report.begun_ms),
         seconds(report.convergence.fresh_ms),
         seconds(report.convergence.clean_ms),
         bounds.join(", "),
+        crate::report::sec(report.convergence.slowest_ms),
         report.missing,
         report.samples,
         if said.is_empty() { "nothing".to_owned() } else { said.join(" ") }
