@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold trials fmt
+.PHONY: help demo test test-all check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold promises chaos trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,12 +13,12 @@ demo: ## three regions in one process, no other software
 test: ## everything: fmt, clippy, unit, property, contract and end-to-end tests on real Kafka and Nacos
 	@tests/run
 
-test-all: test audit trials bench-drain bench-stranger ## test, and what takes longer: dependencies, faults of brokers by rounds, benchmarks with bounds; two hours
+test-all: test audit trials promises chaos bench-drain bench-stranger ## test, and what takes longer: dependencies, faults of brokers by rounds, promises under faults, chaos, benchmarks with bounds; three hours
 
 check: ## format, lints, tidiness, documentation: before each commit
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
-	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test trials -- -D warnings
+	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test trials --test promises -- -D warnings
 	cargo test --quiet --package federation-tidy
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --workspace --no-deps
 
@@ -97,6 +97,19 @@ bench-fold: ## what many instances cost a gateway, beside librdkafka alone, on r
 trials: ## gateways through faults of one broker and of three, by rounds (NACOS_FED_TRIAL_ROUNDS, 1 by default); 10 minutes a round
 	cargo build --quiet --bin nacos-fed
 	NACOS_FED_BIN=$$(cargo build --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo test --workspace --test trials --no-fail-fast -- --test-threads 1 --nocapture
+
+promises: ## what is promised under faults, on real Kafka and Nacos with the guard on: emptied and cut off Nacos, takeovers, silence, tampering (NACOS_FED_PROMISE_ROUNDS, 10 by default); half an hour
+	@tests/machine test
+	cargo build --quiet --bin nacos-fed --bin harness
+	cargo run --quiet --bin harness -- fetch kafka nacos2 nacos3
+	NACOS_FED_BIN=$$(cargo build --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo test --workspace --test promises --no-fail-fast -- --test-threads 1
+	cargo run --quiet --bin harness -- sweep
+
+MINUTES ?= 12
+chaos: ## kills, pauses, cuts off, fills up and empties real gateways, Kafka and Nacos, and misses nobody (MINUTES=12 SEED=n); a quarter of an hour
+	@tests/machine test
+	cargo build --quiet --bin nacos-fed --bin chaos
+	NACOS_FED_BIN=$$(cargo build --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo run --quiet --bin chaos -- --minutes $(MINUTES) $(if $(filter file,$(origin SEED)),,--seed $(SEED))
 
 fmt: ## format all Rust code
 	cargo fmt --all

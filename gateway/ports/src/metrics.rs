@@ -144,6 +144,8 @@ pub struct EngineMetrics {
     partitions_replaced: Family<OriginLabels, Counter>,
     records_read: Family<OriginLabels, Counter>,
     partitions_read_on: Family<OriginLabels, Counter>,
+    /// Records that another writer put over own keys, and that this leader overruled.
+    pub overruled: Counter,
     removals_held: Family<ReasonLabels, Gauge>,
     /// Mass losses that began to be held.
     pub guard_trips: Counter,
@@ -169,6 +171,8 @@ impl EngineMetrics {
         catalog.counter("federation_data_records_read_total", "origin", help, &new.records_read);
         let help = "partitions read on from where the snapshot stands, instead of from their beginning";
         catalog.counter("federation_partitions_read_on_total", "origin", help, &new.partitions_read_on);
+        let help = "records that another writer put over own keys, and that this leader overruled";
+        catalog.counter("federation_records_overruled_total", "", help, &new.overruled);
         let help = "records handed to the log of the own cluster, by outcome";
         catalog.counter("federation_records_published_total", "topic, result", help, &new.published.records);
         let help = "removals of the own cluster that are kept back now";

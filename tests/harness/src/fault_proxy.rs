@@ -22,8 +22,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::padding::{Padding, Page, padded};
-use self::tunnel::Carried;
 pub use self::tunnel::Link;
+use self::tunnel::{Back, Carried};
 use crate::port::PortBlock;
 
 /// The largest request body passed on: far over Nacos's own limits.
@@ -55,7 +55,8 @@ struct Rule {
 
 #[derive(Debug)]
 struct Upstream {
-    base: String,
+    /// The HTTP port of the server; changed by [`FaultProxy::redirect`].
+    port: watch::Receiver<u16>,
     http: reqwest::Client,
     /// Critical section: finding a rule and counting it down.
     rules: Mutex<Vec<Rule>>,
@@ -68,6 +69,7 @@ struct Upstream {
 pub struct FaultProxy {
     ports: PortBlock,
     upstream: Arc<Upstream>,
+    port: watch::Sender<u16>,
     link: watch::Sender<Link>,
     _tasks: JoinSet<()>,
 }
@@ -80,8 +82,9 @@ impl FaultProxy {
     pub async fn start(port: u16) -> Result<Self> {
         let ports = PortBlock::choose(&[1000])?;
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let base = format!("http://127.0.0.1:{port}");
-        let upstream = Arc::new(Upstream { base, http, rules: Mutex::default(), paddings: Mutex::default() });
+        let (port, behind) = watch::channel(port);
+        let upstream =
+            Arc::new(Upstream { port: behind.clone(), http, rules: Mutex::default(), paddings: Mutex::default() });
         let (link, watched) = watch::channel(Link::Open);
         let mut tasks = JoinSet::new();
 
@@ -92,17 +95,22 @@ impl FaultProxy {
             // Serving ends only when this task is aborted.
             let _ = axum::serve(inner, router).await;
         });
-        let ways = [(ports.main(), inner_port, Carried::Http), (ports.main() + 1000, port + 1000, Carried::Grpc)];
-        for (front, back, carried) in ways {
-            let listener = TcpListener::bind(("127.0.0.1", front)).await?;
-            tasks.spawn(tunnel::run(listener, back, carried, watched.clone()));
-        }
-        Ok(Self { ports, upstream, link, _tasks: tasks })
+        let http_side = TcpListener::bind(("127.0.0.1", ports.main())).await?;
+        tasks.spawn(tunnel::run(http_side, Back::Fixed(inner_port), Carried::Http, watched.clone()));
+        let grpc_side = TcpListener::bind(("127.0.0.1", ports.main() + 1000)).await?;
+        tasks.spawn(tunnel::run(grpc_side, Back::GrpcOf(behind), Carried::Grpc, watched));
+        Ok(Self { ports, upstream, port, link, _tasks: tasks })
     }
 
     /// `host:port` of its HTTP side; gRPC is 1000 above.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.ports.main())
+    }
+
+    /// Puts the Nacos whose HTTP API is on loopback at `port` behind the proxy, in place of the former one, and closes the
+    /// connections of gRPC; the next request over HTTP goes to the new one.
+    pub fn redirect(&self, port: u16) {
+        self.port.send_replace(port);
     }
 
     /// Gives `fault` to the next `times` requests whose path and query contain every one of `parts`. Earlier rules go first.
@@ -177,7 +185,8 @@ impl Upstream {
         let body = axum::body::to_bytes(body, BODY_LIMIT_BYTES).await?;
         let mut headers = head.headers;
         headers.remove(header::HOST);
-        let sent = self.http.request(head.method, format!("{}{target}", self.base)).headers(headers).body(body);
+        let url = format!("http://127.0.0.1:{}{target}", *self.port.borrow());
+        let sent = self.http.request(head.method, url).headers(headers).body(body);
         let answer = sent.send().await.context("the server behind the proxy does not answer")?;
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         for hop in [header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::CONNECTION] {
@@ -271,6 +280,20 @@ mod tests {
             assert_eq!(get(&proxy, "/list?pageNo=2").await, (status, body.into()), "{fault:?}");
             assert_eq!(get(&proxy, "/list?pageNo=2").await, (200, PAGE.into()), "{fault:?}, once only");
         }
+    }
+
+    #[tokio::test]
+    async fn another_server_behind_the_proxy_answers_the_next_request_and_ends_what_was_open() {
+        use tokio::io::AsyncReadExt;
+        let ((former, _former), (other, _other)) = (server().await, server().await);
+        let proxy = FaultProxy::start(former).await.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", proxy.ports.main() + 1000)).await.unwrap();
+        assert_eq!(get(&proxy, "/").await.0, 200);
+        drop(_former);
+        assert_eq!(get(&proxy, "/").await.0, 502);
+        proxy.redirect(other);
+        assert_eq!(get(&proxy, "/").await.0, 200);
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
     }
 
     #[tokio::test]

@@ -19,6 +19,8 @@ const OFFSETS: [i32; 1] = [1];
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 const CALL_PATIENCE: Duration = Duration::from_secs(10);
+/// Some commands ask again for a while before they end.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How to start a gateway.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub struct GatewayOptions {
     pub cluster: String,
     /// Its region.
     pub region: String,
-    /// `host:port` of its Nacos; the embedded registry on a chosen port when absent.
+    /// `host:port` of its Nacos, of several servers with commas between; the embedded registry on a chosen port when absent.
     pub nacos: Option<String>,
     /// The user at its Nacos.
     pub user: Option<Credentials>,
@@ -72,7 +74,7 @@ impl GatewayOptions {
     fn yaml(&self, ports: &PortBlock, registry: Option<&PortBlock>) -> String {
         let Self { federation, cluster, region, kafka, further, .. } = self;
         let mut nacos = match (&self.nacos, registry) {
-            (Some(address), _) => vec![format!("servers: [\"{address}\"]")],
+            (Some(address), _) => vec![format!("servers: [\"{}\"]", address.replace(',', "\", \""))],
             (None, Some(ports)) => {
                 vec!["embedded: true".into(), format!("listen: {{http: \"127.0.0.1:{}\"}}", ports.main())]
             }
@@ -90,6 +92,15 @@ impl GatewayOptions {
              listen: {{http: \"127.0.0.1:{http}\", grpc: \"127.0.0.1:{grpc}\"}}\ndata_dir: data\n{further}\n"
         )
     }
+}
+
+/// What a command ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed: standard output, then standard error.
+    pub text: String,
 }
 
 /// A gateway.
@@ -200,6 +211,19 @@ impl Gateway {
         let answer = self.http.get(self.url(path)).query(query).send().await?;
         let status = answer.status().as_u16();
         Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or_default()))
+    }
+
+    /// Runs `nacos-fed` with these arguments, asking this gateway.
+    ///
+    /// # Errors
+    /// When it cannot be started or takes a minute.
+    pub async fn command(&self, arguments: &[&str]) -> Result<Told> {
+        let mut command = tokio::process::Command::new(&self.binary);
+        command.args(arguments).args(["--server", &self.base()]).kill_on_drop(true);
+        let output = tokio::time::timeout(COMMAND_PATIENCE, command.output());
+        let output = output.await.with_context(|| format!("nacos-fed {arguments:?} does not end"))??;
+        let text = [&output.stdout[..], &output.stderr].concat();
+        Ok(Told { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() })
     }
 
     /// The instances of a service as `/v1/service` shows them; none when it does not exist.

@@ -37,12 +37,23 @@ pub struct KafkaOptions {
     pub advertised: Option<u16>,
     /// Where the log lies; temporary when absent. A directory with a log in it is continued.
     pub data_dir: Option<PathBuf>,
+    /// Further listeners, each with an advertised address of its own: one for each proxy that is to be cut alone.
+    pub doors: Vec<KafkaDoor>,
     /// Further broker properties, after and over the harness's own.
     pub properties: Vec<(String, String)>,
     /// Users with their SCRAM-SHA-512 passwords, there from the first start on.
     pub users: Vec<(String, String)>,
     /// How long it lives.
     pub tie: Tie,
+}
+
+/// A further listener of a broker. Whoever comes through it is told the doors of the same number of all brokers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KafkaDoor {
+    /// Where the broker listens on loopback; reserved by the caller.
+    pub listens: u16,
+    /// Where clients are told to connect.
+    pub advertised: u16,
 }
 
 /// A broker.
@@ -114,6 +125,11 @@ impl Kafka {
         format!("127.0.0.1:{}", self.port())
     }
 
+    /// `host:port` of the listener for other brokers, which is told to clients as it is, whatever `advertised` says: the way past a proxy.
+    pub fn past_the_proxy(&self) -> String {
+        format!("127.0.0.1:{}", self.port() + 2)
+    }
+
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
         self.ports.main()
@@ -176,8 +192,7 @@ impl Kafka {
 
     fn configure(&mut self, index: usize, cluster: &Cluster, options: &KafkaOptions) -> Result<()> {
         let data = self.data();
-        let text =
-            properties(index, self.port(), options.advertised, &data.to_string_lossy(), cluster, &options.properties);
+        let text = properties(index, self.port(), &data.to_string_lossy(), cluster, options);
         std::fs::write(self.home.path().join("server.properties"), text)?;
         std::fs::write(self.home.path().join("log4j2.xml"), LOG_CONFIGURATION)?;
         let words = ["kafka.tools.StorageTool", "format", "-t", &cluster.id, "-c", "server.properties"];
@@ -236,21 +251,36 @@ impl Cluster {
     }
 }
 
+/// What doors add to three properties, each with a comma before it.
+#[derive(Default)]
+struct Doors {
+    listeners: String,
+    advertised: String,
+    protocols: String,
+}
+
+impl Doors {
+    fn of(doors: &[KafkaDoor]) -> Self {
+        let mut text = Self::default();
+        for (number, door) in doors.iter().enumerate() {
+            let _ = write!(text.listeners, ",DOOR{number}://127.0.0.1:{}", door.listens);
+            let _ = write!(text.advertised, ",DOOR{number}://127.0.0.1:{}", door.advertised);
+            let _ = write!(text.protocols, ",DOOR{number}:PLAINTEXT");
+        }
+        text
+    }
+}
+
 /// 16 random bytes as Kafka writes them, without a `-` at the front, which a command line would take for an option.
 fn unique() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<u128>().to_be_bytes().map(|byte| byte >> 1))
 }
 
 /// The configuration of broker number `index`.
-fn properties(
-    index: usize,
-    port: u16,
-    advertised: Option<u16>,
-    data: &str,
-    cluster: &Cluster,
-    further: &[(String, String)],
-) -> String {
-    let (node, controller, internal, advertised) = (index + 1, port + 1, port + 2, advertised.unwrap_or(port));
+fn properties(index: usize, port: u16, data: &str, cluster: &Cluster, options: &KafkaOptions) -> String {
+    let advertised = options.advertised.unwrap_or(port);
+    let (node, controller, internal) = (index + 1, port + 1, port + 2);
+    let doors = Doors::of(&options.doors);
     let quorum: Vec<String> = cluster.nodes.iter().map(|(port, _)| format!("127.0.0.1:{port}")).collect();
     let (quorum, copies) = (quorum.join(","), cluster.nodes.len().min(3));
     let in_sync = copies.div_ceil(2);
@@ -259,9 +289,9 @@ fn properties(
          node.id={node}\n\
          controller.quorum.bootstrap.servers={quorum}\n\
          controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},INTERNAL://127.0.0.1:{internal}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{advertised},INTERNAL://127.0.0.1:{internal}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},INTERNAL://127.0.0.1:{internal}{}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{advertised},INTERNAL://127.0.0.1:{internal}{}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT{}\n\
          inter.broker.listener.name=INTERNAL\n\
          log.dirs={data}\n\
          auto.create.topics.enable=false\n\
@@ -269,13 +299,14 @@ fn properties(
          default.replication.factor={copies}\n\
          group.initial.rebalance.delay.ms=0\n\
          log.cleaner.backoff.ms=500\n\
-         log.cleaner.dedupe.buffer.size=16777216\n"
+         log.cleaner.dedupe.buffer.size=16777216\n",
+        doors.listeners, doors.advertised, doors.protocols
     );
     for internal in ["offsets.topic", "transaction.state.log", "share.coordinator.state.topic"] {
         let _ = writeln!(text, "{internal}.num.partitions=1\n{internal}.replication.factor={copies}");
     }
     let _ = writeln!(text, "transaction.state.log.min.isr={in_sync}\nshare.coordinator.state.topic.min.isr={in_sync}");
-    for (key, value) in further {
+    for (key, value) in &options.properties {
         let _ = writeln!(text, "{key}={value}");
     }
     text

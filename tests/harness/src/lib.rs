@@ -31,8 +31,8 @@ pub mod stack;
 
 pub use announce::announce;
 pub use fault_proxy::{Fault, FaultProxy, Link};
-pub use gateway::{Gateway, GatewayOptions};
-pub use kafka::{Kafka, KafkaOptions};
+pub use gateway::{Gateway, GatewayOptions, Told};
+pub use kafka::{Kafka, KafkaDoor, KafkaOptions};
 pub use kafka_proxy::{Answer, Emptiness, KafkaProxy, Spoil, Which};
 pub use nacos::{Access, Credentials, Line, Nacos, NacosOptions};
 pub use parts::{Part, Parts};

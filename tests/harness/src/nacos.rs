@@ -320,6 +320,18 @@ impl Nacos {
 
     async fn launch(&mut self) -> Result<()> {
         let start = Instant::now();
+        match self.launch_once().await {
+            // On a busy machine its database may give itself up in the first seconds: `Login timeout exceeded`.
+            Err(error) if start.elapsed() < START_PATIENCE => {
+                announce(&format!("{} is started once more: {:.200}", self.name(), error.to_string()));
+                self.launch_once().await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn launch_once(&mut self) -> Result<()> {
+        let start = Instant::now();
         port::until_free(self.port(), &OFFSETS).await?;
         let mut process = self.program().spawn(Conversation::None).await?;
         process.until_ready(START_PATIENCE, async |_| self.is_ready().await).await?;

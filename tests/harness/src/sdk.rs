@@ -97,7 +97,20 @@ impl SdkClient {
     /// # Errors
     /// When the process cannot be started.
     pub async fn start(parts: &Parts, sdk: Sdk, server: &str, user: Option<&Credentials>) -> Result<Self> {
-        let home = Home::temporary(sdk.part().name())?;
+        Self::start_in(Home::temporary(sdk.part().name())?, parts, sdk, server, user).await
+    }
+
+    /// The same with its log and caches in `home`.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub async fn start_in(
+        home: Home,
+        parts: &Parts,
+        sdk: Sdk,
+        server: &str,
+        user: Option<&Credentials>,
+    ) -> Result<Self> {
         let mut program = sdk.program(parts, &home)?.args([server]);
         if let Some(Credentials { username, password }) = user {
             program = program.args([username, password]);

@@ -286,6 +286,14 @@ fn a_write_of_somebody_else_into_the_own_log_is_overruled() {
     foreign(&mut world, "shanghai", known, instance(9.0, true), 0);
     world.run(5_000);
     assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")), truth(&mut world, "shanghai"));
+    let overruled = |world: &World, at: &str| {
+        world.gateways[&cluster(at)].core.counts().map(|(_, counts)| counts.overwritten).sum::<u64>()
+    };
+    assert_eq!(
+        ["shanghai", "frankfurt"].map(|at| overruled(&world, at)),
+        [1, 0],
+        "it is counted where it is overruled"
+    );
     let unknown = DataKey::Instance(service("ghosts"), id(66));
     foreign(&mut world, "shanghai", unknown, instance(9.0, true), 0);
     world.run(60_000);

@@ -110,6 +110,8 @@ impl Engine {
             let count = held.get(&reason).copied().unwrap_or(0);
             self.metrics.removals_held(reason).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+        let overruled: u64 = self.core.counts().map(|(_, counts)| counts.overwritten).sum();
+        self.metrics.overruled.inc_by(overruled.saturating_sub(self.metrics.overruled.get()));
         for (origin, counts) in self.core.counts() {
             let results = [
                 (DeltaResult::Changed, counts.changed),

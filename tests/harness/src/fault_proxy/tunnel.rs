@@ -37,25 +37,53 @@ impl Link {
     }
 }
 
-/// Accepts for ever and connects each connection with `127.0.0.1:back`.
-pub(super) async fn run(listener: TcpListener, back: u16, carried: Carried, link: watch::Receiver<Link>) {
+/// Where connections go, on loopback.
+#[derive(Clone, Debug)]
+pub(super) enum Back {
+    /// Always there.
+    Fixed(u16),
+    /// The gRPC port, 1000 above this one; when it changes, connections are closed.
+    GrpcOf(watch::Receiver<u16>),
+}
+
+impl Back {
+    fn port(&mut self) -> u16 {
+        match self {
+            Self::Fixed(port) => *port,
+            Self::GrpcOf(http) => *http.borrow_and_update() + 1000,
+        }
+    }
+
+    /// Ends when connections to the last port that was asked for have to be closed.
+    async fn changed(self) {
+        if let Self::GrpcOf(mut http) = self
+            && http.changed().await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+/// Accepts for ever and connects each connection with what is behind.
+pub(super) async fn run(listener: TcpListener, back: Back, carried: Carried, link: watch::Receiver<Link>) {
     let mut connections = JoinSet::new();
     loop {
         // Both arms are cancel-safe.
         tokio::select! {
             accepted = listener.accept() => {
                 let Ok((front, _)) = accepted else { continue };
-                connections.spawn(carry(front, back, carried, link.clone()));
+                connections.spawn(carry(front, back.clone(), carried, link.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn carry(mut front: TcpStream, back: u16, carried: Carried, link: watch::Receiver<Link>) {
-    let mut cut = link.clone();
+async fn carry(mut front: TcpStream, mut back: Back, carried: Carried, link: watch::Receiver<Link>) {
+    let (mut cut, port) = (link.clone(), back.port());
     let both_ways = async {
-        let mut back = TcpStream::connect(("127.0.0.1", back)).await?;
+        let mut back = TcpStream::connect(("127.0.0.1", port)).await?;
         front.set_nodelay(true)?;
         back.set_nodelay(true)?;
         let (front_read, front_write) = front.split();
@@ -79,6 +107,7 @@ async fn carry(mut front: TcpStream, back: u16, carried: Carried, link: watch::R
     tokio::select! {
         _ = both_ways => {}
         _ = cut.wait_for(|link| *link == Link::Cut) => {}
+        () = back.changed() => {}
     }
 }
 

@@ -8,8 +8,8 @@ use federation_harness::{Gateway, GatewayOptions, Sdk, SdkInstance, SdkService, 
 use crate::crew::Crew;
 use crate::records;
 use crate::sampler::Sampler;
-use crate::seen::{eventually, lacks, shows, status};
-use crate::world::{FEDERATION, Side, World, in_the_world, start_is_over, unique};
+use crate::seen::{eventually, lacks, shows, start_is_over, status};
+use crate::world::{FEDERATION, Side, World, in_the_world, unique};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Three beats are missed, a claim is read back, the own log is read to its end.

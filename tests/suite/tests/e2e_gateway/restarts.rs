@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::crew::Crew;
 use crate::records::{self, Fact};
 use crate::scale;
-use crate::seen::{self, eventually, shows, shows_config};
-use crate::world::{Side, World, in_the_world, start_is_over, unique};
+use crate::seen::{self, eventually, shows, shows_config, start_is_over};
+use crate::world::{Side, World, in_the_world, unique};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 

@@ -7,6 +7,9 @@ use federation_harness::process::POLL;
 use federation_harness::{Gateway, SdkConfig, SdkInstance, SdkService};
 use serde_json::{Value, json};
 
+/// Longer than a gateway holds removals after a connect and after it began to lead, some seven seconds later: then it has nothing more to say about its start.
+const START_OVER: Duration = Duration::from_secs(26);
+
 /// Asks until `probe` gives something; how long that took.
 ///
 /// # Errors
@@ -142,4 +145,25 @@ pub(crate) async fn freshness(gateway: &Gateway, cluster: &str) -> Result<String
     let clusters = status["clusters"].as_array().context("a status without clusters")?;
     let found = clusters.iter().find(|it| it["cluster"] == cluster);
     Ok(found.and_then(|it| it["freshness"].as_str()).unwrap_or("unknown").to_owned())
+}
+
+/// Fails while the gateway may still hold removals because it has just connected.
+pub(crate) async fn start_is_over(gateway: &Gateway) -> Result<()> {
+    let uptime = status(gateway).await?["uptimeMs"].as_u64().context("a status without uptime")?;
+    ensure!(Duration::from_millis(uptime) > START_OVER, "{} is up for {uptime} ms", gateway.cluster());
+    Ok(())
+}
+
+/// Fails unless the gateway is ready without reserve, sees every cluster live, and has nothing left to say or to hold. That nothing of what
+/// it is to export is there yet is no reserve.
+pub(crate) async fn settled(gateway: &Gateway) -> Result<()> {
+    let status = status(gateway).await?;
+    let clusters = status["clusters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let live = clusters.iter().filter(|cluster| cluster["freshness"] == "live").count();
+    let idle = ["changesWaiting", "recordsInFlight", "removalsHeld"].iter().all(|fact| status["facts"][fact] == "0");
+    let matches_nothing = |reason: &Value| reason.as_str().is_some_and(|text| text.contains("matches no service"));
+    let reserves = status["reasons"].as_array().is_none_or(|reasons| !reasons.iter().all(matches_nothing));
+    let whole = status["ready"] == true && !reserves;
+    ensure!(whole && live == clusters.len() && live > 1 && idle, "{} says {status}", gateway.cluster());
+    Ok(())
 }

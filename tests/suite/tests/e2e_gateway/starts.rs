@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use federation_harness::{
-    Credentials, FaultProxy, Gateway, GatewayOptions, Link, Sdk, SdkInstance, SdkService, announce, gateway::binary,
+    Credentials, FaultProxy, Gateway, GatewayOptions, Link, Sdk, SdkInstance, SdkService, announce,
 };
 use serde_json::Value;
 
@@ -146,8 +146,6 @@ async fn says(gateway: &Gateway, words: &str) -> Result<()> {
 
 /// What `nacos-fed status` ends with and prints.
 pub(crate) async fn told_by_command(gateway: &Gateway) -> Result<(Option<i32>, String)> {
-    let mut command = tokio::process::Command::new(binary().await?);
-    let output = command.args(["status", "--server", &gateway.base()]).kill_on_drop(true).output().await?;
-    let text = [output.stdout, output.stderr].concat();
-    Ok((output.status.code(), String::from_utf8_lossy(&text).into_owned()))
+    let told = gateway.command(&["status"]).await?;
+    Ok((told.code, told.text))
 }

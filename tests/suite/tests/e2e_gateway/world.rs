@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use federation_harness::{
     Access, Gateway, GatewayOptions, Kafka, KafkaOptions, Line, Nacos, NacosOptions, Part, Parts, Sdk, SdkClient,
     announce,
@@ -14,12 +14,10 @@ use federation_harness::{
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
-use crate::seen::{eventually, status};
+use crate::seen::{eventually, settled, start_is_over};
 
 /// The federation of the shared gateways.
 pub(crate) const FEDERATION: &str = "e2e";
-/// Longer than a gateway holds removals after a connect and after it began to lead, some seven seconds later: then it has nothing more to say about its start.
-const START_OVER: Duration = Duration::from_secs(26);
 /// All that may take long after a fault: elections, holds, clients that come back.
 const MEND_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -206,22 +204,4 @@ async fn region(kafka: &Kafka, side: Side, nacos: Nacos) -> Result<Region> {
     let gateway = Gateway::start(&options.beside(nacos.address(), nacos.credentials())).await?;
     announce(&format!("{}: Nacos {}, gateway {}", side.cluster(), nacos.address(), gateway.base()));
     Ok(Region { nacos, gateway })
-}
-
-/// Fails while the gateway may still hold removals because it has just connected.
-pub(crate) async fn start_is_over(gateway: &Gateway) -> Result<()> {
-    let uptime = status(gateway).await?["uptimeMs"].as_u64().context("a status without uptime")?;
-    ensure!(Duration::from_millis(uptime) > START_OVER, "{} is up for {uptime} ms", gateway.cluster());
-    Ok(())
-}
-
-/// Fails unless the gateway is ready without reserve, sees every cluster live, and has nothing left to say or to hold.
-pub(crate) async fn settled(gateway: &Gateway) -> Result<()> {
-    let status = status(gateway).await?;
-    let clusters = status["clusters"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let live = clusters.iter().filter(|cluster| cluster["freshness"] == "live").count();
-    let idle = ["changesWaiting", "recordsInFlight", "removalsHeld"].iter().all(|fact| status["facts"][fact] == "0");
-    let whole = status["ready"] == true && status["reasons"].as_array().is_some_and(Vec::is_empty);
-    ensure!(whole && live == clusters.len() && live > 1 && idle, "{} says {status}", gateway.cluster());
-    Ok(())
 }

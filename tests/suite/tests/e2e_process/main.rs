@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use federation_harness::{Gateway, GatewayOptions, Kafka, KafkaOptions, Part, Parts, announce, gateway::binary};
+use federation_harness::{Gateway, GatewayOptions, Kafka, KafkaOptions, Part, Parts, announce};
 use serde_json::Value;
 
 /// Far longer than anything here takes beside a busy machine.
@@ -26,9 +26,8 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> Result<()>) -> R
 
 /// What `nacos-fed status` ends with and prints.
 async fn told_by_command(gateway: &Gateway) -> Result<(Option<i32>, String)> {
-    let mut command = tokio::process::Command::new(binary().await?);
-    let output = command.args(["status", "--server", &gateway.base()]).kill_on_drop(true).output().await?;
-    Ok((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
+    let told = gateway.command(&["status"]).await?;
+    Ok((told.code, told.text))
 }
 
 async fn is_well(gateway: &Gateway) -> Result<()> {

@@ -135,7 +135,7 @@ async fn all_plan(trio: &Trio, service: &SdkService, members: &[Member], percent
 /// Waits until every gateway takes every cluster for live.
 async fn all_see_all(trio: &Trio) -> Result<()> {
     for gateway in trio.running() {
-        eventually("all are live", PATIENCE, async || crate::world::settled(gateway).await).await?;
+        eventually("all are live", PATIENCE, async || crate::seen::settled(gateway).await).await?;
     }
     Ok(())
 }
