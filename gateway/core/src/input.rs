@@ -122,6 +122,19 @@ pub enum LocalInput {
     },
 }
 
+impl LocalInput {
+    /// Whether Nacos said this: what was asked in vain is no word of it.
+    #[must_use]
+    pub fn is_word(&self) -> bool {
+        match self {
+            Self::Disconnected { .. } | Self::Discovered(_) => false,
+            Self::Read { reading, .. } => *reading != ServiceReading::Failed,
+            Self::Config { reading, .. } => *reading != ConfigReading::Failed,
+            _ => true,
+        }
+    }
+}
+
 /// What a fresh read of a service told.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

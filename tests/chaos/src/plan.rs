@@ -166,7 +166,7 @@ impl FaultKind {
             Self::NacosLineCut | Self::NacosLineSilent => (4_000, 14_000),
             Self::KafkaLineCut | Self::KafkaLineSilent => (4_000, 12_000),
             Self::DiskFull => (4_000, 8_000),
-            Self::NacosEmpty => (20_000, 24_000), // Longer than the removal hold: it is the guard that holds.
+            Self::NacosEmpty => (25_000, 30_000), // A new connection, and longer than the removal hold: it is the guard that holds.
         }
     }
 }

@@ -2,7 +2,7 @@
 //! and to Kafka, which can be cut.
 //!
 //! The two gateways of a cluster reach their Nacos at different addresses, those of their lines. So that they are recognised as replicas,
-//! both also name one address at which nobody listens.
+//! both also name one address at which nobody listens; their line stands before it three times, so that few attempts to connect go there.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -96,7 +96,8 @@ impl Stage {
         for (index, kafka_line) in kafka_lines.into_iter().enumerate() {
             let region = index / REPLICAS;
             let nacos_line = FaultProxy::start(nacos_ports[region]).await?;
-            let address = format!("{},127.0.0.1:{}", nacos_line.address(), witnesses[region]);
+            let line = nacos_line.address();
+            let address = format!("{line},{line},{line},127.0.0.1:{}", witnesses[region]);
             replicas.push(replica(folder, index, address, nacos_line, kafka_line).await?);
         }
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;

@@ -205,7 +205,7 @@ impl LocalObservation {
         is_logged: &dyn Fn(&ServiceKey) -> bool,
         effects: &mut Vec<Effect>,
     ) -> Vec<DataKey> {
-        if !matches!(input, LocalInput::Disconnected { .. } | LocalInput::Discovered(_)) {
+        if input.is_word() {
             self.heard = Some(now);
         }
         match input {

@@ -56,6 +56,27 @@ fn a_service_that_falls_due_while_nacos_is_away_is_asked_for_after() {
 }
 
 #[test]
+fn a_question_that_nacos_did_not_answer_makes_its_last_word_no_younger() {
+    let mut local = LocalObservation::new(PATIENCE, NameSelection::everything(), Seed(1));
+    let service = ServiceKey::new("public", "G", "s");
+    let failed = LocalInput::Read { service: service.clone(), reading: ServiceReading::Failed };
+    let key = crate::id::ConfigKey::new("public", "G", "d");
+    let failed_item = LocalInput::Config { key, reading: ConfigReading::Failed };
+    let heard = LocalInput::Listed { service: service.clone(), instances: Vec::new(), protected: false };
+    for (second, input, age) in [
+        (0, LocalInput::Connected, 0),
+        (1, LocalInput::Discovered(service), 1),
+        (11, failed, 11),
+        (12, failed_item, 12),
+        (13, heard, 0),
+        (14, LocalInput::Disconnected { reason: "gone".into() }, 1),
+    ] {
+        drop(local.step(at(second), input, &|_| false, &mut Vec::new()));
+        assert_eq!(local.age(at(second)), Some(Millis::from_secs(age)), "in second {second}");
+    }
+}
+
+#[test]
 fn a_list_that_says_what_is_known_changes_nothing_and_makes_nothing_anew() {
     use crate::instance::{Health, Metadata, Weight};
 
