@@ -320,7 +320,8 @@ mod tests {
 
     #[test]
     fn each_thing_that_does_not_hold_is_a_failure_by_itself() {
-        let breaks: [(&str, fn(&mut ChaosReport)); 8] = [
+        type Break = (&'static str, fn(&mut ChaosReport));
+        let breaks: [Break; 8] = [
             ("shanghai-0 lacked a at 5.0 s", |it| {
                 it.gateways[0].missing.push(MissingInstance { at: 5_000, instance: name("a") });
             }),

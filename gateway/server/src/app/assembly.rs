@@ -37,7 +37,7 @@ use federation_kafka::options::{CompactionTimes, KafkaOptions, ReadPace, TopicCr
 use federation_policy::exclusions::Exclusions;
 use federation_policy::{KeeperOptions, PolicyKeeper, PolicyReader};
 use federation_ports::clock::ProcessClock;
-use federation_ports::commands::commands;
+use federation_ports::commands::{EngineCommands, commands};
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::{INBOX_CAPACITY, OwnItem};
 use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
@@ -65,14 +65,15 @@ impl RunningGateway {
     /// A [`ClaimRefused`](federation_storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
     pub async fn assemble(config: GatewayConfig, topics: LogTopics) -> anyhow::Result<Self> {
         let folders = data_folders::claim(&config).await?;
-        let Ground { clock, view_writer, view_reader, metrics, troubles, watchdog, gate } = Ground::lay();
-        let registry = start_registry(&config, &folders, &troubles, gate.clone()).await?;
+        let ground = Ground::lay();
+        let (clock, metrics, troubles) = (ground.clock, Arc::clone(&ground.metrics), ground.troubles.clone());
+        let registry = start_registry(&config, &folders, &troubles, ground.gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
         let (streams, snapshots) = mpsc::channel(1); // One is written while the next waits.
         let outlet = SnapshotOutlet { streams, mark: Arc::default() };
         let mark = Arc::clone(&outlet.mark);
-        let bound = bind_any_port(&gate, &config)?;
+        let bound = bind_any_port(&ground.gate, &config)?;
         let beginning = beginning(&config, bound.as_ref(), &folders, &exclusions).await?;
         let recorder = recorder(&beginning)?;
         let core = beginning.begin();
@@ -84,18 +85,8 @@ impl RunningGateway {
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let (flusher, kept) = (log.flusher(), troubles.clone());
-        let elsewhere = UnmatchedNames::new(&config, view_reader.clone(), policy.clone(), troubles.clone());
-        let api = ApiState::new(
-            identity(&config),
-            view_reader.clone(),
-            commands,
-            policy.clone(),
-            resolver(&config, view_reader, &policy, metrics.resolve.clone()),
-            Arc::clone(&metrics),
-            troubles.clone(),
-            exclusions,
-            clock.now().wall,
-        );
+        let elsewhere = UnmatchedNames::new(&config, ground.view_reader.clone(), policy.clone(), troubles.clone());
+        let api = api_state(&config, &ground, commands, &policy, exclusions);
         let mut engine = Engine {
             core,
             clock,
@@ -103,7 +94,7 @@ impl RunningGateway {
             log: Box::new(log),
             facts: fact_sources(nacos_handle.status(), &kafka, policy, elsewhere.facts()),
             nacos: Box::new(nacos_handle),
-            view: view_writer,
+            view: ground.view_writer,
             metrics: metrics.engine.clone(),
             troubles,
             snapshots: outlet,
@@ -114,13 +105,11 @@ impl RunningGateway {
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
-        let listeners = match bound {
-            Some(bound) => bound,
-            None => ApiListeners::bind(&gate, config.listen.http, config.listen.grpc)?,
-        };
+        let listeners =
+            bound.map_or_else(|| ApiListeners::bind(&ground.gate, config.listen.http, config.listen.grpc), Ok)?;
         Ok(Self {
             engine,
-            watchdog,
+            watchdog: ground.watchdog,
             inbox,
             snapshots: SnapshotKeeper::new(folders.own, kept, snapshots, mark),
             kafka,
@@ -133,6 +122,27 @@ impl RunningGateway {
             api,
         })
     }
+}
+
+/// What the API answers from.
+fn api_state(
+    config: &GatewayConfig,
+    ground: &Ground,
+    commands: EngineCommands,
+    policy: &PolicyReader,
+    exclusions: Exclusions,
+) -> ApiState {
+    ApiState::new(
+        identity(config),
+        ground.view_reader.clone(),
+        commands,
+        policy.clone(),
+        resolver(config, ground.view_reader.clone(), policy, ground.metrics.resolve.clone()),
+        Arc::clone(&ground.metrics),
+        ground.troubles.clone(),
+        exclusions,
+        ground.clock.now().wall,
+    )
 }
 
 /// What all parts stand on.

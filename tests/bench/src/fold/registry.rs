@@ -94,7 +94,7 @@ impl Registrants {
         };
         let client = self.peers[usize::try_from(service)? % CONNECTIONS].client.clone();
         let permit = Arc::clone(&self.permits).acquire_owned().await?;
-        let name = ServiceName::new(shape::NAMESPACE, shape::GROUP, &shape::service_name(service));
+        let name = ServiceName::new(shape::NAMESPACE, shape::GROUP, shape::service_name(service));
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(ended) = calls.try_join_next() {
             ended??;

@@ -108,19 +108,20 @@ pub(crate) async fn written(arguments: &Arguments, kafka: &Kafka, table: &mut Ta
         table.add("changes each second until the lag passes 1 s, reader alone", best, "", Goal::AtLeast(20_000.0));
     }
     if arguments.wants(Measured::Answers) {
-        // A snapshot is written because something changed.
-        origins[0].change(0, u64::from(u32::MAX))?;
-        let felt = answers::run(&gateway, instances, SNAPSHOT_WITHIN.min(seconds(arguments) * 4)).await?;
-        let (beside, otherwise) = (at(&felt.beside, 99), at(&felt.otherwise, 99));
-        table.add("answers, P99 otherwise", otherwise, "ms", Goal::None);
-        table.add(
-            format!("answers, P99 beside a snapshot ({} of them)", felt.beside.len()),
-            beside,
-            "ms",
-            Goal::AtMost(1.2 * otherwise),
-        );
+        origins[0].change(0, u64::from(u32::MAX))?; // A snapshot is written because something changed.
+        tell_answers(arguments, &gateway, instances, table).await?;
     }
     tell_stop(arguments, table, "reader", &mut gateway).await
+}
+
+/// How long answers take while a snapshot is written, and otherwise.
+async fn tell_answers(arguments: &Arguments, gateway: &Gateway, instances: u64, table: &mut Table) -> Result<()> {
+    let felt = answers::run(gateway, instances, SNAPSHOT_WITHIN.min(seconds(arguments) * 4)).await?;
+    let (beside, otherwise) = (at(&felt.beside, 99), at(&felt.otherwise, 99));
+    table.add("answers, P99 otherwise", otherwise, "ms", Goal::None);
+    let name = format!("answers, P99 beside a snapshot ({} of them)", felt.beside.len());
+    table.add(name, beside, "ms", Goal::AtMost(1.2 * otherwise));
+    Ok(())
 }
 
 /// A gateway with a registry that everything is registered in, and one that reads it.
