@@ -5,12 +5,14 @@
 
 #[path = "world/parts.rs"] // Named, because the examples name this file by its path as well.
 mod parts;
+#[path = "world/places.rs"]
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use federation_core::drains::TakenOrder;
-use federation_core::federation::{Federation, FederationSettings, ImportRules, OriginSnapshot};
+use federation_core::federation::{Federation, FederationSettings, ImportRules};
 use federation_core::guard::{GuardRefused, GuardSettings, GuardTaken};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::{
@@ -21,7 +23,7 @@ use federation_core::intents::DrainRefused;
 use federation_core::local::service::RemovalPatience;
 use federation_core::log::belonging::{AdoptRefused, Adopted};
 use federation_core::log::control::Descriptor;
-use federation_core::log::cursor::{CursorRefused, FoundLog, LogCursor, LogSource};
+use federation_core::log::cursor::{CursorRefused, LogCursor, LogSource};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Checkpoint, ControlRecord, PartitionId, Record, RecordBody, TopicKind};
 use federation_core::pattern::NameSelection;
@@ -36,8 +38,6 @@ pub(crate) use parts::{Dice, Log, Nacos};
 
 pub(crate) const PARTITIONS: u32 = 2;
 pub(crate) const STEP: u64 = 50;
-/// `delete.retention.ms`.
-const RETENTION: Millis = Millis::from_secs(7 * 24 * 3600);
 
 pub(crate) struct Gateway {
     pub(crate) cluster: ClusterId,
@@ -217,38 +217,6 @@ impl World {
         self.start_replica(&name, &old.cluster, old.nacos);
     }
 
-    /// Ends a gateway in order and starts it anew with its snapshot.
-    pub(crate) fn restart_with_snapshot(&mut self, name: &str) {
-        self.tell(&cluster(name), Input::Stop);
-        let snapshot = self.gateways[&cluster(name)].core.snapshot();
-        self.restart(name);
-        self.take_up(name, snapshot);
-    }
-
-    /// A gateway that was just started takes a snapshot up, and its reader will read on from the places in it.
-    pub(crate) fn take_up(&mut self, name: &str, snapshot: Vec<OriginSnapshot>) {
-        let gateway = self.gateways.get_mut(&cluster(name)).unwrap();
-        gateway.core.restore(snapshot);
-        gateway.cursors_kept = gateway.core.cursors().collect();
-    }
-
-    /// The log is there: of each place that was kept it shows whether it is in the same log.
-    fn judge_cursors(&mut self, name: &ClusterId) {
-        let now = self.clocks().wall;
-        for (place, cursor) in std::mem::take(&mut self.gateways.get_mut(name).unwrap().cursors_kept) {
-            let LogSource { kafka, topic, begin } = self.log.source_of(&place);
-            let end = u64::try_from(self.log.data.get(&place).map_or(0, Vec::len)).unwrap();
-            let topic = topic.filter(|_| !self.log.hides_ids);
-            let found = FoundLog { kafka: Some(kafka), topic, begin, end, retention: Some(RETENTION) };
-            let judged = cursor.judge(&found, now);
-            let gateway = self.gateways.get_mut(name).unwrap();
-            match judged {
-                Ok(()) => gateway.read_on.push((place, cursor.next_offset)),
-                Err(refused) => gateway.refused.push(refused),
-            }
-        }
-    }
-
     pub(crate) fn control_of(&self, of: &str) -> PartitionId {
         PartitionId { origin: cluster(of), topic: TopicKind::Control, partition: 0 }
     }
@@ -286,12 +254,6 @@ impl World {
         gateway.cursors.remove(place);
         gateway.told_sources.remove(place);
         self.tell(&cluster(at), Input::Log(LogInput::Restarted(place.clone())));
-    }
-
-    /// A gateway's reader never hands over what it has not handed over yet of a partition.
-    pub(crate) fn skip(&mut self, at: &str, place: &PartitionId) {
-        let end = self.log.data[place].len();
-        self.gateways.get_mut(&cluster(at)).unwrap().cursors.insert(place.clone(), end);
     }
 
     pub(crate) fn nacos(&mut self, name: &str) -> &mut Nacos {
