@@ -21,6 +21,7 @@ use crate::lease::ReplicaRole;
 use crate::log::ends::EndQuestion;
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
+use crate::log::partition::Partition;
 use crate::publish::OwnPartition;
 use crate::time::{Millis, Mono, Now};
 
@@ -171,7 +172,9 @@ impl Federation {
     }
 
     fn take_over_read(&mut self, now: Now, place: OwnPartition, effects: &mut Vec<Effect>) {
-        let read = self.own_log(place).filter(|read| read.reached_end()).map(|read| read.next_offset());
+        // What an earlier process kept and nothing has proven is being read anew: to drive the log by it would state it.
+        let is_read = |read: &&Partition| read.reached_end() && !read.proof().is_unproven();
+        let read = self.own_log(place).filter(is_read).map(|read| read.next_offset());
         let may_write = self.lease.may_write(now.mono);
         let Some(takeover) = self.leadership.partitions.get_mut(&place) else { return };
         let TakeoverState::Reading(question) = &mut takeover.state else { return };

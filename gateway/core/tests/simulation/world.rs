@@ -4,17 +4,17 @@
 //! lists that fill up only slowly, as a restarted one does.
 
 // Named, because the examples name this file by its path as well.
-#[path = "world/ends.rs"]
-mod ends;
 #[path = "world/parts.rs"]
 mod parts;
+#[path = "world/places.rs"]
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use federation_core::comparison::ComparisonRefused;
 use federation_core::drains::TakenOrder;
-use federation_core::federation::{Federation, FederationSettings, ImportRules, OriginSnapshot};
+use federation_core::federation::{Federation, FederationSettings, ImportRules};
 use federation_core::guard::{GuardRefused, GuardSettings, GuardTaken};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::{
@@ -25,7 +25,7 @@ use federation_core::intents::DrainRefused;
 use federation_core::local::service::RemovalPatience;
 use federation_core::log::belonging::{AdoptRefused, Adopted};
 use federation_core::log::control::Descriptor;
-use federation_core::log::cursor::{CursorRefused, FoundLog, LogCursor, LogSource};
+use federation_core::log::cursor::{CursorRefused, LogCursor, LogSource};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Checkpoint, ControlRecord, PartitionId, Record, RecordBody, TopicKind};
 use federation_core::pattern::NameSelection;
@@ -40,8 +40,6 @@ pub(crate) use parts::{Dice, Log, Nacos};
 
 pub(crate) const PARTITIONS: u32 = 2;
 pub(crate) const STEP: u64 = 50;
-/// `delete.retention.ms`.
-const RETENTION: Millis = Millis::from_secs(7 * 24 * 3600);
 
 pub(crate) struct Gateway {
     pub(crate) cluster: ClusterId,
@@ -211,6 +209,56 @@ impl World {
         };
         self.gateways.insert(name.clone(), gateway);
         self.log.control.entry(of.clone()).or_default();
+    }
+
+    /// Ends a gateway without a last word.
+    pub(crate) fn kill(&mut self, name: &str) {
+        self.gateways.remove(&cluster(name)).unwrap();
+    }
+
+    pub(crate) fn restart(&mut self, name: &str) {
+        let name = cluster(name);
+        let old = self.gateways.remove(&name).unwrap();
+        self.start_replica(&name, &old.cluster, old.nacos);
+    }
+
+    pub(crate) fn control_of(&self, of: &str) -> PartitionId {
+        PartitionId { origin: cluster(of), topic: TopicKind::Control, partition: 0 }
+    }
+
+    /// A control topic was deleted and created again, empty.
+    pub(crate) fn recreate_control(&mut self, of: &str) {
+        self.log.control.insert(cluster(of), Vec::new());
+        let place = self.control_of(of);
+        for name in self.gateways.keys().cloned().collect::<Vec<_>>() {
+            self.gateways.get_mut(&name).unwrap().cursors.remove(&place);
+            self.tell(&name, Input::Log(LogInput::Restarted(place.clone())));
+        }
+    }
+
+    /// The data topics of a cluster were deleted and created again, empty.
+    pub(crate) fn recreate_data(&mut self, of: &str) {
+        for topic in TopicKind::DATA {
+            for partition in 0..PARTITIONS {
+                let place = PartitionId { origin: cluster(of), topic, partition };
+                self.log.data.remove(&place);
+                *self.log.lives.entry(place.clone()).or_default() += 1;
+                for name in self.gateways.keys().cloned().collect::<Vec<_>>() {
+                    let gateway = self.gateways.get_mut(&name).unwrap();
+                    gateway.cursors.remove(&place);
+                    gateway.told_sources.remove(&place);
+                    self.tell(&name, Input::Log(LogInput::Restarted(place.clone())));
+                }
+            }
+        }
+    }
+
+    /// A gateway's reader begins a partition anew.
+    pub(crate) fn begin_anew(&mut self, at: &str, place: &PartitionId) {
+        let gateway = self.gateways.get_mut(&cluster(at)).unwrap();
+        gateway.cursors.remove(place);
+        gateway.told_sources.remove(place);
+        self.tell(&cluster(at), Input::Log(LogInput::Restarted(place.clone())));
     }
 
     pub(crate) fn nacos(&mut self, name: &str) -> &mut Nacos {

@@ -303,7 +303,7 @@ impl Storm {
             // That it was truncated and has grown again, nobody tells: the next checkpoint does.
             let LogSource { kafka, topic, begin } = source.clone();
             let found = FoundLog { kafka: Some(kafka), topic, begin, end, retention: None };
-            if let Some(next_offset) = process.resume(now, place, &found, (life, cuts)) {
+            if let Some(next_offset) = process.resume(place, &found, (life, cuts)) {
                 return self.tell(slot, Input::Log(LogInput::ReadsOn { partition: place.clone(), next_offset }));
             }
         }
