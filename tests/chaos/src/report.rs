@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::judge::{Convergence, MissingInstance};
 use crate::plan::{Bound, Fault, FaultKind};
+use crate::truth::InstanceName;
 
 /// After a fault is over, everything registered has to be shown everywhere within this time, ms.
 pub(crate) const FRESH_GOAL_MS: u64 = 10_000;
@@ -14,8 +15,6 @@ pub(crate) const FRESH_GOAL_MS: u64 = 10_000;
 const SILENCE_LIMIT_MS: u64 = 5_000;
 /// A run as long as asked for by default has at least so many faults of so many kinds.
 pub(crate) const LEAST: (usize, usize) = (40, 10);
-/// Missing instances that a report quotes.
-const QUOTED: usize = 20;
 
 /// One turn of the plan as it went.
 #[derive(Clone, Debug, Serialize)]
@@ -235,12 +234,13 @@ impl KindReport {
 impl GatewayReport {
     fn failures(&self) -> Vec<String> {
         let name = &self.gateway;
-        let missing = self.missing.iter().take(QUOTED);
-        let mut failures: Vec<String> =
-            missing.map(|it| format!("{name} lacked {} at {:.1} s", it.instance, sec(it.at))).collect();
-        if self.missing.len() > QUOTED {
-            failures.push(format!("{name} lacked something {} times more", self.missing.len() - QUOTED));
-        }
+        let mut lacked: BTreeMap<&InstanceName, Vec<u64>> = BTreeMap::new();
+        self.missing.iter().for_each(|it| lacked.entry(&it.instance).or_default().push(it.at));
+        let span = |(instance, times): (&InstanceName, Vec<u64>)| {
+            let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
+            format!("{name} lacked {instance} in {} samples from {} to {}", times.len(), seconds(first), seconds(last))
+        };
+        let mut failures: Vec<String> = lacked.into_iter().map(span).collect();
         failures.extend(self.differences.iter().map(|difference| format!("{name} at the end: {difference}")));
         if self.verify != Some(0) {
             failures.push(format!("`nacos-fed verify` at {name} ends with {:?}", self.verify));
@@ -284,6 +284,9 @@ mod tests {
     use crate::plan::plan;
     use crate::truth::tests::name;
 
+    /// What a failure says, and how it comes about.
+    type Break = (&'static str, fn(&mut ChaosReport));
+
     fn held() -> ChaosReport {
         let turn = |faults: Vec<Fault>| TurnReport {
             faults: faults.into_iter().map(|fault| (fault, "shanghai-0".to_owned())).collect(),
@@ -320,9 +323,8 @@ mod tests {
 
     #[test]
     fn each_thing_that_does_not_hold_is_a_failure_by_itself() {
-        type Break = (&'static str, fn(&mut ChaosReport));
         let breaks: [Break; 8] = [
-            ("shanghai-0 lacked a at 5.0 s", |it| {
+            ("shanghai-0 lacked a in 1 samples from 5.0 s to 5.0 s", |it| {
                 it.gateways[0].missing.push(MissingInstance { at: 5_000, instance: name("a") });
             }),
             ("at the end: a is gone", |it| it.gateways[0].differences.push("a is gone".into())),
