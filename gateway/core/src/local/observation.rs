@@ -38,6 +38,8 @@ mod guarded_configs;
 /// The first sweep of a service comes within this time after it was found, or within the interval of sweeps if that is shorter, spread by
 /// its name: it finds the instances that were disabled before this process started.
 const FIRST_SWEEP_WITHIN: Millis = Millis::from_secs(60);
+/// Between two sweeps of services, however many there are: each is a call. 100,000 services are swept in half an hour.
+const SWEEP_PAUSE: Millis = Millis(20);
 /// A watched, empty service is given up when this many complete catalogs in a row lack it.
 const CATALOGS_WITHOUT: u8 = 2;
 /// Services of which instances become doubtful in one step at most: after an outage all may be due at once, and the rest are due at the next.
@@ -347,11 +349,16 @@ impl LocalObservation {
         if self.services.contains_key(&key) || !self.export.has_service(&key) {
             return;
         }
-        let within = FIRST_SWEEP_WITHIN.min(self.patience.sweep_interval).0.max(1);
+        let within = FIRST_SWEEP_WITHIN.min(self.patience.sweep_interval).max(self.shortest_sweep()).0.max(1);
         let spread = Millis(xxh3_64(key.to_string().as_bytes()) % within);
         let state = LocalService::new(since, now + Millis::from_secs(5) + spread);
         self.services.insert(key.clone(), Watched { state, due: NEVER, doubt_due: None, catalogs_without: 0 });
         effects.push(Effect::WatchService(key));
+    }
+
+    /// In less time not all services are swept.
+    fn shortest_sweep(&self) -> Millis {
+        Millis(self.services.len() as u64 * SWEEP_PAUSE.0)
     }
 
     /// Has the config item read if it is exported and was not asked for yet.
@@ -447,8 +454,10 @@ impl LocalObservation {
         reading: ServiceReading,
         effects: &mut Vec<Effect>,
     ) -> Vec<DataKey> {
+        let sweep_interval = self.patience.sweep_interval.max(self.shortest_sweep());
+        let patience = RemovalPatience { sweep_interval, ..self.patience };
         let Some(watched) = self.services.get_mut(key) else { return Vec::new() };
-        let (changed, ask) = watched.state.read(now, reading, &self.patience);
+        let (changed, ask) = watched.state.read(now, reading, &patience);
         self.note_moves(now, key);
         if ask == ServiceAsk::Query {
             effects.push(Effect::QueryService(key.clone()));

@@ -169,7 +169,8 @@ static NACOS: TableSection = TableSection {
             duration(SECOND.saturating_mul(10), DAY),
             "5m",
             "How often everything is read once more through the admin API. A push that got lost on a living connection is found \
-             only so; it is rare, and a full read of a large Nacos is not cheap.",
+             only so; it is rare, and a full read of a large Nacos is not cheap. No more than 50 services are read each second, \
+             so 100,000 take half an hour.",
         ),
         default(
             "request_timeout",

@@ -104,3 +104,30 @@ fn a_list_that_says_what_is_known_changes_nothing_and_makes_nothing_anew() {
     assert_eq!(step(&mut local, listed(["10.0.0.3", "10.0.0.1", "10.0.0.2"])), [], "in whatever order");
     assert!(before.iter().zip(shown(&local)).all(|(before, after)| Arc::ptr_eq(before, &after)));
 }
+
+#[test]
+fn many_services_are_swept_no_more_than_fifty_a_second_whatever_the_interval() {
+    const SERVICES: u64 = 10_000;
+    let patience = RemovalPatience { sweep_interval: Millis::from_secs(10), ..PATIENCE };
+    let mut local = LocalObservation::new(patience, NameSelection::everything(), Seed(1));
+    drop(local.step(at(0), LocalInput::Connected, &|_| false, &mut Vec::new()));
+    let names = (0..SERVICES).map(|name| ServiceKey::new("public", "G", &name.to_string()));
+    for service in names.clone() {
+        drop(local.step(at(0), LocalInput::Discovered(service.clone()), &|_| false, &mut Vec::new()));
+        let listed = LocalInput::Listed { service, instances: Vec::new(), protected: false };
+        drop(local.step(at(0), listed, &|_| false, &mut Vec::new()));
+    }
+    let mut reads = 0;
+    while let Some(now) = local.next_deadline().filter(|due| *due <= at(1_000)) {
+        let mut effects = Vec::new();
+        local.tick(now, &mut effects);
+        for effect in effects {
+            let Effect::ReadService(service) = effect else { continue };
+            let reading = ServiceReading::All(Vec::new());
+            drop(local.step(now, LocalInput::Read { service, reading }, &|_| false, &mut Vec::new()));
+            reads += u64::from(now >= at(400));
+        }
+    }
+    // Each of them three times in ten minutes, not sixty times.
+    assert!((2 * SERVICES..=4 * SERVICES).contains(&reads), "{reads} reads");
+}
