@@ -2,16 +2,22 @@
 //! services hold each name once. Bounded in number and in length, so in bytes: when full it forgets all, which costs memory for a while and
 //! nothing else. Each origin has one of its own: who writes new names all the time makes no other forget.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use federation_core::id::ServiceKey;
+use federation_core::instance::MetadataKeys;
 use foldhash::fast::RandomState;
 
 /// Distinct texts, and distinct service keys, remembered at most.
 const CAPACITY: usize = 100_000;
 /// Longer texts are seldom repeated.
 const LONGEST_TEXT: usize = 64;
+/// Lists of keys remembered at most: each may keep texts alive that are forgotten otherwise.
+const MOST_LISTS: usize = 10_000;
+/// Longer lists of keys are seldom repeated.
+const MOST_KEYS: usize = 32;
 /// Service keys with longer names, of all three parts together, are seldom true.
 const LONGEST_KEY: usize = 512;
 
@@ -20,6 +26,10 @@ const LONGEST_KEY: usize = 512;
 pub struct TextInterner {
     texts: HashSet<Arc<str>, RandomState>,
     services: HashSet<ServiceKey, RandomState>,
+    /// By the hash of all their keys: of two lists with one hash, the later one is remembered.
+    keys: HashMap<u64, MetadataKeys, RandomState>,
+    /// The last service that was looked for, under its name as it stands in a record's key: the next one is often the same.
+    last: Option<(String, ServiceKey)>,
 }
 
 impl TextInterner {
@@ -53,6 +63,49 @@ impl TextInterner {
         self.services.insert(key.clone());
         key
     }
+
+    /// The service that [`TextInterner::named_service`] was last told of, if it was by this name.
+    pub(crate) fn last_service(&self, name: &str) -> Option<ServiceKey> {
+        self.last.as_ref().filter(|(last, _)| last == name).map(|(_, key)| key.clone())
+    }
+
+    /// As [`TextInterner::service`]; the next one is perhaps under the same name.
+    pub(crate) fn named_service(&mut self, name: &str, key: ServiceKey) -> ServiceKey {
+        let key = self.service(key);
+        if name.len() <= LONGEST_KEY {
+            let mut text = self.last.take().map(|(text, _)| text).unwrap_or_default();
+            text.clear();
+            text.push_str(name);
+            self.last = Some((text, key.clone()));
+        }
+        key
+    }
+
+    /// Equal keys, the same allocation as before where they are remembered. They are sorted, each is there once.
+    ///
+    /// # Panics
+    /// If they are not.
+    pub(crate) fn keys<'a>(&mut self, keys: impl ExactSizeIterator<Item = &'a str> + Clone) -> MetadataKeys {
+        let mut hasher = self.keys.hasher().build_hasher();
+        for key in keys.clone() {
+            hasher.write(key.as_bytes());
+            hasher.write_u8(0xff); // In no text: parts them.
+        }
+        let hash = hasher.finish();
+        if let Some(known) = self.keys.get(&hash).filter(|known| known.iter().eq(keys.clone())) {
+            return known.clone();
+        }
+        let is_short = keys.len() <= MOST_KEYS && keys.clone().all(|key| key.len() <= LONGEST_TEXT);
+        let shared = keys.map(|key| self.text(key)).collect();
+        let new = MetadataKeys::new(shared).expect("sorted, each once");
+        if is_short {
+            if self.keys.len() == MOST_LISTS {
+                self.keys.clear();
+            }
+            self.keys.insert(hash, new.clone());
+        }
+        new
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +124,27 @@ mod tests {
         let again = interner.text("version");
         assert_eq!(first, again);
         assert!(!Arc::ptr_eq(&first, &again));
+    }
+
+    #[test]
+    fn repeated_keys_of_metadata_are_one_list() {
+        let mut interner = TextInterner::default();
+        let mut list = |keys: &[&'static str]| interner.keys(keys.to_vec().into_iter());
+        let first = list(&["a", "b"]);
+        let shared = |left: &MetadataKeys, right: &MetadataKeys| {
+            left.iter().zip(right.iter()).all(|(left, right)| std::ptr::eq(left, right))
+        };
+        assert!(shared(&first, &list(&["a", "b"])));
+        assert_ne!(first, list(&["ab"]));
+        let long: &'static str = Box::leak("x".repeat(LONGEST_TEXT + 1).into_boxed_str());
+        assert!(!shared(&list(&[long]), &list(&[long])));
+    }
+
+    #[test]
+    fn a_service_is_found_by_its_last_name_only() {
+        let mut interner = TextInterner::default();
+        let key = interner.named_service("name", ServiceKey::new("n", "g", "s"));
+        assert_eq!((interner.last_service("name"), interner.last_service("nam")), (Some(key), None));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod guard;
+mod instance;
 mod intents;
 mod readings;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use federation_core::config_item::ConfigItem;
 use federation_core::input::{OutgoingCheckpoint, OutgoingRecord, SendId};
-use federation_core::instance::{Health, Instance, Weight};
+use federation_core::instance::{Health, Instance};
 use federation_core::locality::Locality;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey, partition_of};
@@ -199,8 +200,7 @@ pub fn home_partition(key: &[u8], partitions: u32) -> u32 {
 /// Reads a record of a data topic.
 #[must_use]
 pub fn decode_record(raw: &RawRecord<'_>, interner: &mut TextInterner) -> Record {
-    let key = if bounds::is_key(raw.key) { RecordKey::parse(raw.key) } else { RecordKey::Malformed };
-    let key = share_key(key, interner);
+    let key = if bounds::is_key(raw.key) { instance::parse_key(raw.key, interner) } else { RecordKey::Malformed };
     let header = raw.header.and_then(decode_header);
     let digest = match (&key, raw.value) {
         (RecordKey::Data(_), Some(value)) => digest(raw.key, value),
@@ -233,23 +233,9 @@ fn is_readable(header: Option<RecordHeader>) -> bool {
     header.is_some_and(|header| (1..=SCHEMA + 1).contains(&header.schema))
 }
 
-fn share_key(key: RecordKey, interner: &mut TextInterner) -> RecordKey {
-    match key {
-        RecordKey::Data(DataKey::Instance(service, mut id)) => {
-            id.nacos_cluster = interner.text(&id.nacos_cluster);
-            RecordKey::Data(DataKey::Instance(interner.service(service), id))
-        }
-        other => other,
-    }
-}
-
 fn decode_body(key: &RecordKey, value: &[u8], interner: &mut TextInterner) -> Option<RecordBody> {
     match key {
-        RecordKey::Data(DataKey::Instance(..)) => {
-            instance_from_proto(&proto::InstanceRecord::decode(value).ok()?, interner)
-                .map(Arc::new)
-                .map(RecordBody::Instance)
-        }
+        RecordKey::Data(DataKey::Instance(..)) => instance::decode(value, interner).map(RecordBody::Instance),
         RecordKey::Data(DataKey::Config(_)) => {
             Some(RecordBody::Config(Arc::new(config_from_proto(proto::ConfigRecord::decode(value).ok()?, interner))))
         }
@@ -291,23 +277,6 @@ fn instance_to_proto(instance: &Instance) -> proto::InstanceRecord {
         persistent: !instance.ephemeral,
         metadata: instance.metadata.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
     }
-}
-
-fn instance_from_proto(record: &proto::InstanceRecord, interner: &mut TextInterner) -> Option<Instance> {
-    let health = match record.health() {
-        proto::Health::Unspecified => return None,
-        proto::Health::Healthy => Health::Healthy,
-        proto::Health::Unhealthy => Health::Unhealthy,
-        proto::Health::Unknown => Health::Unknown,
-    };
-    let metadata = record.metadata.iter().map(|(key, value)| (interner.text(key), interner.text(value))).collect();
-    Some(Instance {
-        weight: Weight::try_from(record.weight).ok()?,
-        health,
-        enabled: !record.disabled,
-        ephemeral: !record.persistent,
-        metadata,
-    })
 }
 
 fn config_to_proto(item: &ConfigItem) -> proto::ConfigRecord {

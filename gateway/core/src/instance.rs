@@ -1,6 +1,8 @@
 //! One registered instance, as its origin knows it.
 
-use std::sync::Arc;
+mod metadata;
+
+pub use metadata::{Metadata, MetadataKeys};
 
 /// What Nacos keeps of an instance beside its identity. Immutable: a change is a new value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,51 +62,6 @@ impl TryFrom<f64> for Weight {
     }
 }
 
-/// Metadata pairs, sorted by key, each key once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metadata(Arc<[(Arc<str>, Arc<str>)]>);
-
-impl Metadata {
-    /// The pairs in the order of their keys' bytes.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (&**key, &**value))
-    }
-
-    /// The value of `key`.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.get_shared(key).map(|value| &**value)
-    }
-
-    /// As [`Metadata::get`], to be kept without a copy.
-    #[must_use]
-    pub fn get_shared(&self, key: &str) -> Option<&Arc<str>> {
-        let found = self.0.binary_search_by(|(candidate, _)| (**candidate).cmp(key)).ok()?;
-        Some(&self.0[found].1)
-    }
-
-    /// How many pairs there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is no pair.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<K: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(K, V)> for Metadata {
-    /// Of pairs with one key the last one counts.
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        let sorted: std::collections::BTreeMap<Arc<str>, Arc<str>> =
-            pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        Self(sorted.into_iter().collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,12 +73,5 @@ mod tests {
         }
         assert_eq!(Weight::try_from(0.5).map(Weight::get), Ok(0.5));
         assert!(Weight::try_from(-0.0).is_ok_and(|weight| weight.get().is_sign_positive()));
-    }
-
-    #[test]
-    fn metadata_finds_its_values_whatever_order_they_came_in() {
-        let metadata: Metadata = [("b", "2"), ("a", "1"), ("b", "3")].into_iter().collect();
-        assert_eq!(metadata.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "3")]);
-        assert_eq!((metadata.get("b"), metadata.get("c")), (Some("3"), None));
     }
 }

@@ -37,6 +37,12 @@ pub fn told_name(name: &Arc<str>) -> Option<Arc<str>> {
     }
 }
 
+/// As [`told_name`], of a text that nobody shares.
+#[must_use]
+pub fn told_text(name: &str) -> Option<Arc<str>> {
+    Some(name.trim()).filter(|trimmed| !trimmed.is_empty()).map(Arc::from)
+}
+
 impl fmt::Display for Locality {
     /// `region/zone/sub_zone`, trailing missing parts left out, a missing part before a present one empty.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,7 +11,6 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::Arc;
 
 use federation_core::id::InstanceId;
 use federation_core::instance::{Health, Instance, Metadata, Weight};
@@ -102,11 +101,7 @@ fn instance_of(host: naming::NacosInstance, weight: Weight) -> Instance {
         health: if host.healthy { Health::Healthy } else { Health::Unhealthy },
         enabled: host.enabled,
         ephemeral: host.ephemeral,
-        metadata: host
-            .metadata
-            .into_iter()
-            .map(|(key, value)| (Arc::from(key), Arc::from(value)))
-            .collect::<Metadata>(),
+        metadata: host.metadata.into_iter().collect::<Metadata>(),
     }
 }
 

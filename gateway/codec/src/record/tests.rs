@@ -1,6 +1,7 @@
 //! Vectors that another implementation wrote, round trips, and arbitrary bytes.
 
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
+use federation_core::instance::Weight;
 use federation_core::intents::{DrainIntent, DrainRamp, DrainTarget, OrderCounter};
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};

@@ -15,7 +15,7 @@ use crate::freshness::Freshness;
 use crate::host::{Host, WithPort};
 use crate::id::{ClusterId, InstanceId};
 use crate::instance::{Health, Instance};
-use crate::locality::{Locality, told_name};
+use crate::locality::{Locality, told_name, told_text};
 use crate::service::{ClusterStatus, FederatedInstance, FederatedService, HeldRemoval, OriginInstances};
 
 /// What Nacos calls the cluster of an instance whose registrant named none: not a zone.
@@ -285,7 +285,7 @@ impl<'a> Gathered<'a> {
 
     /// What the registrant says; a part it does not name is the origin's as long as the parts above it are the origin's.
     fn place(&self, of: &FederatedInstance) -> Locality {
-        let said = |key: &str| of.instance.metadata.get_shared(key).and_then(told_name);
+        let said = |key: &str| of.instance.metadata.get(key).and_then(told_text);
         let nacos_cluster = || match self.rules.zone_from {
             ZoneSource::Metadata => None,
             ZoneSource::NacosCluster if &*of.id.nacos_cluster == DEFAULT_NACOS_CLUSTER => None,
@@ -304,7 +304,7 @@ impl<'a> Gathered<'a> {
     /// How the caller reaches the instance, or why it does not.
     fn address(&self, of: &FederatedInstance) -> Result<RoutableAddress, Arc<str>> {
         let Route::Advertised { key, by_cluster, barrier } = &self.route else { return Ok(RoutableAddress::Own) };
-        let by_instance = of.instance.metadata.get_shared(key).and_then(told_name);
+        let by_instance = of.instance.metadata.get(key).and_then(told_text);
         let (text, by) = match (by_instance, by_cluster) {
             (Some(text), _) => (text, AdvertisedBy::Instance),
             (None, Some(text)) => (Arc::clone(text), AdvertisedBy::Cluster),
