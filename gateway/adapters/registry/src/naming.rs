@@ -69,6 +69,8 @@ pub struct NamingStore {
     subscribers: HashMap<ServiceKey, BTreeMap<Arc<str>, Arc<str>>>,
     subscribed_by: HashMap<Arc<str>, BTreeSet<ServiceKey>>,
     changed: BTreeSet<ServiceKey>,
+    /// Services of which time takes something: without instances, or with changes of an operator. All others cost nothing as time passes.
+    ageing: BTreeSet<ServiceKey>,
     owed: BTreeSet<(ServiceKey, Arc<str>)>,
     registrations: u64,
 }
@@ -383,11 +385,16 @@ impl NamingStore {
                 self.touch(&key, now);
             }
         }
-        for service in self.services.values_mut() {
-            service.forget_orphans(now.mono);
-        }
         let old = |since: Mono| now.mono.since(since) >= EMPTY_KEPT_FOR;
-        self.services.retain(|_, service| !service.empty_since.is_some_and(old));
+        self.ageing.retain(|key| {
+            let Some(service) = self.services.get_mut(key) else { return false };
+            service.forget_orphans(now.mono);
+            if service.empty_since.is_some_and(old) {
+                self.services.remove(key);
+                return false;
+            }
+            service.is_ageing()
+        });
     }
 
     fn forget_subscriber(&mut self, key: &ServiceKey, connection: &Arc<str>) {
@@ -415,6 +422,9 @@ impl NamingStore {
         if let Some(service) = self.services.get_mut(key) {
             service.revision_ms = now.wall.0.max(service.revision_ms + 1);
             service.empty_since = service.slots.is_empty().then_some(now.mono);
+            if service.is_ageing() {
+                self.ageing.insert(key.clone());
+            }
             self.changed.insert(key.clone());
         }
     }
@@ -430,6 +440,10 @@ impl Service {
             revision_ms: 0,
             empty_since: None,
         }
+    }
+
+    fn is_ageing(&self) -> bool {
+        self.empty_since.is_some() || !self.overlays.is_empty()
     }
 
     /// The slots' instances, one per address and cluster, with operators' changes laid over them.
