@@ -22,6 +22,7 @@ pub(super) struct Heard {
     pub(super) epoch: Epoch,
     pub(super) name: Arc<str>,
     pub(super) readings: Vec<Reading>,
+    pub(super) nacos_age: Option<Millis>,
 }
 
 impl Heard {
@@ -45,6 +46,7 @@ impl Replicas {
             epoch: replica.epoch,
             name: Arc::clone(&replica.name),
             readings: replica.readings.clone(),
+            nacos_age: replica.nacos_age,
         };
         self.0.insert(nonce, heard);
         if self.0.len() > MOST {

@@ -143,6 +143,7 @@ impl Federation {
     pub(super) fn leadership_began(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.publisher.reset();
         self.local.doubt_lists(now.mono);
+        self.local.outlast(self.former_nacos_age());
         let Some(origin) = self.origins.get(self.cluster()) else { return };
         self.leadership = Leadership { partitions: BTreeMap::new(), began: now.mono, count: origin.log.partitions() };
         for (topic, partition, _) in origin.log.all() {
@@ -154,6 +155,14 @@ impl Federation {
         // A leader's checkpoints state what it has folded: they would prove nothing of what an earlier process kept.
         let unproven = origin.log.all().filter(|(_, _, partition)| partition.proof().is_unproven());
         effects.extend(unproven.map(|(topic, number, _)| Effect::ReadAnew(self.own_partition(topic, number))));
+    }
+
+    /// For how long the own Nacos had been silent, by the last words of the other processes of this cluster; zero if none says so.
+    fn former_nacos_age(&self) -> Millis {
+        let own = self.settings.identity.nonce;
+        let Some(origin) = self.origins.get(self.cluster()) else { return Millis(0) };
+        let others = origin.replicas.all().filter(|(nonce, _)| *nonce != own);
+        others.filter_map(|(_, heard)| heard.nacos_age).max().unwrap_or(Millis(0))
     }
 
     /// What is due of the takeover.

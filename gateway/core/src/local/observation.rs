@@ -34,6 +34,7 @@ use crate::time::{Millis, Mono};
 mod asked;
 mod guarded;
 mod guarded_configs;
+mod outage;
 
 /// The first sweep of a service comes within this time after it was found, or within the interval of sweeps if that is shorter, spread by
 /// its name: it finds the instances that were disabled before this process started.
@@ -80,6 +81,10 @@ pub struct LocalObservation {
     unconfirmed: BTreeMap<ServiceKey, UnconfirmedRemovals>,
     connection: NacosConnection,
     heard: Option<Mono>,
+    /// When this process had its first step.
+    began: Option<Mono>,
+    /// Until when clients are waited for that were there before the last outage.
+    returned_by: Mono,
     warm: bool,
     /// Lists are doubted since then, beside the connect: the log was taken over.
     doubted: Mono,
@@ -113,6 +118,8 @@ impl LocalObservation {
             unconfirmed: BTreeMap::new(),
             connection: NacosConnection::Never,
             heard: None,
+            began: None,
+            returned_by: Mono(0),
             warm: false,
             doubted: Mono(0),
             held: HeldCounts::new(seed),
@@ -207,11 +214,14 @@ impl LocalObservation {
         is_logged: &dyn Fn(&ServiceKey) -> bool,
         effects: &mut Vec<Effect>,
     ) -> Vec<DataKey> {
+        let silent_since = self.heard.or(self.began).unwrap_or(now);
+        self.began.get_or_insert(now);
         if input.is_word() {
             self.heard = Some(now);
+            self.speaks_again(now, &input, now.since(silent_since));
         }
         match input {
-            LocalInput::Connected => self.connected(now),
+            LocalInput::Connected => self.connected(now, now.since(silent_since)),
             LocalInput::Disconnected { reason } => {
                 self.connection = NacosConnection::Down(now, reason);
                 self.warm = false;
@@ -231,6 +241,7 @@ impl LocalObservation {
 
     /// Carries out what is due.
     pub fn tick(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        self.began.get_or_insert(now);
         self.watch_found(now, effects);
         for _ in 0..ASKED_IN_A_TICK {
             if self.agenda.peek().is_none_or(|Reverse((due, _))| *due > now) {
@@ -351,7 +362,8 @@ impl LocalObservation {
         }
         let within = FIRST_SWEEP_WITHIN.min(self.patience.sweep_interval).max(self.shortest_sweep()).0.max(1);
         let spread = Millis(xxh3_64(key.to_string().as_bytes()) % within);
-        let state = LocalService::new(since, now + Millis::from_secs(5) + spread);
+        let mut state = LocalService::new(since, now + Millis::from_secs(5) + spread);
+        state.wait_for_all_until(self.returned_by);
         self.services.insert(key.clone(), Watched { state, due: NEVER, doubt_due: None, catalogs_without: 0 });
         effects.push(Effect::WatchService(key));
     }
@@ -366,27 +378,6 @@ impl LocalObservation {
         if !self.configs.contains_key(key) && self.export.has_config(key) {
             self.configs.insert(key.clone(), LocalConfig::default());
             effects.push(Effect::ReadConfig(key.clone()));
-        }
-    }
-
-    fn connected(&mut self, now: Mono) {
-        let outage = if let NacosConnection::Down(since, _) = self.connection { now.since(since) } else { Millis(0) };
-        self.connection = NacosConnection::Up(now);
-        self.warm = false;
-        let settled_at = self.settled_at();
-        let services: Vec<ServiceKey> = self.services.keys().cloned().collect();
-        for key in services {
-            if let Some(watched) = self.services.get_mut(&key) {
-                watched.state.connected(now, outage, &self.patience);
-            }
-            self.reschedule(&key);
-        }
-        let configs: Vec<ConfigKey> = self.configs.keys().cloned().collect();
-        for key in configs {
-            if let Some(config) = self.configs.get_mut(&key) {
-                config.connected(settled_at);
-            }
-            self.reschedule_config(&key);
         }
     }
 

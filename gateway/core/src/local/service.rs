@@ -23,8 +23,10 @@ use crate::service::{HeldRemoval, HoldReason};
 use crate::time::{Millis, Mono};
 
 mod leaving;
+mod outage;
 
 pub use leaving::Moves;
+pub use outage::returned_by;
 
 /// How long a question may stay unanswered before it is asked again.
 const ANSWER_WITHIN: Millis = Millis::from_secs(6);
@@ -33,11 +35,6 @@ const ASK_AGAIN_AFTER: Millis = Millis::from_secs(1);
 /// A list that goes on changing after a connect is believed at the latest after this many holds: registering anew takes
 /// clients seconds, so what still changes a minute later is life, not recovery.
 const MOST_HOLDS: u64 = 4;
-/// How much longer than the hold a client is waited for that was there before an outage of Nacos: this many times the outage, and at most
-/// this many holds. While Nacos is away its clients try ever more seldom, and one that meets it while it starts tries again late: a Python
-/// client (nacos-sdk-python 3.2.0) was seen to register anew 57 s after a Nacos that had been away for 15 s was back.
-const RETURN_OUTAGES: u64 = 4;
-const RETURN_HOLDS: u64 = 5;
 /// How much longer than the hold a missing instance may stay neither confirmed as gone nor found again on one connection, before its health
 /// is no longer known: a minute after it went missing, by default. It stays, because a removal needs proof; callers prefer proven ones.
 const DOUBT_AFTER: Millis = Millis::from_secs(45);
@@ -82,6 +79,8 @@ pub struct LocalService {
     outage: Millis,
     /// Until when a client is waited for that was there before Nacos was away. A connection that breaks again takes nothing back of it.
     returned_by: Mono,
+    /// Nacos was silent on this connection: that it lists an instance does not say that its client is back.
+    stalled: bool,
     quiet_since: Mono,
     /// Health of the last list was not true, and no read has told the truth since.
     protected: bool,
@@ -111,12 +110,6 @@ struct Missing {
     kept: Option<Mono>,
     /// A question that was put before proves nothing.
     asked_from: Mono,
-}
-
-/// Until when a client is waited for that was there before an outage which ends now.
-fn returned_by(now: Mono, outage: Millis, patience: &RemovalPatience) -> Mono {
-    let longer = outage.0.saturating_mul(RETURN_OUTAGES).min(patience.removal_hold.0 * RETURN_HOLDS);
-    now + Millis(patience.removal_hold.0 + longer)
 }
 
 /// Who said that a missing instance exists.
@@ -160,6 +153,7 @@ impl LocalService {
             connected_at,
             outage: Millis(0),
             returned_by: connected_at,
+            stalled: false,
             quiet_since: connected_at,
             protected: false,
             asked: None,
@@ -257,22 +251,6 @@ impl LocalService {
         })
     }
 
-    /// A connection was set up after an outage: what is missing, and what will be, is held anew. Clients try ever more slowly
-    /// while Nacos is away, so a long outage is followed by a longer hold.
-    pub fn connected(&mut self, now: Mono, outage: Millis, patience: &RemovalPatience) {
-        self.outage = outage;
-        if outage > Millis(0) {
-            self.returned_by = self.returned_by.max(returned_by(now, outage, patience));
-        }
-        for missing in self.missing.values_mut() {
-            missing.may_return = true;
-        }
-        self.listed_on_this_connection = false;
-        self.asked = None;
-        self.proven_gone.clear();
-        self.unsettle(now);
-    }
-
     /// Its list is doubted from now on, as after a connect: this process takes the log over, or meets what the log has for the first time.
     pub fn unsettle(&mut self, now: Mono) {
         self.settled = false;
@@ -362,7 +340,7 @@ impl LocalService {
 
     fn hold(&mut self, now: Mono, id: InstanceId, last: Arc<Instance>, known_from: KnownFrom) {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
-        let may_return = known_from != KnownFrom::List || !self.listed_on_this_connection;
+        let may_return = known_from != KnownFrom::List || !self.listed_on_this_connection || self.stalled;
         let held = HeldRemoval { since: now, reason };
         let (doubted, proven, kept) = (false, false, None);
         let missing = Missing { last, held, known_from, doubted, may_return, proven, kept, asked_from: now };

@@ -208,6 +208,63 @@ fn one_client_that_comes_back_a_minute_after_all_others_is_waited_for() {
 }
 
 #[test]
+fn a_nacos_that_stood_still_on_a_living_connection_is_not_believed_while_its_clients_come_back() {
+    let mut world = settled_pair();
+    world.nacos("shanghai").up = false; // Nothing is heard, and the connection stands.
+    world.run(11_000);
+    world.nacos("shanghai").up = true;
+    world.run(500); // It lists everybody once more before it notices whose connections are gone.
+    let late = world.nacos("shanghai").services.get_mut(&service("orders")).unwrap().remove(&id(20));
+    world.set("shanghai", &service("orders"), &id(21), Some(instance(2.0, true)));
+    for turn in 0..800 {
+        world.run(world::STEP);
+        assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3, "turn {turn}");
+    }
+    world.set("shanghai", &service("orders"), &id(20), late);
+    world.run(100_000);
+    world.set("shanghai", &service("orders"), &id(20), None);
+    world.run(3_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 2, "later, it goes like any other");
+}
+
+#[test]
+fn an_outage_counts_from_the_last_word_and_not_from_the_end_of_the_connection() {
+    let mut world = settled_pair();
+    world.nacos("shanghai").up = false;
+    world.run(11_000);
+    world.restart_nacos("shanghai");
+    world.nacos("shanghai").up = true;
+    world.clients_register_anew("shanghai");
+    let late = world.nacos("shanghai").services.get_mut(&service("orders")).unwrap().remove(&id(20));
+    for turn in 0..1_000 {
+        world.run(world::STEP);
+        assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3, "turn {turn}");
+    }
+    world.set("shanghai", &service("orders"), &id(20), late);
+    world.run(60_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+}
+
+#[test]
+fn a_gateway_that_starts_while_its_nacos_is_away_waits_for_its_clients_as_if_it_had_seen_the_outage() {
+    let mut world = settled_pair();
+    world.restart_nacos("shanghai");
+    world.nacos("shanghai").up = false;
+    world.restart("shanghai");
+    world.run(12_000);
+    world.nacos("shanghai").up = true;
+    world.clients_register_anew("shanghai");
+    let late = world.nacos("shanghai").services.get_mut(&service("orders")).unwrap().remove(&id(20));
+    for turn in 0..1_000 {
+        world.run(world::STEP);
+        assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3, "turn {turn}");
+    }
+    world.set("shanghai", &service("orders"), &id(20), late);
+    world.run(60_000);
+    assert_eq!(world.shown("frankfurt", "shanghai", &service("orders")).len(), 3);
+}
+
+#[test]
 fn an_instance_that_never_comes_back_after_a_restart_leaves_after_the_hold() {
     let mut world = settled_pair();
     world.restart_nacos("shanghai");

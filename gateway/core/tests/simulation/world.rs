@@ -1,10 +1,8 @@
 //! A federation in memory: Nacos deployments, a log, and real cores between them, under a virtual clock and one seed.
 //!
-//! The log may fail sends (landed or not), hand records over late, and compact. A Nacos may be cut off and come back with
-//! lists that fill up only slowly, as a restarted one does.
+//! The log fails sends (landed or not), is late, and compacts. A Nacos is cut off, and comes back with lists that fill up slowly.
 
-// Named, because the examples name this file by its path as well.
-#[path = "world/parts.rs"]
+#[path = "world/parts.rs"] // Named, because the examples name this file by its path as well.
 mod parts;
 #[path = "world/places.rs"]
 mod places;

@@ -21,16 +21,27 @@ fn instances(ips: &[&str]) -> Vec<(InstanceId, Instance)> {
     ips.iter().map(|ip| (InstanceId::new(ip, 80, "DEFAULT"), healthy())).collect()
 }
 
+/// Nacos is heard each second from `from` until `to`. Returns what changed.
+fn hear(local: &mut LocalObservation, from: u64, to: u64) -> Vec<DataKey> {
+    let hear = |now| local.step(at(now), LocalInput::Heard, &|_| false, &mut Vec::new());
+    (from..=to).flat_map(hear).collect()
+}
+
 /// A service with two instances on a settled connection, one of which goes missing at 100 s. No read of it is answered.
 fn one_missing() -> (LocalObservation, ServiceKey) {
     let mut local = LocalObservation::new(PATIENCE, NameSelection::everything(), Seed(1));
     let service = ServiceKey::new("public", "G", "s");
-    let mut step = |now, input| drop(local.step(at(now), input, &|_| false, &mut Vec::new()));
-    step(0, LocalInput::Connected);
-    step(0, LocalInput::Discovered(service.clone()));
+    let step = |local: &mut LocalObservation, now, input| {
+        drop(local.step(at(now), input, &|_| false, &mut Vec::new()));
+    };
+    step(&mut local, 0, LocalInput::Connected);
+    step(&mut local, 0, LocalInput::Discovered(service.clone()));
+    let mut heard = 0;
     for (now, ips) in [(0, &["10.0.0.1", "10.0.0.2"][..]), (50, &["10.0.0.1", "10.0.0.2"]), (100, &["10.0.0.1"])] {
         let listed = LocalInput::Listed { service: service.clone(), instances: instances(ips), protected: false };
-        step(now, listed);
+        drop(hear(&mut local, heard, now));
+        heard = now;
+        step(&mut local, now, listed);
     }
     (local, service)
 }
@@ -43,16 +54,15 @@ fn health(local: &LocalObservation, service: &ServiceKey) -> Vec<Health> {
 #[test]
 fn a_removal_that_nothing_confirms_for_a_minute_is_told_and_lowers_the_health_once() {
     let (mut local, service) = one_missing();
-    let heard = |local: &mut LocalObservation, now| local.step(at(now), LocalInput::Heard, &|_| false, &mut Vec::new());
-    assert_eq!(heard(&mut local, 159), []);
+    assert_eq!(hear(&mut local, 101, 159), []);
     assert_eq!(health(&local, &service), [Health::Healthy, Health::Healthy]);
     assert_eq!(local.unconfirmed().len(), 0);
     let id = InstanceId::new("10.0.0.2", 80, "DEFAULT");
-    assert_eq!(heard(&mut local, 160), [DataKey::Instance(service.clone(), id)]);
+    assert_eq!(hear(&mut local, 160, 160), [DataKey::Instance(service.clone(), id)]);
     assert_eq!(health(&local, &service), [Health::Healthy, Health::Unknown]);
     let told: Vec<_> = local.unconfirmed().collect();
     assert_eq!(told, [(&service, &UnconfirmedRemovals { since: at(100), instances: 1 })]);
-    assert_eq!(heard(&mut local, 400), [], "once");
+    assert_eq!(hear(&mut local, 161, 400), [], "once");
 }
 
 #[test]
@@ -69,7 +79,7 @@ fn a_doubted_instance_is_itself_again_when_it_is_listed_and_gone_when_a_read_say
         },
     ] {
         let (mut local, service) = one_missing();
-        drop(local.step(at(160), LocalInput::Heard, &|_| false, &mut Vec::new()));
+        drop(hear(&mut local, 101, 160));
         local.tick(at(160), &mut Vec::new()); // Asks for a read.
         drop(local.step(at(161), answer, &|_| false, &mut Vec::new()));
         assert!(health(&local, &service).iter().all(|health| *health == Health::Healthy));
@@ -83,7 +93,7 @@ fn what_cannot_be_asked_is_not_doubted_and_a_new_connection_has_its_own_time() {
     let step = |local: &mut LocalObservation, now, input| local.step(at(now), input, &|_| false, &mut Vec::new());
     drop(step(&mut local, 110, LocalInput::Disconnected { reason: "gone".into() }));
     assert_eq!(step(&mut local, 500, LocalInput::Connected), []);
-    assert_eq!(step(&mut local, 559, LocalInput::Heard), []);
+    assert_eq!(hear(&mut local, 501, 559), []);
     assert_eq!(health(&local, &service), [Health::Healthy, Health::Healthy]);
     assert_eq!(step(&mut local, 560, LocalInput::Heard).len(), 1);
 }
@@ -96,7 +106,7 @@ fn a_sick_instance_is_not_thought_better_of_for_being_missing() {
     let listed = |instances| LocalInput::Listed { service: service.clone(), instances, protected: false };
     drop(local.step(at(101), listed(sick), &|_| false, &mut Vec::new()));
     drop(local.step(at(102), listed(Vec::new()), &|_| false, &mut Vec::new()));
-    assert_eq!(local.step(at(162), LocalInput::Heard, &|_| false, &mut Vec::new()).len(), 1);
+    assert_eq!(hear(&mut local, 103, 162).len(), 1);
     assert_eq!(health(&local, &service), [Health::Unhealthy, Health::Unknown]);
     let told: Vec<_> = local.unconfirmed().map(|(_, found)| found.instances).collect();
     assert_eq!(told, [2]);
@@ -107,7 +117,10 @@ fn many_doubts_at_once_are_spread_over_steps() {
     let mut local = LocalObservation::new(PATIENCE, NameSelection::everything(), Seed(1));
     let service = |number: usize| ServiceKey::new("public", "G", &number.to_string());
     drop(local.step(at(0), LocalInput::Connected, &|_| false, &mut Vec::new()));
+    let mut heard = 0;
     for (now, ips) in [(0, &["10.0.0.1"][..]), (50, &["10.0.0.1"]), (100, &[])] {
+        drop(hear(&mut local, heard, now));
+        heard = now;
         for number in 0..600 {
             drop(local.step(at(now), LocalInput::Discovered(service(number)), &|_| false, &mut Vec::new()));
             let instances = instances(ips);
@@ -115,6 +128,7 @@ fn many_doubts_at_once_are_spread_over_steps() {
             drop(local.step(at(now), listed, &|_| false, &mut Vec::new()));
         }
     }
+    drop(hear(&mut local, 101, 159));
     let counts: Vec<usize> =
         (0..4).map(|_| local.step(at(160), LocalInput::Heard, &|_| false, &mut Vec::new()).len()).collect();
     assert_eq!(counts, [256, 256, 88, 0]);
