@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn repeated_keys_of_metadata_are_one_list() {
         let mut interner = TextInterner::default();
-        let mut list = |keys: &[&'static str]| interner.keys(keys.to_vec().into_iter());
+        let mut list = |keys: &[&'static str]| interner.keys(keys.iter().copied());
         let first = list(&["a", "b"]);
         let shared = |left: &MetadataKeys, right: &MetadataKeys| {
             left.iter().zip(right.iter()).all(|(left, right)| std::ptr::eq(left, right))

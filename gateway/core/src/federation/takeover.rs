@@ -22,11 +22,14 @@ use crate::log::ends::EndQuestion;
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
 use crate::log::partition::Partition;
+use crate::log::record::PartitionId;
 use crate::publish::OwnPartition;
 use crate::time::{Millis, Mono, Now};
 
 /// A checkpoint follows a change of its partition within this time (rule R16).
 const CHECKPOINT_AFTER_CHANGE: Millis = Millis::from_secs(10);
+/// What is to be read anew and was not begun is asked for again after this.
+const READ_ANEW_AGAIN_AFTER: Millis = Millis::from_secs(5);
 /// How far the own log was taken over since leadership began.
 #[derive(Debug, Default)]
 pub struct Leadership {
@@ -41,6 +44,8 @@ struct Takeover {
     state: TakeoverState,
     checkpoint_due: Mono,
     changed: bool,
+    /// While nothing has proven what an earlier process kept: when to ask for it to be read anew.
+    read_anew_at: Mono,
 }
 
 #[derive(Debug)]
@@ -148,13 +153,10 @@ impl Federation {
         self.leadership = Leadership { partitions: BTreeMap::new(), began: now.mono, count: origin.log.partitions() };
         for (topic, partition, _) in origin.log.all() {
             let state = TakeoverState::Reading(EndQuestion::put(now.mono));
-            let takeover = Takeover { state, checkpoint_due: now.mono, changed: false };
+            let takeover = Takeover { state, checkpoint_due: now.mono, changed: false, read_anew_at: now.mono };
             self.leadership.partitions.insert((topic, partition), takeover);
             effects.push(Effect::AskEnd(self.own_partition(topic, partition)));
         }
-        // A leader's checkpoints state what it has folded: they would prove nothing of what an earlier process kept.
-        let unproven = origin.log.all().filter(|(_, _, partition)| partition.proof().is_unproven());
-        effects.extend(unproven.map(|(topic, number, _)| Effect::ReadAnew(self.own_partition(topic, number))));
     }
 
     /// For how long the own Nacos had been silent, by the last words of the other processes of this cluster; zero if none says so.
@@ -181,12 +183,21 @@ impl Federation {
     }
 
     fn take_over_read(&mut self, now: Now, place: OwnPartition, effects: &mut Vec<Effect>) {
-        // What an earlier process kept and nothing has proven is being read anew: to drive the log by it would state it.
+        // A leader's checkpoints state what it has folded: they would prove nothing of what an earlier process kept. So that is read anew,
+        // and asked for again as long as the reader has not begun.
+        let is_unproven = |read: &Partition| read.proof().is_unproven() && !read.is_shadowed();
+        let read_anew = self.own_log(place).is_some_and(is_unproven);
         let is_read = |read: &&Partition| read.reached_end() && !read.proof().is_unproven();
         let read = self.own_log(place).filter(is_read).map(|read| read.next_offset());
         let may_write = self.lease.may_write(now.mono);
         let Some(takeover) = self.leadership.partitions.get_mut(&place) else { return };
         let TakeoverState::Reading(question) = &mut takeover.state else { return };
+        if read_anew && now.mono >= takeover.read_anew_at {
+            takeover.read_anew_at = now.mono + READ_ANEW_AGAIN_AFTER;
+            let (topic, partition) = place;
+            let place = PartitionId { origin: self.settings.identity.cluster.clone(), topic, partition };
+            effects.push(Effect::ReadAnew(place));
+        }
         if read.is_some_and(|read| question.is_reached(read)) && may_write {
             takeover.state = TakeoverState::Comparing;
             self.reconcile(place, Occasion::TakenOver, &[]);

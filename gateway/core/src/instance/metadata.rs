@@ -107,7 +107,7 @@ fn split_value(text: &str) -> (&str, &str) {
     let (mut length, mut at, mut shift) = (0, 0, 0);
     loop {
         let byte = usize::from(text.as_bytes()[at]);
-        (length, at, shift) = (length + (byte % GOES_ON << shift), at + 1, shift + 6);
+        (length, at, shift) = (length + ((byte % GOES_ON) << shift), at + 1, shift + 6);
         if byte < GOES_ON {
             return text[at..].split_at(length);
         }
