@@ -11,11 +11,13 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 22] = [
+const ELSEWHERE: [(&str, &str); 24] = [
     ("federation_guard_holds", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_guard_trips_total", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_checkpoint_mismatches_total", "gateway/core/tests/simulation/repair.rs: what the engine copies from"),
     ("federation_partitions_replaced_total", "gateway/core/tests/simulation/repair.rs: what the engine copies from"),
+    ("federation_partitions_read_on_total", "gateway/core/tests/simulation/snapshots.rs: what the engine copies from"),
+    ("federation_log_cursors_refused_total", "gateway/core/src/log/cursor.rs: what the reader counts"),
     ("federation_records_overruled_total", "gateway/core/tests/simulation/main.rs: what the engine copies from"),
     ("federation_policy_version", "src/policy/keeper/tests.rs"),
     ("federation_policy_refused", "src/policy/keeper/tests.rs"),
