@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use federation_harness::{Sdk, SdkConfig, SdkInstance, SdkService};
+use anyhow::{Context, Result, ensure};
+use federation_harness::{Sdk, SdkConfig, SdkInstance, SdkService, announce};
 use serde_json::Value;
 
 use crate::crew::Crew;
@@ -84,6 +84,49 @@ fn a_gateway_restarted_while_kafka_is_down_shows_all_it_knew_and_says_how_old_th
         crew.until_all_seen(world, PATIENCE).await?;
         world.until_settled(PATIENCE).await
     });
+}
+
+#[test]
+fn a_gateway_restarted_with_its_snapshot_reads_only_what_came_since() {
+    in_the_world(async |world| {
+        let services: Vec<SdkService> = (0..20).map(|n| SdkService::public(unique(&format!("tail-{n}")))).collect();
+        let instance = SdkInstance::new("10.6.0.3", 80);
+        for service in &services {
+            world.driver(Side::Shanghai, Sdk::Java).register(service, &instance).await?;
+        }
+        for service in &services {
+            frankfurt_shows(world, service, &instance).await?;
+        }
+        world.until_settled(PATIENCE).await?;
+        world.region(Side::Frankfurt).gateway.stop().await?;
+        let since = SdkService::public(unique("since"));
+        world.driver(Side::Shanghai, Sdk::Java).register(&since, &instance).await?;
+        world.region(Side::Frankfurt).gateway.spawn().await?;
+        frankfurt_shows(world, &since, &instance).await?;
+        eventually("the start is over", PATIENCE, async || start_is_over(world.gateway(Side::Frankfurt)).await).await?;
+        let facts = seen::status(world.gateway(Side::Frankfurt)).await?["facts"].clone();
+        let (read_on, read) = (text(&facts, "logReadOn")?, text(&facts, "recordsRead")?);
+        let of_shanghai = read.split(", ").find_map(|of| of.strip_prefix("shanghai ")).unwrap_or_default();
+        let of_shanghai: usize = of_shanghai.parse()?;
+        announce(&format!("read on: {read_on}; records read: {read}"));
+        ensure!(!read_on.starts_with("no") && !read_on.contains("not:"), "it was not read on: {read_on}");
+        // Of each of 16 partitions some checkpoints; of 20 services none.
+        ensure!((1..=60).contains(&of_shanghai), "{of_shanghai} records of shanghai were read");
+        for service in services.iter().chain([&since]) {
+            frankfurt_shows(world, service, &instance).await?;
+            world.driver(Side::Shanghai, Sdk::Java).deregister(service, &instance).await?;
+        }
+        world.until_settled(PATIENCE).await
+    });
+}
+
+async fn frankfurt_shows(world: &World, service: &SdkService, instance: &SdkInstance) -> Result<()> {
+    let probe = async || shows(world.gateway(Side::Frankfurt), service, "shanghai", instance).await;
+    eventually("it is shown", PATIENCE, probe).await.map(drop)
+}
+
+fn text<'a>(facts: &'a Value, name: &str) -> Result<&'a str> {
+    facts[name].as_str().with_context(|| format!("no {name} in {facts}"))
 }
 
 /// Registers an instance in each region and waits until the other shows it: what was written before it is in the log then.
