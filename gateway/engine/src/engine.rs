@@ -318,7 +318,7 @@ impl Engine {
         if tell {
             change.gateway = Some(Arc::new(self.status(now, &mut course.startup)));
             change.verification = Some(Arc::new(self.core.verification(now.mono)));
-            change.comparison = Some(Arc::new(self.core.nacos_comparison()));
+            change.comparison = self.core.take_comparison().map(Arc::new);
         }
         self.view.apply(change);
         self.view.turned();

@@ -42,7 +42,7 @@ pub struct ViewChange {
     pub gateway: Option<Arc<GatewayStatus>>,
     /// How all gateways' readings compare, as of now.
     pub verification: Option<Arc<Verification>>,
-    /// How the own log compares with what the own Nacos answers when it is asked anew, as of now.
+    /// How the own log compares with what the own Nacos answers when it is asked anew, if that changed.
     pub comparison: Option<Arc<NacosComparison>>,
     /// The drains in force, if they changed.
     pub intents: Option<Arc<IntentTable>>,

@@ -96,7 +96,7 @@ impl GatewayOptions {
 
 /// What a command ended with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct CommandTold {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// What it printed: standard output, then standard error.
@@ -217,13 +217,13 @@ impl Gateway {
     ///
     /// # Errors
     /// When it cannot be started or takes a minute.
-    pub async fn command(&self, arguments: &[&str]) -> Result<Told> {
+    pub async fn command(&self, arguments: &[&str]) -> Result<CommandTold> {
         let mut command = tokio::process::Command::new(&self.binary);
         command.args(arguments).args(["--server", &self.base()]).kill_on_drop(true);
         let output = tokio::time::timeout(COMMAND_PATIENCE, command.output());
         let output = output.await.with_context(|| format!("nacos-fed {arguments:?} does not end"))??;
         let text = [&output.stdout[..], &output.stderr].concat();
-        Ok(Told { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() })
+        Ok(CommandTold { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() })
     }
 
     /// The instances of a service as `/v1/service` shows them; none when it does not exist.

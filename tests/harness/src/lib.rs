@@ -31,7 +31,7 @@ pub mod stack;
 
 pub use announce::announce;
 pub use fault_proxy::{Fault, FaultProxy, Link};
-pub use gateway::{Gateway, GatewayOptions, Told};
+pub use gateway::{CommandTold, Gateway, GatewayOptions};
 pub use kafka::{Kafka, KafkaDoor, KafkaOptions};
 pub use kafka_proxy::{Answer, Emptiness, KafkaProxy, Spoil, Which};
 pub use nacos::{Access, Credentials, Line, Nacos, NacosOptions};

@@ -50,6 +50,8 @@ pub(super) struct Comparing {
     partly: u64,
     found: BTreeMap<ObservedSubject, Vec<NacosDifference>>,
     unread: BTreeSet<ObservedSubject>,
+    /// Something of it has changed since it was last taken.
+    untold: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +65,7 @@ enum Stage {
 
 impl Comparing {
     fn ask(&mut self, now: Mono, stage: Stage, subjects: Vec<ObservedSubject>) {
-        (self.stage, self.since, self.moved) = (stage, now, now);
+        (self.stage, self.since, self.moved, self.untold) = (stage, now, now, true);
         self.waiting = subjects.iter().cloned().collect();
         self.to_ask = subjects.into();
     }
@@ -81,6 +83,7 @@ impl Comparing {
                 self.to_ask.clear();
                 let again = self.stage == Stage::Asking && !self.found.is_empty();
                 (self.stage, self.moved) = (if again { Stage::Resting } else { Stage::Ended }, now);
+                self.untold = true;
             }
             Stage::Resting if now >= self.moved + AGAIN_AFTER => {
                 let subjects = self.found.keys().cloned().collect();
@@ -94,7 +97,7 @@ impl Comparing {
         if !self.waiting.remove(subject) {
             return;
         }
-        self.moved = now;
+        (self.moved, self.untold) = (now, true);
         self.unread.remove(subject);
         if self.stage == Stage::Asking {
             self.facts += facts;
@@ -130,6 +133,11 @@ impl Federation {
     #[must_use]
     pub fn nacos_comparison(&self) -> NacosComparison {
         self.comparing.told()
+    }
+
+    /// The same, if it is not what it was when this was last called.
+    pub fn take_comparison(&mut self) -> Option<NacosComparison> {
+        std::mem::take(&mut self.comparing.untold).then(|| self.comparing.told())
     }
 
     /// Begins a comparison, unless one is under way: then that is the answer.
@@ -235,8 +243,7 @@ impl Federation {
 
     /// What the own log, as it was read back, has of the service.
     fn logged_instances(&self, service: &ServiceKey) -> BTreeMap<InstanceId, ImageValue> {
-        let any = DataKey::Instance(service.clone(), InstanceId::new("", 0, ""));
-        let own = self.origins.get(self.cluster()).and_then(|own| own.log.holder(&any));
+        let own = self.origins.get(self.cluster()).and_then(|own| own.log.holder_of_service(service));
         let entries = own.and_then(|partition| partition.image().service(service));
         let value = |(id, entry): (&InstanceId, &_)| (id.clone(), ImageValue::of_instance(entry));
         entries.into_iter().flatten().map(value).collect()

@@ -43,6 +43,8 @@ fn a_log_that_has_what_nacos_has_is_equal_after_one_look() {
     assert_eq!((comparison.of, comparison.answered, comparison.facts), (1, 1, 3));
     assert!(took < 3_000, "{took}");
     assert_eq!(world.compared, Some(Ok(1)));
+    let core = &mut world.gateways.get_mut(&cluster(S)).unwrap().core;
+    assert_eq!((core.take_comparison(), core.take_comparison()), (Some(comparison), None), "told once");
     assert_eq!(compared(&mut world).0.round, 2);
 }
 
