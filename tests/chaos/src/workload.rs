@@ -177,6 +177,8 @@ pub(crate) struct Client {
     version: u32,
     /// When something lost was last registered anew, ms since the run began.
     mended: Option<u64>,
+    /// A new process could not register everything yet.
+    incomplete: bool,
     seed: Seed,
     record: Arc<Record>,
 }
@@ -185,7 +187,8 @@ impl Client {
     async fn start(place: Place, birth: Birth, seed: Seed, record: Arc<Record>) -> Result<Self> {
         let process = birth.give(place.sdk).await?;
         let (steady, slots) = (place.steady(), place.slots());
-        let client = Self { place, birth, process, steady, slots, version: 0, mended: None, seed, record };
+        let client =
+            Self { place, birth, process, steady, slots, version: 0, mended: None, incomplete: false, seed, record };
         for group in &client.steady {
             let given = client.record.now();
             group.register(&client.process).await?;
@@ -231,8 +234,9 @@ impl Client {
         while let Err(error) = self.attempt(place, register).await {
             let now = self.record.now();
             let is_well = self.record.truth().is_witness(cluster(self.place.region), failing_since, now);
-            if is_well && now > failing_since + STUCK_AFTER_MS {
-                self.begin_anew(&format!("{error:.200}")).await;
+            let has_ended = self.process.has_ended().unwrap_or(true);
+            if has_ended || is_well && now > failing_since + STUCK_AFTER_MS {
+                self.begin_anew(&first_line(&error)).await;
                 failing_since = self.record.now();
             } else if !is_well {
                 failing_since = now;
@@ -253,6 +257,9 @@ impl Client {
 
     /// Registers anew what its Nacos does not list though it should; in a new process if that was tried before.
     async fn mend(&mut self) {
+        if self.incomplete {
+            self.incomplete = self.register_all().await.is_err();
+        }
         let now = self.record.now();
         if self.mended.is_some_and(|at| now < at + MENDED_WITHIN_MS) {
             return;
@@ -269,7 +276,7 @@ impl Client {
         self.tell(&format!("registers anew {count} that its Nacos has not listed for {seconds:.1} s"));
         for group in steady {
             if let Err(error) = self.steady[group].register(&self.process).await {
-                announce(&format!("not registered anew: {error:.200}"));
+                announce(&format!("not registered anew: {}", first_line(&error)));
             }
         }
         for slot in slots {
@@ -291,20 +298,25 @@ impl Client {
         (lost(&groups), lost(&slots), longest)
     }
 
-    /// Kills the process and starts another, which registers all that is registered; what cannot be registered now is found lost again.
+    /// Kills the process and starts another, which registers all that is registered, at once or as soon as it can.
     async fn begin_anew(&mut self, reason: &str) {
         self.tell(&format!("begins anew: {reason}"));
-        if let Err(error) = self.replace_process().await {
-            announce(&format!("not begun anew: {error:.200}"));
+        self.incomplete = true;
+        match self.replace_process().await {
+            Ok(()) => self.incomplete = self.register_all().await.is_err(),
+            Err(error) => announce(&format!("not begun anew: {}", first_line(&error))),
         }
         self.mended = Some(self.record.now());
     }
 
     async fn replace_process(&mut self) -> Result<()> {
-        // The old one first: two processes with the same instances would hide what either loses.
-        // It cannot be killed if it has ended.
+        // The old one first: two processes with the same instances would hide what either loses. It cannot be killed if it has ended.
         let _ = send(self.process.pid(), Signal::Kill);
         self.process = self.birth.give(self.place.sdk).await?;
+        Ok(())
+    }
+
+    async fn register_all(&self) -> Result<()> {
         for group in &self.steady {
             group.register(&self.process).await?;
         }
@@ -322,4 +334,9 @@ impl Client {
         announce(&format!("   {told}"));
         self.record.mended(told);
     }
+}
+
+/// What an SDK says goes on for pages.
+fn first_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
 }
