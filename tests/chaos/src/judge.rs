@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::truth::{InstanceName, Lag, Truth, Value};
+use crate::history::{InstanceName, Lag, Value};
+use crate::truth::Truth;
 
 /// How long a change may be on its way when nothing is wrong, ms: half a second in Nacos, the read that tells gone from disabled, a batch
 /// in the log, and two busy cores.
@@ -52,7 +53,7 @@ pub(crate) struct Sample {
     pub(crate) answer: Answer,
 }
 
-/// An untouched instance that was not in a sample.
+/// An untouched instance that was not in a sample that had to have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct MissingInstance {
     #[serde(rename = "atMs")]
@@ -60,20 +61,21 @@ pub(crate) struct MissingInstance {
     pub(crate) instance: InstanceName,
 }
 
-/// The samples of this time in which an untouched instance was missing, with all of them.
+/// The samples of this time in which an untouched instance was missing that they had to have, with all of them.
 pub(crate) fn missing(truth: &Truth, samples: &[Sample]) -> Vec<MissingInstance> {
     let untouched: Vec<&InstanceName> = truth.untouched().collect();
     let mut found = Vec::new();
-    let mut last: Option<&Arc<View>> = None;
+    let mut whole: Option<&Arc<View>> = None;
     for sample in samples {
         let Answer::View(view) = &sample.answer else { continue };
-        // What is shown again was looked at: a run has many samples and few states.
-        if last.is_some_and(|last| Arc::ptr_eq(last, view)) && found.is_empty() {
+        // A run has many samples and few states: what is shown again lacks nobody again.
+        if whole.is_some_and(|whole| Arc::ptr_eq(whole, view)) {
             continue;
         }
-        last = Some(view);
-        let absent = untouched.iter().filter(|name| !view.contains_key(**name));
-        found.extend(absent.map(|name| MissingInstance { at: sample.answered, instance: (*name).clone() }));
+        let absent: Vec<&&InstanceName> = untouched.iter().filter(|name| !view.contains_key(**name)).collect();
+        whole = absent.is_empty().then_some(view);
+        let owed = absent.into_iter().filter(|name| truth.owes(name, sample.asked, sample.answered));
+        found.extend(owed.map(|name| MissingInstance { at: sample.answered, instance: (*name).clone() }));
     }
     found
 }
@@ -89,13 +91,13 @@ pub(crate) struct Behind {
 
 /// Compares one view with the truth of its time.
 pub(crate) fn behind(truth: &Truth, view: &View, asked: u64, answered: u64, allowed_ms: u64) -> Behind {
-    let names: BTreeSet<&InstanceName> = truth.now().map(|(name, _)| name).chain(view.keys()).collect();
+    let names = truth.names().into_iter().chain(view.keys()).collect::<BTreeSet<&InstanceName>>();
     let mut behind = Behind::default();
     for name in names {
         let shown = view.get(name).map(|shown| &*shown.value);
         let lag = truth.lag(name, shown, asked, answered);
         if lag.exceeds(allowed_ms) {
-            let gone = shown.is_some() && truth.of(name).is_none();
+            let gone = shown.is_some() && truth.told_of(name).is_none();
             let list = if gone { &mut behind.lingering } else { &mut behind.late };
             list.push((name.clone(), lag));
         }
@@ -177,15 +179,15 @@ impl CaughtUp {
     }
 }
 
-/// What is not as it was registered when all is over, for people; nothing if the view is the truth.
+/// What is not as its Nacos lists it when all is over, for people; nothing if the view is the truth.
 pub(crate) fn differences(truth: &Truth, view: &View) -> Vec<String> {
-    let names: BTreeSet<&InstanceName> = truth.now().map(|(name, _)| name).chain(view.keys()).collect();
+    let names = truth.names().into_iter().chain(view.keys()).collect::<BTreeSet<&InstanceName>>();
     let differs = |name: &InstanceName| match (truth.of(name), view.get(name)) {
         (None, None) => None,
-        (Some(value), None) => Some(format!("{name} is not shown, registered is {value}")),
+        (Some(value), None) => Some(format!("{name} is not shown, listed is {value}")),
         (None, Some(shown)) => Some(format!("{name} is shown as {} ({:?}), and is gone", shown.value, shown.health)),
         (Some(value), Some(shown)) if *value != *shown.value => {
-            Some(format!("{name} is shown as {}, registered is {value}", shown.value))
+            Some(format!("{name} is shown as {}, listed is {value}", shown.value))
         }
         (Some(_), Some(shown)) if shown.health != Health::Well => Some(format!("{name} is {:?}", shown.health)),
         (Some(_), Some(_)) => None,
@@ -205,8 +207,14 @@ pub(crate) fn longest_silence(samples: &[Sample], excused: &[(u64, u64)]) -> u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::truth::Care;
-    use crate::truth::tests::{life, name};
+    use crate::history::Care;
+
+    /// Where all are registered.
+    const HERE: &str = "here";
+
+    fn name(text: &str) -> InstanceName {
+        crate::history::tests::name(&format!("{HERE} {text}"))
+    }
 
     fn view(shown: &[(&str, &str)]) -> Answer {
         let of = |value: &str| Shown { value: value.into(), health: Health::Well };
@@ -217,30 +225,45 @@ mod tests {
         Sample { asked: at, answered: at + 1, answer }
     }
 
-    /// `rock` is untouched, `a` lives as [`life`] says.
+    /// `rock` is untouched; `a` is registered at 100 and acknowledged at 150 as `1`, changed at 300 to `2` (350), gone at 500 (550). Both
+    /// are listed until `a` is gone.
     fn truth() -> Truth {
         let mut truth = Truth::default();
         truth.given(&name("rock"), Care::Untouched, Some("r".into()), 10);
         truth.acknowledged(&name("rock"), 20);
-        life(&mut truth, &name("a"));
+        for (value, given, acknowledged) in [(Some("1"), 100, 150), (Some("2"), 300, 350), (None, 500, 550)] {
+            truth.given(&name("a"), Care::Changed, value.map(Into::into), given);
+            truth.acknowledged(&name("a"), acknowledged);
+        }
+        truth.look(HERE, 400, &[(&name("rock"), "r"), (&name("a"), "2")]);
+        truth.look(HERE, 540, &[(&name("rock"), "r")]);
         truth
     }
 
     #[test]
     fn an_untouched_instance_that_one_sample_lacks_is_found_and_a_changed_one_is_not() {
         let whole = view(&[("rock", "r"), ("a", "1")]);
-        let samples =
-            [sample(1000, whole.clone()), sample(1200, Answer::None), sample(1400, view(&[])), sample(1600, whole)];
+        let samples = [20_000, 20_200, 20_400, 20_600].into_iter().zip([whole.clone(), Answer::None, view(&[]), whole]);
+        let samples: Vec<Sample> = samples.map(|(at, answer)| sample(at, answer)).collect();
         let found = missing(&truth(), &samples);
-        assert_eq!(found, [MissingInstance { at: 1401, instance: name("rock") }]);
+        assert_eq!(found, [MissingInstance { at: 20_401, instance: name("rock") }]);
         assert!(missing(&truth(), &samples[..2]).is_empty());
     }
 
     #[test]
     fn every_sample_that_lacks_it_counts_also_where_nothing_changed_between() {
         let empty = view(&[]);
-        let samples = [sample(1000, empty.clone()), sample(1200, empty.clone()), sample(1400, empty)];
+        let samples = [20_000, 20_200, 20_400].map(|at| sample(at, empty.clone()));
         assert_eq!(missing(&truth(), &samples).len(), 3);
+    }
+
+    #[test]
+    fn a_view_that_was_excused_is_looked_at_again_when_it_is_not() {
+        let (mut truth, empty) = (truth(), view(&[]));
+        truth.look(HERE, 20_000, &[]);
+        truth.look(HERE, 22_000, &[(&name("rock"), "r")]);
+        let samples = [sample(21_000, empty.clone()), sample(31_000, empty.clone()), sample(32_500, empty)];
+        assert_eq!(missing(&truth, &samples), [MissingInstance { at: 32_501, instance: name("rock") }]);
     }
 
     #[test]
@@ -248,17 +271,17 @@ mod tests {
         let Answer::View(right) = view(&[("rock", "r")]) else { panic!() };
         assert!(differences(&truth(), &right).is_empty());
         for (shown, want) in [
-            (view(&[("rock", "r"), ("a", "2")]), "a is shown as 2 (Well), and is gone"),
-            (view(&[]), "rock is not shown, registered is r"),
-            (view(&[("rock", "x")]), "rock is shown as x, registered is r"),
-            (view(&[("rock", "r"), ("b", "1")]), "b is shown as 1 (Well), and is gone"),
+            (view(&[("rock", "r"), ("a", "2")]), "here a is shown as 2 (Well), and is gone"),
+            (view(&[]), "here rock is not shown, listed is r"),
+            (view(&[("rock", "x")]), "here rock is shown as x, listed is r"),
+            (view(&[("rock", "r"), ("b", "1")]), "here b is shown as 1 (Well), and is gone"),
         ] {
             let Answer::View(shown) = shown else { panic!() };
             assert_eq!(differences(&truth(), &shown), [want]);
         }
         let mut held = (*right).clone();
         held.get_mut(&name("rock")).unwrap().health = Health::Held;
-        assert_eq!(differences(&truth(), &held), ["rock is Held"]);
+        assert_eq!(differences(&truth(), &held), ["here rock is Held"]);
     }
 
     #[test]
@@ -270,6 +293,7 @@ mod tests {
         assert_eq!(seen(&truth, 9_050).lingering, [(name("a"), Lag::Behind(8_500))]);
         truth.given(&name("a"), Care::Changed, Some("3".into()), 10_000);
         truth.acknowledged(&name("a"), 10_100);
+        truth.look(HERE, 10_090, &[(&name("rock"), "r"), (&name("a"), "3")]);
         assert_eq!(seen(&truth, 20_050).late, [(name("a"), Lag::Behind(19_500))]);
     }
 
@@ -293,12 +317,13 @@ mod tests {
         let mut truth = truth();
         truth.given(&name("rock"), Care::Changed, Some("s".into()), 9_000);
         truth.acknowledged(&name("rock"), 10_000);
+        truth.look(HERE, 9_990, &[(&name("rock"), "s")]);
         let samples = [sample(10_500, view(&[("rock", "r")])), sample(14_000, view(&[("rock", "r")]))];
         let before = convergence(&truth, &[&samples], 9_900, 20_000);
         assert_eq!((before.fresh_ms, before.slowest_ms, before.last), (Some(601), 4_000, None));
         let after = convergence(&truth, &[&samples], 10_100, 20_000);
         assert_eq!((after.fresh_ms, after.slowest_ms), (None, 4_000));
-        assert!(after.last.is_some_and(|(gateway, what)| gateway == 0 && what.contains("rock shown as r")));
+        assert!(after.last.is_some_and(|(gateway, what)| gateway == 0 && what.contains("here rock shown as r")));
     }
 
     #[test]

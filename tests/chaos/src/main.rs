@@ -5,16 +5,19 @@
 //! | module | is |
 //! |---|---|
 //! | [`plan`] | which faults, in which order, from a seed; pure |
-//! | [`truth`], [`judge`], [`report`] | what is registered; what samples say beside it; the verdict; pure |
+//! | [`history`], [`truth`] | what is registered by one witness; what a gateway owes, by two of them; pure |
+//! | [`judge`], [`report`] | what samples say beside it; the verdict; pure |
 //! | [`stage`], [`disk`], [`torment`] | the real parts; how they are broken and mended |
 //! | [`workload`], [`value`] | the clients and what they register |
-//! | [`sampler`], [`record`] | looking at gateways; what was seen |
+//! | [`sampler`], [`lister`], [`record`] | looking at gateways, and at each Nacos; what was seen |
 //! | [`run`] | all of it, from the start to the verdict |
 //!
 //! Whatever it starts ends with it, however that ends. Exit codes: 0 all held, 1 it did not or could not be tried, 130 interrupted.
 
 mod disk;
+mod history;
 mod judge;
+mod lister;
 mod plan;
 mod record;
 mod report;

@@ -33,12 +33,14 @@ pub(crate) struct Record {
     truth: Mutex<Truth>,
     /// Critical section of each: adding an entry, or the judgement of a turn.
     gateways: Vec<Mutex<OfGateway>>,
+    /// What was done about clients that lost something: when, ms, and what. Critical section: adding an entry.
+    mended: Mutex<Vec<(u64, String)>>,
 }
 
 impl Record {
     pub(crate) fn of(gateways: usize) -> Self {
         let gateways = (0..gateways).map(|_| Mutex::default()).collect();
-        Self { start: Instant::now(), truth: Mutex::default(), gateways }
+        Self { start: Instant::now(), truth: Mutex::default(), gateways, mended: Mutex::default() }
     }
 
     /// ms since the run began.
@@ -78,6 +80,17 @@ impl Record {
         if let Some((_, end)) = self.gateway(index).excused.last_mut() {
             *end = now;
         }
+    }
+
+    /// Something was done about a client that lost something.
+    pub(crate) fn mended(&self, what: String) {
+        let now = self.now();
+        self.mended.lock().expect("no holder panics").push((now, what));
+    }
+
+    /// All of it so far.
+    pub(crate) fn mendings(&self) -> Vec<(u64, String)> {
+        self.mended.lock().expect("no holder panics").clone()
     }
 
     /// What any gateway said was wrong within these times, by kind.

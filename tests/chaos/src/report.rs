@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::history::InstanceName;
 use crate::judge::{Convergence, MissingInstance};
 use crate::plan::{Bound, Fault, FaultKind};
-use crate::truth::InstanceName;
+use crate::truth::LostInstance;
 
 /// After a fault is over, everything registered has to be shown everywhere within this time, ms.
 pub(crate) const FRESH_GOAL_MS: u64 = 10_000;
 /// A gateway that nobody stopped has to answer at least this often, ms.
 const SILENCE_LIMIT_MS: u64 = 5_000;
-/// A run as long as asked for by default has at least so many faults of so many kinds.
+/// A run as long as asked for by default has at least so many faults of so many kinds, or the machine was too slow for it.
 pub(crate) const LEAST: (usize, usize) = (40, 10);
 
 /// One turn of the plan as it went.
@@ -75,8 +76,16 @@ pub(crate) struct ChaosReport {
     pub(crate) took_ms: u64,
     pub(crate) commands: usize,
     pub(crate) untouched: usize,
+    /// Faults of the plan for which there was no time.
+    pub(crate) left_out: usize,
     pub(crate) turns: Vec<TurnReport>,
     pub(crate) gateways: Vec<GatewayReport>,
+    /// What clients or their Nacos lost by themselves: no gateway's doing.
+    pub(crate) lost: Vec<LostInstance>,
+    /// What clients were made to do about it, and when, ms.
+    pub(crate) mended: Vec<(u64, String)>,
+    /// Where what clients were told and what their Nacos lists differ at the end: no gateway's doing either.
+    pub(crate) disagreements: Vec<String>,
     /// From the last command until every gateway showed the truth, ms; `None`: never.
     pub(crate) equal_after_ms: Option<u64>,
     /// Processes that ended badly and the like.
@@ -109,9 +118,8 @@ impl ChaosReport {
             failures.push("not every gateway showed the truth at the end".to_owned());
         }
         for turn in &self.turns {
-            if turn.convergence.fresh_ms.is_none_or(|ms| ms > FRESH_GOAL_MS) {
-                let what = turn.faults.iter().map(|(fault, victim)| format!("{} ({victim})", fault.kind.name()));
-                let (what, took) = (what.collect::<Vec<_>>().join(" and "), seconds(turn.convergence.fresh_ms));
+            if !turn.is_fresh() {
+                let (what, took) = (turn.names(), seconds(turn.convergence.fresh_ms));
                 let last = turn.convergence.last.as_ref().map_or("nobody answered".to_owned(), |(index, what)| {
                     format!("{}: {what}", self.gateways.get(*index).map_or("?", |gateway| &gateway.gateway))
                 });
@@ -121,7 +129,9 @@ impl ChaosReport {
         }
         if self.minutes >= 12 && (self.faults() < LEAST.0 || self.kinds().len() < LEAST.1) {
             let (faults, kinds) = (self.faults(), self.kinds().len());
-            failures.push(format!("{faults} faults of {kinds} kinds, at least {} of {} are due", LEAST.0, LEAST.1));
+            let (least, late) = (format!("{} of {}", LEAST.0, LEAST.1), self.left_out);
+            failures
+                .push(format!("{faults} faults of {kinds} kinds, at least {least} are due; no time for {late} more"));
         }
         failures
     }
@@ -158,10 +168,53 @@ impl ChaosReport {
         for gateway in &self.gateways {
             text.push_str(&gateway.row());
         }
+        text.push_str(&self.turn_rows());
+        text.push_str(&self.losses());
+        text.push_str(&self.verdict());
+        text
+    }
+
+    /// Each repair, with how soon all had caught up.
+    fn turn_rows(&self) -> String {
+        let mut text =
+            format!("\n{:>8} {:>8} {:>9} {:>9} {:>8} FAULTS\n", "AT", "LASTED", "CHANGES", "REMOVALS", "MISSING");
+        for turn in &self.turns {
+            let late = if turn.is_fresh() { "" } else { "LATE: " };
+            let _ = writeln!(
+                text,
+                "{:>8} {:>8} {:>9} {:>9} {:>8} {late}{}",
+                seconds(Some(turn.begun_ms)),
+                seconds(Some(turn.healed_ms - turn.begun_ms)),
+                seconds(turn.convergence.fresh_ms),
+                seconds(turn.convergence.clean_ms),
+                turn.missing,
+                turn.names()
+            );
+        }
+        text
+    }
+
+    /// What was lost by others than gateways.
+    fn losses(&self) -> String {
+        let mut text = format!("\nlost by the client or its Nacos, not counted above: {} times\n", self.lost.len());
+        for LostInstance { instance, from, to } in &self.lost {
+            let (from, to) = (seconds(Some(*from)), to.map_or("the end".to_owned(), |to| seconds(Some(to))));
+            let _ = writeln!(text, "  {instance} was not listed from {from} to {to}");
+        }
+        self.mended.iter().for_each(|(at, what)| {
+            let _ = writeln!(text, "  at {:.1} s {what}", sec(*at));
+        });
+        self.disagreements.iter().for_each(|what| {
+            let _ = writeln!(text, "  at the end {what}");
+        });
+        text
+    }
+
+    fn verdict(&self) -> String {
         let (faults, kinds) = (self.faults(), self.kinds().len());
-        let _ = writeln!(
-            text,
-            "\n{faults} faults of {kinds} kinds in {:.0} s; {} untouched instances, {} commands; all equal {} after the last",
+        let left_out = if self.left_out == 0 { String::new() } else { format!(" ({} left out)", self.left_out) };
+        let mut text = format!(
+            "\n{faults} faults{left_out} of {kinds} kinds in {:.0} s; {} untouched instances, {} commands; all equal {} after the last\n",
             sec(self.took_ms),
             self.untouched,
             self.commands,
@@ -169,10 +222,10 @@ impl ChaosReport {
         );
         let failures = self.failures();
         if failures.is_empty() {
+            let seed = self.seed;
             let _ = writeln!(
                 text,
-                "HELD: nothing untouched was ever missing, every gateway equals the truth (seed {})",
-                self.seed
+                "HELD: nothing untouched that its Nacos had was ever missing, every gateway equals the truth (seed {seed})"
             );
         } else {
             let _ = writeln!(text, "NOT HELD (seed {}):", self.seed);
@@ -181,6 +234,19 @@ impl ChaosReport {
             });
         }
         text
+    }
+}
+
+impl TurnReport {
+    /// Whether everything was shown everywhere within the goal.
+    fn is_fresh(&self) -> bool {
+        self.convergence.fresh_ms.is_some_and(|ms| ms <= FRESH_GOAL_MS)
+    }
+
+    /// Its faults with their victims.
+    fn names(&self) -> String {
+        let names = self.faults.iter().map(|(fault, victim)| format!("{} ({victim})", fault.kind.name()));
+        names.collect::<Vec<_>>().join(" and ")
     }
 }
 
@@ -281,8 +347,8 @@ pub(crate) fn seconds(ms: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::tests::name;
     use crate::plan::plan;
-    use crate::truth::tests::name;
 
     /// What a failure says, and how it comes about.
     type Break = (&'static str, fn(&mut ChaosReport));
@@ -304,8 +370,12 @@ mod tests {
             took_ms: 720_000,
             commands: 3,
             untouched: 4,
+            left_out: 0,
             turns: plan(7, 12).into_iter().map(|it| turn(it.faults)).collect(),
             gateways: vec![gateway],
+            lost: Vec::new(),
+            mended: Vec::new(),
+            disagreements: Vec::new(),
             equal_after_ms: Some(1_000),
             complaints: Vec::new(),
         }
@@ -322,6 +392,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_or_its_nacos_lost_is_told_and_no_failure() {
+        let mut report = held();
+        report.lost.push(LostInstance { instance: name("a"), from: 1_000, to: None });
+        report.mended.push((7_000, "somebody registers anew".into()));
+        report.disagreements.push("a: 1 told, nothing listed".into());
+        assert_eq!(report.failures(), Vec::<String>::new());
+        for line in
+            ["a was not listed from 1.0 s to the end", "at 7.0 s somebody registers anew", "at the end a: 1 told"]
+        {
+            assert!(report.text().contains(line), "{line}: {}", report.text());
+        }
+    }
+
+    #[test]
     fn each_thing_that_does_not_hold_is_a_failure_by_itself() {
         let breaks: [Break; 8] = [
             ("shanghai-0 lacked a in 1 samples from 5.0 s to 5.0 s", |it| {
@@ -333,7 +417,10 @@ mod tests {
             ("not every gateway", |it| it.equal_after_ms = None),
             ("all caught up after 10.1 s", |it| it.turns[0].convergence.fresh_ms = Some(10_100)),
             ("all caught up after -", |it| it.turns[0].convergence.fresh_ms = None),
-            ("faults of", |it| it.turns.truncate(5)),
+            ("no time for 37 more", |it| {
+                it.turns.truncate(5);
+                it.left_out = 37;
+            }),
         ];
         for (want, spoil) in breaks {
             let mut report = held();

@@ -8,16 +8,17 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use federation_harness::announce;
 use federation_harness::process::POLL;
-use reqwest::Method;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::judge::{self, Answer, Sample};
-use crate::plan::{Turn, faults_in, plan};
+use crate::lister::{self, Lister};
+use crate::plan::{REGIONS, Turn, faults_in, plan};
 use crate::record::Record;
-use crate::report::{ChaosReport, GatewayReport, TurnReport, seconds};
+use crate::report::{ChaosReport, FRESH_GOAL_MS, GatewayReport, TurnReport, sec, seconds};
 use crate::sampler::{self, Look};
-use crate::stage::Stage;
+use crate::stage::{Stage, cluster};
 use crate::torment::{Complaints, Strike};
 use crate::workload::{SERVICES, Workload};
 
@@ -29,6 +30,10 @@ const FRESH_PATIENCE_MS: u64 = 60_000;
 const NOW_MS: u64 = 1_000;
 /// At the end the longest hold that any fault can have left has to run out: that of the guard, and then the hold after an outage.
 const EQUAL_PATIENCE_MS: u64 = 180_000;
+/// A list that was asked for so long after the last command has it, ms.
+const LISTED_WITHIN_MS: u64 = 2_000;
+/// The last turn's planned end is so long before the run's, ms: turns are late now and then, and the run ends on time all the same.
+const SPARE_MS: u64 = 30_000;
 /// Until the first view of all.
 const BEGIN_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -65,57 +70,76 @@ pub(crate) async fn run(order: Order, folder: &Path) -> Result<ChaosReport> {
 impl Run<'_> {
     async fn whole(&self, order: Order, turns: &[Turn]) -> Result<ChaosReport> {
         let (stage, record) = (self.stage, &self.record);
-        let workload = Workload::start(stage, record).await?;
-        let services: Vec<String> = SERVICES.map(str::to_owned).into();
-        let looks = (0..).zip(&stage.replicas);
-        let looks =
-            looks.map(|(index, it)| Look { index, base: it.base.clone(), services: services.clone() }).collect();
         let end = CancellationToken::new();
-        let mut samplers = sampler::start(looks, record, &end)?;
+        let mut looking = self.look(&end)?;
+        let workload = Workload::start(stage, order.seed, record).await?;
         self.begin().await?;
 
         let rest = CancellationToken::new();
-        let mut changes = workload.change(order.seed, record, &rest);
+        let mut changes = workload.change(&rest);
         stage.until_kept().await.context("before the first fault")?;
         let begun = record.now();
         let reports = self.turns(order, turns).await;
         rest.cancel();
-        while changes.join_next().await.is_some() {}
+        let mut clients = Vec::new(); // They live on, and what they registered stays, until all has been compared.
+        while let Some(client) = changes.join_next().await {
+            clients.push(client.context("a client's task")?);
+        }
         let equal_after_ms = self.until_equal().await;
         end.cancel();
-        while samplers.join_next().await.is_some() {}
+        while looking.join_next().await.is_some() {}
         let took_ms = record.now() - begun;
         let mut gateways = Vec::new();
         for index in 0..stage.replicas.len() {
             gateways.push(self.of_gateway(index).await?);
         }
-        if gateways.iter().any(|gateway| !gateway.differences.is_empty()) {
-            self.tell_what_nacos_has().await;
-        }
         let truth = record.truth();
+        let made: usize = reports.iter().map(|turn| turn.faults.len()).sum();
         Ok(ChaosReport {
             seed: order.seed,
             minutes: order.minutes,
             took_ms,
             commands: truth.commands(),
             untouched: truth.untouched().count(),
+            left_out: faults_in(turns) - made,
             turns: reports,
             gateways,
             equal_after_ms,
+            lost: truth.lost(record.now()),
+            mended: record.mendings(),
+            disagreements: truth.disagreements(),
             complaints: self.complaints.all(),
         })
+    }
+
+    /// Looks at every gateway and every Nacos until `end`.
+    fn look(&self, end: &CancellationToken) -> Result<JoinSet<()>> {
+        let services: Vec<String> = SERVICES.map(str::to_owned).into();
+        let looks = (0..).zip(&self.stage.replicas);
+        let looks =
+            looks.map(|(index, it)| Look { index, base: it.base.clone(), services: services.clone() }).collect();
+        let lister = |region: usize| Lister {
+            origin: cluster(region),
+            address: self.stage.nacos_address(region),
+            services: services.clone(),
+        };
+        let mut looking = JoinSet::new();
+        sampler::start(looks, &self.record, end, &mut looking)?;
+        lister::start((0..REGIONS).map(lister).collect(), &self.record, end, &mut looking)?;
+        Ok(looking)
     }
 
     /// Waits until all is well and everything is shown everywhere; what was seen before does not count.
     async fn begin(&self) -> Result<()> {
         self.stage.until_settled().await?;
         let all_show = async {
-            while !self.equal_now() {
+            while !self.equal_now() || !self.record.truth().disagreements().is_empty() {
                 sleep(POLL * 2).await;
             }
         };
         let shown = tokio::time::timeout(BEGIN_PATIENCE, all_show).await;
-        ensure!(shown.is_ok(), "before the first fault: {}", self.differences().join("; "));
+        let unlike = || [self.differences(), self.record.truth().disagreements()].concat().join("; ");
+        ensure!(shown.is_ok(), "before the first fault: {}", unlike());
         for index in 0..self.record.gateways() {
             self.record.gateway(index).samples.clear();
         }
@@ -123,14 +147,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Carries the plan out; what cannot be carried out ends it and is a complaint.
+    /// Carries the plan out, as much of it as ends within its minutes; what cannot be carried out ends it and is a complaint.
     async fn turns(&self, order: Order, turns: &[Turn]) -> Vec<TurnReport> {
         let mut reports = Vec::new();
         let (begun, all) = (self.record.now(), faults_in(turns));
+        let end = begun + order.minutes * 60_000;
+        let count = u64::try_from(turns.len()).unwrap_or(u64::MAX);
         let mut done = 0;
         for (number, turn) in (1..).zip(turns) {
-            let planned = begun + order.minutes * 60_000 * number / u64::try_from(turns.len()).unwrap_or(u64::MAX);
             let (first, last) = (done + 1, done + turn.faults.len());
+            if self.record.now() + turn.lasts_ms() + FRESH_GOAL_MS > end {
+                announce(&format!("{} minutes are over: {} faults are left out", order.minutes, all - done));
+                break;
+            }
+            let planned = begun + (order.minutes * 60_000).saturating_sub(SPARE_MS) * number / count;
             match self.turn(turn, planned, &format!("{}/{all}", numbers(first, last))).await {
                 Ok(report) => reports.push(report),
                 Err(error) => {
@@ -201,13 +231,13 @@ impl Run<'_> {
         samples
     }
 
-    /// From now until every gateway shows exactly the truth.
+    /// From now until every gateway shows exactly what every Nacos lists.
     async fn until_equal(&self) -> Option<u64> {
         announce("no more faults and changes: waiting until all gateways show the truth");
         let begun = self.record.now();
         loop {
             let took = self.record.now() - begun;
-            if self.equal_now() {
+            if self.record.truth().looked_since(begun + LISTED_WITHIN_MS) && self.equal_now() {
                 announce(&format!("all gateways show the truth after {}", seconds(Some(took))));
                 return Some(took);
             }
@@ -268,17 +298,6 @@ impl Run<'_> {
         };
         Ok(services.iter().filter(|it| !is_known(it)).map(|it| format!("nobody registered {it}")).collect())
     }
-
-    /// For who looks for the cause: whether the gateways or their Nacos differ from what clients were told.
-    async fn tell_what_nacos_has(&self) {
-        for nacos in &self.stage.nacos {
-            let nacos = nacos.lock().await;
-            for service in SERVICES {
-                let told = nacos.call(Method::GET, "/nacos/v1/ns/instance/list", &[("serviceName", service)]).await;
-                announce(&format!("{} has of {service}: {told:?}", nacos.address()));
-            }
-        }
-    }
 }
 
 fn slices(samples: &[Vec<Sample>]) -> Vec<&[Sample]> {
@@ -299,13 +318,14 @@ fn progress(report: &TurnReport) -> String {
     let bounds: BTreeSet<&str> = report.faults.iter().map(|(fault, _)| fault.kind.bound().says()).collect();
     let bounds: Vec<&str> = bounds.into_iter().collect();
     format!(
-        "   over after {:.1} s; changes everywhere {} later, removals {} (bound: {}), slowest change {:.1} s; {} of {} samples lack \
+        "   over after {:.1} s; changes everywhere {} later (goal {:.0} s), removals {} (bound: {}), slowest change {:.1} s; {} of {} samples lack \
          something; said: {}",
-        crate::report::sec(report.healed_ms - report.begun_ms),
+        sec(report.healed_ms - report.begun_ms),
         seconds(report.convergence.fresh_ms),
+        sec(FRESH_GOAL_MS),
         seconds(report.convergence.clean_ms),
         bounds.join(", "),
-        crate::report::sec(report.convergence.slowest_ms),
+        sec(report.convergence.slowest_ms),
         report.missing,
         report.samples,
         if said.is_empty() { "nothing".to_owned() } else { said.join(" ") }

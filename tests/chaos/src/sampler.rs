@@ -30,14 +30,18 @@ pub(crate) struct Look {
     pub(crate) services: Vec<String>,
 }
 
-/// Looks until `stop`.
-pub(crate) fn start(looks: Vec<Look>, record: &Arc<Record>, stop: &CancellationToken) -> Result<JoinSet<()>> {
-    let mut tasks = JoinSet::new();
+/// Looks until `stop`, in `tasks`.
+pub(crate) fn start(
+    looks: Vec<Look>,
+    record: &Arc<Record>,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) -> Result<()> {
     for look in looks {
         let http = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
         tasks.spawn(look.run(http, Arc::clone(record), stop.clone()));
     }
-    Ok(tasks)
+    Ok(())
 }
 
 impl Look {

@@ -45,7 +45,15 @@ impl Strike {
     /// Does it, waits, and ends it; the time from which all should go well again. What a process that was asked to end did wrong is
     /// added to `complaints`.
     pub(crate) async fn run(&self, stage: &Stage, record: &Arc<Record>, complaints: &Complaints) -> Result<u64> {
-        let outcome = match self.fault.kind {
+        let nacos = self.fault.kind.strikes_nacos().then(|| cluster(self.fault.region));
+        let episode = record.truth().fault_begun(nacos, record.now());
+        let outcome = self.carried_out(stage, record, complaints).await;
+        record.truth().fault_over(episode, record.now());
+        outcome.with_context(|| format!("{} ({})", self.fault.kind.name(), self.victim(stage)))
+    }
+
+    async fn carried_out(&self, stage: &Stage, record: &Arc<Record>, complaints: &Complaints) -> Result<u64> {
+        match self.fault.kind {
             FaultKind::LeaderKilled
             | FaultKind::StandbyKilled
             | FaultKind::LeaderRestarted
@@ -67,8 +75,7 @@ impl Strike {
                 self.on_lines(stage).await;
                 Ok(record.now())
             }
-        };
-        outcome.with_context(|| format!("{} ({})", self.fault.kind.name(), self.victim(stage)))
+        }
     }
 
     async fn on_gateway(&self, replica: &Replica, record: &Record, complaints: &Complaints) -> Result<u64> {

@@ -1,204 +1,216 @@
-//! What is registered, as the client processes know it: for each instance its states, each with the time from which it may be seen and the
-//! time from which it has to be.
+//! What a gateway has to show, by two witnesses, and the rule by which it is blamed. Pure.
 //!
-//! A state may be seen from the moment its command is given; the one before may be seen until the command is acknowledged. In between both are
-//! true: a command that fails is given again until it is acknowledged. Times are ms since the run began, by one clock that does not step.
+//! Clients know what was acknowledged to them (`told`). Each Nacos knows what it lists (`listed`); it is asked four times a second, at its own
+//! address, past the lines of the gateways. A client can lose for good what it registered, and a gateway is not to show what its Nacos does not
+//! list. So:
 //!
-//! Invariant: the states of an instance begin in order, and each but the last is acknowledged.
+//! 1. An untouched instance was *wrongly missing* if a gateway answered without it though its Nacos listed it.
+//! 2. A Nacos that is killed, paused or restarted proves nobody's absence, until it is well again and [`REDO_GRACE_MS`] is over: what it listed
+//!    before the fault stands, that is the promise. What it lists in that time counts at once. Afterwards its list is the truth again, also
+//!    where somebody did not come back.
+//! 3. A Nacos whose lines to gateways are cut, or lead to an empty one, is well itself: what it lists is the truth throughout.
+//! 4. Margins: an absence begins [`LISTED_LATE_MS`] before the last look that still found the instance. When a look finds it again, gateways have
+//!    [`BACK_WITHIN_MS`] to show it; if anything is at fault within that time, so long after that fault.
+//! 5. A value, and that somebody is gone, is right if either witness says so: lists are looked at too rarely to know each value. At the end
+//!    every gateway has to show what its Nacos lists, no more and no less.
+//! 6. What was acknowledged to a client and is not listed was lost by the client or its Nacos: counted and printed apart, and the client is made to
+//!    register it anew ([`crate::workload`]).
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-/// An instance of one cluster: `origin service ip:port/Nacos cluster`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub(crate) struct InstanceName(Arc<str>);
+use crate::history::{Absence, Care, Histories, InstanceName, Lag, Value};
 
-impl InstanceName {
-    pub(crate) fn new(origin: &str, service: &str, ip: &str, port: u64, nacos_cluster: &str) -> Self {
-        Self(format!("{origin} {service} {ip}:{port}/{nacos_cluster}").into())
-    }
-}
+/// How long after a fault a Nacos proves nobody's absence, ms: the removal hold, for which every gateway waits at least. SDKs come back 1 to 5 s
+/// after their server.
+pub(crate) const REDO_GRACE_MS: u64 = 15_000;
+/// How much later than a push to a gateway a change may be in the list, ms: both are made 0.5 s after the change, on two busy cores.
+const LISTED_LATE_MS: u64 = 1_000;
+/// What came back to its Nacos has to be shown by every gateway within this time, ms; the goal of a repair.
+const BACK_WITHIN_MS: u64 = 10_000;
+/// What was acknowledged and is not listed for longer is lost, ms.
+pub(crate) const LOST_AFTER_MS: u64 = 5_000;
 
-impl fmt::Display for InstanceName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// All that a registrant says of an instance, as text. No two states of an instance have the same but that of being gone.
-pub(crate) type Value = Arc<str>;
-
-/// Whether anything ever happens to an instance on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Care {
-    /// Registered once; its process is never stopped.
-    Untouched,
-    /// Registered, changed and deregistered all the time.
-    Changed,
-}
-
-/// How far behind the truth something is that is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lag {
-    /// It is true, or was while it was asked for.
-    None,
-    /// It has been untrue for so many ms.
-    Behind(u64),
-    /// It was never true.
-    Invented,
-}
-
-impl Lag {
-    /// Whether it is more than what a change may take on its way.
-    pub(crate) fn exceeds(self, allowed_ms: u64) -> bool {
-        match self {
-            Self::None => false,
-            Self::Behind(ms) => ms > allowed_ms,
-            Self::Invented => true,
-        }
-    }
-}
-
+/// What a Nacos answered.
 #[derive(Clone, Debug)]
-struct State {
-    begun: u64,
-    acknowledged: Option<u64>,
-    value: Option<Value>,
+pub(crate) struct Listing {
+    pub(crate) asked: u64,
+    pub(crate) answered: u64,
+    /// All that it lists, by the names of its cluster.
+    pub(crate) instances: BTreeMap<InstanceName, Value>,
 }
 
+/// A fault, from its begin to its repair; `u64::MAX` while it lasts.
 #[derive(Clone, Debug)]
-struct History {
-    care: Care,
-    states: Vec<State>,
+struct Episode {
+    begin: u64,
+    end: u64,
+    /// The cluster whose Nacos itself is struck, if one is.
+    nacos: Option<String>,
 }
 
-impl History {
-    fn lag(&self, shown: Option<&str>, asked: u64, answered: u64) -> Lag {
-        let mut lag = Lag::Invented;
-        for (index, state) in self.states.iter().enumerate().rev() {
-            if state.value.as_deref() != shown || state.begun > answered {
-                continue;
-            }
-            let until = self.states.get(index + 1).and_then(|next| next.acknowledged);
-            let of_this = until.filter(|until| *until < asked).map_or(Lag::None, |until| Lag::Behind(asked - until));
-            lag = lag.min(of_this);
-            if lag == Lag::None {
-                break; // Nothing is less; of a long history mostly the newest states are looked at.
-            }
-        }
-        lag
-    }
+/// Names an episode.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EpisodeId(usize);
+
+/// What was acknowledged to its client, and its Nacos did not list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct LostInstance {
+    pub(crate) instance: InstanceName,
+    #[serde(rename = "fromMs")]
+    pub(crate) from: u64,
+    /// `None`: until the end.
+    #[serde(rename = "toMs")]
+    pub(crate) to: Option<u64>,
 }
 
-/// The states of all instances.
+/// Both witnesses, and when which of them is none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Truth {
-    histories: BTreeMap<InstanceName, History>,
+    told: Histories,
+    listed: Histories,
+    /// In order of their begin.
+    episodes: Vec<Episode>,
+    /// When the newest look at each cluster's Nacos was asked for.
+    looked: BTreeMap<String, u64>,
 }
 
 impl Truth {
-    /// A command is given: from now on `value`, none for a deregistration, may be seen.
-    ///
-    /// # Panics
-    /// If the command before was not acknowledged.
+    /// As [`Histories::given`], of a client's command.
     pub(crate) fn given(&mut self, name: &InstanceName, care: Care, value: Option<Value>, at: u64) {
-        let unheard = || History { care, states: vec![State { begun: 0, acknowledged: Some(0), value: None }] };
-        let history = self.histories.entry(name.clone()).or_insert_with(unheard);
-        let former = history.states.last().expect("a history begins with a state");
-        assert!(former.acknowledged.is_some(), "{name} is given a command before the last one was acknowledged");
-        history.states.push(State { begun: at, acknowledged: None, value });
+        self.told.given(name, care, value, at);
     }
 
-    /// Its last command was acknowledged: from now on the state before is untrue.
+    /// As [`Histories::acknowledged`], of a client's command.
     pub(crate) fn acknowledged(&mut self, name: &InstanceName, at: u64) {
-        let state = self.histories.get_mut(name).and_then(|history| history.states.last_mut());
-        state.expect("only what was given is acknowledged").acknowledged.get_or_insert(at);
+        self.told.acknowledged(name, at);
     }
 
-    /// How far behind it is to show this of an instance, none for nothing, in an answer of that time.
-    pub(crate) fn lag(&self, name: &InstanceName, shown: Option<&str>, asked: u64, answered: u64) -> Lag {
-        match self.histories.get(name) {
-            Some(history) => history.lag(shown, asked, answered),
-            None if shown.is_none() => Lag::None,
-            None => Lag::Invented,
+    /// A fault begins; of the Nacos of that cluster, if one is given.
+    pub(crate) fn fault_begun(&mut self, nacos: Option<&str>, at: u64) -> EpisodeId {
+        self.episodes.push(Episode { begin: at, end: u64::MAX, nacos: nacos.map(str::to_owned) });
+        EpisodeId(self.episodes.len() - 1)
+    }
+
+    /// It is repaired.
+    pub(crate) fn fault_over(&mut self, EpisodeId(episode): EpisodeId, at: u64) {
+        self.episodes[episode].end = at;
+    }
+
+    /// Whether that cluster's Nacos proves absences in all of this time.
+    pub(crate) fn is_witness(&self, origin: &str, from: u64, to: u64) -> bool {
+        let of_nacos = self.episodes.iter().filter(|episode| episode.nacos.as_deref() == Some(origin));
+        !of_nacos.into_iter().any(|it| it.begin <= to && it.end.saturating_add(REDO_GRACE_MS) >= from)
+    }
+
+    /// Takes down what that cluster's Nacos answered.
+    pub(crate) fn listed(&mut self, origin: &str, listing: &Listing) {
+        let Listing { asked, answered, instances } = listing;
+        let is_witness = self.is_witness(origin, *asked, *answered);
+        let before = self.looked.insert(origin.to_owned(), *asked).unwrap_or(*asked);
+        let known: BTreeSet<InstanceName> = self.listed.names().filter(|it| it.origin() == origin).cloned().collect();
+        for name in known.iter().chain(instances.keys().filter(|name| !known.contains(name))) {
+            let value = instances.get(name);
+            if self.listed.of(name) == value.map(|value| &**value) {
+                continue;
+            }
+            // What both witnesses say is true whatever happens to one of them.
+            let agreed = self.told.lag(name, None, *asked, *answered) == Lag::None;
+            if value.is_some() || is_witness || agreed {
+                let begun = before.saturating_sub(LISTED_LATE_MS);
+                self.listed.given(name, Care::Changed, value.cloned(), begun);
+                self.listed.acknowledged(name, *answered);
+            }
         }
     }
 
-    /// What is registered by the newest commands; none for what is not.
-    pub(crate) fn now(&self) -> impl Iterator<Item = (&InstanceName, Option<&str>)> {
-        self.histories.iter().map(|(name, history)| (name, history.states.last().and_then(|it| it.value.as_deref())))
+    /// Whether every Nacos was looked at after this time.
+    pub(crate) fn looked_since(&self, at: u64) -> bool {
+        !self.looked.is_empty() && self.looked.values().all(|asked| *asked >= at)
     }
 
-    /// What is registered of one instance by the newest command.
+    /// How far behind it is to show this of an instance, none for nothing: by the witness who has it less far.
+    pub(crate) fn lag(&self, name: &InstanceName, shown: Option<&str>, asked: u64, answered: u64) -> Lag {
+        self.told.lag(name, shown, asked, answered).min(self.listed.lag(name, shown, asked, answered))
+    }
+
+    /// All that was ever heard of.
+    pub(crate) fn names(&self) -> BTreeSet<&InstanceName> {
+        self.told.names().chain(self.listed.names()).collect()
+    }
+
+    /// What is listed of one instance.
     pub(crate) fn of(&self, name: &InstanceName) -> Option<&str> {
-        self.histories.get(name)?.states.last()?.value.as_deref()
+        self.listed.of(name)
     }
 
-    /// The instances to which nothing happens, with the time from which they have to be shown.
+    /// What its client was told, or asks for, of one instance.
+    pub(crate) fn told_of(&self, name: &InstanceName) -> Option<&str> {
+        self.told.of(name)
+    }
+
+    /// The instances to which nothing happens on purpose.
     pub(crate) fn untouched(&self) -> impl Iterator<Item = &InstanceName> {
-        self.histories.iter().filter(|(_, history)| history.care == Care::Untouched).map(|(name, _)| name)
+        self.told.untouched()
     }
 
     /// Commands acknowledged so far.
     pub(crate) fn commands(&self) -> usize {
-        let acknowledged =
-            |history: &History| history.states[1..].iter().filter(|it| it.acknowledged.is_some()).count();
-        self.histories.values().map(acknowledged).sum()
+        self.told.commands()
+    }
+
+    /// Whether an answer of that time has to have an untouched instance.
+    pub(crate) fn owes(&self, name: &InstanceName, asked: u64, answered: u64) -> bool {
+        let excused = |Absence { from, to }: Absence| from <= answered && to.is_none_or(|to| asked < self.due(to));
+        let absences = self.listed.absences(name);
+        !absences.is_empty() && !absences.into_iter().any(excused)
+    }
+
+    /// By when gateways have to show what was back at that time.
+    fn due(&self, back: u64) -> u64 {
+        let later = |due: u64, it: &Episode| {
+            let concerns = it.begin < due && it.end >= back;
+            if concerns { due.max(it.end.saturating_add(BACK_WITHIN_MS)) } else { due }
+        };
+        self.episodes.iter().fold(back + BACK_WITHIN_MS, later)
+    }
+
+    /// For how long an instance has been registered by its client's word and not listed, while its Nacos is a witness; `None` if it is not so.
+    pub(crate) fn unlisted_for(&self, name: &InstanceName, now: u64) -> Option<u64> {
+        if self.told.of(name).is_none() || self.listed.of(name).is_some() || !self.is_witness(name.origin(), now, now) {
+            return None;
+        }
+        let Lag::Behind(told) = self.told.lag(name, None, now, now) else { return None };
+        let away = self.listed.absences(name).last().map_or(told, |absence| now.saturating_sub(absence.from));
+        Some(told.min(away))
+    }
+
+    /// Whatever was lost by its client or its Nacos, until `now`.
+    pub(crate) fn lost(&self, now: u64) -> Vec<LostInstance> {
+        let mut lost = Vec::new();
+        for instance in self.told.names() {
+            let absences = self.listed.absences(instance);
+            let never = absences.is_empty().then_some(Absence { from: 0, to: None });
+            for Absence { from, to } in absences.into_iter().chain(never) {
+                let end = to.unwrap_or(now);
+                if self.told.lag(instance, None, end, end).exceeds(LOST_AFTER_MS) {
+                    lost.push(LostInstance { instance: instance.clone(), from, to });
+                }
+            }
+        }
+        lost
+    }
+
+    /// Where the witnesses differ now, for people.
+    pub(crate) fn disagreements(&self) -> Vec<String> {
+        let differ = self.names().into_iter().filter(|name| self.told.of(name) != self.listed.of(name));
+        let word = |value: Option<&str>| value.unwrap_or("nothing").to_owned();
+        differ
+            .map(|name| format!("{name}: {} told, {} listed", word(self.told.of(name)), word(self.listed.of(name))))
+            .collect()
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn name(text: &str) -> InstanceName {
-        InstanceName(text.into())
-    }
-
-    /// Registered at 100 and acknowledged at 150 as `1`, changed at 300 to `2` (350), gone at 500 (550).
-    pub(crate) fn life(truth: &mut Truth, of: &InstanceName) {
-        for (value, given, acknowledged) in [(Some("1"), 100, 150), (Some("2"), 300, 350), (None, 500, 550)] {
-            truth.given(of, Care::Changed, value.map(Into::into), given);
-            truth.acknowledged(of, acknowledged);
-        }
-    }
-
-    #[test]
-    fn a_state_may_be_seen_from_its_command_until_the_next_is_acknowledged() {
-        let (mut truth, of) = (Truth::default(), name("a"));
-        life(&mut truth, &of);
-        for (shown, asked, answered, want) in [
-            (None, 50, 60, Lag::None),
-            (None, 140, 141, Lag::None),
-            (None, 160, 170, Lag::Behind(10)),
-            (Some("1"), 50, 60, Lag::Invented),
-            (Some("1"), 90, 110, Lag::None),
-            (Some("1"), 340, 360, Lag::None),
-            (Some("1"), 450, 460, Lag::Behind(100)),
-            (Some("2"), 550, 560, Lag::None),
-            (Some("2"), 2550, 2560, Lag::Behind(2000)),
-            (Some("3"), 2550, 2560, Lag::Invented),
-            (None, 400, 410, Lag::Behind(250)),
-            (None, 9000, 9001, Lag::None),
-        ] {
-            assert_eq!(truth.lag(&of, shown, asked, answered), want, "{shown:?} from {asked} to {answered}");
-        }
-        assert_eq!(truth.lag(&name("b"), Some("1"), 1, 2), Lag::Invented);
-        assert_eq!(truth.lag(&name("b"), None, 1, 2), Lag::None);
-        assert_eq!((truth.of(&of), truth.commands()), (None, 3));
-    }
-
-    #[test]
-    fn while_a_command_is_under_way_both_states_are_true() {
-        let (mut truth, of) = (Truth::default(), name("a"));
-        truth.given(&of, Care::Changed, Some("1".into()), 100);
-        for shown in [None, Some("1")] {
-            assert_eq!(truth.lag(&of, shown, 5000, 5001), Lag::None, "{shown:?}");
-        }
-        truth.acknowledged(&of, 6000);
-        assert_eq!(truth.lag(&of, None, 6500, 6501), Lag::Behind(500));
-    }
-}
+pub(crate) mod tests;

@@ -286,6 +286,14 @@ impl SdkClient {
         self.process.signal(Signal::Continue)
     }
 
+    /// Whether the process has ended by itself, as one does whose SDK fails badly.
+    ///
+    /// # Errors
+    /// When it cannot be asked for.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.process.status()?.is_some())
+    }
+
     /// `kill -9`, and waits for the end: the server sees its connections closed.
     ///
     /// # Errors

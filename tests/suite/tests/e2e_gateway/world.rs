@@ -2,17 +2,15 @@
 //! default, a gateway beside each, and drivers of SDKs. Started by the first test, whole again before each, ended with the process.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 use federation_harness::{
-    Access, Gateway, GatewayOptions, Kafka, KafkaOptions, Line, Nacos, NacosOptions, Part, Parts, Sdk, SdkClient,
-    announce,
+    Access, Gateway, GatewayOptions, Kafka, KafkaOptions, Nacos, NacosOptions, Part, Parts, Sdk, SdkClient, announce,
 };
-use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
+use federation_tests::SharedStage;
+pub(crate) use federation_tests::Side;
 
 use crate::seen::{eventually, settled, start_is_over};
 
@@ -20,39 +18,6 @@ use crate::seen::{eventually, settled, start_is_over};
 pub(crate) const FEDERATION: &str = "e2e";
 /// All that may take long after a fault: elections, holds, clients that come back.
 const MEND_PATIENCE: Duration = Duration::from_secs(60);
-
-/// One of the two regions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Side {
-    Shanghai,
-    Frankfurt,
-}
-
-impl Side {
-    pub(crate) const BOTH: [Self; 2] = [Self::Shanghai, Self::Frankfurt];
-
-    /// The cluster's id.
-    pub(crate) fn cluster(self) -> &'static str {
-        match self {
-            Self::Shanghai => "shanghai",
-            Self::Frankfurt => "frankfurt",
-        }
-    }
-
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Shanghai => Self::Frankfurt,
-            Self::Frankfurt => Self::Shanghai,
-        }
-    }
-
-    fn line(self) -> Line {
-        match self {
-            Self::Shanghai => Line::V3,
-            Self::Frankfurt => Line::V2,
-        }
-    }
-}
 
 /// A Nacos and the gateway beside it.
 #[derive(Debug)]
@@ -71,22 +36,8 @@ pub(crate) struct World {
 
 /// Runs a test in the world, which it has for itself.
 pub(crate) fn in_the_world(test: impl AsyncFnOnce(&mut World) -> Result<()>) {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    static WORLD: Mutex<Option<World>> = Mutex::const_new(None);
-    // One for all tests: connections and the pipes of drivers belong to the runtime that made them.
-    let runtime = RUNTIME.get_or_init(|| Runtime::new().expect("a runtime can be had"));
-    runtime.block_on(async {
-        let mut world = WORLD.lock().await;
-        let outcome = match &mut *world {
-            Some(world) => world.mend().await,
-            none => World::begin().await.map(|begun| *none = Some(begun)),
-        };
-        outcome.unwrap_or_else(|error| panic!("the world is not whole: {error:#}"));
-        let world = world.as_mut().expect("it was begun or mended above");
-        if let Err(error) = test(world).await {
-            panic!("{error:#}\n{}", world.whereabouts());
-        }
-    });
+    static WORLD: SharedStage<World> = SharedStage::new();
+    WORLD.run(World::begin, World::mend, test, World::whereabouts);
 }
 
 impl World {

@@ -4,53 +4,19 @@
 //! behind in a Nacos counts neither as there nor as lost.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
 use federation_harness::{
-    Gateway, GatewayOptions, Kafka, KafkaOptions, KafkaProxy, Line, Link, Nacos, NacosOptions, Part, Parts, SdkService,
+    Gateway, GatewayOptions, Kafka, KafkaOptions, KafkaProxy, Link, Nacos, NacosOptions, Part, Parts, SdkService,
     announce,
 };
-use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
+use federation_tests::SharedStage;
+pub(crate) use federation_tests::Side;
 
 use crate::apart;
 use crate::scale::PATIENCE;
 use crate::seen::{eventually, settled, start_is_over};
-
-/// One of the two regions with a Nacos.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Side {
-    Shanghai,
-    Frankfurt,
-}
-
-impl Side {
-    pub(crate) const BOTH: [Self; 2] = [Self::Shanghai, Self::Frankfurt];
-
-    /// The cluster's id.
-    pub(crate) fn cluster(self) -> &'static str {
-        match self {
-            Self::Shanghai => "shanghai",
-            Self::Frankfurt => "frankfurt",
-        }
-    }
-
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Shanghai => Self::Frankfurt,
-            Self::Frankfurt => Self::Shanghai,
-        }
-    }
-
-    fn line(self) -> Line {
-        match self {
-            Self::Shanghai => Line::V3,
-            Self::Frankfurt => Line::V2,
-        }
-    }
-}
 
 /// The servers.
 pub(crate) struct Stage {
@@ -63,22 +29,8 @@ pub(crate) struct Stage {
 
 /// Runs a test on the stage, which it has for itself.
 pub(crate) fn on_stage(test: impl AsyncFnOnce(&mut Stage) -> Result<()>) {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    static STAGE: Mutex<Option<Stage>> = Mutex::const_new(None);
-    // One for all tests: the tasks of the proxy belong to the runtime that made them.
-    let runtime = RUNTIME.get_or_init(|| Runtime::new().expect("a runtime can be had"));
-    runtime.block_on(async {
-        let mut stage = STAGE.lock().await;
-        let outcome = match &mut *stage {
-            Some(stage) => stage.mend().await,
-            none => Stage::begin().await.map(|begun| *none = Some(begun)),
-        };
-        outcome.unwrap_or_else(|error| panic!("the stage is not whole: {error:#}"));
-        let stage = stage.as_mut().expect("it was begun or mended above");
-        if let Err(error) = test(stage).await {
-            panic!("{error:#}");
-        }
-    });
+    static STAGE: SharedStage<Stage> = SharedStage::new();
+    STAGE.run(Stage::begin, Stage::mend, test, |_| String::new());
 }
 
 impl Stage {
