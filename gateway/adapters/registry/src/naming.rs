@@ -302,8 +302,8 @@ impl NamingStore {
         };
         let wanted: BTreeSet<&str> = clusters.split(',').filter(|cluster| !cluster.is_empty()).collect();
         let asked = |host: &RegisteredInstance| wanted.is_empty() || wanted.contains(&*host.id.nacos_cluster);
-        let all: Vec<RegisteredInstance> =
-            service.instances().into_values().filter(|host| host.enabled && asked(host)).collect();
+        let shown = service.registered().into_values().filter(|host| asked(host)).map(|host| service.shown(host));
+        let all: Vec<RegisteredInstance> = shown.filter(|host| host.enabled).collect();
         let (hosts, protected) = protect(all, selection, service.settings.as_ref().map(|settings| settings.threshold));
         NamingSnapshot { hosts, revision_ms: service.revision_ms, protected, lifetime: service.lifetime }
     }
@@ -311,7 +311,9 @@ impl NamingStore {
     /// Every instance with its true health, disabled ones too, by address; `None` when the service is not known.
     #[must_use]
     pub fn instances(&self, key: &ServiceKey) -> Option<(InstanceLifetime, Vec<RegisteredInstance>)> {
-        self.services.get(key).map(|service| (service.lifetime, service.instances().into_values().collect()))
+        self.services
+            .get(key)
+            .map(|service| (service.lifetime, service.registered().into_values().map(|it| service.shown(it)).collect()))
     }
 
     /// Services of a namespace by group and name; those without instances too.
@@ -337,7 +339,8 @@ impl NamingStore {
     /// Figures of a service; `None` when it is not known.
     #[must_use]
     pub fn figures(&self, key: &ServiceKey) -> Option<ListedServices> {
-        let hosts = self.services.get(key)?.instances();
+        // An operator's changes change nothing that is counted here.
+        let hosts = self.services.get(key)?.registered();
         let clusters: BTreeSet<&str> = hosts.keys().map(|id| &*id.nacos_cluster).collect();
         let healthy = hosts.values().filter(|host| host.healthy).count();
         Some(ListedServices { key: key.clone(), clusters: clusters.len(), instances: hosts.len(), healthy })
@@ -349,10 +352,10 @@ impl NamingStore {
         self.services.get(key).is_some_and(|service| !service.slots.is_empty())
     }
 
-    /// Whether anybody is to be told anything.
+    /// Whether somebody is owed a push.
     #[must_use]
-    pub fn has_news(&self) -> bool {
-        !self.changed.is_empty() || !self.owed.is_empty()
+    pub fn owes_pushes(&self) -> bool {
+        !self.owed.is_empty()
     }
 
     /// Subscriptions that are owed a push, since this was last asked; some may have ended meanwhile.
@@ -446,12 +449,16 @@ impl Service {
         self.empty_since.is_some() || !self.overlays.is_empty()
     }
 
-    /// The slots' instances, one per address and cluster, with operators' changes laid over them.
-    fn instances(&self) -> BTreeMap<InstanceId, RegisteredInstance> {
+    /// The slots' instances, one per address and cluster: the one that was registered last.
+    fn registered(&self) -> BTreeMap<&InstanceId, &RegisteredInstance> {
         let mut slots: Vec<&Slot> = self.slots.values().collect();
         slots.sort_by_key(|slot| slot.order);
-        let registered = slots.into_iter().flat_map(|slot| &slot.instances);
-        registered.map(|instance| (instance.id.clone(), self.shown(instance))).collect()
+        slots.into_iter().flat_map(|slot| &slot.instances).map(|instance| (&instance.id, instance)).collect()
+    }
+
+    /// As [`Service::registered`], with operators' changes laid over them.
+    fn instances(&self) -> BTreeMap<InstanceId, RegisteredInstance> {
+        self.registered().into_iter().map(|(id, instance)| (id.clone(), self.shown(instance))).collect()
     }
 
     fn shown(&self, instance: &RegisteredInstance) -> RegisteredInstance {
