@@ -63,7 +63,9 @@ struct Beat {
 /// All services of one registry.
 #[derive(Debug, Default)]
 pub struct NamingStore {
-    services: BTreeMap<ServiceKey, Service>,
+    services: HashMap<ServiceKey, Service>,
+    /// The same names, in their order: for listings. Changed only when a service begins or ceases to exist.
+    names: BTreeSet<ServiceKey>,
     by_connection: HashMap<Arc<str>, BTreeSet<ServiceKey>>,
     beats: HashMap<(ServiceKey, InstancePublisher), Beat>,
     subscribers: HashMap<ServiceKey, BTreeMap<Arc<str>, Arc<str>>>,
@@ -106,8 +108,10 @@ impl NamingStore {
         }
         self.registrations += 1;
         let slot = Slot { instances, order: self.registrations };
-        let service = self.services.entry(key.clone()).or_insert_with(|| Service::new(lifetime));
-        service.slots.insert(publisher, slot);
+        match self.services.get_mut(key) {
+            Some(service) => drop(service.slots.insert(publisher, slot)),
+            None => self.add(key, Service { slots: BTreeMap::from([(publisher, slot)]), ..Service::new(lifetime) }),
+        }
         self.touch(key, now);
         Ok(())
     }
@@ -212,7 +216,7 @@ impl NamingStore {
             return Err(IllegalName::ServiceExists(key.clone()));
         }
         let service = Service { settings: Some(settings), ..Service::new(lifetime) };
-        self.services.insert(key.clone(), service);
+        self.add(key, service);
         self.touch(key, now);
         Ok(())
     }
@@ -238,6 +242,7 @@ impl NamingStore {
             return Err(IllegalName::ServiceNotEmpty(key.clone()));
         }
         self.services.remove(key);
+        self.names.remove(key);
         self.changed.insert(key.clone());
         Ok(())
     }
@@ -319,12 +324,12 @@ impl NamingStore {
     /// Services of a namespace by group and name; those without instances too.
     pub fn list(&self, namespace: &str) -> impl Iterator<Item = &ServiceKey> {
         let first = ServiceKey::new(namespace, "", "");
-        self.services.range(first..).map(|(key, _)| key).take_while(move |key| key.namespace() == namespace)
+        self.names.range(first..).take_while(move |key| key.namespace() == namespace)
     }
 
     /// Services of all namespaces, by namespace, group and name.
     pub fn all(&self) -> impl Iterator<Item = &ServiceKey> {
-        self.services.keys()
+        self.names.iter()
     }
 
     /// How many services, instances and subscriptions there are.
@@ -394,10 +399,16 @@ impl NamingStore {
             service.forget_orphans(now.mono);
             if service.empty_since.is_some_and(old) {
                 self.services.remove(key);
+                self.names.remove(key);
                 return false;
             }
             service.is_ageing()
         });
+    }
+
+    fn add(&mut self, key: &ServiceKey, service: Service) {
+        self.names.insert(key.clone());
+        self.services.insert(key.clone(), service);
     }
 
     fn forget_subscriber(&mut self, key: &ServiceKey, connection: &Arc<str>) {
