@@ -1,3 +1,4 @@
 //! What the benches have in common.
 
 pub mod machine;
+pub mod plain;

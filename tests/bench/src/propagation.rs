@@ -1,4 +1,5 @@
-//! One registration in region A, seen by a subscriber directly at A's Nacos and by a watcher of B's gateway: the same event for both.
+//! One registration in region A, seen by a subscriber directly at A's Nacos and by a watcher of B's gateway: the same event for both. The
+//! difference is what the federation adds, and what it cannot be below is a bare produce (`acks=all`) to consume: printed beside it.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,12 @@ use tonic::Streaming;
 
 use crate::registrant::{Peer, instance, service};
 use crate::stage::Stage;
-use federation_bench::machine;
+use federation_bench::{machine, plain};
 
 /// Instances that one service gathers before the next one is used: lists stay short.
 const PER_SERVICE: usize = 25;
 const PATIENCE: Duration = Duration::from_secs(20);
+const FLOOR_SAMPLES: u64 = 200;
 
 /// Times `samples` registrations and prints what was seen.
 pub(crate) async fn run(mut stage: Stage, push_delay: Option<Duration>, samples: usize) -> Result<()> {
@@ -48,6 +50,7 @@ pub(crate) async fn run(mut stage: Stage, push_delay: Option<Duration>, samples:
             difference.push(millis(at_gateway) - millis(at_nacos));
         }
     }
+    let mut floor = plain::floor(&plain::log_options(&stage.kafka.bootstrap(), "bench")?, FLOOR_SAMPLES).await?;
     let delay =
         push_delay.map_or_else(|| "its default (500 ms)".to_owned(), |delay| format!("{} ms", delay.as_millis()));
     println!("\nregister in A, push delay {delay}, {samples} samples, load {}; milliseconds", machine::load());
@@ -55,6 +58,7 @@ pub(crate) async fn run(mut stage: Stage, push_delay: Option<Duration>, samples:
     print_row("subscriber directly at A's Nacos", &mut direct);
     print_row("WatchService at B's gateway", &mut federated);
     print_row("difference, sample by sample", &mut difference);
+    print_row("bare produce (acks=all) to consume", &mut floor);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use federation_harness::{
 
 /// Both regions, running; the gateway of A has made its topics and was stopped.
 pub(crate) struct Stage {
-    _kafka: Kafka,
+    pub(crate) kafka: Kafka,
     pub(crate) nacos_a: Nacos,
     _nacos_b: Nacos,
     pub(crate) gateway_a: Gateway,
@@ -31,6 +31,6 @@ impl Stage {
         let gateway_b = Gateway::start(&beside("b", &nacos_b)).await?;
         let mut gateway_a = Gateway::start(&beside("a", &nacos_a)).await?;
         gateway_a.stop().await?;
-        Ok(Self { _kafka: kafka, nacos_a, _nacos_b: nacos_b, gateway_a, gateway_b })
+        Ok(Self { kafka, nacos_a, _nacos_b: nacos_b, gateway_a, gateway_b })
     }
 }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::about::About;
 use super::calls::{ApiCall, Trouble};
 use super::names::PUBLIC;
-use super::pace::Pace;
+use super::pace::{ListingUse, Pace};
 use super::rules::Rules;
 use super::shared::{Context, EngineGone};
 
@@ -172,7 +172,7 @@ impl Configs {
                 match self.namespaces.get_mut(&namespace) {
                     Some(watched) => {
                         watched.busy = false;
-                        watched.pace.ended(Instant::now(), took);
+                        watched.pace.ended(Instant::now(), took, ListingUse::Discovery);
                     }
                     None => self.shared.calls.forget(About::Namespace(&namespace)), // Left meanwhile.
                 }

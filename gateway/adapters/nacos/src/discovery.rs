@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::about::About;
 use super::calls::{ApiCall, Trouble};
 use super::names::{Meeting, PUBLIC};
-use super::pace::Pace;
+use super::pace::{ListingUse, Pace};
 use super::shared::{Context, EngineGone};
 
 /// Listings in flight at most: many namespaces must not press a server that just started.
@@ -40,6 +40,7 @@ struct Watched {
     /// The last complete list, and its exported services.
     listed: Option<(Vec<ServiceName>, Vec<ServiceKey>)>,
     unchanged: u32,
+    is_for: ListingUse,
     /// Nacos names it, or a rule does.
     named: bool,
 }
@@ -188,14 +189,16 @@ impl Discovery {
         match outcome {
             Outcome::Namespaces { found, took } => {
                 self.namespaces_busy = false;
-                self.namespaces_pace.ended(Instant::now(), took);
+                self.namespaces_pace.ended(Instant::now(), took, ListingUse::Discovery);
                 self.take_namespaces(found);
             }
             Outcome::Services { namespace, listing, took } => {
                 let Some(watched) = self.namespaces.get_mut(&namespace) else { return Ok(()) };
                 watched.busy = false;
-                watched.pace.ended(Instant::now(), took);
                 self.take_services(&namespace, listing).await?;
+                if let Some(watched) = self.namespaces.get_mut(&namespace) {
+                    watched.pace.ended(Instant::now(), took, watched.is_for);
+                }
                 self.tried(&namespace);
                 self.conclude_first();
             }
@@ -280,6 +283,7 @@ impl Discovery {
             busy: false,
             listed: None,
             unchanged: 0,
+            is_for: ListingUse::default(),
             named: true,
         });
         watched.named = true;
@@ -337,6 +341,10 @@ impl Discovery {
         let Some(federated) = shared.names.federated(namespace) else { return Ok(()) };
         let same = watched.listed.as_ref().is_some_and(|(listed, _)| *listed == services);
         watched.unchanged = if same { watched.unchanged + 1 } else { 0 };
+        // A server that keeps services from the watch, as 3.1 does beyond 500, shows it by a list that has more.
+        let told = shared.client.known_by_fuzzy_watch(namespace).is_some_and(|known| known >= services.len());
+        watched.is_for =
+            if told && watched.unchanged > REPEATS { ListingUse::SafetyNet } else { ListingUse::Discovery };
         if !same {
             shared.rules.services_listed(namespace, &services);
             let keys = services.iter().filter_map(|name| shared.names.service_key(name)).collect();

@@ -32,7 +32,8 @@ pub struct EmbeddedOptions {
     pub http: SocketAddr,
     /// gRPC address; `None` is the HTTP address with the port plus [`GRPC_OFFSET`], which SDKs expect.
     pub grpc: Option<SocketAddr>,
-    /// How long changes of a service are gathered into one push; 50 ms is Nacos's least, 500 ms its default.
+    /// How long changes of a service that was just pushed are gathered into one push at most, and when a subscription is followed by its
+    /// first push. A service that was quiet is pushed at once. Nacos gathers for 500 ms by default, 50 ms at least.
     pub push_delay: Duration,
     /// Who may use it; `None` is everybody.
     pub credentials: Option<RegistryCredentials>,

@@ -3,7 +3,7 @@
 //! Input: watch requests, and things that may have begun or ceased to exist. Output: the differences to what each client
 //! knows. Invariant: `told` is what the client knows once it has taken all notices so far.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use nacos_protocol::server::FuzzyWatching;
@@ -53,7 +53,7 @@ pub struct WatchDifference {
 #[derive(Debug)]
 struct Watch {
     pattern: Pattern,
-    told: BTreeSet<String>,
+    told: HashSet<String>,
 }
 
 /// All watches of all clients.
@@ -85,7 +85,7 @@ impl FuzzyWatches {
         let received: BTreeSet<String> = received.into_iter().collect();
         let appeared = there.difference(&received).cloned().collect();
         let vanished = received.difference(&there).cloned().collect();
-        self.watches.insert(place, Watch { pattern: parsed, told: there });
+        self.watches.insert(place, Watch { pattern: parsed, told: there.into_iter().collect() });
         Ok(WatchDifference { appeared, vanished })
     }
 
@@ -108,7 +108,10 @@ impl FuzzyWatches {
         let key = wire_key(watching, name);
         for ((connection, what, _), watch) in &mut self.watches {
             if *what == watching && watch.pattern.matches(name) {
-                let news = if exists { watch.told.insert(key.clone()) } else { watch.told.remove(&key) };
+                let news = match exists {
+                    true => !watch.told.contains(&key) && watch.told.insert(key.clone()), // Mostly it is known.
+                    false => watch.told.remove(&key),
+                };
                 clients.extend(news.then(|| connection.clone()));
             }
         }

@@ -19,6 +19,7 @@ pub mod instance;
 mod keeping;
 pub mod naming;
 mod owner;
+mod pace;
 pub mod polls;
 pub mod store;
 mod wire;

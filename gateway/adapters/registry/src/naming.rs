@@ -63,7 +63,9 @@ struct Beat {
 /// All services of one registry.
 #[derive(Debug, Default)]
 pub struct NamingStore {
-    services: BTreeMap<ServiceKey, Service>,
+    services: HashMap<ServiceKey, Service>,
+    /// The same names, in their order: for listings. Changed only when a service begins or ceases to exist.
+    names: BTreeSet<ServiceKey>,
     by_connection: HashMap<Arc<str>, BTreeSet<ServiceKey>>,
     beats: HashMap<(ServiceKey, InstancePublisher), Beat>,
     subscribers: HashMap<ServiceKey, BTreeMap<Arc<str>, Arc<str>>>,
@@ -106,8 +108,10 @@ impl NamingStore {
         }
         self.registrations += 1;
         let slot = Slot { instances, order: self.registrations };
-        let service = self.services.entry(key.clone()).or_insert_with(|| Service::new(lifetime));
-        service.slots.insert(publisher, slot);
+        match self.services.get_mut(key) {
+            Some(service) => drop(service.slots.insert(publisher, slot)),
+            None => self.add(key, Service { slots: BTreeMap::from([(publisher, slot)]), ..Service::new(lifetime) }),
+        }
         self.touch(key, now);
         Ok(())
     }
@@ -212,7 +216,7 @@ impl NamingStore {
             return Err(IllegalName::ServiceExists(key.clone()));
         }
         let service = Service { settings: Some(settings), ..Service::new(lifetime) };
-        self.services.insert(key.clone(), service);
+        self.add(key, service);
         self.touch(key, now);
         Ok(())
     }
@@ -238,6 +242,7 @@ impl NamingStore {
             return Err(IllegalName::ServiceNotEmpty(key.clone()));
         }
         self.services.remove(key);
+        self.names.remove(key);
         self.changed.insert(key.clone());
         Ok(())
     }
@@ -302,8 +307,8 @@ impl NamingStore {
         };
         let wanted: BTreeSet<&str> = clusters.split(',').filter(|cluster| !cluster.is_empty()).collect();
         let asked = |host: &RegisteredInstance| wanted.is_empty() || wanted.contains(&*host.id.nacos_cluster);
-        let all: Vec<RegisteredInstance> =
-            service.instances().into_values().filter(|host| host.enabled && asked(host)).collect();
+        let shown = service.registered().into_values().filter(|host| asked(host)).map(|host| service.shown(host));
+        let all: Vec<RegisteredInstance> = shown.filter(|host| host.enabled).collect();
         let (hosts, protected) = protect(all, selection, service.settings.as_ref().map(|settings| settings.threshold));
         NamingSnapshot { hosts, revision_ms: service.revision_ms, protected, lifetime: service.lifetime }
     }
@@ -311,18 +316,20 @@ impl NamingStore {
     /// Every instance with its true health, disabled ones too, by address; `None` when the service is not known.
     #[must_use]
     pub fn instances(&self, key: &ServiceKey) -> Option<(InstanceLifetime, Vec<RegisteredInstance>)> {
-        self.services.get(key).map(|service| (service.lifetime, service.instances().into_values().collect()))
+        self.services
+            .get(key)
+            .map(|service| (service.lifetime, service.registered().into_values().map(|it| service.shown(it)).collect()))
     }
 
     /// Services of a namespace by group and name; those without instances too.
     pub fn list(&self, namespace: &str) -> impl Iterator<Item = &ServiceKey> {
         let first = ServiceKey::new(namespace, "", "");
-        self.services.range(first..).map(|(key, _)| key).take_while(move |key| key.namespace() == namespace)
+        self.names.range(first..).take_while(move |key| key.namespace() == namespace)
     }
 
     /// Services of all namespaces, by namespace, group and name.
     pub fn all(&self) -> impl Iterator<Item = &ServiceKey> {
-        self.services.keys()
+        self.names.iter()
     }
 
     /// How many services, instances and subscriptions there are.
@@ -337,7 +344,8 @@ impl NamingStore {
     /// Figures of a service; `None` when it is not known.
     #[must_use]
     pub fn figures(&self, key: &ServiceKey) -> Option<ListedServices> {
-        let hosts = self.services.get(key)?.instances();
+        // An operator's changes change nothing that is counted here.
+        let hosts = self.services.get(key)?.registered();
         let clusters: BTreeSet<&str> = hosts.keys().map(|id| &*id.nacos_cluster).collect();
         let healthy = hosts.values().filter(|host| host.healthy).count();
         Some(ListedServices { key: key.clone(), clusters: clusters.len(), instances: hosts.len(), healthy })
@@ -349,10 +357,10 @@ impl NamingStore {
         self.services.get(key).is_some_and(|service| !service.slots.is_empty())
     }
 
-    /// Whether anybody is to be told anything.
+    /// Whether somebody is owed a push.
     #[must_use]
-    pub fn has_news(&self) -> bool {
-        !self.changed.is_empty() || !self.owed.is_empty()
+    pub fn owes_pushes(&self) -> bool {
+        !self.owed.is_empty()
     }
 
     /// Subscriptions that are owed a push, since this was last asked; some may have ended meanwhile.
@@ -391,10 +399,16 @@ impl NamingStore {
             service.forget_orphans(now.mono);
             if service.empty_since.is_some_and(old) {
                 self.services.remove(key);
+                self.names.remove(key);
                 return false;
             }
             service.is_ageing()
         });
+    }
+
+    fn add(&mut self, key: &ServiceKey, service: Service) {
+        self.names.insert(key.clone());
+        self.services.insert(key.clone(), service);
     }
 
     fn forget_subscriber(&mut self, key: &ServiceKey, connection: &Arc<str>) {
@@ -446,12 +460,16 @@ impl Service {
         self.empty_since.is_some() || !self.overlays.is_empty()
     }
 
-    /// The slots' instances, one per address and cluster, with operators' changes laid over them.
-    fn instances(&self) -> BTreeMap<InstanceId, RegisteredInstance> {
+    /// The slots' instances, one per address and cluster: the one that was registered last.
+    fn registered(&self) -> BTreeMap<&InstanceId, &RegisteredInstance> {
         let mut slots: Vec<&Slot> = self.slots.values().collect();
         slots.sort_by_key(|slot| slot.order);
-        let registered = slots.into_iter().flat_map(|slot| &slot.instances);
-        registered.map(|instance| (instance.id.clone(), self.shown(instance))).collect()
+        slots.into_iter().flat_map(|slot| &slot.instances).map(|instance| (&instance.id, instance)).collect()
+    }
+
+    /// As [`Service::registered`], with operators' changes laid over them.
+    fn instances(&self) -> BTreeMap<InstanceId, RegisteredInstance> {
+        self.registered().into_iter().map(|(id, instance)| (id.clone(), self.shown(instance))).collect()
     }
 
     fn shown(&self, instance: &RegisteredInstance) -> RegisteredInstance {

@@ -1,8 +1,7 @@
 //! The one task that owns the store: it answers questions in order, lets time pass, and tells clients what changed.
 //!
-//! Config changes are told at once; changes of services after a short delay, so that many become one push.
+//! What changes is told at once; a service that changes again and again is pushed as [`super::pace`] has it, so that many changes become one push.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,6 +16,7 @@ use super::configs::PublishError;
 use super::fuzzy::{WatchedName, wire_key};
 use super::keeping::{Change, Keeping, Order, Reply};
 use super::naming::{InstanceSelection, NamingNow};
+use super::pace::{PushPace, PushWhen};
 use super::store::RegistryStore;
 use super::wire;
 use federation_storage::ANSWERS_WITHIN;
@@ -94,10 +94,11 @@ pub(super) struct Owner {
     sessions: ClientSessions,
     questions: mpsc::Receiver<Asked>,
     push_delay: Duration,
+    pace: PushPace,
     keeping: Keeping,
     started: Instant,
-    /// When the changed services are pushed; `None` while none changed.
-    push_at: Option<Instant>,
+    /// When those who are owed a push get it; `None` while nobody is.
+    owed_at: Option<Instant>,
 }
 
 impl Owner {
@@ -109,7 +110,8 @@ impl Owner {
         keeping: Keeping,
     ) -> (Self, Handle) {
         let (asked, questions) = mpsc::channel(QUESTIONS);
-        let owner = Self { store, sessions, questions, push_delay, keeping, started: Instant::now(), push_at: None };
+        let (pace, started) = (PushPace::new(push_delay), Instant::now());
+        let owner = Self { store, sessions, questions, push_delay, pace, keeping, started, owed_at: None };
         (owner, Handle { questions: asked })
     }
 
@@ -124,7 +126,7 @@ impl Owner {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let push_at = self.push_at;
+            let push_at = [self.owed_at, self.pace.next_due()].into_iter().flatten().min();
             // Every arm is cancel-safe: a question stays in the channel, a tick in the interval, a job's outcome in its set.
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -143,13 +145,13 @@ impl Owner {
                     self.tell(replies);
                 }
                 () = async { tokio::time::sleep_until(push_at.unwrap_or(self.started)).await }, if push_at.is_some() => {
-                    self.push_services();
+                    self.push_due();
                 }
                 _ = tick.tick() => {
                     let now = self.now();
                     self.store.naming.expire(now);
                     self.store.polls.retain(|waiting| !waiting.is_closed());
-                    self.plan_push();
+                    self.push_changed();
                 }
             }
         }
@@ -158,7 +160,7 @@ impl Owner {
     fn answer(&mut self, question: Question) {
         let now = self.now();
         let answer = question(&mut self.store, now);
-        self.plan_push();
+        self.push_changed();
         answer();
     }
 
@@ -168,28 +170,54 @@ impl Owner {
         replies.into_iter().for_each(Reply::send);
     }
 
-    fn plan_push(&mut self) {
-        if self.push_at.is_none() && self.store.naming.has_news() {
-            self.push_at = Some(Instant::now() + self.push_delay);
+    /// Tells those who are concerned of services that changed: at once, or when their rest is over.
+    fn push_changed(&mut self) {
+        let now = Instant::now();
+        if self.owed_at.is_none() && self.store.naming.owes_pushes() {
+            self.owed_at = Some(now + self.push_delay);
+        }
+        for key in self.store.naming.take_changed() {
+            if self.pace.changed(&key, now) == PushWhen::Now {
+                self.push_service(&key);
+            }
         }
     }
 
-    /// Tells subscribers and watchers of every service that changed, and those that are owed a first push.
-    fn push_services(&mut self) {
-        self.push_at = None;
-        let now = self.now();
-        let mut bodies = BTreeMap::new();
-        for key in self.store.naming.take_changed() {
-            let exists = self.store.naming.is_published(&key);
-            self.push_existence(FuzzyWatching::Services, (&key).into(), exists);
-            for (connection, clusters) in self.store.naming.subscribers(&key) {
-                let (push, body) = service_body(&self.store, &mut bodies, &key, clusters, now);
-                self.sessions.push(&connection.clone().into(), push, body);
-            }
+    /// Services whose rest is over, and subscribers that are owed a first push.
+    fn push_due(&mut self) {
+        let now = Instant::now();
+        for key in self.pace.take_due(now) {
+            self.push_service(&key);
         }
+        if self.owed_at.is_some_and(|owed_at| now >= owed_at) {
+            self.owed_at = None;
+            self.push_owed();
+        }
+    }
+
+    fn push_service(&mut self, key: &ServiceKey) {
+        let exists = self.store.naming.is_published(key);
+        self.push_existence(FuzzyWatching::Services, key.into(), exists);
+        let (now, mut bytes) = (self.now(), 0);
+        let mut encoded: Vec<(&Arc<str>, (PushKey, PushBody))> = Vec::new(); // Once for all who want the same clusters.
+        for (connection, clusters) in self.store.naming.subscribers(key) {
+            let known = encoded.iter().position(|(known, _)| *known == clusters);
+            let place = known.unwrap_or_else(|| {
+                encoded.push((clusters, service_body(&self.store, key, clusters, now)));
+                encoded.len() - 1
+            });
+            let (push, body) = encoded[place].1.clone();
+            bytes += body.size_bytes();
+            self.sessions.push(&connection.clone().into(), push, body);
+        }
+        self.pace.pushed(key, bytes, Instant::now());
+    }
+
+    fn push_owed(&mut self) {
+        let now = self.now();
         for (key, connection) in self.store.naming.take_owed() {
             if let Some(clusters) = self.store.naming.subscription(&key, &connection) {
-                let (push, body) = service_body(&self.store, &mut bodies, &key, clusters, now);
+                let (push, body) = service_body(&self.store, &key, clusters, now);
                 self.sessions.push(&connection.into(), push, body);
             }
         }
@@ -226,17 +254,8 @@ impl Owner {
     }
 }
 
-/// A service's push for subscribers of these clusters: encoded once for all of them.
-fn service_body(
-    store: &RegistryStore,
-    bodies: &mut BTreeMap<(ServiceKey, Arc<str>), (PushKey, PushBody)>,
-    key: &ServiceKey,
-    clusters: &Arc<str>,
-    now: NamingNow,
-) -> (PushKey, PushBody) {
-    let encode = || {
-        let snapshot = store.naming.query(key, clusters, InstanceSelection::Enabled, now);
-        wire::service_push(key, wire::encode_service(key, clusters, snapshot))
-    };
-    bodies.entry((key.clone(), clusters.clone())).or_insert_with(encode).clone()
+/// A service's push for subscribers of these clusters.
+fn service_body(store: &RegistryStore, key: &ServiceKey, clusters: &Arc<str>, now: NamingNow) -> (PushKey, PushBody) {
+    let snapshot = store.naming.query(key, clusters, InstanceSelection::Enabled, now);
+    wire::service_push(key, wire::encode_service(key, clusters, snapshot))
 }

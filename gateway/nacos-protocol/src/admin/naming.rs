@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::dialect::Dialect;
 use super::{AdminClient, AdminError, answer};
@@ -55,7 +56,35 @@ struct ServicesV1 {
 #[derive(Deserialize)]
 struct AllNames {
     #[serde(rename = "META-INF/services")]
-    names: BTreeMap<String, Vec<String>>,
+    names: NamelessNames,
+}
+
+/// Of the names of all namespaces, those of the namespace `""`: the others may be a hundred thousand, and are passed over.
+struct NamelessNames(Vec<String>);
+
+impl<'de> Deserialize<'de> for NamelessNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Namespaces;
+        impl<'de> Visitor<'de> for Namespaces {
+            type Value = NamelessNames;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("names of services by namespace")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NamelessNames, A::Error> {
+                let mut names = Vec::new();
+                while let Some(namespace) = map.next_key::<String>()? {
+                    match namespace.is_empty() {
+                        true => names = map.next_value()?,
+                        false => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(NamelessNames(names))
+            }
+        }
+        deserializer.deserialize_map(Namespaces)
+    }
 }
 
 #[derive(Deserialize)]
@@ -114,9 +143,11 @@ impl AdminClient {
         let page = |number, size| self.services_page(dialect, namespace, number, size);
         let name = |service: &RawService| (service.group_name.clone(), service.name.clone());
         let mut services = paging::collect(TURNING, page, name).await?.ok_or(AdminError::NotOffered)?;
-        services.sort_by_cached_key(name);
+        let by_name =
+            |one: &RawService, other: &RawService| (&one.group_name, &one.name).cmp(&(&other.group_name, &other.name));
+        services.sort_by(by_name);
         // A name is one service, however often it is listed.
-        services.dedup_by(|later, first| name(later) == name(first));
+        services.dedup_by(|later, first| by_name(later, first).is_eq());
         Ok(services.into_iter().map(|service| service.in_namespace(namespace)).collect())
     }
 
@@ -156,8 +187,7 @@ impl AdminClient {
     async fn nameless_services(&self) -> Result<Vec<ServiceEntry>, AdminError> {
         let path = "v1/ns/service/names";
         let answer = self.get(path, &[]).await?.ok_or(AdminError::NotOffered)?;
-        let mut all: AllNames = answer::bare(path, &answer)?;
-        let names = all.names.remove("").unwrap_or_default();
+        let AllNames { names: NamelessNames(names) } = answer::bare(path, &answer)?;
         let entry = |name: &String| {
             let (group, service) = name.split_once(GROUP_SEPARATOR).unwrap_or((DEFAULT_GROUP, name));
             ServiceEntry { name: ServiceName::new("", group, service), instances: None, healthy: None }

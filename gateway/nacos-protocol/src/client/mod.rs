@@ -127,6 +127,12 @@ impl NacosClient {
         self.shared.wake.notify_one();
     }
 
+    /// How many services of the namespace this connection's fuzzy watch knows of; `None` until it has told of all that existed when it began.
+    /// A server may keep some of them from it without a word: only a listing shows whether it does.
+    pub fn known_by_fuzzy_watch(&self, namespace: &str) -> Option<usize> {
+        self.shared.memory().patterns.get(namespace).filter(|pattern| pattern.ready).map(|pattern| pattern.known.len())
+    }
+
     /// No longer wants to be told.
     pub fn cancel_fuzzy_watch(&self, namespace: &str) {
         self.shared.memory().unwatch(namespace);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request as Call, Response as Reply, Status, Streaming};
@@ -68,7 +69,7 @@ impl<B: RegistryBackend> BiRequestStream for Endpoint<B> {
         let (outbound, payloads) = mpsc::channel(OUTBOUND_QUEUE);
         let opened = Opened { identity, inbound: call.into_inner(), outbound };
         self.opened.send(opened).await.map_err(|_| Status::unavailable("the server stops"))?;
-        Ok(Reply::new(ReceiverStream::new(payloads)))
+        Ok(Reply::new(ReceiverStream::new(payloads).flat_map(|batch| stream::iter(batch).map(Ok)).boxed()))
     }
 }
 

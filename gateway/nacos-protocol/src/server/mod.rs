@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use bounded_listener::limits::REQUEST_SIZE;
 use bounded_listener::{Listener, ListenerGate, ListenerLimits};
+use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -177,8 +177,8 @@ impl<B: RegistryBackend> SessionOwner<B> {
     }
 }
 
-/// What a new stream hands to the task that owns the sessions.
-pub(crate) type Outbound = ReceiverStream<Result<crate::payload::Payload, tonic::Status>>;
+/// What a client is sent on its stream.
+pub(crate) type Outbound = BoxStream<'static, Result<crate::payload::Payload, tonic::Status>>;
 
 /// The identity that the transport attached to a call.
 fn identity_of<T>(request: &tonic::Request<T>) -> Result<Arc<Identity>, tonic::Status> {

@@ -1,8 +1,9 @@
 //! What one client still has to hear, as plain data: the newest push per key, sent in order, repeated until acknowledged.
 //!
-//! Bounds: one entry per key, so at most as many as the client has subscriptions and listeners.
+//! Bounds: one entry per key, so at most as many as the client has subscriptions and listeners. No operation costs more the more is under way,
+//! but for a logarithm: a session asks for the next deadline after each message.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,10 +52,21 @@ pub struct PushBody {
 impl PushBody {
     /// Encodes a message; its request id is ignored.
     pub fn of<M: Request>(message: &M) -> Self {
-        let mut message = message.clone();
-        message.set_request_id(String::new());
-        let json = serde_json::to_vec(&message).expect("messages have string keys and no failing serializers");
+        let encode = |message: &M| serde_json::to_vec(message);
+        let json = if message.request_id().is_empty() {
+            encode(message)
+        } else {
+            let mut message = message.clone();
+            message.set_request_id(String::new());
+            encode(&message)
+        };
+        let json = json.expect("messages have string keys and no failing serializers");
         Self { message_type: M::TYPE, json: json.into() }
+    }
+
+    /// How large the message is.
+    pub fn size_bytes(&self) -> usize {
+        self.json.len()
     }
 
     /// The message in its envelope with this id, without encoding it again. The empty headers, which Java writes, are required by the Rust SDK.
@@ -85,6 +97,8 @@ pub(super) struct Outbox {
     entries: HashMap<PushKey, Entry>,
     queue: VecDeque<PushKey>,
     in_flight: HashMap<u64, PushKey>,
+    /// When what was sent is repeated, by its id: of each that is in flight.
+    repeats: BTreeSet<(Instant, u64)>,
     last_id: u64,
 }
 
@@ -94,10 +108,16 @@ impl Outbox {
         let entry = Entry { body, sent: None, attempts: 0 };
         match self.entries.insert(key.clone(), entry) {
             Some(Entry { sent: None, .. }) => return, // Its key is queued already.
-            Some(Entry { sent: Some((id, _)), .. }) => drop(self.in_flight.remove(&id)),
+            Some(Entry { sent: Some((id, at)), .. }) => self.land(id, at),
             None => {}
         }
         self.queue.push_back(key);
+    }
+
+    /// Nothing more is expected of this sending.
+    fn land(&mut self, id: u64, at: Instant) {
+        self.in_flight.remove(&id);
+        self.repeats.remove(&(at, id));
     }
 
     /// Something is to be sent now.
@@ -116,6 +136,7 @@ impl Outbox {
             let wait = ack_timeout.saturating_mul(1 << entry.attempts.min(8)).min(LONGEST_RETRY.max(ack_timeout));
             entry.sent = Some((id, now + wait));
             entry.attempts += 1;
+            self.repeats.insert((now + wait, id));
             self.in_flight.insert(id, key);
         } else {
             self.entries.remove(&key);
@@ -126,28 +147,28 @@ impl Outbox {
     /// The client has taken the push with this id. One that was replaced or repeated meanwhile stays to be acknowledged.
     pub(super) fn acknowledge(&mut self, id: &str) {
         let key = id.parse().ok().and_then(|id: u64| self.in_flight.remove(&id));
-        if let Some(key) = key {
-            self.entries.remove(&key);
+        let entry = key.and_then(|key| self.entries.remove(&key));
+        if let Some((id, at)) = entry.and_then(|entry| entry.sent) {
+            self.repeats.remove(&(at, id));
         }
     }
 
     /// Queues again what was not acknowledged in time; returns how many.
     pub(super) fn repeat_overdue(&mut self, now: Instant) -> usize {
-        let overdue = |entry: &Entry| entry.sent.is_some_and(|(_, at)| at <= now);
-        let late: Vec<PushKey> =
-            self.entries.iter().filter(|(_, entry)| overdue(entry)).map(|(key, _)| key.clone()).collect();
-        for key in &late {
-            if let Some((id, _)) = self.entries.get_mut(key).and_then(|entry| entry.sent.take()) {
-                self.in_flight.remove(&id);
-            }
-            self.queue.push_back(key.clone());
+        let mut late = 0;
+        while let Some((at, id)) = self.repeats.first().copied().filter(|(at, _)| *at <= now) {
+            self.repeats.remove(&(at, id));
+            let key = self.in_flight.remove(&id).expect("what is to be repeated is in flight");
+            self.entries.get_mut(&key).expect("what is in flight has its entry").sent = None;
+            self.queue.push_back(key);
+            late += 1;
         }
-        late.len()
+        late
     }
 
     /// When something has to be repeated next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.entries.values().filter_map(|entry| entry.sent.map(|(_, at)| at)).min()
+        self.repeats.first().map(|(at, _)| *at)
     }
 }
 
@@ -201,7 +222,7 @@ mod tests {
         assert_eq!(sent(&mut outbox, now), Some(("2".into(), "3".into())), "an old acknowledgement settles nothing");
         outbox.acknowledge("2");
         assert_eq!(outbox.deadline(), None);
-        assert!(outbox.entries.is_empty() && outbox.in_flight.is_empty());
+        assert!(outbox.entries.is_empty() && outbox.in_flight.is_empty() && outbox.repeats.is_empty());
     }
 
     #[test]

@@ -22,9 +22,15 @@ use crate::message::RESULT_OK;
 use crate::message::internal::{ClientDetectionRequest, ConnectionSetupRequest, SetupAckRequest, ability};
 use crate::payload::Payload;
 
-/// Payloads handed to the transport and not yet written; more wait in the outbox, where newer ones replace them and all clients share
-/// the bytes. Each here is a copy, of megabytes for a large service, and a client that does not read holds all of them.
+/// Batches of payloads handed to the transport and not yet written; more wait in the outbox, where newer ones replace them and all clients
+/// share the bytes. Each payload here is a copy, of megabytes for a large service, and a client that does not read holds all of them.
 pub(super) const OUTBOUND_QUEUE: usize = 2;
+/// A batch is full from so many bytes, or payloads, on: what waits at once is handed over at once, and not with a wake-up for each.
+const BATCH_BYTES: usize = 32 * 1024;
+const BATCH_PAYLOADS: usize = 64;
+
+/// What the transport takes at once.
+pub(super) type Batch = Vec<Payload>;
 
 /// How long a stream may stay without its set-up.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +39,7 @@ const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Opened {
     pub(super) identity: Arc<Identity>,
     pub(super) inbound: Streaming<Payload>,
-    pub(super) outbound: mpsc::Sender<Result<Payload, Status>>,
+    pub(super) outbound: mpsc::Sender<Batch>,
 }
 
 /// Why a session ended.
@@ -150,10 +156,7 @@ impl Session {
                 permit = outbound.reserve(), if has_queued => match permit {
                     Ok(permit) => {
                         patience.note_written();
-                        let next = self.with_outbox(|outbox| outbox.next(Instant::now(), options.ack_timeout));
-                        if let Some(payload) = next {
-                            permit.send(Ok(payload));
-                        }
+                        permit.send(self.next_batch(options));
                     }
                     Err(_) => return Ended::ByClient,
                 },
@@ -165,6 +168,19 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// What waits, as much as goes together; at least one payload if there is one.
+    fn next_batch(&self, options: &ServerOptions) -> Batch {
+        let (now, mut batch, mut bytes) = (Instant::now(), Batch::new(), 0);
+        self.with_outbox(|outbox| {
+            while batch.len() < BATCH_PAYLOADS && bytes < BATCH_BYTES {
+                let Some(payload) = outbox.next(now, options.ack_timeout) else { return };
+                bytes += payload.json().len();
+                batch.push(payload);
+            }
+        });
+        batch
     }
 
     fn hear(&self, payload: &Payload) {

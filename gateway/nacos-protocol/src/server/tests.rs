@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint as Target};
 
 use super::*;
@@ -397,6 +398,22 @@ async fn a_silent_client_is_probed_and_then_dropped_and_an_answering_one_is_kept
     assert_eq!(running.sessions.count(), 0);
     let end = async { while let Ok(Some(_)) = stream.pushes.message().await {} };
     tokio::time::timeout(Duration::from_secs(10), end).await.expect("the connection is cut");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_client_comes_once_each_and_in_its_order() {
+    let running = start(Fake::default(), ServerOptions::default()).await;
+    let mut client = Client::connect(running.address).await;
+    let mut stream = client.open(setup("c", None)).await;
+    let id = the_only_session(&running);
+    for n in 0..300 {
+        let (key, body) = a_push(&n.to_string(), n);
+        running.sessions.push(&id, key, body);
+    }
+    for n in 0..300 {
+        let push = stream.next::<NotifySubscriberRequest>().await;
+        assert_eq!(push.service_info.map(|info| info.last_ref_time), Some(n));
+    }
 }
 
 #[tokio::test]

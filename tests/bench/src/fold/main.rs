@@ -9,7 +9,6 @@ mod answers;
 mod changes;
 mod figures;
 mod origin;
-mod plain;
 mod reader;
 mod registry;
 mod shape;

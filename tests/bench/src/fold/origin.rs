@@ -4,18 +4,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
+use federation_bench::plain::make_topics;
 use federation_codec::record::{EncodedRecord, HEADER, digest, encode_checkpoint, encode_control, encode_outgoing};
 use federation_core::id::ClusterId;
 use federation_core::input::{OutgoingCheckpoint, OutgoingRecord};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::record::{Checkpoint, Epoch, RecordBody, RecordHeader, SCHEMA, TopicKind};
 use federation_core::time::{Millis, WallMs};
-use federation_kafka::options::{KafkaOptions, TopicSettings};
-use federation_kafka::topics::{TopicNames, settings};
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use federation_kafka::options::KafkaOptions;
+use federation_kafka::topics::TopicNames;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -23,7 +21,6 @@ use tokio::task::JoinSet;
 
 use crate::shape;
 
-const MAKE_WITHIN: Duration = Duration::from_secs(30);
 const FLUSH_WITHIN: Duration = Duration::from_secs(30);
 const BEAT: Duration = Duration::from_secs(1);
 /// Beats between checkpoints of what changed.
@@ -209,28 +206,4 @@ impl Pen {
             }
         }
     }
-}
-
-/// Makes the topics of a cluster as a gateway makes them.
-pub(crate) async fn make_topics(options: &KafkaOptions, cluster: &ClusterId) -> Result<()> {
-    let names = TopicNames::new(&options.topic_prefix, &options.federation);
-    let bootstrap = options.brokers.join(",");
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", bootstrap).create()?;
-    let calls = AdminOptions::new().operation_timeout(Some(MAKE_WITHIN)).request_timeout(Some(MAKE_WITHIN));
-    let TopicSettings { partitions, .. } = options.topics;
-    for kind in TopicKind::ALL {
-        let name = names.of(cluster, kind);
-        let partitions = if kind == TopicKind::Control { 1 } else { i32::try_from(partitions)? };
-        let wanted = settings(&options.topics, kind, Some(1));
-        let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
-        for setting in &wanted {
-            topic = topic.set(setting.name, &setting.value);
-        }
-        let made = admin.create_topics([&topic], &calls).await?;
-        ensure!(made.len() == 1, "one topic was asked for");
-        if let Some(Err((topic, error))) = made.into_iter().next() {
-            bail!("{topic} cannot be made: {error}");
-        }
-    }
-    Ok(())
 }

@@ -1,26 +1,24 @@
 //! The two stages: origins that the bench writes, and a registry in a gateway.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use federation_bench::plain::{self, Consumed, PREFIX, log_options};
 use federation_core::id::ClusterId;
 use federation_core::log::record::TopicKind;
 use federation_harness::{Gateway, GatewayOptions, Kafka, announce};
-use federation_kafka::options::{KafkaOptions, ReadPace, TopicSettings};
+use federation_kafka::options::KafkaOptions;
 use federation_kafka::topics::TopicNames;
 use tokio::task::spawn_blocking;
 
 use crate::changes::{Changer, Course, Stretch};
 use crate::figures::{Goal, Table, at};
-use crate::origin::{self, WrittenOrigin};
-use crate::plain::{self, Consumed};
+use crate::origin::WrittenOrigin;
 use crate::reader::{self, Own};
 use crate::registry::Registrants;
 use crate::{Arguments, Measured, answers, shape};
 
-const PREFIX: &str = "nacos-fed.";
 /// The federation of the origins that the bench writes, and that of the registry.
 const WRITTEN: &str = "written";
 const REGISTERED: &str = "registered";
@@ -32,20 +30,6 @@ const LAG_LIMIT_MS: f64 = 1000.0;
 const PACES: [u64; 6] = [2_000, 5_000, 10_000, 20_000, 40_000, 80_000];
 /// A gateway writes a snapshot each 30 s at most.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(40);
-
-fn log_options(kafka: &Kafka, federation: &str) -> Result<KafkaOptions> {
-    Ok(KafkaOptions {
-        brokers: vec![kafka.bootstrap()],
-        properties: Default::default(),
-        topic_prefix: PREFIX.to_owned(),
-        federation: federation.parse()?,
-        cluster: "bench".parse()?,
-        topics: TopicSettings::default(),
-        pace: ReadPace::default(),
-        imports: Arc::new(|_| true),
-        cursors: Default::default(),
-    })
-}
 
 impl Changer for WrittenOrigin {
     async fn change(&self, instance: u64, version: u64) -> Result<()> {
@@ -59,7 +43,7 @@ impl Changer for WrittenOrigin {
 
 /// Origins that the bench writes, read by one gateway.
 pub(crate) async fn written(arguments: &Arguments, kafka: &Kafka, table: &mut Table) -> Result<()> {
-    let options = log_options(kafka, WRITTEN)?;
+    let options = log_options(&kafka.bootstrap(), WRITTEN)?;
     let empty = bare_memory(kafka).await?;
     let share = arguments.instances / arguments.origins / shape::INSTANCES * shape::INSTANCES;
     let instances = share * arguments.origins;
@@ -191,10 +175,7 @@ fn tell_fold(table: &mut Table, took: Duration, peer: Duration) {
 }
 
 async fn floor(options: &KafkaOptions, table: &mut Table) -> Result<()> {
-    let cluster: ClusterId = "floor".parse()?;
-    let apart = KafkaOptions { federation: "floor".parse()?, ..options.clone() };
-    origin::make_topics(&apart, &cluster).await?;
-    let figures = spawn_blocking(move || plain::floor(&apart, &cluster, FLOOR_SAMPLES)).await??;
+    let figures = plain::floor(options, FLOOR_SAMPLES).await?;
     table.add("floor: bare produce (acks=all) to consume, P50", at(&figures, 50), "ms", Goal::None);
     table.add("floor: bare produce (acks=all) to consume, P99", at(&figures, 99), "ms", Goal::None);
     Ok(())

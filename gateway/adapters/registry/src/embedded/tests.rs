@@ -153,6 +153,20 @@ async fn a_registration_reaches_subscribers_and_ends_with_its_connection() {
 }
 
 #[tokio::test]
+async fn a_service_that_was_quiet_is_pushed_at_once_however_long_changes_may_be_gathered() {
+    let mut running = start(EmbeddedOptions { push_delay: Duration::from_secs(3600), ..anywhere() }).await;
+    let (mut watcher, publisher) = (running.client().await, running.client().await);
+    watcher.client.subscribe(&orders());
+    watcher.sees(&orders(), &[]).await;
+    publisher.client.register(&orders(), vec![instance("10.0.0.1")]).await.unwrap();
+    watcher.sees(&orders(), &["10.0.0.1"]).await;
+    // Now it rests, and not for an hour: little was sent.
+    publisher.client.register(&orders(), vec![instance("10.0.0.1"), instance("10.0.0.2")]).await.unwrap();
+    watcher.sees(&orders(), &["10.0.0.1", "10.0.0.2"]).await;
+    running.end().await;
+}
+
+#[tokio::test]
 async fn a_subscription_is_followed_by_one_push_of_the_same() {
     let mut running = start(anywhere()).await;
     let (mut first, mut second) = (running.client().await, running.client().await);

@@ -207,7 +207,13 @@ fn type_of(parameter: &str) -> &'static str {
 
 /// A success of versions 2 and 3.
 pub(super) fn success(data: impl Serialize) -> Response {
-    Json(json!({"code": 0, "message": "success", "data": data})).into_response()
+    #[derive(Serialize)]
+    struct Success<T> {
+        code: u8,
+        message: &'static str,
+        data: T,
+    }
+    Json(Success { code: 0, message: "success", data }).into_response()
 }
 
 /// A text that version 1 answers as JSON.
@@ -215,19 +221,21 @@ pub(super) fn json_text(text: &'static str) -> Response {
     ([(CONTENT_TYPE, "application/json;charset=UTF-8")], text).into_response()
 }
 
-/// One page of `items`, as versions 2 and 3 wrap it.
-pub(super) fn page<T, U: Serialize>(
-    items: &[T],
-    (number, size): (usize, usize),
-    show: impl Fn(&T) -> U,
-) -> serde_json::Value {
-    let shown: Vec<U> = items.iter().skip((number - 1).saturating_mul(size)).take(size).map(show).collect();
-    json!({
-        "totalCount": items.len(),
-        "pageNumber": number,
-        "pagesAvailable": items.len().div_ceil(size),
-        "pageItems": shown,
-    })
+/// A page, as versions 2 and 3 wrap it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownPage<U> {
+    total_count: usize,
+    page_number: usize,
+    pages_available: usize,
+    page_items: Vec<U>,
+}
+
+/// One page of `items`.
+pub(super) fn page<T, U>(items: &[T], at: (usize, usize), show: impl Fn(&T) -> U) -> ShownPage<U> {
+    let (number, size) = at;
+    let page_items = items.iter().skip((number - 1).saturating_mul(size)).take(size).map(show).collect();
+    ShownPage { total_count: items.len(), page_number: number, pages_available: items.len().div_ceil(size), page_items }
 }
 
 /// The mark of an answer that is no more than a status.

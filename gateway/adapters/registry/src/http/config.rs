@@ -8,7 +8,7 @@ use federation_core::id::ConfigKey;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::answer::{Failure, V1, V2, V3, json_text, page, success};
+use super::answer::{Failure, ShownPage, V1, V2, V3, json_text, page, success};
 use super::params::Params;
 use crate::check::check_config;
 use crate::configs::{ConfigItem, ConfigLabels, DEFAULT_NAMESPACE, PublishError, known_kind};
@@ -98,7 +98,7 @@ async fn search_rows(
     search: &str,
     (group, data_id): (&str, &str),
     row: fn(&ConfigKey, &ConfigItem) -> Value,
-) -> Result<Value, Failure> {
+) -> Result<ShownPage<Value>, Failure> {
     let at = params.page()?;
     let accurate = search == "accurate";
     let pattern = |name: &str| params.get(name).unwrap_or_default().trim_matches('*').to_owned();

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use federation_core::id::ServiceKey;
 use nacos_protocol::reading;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Api;
@@ -14,7 +15,7 @@ use super::answer::{Failure, V1, V2, V3, page, success};
 use super::params::Params;
 use super::shown::shown_instance;
 use crate::check::grouped;
-use crate::naming::{InstanceLifetime, NamingSettings, NamingStore};
+use crate::naming::{InstanceLifetime, ListedServices, NamingSettings, NamingStore};
 use crate::wire;
 
 /// Services of all groups of a namespace. `groupNameParam` and `serviceNameParam` are parts of the names.
@@ -33,7 +34,11 @@ pub(super) async fn list_v3(State(api): State<Api>, params: Params) -> Result<Re
                 && (!without_empty || naming.is_published(key))
         };
         let keys: Vec<&ServiceKey> = naming.list(&namespace).filter(asked_for).collect();
-        page(&keys, at, |key| if with_instances { with_hosts(naming, key) } else { figures(naming, key) })
+        // What is not needed to look at the store is done by whoever asked: the owner has others to answer.
+        page(&keys, at, |key| match with_instances {
+            true => ListedRow::WithHosts(with_hosts(naming, key)),
+            false => ListedRow::Figures(naming.figures(key).expect("it was just listed")),
+        })
     });
     Ok(success(asked.await?))
 }
@@ -148,14 +153,17 @@ async fn names(api: &Api, params: &Params, number: i32, size: i32) -> Result<(us
 
 /// Names of all services, by namespace. The only listing over HTTP that tells the namespace `""` from `public`.
 pub(super) async fn all_names_v1(State(api): State<Api>) -> Result<Response, V1> {
-    let asked = api.handle.ask(|store, _| {
-        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for key in store.naming.all() {
-            names.entry(key.namespace().to_owned()).or_default().push(grouped(key));
-        }
-        json!({"META-INF/services": names})
-    });
-    Ok(Json(asked.await?).into_response())
+    #[derive(Serialize)]
+    struct AllNames<'a> {
+        #[serde(rename = "META-INF/services")]
+        names: BTreeMap<&'a str, Vec<String>>,
+    }
+    let all: Vec<ServiceKey> = api.handle.ask(|store, _| store.naming.all().cloned().collect()).await?;
+    let mut names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for key in &all {
+        names.entry(key.namespace()).or_default().push(grouped(key));
+    }
+    Ok(Json(AllNames { names }).into_response())
 }
 
 /// POST of version 1: a service by itself, with its protection threshold.
@@ -241,18 +249,37 @@ fn shown_threshold(threshold: f32) -> f64 {
     threshold.to_string().parse().expect("a float prints as a number")
 }
 
-fn figures(naming: &NamingStore, key: &ServiceKey) -> Value {
-    let listed = naming.figures(key);
-    let (clusters, instances, healthy) =
-        listed.map_or((0, 0, 0), |listed| (listed.clusters, listed.instances, listed.healthy));
-    json!({
-        "name": key.service(),
-        "groupName": key.group(),
-        "clusterCount": clusters,
-        "ipCount": instances,
-        "healthyInstanceCount": healthy,
-        "triggerFlag": "false",
-    })
+/// A service in a listing.
+enum ListedRow {
+    WithHosts(Value),
+    Figures(ListedServices),
+}
+
+impl Serialize for ListedRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Figures<'a> {
+            name: &'a str,
+            group_name: &'a str,
+            cluster_count: usize,
+            ip_count: usize,
+            healthy_instance_count: usize,
+            trigger_flag: &'static str,
+        }
+        match self {
+            Self::WithHosts(shown) => shown.serialize(serializer),
+            Self::Figures(ListedServices { key, clusters, instances, healthy }) => Figures {
+                name: key.service(),
+                group_name: key.group(),
+                cluster_count: *clusters,
+                ip_count: *instances,
+                healthy_instance_count: *healthy,
+                trigger_flag: "false",
+            }
+            .serialize(serializer),
+        }
+    }
 }
 
 fn with_hosts(naming: &NamingStore, key: &ServiceKey) -> Value {
