@@ -32,8 +32,8 @@ pub struct EmbeddedOptions {
     pub http: SocketAddr,
     /// gRPC address; `None` is the HTTP address with the port plus [`GRPC_OFFSET`], which SDKs expect.
     pub grpc: Option<SocketAddr>,
-    /// How long changes of a service that was just pushed are gathered into one push at most, and when a subscription is followed by its
-    /// first push. A service that was quiet is pushed at once. Nacos gathers for 500 ms by default, 50 ms at least.
+    /// How long changes of services are gathered at most, where much changes, and when a subscription is followed by its first push. Where
+    /// little changes, a change is pushed at once. Nacos gathers for 500 ms by default, 50 ms at least.
     pub push_delay: Duration,
     /// Who may use it; `None` is everybody.
     pub credentials: Option<RegistryCredentials>,

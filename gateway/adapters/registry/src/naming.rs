@@ -357,6 +357,12 @@ impl NamingStore {
         self.services.get(key).is_some_and(|service| !service.slots.is_empty())
     }
 
+    /// Whether some service has something new to see.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// Whether somebody is owed a push.
     #[must_use]
     pub fn owes_pushes(&self) -> bool {

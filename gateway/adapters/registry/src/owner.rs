@@ -1,6 +1,6 @@
 //! The one task that owns the store: it answers questions in order, lets time pass, and tells clients what changed.
 //!
-//! What changes is told at once; a service that changes again and again is pushed as [`super::pace`] has it, so that many changes become one push.
+//! What changes is told at once; services of which much changes as [`super::pace`] has it, so that many changes become one push.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ use super::configs::PublishError;
 use super::fuzzy::{WatchedName, wire_key};
 use super::keeping::{Change, Keeping, Order, Reply};
 use super::naming::{InstanceSelection, NamingNow};
-use super::pace::{PushPace, PushWhen};
+use super::pace::PushPace;
 use super::store::RegistryStore;
 use super::wire;
 use federation_storage::ANSWERS_WITHIN;
@@ -97,6 +97,8 @@ pub(super) struct Owner {
     pace: PushPace,
     keeping: Keeping,
     started: Instant,
+    /// When services that changed are pushed; `None` while none did.
+    push_at: Option<Instant>,
     /// When those who are owed a push get it; `None` while nobody is.
     owed_at: Option<Instant>,
 }
@@ -111,7 +113,8 @@ impl Owner {
     ) -> (Self, Handle) {
         let (asked, questions) = mpsc::channel(QUESTIONS);
         let (pace, started) = (PushPace::new(push_delay), Instant::now());
-        let owner = Self { store, sessions, questions, push_delay, pace, keeping, started, owed_at: None };
+        let owner =
+            Self { store, sessions, questions, push_delay, pace, keeping, started, push_at: None, owed_at: None };
         (owner, Handle { questions: asked })
     }
 
@@ -126,7 +129,7 @@ impl Owner {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let push_at = [self.owed_at, self.pace.next_due()].into_iter().flatten().min();
+            let push_at = [self.owed_at, self.push_at].into_iter().flatten().min();
             // Every arm is cancel-safe: a question stays in the channel, a tick in the interval, a job's outcome in its set.
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -170,32 +173,36 @@ impl Owner {
         replies.into_iter().for_each(Reply::send);
     }
 
-    /// Tells those who are concerned of services that changed: at once, or when their rest is over.
+    /// Tells those who are concerned of services that changed: at once, or when the rest is over.
     fn push_changed(&mut self) {
         let now = Instant::now();
         if self.owed_at.is_none() && self.store.naming.owes_pushes() {
             self.owed_at = Some(now + self.push_delay);
         }
-        for key in self.store.naming.take_changed() {
-            if self.pace.changed(&key, now) == PushWhen::Now {
-                self.push_service(&key);
+        if self.push_at.is_none() && self.store.naming.has_changed() {
+            let at = self.pace.next_round(now);
+            self.push_at = Some(at);
+            if at <= now {
+                self.push_due();
             }
         }
     }
 
-    /// Services whose rest is over, and subscribers that are owed a first push.
+    /// Services that changed, if the rest is over, and subscribers that are owed a first push.
     fn push_due(&mut self) {
         let now = Instant::now();
-        for key in self.pace.take_due(now) {
-            self.push_service(&key);
+        if self.push_at.take_if(|at| now >= *at).is_some() {
+            let changed = self.store.naming.take_changed();
+            let bytes = changed.iter().map(|key| self.push_service(key)).sum();
+            self.pace.pushed(bytes, Instant::now());
         }
-        if self.owed_at.is_some_and(|owed_at| now >= owed_at) {
-            self.owed_at = None;
+        if self.owed_at.take_if(|at| now >= *at).is_some() {
             self.push_owed();
         }
     }
 
-    fn push_service(&mut self, key: &ServiceKey) {
+    /// Returns how many bytes were sent to all who subscribed.
+    fn push_service(&mut self, key: &ServiceKey) -> usize {
         let exists = self.store.naming.is_published(key);
         self.push_existence(FuzzyWatching::Services, key.into(), exists);
         let (now, mut bytes) = (self.now(), 0);
@@ -210,7 +217,7 @@ impl Owner {
             bytes += body.size_bytes();
             self.sessions.push(&connection.clone().into(), push, body);
         }
-        self.pace.pushed(key, bytes, Instant::now());
+        bytes
     }
 
     fn push_owed(&mut self) {
