@@ -2,51 +2,59 @@
 //! services hold each name once. Bounded in number and in length, so in bytes: when full it forgets all, which costs memory for a while and
 //! nothing else. Each origin has one of its own: who writes new names all the time makes no other forget.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, Hasher};
+mod common;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use federation_core::id::ServiceKey;
-use federation_core::instance::MetadataKeys;
+use federation_core::instance::Metadata;
 use foldhash::fast::RandomState;
+
+use self::common::CommonMemory;
 
 /// Distinct texts, and distinct service keys, remembered at most.
 const CAPACITY: usize = 100_000;
 /// Longer texts are seldom repeated.
 const LONGEST_TEXT: usize = 64;
-/// Lists of keys remembered at most: each may keep texts alive that are forgotten otherwise.
-const MOST_LISTS: usize = 10_000;
-/// Longer lists of keys are seldom repeated.
-const MOST_KEYS: usize = 32;
 /// Service keys with longer names, of all three parts together, are seldom true.
 const LONGEST_KEY: usize = 512;
 
 /// One decoder's memory of texts and keys.
 #[derive(Debug, Default)]
 pub struct TextInterner {
-    texts: HashSet<Arc<str>, RandomState>,
+    texts: Texts,
     services: HashSet<ServiceKey, RandomState>,
-    /// By the hash of all their keys: of two lists with one hash, the later one is remembered.
-    keys: HashMap<u64, MetadataKeys, RandomState>,
+    metadata: CommonMemory,
     /// The last service that was looked for, under its name as it stands in a record's key: the next one is often the same.
     last: Option<(String, ServiceKey)>,
+}
+
+/// Texts, each once.
+#[derive(Debug, Default)]
+struct Texts(HashSet<Arc<str>, RandomState>);
+
+impl Texts {
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if text.len() > LONGEST_TEXT {
+            return text.into();
+        }
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        if self.0.len() == CAPACITY {
+            self.0.clear();
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&new));
+        new
+    }
 }
 
 impl TextInterner {
     /// An equal text, the same allocation as before where one is remembered.
     pub fn text(&mut self, text: &str) -> Arc<str> {
-        if text.len() > LONGEST_TEXT {
-            return text.into();
-        }
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        if self.texts.len() == CAPACITY {
-            self.texts.clear();
-        }
-        let new: Arc<str> = text.into();
-        self.texts.insert(Arc::clone(&new));
-        new
+        self.texts.shared(text)
     }
 
     /// An equal key, the same allocation as before where one is remembered.
@@ -81,30 +89,12 @@ impl TextInterner {
         key
     }
 
-    /// Equal keys, the same allocation as before where they are remembered. They are sorted, each is there once.
+    /// Metadata of these pairs, which shares with others what it has in common with them. Keys are sorted, each is there once.
     ///
     /// # Panics
     /// If they are not.
-    pub(crate) fn keys<'a>(&mut self, keys: impl ExactSizeIterator<Item = &'a str> + Clone) -> MetadataKeys {
-        let mut hasher = self.keys.hasher().build_hasher();
-        for key in keys.clone() {
-            hasher.write(key.as_bytes());
-            hasher.write_u8(0xff); // In no text: parts them.
-        }
-        let hash = hasher.finish();
-        if let Some(known) = self.keys.get(&hash).filter(|known| known.iter().eq(keys.clone())) {
-            return known.clone();
-        }
-        let is_short = keys.len() <= MOST_KEYS && keys.clone().all(|key| key.len() <= LONGEST_TEXT);
-        let shared = keys.map(|key| self.text(key)).collect();
-        let new = MetadataKeys::new(shared).expect("sorted, each once");
-        if is_short {
-            if self.keys.len() == MOST_LISTS {
-                self.keys.clear();
-            }
-            self.keys.insert(hash, new.clone());
-        }
-        new
+    pub(crate) fn metadata(&mut self, pairs: &[(&str, &str)]) -> Metadata {
+        self.metadata.metadata(pairs, &mut self.texts)
     }
 }
 
@@ -120,24 +110,10 @@ mod tests {
         for number in 0..CAPACITY {
             interner.text(&number.to_string());
         }
-        assert!(interner.texts.len() <= CAPACITY);
+        assert!(interner.texts.0.len() <= CAPACITY);
         let again = interner.text("version");
         assert_eq!(first, again);
         assert!(!Arc::ptr_eq(&first, &again));
-    }
-
-    #[test]
-    fn repeated_keys_of_metadata_are_one_list() {
-        let mut interner = TextInterner::default();
-        let mut list = |keys: &[&'static str]| interner.keys(keys.iter().copied());
-        let first = list(&["a", "b"]);
-        let shared = |left: &MetadataKeys, right: &MetadataKeys| {
-            left.iter().zip(right.iter()).all(|(left, right)| std::ptr::eq(left, right))
-        };
-        assert!(shared(&first, &list(&["a", "b"])));
-        assert_ne!(first, list(&["ab"]));
-        let long: &'static str = Box::leak("x".repeat(LONGEST_TEXT + 1).into_boxed_str());
-        assert!(!shared(&list(&[long]), &list(&[long])));
     }
 
     #[test]
@@ -152,7 +128,7 @@ mod tests {
         let mut interner = TextInterner::default();
         interner.text(&"x".repeat(LONGEST_TEXT + 1));
         interner.service(ServiceKey::new("", "g", &"x".repeat(LONGEST_KEY)));
-        assert!(interner.texts.is_empty() && interner.services.is_empty());
+        assert!(interner.texts.0.is_empty() && interner.services.is_empty());
         interner.service(ServiceKey::new("", "g", &"x".repeat(LONGEST_KEY - 1)));
         assert_eq!(interner.services.len(), 1);
     }

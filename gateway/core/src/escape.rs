@@ -14,6 +14,11 @@ pub(crate) fn push(text: &mut String, plain: &str, reserved: &[char]) {
     }
 }
 
+/// Whether [`push`] leaves the text as it is where nothing is reserved.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= b' ' && !matches!(byte, 0x7f | b'%'))
+}
+
 /// Undoes [`push`]; `None` if the text is not what that writes.
 pub(crate) fn undo(text: &str, reserved: &[char]) -> Option<String> {
     if !text.contains(['%', '\u{7f}']) && !text.contains(|c: char| c < ' ' || reserved.contains(&c)) {

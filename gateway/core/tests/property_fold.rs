@@ -103,11 +103,11 @@ fn expected(records: &[Record]) -> (u64, u128) {
 /// What a view shows, without digests of unreadable values: a late reader never saw the value before them.
 fn shown(fold: &Fold) -> Vec<String> {
     let services = fold.services().flat_map(|(service, entries)| {
-        let readable = entries.iter().filter(|(_, entry)| entry.readable);
+        let readable = entries.iter().filter(|(_, entry)| entry.is_readable());
         readable.map(move |(id, entry)| format!("{service} {id} {:?}", entry.value))
     });
     let configs =
-        fold.configs().filter(|(_, entry)| entry.readable).map(|(key, entry)| format!("{key} {:?}", entry.value));
+        fold.configs().filter(|(_, entry)| entry.is_readable()).map(|(key, entry)| format!("{key} {:?}", entry.value));
     let mut lines: Vec<String> = services.chain(configs).collect();
     lines.sort();
     lines

@@ -116,8 +116,7 @@ fn metadata(mut pairs: Vec<(&str, &str)>, interner: &mut TextInterner) -> Metada
         let sorted: std::collections::BTreeMap<&str, &str> = pairs.drain(..).collect();
         pairs.extend(sorted);
     }
-    let keys = interner.keys(pairs.iter().map(|(key, _)| *key));
-    Metadata::new(keys, pairs.iter().map(|(_, value)| *value))
+    interner.metadata(&pairs)
 }
 
 #[cfg(test)]

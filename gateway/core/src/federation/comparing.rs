@@ -21,6 +21,7 @@ use crate::federation::Federation;
 use crate::id::{InstanceId, ObservedSubject, ServiceKey};
 use crate::input::{ConfigReading, Effect, LocalInput, OrderId, ServiceReading};
 use crate::instance::Instance;
+use crate::log::entries::ServiceEntries;
 use crate::log::key::DataKey;
 use crate::log::origin::ImageValue;
 use crate::time::{Millis, Mono, Now};
@@ -246,7 +247,7 @@ impl Federation {
         let own = self.origins.get(self.cluster()).and_then(|own| own.log.holder_of_service(service));
         let entries = own.and_then(|partition| partition.image().service(service));
         let value = |(id, entry): (&InstanceId, &_)| (id.clone(), ImageValue::of_instance(entry));
-        entries.into_iter().flatten().map(value).collect()
+        entries.into_iter().flat_map(ServiceEntries::iter).map(value).collect()
     }
 
     fn config_difference(&self, key: &DataKey, item: Option<&Arc<ConfigItem>>) -> Option<NacosDifferenceKind> {

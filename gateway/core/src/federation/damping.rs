@@ -59,6 +59,10 @@ impl HealthMemory {
         }
     }
 
+    fn remembers(&self, service: &ServiceKey) -> bool {
+        self.services.contains_key(service)
+    }
+
     fn forget(&mut self, service: &ServiceKey, of: &Registration) {
         let Some(instances) = self.services.get_mut(service) else { return };
         instances.remove(of);
@@ -121,8 +125,13 @@ impl Federation {
     /// A value of `origin` changed: its health is heard.
     pub(super) fn hear_health(&mut self, now: Now, origin: &ClusterId, key: &DataKey) {
         let DataKey::Instance(service, id) = key else { return };
+        let heard = self.raw_health(origin, service, id);
+        let is_good = heard.is_none_or(|(raw, _)| raw.severity() == WordSeverity::Good);
+        if is_good && !self.health.remembers(service) {
+            return; // As it is with nearly all: nothing is remembered, nothing is to be.
+        }
         let of = (origin.clone(), id.clone());
-        match self.raw_health(origin, service, id) {
+        match heard {
             Some((raw, hearing)) => self.health.hear(now.mono, service, of, raw, hearing),
             None => self.health.forget(service, &of),
         }

@@ -47,6 +47,10 @@ impl Load {
     /// The limit that the record would pass, if it would.
     fn limit_for(self, partition: &Partition, record: &Record, bounds: &OriginBounds) -> Option<OriginLimit> {
         let RecordKey::Data(key) = &record.key else { return None };
+        // Nearly always there is room whatever is kept of the key: then that need not be looked up.
+        if self.keys < bounds.facts && self.bytes.saturating_add(value_bytes(&record.body)) <= bounds.bytes {
+            return None;
+        }
         let kept = partition.image().bytes_of(key);
         let bytes = self.bytes.saturating_sub(kept.unwrap_or(0)).saturating_add(value_bytes(&record.body));
         let is_new = kept.is_none() && record.body != RecordBody::Tombstone;

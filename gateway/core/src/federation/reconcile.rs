@@ -19,6 +19,7 @@ use crate::id::{InstanceId, ObservedSubject, ServiceKey};
 use crate::input::Effect;
 use crate::local::observation::ListDoubt;
 use crate::local::service::KnownFrom;
+use crate::log::entries::ServiceEntries;
 use crate::log::key::DataKey;
 use crate::log::origin::ImageValue;
 use crate::log::partition::Fold;
@@ -181,7 +182,7 @@ impl Federation {
 fn entries_of(fold: &Fold, subject: &ObservedSubject) -> Vec<(DataKey, ImageValue)> {
     match subject {
         ObservedSubject::Service(service) => {
-            let entries = fold.service(service).into_iter().flatten();
+            let entries = fold.service(service).into_iter().flat_map(ServiceEntries::iter);
             entries
                 .map(|(id, entry)| (DataKey::Instance(service.clone(), id.clone()), ImageValue::of_instance(entry)))
                 .collect()

@@ -15,10 +15,11 @@ use crate::intents::{DrainIntent, DrainTarget, HIGHEST_COUNTER};
 use crate::log::bounds::{judge_descriptor, judge_record};
 use crate::log::control::Descriptor;
 use crate::log::cursor::{KeptPlace, LogCursor};
+use crate::log::entries::FoldEntry;
 use crate::log::intents::IntentLog;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
-use crate::log::partition::{Fold, FoldEntry};
+use crate::log::partition::Fold;
 use crate::log::record::{PartitionId, Record, RecordBody, RecordHeader, TopicKind};
 use crate::time::WallMs;
 
@@ -235,6 +236,6 @@ pub(super) fn facts_of(fold: &Fold) -> impl Iterator<Item = KeptFact> {
 
 impl KeptFact {
     fn of<T>(key: DataKey, body: RecordBody, entry: &FoldEntry<T>) -> Self {
-        Self { key, body, header: entry.header, digest: entry.digest, readable: entry.readable }
+        Self { key, body, header: entry.header(), digest: entry.digest(), readable: entry.is_readable() }
     }
 }

@@ -9,6 +9,7 @@ use crate::freshness::Freshness;
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::local::observation::NacosConnection;
+use crate::log::key::NameHash;
 use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
 use crate::pulse::FreshnessVerdict;
@@ -26,16 +27,17 @@ impl Federation {
     /// The service as it is to be shown now; `None` if no origin has an instance.
     #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<FederatedService> {
-        let own = self.own_instances(key);
+        let (own, hash) = (self.own_instances(key), NameHash::of_service(key));
         let remote = self.origins.iter().filter(|(id, _)| *id != self.cluster() && self.is_shown(id));
         let shown = self.settings.import.items.has_service(key);
         let remote =
-            remote.filter(|_| shown).filter_map(|(id, origin)| logged_instances(id, origin, key, &self.health));
+            remote.filter(|_| shown).filter_map(|(id, origin)| logged_instances(id, origin, (hash, key), &self.health));
         let mut origins: Vec<OriginInstances> = own.into_iter().chain(remote).collect();
         if origins.is_empty() {
             return None;
         }
         origins.sort_by(|left, right| left.origin.cmp(&right.origin));
+        origins.shrink_to_fit(); // Most services are of one origin, and there may be a hundred thousand of them.
         Some(FederatedService { key: key.clone(), revision: self.revision, origins })
     }
 
@@ -130,7 +132,8 @@ impl Federation {
             return None;
         }
         let Some(state) = self.local.service(key) else {
-            return logged_instances(self.cluster(), self.origins.get(self.cluster())?, key, &self.health);
+            let (own, hash) = (self.origins.get(self.cluster())?, NameHash::of_service(key));
+            return logged_instances(self.cluster(), own, (hash, key), &self.health);
         };
         let shown = |(id, instance, held): (&InstanceId, &Arc<Instance>, Option<&HeldRemoval>)| {
             let effective = self.health.effective(key, self.cluster(), id, instance.health);
@@ -221,10 +224,10 @@ fn source_of(partition: &Partition) -> FactSource {
 fn logged_instances(
     cluster: &ClusterId,
     origin: &Origin,
-    key: &ServiceKey,
+    (hash, key): (NameHash, &ServiceKey),
     health: &HealthMemory,
 ) -> Option<OriginInstances> {
-    let partition = origin.log.holder_of_service(key)?;
+    let partition = origin.log.holder_of_hash(hash)?;
     let shown = |(id, instance): (&InstanceId, &Arc<Instance>)| {
         let effective = health.effective(key, cluster, id, instance.health);
         FederatedInstance { id: id.clone(), instance: Arc::clone(instance), effective, held: None }

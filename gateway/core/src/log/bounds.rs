@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
+use crate::config_item::ConfigItem;
 use crate::guard::GuardEntry;
+use crate::instance::Instance;
 use crate::intents::{DrainIntent, HIGHEST_COUNTER, LONGEST_TEXT_BYTES};
 use crate::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord};
 use crate::log::key::{DataKey, RecordKey};
@@ -139,15 +141,24 @@ fn is_key_in_bounds(key: &DataKey) -> bool {
 /// Bytes of a value, as they are kept.
 #[must_use]
 pub fn value_bytes(body: &RecordBody) -> u64 {
-    let bytes = match body {
-        RecordBody::Instance(instance) => instance.metadata.iter().map(|(key, value)| key.len() + value.len()).sum(),
-        RecordBody::Config(item) => {
-            let texts = [&item.content, &item.encrypted_data_key, &item.description, &item.tags, &item.application];
-            texts.into_iter().map(|text| text.len()).sum()
-        }
+    match body {
+        RecordBody::Instance(instance) => instance_bytes(instance),
+        RecordBody::Config(item) => config_bytes(item),
         RecordBody::Tombstone | RecordBody::Unreadable | RecordBody::Checkpoint(_) => 0,
-    };
-    bytes as u64
+    }
+}
+
+/// As [`value_bytes`], of an instance.
+#[must_use]
+pub fn instance_bytes(instance: &Instance) -> u64 {
+    instance.metadata.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+}
+
+/// As [`value_bytes`], of a config item.
+#[must_use]
+pub fn config_bytes(item: &ConfigItem) -> u64 {
+    let texts = [&item.content, &item.encrypted_data_key, &item.description, &item.tags, &item.application];
+    texts.into_iter().map(|text| text.len() as u64).sum()
 }
 
 fn judge_replica(replica: &mut ReplicaRecord, bounds: &OriginBounds) -> Option<OutOfBounds> {

@@ -12,6 +12,7 @@ use crate::id::{ConfigKey, InstanceId, ObservedSubject, ServiceKey};
 
 /// Parts the fields of a key.
 pub const SEPARATOR: char = '\u{1f}';
+const SEPARATOR_TEXT: &str = "\u{1f}";
 
 /// Key of a record of a data topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,14 +74,59 @@ impl DataKey {
     /// If `partitions` is 0.
     #[must_use]
     pub fn partition(&self, partitions: u32) -> u32 {
-        let mut text = String::with_capacity(64);
-        let [first, rest @ ..] = match self {
-            Self::Instance(service, _) => [service.namespace(), service.group(), service.service()],
-            Self::Config(config) => [config.namespace(), config.group(), config.data_id()],
+        let hash = match self {
+            Self::Instance(service, _) => NameHash::of_service(service),
+            Self::Config(config) => NameHash::of_config(config),
         };
-        escape::push(&mut text, first, &[]);
-        push_fields(&mut text, rest);
-        partition_of(text.as_bytes(), partitions)
+        hash.partition(partitions)
+    }
+}
+
+/// Hash of a name: says in which partition what has that name is, whatever their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameHash(u64);
+
+/// Names that are shorter, with their separators, are hashed without an allocation.
+const SHORT_NAME: usize = 256;
+
+impl NameHash {
+    /// Of a service: all its instances share a partition.
+    #[must_use]
+    pub fn of_service(service: &ServiceKey) -> Self {
+        Self::of([service.namespace(), service.group(), service.service()])
+    }
+
+    /// Of a config item.
+    #[must_use]
+    pub fn of_config(config: &ConfigKey) -> Self {
+        Self::of([config.namespace(), config.group(), config.data_id()])
+    }
+
+    /// The partition among `partitions`.
+    ///
+    /// # Panics
+    /// If `partitions` is 0.
+    #[must_use]
+    pub fn partition(self, partitions: u32) -> u32 {
+        u32::try_from(self.0 % u64::from(partitions)).expect("a remainder of a u32 is a u32")
+    }
+
+    fn of(parts: [&str; 3]) -> Self {
+        let [namespace, group, own] = parts;
+        let length = namespace.len() + group.len() + own.len() + 2;
+        if length > SHORT_NAME || !parts.into_iter().all(escape::is_plain) {
+            let mut text = String::with_capacity(length);
+            escape::push(&mut text, namespace, &[]);
+            push_fields(&mut text, [group, own]);
+            return Self(xxh3_64(text.as_bytes()));
+        }
+        let mut bytes = [0; SHORT_NAME];
+        let mut at = 0;
+        for part in [namespace, SEPARATOR_TEXT, group, SEPARATOR_TEXT, own] {
+            bytes[at..at + part.len()].copy_from_slice(part.as_bytes());
+            at += part.len();
+        }
+        Self(xxh3_64(&bytes[..at]))
     }
 }
 
@@ -90,7 +136,7 @@ impl DataKey {
 /// If `partitions` is 0.
 #[must_use]
 pub fn partition_of(encoded_name: &[u8], partitions: u32) -> u32 {
-    u32::try_from(xxh3_64(encoded_name) % u64::from(partitions)).expect("a remainder of a u32 is a u32")
+    NameHash(xxh3_64(encoded_name)).partition(partitions)
 }
 
 impl RecordKey {
@@ -155,6 +201,22 @@ mod tests {
         );
         let config = DataKey::Config(ConfigKey::new("public", "g", "设置.yaml"));
         assert_eq!(config.encode(), "c\u{1f}public\u{1f}g\u{1f}设置.yaml");
+    }
+
+    #[test]
+    fn a_name_is_hashed_as_its_encoded_text_whatever_is_in_it_and_however_long_it_is() {
+        for (namespace, group, own) in [
+            ("", "", ""),
+            ("public", "DEFAULT_GROUP", "orders"),
+            ("", "设置", "a%b\u{1f}c\nd\u{7f}"),
+            ("n", "g", "x".repeat(251).as_str()),
+            ("n", "g", "x".repeat(252).as_str()),
+            ("n", "g", "x".repeat(253).as_str()),
+        ] {
+            let key = DataKey::Config(ConfigKey::new(namespace, group, own));
+            let encoded = key.encode();
+            assert_eq!(key.partition(u32::MAX), partition_of(&encoded.as_bytes()[2..], u32::MAX), "{encoded:?}");
+        }
     }
 
     #[test]

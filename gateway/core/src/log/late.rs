@@ -23,6 +23,7 @@ use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::log::bounds::value_bytes;
+use crate::log::entries::ServiceEntries;
 use crate::log::key::DataKey;
 use crate::log::partition::{AppliedRecord, Fold, Partition};
 use crate::log::record::RecordBody;
@@ -205,7 +206,7 @@ impl Partition {
     /// Instances of a service as a view shows them, sorted by id.
     #[must_use]
     pub fn shown_instances(&self, service: &ServiceKey) -> Vec<(&InstanceId, &Arc<Instance>)> {
-        let folded = self.served().service(service).into_iter().flatten();
+        let folded = self.served().service(service).into_iter().flat_map(ServiceEntries::iter);
         let folded = folded.filter_map(|(id, entry)| Some((id, entry.value.as_ref()?)));
         let late = self.late().of_service(service);
         if late.is_empty() {
@@ -234,9 +235,9 @@ impl Partition {
     #[must_use]
     pub fn counted_instances(&self, service: &ServiceKey) -> usize {
         let folded = self.served().service(service);
-        let mut count = folded.map_or(0, |entries| entries.len());
+        let mut count = folded.map_or(0, ServiceEntries::len);
         for (id, former) in self.late().of_service(service) {
-            let is_folded = folded.is_some_and(|entries| entries.contains_key(id));
+            let is_folded = folded.is_some_and(|entries| entries.get(id).is_some());
             count = count + usize::from(former.is_some()) - usize::from(is_folded);
         }
         count

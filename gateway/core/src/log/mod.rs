@@ -5,6 +5,7 @@ pub mod bounds;
 pub mod control;
 pub mod cursor;
 pub mod ends;
+pub mod entries;
 pub mod intents;
 pub mod key;
 pub mod late;

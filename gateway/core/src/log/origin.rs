@@ -6,8 +6,9 @@ use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, ServiceKey};
 use crate::instance::Instance;
 use crate::log::cursor::KeptPlace;
-use crate::log::key::DataKey;
-use crate::log::partition::{Fold, FoldEntry, Partition};
+use crate::log::entries::FoldEntry;
+use crate::log::key::{DataKey, NameHash};
+use crate::log::partition::{Fold, Partition};
 use crate::log::record::{Epoch, TopicKind};
 use crate::seed::Seed;
 use crate::time::Mono;
@@ -122,8 +123,14 @@ impl OriginLog {
     /// The partition that holds a service; `None` while the topics are unknown.
     #[must_use]
     pub fn holder_of_service(&self, key: &ServiceKey) -> Option<&Partition> {
-        // All instances of a service share one partition, whatever their ids.
-        self.holder(&DataKey::Instance(key.clone(), crate::id::InstanceId::new("", 0, "")))
+        self.holder_of_hash(NameHash::of_service(key))
+    }
+
+    /// As [`OriginLog::holder_of_service`], for whoever looks into many origins: the hash of the name is made once.
+    #[must_use]
+    pub fn holder_of_hash(&self, hash: NameHash) -> Option<&Partition> {
+        let partitions = Some(self.partitions()).filter(|count| *count > 0)?;
+        self.partition(TopicKind::Instances, hash.partition(partitions))
     }
 
     /// The partition that holds a config item; `None` while the topics are unknown.
@@ -177,11 +184,11 @@ pub enum ImageValue {
 
 impl ImageValue {
     pub(crate) fn of_instance(entry: &FoldEntry<Instance>) -> Self {
-        entry.value.clone().filter(|_| entry.readable).map_or(Self::Unreadable, Self::Instance)
+        entry.value.clone().filter(|_| entry.is_readable()).map_or(Self::Unreadable, Self::Instance)
     }
 
     pub(crate) fn of_config(entry: &FoldEntry<ConfigItem>) -> Self {
-        entry.value.clone().filter(|_| entry.readable).map_or(Self::Unreadable, Self::Config)
+        entry.value.clone().filter(|_| entry.is_readable()).map_or(Self::Unreadable, Self::Config)
     }
 }
 

@@ -18,14 +18,14 @@
 
 mod place;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
-use crate::log::bounds::value_bytes;
+use crate::log::bounds::{config_bytes, instance_bytes};
 use crate::log::cursor::Standing;
+use crate::log::entries::{FoldEntry, FoldShare, ServiceEntries};
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::late::LateRecords;
 use crate::log::order::Order;
@@ -33,22 +33,6 @@ use crate::log::proof::{Agreement, Proof};
 use crate::log::record::{Checkpoint, Epoch, Record, RecordBody, RecordHeader};
 use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono, Now};
-
-/// The last record of a key.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FoldEntry<T> {
-    /// The last value that could be read, if any ever could.
-    pub value: Option<Arc<T>>,
-    /// Whether the last record itself could be read (rule R3: it counts in digests even if not).
-    pub readable: bool,
-    /// Digest of the last record.
-    pub digest: u128,
-    /// Header of the last record, if it had one.
-    pub header: Option<RecordHeader>,
-}
-
-/// Instances of one service of one origin, by id.
-pub type ServiceEntries = BTreeMap<InstanceId, FoldEntry<Instance>>;
 
 /// Last record per key, and the count and digest that checkpoints state.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,61 +101,70 @@ impl Fold {
     #[must_use]
     pub fn digest_of(&self, key: &DataKey) -> Option<u128> {
         match key {
-            DataKey::Instance(service, id) => self.services.get(service)?.get(id).map(|entry| entry.digest),
-            DataKey::Config(config) => self.configs.get(config).map(|entry| entry.digest),
+            DataKey::Instance(service, id) => self.services.get(service)?.get(id).map(FoldEntry::digest),
+            DataKey::Config(config) => self.configs.get(config).map(FoldEntry::digest),
         }
     }
 
     /// Bytes of the value that is kept of a key; `None` if the key is not present.
     #[must_use]
     pub fn bytes_of(&self, key: &DataKey) -> Option<u64> {
-        let value = match key {
-            DataKey::Instance(service, id) => {
-                self.services.get(service)?.get(id)?.value.clone().map(RecordBody::Instance)
-            }
-            DataKey::Config(config) => self.configs.get(config)?.value.clone().map(RecordBody::Config),
+        let share = match key {
+            DataKey::Instance(service, id) => self.services.get(service)?.get(id)?.share(instance_bytes),
+            DataKey::Config(config) => self.configs.get(config)?.share(config_bytes),
         };
-        Some(value.as_ref().map_or(0, value_bytes))
+        Some(share.bytes)
     }
 
     /// Applies one record of a fact. Returns whether what a view shows of it, or counts, changed.
     fn apply(&mut self, key: &DataKey, record: &Record) -> bool {
-        let (before, kept) = (self.digest_of(key), self.bytes_of(key).unwrap_or(0));
-        let changed = match key {
+        let (before, after, changed) = match key {
             DataKey::Instance(service, id) => self.apply_instance(service, id, record),
             DataKey::Config(config) => self.apply_config(config, record),
         };
-        let after = (record.body != RecordBody::Tombstone).then_some(record.digest);
-        self.digest = self.digest.wrapping_sub(before.unwrap_or(0)).wrapping_add(after.unwrap_or(0));
-        self.count = self.count + u64::from(after.is_some()) - u64::from(before.is_some());
-        self.bytes = self.bytes + self.bytes_of(key).unwrap_or(0) - kept;
+        self.digest = self.digest.wrapping_sub(before.digest).wrapping_add(after.digest);
+        self.count = self.count + after.count - before.count;
+        self.bytes = self.bytes + after.bytes - before.bytes;
         changed
     }
 
-    fn apply_instance(&mut self, service: &ServiceKey, id: &InstanceId, record: &Record) -> bool {
+    fn apply_instance(
+        &mut self,
+        service: &ServiceKey,
+        id: &InstanceId,
+        record: &Record,
+    ) -> (FoldShare, FoldShare, bool) {
+        let share = |entry: Option<&FoldEntry<_>>| entry.map(|entry| entry.share(instance_bytes)).unwrap_or_default();
         if record.body == RecordBody::Tombstone {
-            let Some(entries) = self.services.get_mut(service) else { return false };
-            let existed = entries.remove(id).is_some();
+            let Some(entries) = self.services.get_mut(service) else { return Default::default() };
+            let removed = entries.remove(id);
             if entries.is_empty() {
                 self.services.remove(service);
             }
-            return existed;
+            return (share(removed.as_ref()), FoldShare::default(), removed.is_some());
         }
         let read = if let RecordBody::Instance(instance) = &record.body { Some(instance) } else { None };
-        let entries = self.services.entry(service.clone()).or_default();
-        let (entry, changed) = next_entry(entries.get(id), read, record);
-        entries.insert(id.clone(), entry);
-        changed
+        let entries = match self.services.get_mut(service) {
+            Some(entries) => entries,
+            None => self.services.entry(service.clone()).or_default(),
+        };
+        let (entry, changed) = FoldEntry::next(entries.get(id), read, record);
+        let after = share(Some(&entry));
+        let replaced = entries.insert(id, entry);
+        (share(replaced.as_ref()), after, changed)
     }
 
-    fn apply_config(&mut self, key: &ConfigKey, record: &Record) -> bool {
+    fn apply_config(&mut self, key: &ConfigKey, record: &Record) -> (FoldShare, FoldShare, bool) {
+        let share = |entry: Option<&FoldEntry<_>>| entry.map(|entry| entry.share(config_bytes)).unwrap_or_default();
         if record.body == RecordBody::Tombstone {
-            return self.configs.remove(key).is_some();
+            let removed = self.configs.remove(key);
+            return (share(removed.as_ref()), FoldShare::default(), removed.is_some());
         }
         let read = if let RecordBody::Config(item) = &record.body { Some(item) } else { None };
-        let (entry, changed) = next_entry(self.configs.get(key), read, record);
-        self.configs.insert(key.clone(), entry);
-        changed
+        let (entry, changed) = FoldEntry::next(self.configs.get(key), read, record);
+        let after = share(Some(&entry));
+        let replaced = self.configs.insert(key.clone(), entry);
+        (share(replaced.as_ref()), after, changed)
     }
 
     /// All keys whose shown value differs between the two folds, and those that only one of them has.
@@ -197,17 +190,6 @@ impl Fold {
         keys.dedup();
         keys
     }
-}
-
-fn next_entry<T: PartialEq>(
-    before: Option<&FoldEntry<T>>,
-    read: Option<&Arc<T>>,
-    record: &Record,
-) -> (FoldEntry<T>, bool) {
-    let kept = || before.and_then(|entry| entry.value.clone());
-    let value = read.cloned().or_else(kept);
-    let changed = before.and_then(|entry| entry.value.as_ref()) != value.as_ref();
-    (FoldEntry { value, readable: read.is_some(), digest: record.digest, header: record.header }, changed)
 }
 
 /// What a record did.

@@ -190,7 +190,7 @@ proptest! {
             drop(log.partition.end_late(Mono(now * 100)));
         }
         log.partition.end_late(Mono(1_000_000));
-        let entries = log.partition.served().service(&service()).into_iter().flatten();
+        let entries = log.partition.served().service(&service()).into_iter().flat_map(ServiceEntries::iter);
         let folded: Vec<_> = entries.filter_map(|(id, entry)| Some((id, entry.value.as_ref()?))).collect();
         prop_assert_eq!(log.partition.shown_instances(&service()), folded);
         prop_assert_eq!((log.partition.late().len(), log.partition.late().bytes), (0, 0));

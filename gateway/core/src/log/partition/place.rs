@@ -7,13 +7,15 @@
 
 use super::{Fold, Partition};
 use crate::log::cursor::{KeptPlace, LogSource, MetCheckpoint, Standing};
+use crate::log::entries::FoldEntry;
 use crate::log::record::{RecordHeader, TopicKind};
 
 impl Fold {
     /// Headers of all last records that have one.
-    fn headers(&self) -> impl Iterator<Item = &RecordHeader> {
-        let instances = self.services.values().flat_map(|entries| entries.values().filter_map(|it| it.header.as_ref()));
-        instances.chain(self.configs.values().filter_map(|entry| entry.header.as_ref()))
+    fn headers(&self) -> impl Iterator<Item = RecordHeader> {
+        let instances =
+            self.services.values().flat_map(|entries| entries.iter().filter_map(|(_, entry)| entry.header()));
+        instances.chain(self.configs.values().filter_map(FoldEntry::header))
     }
 }
 
@@ -41,7 +43,7 @@ impl Partition {
         (self.shadow, self.next_offset) = (None, from);
         for header in self.served.headers() {
             self.highest_term = self.highest_term.max(header.epoch.term);
-            self.order.meet(Some(header), false);
+            self.order.meet(Some(&header), false);
         }
         if let Some(MetCheckpoint { header, stated, facts_since }) = kept.checkpoint {
             self.highest_term = self.highest_term.max(header.epoch.term);

@@ -1,0 +1,3 @@
+//! What the benches of many instances have in common.
+
+pub mod shape;
