@@ -8,7 +8,7 @@ use federation_core::input::Input;
 use federation_core::local::service::RemovalPatience;
 use federation_core::log::cursor::{FoundLog, LogCursor};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Epoch, PartitionId, Record, RecordBody};
+use federation_core::log::record::{Epoch, HIGHEST_TERM, PartitionId, Record, RecordBody};
 use federation_core::seed::Seed;
 use federation_core::time::{Millis, Mono, Now, WallMs};
 
@@ -79,13 +79,27 @@ pub(crate) struct Memory {
     pub(crate) failing: BTreeMap<u64, (PartitionId, DataKey, Epoch)>,
     /// Of single keys, because a send of theirs failed.
     pub(crate) must_read_for: BTreeMap<DataKey, (PartitionId, u64, (u64, usize))>,
-    /// Where the control topic ended when its question was put.
-    pub(crate) control_asked: Option<(u64, (u64, usize))>,
+    /// Where the control topic ended when its question was put, and when that was.
+    pub(crate) control_asked: Option<(u64, (u64, usize), u64)>,
+    /// When the last read of a service was asked for, by the process's clock, and whether its list was believed then.
+    pub(crate) reads_asked: BTreeMap<ServiceKey, (Mono, bool)>,
+    /// The highest term in what it was handed of its own data topics.
+    pub(crate) met_term: u32,
     pub(crate) leads_since: Option<u64>,
     /// Since when it may write.
     pub(crate) permitted: Option<u64>,
     /// When an answer of its registry was last handed over.
     pub(crate) heard: u64,
+}
+
+impl Memory {
+    /// A record of the own data topics is handed over: whoever writes from now on does so above its term.
+    pub(crate) fn note_term(&mut self, record: &Record) {
+        let term = record.header.map_or(0, |header| header.epoch.term);
+        if term <= HIGHEST_TERM {
+            self.met_term = self.met_term.max(term);
+        }
+    }
 }
 
 /// One process.
