@@ -251,15 +251,16 @@ impl Federation {
                 (partition.reached_end(), !partition.is_shadowed() && partition.serves_snapshot());
             let had_place = partition.place(place.topic, place.partition).is_some();
             let applied = partition.at_end(next_offset);
-            partition.was_at_end(now, newest);
-            // The own log is driven to what the own Nacos says: it needs no proof by itself.
+            // The own log is driven to what the own Nacos says: it needs no proof by itself, and none speaks against it.
             let replaced = own && partition.is_shadowed() && partition.reached_end();
+            let applied = if replaced { AppliedRecord::Replaced(partition.replace()) } else { applied };
+            partition.was_at_end(now, newest);
             let has_place = partition.place(place.topic, place.partition).is_some();
             (
                 was_read,
                 resumed.then(|| partition.served().keys()),
                 has_place && !had_place,
-                if replaced { AppliedRecord::Replaced(partition.replace()) } else { applied },
+                applied,
             )
         });
         let Some((was_read, resumed, gained_place, applied)) = reached else { return };

@@ -148,3 +148,31 @@ fn a_leader_compares_its_own_checkpoints_and_reads_its_own_log_anew() {
     assert_eq!(world.gateways[&cluster(S)].data_sends, sends, "nothing was missing, so nothing is written");
     assert_eq!(world.shown(F, S, &service("orders")), truth(&mut world, S));
 }
+
+#[test]
+fn what_diverged_is_mended_by_the_next_reading_once_it_is_right() {
+    let mut world = settled_pair();
+    for weight in [5.0, 6.0] {
+        world.set(S, &service("orders"), &id(21), Some(instance(weight, true)));
+        world.run(15_000); // With a checkpoint after each.
+    }
+    world.log.deaf.insert(cluster(F));
+    world.set(S, &service("orders"), &id(20), Some(instance(2.0, true)));
+    world.run(500);
+    world.skip(F, &place());
+    world.log.deaf.clear();
+    world.log.misstates.insert(cluster(S)); // What is read anew is called wrong, too.
+    while world.gateways[&cluster(F)].core.diverged().all(|it| it != place()) {
+        world.run(1_000);
+    }
+    world.log.misstates.clear();
+    assert_ne!(world.shown(F, S, &service("orders")), truth(&mut world, S));
+    world.log.turn = Some(1);
+    for _ in 0..14_000 {
+        world.run(STEP);
+        let shown = world.shown(F, S, &service("orders"));
+        assert_eq!(shown[&id(21)], instance(6.0, true), "what is read anew does not pass through what is served");
+    }
+    assert_eq!(world.shown(F, S, &service("orders")), truth(&mut world, S), "it was read anew ten minutes later");
+    assert_eq!(world.gateways[&cluster(F)].core.diverged().count(), 0);
+}
