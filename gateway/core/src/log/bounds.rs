@@ -64,6 +64,8 @@ pub enum OutOfBounds {
     Size,
     /// More drains than are kept of one origin.
     Drains,
+    /// Censuses that cost more than what else is read of their origin allows.
+    Censuses,
 }
 
 impl OutOfBounds {
@@ -77,6 +79,7 @@ impl OutOfBounds {
             Self::Length => "a text or list that is too long",
             Self::Size => "a value that is larger than nacos can have",
             Self::Drains => "more drains than are kept of one cluster",
+            Self::Censuses => "censuses that come too fast",
         }
     }
 }
@@ -103,7 +106,9 @@ pub fn judge_control(record: &mut ControlRecord, bounds: &OriginBounds) -> Optio
 pub fn judge_record(record: &mut Record) -> Option<OutOfBounds> {
     let key = match &record.key {
         RecordKey::Data(key) => key,
-        RecordKey::Checkpoint | RecordKey::Other | RecordKey::Malformed => return judge_header(record),
+        RecordKey::Checkpoint | RecordKey::Census(_) | RecordKey::Other | RecordKey::Malformed => {
+            return judge_header(record);
+        }
     };
     if !is_key_in_bounds(key) {
         record.key = RecordKey::Malformed;
@@ -145,7 +150,7 @@ pub fn value_bytes(body: &RecordBody) -> u64 {
             let texts = [&item.content, &item.encrypted_data_key, &item.description, &item.tags, &item.application];
             texts.into_iter().map(|text| text.len()).sum()
         }
-        RecordBody::Tombstone | RecordBody::Unreadable | RecordBody::Checkpoint(_) => 0,
+        RecordBody::Tombstone | RecordBody::Unreadable | RecordBody::Checkpoint(_) | RecordBody::Census(_) => 0,
     };
     bytes as u64
 }

@@ -17,6 +17,7 @@
 //! after that is news to it.
 
 mod place;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -214,6 +214,7 @@ impl Storm {
         let logged = process.readers.get(place).and_then(|reader| reader.keys.get(key)).copied();
         let wanted =
             (outgoing.body != RecordBody::Tombstone).then(|| digest(&RecordKey::Data(key.clone()), &outgoing.body));
+        let unlisted = process.memory.unlisted.contains(key);
         let repeated = process.memory.sent.insert(key.clone(), (now, outgoing.header.seq));
         let repeated = repeated.is_some_and(|(last, _)| last + REPEATED > now);
         process.memory.unlanded.insert(key.clone(), now);
@@ -227,7 +228,7 @@ impl Storm {
         let readable = !self.record.unreadable.contains(key);
         let undecided = outgoing.body == RecordBody::Tombstone && !process.memory.decided.contains_key(key) && readable;
         self.record.sent_total += 1;
-        if logged == wanted && !repeated {
+        if logged == wanted && !repeated && !unlisted {
             self.fail("7 idempotent publish", || format!("slot {slot} writes what its log has: {outgoing:?}"));
         }
         if behind {

@@ -54,6 +54,7 @@ impl Storm {
         match &mut masked {
             Effect::Send(outgoing) => outgoing.header.observed.0 = 0,
             Effect::Checkpoint { stated, .. } => stated.header.observed.0 = 0,
+            Effect::Census { stated, .. } => stated.header.observed.0 = 0,
             Effect::Control { header, value, .. } => {
                 header.observed.0 = 0;
                 if let Some(ControlValue::Guard(entry)) = value {
@@ -349,7 +350,12 @@ impl Storm {
                     process.memory.note_term(record);
                 }
                 process.memory.late.meet(now, place, record, reader);
-                reader.fold(record);
+                if place.origin == process.cluster {
+                    process.memory.meet_own(record, reader);
+                } else {
+                    process.memory.note_census(now, &place.origin, record, reader);
+                    reader.fold(record);
+                }
                 process.memory.note_tombstone(now, &place.origin, record);
             }
             let (given, last) = (records.len(), records.last().map(|record| record.offset + 1));
