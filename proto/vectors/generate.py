@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the test vectors of the log's format, independently of the gateway's code.
 
-Needs the packages blake3 and xxhash. What the vectors show is told in docs/log.md (rules R2, R4, R15, R23, R24).
+Needs the packages blake3 and xxhash. What the vectors show is told in docs/log.md (rules R2, R4, R15, R20, R23, R24).
 """
 
 import json
@@ -115,6 +115,23 @@ def guard_vector(cluster, namespace, valid, counter, word, since_ms, kept, lost,
     }
 
 
+def census_vector(keys):
+    """Hashes of keys and the census of each bucket that has one: key and value."""
+    hashes = sorted(xxhash.xxh3_64_intdigest(key.encode(), seed=0) for key in keys)
+    buckets = {}
+    for number in hashes:
+        buckets.setdefault(number >> 56, []).append(number)
+    packed = {bucket: b"".join(struct.pack("<Q", number) for number in of) for bucket, of in buckets.items()}
+    value = lambda data: b"\x0a" + varint(len(data)) + data
+    return {
+        "keys": [{"key": key, "xxh3_64": "%016x" % xxhash.xxh3_64_intdigest(key.encode(), seed=0)} for key in keys],
+        "records": [
+            {"key": SEPARATOR.join(["census", "%02x" % bucket]), "value_hex": value(data).hex()}
+            for bucket, data in packed.items()
+        ],
+    }
+
+
 def write(name, document):
     text = json.dumps(document, indent=2, ensure_ascii=True) + "\n"
     (HERE / name).write_text(text, encoding="ascii")
@@ -142,6 +159,7 @@ PAIRS = [
 
 if __name__ == "__main__":
     write("keys.json", KEYS)
+    write("census.json", census_vector([vector["key"] for vector in KEYS]))
     total = sum(digest(key, value) for key, value in PAIRS) % 2**128
     write("digests.json", {"records": [digest_vector(*pair) for pair in PAIRS], "sum_hex": "%032x" % total})
     when, services = 1_795_000_000_000, ["", "g/1", "50%-*\t"]

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use federation_core::config_item::ConfigItem;
-use federation_core::input::{OutgoingCheckpoint, OutgoingRecord, SendId};
+use federation_core::input::{OutgoingCensus, OutgoingCheckpoint, OutgoingRecord, SendId};
 use federation_core::instance::{Health, Instance};
 use federation_core::locality::Locality;
+use federation_core::log::census::Census;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey, partition_of};
 use federation_core::log::record::{
@@ -78,7 +79,7 @@ pub fn encode_outgoing(outgoing: &OutgoingRecord) -> EncodedRecord {
         RecordBody::Tombstone => None,
         RecordBody::Instance(instance) => Some(instance_to_proto(instance).encode_to_vec().into()),
         RecordBody::Config(item) => Some(config_to_proto(item).encode_to_vec().into()),
-        RecordBody::Checkpoint(_) | RecordBody::Unreadable => {
+        RecordBody::Checkpoint(_) | RecordBody::Census(_) | RecordBody::Unreadable => {
             unreachable!("only instances, config items and tombstones are sent")
         }
     };
@@ -121,6 +122,25 @@ pub fn encode_checkpoint(topic: TopicKind, partition: u32, outgoing: &OutgoingCh
 pub(crate) fn checkpoint_value(checkpoint: &Checkpoint) -> Vec<u8> {
     let Checkpoint { count, digest, beat, partitions } = *checkpoint;
     proto::Checkpoint { count, digest: digest.to_be_bytes().to_vec(), beat, partitions }.encode_to_vec()
+}
+
+/// Encodes the census of one bucket of a partition of an own data topic.
+///
+/// # Panics
+/// Never: a census key has a text.
+#[must_use]
+pub fn encode_census(topic: TopicKind, partition: u32, outgoing: &OutgoingCensus) -> EncodedRecord {
+    let key = RecordKey::Census(outgoing.bucket).encode().expect("a census key has a text");
+    let value = proto::Census { key_hashes: outgoing.census.hashes().to_vec() };
+    EncodedRecord {
+        topic,
+        partition,
+        key: key.into(),
+        value: Some(value.encode_to_vec().into()),
+        header: encode_header(&outgoing.header),
+        traceparent: None,
+        send: None,
+    }
 }
 
 /// Encodes a record of the own control topic; `None` for a key or value that this version does not write.
@@ -241,6 +261,10 @@ fn decode_body(key: &RecordKey, value: &[u8], interner: &mut TextInterner) -> Op
         }
         RecordKey::Checkpoint => {
             checkpoint_from_proto(&proto::Checkpoint::decode(value).ok()?).map(RecordBody::Checkpoint)
+        }
+        RecordKey::Census(bucket) => {
+            let hashes = proto::Census::decode(value).ok()?.key_hashes;
+            Census::of_bucket(*bucket, hashes).map(RecordBody::Census)
         }
         RecordKey::Other | RecordKey::Malformed => None,
     }

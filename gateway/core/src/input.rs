@@ -11,6 +11,7 @@ use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::intents::{DrainOrder, DrainRefused};
 use crate::log::belonging::{AdoptRefused, Adopted};
+use crate::log::census::Census;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::cursor::LogSource;
 use crate::log::key::DataKey;
@@ -258,6 +259,15 @@ pub enum Effect {
         /// What to write.
         stated: OutgoingCheckpoint,
     },
+    /// Write the census of one bucket of an own data partition. Comes after the sends that it covers.
+    Census {
+        /// Which topic.
+        topic: TopicKind,
+        /// Which partition.
+        partition: u32,
+        /// What to write.
+        stated: OutgoingCensus,
+    },
     /// What became of an order. A drain that was taken is on its way to the log, not in force yet: see
     /// [`crate::drains::IntentTable::settled`].
     Answer {
@@ -337,6 +347,17 @@ pub struct OutgoingRecord {
 pub struct OutgoingCheckpoint {
     /// What it states.
     pub checkpoint: Checkpoint,
+    /// Its header.
+    pub header: RecordHeader,
+}
+
+/// A census of one bucket to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingCensus {
+    /// Which bucket.
+    pub bucket: u8,
+    /// What it states.
+    pub census: Census,
     /// Its header.
     pub header: RecordHeader,
 }

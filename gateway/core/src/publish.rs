@@ -17,9 +17,10 @@
 mod doubt;
 mod ledger;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::input::{OutgoingRecord, SendId};
+use crate::log::census::key_hash;
 use crate::log::key::DataKey;
 use crate::log::origin::topic_of;
 use crate::log::partition::Fold;
@@ -342,6 +343,24 @@ impl Publisher {
             digest = digest.wrapping_sub(before.unwrap_or(0)).wrapping_add(after.unwrap_or(0));
         }
         Some((count, digest))
+    }
+
+    /// Hashes of the keys that the partition has with what is under way, in the order of sending; `None` as in [`Publisher::projected`].
+    #[must_use]
+    pub fn projected_hashes(&self, partition: OwnPartition, image: &Fold) -> Option<Vec<u64>> {
+        if self.owes(partition) {
+            return None;
+        }
+        let (mut added, mut gone) = (Vec::new(), BTreeSet::new());
+        for (key, pending) in self.ledger.pending_in(partition) {
+            match pending.body {
+                _ if pending.unsure => return None,
+                RecordBody::Tombstone => drop(gone.insert(key_hash(key))),
+                _ => added.push(key_hash(key)),
+            }
+        }
+        let kept = image.keys().iter().map(key_hash).filter(|hash| !gone.contains(hash)).collect::<Vec<_>>();
+        Some(kept.into_iter().chain(added).collect())
     }
 
     /// When a key is due, a question is to be put anew, or a send has not been heard of for too long.

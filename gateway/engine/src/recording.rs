@@ -206,6 +206,7 @@ mod tests {
             export: NameSelection::everything(),
             import: ImportRules::everything(),
             bounds: federation_core::log::bounds::OriginBounds::default(),
+            census: federation_core::federation::CensusPace::default(),
             digest: record::digest_of,
             seed: Seed(u64::MAX),
         };

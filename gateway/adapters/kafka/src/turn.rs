@@ -124,13 +124,13 @@ fn belongs(key: &RecordKey, bytes: &[u8], partition: &PartitionId, partitions: u
     let topic = match key {
         RecordKey::Data(DataKey::Instance(..)) => TopicKind::Instances,
         RecordKey::Data(DataKey::Config(_)) => TopicKind::Configs,
-        RecordKey::Checkpoint | RecordKey::Other | RecordKey::Malformed => return true,
+        RecordKey::Checkpoint | RecordKey::Census(_) | RecordKey::Other | RecordKey::Malformed => return true,
     };
     topic == partition.topic && home_partition(bytes, partitions) == partition.partition
 }
 
 fn is_unreadable(record: &Record) -> bool {
-    let known = matches!(record.key, RecordKey::Data(_) | RecordKey::Checkpoint);
+    let known = matches!(record.key, RecordKey::Data(_) | RecordKey::Checkpoint | RecordKey::Census(_));
     (known && record.body == RecordBody::Unreadable) || record.key == RecordKey::Malformed
 }
 

@@ -4,6 +4,7 @@
 //!
 //! Invariant: depends on nothing but the record's bytes, and costs what it looks at, at most the bound.
 
+use federation_core::log::census::MOST_HASHES;
 use federation_core::log::control::ControlKey;
 use federation_core::log::key::{DataKey, RecordKey};
 use prost::bytes::Buf;
@@ -23,6 +24,8 @@ const CONTROL_BYTES: usize = 2 << 20;
 const FEW_FIELDS: usize = 4 << 10;
 /// A checkpoint has some forty bytes.
 const CHECKPOINT_BYTES: usize = 4 << 10;
+/// Eight bytes for each hash, and room for additions.
+const CENSUS_BYTES: usize = 8 * MOST_HASHES + (4 << 10);
 /// Field of a replica that is a message with lists of its own.
 const DESCRIPTOR_OF_A_REPLICA: u32 = 7;
 
@@ -37,6 +40,7 @@ pub(super) fn is_value(key: &RecordKey, value: &[u8]) -> bool {
         RecordKey::Data(DataKey::Instance(..)) => (INSTANCE_BYTES, INSTANCE_FIELDS),
         RecordKey::Data(DataKey::Config(_)) => (CONFIG_BYTES, FEW_FIELDS),
         RecordKey::Checkpoint => (CHECKPOINT_BYTES, FEW_FIELDS),
+        RecordKey::Census(_) => (CENSUS_BYTES, FEW_FIELDS),
         RecordKey::Other | RecordKey::Malformed => return false,
     };
     value.len() <= most_bytes && has_at_most(most_fields, value, None)

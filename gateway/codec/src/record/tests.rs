@@ -521,3 +521,64 @@ proptest! {
         prop_assert_eq!(control.value.is_none(), value.is_none());
     }
 }
+
+#[derive(Deserialize)]
+struct CensusVectors {
+    keys: Vec<HashedKey>,
+    records: Vec<CensusVector>,
+}
+
+#[derive(Deserialize)]
+struct HashedKey {
+    key: String,
+    xxh3_64: String,
+}
+
+#[derive(Deserialize)]
+struct CensusVector {
+    key: String,
+    value_hex: String,
+}
+
+#[test]
+fn censuses_are_those_of_another_implementation() {
+    use federation_core::log::census::{Census, key_hash};
+
+    let vectors: CensusVectors = serde_json::from_str(include_str!("../../../../proto/vectors/census.json")).unwrap();
+    let mut hashes = Vec::new();
+    for vector in &vectors.keys {
+        let RecordKey::Data(key) = RecordKey::parse(vector.key.as_bytes()) else { panic!("{:?}", vector.key) };
+        assert_eq!(format!("{:016x}", key_hash(&key)), vector.xxh3_64, "{:?}", vector.key);
+        hashes.push(key_hash(&key));
+    }
+    let header = RecordHeader { schema: 1, epoch: Epoch { term: 1, nonce: 1 }, seq: 1, observed: WallMs(0) };
+    let mut written = Census::of_partition(hashes);
+    assert_eq!(written.len(), 256);
+    written.retain(|(_, census)| !census.hashes().is_empty());
+    assert_eq!(written.len(), vectors.records.len());
+    for ((bucket, census), vector) in written.into_iter().zip(&vectors.records) {
+        let outgoing = OutgoingCensus { bucket, census: census.clone(), header };
+        let encoded = encode_census(TopicKind::Instances, 3, &outgoing);
+        assert_eq!(encoded.key.as_ref(), vector.key.as_bytes());
+        let value = encoded.value.unwrap();
+        assert_eq!(value.to_vec(), unhex(&vector.value_hex));
+        let raw = RawRecord { offset: 9, key: &encoded.key, value: Some(&value), header: Some(&encoded.header) };
+        let read = decode_record(&raw, &mut TextInterner::default());
+        assert_eq!((read.key, read.body), (RecordKey::Census(bucket), RecordBody::Census(census)));
+    }
+}
+
+#[test]
+fn a_census_that_is_not_one_is_unreadable() {
+    let header = RecordHeader { schema: 1, epoch: Epoch { term: 1, nonce: 1 }, seq: 1, observed: WallMs(0) };
+    let header = encode_header(&header);
+    for (name, value) in [
+        ("descending", vec![0x0a, 16, 2, 0, 0, 0, 0, 0, 0, 7, 1, 0, 0, 0, 0, 0, 0, 7]),
+        ("of another bucket", vec![0x0a, 8, 1, 0, 0, 0, 0, 0, 0, 8]),
+        ("cut off", vec![0x0a, 8, 1, 0, 0]),
+    ] {
+        let raw = RawRecord { offset: 9, key: b"census\x1f07", value: Some(&value), header: Some(&header) };
+        let read = decode_record(&raw, &mut TextInterner::default());
+        assert_eq!((read.key, read.body), (RecordKey::Census(7), RecordBody::Unreadable), "{name}");
+    }
+}

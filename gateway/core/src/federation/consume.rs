@@ -6,6 +6,7 @@ use crate::federation::{Counts, Federation, Origin};
 use crate::id::ClusterId;
 use crate::input::{Effect, LogInput, SendId};
 use crate::local::observation::ListDoubt;
+use crate::log::census::CensusRun;
 use crate::log::control::{ControlKey, ControlValue, Descriptor};
 use crate::log::cursor::LogSource;
 use crate::log::key::{DataKey, RecordKey};
@@ -26,7 +27,12 @@ impl Federation {
             LogInput::AtEnd { partition, next_offset } => self.at_end(now, &partition, next_offset, effects),
             LogInput::EndOffset { partition, end } => self.end_offset(now, &partition, end, now.mono, effects),
             LogInput::EndAnswer { partition, end, asked } => self.end_offset(now, &partition, end, asked, effects),
-            LogInput::Restarted(partition) => self.restarted(now, &partition, Partition::restart),
+            LogInput::Restarted(partition) => {
+                self.restarted(now, &partition, Partition::restart);
+                if partition.origin == *self.cluster() && partition.topic != TopicKind::Control {
+                    self.censuses.lost_place((partition.topic, partition.partition));
+                }
+            }
             LogInput::ReadAnew(partition) => self.restarted(now, &partition, Partition::read_anew),
             LogInput::ReadsOn { partition, next_offset } => self.reads_on(now, &partition, next_offset, effects),
             LogInput::Source { partition, source } => self.note_source(&partition, source),
@@ -60,26 +66,57 @@ impl Federation {
         }
     }
 
-    fn fold(&mut self, now: Now, place: &PartitionId, records: Vec<Record>, effects: &mut Vec<Effect>) {
+    fn fold(&mut self, now: Now, place: &PartitionId, mut records: Vec<Record>, effects: &mut Vec<Effect>) {
         let own = place.origin == *self.cluster();
-        for mut record in records {
-            let Some(origin) = self.origins.get_mut(&place.origin) else { return };
-            let Some(applied) = origin.fold(now, place, &mut record, own, &self.bounds) else { return };
-            origin.counts.read += 1;
-            if matches!(applied, AppliedRecord::Late(_)) {
-                self.late.note(now.mono, place);
+        let mut rest = records.as_mut_slice();
+        while !rest.is_empty() {
+            let censuses = CensusRun::length(rest);
+            let (here, further) = rest.split_at_mut(censuses.max(1));
+            match here {
+                [record] if censuses == 0 => self.fold_one(now, place, record, effects),
+                run => self.fold_censuses(now, place, run, effects),
             }
-            self.note_applied(now, &place.origin, applied);
-            if own {
-                self.read_back(now, place, &record, effects);
-            }
-            if record.key == RecordKey::Checkpoint {
-                self.order_repair(now, place, effects);
-            }
+            rest = further;
         }
         if own {
             self.settle_sends(now, place, effects);
         }
+    }
+
+    fn fold_one(&mut self, now: Now, place: &PartitionId, record: &mut Record, effects: &mut Vec<Effect>) {
+        let own = place.origin == *self.cluster();
+        let Some(origin) = self.origins.get_mut(&place.origin) else { return };
+        let Some(applied) = origin.fold(now, place, record, own, &self.bounds) else { return };
+        origin.counts.read += 1;
+        self.take_in(now, place, applied);
+        if own {
+            self.read_back(now, place, record, effects);
+        }
+        if record.key == RecordKey::Checkpoint {
+            self.order_repair(now, place, effects);
+        }
+    }
+
+    fn fold_censuses(&mut self, now: Now, place: &PartitionId, run: &mut [Record], effects: &mut Vec<Effect>) {
+        if let Some(origin) = self.origins.get_mut(&place.origin) {
+            origin.counts.read += run.len() as u64;
+        }
+        if place.origin == *self.cluster() {
+            run.iter().for_each(|record| self.meet_term(now, record, effects));
+            return self.read_back_censuses(now, place, run);
+        }
+        let Some(origin) = self.origins.get_mut(&place.origin) else { return };
+        for applied in origin.fold_censuses(now, place, run) {
+            self.take_in(now, place, applied);
+        }
+    }
+
+    /// Shows what a record did, or sees to it that it is shown later.
+    fn take_in(&mut self, now: Now, place: &PartitionId, applied: AppliedRecord) {
+        if matches!(applied, AppliedRecord::Late(_)) {
+            self.late.note(now.mono, place);
+        }
+        self.note_applied(now, &place.origin, applied);
     }
 
     /// Rule R17: what is proven not to be everything is read anew.
@@ -114,20 +151,27 @@ impl Federation {
     }
 
     fn read_back(&mut self, now: Now, place: &PartitionId, record: &Record, effects: &mut Vec<Effect>) {
-        if let Some(header) = record.header {
-            let mut wishes = Vec::new();
-            self.lease.met_term(now.mono, header.epoch.term, &mut wishes);
-            self.fulfil(now, wishes, effects);
-        }
+        self.meet_term(now, record, effects);
         match &record.key {
-            RecordKey::Data(key) => self.read_back_fact(now, key, record, effects),
+            RecordKey::Data(key) => {
+                self.censuses.written((place.topic, place.partition), key);
+                self.read_back_fact(now, key, record, effects);
+            }
             RecordKey::Checkpoint => {
                 if let Some(header) = record.header.filter(|header| header.epoch == self.lease.epoch()) {
                     self.publisher.took(place.topic, SendId(header.seq));
                 }
                 self.read_back_checkpoint(now, place, record);
             }
-            RecordKey::Other | RecordKey::Malformed => {}
+            RecordKey::Census(_) | RecordKey::Other | RecordKey::Malformed => {}
+        }
+    }
+
+    fn meet_term(&mut self, now: Now, record: &Record, effects: &mut Vec<Effect>) {
+        if let Some(header) = record.header {
+            let mut wishes = Vec::new();
+            self.lease.met_term(now.mono, header.epoch.term, &mut wishes);
+            self.fulfil(now, wishes, effects);
         }
     }
 
@@ -158,7 +202,7 @@ impl Federation {
         }
     }
 
-    fn own_partition_is_read(&self, key: &DataKey) -> bool {
+    pub(super) fn own_partition_is_read(&self, key: &DataKey) -> bool {
         let own = self.origins.get(self.cluster());
         own.and_then(|origin| origin.log.holder(key)).is_some_and(|partition| partition.reached_end())
     }
@@ -251,16 +295,12 @@ impl Federation {
                 (partition.reached_end(), !partition.is_shadowed() && partition.serves_snapshot());
             let had_place = partition.place(place.topic, place.partition).is_some();
             let applied = partition.at_end(next_offset);
-            partition.was_at_end(now, newest);
-            // The own log is driven to what the own Nacos says: it needs no proof by itself.
+            // The own log is driven to what the own Nacos says: it needs no proof by itself, and none speaks against it.
             let replaced = own && partition.is_shadowed() && partition.reached_end();
+            let applied = if replaced { AppliedRecord::Replaced(partition.replace()) } else { applied };
+            partition.was_at_end(now, newest);
             let has_place = partition.place(place.topic, place.partition).is_some();
-            (
-                was_read,
-                resumed.then(|| partition.served().keys()),
-                has_place && !had_place,
-                if replaced { AppliedRecord::Replaced(partition.replace()) } else { applied },
-            )
+            (was_read, resumed.then(|| partition.served().keys()), has_place && !had_place, applied)
         });
         let Some((was_read, resumed, gained_place, applied)) = reached else { return };
         let replaced = if let AppliedRecord::Replaced(keys) = &applied { keys.clone() } else { Vec::new() };
@@ -276,6 +316,7 @@ impl Federation {
         if own {
             self.settle_sends(now, place, effects);
             if !was_read {
+                self.censuses.was_read(now.mono, (place.topic, place.partition), &self.settings.census);
                 self.reconcile((place.topic, place.partition), Occasion::Read, &replaced);
             }
         }
@@ -310,6 +351,7 @@ impl Federation {
         } else if place.origin == *self.cluster() {
             self.leadership.restarted(now.mono, (place.topic, place.partition));
             self.publisher.restarted(now.mono, (place.topic, place.partition));
+            self.censuses.restarted((place.topic, place.partition));
         }
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         if place.topic == TopicKind::Control {

@@ -13,7 +13,7 @@ use crate::log::control::ControlKey;
 use crate::log::intents::DrainRecord;
 use crate::log::key::RecordKey;
 use crate::log::partition::AppliedRecord;
-use crate::log::record::{ControlRecord, PartitionId, Record};
+use crate::log::record::{ControlRecord, PartitionId, Record, RecordBody};
 use crate::time::Now;
 
 /// Keys that are remembered one by one; of more it is only known that there are.
@@ -103,6 +103,7 @@ impl Origin {
         if !own && !self.makes_room(place, record, bounds) {
             return self.change(place, |partition| partition.pass_over(record));
         }
+        self.sweeps.earn(1);
         let newest = self.pulse.newest_beat();
         let (differs, applied) = self.change(place, |partition| {
             let differs = partition.compare(now.mono, record, newest);
@@ -111,6 +112,28 @@ impl Origin {
         self.counts.mismatched += u64::from(differs);
         self.counts.note(&applied);
         Some(applied)
+    }
+
+    /// Judges and folds censuses of another cluster (rule R20). A run that would cost too much is passed over: it takes nothing.
+    pub(super) fn fold_censuses(&mut self, now: Now, place: &PartitionId, run: &mut [Record]) -> Vec<AppliedRecord> {
+        for record in run.iter_mut() {
+            let found = judge_record(record);
+            if found.is_some() || !self.aside.keys.is_empty() {
+                self.aside.note(|| data_key_text(record), found);
+            }
+        }
+        let Some(partition) = self.log.partition(place.topic, place.partition) else { return Vec::new() };
+        let keys = partition.served().count() + if partition.is_shadowed() { partition.image().count() } else { 0 };
+        let listed: usize = run.iter().map(|record| 1 + listed_by(record)).sum();
+        self.sweeps.earn(listed as u64);
+        if !self.sweeps.spend(keys) {
+            self.aside.note_other(OutOfBounds::Censuses);
+            self.change(place, |partition| run.iter().for_each(|record| drop(partition.pass_over(record))));
+            return Vec::new();
+        }
+        let applied = self.change(place, |partition| partition.apply_censuses(now.mono, run)).unwrap_or_default();
+        applied.iter().for_each(|applied| self.counts.note(applied));
+        applied
     }
 
     /// Folds one record of a drain. Returns whether what is served changed.
@@ -124,6 +147,10 @@ impl Origin {
     }
 }
 
+fn listed_by(record: &Record) -> usize {
+    if let RecordBody::Census(census) = &record.body { census.hashes().len() } else { 0 }
+}
+
 fn control_key_text(key: &ControlKey) -> String {
     match key.encode() {
         Some(text) => text.chars().take(200).collect(),
@@ -135,6 +162,7 @@ fn data_key_text(record: &Record) -> String {
     match &record.key {
         RecordKey::Data(key) => key.encode().chars().take(200).collect(),
         RecordKey::Checkpoint => "checkpoint".to_owned(),
+        RecordKey::Census(_) => "census".to_owned(),
         RecordKey::Other | RecordKey::Malformed => "a key of another kind".to_owned(),
     }
 }

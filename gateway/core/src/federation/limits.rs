@@ -73,6 +73,38 @@ impl PassedOver {
     }
 }
 
+/// What one record, or one key that a census lists, allows to be looked at: a census that comes in sixteen pieces pays for itself.
+const LOOKED_AT_FOR_EACH: u64 = 16;
+/// As many are allowed in advance: keys that are looked at in less than a second.
+const LOOKED_AT_AT_ONCE: u64 = 1 << 22;
+
+/// How many keys may be looked at for censuses of an origin. To look for what is not listed costs as much as the partition is large, and a census
+/// may be thirty bytes: without this, whoever writes one after the other, each alone, would stop all others.
+#[derive(Debug)]
+pub(super) struct SweepCredit(u64);
+
+impl Default for SweepCredit {
+    fn default() -> Self {
+        Self(LOOKED_AT_AT_ONCE)
+    }
+}
+
+impl SweepCredit {
+    /// So many records were read, or keys listed.
+    pub(super) fn earn(&mut self, items: u64) {
+        self.0 = self.0.saturating_add(items.saturating_mul(LOOKED_AT_FOR_EACH)).min(LOOKED_AT_AT_ONCE);
+    }
+
+    /// So many keys are to be looked at. False if that is too much by now. What is large in itself is looked at from a full credit.
+    pub(super) fn spend(&mut self, keys: u64) -> bool {
+        let pays = keys <= self.0 || self.0 == LOOKED_AT_AT_ONCE;
+        if pays {
+            self.0 = self.0.saturating_sub(keys);
+        }
+        pays
+    }
+}
+
 impl Origin {
     /// Whether there is room for the record; if not, that is noted.
     pub(super) fn makes_room(&mut self, place: &PartitionId, record: &Record, bounds: &OriginBounds) -> bool {
@@ -122,5 +154,40 @@ impl Federation {
     #[must_use]
     pub fn bounds(&self) -> &OriginBounds {
         &self.bounds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_censuses_one_after_the_other_cost_no_more_than_a_few_records_each() {
+        let (mut credit, keys) = (SweepCredit::default(), 62_500);
+        let (mut records, mut looked_at) = (0, 0);
+        for _ in 0..100_000 {
+            credit.earn(2); // A record, and a census of one key.
+            records += 2;
+            looked_at += if credit.spend(keys) { keys } else { 0 };
+        }
+        assert!(looked_at <= LOOKED_AT_AT_ONCE + records * LOOKED_AT_FOR_EACH, "{looked_at}");
+    }
+
+    #[test]
+    fn a_whole_census_is_always_looked_at_also_in_sixteen_pieces() {
+        let mut credit = SweepCredit::default();
+        for keys in [0, 1_000, 62_500, 2_000_000] {
+            for _ in 0..100 {
+                let piece = keys / 16 + 16;
+                credit.earn(piece);
+                assert!(credit.spend(keys), "{keys}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_any_credit_is_looked_at_when_it_is_full() {
+        let mut credit = SweepCredit::default();
+        assert!(credit.spend(LOOKED_AT_AT_ONCE + 1) && !credit.spend(1));
     }
 }

@@ -10,10 +10,12 @@
 //! something is due, and what may be long (a takeover, a bulk of sends, many questions) goes on in the next step.
 
 mod belonging;
+mod census;
 mod comparing;
 mod consume;
 mod damping;
 mod guard;
+mod imports;
 mod intents;
 mod judge;
 mod late;
@@ -36,11 +38,12 @@ use crate::drains::IntentTable;
 use crate::drains::prune::Pruner;
 use crate::drains::writer::IntentWriter;
 use crate::federation::belonging::Belonging;
+use crate::federation::census::OwnCensuses;
 use crate::federation::comparing::Comparing;
 use crate::federation::damping::HealthMemory;
 use crate::federation::guard::GuardDesk;
 use crate::federation::late::LateDue;
-use crate::federation::limits::{Load, PassedOver};
+use crate::federation::limits::{Load, PassedOver, SweepCredit};
 use crate::federation::reconcile::Reconciling;
 use crate::federation::replicas::Replicas;
 use crate::federation::stated::Described;
@@ -59,7 +62,7 @@ use crate::log::key::DataKey;
 use crate::log::origin::OriginLog;
 use crate::log::partition::Fold;
 use crate::log::record::PartitionId;
-use crate::pattern::{Glob, NameSelection};
+use crate::pattern::NameSelection;
 use crate::publish::Publisher;
 use crate::pulse::{FreshnessSettings, Pulse};
 use crate::route::Route;
@@ -69,6 +72,8 @@ use crate::service::Revision;
 use crate::time::{Millis, Mono, Now};
 
 pub use belonging::{Membership, Stranger};
+pub use census::CensusPace;
+pub use imports::ImportRules;
 pub use judge::SetAside;
 pub use limits::OriginLimit;
 pub use partitions::PartitionMismatch;
@@ -106,6 +111,9 @@ pub struct FederationSettings {
     /// What one origin may put upon this process.
     #[cfg_attr(feature = "serde", serde(default))]
     pub bounds: OriginBounds,
+    /// How often the keys of the own log are stated.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub census: CensusPace,
     /// The digest of a record as it is written (rule R15); asked for values only.
     #[cfg_attr(feature = "serde", serde(skip, default = "no_digest"))]
     pub digest: RecordDigest,
@@ -120,31 +128,6 @@ pub type RecordDigest = fn(&OutgoingRecord) -> u128;
 #[cfg(feature = "serde")]
 fn no_digest() -> RecordDigest {
     |_| 0
-}
-
-/// What is shown of other clusters.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct ImportRules {
-    /// Clusters of which anything is shown.
-    pub clusters: Vec<Glob>,
-    /// Clusters of which nothing is shown, whatever `clusters` says.
-    pub excluded_clusters: Vec<Glob>,
-    /// Services and config items that are shown.
-    pub items: NameSelection,
-}
-
-impl ImportRules {
-    /// Everything of every cluster.
-    #[must_use]
-    pub fn everything() -> Self {
-        Self { clusters: vec![Glob::any()], excluded_clusters: Vec::new(), items: NameSelection::everything() }
-    }
-
-    fn has_cluster(&self, id: &ClusterId) -> bool {
-        let named = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(id.as_str()));
-        named(&self.clusters) && !named(&self.excluded_clusters)
-    }
 }
 
 /// What changed in what answers are made of, since it was last taken.
@@ -226,6 +209,7 @@ struct Origin {
     aside: SetAside,
     load: Load,
     passed_over: PassedOver,
+    sweeps: SweepCredit,
     /// A descriptor of another number of partitions waits, until then.
     refit_at: Option<Mono>,
     refitted: Option<Mono>,
@@ -255,6 +239,7 @@ impl Origin {
             aside: SetAside::default(),
             load: Load::default(),
             passed_over: PassedOver::default(),
+            sweeps: SweepCredit::default(),
             refit_at: None,
             refitted: None,
             member: None,
@@ -288,6 +273,7 @@ pub struct Federation {
     route: Route,
     bounds: OriginBounds,
     late: LateDue,
+    censuses: OwnCensuses,
     /// Clusters of which nothing counts, by order of an operator of this cluster.
     excluded: BTreeSet<ClusterId>,
     snapshot_revision: u64,
@@ -325,6 +311,7 @@ impl Federation {
             comparing: Comparing::default(),
             route: Route::default(),
             late: LateDue::default(),
+            censuses: OwnCensuses::default(),
             excluded: BTreeSet::new(),
             snapshot_revision: 0,
         }

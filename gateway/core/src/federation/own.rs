@@ -49,6 +49,7 @@ impl Federation {
         if self.lease.may_write(now.mono) {
             self.send_due(now, effects);
             self.state_checkpoints(now, effects);
+            self.state_censuses(now, effects);
         }
     }
 
@@ -109,14 +110,23 @@ impl Federation {
             Some(pending) => wanted != Some(pending),
             None => {
                 let image = self.origins.get(self.cluster()).and_then(|origin| origin.log.image(key));
-                match (image, wanted) {
+                let differs = match (image, wanted) {
                     (None, None) => false,
                     (Some(ImageValue::Instance(logged)), Some(RecordBody::Instance(instance))) => logged != *instance,
                     (Some(ImageValue::Config(logged)), Some(RecordBody::Config(item))) => logged != *item,
                     _ => true,
-                }
+                };
+                differs || self.is_unlisted(key)
             }
         }
+    }
+
+    /// Whether readers lack the key's last record, because a census took it from them.
+    fn is_unlisted(&self, key: &DataKey) -> bool {
+        let partitions = self.leadership.count;
+        !self.censuses.is_quiet()
+            && partitions > 0
+            && self.censuses.is_unlisted((topic_of(key), key.partition(partitions)), key)
     }
 
     /// Marks the key as due if its partition is driven by this process and it differs.

@@ -22,7 +22,8 @@ pub(super) struct Heard {
     pub(super) epoch: Epoch,
     pub(super) name: Arc<str>,
     pub(super) readings: Vec<Reading>,
-    pub(super) nacos_age: Option<Millis>,
+    /// The epoch under which it led last, and for how long its Nacos had been silent when it last said anything under it.
+    led: Option<(Epoch, Option<Millis>)>,
 }
 
 impl Heard {
@@ -46,7 +47,11 @@ impl Replicas {
             epoch: replica.epoch,
             name: Arc::clone(&replica.name),
             readings: replica.readings.clone(),
-            nacos_age: replica.nacos_age,
+            led: if leads_by_its_word(nonce, replica) {
+                Some((replica.epoch, replica.nacos_age))
+            } else {
+                self.0.get(&nonce).and_then(|heard| heard.led)
+            },
         };
         self.0.insert(nonce, heard);
         if self.0.len() > MOST {
@@ -60,11 +65,74 @@ impl Replicas {
         self.0.iter().map(|(nonce, heard)| (*nonce, heard))
     }
 
+    /// For how long its Nacos had been silent when whoever led before `own` last said so; `None` if nobody did, or if it is a stranger now: its
+    /// Nacos is another one. What others say counts for nothing: they may be long gone, or beside another node.
+    pub(super) fn former_nacos_age(&self, own: u32) -> Option<Millis> {
+        let others = self.all().filter(|(nonce, _)| *nonce != own);
+        let led = others.filter_map(|(_, heard)| Some((heard.led?, heard.state)));
+        let ((_, nacos_age), state) = led.max_by_key(|((epoch, _), _)| *epoch)?;
+        nacos_age.filter(|_| state != ReplicaState::Stranger)
+    }
+
     /// The one that led last, alive or not.
     pub(super) fn leader(&self) -> Option<(u32, &Heard)> {
         let led = |heard: &Heard| matches!(heard.state, ReplicaState::Leader | ReplicaState::Stopped);
         self.all()
             .filter(|(nonce, heard)| led(heard) && heard.epoch.nonce == *nonce)
             .max_by_key(|(_, heard)| heard.epoch)
+    }
+}
+
+/// A process states the epoch that leads as far as it knows: its own if it leads, or led and knows of no successor.
+fn leads_by_its_word(nonce: u32, replica: &ReplicaRecord) -> bool {
+    replica.epoch.nonce == nonce && replica.epoch.term > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::control::Descriptor;
+
+    fn record(state: ReplicaState, (term, nonce): (u32, u32), nacos_age: u64) -> ReplicaRecord {
+        ReplicaRecord {
+            state,
+            epoch: Epoch { term, nonce },
+            beat: 1,
+            warm: true,
+            nacos_age: Some(Millis(nacos_age)),
+            unpublished_age: Millis(0),
+            descriptor: Descriptor::default(),
+            name: "".into(),
+            advertised: "".into(),
+            complaints: Vec::new(),
+            readings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_the_former_leader_last_said_of_its_nacos_counts_and_nobody_elses_word() {
+        use ReplicaState::{Leader, Standby, Stopped, Stranger};
+        let dead = (1, record(Leader, (3, 1), 90_000));
+        let standby = (2, record(Standby, (4, 4), 80_000));
+        let own = (9, record(Leader, (5, 9), 70_000));
+        let others = [dead, standby, own];
+        for (name, more, want) in [
+            ("nobody led in between", vec![], Some(90_000)),
+            ("it died", vec![(4, record(Leader, (4, 4), 7_000))], Some(7_000)),
+            ("it handed over", vec![(4, record(Stopped, (4, 4), 11_000))], Some(11_000)),
+            (
+                "it is a standby by now",
+                vec![(4, record(Stopped, (4, 4), 11_000)), (4, record(Standby, (5, 9), 12_000))],
+                Some(11_000),
+            ),
+            ("it stepped down", vec![(4, record(Standby, (4, 4), 13_000))], Some(13_000)),
+            ("it is a stranger", vec![(4, record(Leader, (4, 4), 7_000)), (4, record(Stranger, (5, 9), 7_000))], None),
+        ] {
+            let mut replicas = Replicas::default();
+            for (nonce, record) in others.iter().chain(&more) {
+                replicas.read(Mono(0), *nonce, Some(record));
+            }
+            assert_eq!(replicas.former_nacos_age(9), want.map(Millis), "{name}");
+        }
     }
 }

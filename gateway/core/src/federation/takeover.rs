@@ -159,12 +159,10 @@ impl Federation {
         }
     }
 
-    /// For how long the own Nacos had been silent, by the last words of the other processes of this cluster; zero if none says so.
+    /// For how long the own Nacos had been silent, by the last word of whoever led before; zero if nobody says so.
     fn former_nacos_age(&self) -> Millis {
-        let own = self.settings.identity.nonce;
-        let Some(origin) = self.origins.get(self.cluster()) else { return Millis(0) };
-        let others = origin.replicas.all().filter(|(nonce, _)| *nonce != own);
-        others.filter_map(|(_, heard)| heard.nacos_age).max().unwrap_or(Millis(0))
+        let origin = self.origins.get(self.cluster());
+        origin.and_then(|it| it.replicas.former_nacos_age(self.settings.identity.nonce)).unwrap_or(Millis(0))
     }
 
     /// What is due of the takeover.

@@ -66,6 +66,8 @@ pub enum OutOfBounds {
     Size,
     /// More drains than are kept of one origin.
     Drains,
+    /// Censuses that cost more than what else is read of their origin allows.
+    Censuses,
 }
 
 impl OutOfBounds {
@@ -79,6 +81,7 @@ impl OutOfBounds {
             Self::Length => "a text or list that is too long",
             Self::Size => "a value that is larger than nacos can have",
             Self::Drains => "more drains than are kept of one cluster",
+            Self::Censuses => "censuses that come too fast",
         }
     }
 }
@@ -105,7 +108,9 @@ pub fn judge_control(record: &mut ControlRecord, bounds: &OriginBounds) -> Optio
 pub fn judge_record(record: &mut Record) -> Option<OutOfBounds> {
     let key = match &record.key {
         RecordKey::Data(key) => key,
-        RecordKey::Checkpoint | RecordKey::Other | RecordKey::Malformed => return judge_header(record),
+        RecordKey::Checkpoint | RecordKey::Census(_) | RecordKey::Other | RecordKey::Malformed => {
+            return judge_header(record);
+        }
     };
     if !is_key_in_bounds(key) {
         record.key = RecordKey::Malformed;
@@ -144,7 +149,7 @@ pub fn value_bytes(body: &RecordBody) -> u64 {
     match body {
         RecordBody::Instance(instance) => instance_bytes(instance),
         RecordBody::Config(item) => config_bytes(item),
-        RecordBody::Tombstone | RecordBody::Unreadable | RecordBody::Checkpoint(_) => 0,
+        RecordBody::Tombstone | RecordBody::Unreadable | RecordBody::Checkpoint(_) | RecordBody::Census(_) => 0,
     }
 }
 

@@ -32,7 +32,9 @@ pub enum RecordKey {
     Data(DataKey),
     /// `checkpoint`: the origin's statement of count and digest at this place.
     Checkpoint,
-    /// Well formed but of a type that this version does not know (also `s·…` and `census·NN`): ignored.
+    /// `census·NN`: the origin's statement of all keys of this bucket (rule R20).
+    Census(u8),
+    /// Well formed but of a type that this version does not know (also `s·…`): ignored.
     Other,
     /// Not well formed: ignored and counted.
     Malformed,
@@ -147,6 +149,7 @@ impl RecordKey {
         let fields: Vec<&str> = text.split(SEPARATOR).collect();
         match fields.as_slice() {
             ["checkpoint"] => Self::Checkpoint,
+            ["census", bucket] => parse_bucket(bucket).map_or(Self::Malformed, Self::Census),
             ["i", fields @ ..] => parse_instance(fields).map_or(Self::Malformed, Self::Data),
             ["c", fields @ ..] => parse_config(fields).map_or(Self::Malformed, Self::Data),
             _ => Self::Other,
@@ -159,6 +162,7 @@ impl RecordKey {
         match self {
             Self::Data(key) => Some(key.encode()),
             Self::Checkpoint => Some("checkpoint".to_owned()),
+            Self::Census(bucket) => Some(format!("census{SEPARATOR}{bucket:02x}")),
             Self::Other | Self::Malformed => None,
         }
     }
@@ -169,6 +173,11 @@ fn parse_instance(fields: &[&str]) -> Option<DataKey> {
     let service = ServiceKey::new(&decode(namespace)?, &decode(group)?, &decode(service)?);
     let port: u16 = port.parse().ok().filter(|number: &u16| number.to_string() == **port)?;
     Some(DataKey::Instance(service, InstanceId::new(&decode(ip)?, port, &decode(nacos_cluster)?)))
+}
+
+/// Two lower-case hexadecimal digits.
+fn parse_bucket(text: &str) -> Option<u8> {
+    u8::from_str_radix(text, 16).ok().filter(|bucket| format!("{bucket:02x}") == text)
 }
 
 fn parse_config(fields: &[&str]) -> Option<DataKey> {
@@ -223,7 +232,12 @@ mod tests {
     fn a_key_that_the_encoder_would_not_write_is_malformed() {
         for (text, want) in [
             ("checkpoint", RecordKey::Checkpoint),
-            ("census\u{1f}07", RecordKey::Other),
+            ("census\u{1f}07", RecordKey::Census(7)),
+            ("census\u{1f}fe", RecordKey::Census(254)),
+            ("census\u{1f}FE", RecordKey::Malformed),
+            ("census\u{1f}7", RecordKey::Malformed),
+            ("census\u{1f}+7", RecordKey::Malformed),
+            ("census\u{1f}100", RecordKey::Malformed),
             ("s\u{1f}a\u{1f}b\u{1f}c", RecordKey::Other),
             ("i\u{1f}a\u{1f}b\u{1f}c\u{1f}1.2.3.4\u{1f}080\u{1f}D", RecordKey::Malformed),
             ("i\u{1f}a\u{1f}b\u{1f}c\u{1f}1.2.3.4\u{1f}65536\u{1f}D", RecordKey::Malformed),

@@ -2,6 +2,7 @@
 
 pub mod belonging;
 pub mod bounds;
+pub mod census;
 pub mod control;
 pub mod cursor;
 pub mod ends;

@@ -17,6 +17,7 @@
 //! after that is news to it.
 
 mod place;
+mod sweep;
 
 use std::collections::BTreeSet;
 
@@ -389,7 +390,7 @@ impl Partition {
 
     /// A shadow that does not help is of no use where the old state goes on by itself.
     fn drop_what_diverged(&mut self) {
-        if self.proof.is_diverged() && self.shadow.as_ref().is_some_and(|shadow| shadow.old_reads_from.is_some()) {
+        if self.proof.is_refuted() && self.shadow.as_ref().is_some_and(|shadow| shadow.old_reads_from.is_some()) {
             self.shadow = None;
         }
     }

@@ -81,6 +81,12 @@ impl Proof {
         self.diverged
     }
 
+    /// Whether the reading of now was from the beginning because of a doubt, and two comparisons in a row spoke against it: it is no better.
+    #[must_use]
+    pub fn is_refuted(&self) -> bool {
+        self.anew && self.mismatches >= MISMATCHES_THAT_PROVE
+    }
+
     /// A checkpoint of this header and beat was met, and agrees or not with the fold at its place. `reached_end`: the fold has once been at
     /// the end since it began. `newest` is the origin's newest beat. Returns whether this was an exact comparison that did not agree.
     pub fn compare(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config_item::ConfigItem;
 use crate::id::ClusterId;
 use crate::instance::Instance;
+use crate::log::census::Census;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::RecordKey;
 use crate::time::WallMs;
@@ -111,6 +112,8 @@ pub enum RecordBody {
     Config(Arc<ConfigItem>),
     /// Value of the key `checkpoint`.
     Checkpoint(Checkpoint),
+    /// Value of a key `census·NN`.
+    Census(Census),
 }
 
 /// An origin's statement about one of its partitions (rules R15 and R16).

@@ -4,6 +4,7 @@
 
 mod belonging;
 mod bounds;
+mod census;
 mod comparing;
 mod damping;
 mod found;

@@ -7,7 +7,7 @@ use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{PartitionId, RecordBody, TopicKind};
 
-use crate::world::{PARTITIONS, STEP, World, cluster, id, instance, service};
+use crate::world::{PARTITIONS, STEP, World, cluster, foreign, id, instance, service};
 use crate::{freshness, settled_pair, truth};
 
 const S: &str = "shanghai";
@@ -147,4 +147,61 @@ fn a_leader_compares_its_own_checkpoints_and_reads_its_own_log_anew() {
     assert_eq!(world.gateways[&cluster(S)].core.incomplete().count(), 0);
     assert_eq!(world.gateways[&cluster(S)].data_sends, sends, "nothing was missing, so nothing is written");
     assert_eq!(world.shown(F, S, &service("orders")), truth(&mut world, S));
+}
+
+/// A pair of which shanghai's own reader never got what somebody wrote over one of its instances: what it states is not what its log has.
+fn with_a_blind_spot() -> World {
+    let mut world = settled_pair();
+    foreign(&mut world, S, DataKey::Instance(service("orders"), id(20)), instance(9.0, true), 0);
+    world.skip(S, &place());
+    world
+}
+
+#[test]
+fn what_the_leader_itself_missed_is_mended_once_its_readers_say_diverged() {
+    let mut world = with_a_blind_spot();
+    let sends = world.gateways[&cluster(S)].data_sends;
+    let mut complained = false;
+    for _ in 0..40 {
+        world.run(10_000);
+        complained |= world.gateways[&cluster(F)].core.diverged().any(|it| it == place());
+    }
+    assert!(complained, "its checkpoints prove readers wrong");
+    assert_eq!(world.shown(F, S, &service("orders")), truth(&mut world, S));
+    assert_eq!(world.gateways[&cluster(S)].data_sends, sends + 1, "what differs is written, and nothing else");
+    let restarted = counts(&world, S, S).restarted;
+    assert_eq!(restarted, u64::from(2 * PARTITIONS), "each own partition was read anew once");
+    world.run(130_000);
+    assert_eq!(world.gateways[&cluster(F)].core.diverged().count(), 0);
+    assert_eq!(freshness(&mut world, F, S), Freshness::Live);
+    world.run(1_200_000);
+    assert_eq!(counts(&world, S, S).restarted, restarted, "a complaint that ended is not followed again");
+}
+
+#[test]
+fn what_diverged_is_mended_by_the_next_reading_once_it_is_right() {
+    let mut world = settled_pair();
+    for weight in [5.0, 6.0] {
+        world.set(S, &service("orders"), &id(21), Some(instance(weight, true)));
+        world.run(15_000); // With a checkpoint after each.
+    }
+    world.log.deaf.insert(cluster(F));
+    world.set(S, &service("orders"), &id(20), Some(instance(2.0, true)));
+    world.run(500);
+    world.skip(F, &place());
+    world.log.deaf.clear();
+    world.log.misstates.insert(cluster(S)); // What is read anew is called wrong, too.
+    while world.gateways[&cluster(F)].core.diverged().all(|it| it != place()) {
+        world.run(1_000);
+    }
+    world.log.misstates.clear();
+    assert_ne!(world.shown(F, S, &service("orders")), truth(&mut world, S));
+    world.log.turn = Some(1);
+    for _ in 0..14_000 {
+        world.run(STEP);
+        let shown = world.shown(F, S, &service("orders"));
+        assert_eq!(shown[&id(21)], instance(6.0, true), "what is read anew does not pass through what is served");
+    }
+    assert_eq!(world.shown(F, S, &service("orders")), truth(&mut world, S), "it was read anew ten minutes later");
+    assert_eq!(world.gateways[&cluster(F)].core.diverged().count(), 0);
 }

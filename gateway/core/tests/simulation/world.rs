@@ -25,7 +25,9 @@ use federation_core::log::belonging::{AdoptRefused, Adopted};
 use federation_core::log::control::Descriptor;
 use federation_core::log::cursor::{CursorRefused, LogCursor, LogSource};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Checkpoint, ControlRecord, PartitionId, Record, RecordBody, TopicKind};
+use federation_core::log::record::{
+    Checkpoint, ControlRecord, Epoch, PartitionId, Record, RecordBody, RecordHeader, TopicKind,
+};
 use federation_core::pattern::NameSelection;
 use federation_core::pulse::FreshnessSettings;
 use federation_core::routing::Damping;
@@ -139,6 +141,7 @@ pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> FederationSe
         export: NameSelection::everything(),
         import: ImportRules::everything(),
         bounds: federation_core::log::bounds::OriginBounds::default(),
+        census: federation_core::federation::CensusPace::default(),
         digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
         seed,
     }
@@ -505,6 +508,11 @@ impl World {
                 let body = RecordBody::Checkpoint(checkpoint);
                 push(&mut self.log, place, RecordKey::Checkpoint, body, stated.header);
             }
+            Effect::Census { topic, partition, stated } => {
+                let place = PartitionId { origin: gateway.cluster.clone(), topic, partition };
+                let (key, body) = (RecordKey::Census(stated.bucket), RecordBody::Census(stated.census));
+                push(&mut self.log, place, key, body, stated.header);
+            }
             Effect::Control { key, value, header } if self.log.up && !self.log.swallows_control => {
                 let records = self.log.control.get_mut(&gateway.cluster).unwrap();
                 let offset = u64::try_from(records.len()).unwrap();
@@ -569,13 +577,7 @@ impl World {
 }
 
 /// Appends a record to a data partition, whoever wrote it.
-pub(crate) fn push(
-    log: &mut Log,
-    place: PartitionId,
-    key: RecordKey,
-    body: RecordBody,
-    header: federation_core::log::record::RecordHeader,
-) {
+pub(crate) fn push(log: &mut Log, place: PartitionId, key: RecordKey, body: RecordBody, header: RecordHeader) {
     let records = log.data.entry(place).or_default();
     let offset = u64::try_from(records.len()).unwrap();
     let digest = digest(&key, &body);
@@ -590,11 +592,6 @@ pub(crate) fn digest(key: &RecordKey, body: &RecordBody) -> u128 {
 pub(crate) fn foreign(world: &mut World, name: &str, key: DataKey, instance: Instance, term: u32) {
     let place =
         PartitionId { origin: cluster(name), topic: TopicKind::Instances, partition: key.partition(PARTITIONS) };
-    let header = federation_core::log::record::RecordHeader {
-        schema: 1,
-        epoch: federation_core::log::record::Epoch { term, nonce: 1 },
-        seq: 1,
-        observed: WallMs(0),
-    };
+    let header = RecordHeader { schema: 1, epoch: Epoch { term, nonce: 1 }, seq: 1, observed: WallMs(0) };
     push(&mut world.log, place, RecordKey::Data(key), RecordBody::Instance(Arc::new(instance)), header);
 }

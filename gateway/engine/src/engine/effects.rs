@@ -10,6 +10,9 @@ impl Engine {
     pub(super) fn act(&mut self, effect: Effect, traceparent: Option<&str>) {
         match effect {
             Effect::Send(outgoing) => self.send(&outgoing, traceparent),
+            Effect::Census { topic, partition, stated } => {
+                self.log.send(record::encode_census(topic, partition, &stated));
+            }
             Effect::Checkpoint { topic, partition, stated } => {
                 self.log.send(record::encode_checkpoint(topic, partition, &stated));
             }

@@ -109,6 +109,7 @@ fn core() -> Federation {
         export: NameSelection::everything(),
         import: ImportRules::everything(),
         bounds: federation_core::log::bounds::OriginBounds::default(),
+        census: federation_core::federation::CensusPace::default(),
         digest: federation_codec::record::digest_of,
         seed: Seed(1),
     })

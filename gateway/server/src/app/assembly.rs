@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::nacos_settings;
 use anyhow::Context;
 use bounded_listener::{ListenerCapacity, ListenerGate};
-use federation_core::federation::{FederationSettings, ImportRules, OriginSnapshot};
+use federation_core::federation::{CensusPace, FederationSettings, ImportRules, OriginSnapshot};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
 use federation_core::local::service::RemovalPatience;
@@ -368,6 +368,7 @@ fn settings(config: &GatewayConfig, advertised: String) -> FederationSettings {
             bytes: config.import.limits.bytes,
             ..OriginBounds::default()
         },
+        census: CensusPace::default(),
         digest: federation_codec::record::digest_of,
         seed: Seed(rand::random()),
     }

@@ -7,7 +7,7 @@ use federation_codec::interner::TextInterner;
 use federation_codec::record::{self, EncodedRecord, HEADER_LENGTH, RawRecord};
 use federation_codec::snapshot::{self, NoSnapshot, SnapshotContent};
 use federation_core::federation::OriginSnapshot;
-use federation_core::input::{OutgoingCheckpoint, OutgoingRecord};
+use federation_core::input::{OutgoingCensus, OutgoingCheckpoint, OutgoingRecord};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::origin::topic_of;
@@ -75,6 +75,7 @@ fn key(bytes: &[u8]) -> Checked {
         RecordKey::Data(DataKey::Instance(..)) => "instance",
         RecordKey::Data(DataKey::Config(_)) => "config",
         RecordKey::Checkpoint => "checkpoint",
+        RecordKey::Census(_) => "census",
         RecordKey::Other => "other",
         RecordKey::Malformed => "malformed",
     };
@@ -129,6 +130,10 @@ fn data_record(input: &[u8]) -> Checked {
             let outgoing = OutgoingCheckpoint { checkpoint: *checkpoint, header };
             Some(record::encode_checkpoint(TopicKind::Instances, 0, &outgoing))
         }
+        (RecordKey::Census(bucket), RecordBody::Census(census)) => {
+            let outgoing = OutgoingCensus { bucket: *bucket, census: census.clone(), header };
+            Some(record::encode_census(TopicKind::Instances, 0, &outgoing))
+        }
         _ => None,
     };
     if let Some(encoded) = encoded {
@@ -154,6 +159,7 @@ fn data_record(input: &[u8]) -> Checked {
         }
         RecordBody::Config(item) => format!("config {} {}", item.content.is_empty(), item.tags.is_empty()),
         RecordBody::Checkpoint(_) => "checkpoint".into(),
+        RecordBody::Census(census) => format!("census {}", census.hashes().is_empty()),
     };
     Ok(format!("{body} {}", matches!(read.key, RecordKey::Data(_))))
 }

@@ -26,11 +26,12 @@ pub(crate) trait Stored: Clone {
 }
 
 impl Stored for Record {
-    type Key = Option<DataKey>;
+    type Key = Result<DataKey, Option<u8>>;
     fn key(&self) -> Option<Self::Key> {
         match &self.key {
-            RecordKey::Data(key) => Some(Some(key.clone())),
-            RecordKey::Checkpoint => Some(None),
+            RecordKey::Data(key) => Some(Ok(key.clone())),
+            RecordKey::Census(bucket) => Some(Err(Some(*bucket))),
+            RecordKey::Checkpoint => Some(Err(None)),
             RecordKey::Other | RecordKey::Malformed => None,
         }
     }
@@ -137,8 +138,8 @@ impl<R: Stored> Part<R> {
         self.kept = kept;
     }
 
-    /// Copies what is new of `from`; at times it begins some records before.
-    fn mirror(&mut self, now: u64, from: &Self, dice: &mut Dice) {
+    /// Copies what is new of `from`; at times it begins some records before. One that `loses` removals meets none of those that are new.
+    fn mirror(&mut self, now: u64, from: &Self, loses: bool, dice: &mut Dice) {
         let (cursor, life, cuts) = self.copied;
         if life != from.life || from.was_cut_below(cursor, cuts) {
             let lives = self.life + 1;
@@ -150,7 +151,9 @@ impl<R: Stored> Part<R> {
             return;
         }
         for record in from.from(start, usize::MAX) {
-            self.push(now, record);
+            if !(loses && record.is_tombstone()) {
+                self.push(now, record);
+            }
         }
         self.copied = (from.next, from.life, from.cuts());
     }
@@ -213,13 +216,13 @@ impl Broker {
         }
     }
 
-    pub(crate) fn copy_to_mirror(&mut self, now: u64, dice: &mut Dice) {
+    pub(crate) fn copy_to_mirror(&mut self, now: u64, loses: bool, dice: &mut Dice) {
         let Some(mut mirror) = self.mirrored.take() else { return };
         for (origin, copy) in &mut mirror.control {
-            copy.mirror(now, &self.control[origin], dice);
+            copy.mirror(now, &self.control[origin], false, dice);
         }
         for (place, copy) in &mut mirror.data {
-            copy.mirror(now, &self.data[place], dice);
+            copy.mirror(now, &self.data[place], loses, dice);
         }
         self.mirrored = Some(mirror);
     }

@@ -14,6 +14,7 @@ use federation_core::log::control::{ControlKey, ControlValue, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{PartitionId, Record, RecordBody};
 use federation_core::service::FactSource;
+use federation_core::time::Mono;
 
 use super::broker::{control_of, places_of};
 use super::late::Existence;
@@ -36,6 +37,8 @@ const RESTATED_WITHIN: u64 = 40_000;
 const STALE_AFTER: u64 = 10_000;
 /// Ten seconds, a question without an answer, and what a send takes on its way.
 const CHECKPOINT_WITHIN: u64 = 20_000;
+/// Three beats: for so long an answer says that a leader is silent (R9).
+const SILENCE: u64 = 3_000;
 /// Ten seconds, and some beats.
 const HANDED_OVER_AFTER: u64 = 16_000;
 
@@ -57,9 +60,19 @@ impl Memory {
 
 /// What an input of a registry is about, and what was wanted of it before.
 pub(crate) enum Before {
-    Service(ServiceKey, BTreeSet<InstanceId>, bool),
+    Service(ServiceBefore),
     Config(ConfigKey, bool),
     Nothing,
+}
+
+/// What was wanted of a service before an answer.
+pub(crate) struct ServiceBefore {
+    service: ServiceKey,
+    ids: BTreeSet<InstanceId>,
+    /// The answer is a list whose health is not true.
+    protected: bool,
+    /// What was missing, and since when, if the answer is a read.
+    missing: BTreeMap<InstanceId, Mono>,
 }
 
 impl Storm {
@@ -79,9 +92,16 @@ impl Storm {
         let local = process.core.local();
         match input {
             LocalInput::Listed { service, .. } | LocalInput::Read { service, .. } => {
-                let ids = local.service(service).into_iter().flat_map(|state| state.ids().cloned()).collect();
-                let protected = matches!(input, LocalInput::Listed { protected: true, .. });
-                Before::Service(service.clone(), ids, protected)
+                let state = local.service(service).filter(|_| matches!(input, LocalInput::Read { .. }));
+                let missing = state.into_iter().flat_map(|state| {
+                    state.instances().filter_map(|(id, _, held)| Some((id.clone(), held?.since))).collect::<Vec<_>>()
+                });
+                Before::Service(ServiceBefore {
+                    service: service.clone(),
+                    ids: local.service(service).into_iter().flat_map(|state| state.ids().cloned()).collect(),
+                    protected: matches!(input, LocalInput::Listed { protected: true, .. }),
+                    missing: missing.collect(),
+                })
             }
             LocalInput::Config { key, .. } => {
                 Before::Config(key.clone(), local.config(key).is_some_and(|state| state.wanted().is_some()))
@@ -92,12 +112,13 @@ impl Storm {
 
     pub(crate) fn after(&mut self, slot: usize, before: Before) {
         match before {
-            Before::Service(service, ids, protected) => {
+            Before::Service(ServiceBefore { service, ids, protected, missing }) => {
                 let process = self.process(slot).expect("it was told something");
                 let state = process.core.local().service(&service);
                 let gone: Vec<InstanceId> =
                     ids.into_iter().filter(|id| state.is_none_or(|state| state.wanted(id).is_none())).collect();
                 for id in gone {
+                    self.check_proof(slot, &service, &id, missing.get(&id).copied());
                     self.decided(slot, DataKey::Instance(service.clone(), id));
                 }
                 if protected {
@@ -114,6 +135,17 @@ impl Storm {
         }
     }
 
+    /// 5: what was missing before a read goes by one that was asked since, and after the list was believed.
+    fn check_proof(&mut self, slot: usize, service: &ServiceKey, id: &InstanceId, missing: Option<Mono>) {
+        let asked = self.process(slot).and_then(|process| process.memory.reads_asked.get(service)).copied();
+        let (Some(since), Some((asked, settled))) = (missing, asked) else { return };
+        if asked < since || !settled {
+            self.fail("5 a removal is proven by a read that was asked late enough", || {
+                format!("slot {slot}: {id:?} of {service}, missing since {since:?}, asked {asked:?}, settled {settled}")
+            });
+        }
+    }
+
     /// A replica believes that something is gone from its registry: 5, at its source.
     fn decided(&mut self, slot: usize, key: DataKey) {
         let (now, of) = (self.now, self.slots[slot].cluster);
@@ -121,7 +153,9 @@ impl Storm {
         self.record.decided.insert((cluster, key.clone()), now);
         let process = self.slots[slot].process.as_mut().expect("it decided");
         process.memory.decided.insert(key.clone(), now);
-        if self.has_long_been(of, &key) {
+        // Who was paused is told what was true before: the answer waited with it.
+        let slept = self.ends(Kind::Paused, slot) + RACE > now;
+        if !slept && self.has_long_been(of, &key) {
             self.fail("5 no removal without proof", || format!("slot {slot} takes {key:?} for gone, and it is there"));
         }
     }
@@ -182,10 +216,12 @@ impl Storm {
         let logged = process.readers.get(place).and_then(|reader| reader.keys.get(key)).copied();
         let wanted =
             (outgoing.body != RecordBody::Tombstone).then(|| digest(&RecordKey::Data(key.clone()), &outgoing.body));
+        let unlisted = process.memory.unlisted.contains(key);
         let repeated = process.memory.sent.insert(key.clone(), (now, outgoing.header.seq));
         let repeated = repeated.is_some_and(|(last, _)| last + REPEATED > now);
         process.memory.unlanded.insert(key.clone(), now);
         let may_write = process.core.lease().may_write(process.clocks(now).mono);
+        let behind = outgoing.header.epoch.term < process.memory.met_term;
         let taken = process.memory.must_read.get(place).copied();
         let unread = taken.is_some_and(|(end, then)| !process.has_read(place, end, then, shape));
         let retried = process.memory.must_read_for.remove(key);
@@ -194,8 +230,13 @@ impl Storm {
         let readable = !self.record.unreadable.contains(key);
         let undecided = outgoing.body == RecordBody::Tombstone && !process.memory.decided.contains_key(key) && readable;
         self.record.sent_total += 1;
-        if logged == wanted && !repeated {
+        if logged == wanted && !repeated && !unlisted {
             self.fail("7 idempotent publish", || format!("slot {slot} writes what its log has: {outgoing:?}"));
+        }
+        if behind {
+            self.fail("4 whoever writes does so above every term that it read (R8)", || {
+                format!("slot {slot} sends {:?}", outgoing.header)
+            });
         }
         if !may_write {
             self.fail("4 single writer: permission (R10)", || format!("slot {slot} sends without permission"));
@@ -319,10 +360,15 @@ impl Storm {
         if claims && matches!(before, ReplicaRole::Asking(_)) {
             let place = control_of(&process.cluster);
             let asked = process.memory.control_asked;
-            let read = asked.is_some_and(|(end, then)| process.has_read(&place, end, then, shape));
+            let read = asked.is_some_and(|(end, then, _)| process.has_read(&place, end, then, shape));
+            let is_old = asked.is_some_and(|(_, _, at)| at + SILENCE <= now);
             if !read {
                 self.fail("4 who claims has read to the end (R9)", || {
                     format!("slot {slot}, {asked:?} of {control_end}")
+                });
+            } else if is_old {
+                self.fail("4 who claims has asked within three beats (R9)", || {
+                    format!("slot {slot}, {asked:?}, {now}")
                 });
             }
         } else if after == ReplicaRole::Stopped && before != ReplicaRole::Stopped {

@@ -1,6 +1,6 @@
 //! Which faults met which states of the cluster that they struck.
 
-use super::plan::Kind;
+use super::plan::{KINDS, Kind};
 
 /// What the struck cluster was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +23,11 @@ const STATES: [&str; 7] = ["dead", "leaderless", "claiming", "taking over", "qui
 
 /// Counts of faults by kind and state.
 #[derive(Clone)]
-pub(crate) struct Coverage([[u64; 7]; 35]);
+pub(crate) struct Coverage([[u64; 7]; KINDS]);
 
 impl Default for Coverage {
     fn default() -> Self {
-        Self([[0; 7]; 35])
+        Self([[0; 7]; KINDS])
     }
 }
 
@@ -58,6 +58,6 @@ impl Coverage {
                 text += &format!("{count:>13}");
             }
         }
-        format!("{text}\n{} of {} pairs were met", 35 * 7 - self.missing(), 35 * 7)
+        format!("{text}\n{} of {} pairs were met", KINDS * 7 - self.missing(), KINDS * 7)
     }
 }

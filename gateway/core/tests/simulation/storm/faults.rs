@@ -6,6 +6,7 @@ use federation_core::config_item::ConfigItem;
 use federation_core::id::{ClusterId, ServiceKey};
 use federation_core::input::{ConfigReading, Input, LocalInput, LogInput};
 use federation_core::instance::{Health, Instance};
+use federation_core::log::census::{Census, key_hash};
 use federation_core::log::control::{ControlKey, ControlValue, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Checkpoint, Epoch, HIGHEST_TERM, PartitionId, RecordBody, RecordHeader};
@@ -44,7 +45,7 @@ impl Storm {
                 self.disconnect(slot, until + dice.roll(500));
             }
             Kind::NacosRestarted => self.restart_registry(of, fault.millis, &mut dice),
-            Kind::LogDown | Kind::MirrorStopped => self.lasts(fault.kind, 0, until),
+            Kind::LogDown | Kind::MirrorStopped | Kind::MirrorLosesRemovals => self.lasts(fault.kind, 0, until),
             Kind::LinkDown
             | Kind::Deaf
             | Kind::SlowReader
@@ -288,7 +289,8 @@ impl Storm {
         let highest = highest.map(|(_, process)| process.core.lease().epoch().term).max().unwrap_or(0);
         let value = RecordBody::Instance(Arc::new(instance(9.0, true)));
         self.disturb(&place);
-        match dice.roll(6) {
+        match dice.roll(7) {
+            6 => self.write_old_census(&place, &key, highest.saturating_sub(1)),
             0 => self.append(&place, RecordKey::Data(key), value, Some(self.header(highest.saturating_sub(1)))),
             1 => self.append(
                 &place,
@@ -315,6 +317,17 @@ impl Storm {
                 self.record.forged[of] = Some(self.now);
                 self.broker.push_control(self.now, &cluster, ControlKey::Replica(nonce), value, Some(header));
             }
+        }
+    }
+
+    /// A census of a leader that is long gone, of a time when there was no such key.
+    fn write_old_census(&mut self, place: &PartitionId, key: &DataKey, term: u32) {
+        let keys = self.landed[place].keys.keys().filter(|known| *known != key);
+        let buckets = Census::of_partition(keys.map(key_hash).collect());
+        let header = self.header(term);
+        for (at, (bucket, census)) in (0..).zip(buckets) {
+            let header = RecordHeader { seq: header.seq + at, ..header };
+            self.append(place, RecordKey::Census(bucket), RecordBody::Census(census), Some(header));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use federation_core::input::{Effect, Input, LogInput, OutgoingCheckpoint, OutgoingRecord, SendId};
+use federation_core::input::{Effect, Input, LogInput, OutgoingCensus, OutgoingCheckpoint, OutgoingRecord, SendId};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::RecordKey;
 use federation_core::log::record::{PartitionId, Record, RecordBody, RecordHeader};
@@ -16,6 +16,7 @@ use crate::world::Dice;
 pub(crate) enum Load {
     Fact(PartitionId, OutgoingRecord),
     Checkpoint(PartitionId, OutgoingCheckpoint),
+    Census(PartitionId, OutgoingCensus),
     Control(ControlKey, Option<ControlValue>, RecordHeader),
 }
 
@@ -162,7 +163,7 @@ impl Storm {
     }
 
     fn disturb_by(&mut self, flight: &Flight) {
-        if let Load::Fact(place, _) | Load::Checkpoint(place, _) = &flight.load {
+        if let Load::Fact(place, _) | Load::Checkpoint(place, _) | Load::Census(place, _) = &flight.load {
             self.disturb(place);
         }
         if let Load::Checkpoint(place, _) = &flight.load {
@@ -182,6 +183,11 @@ impl Storm {
                 let body = RecordBody::Checkpoint(stated.checkpoint);
                 self.append(&place, RecordKey::Checkpoint, body, Some(stated.header));
             }
+            Load::Census(place, stated) => {
+                self.check_census(slot, &place, &stated);
+                let body = RecordBody::Census(stated.census);
+                self.append(&place, RecordKey::Census(stated.bucket), body, Some(stated.header));
+            }
             Load::Control(key, value, header) => {
                 let cluster = self.clusters[self.slots[slot].cluster].clone();
                 self.broker.push_control(self.now, &cluster, key, value, Some(header));
@@ -196,7 +202,7 @@ impl Storm {
         body: RecordBody,
         header: Option<RecordHeader>,
     ) {
-        let is_checkpoint = key == RecordKey::Checkpoint;
+        let (is_checkpoint, is_fact) = (key == RecordKey::Checkpoint, matches!(key, RecordKey::Data(_)));
         self.broker.push(self.now, place, key, body, header);
         let last: Option<Record> = self.broker.data[place].records().next_back().cloned();
         let fold = self.landed.get_mut(place).expect("every partition has one");
@@ -205,7 +211,7 @@ impl Storm {
         let (changed, stated) = self.record.changed.entry(place.clone()).or_default();
         if is_checkpoint {
             *stated = self.now.max(*stated);
-        } else if fold.sum != before {
+        } else if is_fact && fold.sum != before {
             *changed = self.now;
         }
     }
@@ -240,6 +246,9 @@ impl Storm {
             }
             Effect::Checkpoint { topic, partition, stated } => {
                 self.send(slot, Load::Checkpoint(place(topic, partition), stated));
+            }
+            Effect::Census { topic, partition, stated } => {
+                self.send(slot, Load::Census(place(topic, partition), stated));
             }
             Effect::Control { key, value, header } => {
                 self.check_control(slot, &key, value.as_ref());

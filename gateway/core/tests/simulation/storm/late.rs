@@ -79,14 +79,25 @@ impl LateMemory {
     pub(crate) fn meet(&mut self, now: u64, place: &PartitionId, record: &Record, reader: &Reader) {
         let met = self.met.entry(place.clone()).or_default();
         let in_order = met.meet(record);
-        let RecordKey::Data(key) = &record.key else { return };
-        let named = (place.origin.clone(), key.clone());
-        if in_order || !met.at_end_once || !self.judged || self.unjudged.contains(place) {
-            self.late.remove(&named);
-            return;
+        let is_judged = met.at_end_once && self.judged && !self.unjudged.contains(place);
+        let keys = match (&record.key, &record.body) {
+            (RecordKey::Data(key), _) => vec![key.clone()],
+            (RecordKey::Census(bucket), RecordBody::Census(census)) => reader.unlisted(*bucket, census.hashes()),
+            _ => Vec::new(),
+        };
+        for key in keys {
+            let before = reader.keys.get(&key).copied();
+            let named = (place.origin.clone(), key);
+            if in_order || !is_judged {
+                self.late.remove(&named);
+            } else {
+                let is_fact = matches!(record.key, RecordKey::Data(_)) && record.body != RecordBody::Tombstone;
+                self.note(now, named, before, is_fact.then_some(record.digest));
+            }
         }
-        let before = reader.keys.get(key).copied();
-        let after = (record.body != RecordBody::Tombstone).then_some(record.digest);
+    }
+
+    fn note(&mut self, now: u64, named: (ClusterId, DataKey), before: Option<u128>, after: Option<u128>) {
         let stands = self.late.get(&named).is_some_and(|(since, _)| now <= since + KEPT + TURN);
         if !stands && before != after {
             let existence = if before.is_some() { Existence::Present } else { Existence::Absent };

@@ -5,6 +5,7 @@
 //! failing storm is repeated bit for bit, and stays a failing one while faults are left out of it, until every one that is left is needed.
 
 mod broker;
+mod censuses;
 mod checks;
 mod coverage;
 mod faults;

@@ -75,10 +75,15 @@ pub(crate) enum Kind {
     WallJumped,
     /// The mirror copies nothing, and then some records twice.
     MirrorStopped,
+    /// The mirror was away for longer than removals are kept: it never meets those of now.
+    MirrorLosesRemovals,
 }
 
+/// How many there are.
+pub(crate) const KINDS: usize = 36;
+
 impl Kind {
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; KINDS] = [
         Self::Killed,
         Self::Stopped,
         Self::OldSnapshot,
@@ -114,6 +119,7 @@ impl Kind {
         Self::PushesLost,
         Self::WallJumped,
         Self::MirrorStopped,
+        Self::MirrorLosesRemovals,
     ];
 
     /// Its place among all.
@@ -179,5 +185,5 @@ impl Plan {
 }
 
 fn any_kind(dice: &mut Dice) -> Kind {
-    Kind::ALL[usize::try_from(dice.roll(35)).unwrap()]
+    Kind::ALL[usize::try_from(dice.roll(KINDS as u64)).unwrap()]
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use federation_core::federation::{Federation, OriginSnapshot};
+use federation_core::federation::{CensusPace, Federation, OriginSnapshot};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::Input;
 use federation_core::local::service::RemovalPatience;
 use federation_core::log::cursor::{FoundLog, LogCursor};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::record::{Epoch, PartitionId, Record, RecordBody};
+use federation_core::log::record::{Epoch, HIGHEST_TERM, PartitionId, Record, RecordBody};
 use federation_core::seed::Seed;
 use federation_core::time::{Millis, Mono, Now, WallMs};
 
@@ -20,6 +20,9 @@ pub(crate) const HOLD: u64 = 4_000;
 /// How often a service is read anew.
 pub(crate) const SWEEP: u64 = 16_000;
 
+/// How often censuses are written; shorter than by default, so that a storm has some.
+const CENSUSES: CensusPace = CensusPace { first: Millis(30_000), every: Millis(70_000), complained: Millis(30_000) };
+
 /// What a reader was given of one partition since it began, folded in the plainest way.
 #[derive(Clone, Default)]
 pub(crate) struct Reader {
@@ -27,6 +30,8 @@ pub(crate) struct Reader {
     pub(crate) life: u64,
     pub(crate) cuts: usize,
     pub(crate) keys: BTreeMap<DataKey, u128>,
+    /// The same keys with their hashes, by census bucket.
+    pub(crate) buckets: BTreeMap<u8, BTreeMap<DataKey, u64>>,
     pub(crate) sum: u128,
     pub(crate) began: bool,
     /// It is to begin anew, as its process asked.
@@ -41,10 +46,15 @@ impl Reader {
     /// One that reads on where an earlier process stood.
     fn resumed(cursor: u64, keys: BTreeMap<DataKey, u128>, (life, cuts): (u64, usize)) -> Self {
         let sum = keys.values().fold(0, |sum: u128, digest| sum.wrapping_add(*digest));
-        Self { cursor, life, cuts, keys, sum, began: true, ..Self::default() }
+        let mut reader = Self { cursor, life, cuts, sum, began: true, ..Self::default() };
+        keys.keys().for_each(|key| reader.note_key(key, true));
+        Self { keys, ..reader }
     }
 
     pub(crate) fn fold(&mut self, record: &Record) {
+        if let (RecordKey::Census(bucket), RecordBody::Census(census)) = (&record.key, &record.body) {
+            return self.sweep(*bucket, census.hashes());
+        }
         let RecordKey::Data(key) = &record.key else { return };
         let before = if record.body == RecordBody::Tombstone {
             self.keys.remove(key)
@@ -53,6 +63,9 @@ impl Reader {
             self.keys.insert(key.clone(), record.digest)
         };
         self.sum = self.sum.wrapping_sub(before.unwrap_or(0));
+        if before.is_some() != self.keys.contains_key(key) {
+            self.note_key(key, before.is_none());
+        }
     }
 }
 
@@ -71,6 +84,8 @@ pub(crate) struct Memory {
     pub(crate) decided: BTreeMap<DataKey, u64>,
     /// When it last sent a record of a key, and with which number.
     pub(crate) sent: BTreeMap<DataKey, (u64, u64)>,
+    /// Keys of the own log that a census took from readers, until they are written again.
+    pub(crate) unlisted: BTreeSet<DataKey>,
     /// Since when a change of a key is sent and not read back.
     pub(crate) unlanded: BTreeMap<DataKey, u64>,
     /// Where its own partitions ended when a question for that was last due: at a claim, a takeover, a failed send.
@@ -79,13 +94,27 @@ pub(crate) struct Memory {
     pub(crate) failing: BTreeMap<u64, (PartitionId, DataKey, Epoch)>,
     /// Of single keys, because a send of theirs failed.
     pub(crate) must_read_for: BTreeMap<DataKey, (PartitionId, u64, (u64, usize))>,
-    /// Where the control topic ended when its question was put.
-    pub(crate) control_asked: Option<(u64, (u64, usize))>,
+    /// Where the control topic ended when its question was put, and when that was.
+    pub(crate) control_asked: Option<(u64, (u64, usize), u64)>,
+    /// When the last read of a service was asked for, by the process's clock, and whether its list was believed then.
+    pub(crate) reads_asked: BTreeMap<ServiceKey, (Mono, bool)>,
+    /// The highest term in what it was handed of its own data topics.
+    pub(crate) met_term: u32,
     pub(crate) leads_since: Option<u64>,
     /// Since when it may write.
     pub(crate) permitted: Option<u64>,
     /// When an answer of its registry was last handed over.
     pub(crate) heard: u64,
+}
+
+impl Memory {
+    /// A record of the own data topics is handed over: whoever writes from now on does so above its term.
+    pub(crate) fn note_term(&mut self, record: &Record) {
+        let term = record.header.map_or(0, |header| header.epoch.term);
+        if term <= HIGHEST_TERM {
+            self.met_term = self.met_term.max(term);
+        }
+    }
 }
 
 /// One process.
@@ -131,6 +160,7 @@ impl Process {
         let patience = RemovalPatience { removal_hold: Millis(HOLD), sweep_interval: Millis(SWEEP) };
         let mut settings = settings(cluster, birth.nonce, birth.hashed_with);
         settings.patience = patience;
+        settings.census = CENSUSES;
         let mut core = Federation::new(settings);
         let late = LateMemory::of_process(kept.is_none());
         let mut digests = BTreeMap::new();

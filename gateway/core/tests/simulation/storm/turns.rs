@@ -3,6 +3,7 @@
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::input::{ConfigReading, Effect, Input, LocalInput, LogInput, ServiceReading};
 use federation_core::instance::Health;
+use federation_core::local::service::LocalService;
 use federation_core::log::control::ControlValue;
 use federation_core::log::cursor::{FoundLog, LogSource};
 use federation_core::log::record::{PartitionId, TopicKind};
@@ -53,6 +54,7 @@ impl Storm {
         match &mut masked {
             Effect::Send(outgoing) => outgoing.header.observed.0 = 0,
             Effect::Checkpoint { stated, .. } => stated.header.observed.0 = 0,
+            Effect::Census { stated, .. } => stated.header.observed.0 = 0,
             Effect::Control { header, value, .. } => {
                 header.observed.0 = 0;
                 if let Some(ControlValue::Guard(entry)) = value {
@@ -235,7 +237,13 @@ impl Storm {
                 self.check_unwatched(slot, &key);
             }
             Effect::QueryService(key) => self.push(slot, &key),
-            Effect::ReadService(key) if connected => self.answer_read(slot, key),
+            Effect::ReadService(key) => {
+                let settled = process.core.local().service(&key).is_some_and(LocalService::is_settled);
+                process.memory.reads_asked.insert(key.clone(), (process.clocks(self.now).mono, settled));
+                if connected {
+                    self.answer_read(slot, key);
+                }
+            }
             Effect::ReadConfig(key) if connected => {
                 let of = self.slots[slot].cluster;
                 let mut dice = self.dice(0xcf9 ^ u64::try_from(slot).unwrap());
@@ -338,8 +346,16 @@ impl Storm {
         } else {
             let records = broker.data[place].from(reader.cursor, most);
             for record in &records {
+                if place.origin == process.cluster {
+                    process.memory.note_term(record);
+                }
                 process.memory.late.meet(now, place, record, reader);
-                reader.fold(record);
+                if place.origin == process.cluster {
+                    process.memory.meet_own(record, reader);
+                } else {
+                    process.memory.note_census(now, &place.origin, record, reader);
+                    reader.fold(record);
+                }
                 process.memory.note_tombstone(now, &place.origin, record);
             }
             let (given, last) = (records.len(), records.last().map(|record| record.offset + 1));
@@ -376,7 +392,7 @@ impl Storm {
         let asked = (self.broker.end(place), self.broker.shape(place));
         let process = self.slots[slot].process.as_mut().expect("it asks");
         if place.topic == TopicKind::Control {
-            process.memory.control_asked = Some(asked);
+            process.memory.control_asked = Some((asked.0, asked.1, self.now));
         }
         self.answer_end(slot, place);
     }

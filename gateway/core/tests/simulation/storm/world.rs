@@ -13,7 +13,7 @@ use federation_core::seed::Seed;
 use super::broker::{Broker, control_of, places_of};
 use super::coverage::{Coverage, State};
 use super::flight::Flights;
-use super::plan::{Kind, Plan};
+use super::plan::{KINDS, Kind, Plan};
 use super::process::{Birth, Process, Reader};
 use super::registry::{Lie, Registry};
 use crate::world::{Dice, cluster};
@@ -93,7 +93,7 @@ pub(crate) struct Storm {
     pub(crate) registries: Vec<Registry>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) flights: Flights,
-    until: [[u64; TARGETS]; 35],
+    until: [[u64; TARGETS]; KINDS],
     births: u64,
     /// Nothing goes wrong any more.
     pub(crate) calm: bool,
@@ -137,7 +137,7 @@ impl Storm {
             registries,
             slots,
             flights: Flights::default(),
-            until: [[0; TARGETS]; 35],
+            until: [[0; TARGETS]; KINDS],
             births: 0,
             calm: false,
             record: Record {
@@ -177,7 +177,7 @@ impl Storm {
     }
 
     pub(crate) fn end_all(&mut self) {
-        self.until = [[0; TARGETS]; 35];
+        self.until = [[0; TARGETS]; KINDS];
     }
 
     /// Until when it lasts.
@@ -221,7 +221,8 @@ impl Storm {
         self.land_due();
         if !self.is_on(Kind::MirrorStopped, 0) {
             let mut dice = self.dice(1);
-            self.broker.copy_to_mirror(self.now, &mut dice);
+            let loses = self.is_on(Kind::MirrorLosesRemovals, 0);
+            self.broker.copy_to_mirror(self.now, loses, &mut dice);
         }
         self.tell_of_returns();
         let first = usize::try_from(self.now / TURN).unwrap() % self.slots.len();

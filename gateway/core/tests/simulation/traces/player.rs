@@ -8,6 +8,7 @@ use federation_core::input::{Effect, Input, LocalInput, LogInput, OperatorOrder,
 use federation_core::instance::{Health, Instance};
 use federation_core::intents::DrainOrder;
 use federation_core::lease::ReplicaRole;
+use federation_core::log::census::Census;
 use federation_core::log::control::{ControlKey, ControlValue, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{
@@ -63,7 +64,7 @@ impl Player {
             "tell" => self.tell(&mut step),
             "clusters" | "replica" | "origin" | "restart" | "kill" | "stop" => self.processes(verb, &mut step),
             "register" | "deregister" | "nacos" => self.nacos(verb, &mut step),
-            "record" | "checkpoint" | "beat" | "late" | "repeat" => self.records(verb, &mut step),
+            "record" | "checkpoint" | "census" | "beat" | "late" | "repeat" => self.records(verb, &mut step),
             "run" | "skip" | "pause" | "wake" => self.time(verb, &mut step),
             "drain" => self.drain(&mut step),
             _ => self.log(verb, &mut step),
@@ -183,6 +184,7 @@ impl Player {
         match verb {
             "record" => self.record(step),
             "checkpoint" => self.checkpoint(step),
+            "census" => self.census(step),
             "beat" => self.beat(step),
             "late" => {
                 let of = step.word();
@@ -250,6 +252,25 @@ impl Player {
         let digest = digests.into_iter().fold(0, u128::wrapping_add);
         let stated = Checkpoint { count, digest, beat: step.number("beat", 1), partitions: PARTITIONS };
         push(&mut self.world.log, place, RecordKey::Checkpoint, RecordBody::Checkpoint(stated), header);
+    }
+
+    /// Lists what stands in the partition, or in its first `up-to` records.
+    fn census(&mut self, step: &mut Step<'_>) {
+        let place = step.place();
+        let header = self.header(step);
+        let mut last = BTreeMap::new();
+        let up_to: usize = step.number("up-to", usize::MAX);
+        for record in self.world.log.data.get(&place).into_iter().flatten().take(up_to) {
+            if let RecordKey::Data(key) = &record.key {
+                last.insert(key.clone(), record.body != RecordBody::Tombstone);
+            }
+        }
+        let present = last.into_iter().filter(|(_, present)| *present);
+        let hashes = present.map(|(key, _)| federation_core::log::census::key_hash(&key)).collect();
+        for (at, (bucket, census)) in (0..).zip(Census::of_partition(hashes)) {
+            let header = RecordHeader { seq: header.seq + at, ..header };
+            push(&mut self.world.log, place.clone(), RecordKey::Census(bucket), RecordBody::Census(census), header);
+        }
     }
 
     fn beat(&mut self, step: &mut Step<'_>) {

@@ -80,6 +80,10 @@ impl Names {
                 let stands = self.header(Some(stated.header));
                 (Matter::Checkpoint, format!("send checkpoint {place}: {}, {stands}", checkpoint(&stated.checkpoint)))
             }
+            Effect::Census { topic, partition, stated } => {
+                let (place, count) = (format!("{}/{partition}", topic.as_str()), stated.census.hashes().len());
+                (Matter::Beat, format!("send census {place}, bucket {:02x}: {count} keys", stated.bucket))
+            }
             Effect::Control { key, value, .. } => self.control_effect(key, value.as_ref()),
             Effect::Answer { outcome: Ok(taken), .. } => {
                 (Matter::Fact, format!("answer: taken as order {}", taken.intent.counter.get()))
@@ -177,6 +181,7 @@ impl Names {
         let name = match key_of {
             RecordKey::Data(data) => key(data),
             RecordKey::Checkpoint => "checkpoint".to_owned(),
+            RecordKey::Census(bucket) => format!("census {bucket:02x}"),
             RecordKey::Other | RecordKey::Malformed => "something else".to_owned(),
         };
         format!("{name} {}, {}", body(value), self.header(header))
@@ -230,6 +235,7 @@ fn body(body: &RecordBody) -> String {
         RecordBody::Instance(value) => instance(value),
         RecordBody::Config(item) => format!("{:?}", item.content),
         RecordBody::Checkpoint(stated) => checkpoint(stated),
+        RecordBody::Census(census) => format!("of {} keys", census.hashes().len()),
     }
 }
 
