@@ -7,7 +7,7 @@ use std::sync::Arc;
 use federation_codec::interner::TextInterner;
 use federation_codec::record::{EncodedRecord, RawRecord, decode_record, digest_of, encode_outgoing};
 use federation_codec::snapshot::SnapshotWriter;
-use federation_core::federation::{Federation, FederationSettings, ImportRules, OriginSnapshot};
+use federation_core::federation::{CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot};
 use federation_core::guard::GuardSettings;
 use federation_core::id::{ClusterId, ServiceKey};
 use federation_core::input::{Input, LogInput, OutgoingRecord, ReplicaIdentity};
@@ -61,6 +61,7 @@ fn settings() -> FederationSettings {
         patience: RemovalPatience { removal_hold: Millis::from_secs(15), sweep_interval: Millis::from_secs(600) },
         guard: GuardSettings::default(),
         beat: Millis::from_secs(1),
+        census: CensusPace::default(),
         freshness: FreshnessSettings { stale_after: Millis::from_secs(10), lost_after: Millis::from_secs(60) },
         damping: Damping::default(),
         export: NameSelection::everything(),
