@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use federation_harness::Gateway;
-use nacos_protocol::client::{ClientEvent, ClientEvents, ClientOptions, NacosClient, ServiceName};
+use nacos_protocol::client::{CallError, ClientEvent, ClientEvents, ClientOptions, NacosClient, ServiceName};
 use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -59,6 +59,10 @@ impl Peer {
             bail!("the client ended")
         };
         tokio::time::timeout(PATIENCE, connected).await.context("no connection to the registry")??;
+        // A connection takes its first call a moment after it was told of.
+        while let Err(CallError::NotConnected) = client.list_services(shape::NAMESPACE, shape::GROUP).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         Ok(Self { client, _events: events, _connection: tasks, stop })
     }
 }
