@@ -542,7 +542,7 @@ impl Federation {
                 Wish::AskEnd => effects.push(Effect::AskEnd(self.own_control())),
                 Wish::Forget(nonce) => effects.push(self.forget_record(now, nonce)),
                 Wish::Began => self.leadership_began(now, effects),
-                Wish::Ended => effects.push(Effect::Purge),
+                Wish::Ended => self.leadership_ended(effects),
             }
         }
     }

@@ -70,8 +70,9 @@ impl Leadership {
         takeover.is_some_and(|takeover| !matches!(takeover.state, TakeoverState::Reading(_)))
     }
 
+    /// Of what was never begun, nothing is complete.
     pub(super) fn is_complete(&self) -> bool {
-        self.partitions.values().all(|takeover| matches!(takeover.state, TakeoverState::Taken))
+        self.count > 0 && self.partitions.values().all(|takeover| matches!(takeover.state, TakeoverState::Taken))
     }
 
     /// The partition's leader said where it ends, asked at `asked`.
@@ -136,12 +137,15 @@ impl Federation {
     }
 
     /// Age of the oldest change that is not in the own log yet; zero if there is none. While the log is being taken over nobody knows what
-    /// it lacks: whatever that is, nothing is published since leadership began.
+    /// it lacks: whatever that is, nothing is published since leadership began, or was claimed.
     #[must_use]
     pub fn unpublished_age(&self, now: Mono) -> Millis {
         let queued = self.publisher.unpublished_age(now);
-        let taking_over = self.lease.role() == ReplicaRole::Leading && !self.leadership.is_complete();
-        if taking_over { queued.max(now.since(self.leadership.began)) } else { queued }
+        match self.lease.role() {
+            ReplicaRole::Claiming { since } => queued.max(now.since(since)),
+            ReplicaRole::Leading if !self.leadership.is_complete() => queued.max(now.since(self.leadership.began)),
+            _ => queued,
+        }
     }
 
     /// Rule R12: read each own partition to an end asked for after the claim was read back.
@@ -156,6 +160,16 @@ impl Federation {
             let takeover = Takeover { state, checkpoint_due: now.mono, changed: false, read_anew_at: now.mono };
             self.leadership.partitions.insert((topic, partition), takeover);
             effects.push(Effect::AskEnd(self.own_partition(topic, partition)));
+        }
+    }
+
+    /// What waits to be written is the successor's to write, who reads the log for itself. A leader that only lost its permission for a while
+    /// keeps it, and whoever stops states its last reading by it.
+    pub(super) fn leadership_ended(&mut self, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Purge);
+        if !matches!(self.lease.role(), ReplicaRole::Leading | ReplicaRole::Stopped) {
+            self.publisher.reset();
+            self.leadership = Leadership::default();
         }
     }
 

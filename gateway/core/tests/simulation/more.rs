@@ -7,7 +7,7 @@ use federation_core::input::{Effect, Input, LocalInput, LogInput};
 use federation_core::lease::ReplicaRole;
 use federation_core::log::key::DataKey;
 use federation_core::log::record::{PartitionId, TopicKind};
-use federation_core::time::{Mono, WallMs};
+use federation_core::time::{Millis, Mono, WallMs};
 
 use crate::world::{Nacos, PARTITIONS, STEP, World, cluster, core, foreign, id, instance, service};
 use crate::{freshness, settled_pair, truth};
@@ -135,7 +135,7 @@ fn a_foreign_record_is_overruled_without_doubting_the_whole_service() {
 }
 
 #[test]
-fn a_deposed_leader_wants_no_tick_at_once() {
+fn a_deposed_leader_wants_no_tick_at_once_and_has_nothing_to_write() {
     let mut world = settled_pair();
     world.log.refuses.insert(cluster(S));
     world.set(S, &service("orders"), &id(20), Some(instance(7.0, true)));
@@ -154,6 +154,11 @@ fn a_deposed_leader_wants_no_tick_at_once() {
     let core = &world.gateways[&cluster(S)].core;
     assert_eq!(core.role(), ReplicaRole::Standby);
     assert!(core.next_deadline(Mono(world.now)) > Mono(world.now));
+    world.set(S, &service("orders"), &id(21), Some(instance(7.0, true)));
+    world.run(2_000);
+    let core = &world.gateways[&cluster(S)].core;
+    let waits = (core.publisher().in_flight(), core.publisher().waiting(), core.unpublished_age(Mono(world.now)));
+    assert_eq!((core.role(), waits), (ReplicaRole::Standby, (0, 0, Millis(0))), "what is new is its successor's");
 }
 
 #[test]

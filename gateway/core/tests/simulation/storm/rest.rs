@@ -168,9 +168,7 @@ impl Storm {
             .filter(|it| it.id != *ghost && it.freshness != Freshness::Live)
             .map(|it| (it.id, it.freshness, it.reason))
             .collect();
-        // What a deposed leader still had to write is nobody's business any more.
-        let leads = core.role() == ReplicaRole::Leading;
-        if leads && under_way != (0, 0, 0) {
+        if under_way != (0, 0, 0) {
             self.fail("7 nothing is under way at rest", || format!("slot {slot}: {under_way:?}"));
         } else if held > 0 && may_read {
             self.fail("5 nothing is held at rest", || format!("slot {slot}: {held}"));
