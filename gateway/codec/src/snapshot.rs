@@ -4,10 +4,9 @@
 //! behind its length, then BLAKE3 over all of that. What is cut off, changed, or of another version is never believed in part. It is written
 //! as it comes, a slice of facts at a time: nowhere is there a second copy of all of it.
 
-use std::io::{self, Write};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 
-use bytes::Bytes;
-use federation_core::federation::{KeptFact, OriginSnapshot};
+use federation_core::federation::{FrozenPiece, KeptFact, OriginSnapshot};
 use federation_core::input::OutgoingRecord;
 use federation_core::intents::{DrainIntent, DrainTarget};
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor};
@@ -28,7 +27,7 @@ const VERSION: &str = "3";
 const PLACELESS_VERSION: &str = "2";
 /// From before a snapshot named its owner.
 pub const NAMELESS_VERSION: &str = "1";
-const CHECKSUM_LENGTH: usize = 32;
+const CHECKSUM_LENGTH: u64 = blake3::OUT_LEN as u64;
 /// Facts that are encoded at once: some hundred kilobytes.
 const SLICE: usize = 1_000;
 
@@ -65,7 +64,7 @@ pub enum NoSnapshot {
 #[must_use]
 pub fn encode(owner: &str, pieces: &[OriginSnapshot]) -> Vec<u8> {
     let written = SnapshotWriter::begin(Vec::new(), owner).and_then(|mut writer| {
-        pieces.iter().try_for_each(|piece| writer.write(piece))?;
+        pieces.iter().try_for_each(|piece| writer.write(&piece.clone().into()))?;
         writer.end()
     });
     written.expect("a vector grows")
@@ -94,19 +93,18 @@ impl<W: Write> SnapshotWriter<W> {
     ///
     /// # Errors
     /// Those of `to`.
-    pub fn write(&mut self, piece: &OriginSnapshot) -> io::Result<()> {
-        let mut slices = piece.facts.chunks(SLICE);
-        let head = head_to_proto(piece, slices.next().unwrap_or_default());
-        head.encode_length_delimited(&mut self.buffer).expect("a vector grows");
-        self.pass_on()?;
-        for slice in slices {
-            let (origin, partitions) = (piece.origin.to_string(), piece.partitions);
-            let records = slice.iter().map(fact_to_proto).collect();
-            let message = proto::OriginSnapshot { origin, partitions, records, ..Default::default() };
+    pub fn write(&mut self, piece: &FrozenPiece) -> io::Result<()> {
+        let (mut facts, mut message) = (piece.facts().peekable(), head_to_proto(piece.head()));
+        loop {
+            message.records = facts.by_ref().take(SLICE).map(|fact| fact_to_proto(&fact)).collect();
             message.encode_length_delimited(&mut self.buffer).expect("a vector grows");
             self.pass_on()?;
+            if facts.peek().is_none() {
+                return Ok(());
+            }
+            let (origin, partitions) = (message.origin, message.partitions);
+            message = proto::OriginSnapshot { origin, partitions, ..Default::default() };
         }
-        Ok(())
     }
 
     /// Ends it: without that, what was written is nothing.
@@ -131,32 +129,80 @@ impl<W: Write> SnapshotWriter<W> {
 ///
 /// # Errors
 /// See [`NoSnapshot`].
-pub fn decode(mut bytes: Vec<u8>) -> Result<SnapshotContent, NoSnapshot> {
+pub fn decode(bytes: Vec<u8>) -> Result<SnapshotContent, NoSnapshot> {
+    read(Cursor::new(bytes)).expect("memory can be read")
+}
+
+/// Reads a snapshot, whole or not at all, a slice of facts at a time: first all of it for its checksum, then again for what is in it.
+///
+/// # Errors
+/// Those of `from`; inside, see [`NoSnapshot`].
+pub fn read(mut from: impl Read + Seek) -> io::Result<Result<SnapshotContent, NoSnapshot>> {
+    let mut beginning = Vec::new();
+    from.by_ref().take(LONGEST_BEGINNING).read_to_end(&mut beginning)?;
+    let (owner, start) = match begun(&beginning) {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    let length = from.seek(SeekFrom::End(0))?;
+    let split = length.checked_sub(CHECKSUM_LENGTH).filter(|split| *split >= start);
+    let Some(split) = split else { return Ok(Err(NoSnapshot::Checksum)) };
+    from.rewind()?;
+    let mut hasher = blake3::Hasher::new();
+    io::copy(&mut BufReader::with_capacity(READ_AT_ONCE, from.by_ref().take(split)), &mut hasher)?;
+    let mut checksum = Vec::new();
+    from.by_ref().take(CHECKSUM_LENGTH).read_to_end(&mut checksum)?;
+    if hasher.finalize().as_bytes() != &*checksum {
+        return Ok(Err(NoSnapshot::Checksum));
+    }
+    from.seek(SeekFrom::Start(start))?;
+    let mut rest = BufReader::with_capacity(READ_AT_ONCE, from.take(split - start));
+    let (mut interner, mut origins, mut message) = (TextInterner::default(), Vec::new(), Vec::new());
+    while rest.get_ref().limit() > 0 || !rest.buffer().is_empty() {
+        let origin = match next_message(&mut rest, &mut message)? {
+            Some(()) => proto::OriginSnapshot::decode(&*message).ok().and_then(|it| from_proto(it, &mut interner)),
+            None => None,
+        };
+        let Some(origin) = origin else { return Ok(Err(NoSnapshot::Content)) };
+        origins.push(origin);
+    }
+    Ok(Ok(SnapshotContent { owner, origins }))
+}
+
+/// Whose it is, and where its messages begin.
+fn begun(bytes: &[u8]) -> Result<(Option<String>, u64), NoSnapshot> {
     if bytes.is_empty() {
         return Err(NoSnapshot::Empty);
     }
-    let (version, after) = line(&bytes, bytes.strip_prefix(BEGINNING).ok_or(NoSnapshot::Foreign)?)?;
+    let (version, after) = line(bytes, bytes.strip_prefix(BEGINNING).ok_or(NoSnapshot::Foreign)?)?;
     let (owner, start) = match &*version {
         NAMELESS_VERSION => (None, after),
         PLACELESS_VERSION | VERSION => {
-            let (owner, after) = line(&bytes, &bytes[after..])?;
+            let (owner, after) = line(bytes, &bytes[after..])?;
             (Some(owner).filter(|owner| !owner.is_empty()), after)
         }
         _ => return Err(NoSnapshot::Version(version)),
     };
-    let split = bytes.len().checked_sub(CHECKSUM_LENGTH).filter(|split| *split >= start).ok_or(NoSnapshot::Checksum)?;
-    if blake3::hash(&bytes[..split]).as_bytes() != &bytes[split..] {
-        return Err(NoSnapshot::Checksum);
+    Ok((owner, start as u64))
+}
+
+/// Puts the next message, without its length, into `message`. `None` if there is no whole one.
+fn next_message(rest: &mut impl Read, message: &mut Vec<u8>) -> io::Result<Option<()>> {
+    let (mut length, mut shift) = (0_u64, 0);
+    loop {
+        let mut byte = [0];
+        if rest.read(&mut byte)? == 0 || shift > 56 {
+            return Ok(None);
+        }
+        length |= u64::from(byte[0] & 0x7f) << shift;
+        if byte[0] < 0x80 {
+            break;
+        }
+        shift += 7;
     }
-    bytes.truncate(split);
-    let mut rest = Bytes::from(bytes).slice(start..);
-    let mut interner = TextInterner::default();
-    let mut origins = Vec::new();
-    while !rest.is_empty() {
-        let message = proto::OriginSnapshot::decode_length_delimited(&mut rest).map_err(|_| NoSnapshot::Content)?;
-        origins.push(from_proto(message, &mut interner).ok_or(NoSnapshot::Content)?);
-    }
-    Ok(SnapshotContent { owner, origins })
+    message.clear();
+    let read = rest.by_ref().take(length).read_to_end(message)?;
+    Ok((read as u64 == length).then_some(()))
 }
 
 /// The text up to the end of the line with which `rest` begins, and where in `all` the next line does.
@@ -168,15 +214,19 @@ fn line(all: &[u8], rest: &[u8]) -> Result<(String, usize), NoSnapshot> {
 
 /// Two ids of 63 bytes and what is between them.
 const LONGEST_LINE: usize = 128;
+/// The line with the version, and that with the owner.
+const LONGEST_BEGINNING: u64 = 3 * LONGEST_LINE as u64;
+/// So many bytes are asked of the disk at once.
+const READ_AT_ONCE: usize = 256 << 10;
 
-/// A piece with some of its facts.
-fn head_to_proto(snapshot: &OriginSnapshot, facts: &[KeptFact]) -> proto::OriginSnapshot {
+/// A piece without its facts.
+fn head_to_proto(snapshot: &OriginSnapshot) -> proto::OriginSnapshot {
     proto::OriginSnapshot {
         origin: snapshot.origin.to_string(),
         last_beat_ms: snapshot.last_beat.map_or(0, |beat| beat.0),
         partitions: snapshot.partitions,
         descriptor: snapshot.descriptor.as_ref().map_or_else(Vec::new, encode_descriptor),
-        records: facts.iter().map(fact_to_proto).collect(),
+        records: Vec::new(),
         intents: snapshot.intents.iter().filter_map(encode_drain).collect(),
         places: snapshot.places.iter().map(place_to_proto).collect(),
     }
@@ -200,7 +250,7 @@ fn fact_from_proto(stored: &proto::SnapshotRecord, interner: &mut TextInterner) 
     // A value without bytes is not on the wire, like none.
     let value = stored.value.as_deref().unwrap_or_default();
     let raw = RawRecord { offset: 0, key: &stored.key, value: Some(value), header: Some(&stored.header) };
-    let record = record::decode_record(&raw, interner);
+    let record = record::decode_undigested(&raw, interner);
     let RecordKey::Data(key) = record.key else { return None };
     let was_never_read = stored.unreadable && stored.value.is_none();
     let digest = <[u8; 16]>::try_from(&*stored.digest).map_or(0, u128::from_be_bytes);

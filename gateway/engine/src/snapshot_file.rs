@@ -3,7 +3,7 @@
 //! Two generations are kept; one that cannot be read, or is of another cluster, is set aside for the older one, and never believed in part.
 
 use federation_codec::snapshot::{self, NAMELESS_VERSION, NoSnapshot, SnapshotContent, SnapshotWriter};
-use federation_core::federation::OriginSnapshot;
+use federation_core::federation::{FrozenPiece, OriginSnapshot};
 use federation_storage::{AsideReason, FolderOwner, StorageError, StorageFolder, StoragePlace};
 
 use crate::snapshot_stream::{SnapshotStream, StreamAbandoned};
@@ -59,7 +59,7 @@ pub fn write(place: &StoragePlace, stream: &mut SnapshotStream) -> Result<(), Un
 
 fn write_pieces(
     place: &StoragePlace,
-    mut next: impl FnMut() -> Result<Option<OriginSnapshot>, StreamAbandoned>,
+    mut next: impl FnMut() -> Result<Option<FrozenPiece>, StreamAbandoned>,
 ) -> Result<(), UnwrittenGeneration> {
     let folder = place.to_write()?;
     let owner = place.owner().map(name_of).unwrap_or_default();
@@ -91,7 +91,7 @@ fn write_pieces(
 /// Those of the disk.
 pub fn write_all(place: &StoragePlace, pieces: &[OriginSnapshot]) -> Result<(), UnwrittenGeneration> {
     let mut pieces = pieces.iter();
-    write_pieces(place, || Ok(pieces.next().cloned()))
+    write_pieces(place, || Ok(pieces.next().cloned().map(FrozenPiece::from)))
 }
 
 /// Reads the newest generation that can be used; `None` if there is none. One that cannot is logged and set aside. Blocks.
@@ -145,8 +145,9 @@ fn name_of(owner: &FolderOwner) -> String {
 }
 
 fn read_generation(folder: &StorageFolder, name: &str) -> Result<Option<SnapshotContent>, UnusableGeneration> {
-    let bytes = folder.read(name, MOST_BYTES).map_err(UnusableGeneration::File)?;
-    Ok(bytes.map(snapshot::decode).transpose()?)
+    let Some(file) = folder.reader(name, MOST_BYTES).map_err(UnusableGeneration::File)? else { return Ok(None) };
+    let content = snapshot::read(file).map_err(|error| UnusableGeneration::File(folder.unread(name, error)))?;
+    Ok(Some(content?))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use federation_core::federation::OriginSnapshot;
+use federation_core::federation::FrozenPiece;
 use tokio::sync::mpsc;
 
 /// Pieces that wait to be written: one is encoded while the next is taken.
@@ -27,7 +27,7 @@ pub struct SnapshotSender {
 
 #[derive(Debug)]
 enum StreamPart {
-    Piece(Box<OriginSnapshot>),
+    Piece(Box<FrozenPiece>),
     End,
 }
 
@@ -59,7 +59,7 @@ impl SnapshotStream {
     ///
     /// # Errors
     /// The engine gave it up: what came so far is nothing.
-    pub fn next_piece(&mut self) -> Result<Option<OriginSnapshot>, StreamAbandoned> {
+    pub fn next_piece(&mut self) -> Result<Option<FrozenPiece>, StreamAbandoned> {
         match self.pieces.blocking_recv() {
             Some(StreamPart::Piece(piece)) => Ok(Some(*piece)),
             Some(StreamPart::End) => Ok(None),
@@ -84,7 +84,7 @@ impl SnapshotSender {
     ///
     /// # Errors
     /// There is no room now.
-    pub fn offer(&self, make: impl FnOnce() -> Option<OriginSnapshot>) -> Result<(), PieceNotTaken> {
+    pub fn offer(&self, make: impl FnOnce() -> Option<FrozenPiece>) -> Result<(), PieceNotTaken> {
         let room = self.parts.try_reserve().map_err(|_| PieceNotTaken)?;
         if let Some(piece) = make() {
             room.send(StreamPart::Piece(Box::new(piece)));

@@ -141,6 +141,24 @@ impl StorageFolder {
         }
     }
 
+    /// The whole file, to be read by its parts; `None` if there is none. What fails then is [`StorageFolder::unread`].
+    ///
+    /// # Errors
+    /// As [`StorageFolder::read`].
+    pub fn reader(&self, name: &str, most_bytes: u64) -> Result<Option<File>, StorageError> {
+        let Some((file, length)) = self.open(name)? else { return Ok(None) };
+        match length > most_bytes {
+            true => Err(StorageError::TooLarge { path: self.file(name), most_bytes }),
+            false => Ok(Some(file)),
+        }
+    }
+
+    /// That a file which [`StorageFolder::reader`] gave could not be read.
+    #[must_use]
+    pub fn unread(&self, name: &str, error: std::io::Error) -> StorageError {
+        StorageError::io(&self.file(name), FileAction::Read)(error)
+    }
+
     /// Opens a plain file for reading; its length beside it.
     pub(super) fn open(&self, name: &str) -> Result<Option<(File, u64)>, StorageError> {
         let path = self.file(name);

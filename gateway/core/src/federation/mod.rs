@@ -77,7 +77,7 @@ pub use imports::ImportRules;
 pub use judge::SetAside;
 pub use limits::OriginLimit;
 pub use partitions::PartitionMismatch;
-pub use snapshot::{KeptFact, OriginSnapshot, SnapshotPiece};
+pub use snapshot::{FrozenPiece, KeptFact, OriginSnapshot, SnapshotPiece};
 pub use takeover::Leadership;
 pub use tally::OriginSize;
 pub use verify::{Difference, Stated, Verification, VerifiedOrigin, VerifiedReader};

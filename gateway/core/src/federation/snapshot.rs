@@ -8,14 +8,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::config_item::ConfigItem;
 use crate::federation::{Federation, Origin};
-use crate::id::{ClusterId, InstanceId};
+use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::intents::{DrainIntent, DrainTarget, HIGHEST_COUNTER};
 use crate::log::bounds::{judge_descriptor, judge_record};
 use crate::log::control::Descriptor;
 use crate::log::cursor::{KeptPlace, LogCursor};
-use crate::log::entries::FoldEntry;
+use crate::log::entries::{FoldEntry, ServiceEntries};
 use crate::log::intents::IntentLog;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
@@ -60,6 +61,43 @@ pub struct KeptFact {
     pub readable: bool,
 }
 
+/// A piece of a snapshot, shared with the state that it was taken of: to take it costs little, and who changes something of it meanwhile copies that.
+#[derive(Clone, Debug)]
+pub struct FrozenPiece {
+    /// The piece without facts that lie in the lists below.
+    head: OriginSnapshot,
+    services: Vec<(ServiceKey, ServiceEntries)>,
+    configs: Vec<(ConfigKey, FoldEntry<ConfigItem>)>,
+}
+
+impl From<OriginSnapshot> for FrozenPiece {
+    fn from(head: OriginSnapshot) -> Self {
+        Self { head, services: Vec::new(), configs: Vec::new() }
+    }
+}
+
+impl FrozenPiece {
+    /// The piece without its facts.
+    #[must_use]
+    pub fn head(&self) -> &OriginSnapshot {
+        &self.head
+    }
+
+    /// Its facts.
+    pub fn facts(&self) -> impl Iterator<Item = KeptFact> {
+        let services = self.services.iter().map(|(service, entries)| (service, entries));
+        let configs = self.configs.iter().map(|(config, entry)| (config, entry));
+        self.head.facts.iter().cloned().chain(facts_of_lists(services, configs))
+    }
+
+    /// With facts of its own.
+    #[must_use]
+    pub fn thaw(self) -> OriginSnapshot {
+        let facts = self.facts().collect();
+        OriginSnapshot { facts, ..self.head }
+    }
+}
+
 /// Names a piece of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SnapshotPiece {
@@ -83,12 +121,11 @@ impl Federation {
         pieces
     }
 
-    /// A piece of a snapshot as of now; `None` if there is no such thing any more. Its cost grows with the partition; values are shared,
-    /// not copied.
+    /// A piece of a snapshot as of now; `None` if there is no such thing any more. Its cost grows with the number of services of the partition.
     #[must_use]
-    pub fn snapshot_piece(&self, piece: &SnapshotPiece) -> Option<OriginSnapshot> {
+    pub fn snapshot_piece(&self, piece: &SnapshotPiece) -> Option<FrozenPiece> {
         match piece {
-            SnapshotPiece::Origin(id) => Some(self.origins.get(id)?.head(id)),
+            SnapshotPiece::Origin(id) => Some(self.origins.get(id)?.head(id).into()),
             SnapshotPiece::Partition(place) => {
                 let origin = self.origins.get(&place.origin)?;
                 origin.piece(&place.origin, place.topic, place.partition)
@@ -99,7 +136,7 @@ impl Federation {
     /// All pieces of a snapshot as of now.
     #[must_use]
     pub fn snapshot(&self) -> Vec<OriginSnapshot> {
-        self.snapshot_pieces().iter().filter_map(|piece| self.snapshot_piece(piece)).collect()
+        self.snapshot_pieces().iter().filter_map(|piece| self.snapshot_piece(piece)).map(FrozenPiece::thaw).collect()
     }
 
     /// Grows with each change of what a snapshot has, ages and places aside: those alone are no reason to write another one.
@@ -140,10 +177,10 @@ impl Federation {
         }
         let mut origin = Origin::new(partitions, self.settings.seed);
         let mut folds = OriginLog::new(partitions, self.settings.seed);
-        let (mut keys, mut places, mut drains) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut places, mut drains) = (Vec::new(), Vec::new());
         for piece in pieces {
             for fact in piece.facts {
-                keys.extend(fact.refold(&mut folds, own));
+                fact.refold(&mut folds, own);
             }
             places.extend(Some(piece.places).filter(|_| piece.partitions == partitions).into_iter().flatten());
             drains.extend(piece.intents.into_iter().filter(|(_, intent, _)| intent.counter.get() <= HIGHEST_COUNTER));
@@ -161,27 +198,30 @@ impl Federation {
             }
         }
         origin.intents = IntentLog::from_snapshot(drains.into_iter().take(self.bounds.drains));
+        // Once for each service: for each of its instances it would cost as often as much.
+        let services: Vec<ServiceKey> =
+            origin.log.folds().flat_map(Fold::services).map(|(key, _)| key.clone()).collect();
+        let configs: Vec<ConfigKey> = origin.log.folds().flat_map(Fold::configs).map(|(key, _)| key.clone()).collect();
         self.origins.insert(id.clone(), origin);
-        for key in keys {
-            self.changed.note(&key);
-            self.recount(&id, &key);
-        }
+        services.iter().for_each(|service| self.recount_service(&id, service));
+        configs.iter().for_each(|config| self.recount_config(&id, config));
+        self.changed.services.extend(services);
+        self.changed.configs.extend(configs);
     }
 }
 
 impl KeptFact {
-    /// Folds it as it was folded before; gives its key if it counts.
-    fn refold(self, folds: &mut OriginLog, own: bool) -> Option<DataKey> {
+    /// Folds it as it was folded before, if it counts.
+    fn refold(self, folds: &mut OriginLog, own: bool) {
         let Self { key, body, header, digest, readable } = self;
-        let mut record = Record { offset: 0, key: RecordKey::Data(key.clone()), header, body, digest };
+        let mut record = Record { offset: 0, key: RecordKey::Data(key), header, body, digest };
         if !own && judge_record(&mut record).is_some() {
-            return None; // It does not count, so what there is of its partition is not all that the log has.
+            return; // It does not count, so what there is of its partition is not all that the log has.
         }
         folds.fold(&record);
         if !readable && record.body != RecordBody::Unreadable {
             folds.fold(&Record { body: RecordBody::Unreadable, ..record });
         }
-        Some(key)
     }
 }
 
@@ -204,30 +244,41 @@ impl Origin {
     }
 
     /// The facts of one partition, and its place.
-    fn piece(&self, id: &ClusterId, topic: TopicKind, number: u32) -> Option<OriginSnapshot> {
+    fn piece(&self, id: &ClusterId, topic: TopicKind, number: u32) -> Option<FrozenPiece> {
         let partition = self.log.partition(topic, number)?;
-        Some(OriginSnapshot {
+        let head = OriginSnapshot {
             origin: id.clone(),
             descriptor: None,
             last_beat: None,
             partitions: self.log.partitions(),
-            facts: facts_of(partition.served()).collect(),
+            facts: Vec::new(),
             intents: Vec::new(),
             places: partition.place(topic, number).into_iter().collect(),
-        })
+        };
+        let served = partition.served();
+        let services = served.services().map(|(service, entries)| (service.clone(), entries.clone())).collect();
+        let configs = served.configs().map(|(config, entry)| (config.clone(), entry.clone())).collect();
+        Some(FrozenPiece { head, services, configs })
     }
 }
 
 /// The last record of each key.
 pub(super) fn facts_of(fold: &Fold) -> impl Iterator<Item = KeptFact> {
-    let instances = fold.services().flat_map(|(service, entries)| {
-        let fact = |(id, entry): (&InstanceId, &FoldEntry<Instance>)| {
+    facts_of_lists(fold.services(), fold.configs())
+}
+
+fn facts_of_lists<'a>(
+    services: impl Iterator<Item = (&'a ServiceKey, &'a ServiceEntries)>,
+    configs: impl Iterator<Item = (&'a ConfigKey, &'a FoldEntry<ConfigItem>)>,
+) -> impl Iterator<Item = KeptFact> {
+    let instances = services.flat_map(|(service, entries)| {
+        let fact = move |(id, entry): (&InstanceId, &FoldEntry<Instance>)| {
             let body = entry.value.clone().map_or(RecordBody::Unreadable, RecordBody::Instance);
             KeptFact::of(DataKey::Instance(service.clone(), id.clone()), body, entry)
         };
         entries.iter().map(fact)
     });
-    let configs = fold.configs().map(|(key, entry)| {
+    let configs = configs.map(|(key, entry)| {
         let body = entry.value.clone().map_or(RecordBody::Unreadable, RecordBody::Config);
         KeptFact::of(DataKey::Config(key.clone()), body, entry)
     });

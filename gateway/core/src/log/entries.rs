@@ -105,9 +105,9 @@ impl<T: PartialEq> FoldEntry<T> {
 /// So many lie in one piece: moving them all costs about as much as the way down a tree.
 const FEW: usize = 64;
 
-/// Instances of one service of one origin, by id.
-#[derive(Clone, Debug)]
-pub struct ServiceEntries(Entries);
+/// Instances of one service of one origin, by id. A clone costs nothing and stays as it is: whoever changes one of two copies it then.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceEntries(Arc<Entries>);
 
 #[derive(Clone, Debug)]
 enum Entries {
@@ -117,9 +117,9 @@ enum Entries {
     Many(BTreeMap<InstanceId, FoldEntry<Instance>>),
 }
 
-impl Default for ServiceEntries {
+impl Default for Entries {
     fn default() -> Self {
-        Self(Entries::Few(Vec::new()))
+        Self::Few(Vec::new())
     }
 }
 
@@ -134,7 +134,7 @@ impl ServiceEntries {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match &*self.0 {
             Entries::Few(few) => few.len(),
             Entries::Many(many) => many.len(),
         }
@@ -149,7 +149,7 @@ impl ServiceEntries {
     /// The entry of an instance.
     #[must_use]
     pub fn get(&self, id: &InstanceId) -> Option<&FoldEntry<Instance>> {
-        match &self.0 {
+        match &*self.0 {
             Entries::Few(few) => few.binary_search_by(|(found, _)| found.cmp(id)).ok().map(|at| &few[at].1),
             Entries::Many(many) => many.get(id),
         }
@@ -157,7 +157,7 @@ impl ServiceEntries {
 
     /// All of them, sorted by id.
     pub fn iter(&self) -> impl Iterator<Item = (&InstanceId, &FoldEntry<Instance>)> {
-        let (few, many) = match &self.0 {
+        let (few, many) = match &*self.0 {
             Entries::Few(few) => (few.as_slice(), None),
             Entries::Many(many) => (&[][..], Some(many)),
         };
@@ -171,7 +171,8 @@ impl ServiceEntries {
 
     /// Puts the entry of an instance in the place of the one before. Gives that.
     pub(crate) fn insert(&mut self, id: &InstanceId, entry: FoldEntry<Instance>) -> Option<FoldEntry<Instance>> {
-        let few = match &mut self.0 {
+        let entries = Arc::make_mut(&mut self.0);
+        let few = match entries {
             Entries::Many(many) => return many.insert(id.clone(), entry),
             Entries::Few(few) => few,
         };
@@ -185,7 +186,7 @@ impl ServiceEntries {
             Err(_) => {
                 let mut many: BTreeMap<_, _> = std::mem::take(few).into_iter().collect();
                 many.insert(id.clone(), entry);
-                self.0 = Entries::Many(many);
+                *entries = Entries::Many(many);
                 None
             }
         }
@@ -193,7 +194,7 @@ impl ServiceEntries {
 
     /// Takes the entry of an instance out.
     pub(crate) fn remove(&mut self, id: &InstanceId) -> Option<FoldEntry<Instance>> {
-        match &mut self.0 {
+        match Arc::make_mut(&mut self.0) {
             Entries::Few(few) => {
                 let at = few.binary_search_by(|(found, _)| found.cmp(id)).ok()?;
                 Some(few.remove(at).1)
@@ -245,6 +246,18 @@ mod tests {
             }
         }
         assert!(size_of::<FoldEntry<Instance>>() <= 56, "there are as many as there are instances");
+    }
+
+    #[test]
+    fn a_clone_stays_as_it_is() {
+        let id = InstanceId::new("10.0.0.1", 80, "DEFAULT");
+        let mut entries = ServiceEntries::default();
+        entries.insert(&id, entry(1));
+        let kept = entries.clone();
+        entries.insert(&id, entry(2));
+        assert_eq!([&kept, &entries].map(|it| it.get(&id).map(FoldEntry::digest)), [Some(1), Some(2)]);
+        entries.remove(&id);
+        assert_eq!((kept.len(), entries.len()), (1, 0));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Running {
             if to.is_closed() {
                 return false;
             }
-            if to.offer(|| pieces.next()).is_err() {
+            if to.offer(|| pieces.next().map(Into::into)).is_err() {
                 to.room().await;
             }
         }
@@ -142,7 +142,7 @@ async fn what_the_engine_does_not_bring_to_an_end_is_never_put_in_place() {
     assert!(running.send(1, snapshot(1)).await);
     let (to, stream) = SnapshotStream::of(2);
     running.engine.send(stream).await.unwrap();
-    to.offer(|| snapshot(2).pop()).unwrap();
+    to.offer(|| snapshot(2).pop().map(Into::into)).unwrap();
     to.room().await;
     drop(to);
     running.end().await;
