@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The rest after little was sent. Whoever registers at the same moment as others is in one round with them.
-const SHORTEST_REST: Duration = Duration::from_millis(5);
+/// The rest after little was sent: the log and its readers pay for each round, so a hundred changes a second share some. Whoever registers at
+/// the same moment as others is in one round with them.
+const SHORTEST_REST: Duration = Duration::from_millis(20);
 /// Bytes, over all subscribers, that are worth a millisecond of rest: some six hundred changes a second of services of five instances, for
 /// one subscriber, make it the longest.
 const BYTES_PER_MILLISECOND: usize = 2048;
