@@ -147,16 +147,17 @@ pub fn read(mut from: impl Read + Seek) -> io::Result<Result<SnapshotContent, No
     let length = from.seek(SeekFrom::End(0))?;
     let split = length.checked_sub(CHECKSUM_LENGTH).filter(|split| *split >= start);
     let Some(split) = split else { return Ok(Err(NoSnapshot::Checksum)) };
+    let buffer = READ_AT_ONCE.min(usize::try_from(length).unwrap_or(READ_AT_ONCE));
     from.rewind()?;
     let mut hasher = blake3::Hasher::new();
-    io::copy(&mut BufReader::with_capacity(READ_AT_ONCE, from.by_ref().take(split)), &mut hasher)?;
+    io::copy(&mut BufReader::with_capacity(buffer, from.by_ref().take(split)), &mut hasher)?;
     let mut checksum = Vec::new();
     from.by_ref().take(CHECKSUM_LENGTH).read_to_end(&mut checksum)?;
     if hasher.finalize().as_bytes() != &*checksum {
         return Ok(Err(NoSnapshot::Checksum));
     }
     from.seek(SeekFrom::Start(start))?;
-    let mut rest = BufReader::with_capacity(READ_AT_ONCE, from.take(split - start));
+    let mut rest = BufReader::with_capacity(buffer, from.take(split - start));
     let (mut interner, mut origins, mut message) = (TextInterner::default(), Vec::new(), Vec::new());
     while rest.get_ref().limit() > 0 || !rest.buffer().is_empty() {
         let origin = match next_message(&mut rest, &mut message)? {
@@ -216,7 +217,7 @@ fn line(all: &[u8], rest: &[u8]) -> Result<(String, usize), NoSnapshot> {
 const LONGEST_LINE: usize = 128;
 /// The line with the version, and that with the owner.
 const LONGEST_BEGINNING: u64 = 3 * LONGEST_LINE as u64;
-/// So many bytes are asked of the disk at once.
+/// So many bytes are asked of the disk at once, at most.
 const READ_AT_ONCE: usize = 256 << 10;
 
 /// A piece without its facts.

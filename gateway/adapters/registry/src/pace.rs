@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn what_changes_after_a_rest_is_pushed_at_once_and_the_rest_grows_with_what_was_sent() {
         let start = Instant::now();
-        for (bytes, rest) in [(0, 0), (1, 5), (3_000, 5), (20 * 2048, 20), (1 << 30, 50)] {
+        for (bytes, rest) in [(0, 0), (1, 20), (3_000, 20), (30 * 2048, 30), (1 << 30, 50)] {
             let mut pace = PushPace::new(ms(50));
             assert_eq!(pace.next_round(start), start, "nothing was pushed yet");
             pace.pushed(bytes, start);
