@@ -116,7 +116,7 @@ async fn origin(gateway: &Gateway) -> Value {
 async fn told_of_origin(gateway: &Gateway) -> Result<String> {
     let told = origin(gateway).await;
     ensure!(told["freshness"] != "live", "it calls an origin live that nobody has heard: {told}");
-    Ok(format!("{}, age {} ms: {}", told["freshness"], told["ageMs"], told["reason"]))
+    Ok(format!("{}, age {} ms: {}", told["freshness"], told["ageMs"], told["freshnessReason"]))
 }
 
 async fn fact(gateway: &Gateway, name: &str) -> Result<String> {
