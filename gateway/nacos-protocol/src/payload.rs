@@ -2,6 +2,8 @@
 //!
 //! Input: bytes of any peer. Output: a typed [`Message`], or a [`DecodeError`] that names the message; never a panic, whatever the bytes.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use crate::message::Message;
@@ -61,6 +63,25 @@ impl Payload {
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.get_or_insert_default().headers.insert(name.into(), value.into());
         self
+    }
+
+    /// Puts these headers in place of those that are there.
+    #[must_use]
+    pub fn with_headers(mut self, headers: HashMap<String, String>) -> Self {
+        self.metadata.get_or_insert_default().headers = headers;
+        self
+    }
+
+    /// Says the address of the client, as it knows it itself.
+    #[must_use]
+    pub fn from_client(mut self, ip: &str) -> Self {
+        ip.clone_into(&mut self.metadata.get_or_insert_default().client_ip);
+        self
+    }
+
+    /// The address that the client says it has; empty if it says none.
+    pub fn client_ip(&self) -> &str {
+        self.metadata.as_ref().map_or("", |metadata| &metadata.client_ip)
     }
 
     /// The name of the message inside; empty if the payload says none.

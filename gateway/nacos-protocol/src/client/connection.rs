@@ -137,9 +137,11 @@ impl ClientConnection {
     /// Makes a connection that is ready for calls.
     async fn establish(&self, generation: u64, server: ServerAddress) -> Result<Established, EstablishError> {
         let cluster = &self.context.shared.cluster;
-        let login_error = cluster.token().await.err();
+        let acts_for = self.context.shared.options.acts_for.as_ref();
+        let login_error = if acts_for.is_none() { cluster.token().await.err() } else { None };
+        let caller = acts_for.map(|acts_for| acts_for.headers.clone());
         let (wire, driver, origin) = wire::connect(cluster, &server).await?;
-        let link = Link::new(generation, server, Arc::clone(cluster), wire, origin);
+        let link = Link::new(generation, server, Arc::clone(cluster), caller, wire, origin);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             match driver.await {
@@ -180,7 +182,8 @@ impl ClientConnection {
             ability_table: Some(BTreeMap::from([(ability::FUZZY_WATCH.to_owned(), true)])),
             ..ConnectionSetupRequest::default()
         };
-        outbound.try_send(Payload::of(&setup)).expect("a new channel has room");
+        let client_ip = options.acts_for.as_ref().map_or("", |acts_for| &acts_for.client_ip);
+        outbound.try_send(Payload::of(&setup).from_client(client_ip)).expect("a new channel has room");
         let (ring, set_up) = oneshot::channel();
         let mut client = link.stream_client();
         let opening = async move {

@@ -1,6 +1,6 @@
 //! One live connection and the calls over it. Once lost it stays lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -12,7 +12,7 @@ use tonic::codegen::http::Uri;
 
 use super::pushes::Pushes;
 use super::wire::Wire;
-use super::{CallError, ServerAbilities};
+use super::{CallError, CallerHeaders, ServerAbilities};
 use crate::cluster::{NacosCluster, ServerAddress};
 use crate::message::internal::{ErrorResponse, HealthCheckRequest, ability};
 use crate::message::{Message, Request, Response, ResponseOutcome, error_code};
@@ -27,6 +27,7 @@ pub(super) struct Link {
     pub(super) generation: u64,
     pub(super) server: ServerAddress,
     cluster: Arc<NacosCluster>,
+    caller: Option<CallerHeaders>,
     wire: Wire,
     origin: Uri,
     abilities: OnceLock<ServerAbilities>,
@@ -43,6 +44,7 @@ impl Link {
         generation: u64,
         server: ServerAddress,
         cluster: Arc<NacosCluster>,
+        caller: Option<CallerHeaders>,
         wire: Wire,
         origin: Uri,
     ) -> Arc<Self> {
@@ -50,6 +52,7 @@ impl Link {
             generation,
             server,
             cluster,
+            caller,
             wire,
             origin,
             abilities: OnceLock::new(),
@@ -102,7 +105,7 @@ impl Link {
     /// "not registered" does not give the connection up: it may be registered in a moment.
     pub(super) async fn open_call<R: Request>(&self, request: R) -> Result<R::Response, CallError> {
         let after = self.cluster.options().request_timeout.min(OPEN_CALL_WITHIN);
-        super::succeeded(self.attempt(request, None, after).await?)
+        super::succeeded(self.attempt(request, HashMap::new(), after).await?)
     }
 
     /// Is the connection registered?
@@ -110,17 +113,35 @@ impl Link {
         self.open_call(HealthCheckRequest::default()).await.map(drop)
     }
 
+    /// As [`Link::answer`], with these headers and no login.
+    pub(super) async fn relay<R: Request>(
+        &self,
+        request: R,
+        headers: HashMap<String, String>,
+        after: Duration,
+    ) -> Result<R::Response, CallError> {
+        let result = self.attempt(request, headers, after).await;
+        if let Err(CallError::NotConnected) = result {
+            self.lose("the server does not know this connection any more");
+        }
+        result
+    }
+
     async fn attempt_twice<R: Request>(&self, request: R, after: Duration) -> Result<R::Response, CallError> {
+        if let Some(caller) = &self.caller {
+            return self.attempt(request, caller.shown(), after).await;
+        }
+        let with = |token: &str| HashMap::from([("accessToken".to_owned(), token.to_owned())]);
         let (token, login_error) = match self.cluster.token().await {
             Ok(token) => (token, None),
             Err(error) => (None, Some(error)),
         };
-        match (self.attempt(request.clone(), token.as_deref(), after).await, &token) {
+        match (self.attempt(request.clone(), token.as_deref().map(with).unwrap_or_default(), after).await, &token) {
             // The token may have ended early, by a restart of the server with another secret.
             (Err(CallError::Refused { message }), Some(refused)) => {
                 self.cluster.token_was_refused(refused);
                 match self.cluster.token().await {
-                    Ok(Some(fresh)) if fresh != *refused => self.attempt(request, Some(&fresh), after).await,
+                    Ok(Some(fresh)) if fresh != *refused => self.attempt(request, with(&fresh), after).await,
                     _ => Err(CallError::Refused { message }),
                 }
             }
@@ -135,15 +156,11 @@ impl Link {
     async fn attempt<R: Request>(
         &self,
         mut request: R,
-        token: Option<&str>,
+        headers: HashMap<String, String>,
         after: Duration,
     ) -> Result<R::Response, CallError> {
         request.set_request_id(self.request_ids.fetch_add(1, Ordering::Relaxed).to_string());
-        let payload = Payload::of(&request);
-        let payload = match token {
-            Some(token) => payload.with_header("accessToken", token),
-            None => payload,
-        };
+        let payload = Payload::of(&request).with_headers(headers);
         let mut client = RequestClient::with_origin(self.wire.clone(), self.origin.clone())
             .max_decoding_message_size(MAX_INBOUND_BYTES);
         match tokio::time::timeout(after, client.request(payload)).await {

@@ -6,7 +6,7 @@
 //! Pushes of Nacos name group and service but no namespace. A client that subscribes the same group and service in several namespaces
 //! reads them again after each push; where that is common, use one client per namespace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::message::{Request, Response, ResponseOutcome};
 use crate::paging::{self, Page, Turning};
 
 mod attempt;
+mod caller;
 mod config;
 mod connection;
 mod context;
@@ -37,6 +38,7 @@ mod redo;
 mod wire;
 mod worklist;
 
+pub use caller::{ActsFor, CallerHeaders};
 pub use config::{ConfigContent, ConfigWrite};
 pub use connection::ClientConnection;
 pub use error::CallError;
@@ -61,6 +63,8 @@ pub struct ClientOptions {
     pub client_version: String,
     /// Further labels of the connection.
     pub labels: BTreeMap<String, String>,
+    /// For whom the client acts; `None` is for itself, with the cluster's login.
+    pub acts_for: Option<ActsFor>,
     /// Events that may wait for the owner. While that many wait, no further push is read: large enough for a burst, small enough that
     /// what waits is not old.
     pub event_capacity: usize,
@@ -81,6 +85,7 @@ impl Default for ClientOptions {
             app_name: "unknown".to_owned(),
             client_version: concat!("Nacos-Rust-Client:v", env!("CARGO_PKG_VERSION")).to_owned(),
             labels: BTreeMap::new(),
+            acts_for: None,
             event_capacity: 1024,
             calls_in_flight: 32,
             idle: Duration::from_secs(5),
@@ -248,6 +253,29 @@ impl NacosClient {
             ..PersistentInstanceRequest::default()
         };
         self.call(request).await.map(drop)
+    }
+
+    /// Passes a caller's request on with the headers that came with it. An answer of the expected type is returned whether it says success or
+    /// failure.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::NotConnected`], [`CallError::Timeout`], [`CallError::Refused`], [`CallError::Malformed`]; [`CallError::Server`] where the
+    /// answer is of no type that belongs to the request.
+    pub async fn relay<R: Request>(
+        &self,
+        request: R,
+        headers: HashMap<String, String>,
+    ) -> Result<R::Response, CallError> {
+        let after = self.shared.cluster.options().request_timeout;
+        self.link()?.relay(request, headers, after).await
+    }
+
+    /// Waits for a connection, for so long at most; whether there is one.
+    pub async fn connected_within(&self, patience: Duration) -> bool {
+        let mut link = self.shared.link.subscribe();
+        // An error means that the connection's task is gone; cancel-safe, as it only waits.
+        matches!(tokio::time::timeout(patience, link.wait_for(Option::is_some)).await, Ok(Ok(_)))
     }
 
     /// The server that this client is connected to, as `host:port`, and what it can do.

@@ -131,6 +131,8 @@ pub struct ConnectedClient {
     pub connection: ConnectionId,
     /// Its address as this server sees it.
     pub remote: SocketAddr,
+    /// Its address as it says itself; empty if it says none.
+    pub client_ip: String,
     /// Product and version, as it says.
     pub client_version: String,
     /// Namespace it works in, as it says; often empty.
@@ -151,6 +153,11 @@ impl CallingClient<'_> {
     /// The client's TCP connection.
     pub fn connection(&self) -> &ConnectionId {
         &self.peer.connection
+    }
+
+    /// All headers of this call.
+    pub fn headers(&self) -> &HashMap<String, String> {
+        self.headers
     }
 
     /// A header of this call, for example `accessToken`.

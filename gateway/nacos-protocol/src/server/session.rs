@@ -99,11 +99,11 @@ impl Session {
             () = identity.closed() => None,
             setup = tokio::time::timeout(SETUP_TIMEOUT, opened.inbound.message()) => decode_setup(setup.ok()),
         };
-        let Some(setup) = setup.filter(|_| sessions.get(&identity.id).is_none()) else {
+        let Some((setup, client_ip)) = setup.filter(|_| sessions.get(&identity.id).is_none()) else {
             tracing::debug!(connection = %identity.id, ended = ?Ended::NoSetup, "nacos session refused");
             return;
         };
-        let session = Arc::new(Self::new(&identity, &setup));
+        let session = Arc::new(Self::new(&identity, &setup, client_ip));
         backend.connected(&session.peer).await;
         if !sessions.add(session.clone()) {
             return; // Two streams of one connection were set up at the same time; the other one has it.
@@ -121,10 +121,11 @@ impl Session {
         tracing::debug!(connection = %identity.id, ?ended, "nacos session ended");
     }
 
-    fn new(identity: &Identity, setup: &ConnectionSetupRequest) -> Self {
+    fn new(identity: &Identity, setup: &ConnectionSetupRequest, client_ip: String) -> Self {
         let peer = ConnectedClient {
             connection: identity.id.clone(),
             remote: identity.remote,
+            client_ip,
             client_version: setup.client_version.clone(),
             tenant: setup.tenant.clone(),
             labels: setup.labels.clone(),
@@ -296,9 +297,12 @@ impl Answer {
     }
 }
 
-fn decode_setup(received: Option<Result<Option<Payload>, Status>>) -> Option<ConnectionSetupRequest> {
+/// A set-up, and the address that the client says it has.
+fn decode_setup(received: Option<Result<Option<Payload>, Status>>) -> Option<(ConnectionSetupRequest, String)> {
     let payload = received?.ok()??;
-    payload.decode().inspect_err(|error| tracing::debug!(%error, "nacos stream does not begin with a set-up")).ok()
+    let setup = payload.decode();
+    let setup = setup.inspect_err(|error| tracing::debug!(%error, "nacos stream does not begin with a set-up")).ok()?;
+    Some((setup, payload.client_ip().to_owned()))
 }
 
 fn abilities<B: RegistryBackend>(backend: &B) -> SetupAckRequest {
