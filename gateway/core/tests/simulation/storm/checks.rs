@@ -41,6 +41,8 @@ const CHECKPOINT_WITHIN: u64 = 20_000;
 const SILENCE: u64 = 3_000;
 /// Ten seconds, and some beats.
 const HANDED_OVER_AFTER: u64 = 16_000;
+/// A standby that has been warm for so long has said it in two beats in a row.
+const KNOWN_AS_WARM_AFTER: u64 = 5_000;
 
 impl Memory {
     /// What was read up to is to be read once more, beside what is written.
@@ -307,12 +309,12 @@ impl Storm {
             let fit = |slot: usize, process: &Process| {
                 let trouble = [Kind::Deaf, Kind::NoEnds, Kind::OldEnds, Kind::Paused, Kind::LinkDown, Kind::SlowReader];
                 let free = trouble.iter().all(|kind| self.ends(*kind, slot) + HANDED_OVER_AFTER < now);
-                free && process.core.local().is_warm() && process.memory.leads_since.is_none()
+                let known = process.memory.warm_since.is_some_and(|since| since + KNOWN_AS_WARM_AFTER < now);
+                free && known && process.memory.leads_since.is_none()
             };
             let kept = here.iter().any(|(_, it)| idle(it)) && here.iter().any(|(slot, it)| fit(*slot, it));
             if kept && self.ends(Kind::LogDown, 0) + HANDED_OVER_AFTER < now {
-                self.fail("10 a leader without its registry hands over (R11)", || format!("cluster {of}"));
-                return;
+                return self.fail("10 a leader without its registry hands over (R11)", || format!("cluster {of}"));
             }
         }
     }
@@ -381,6 +383,8 @@ impl Storm {
             }
         }
         let process = self.slots[slot].process.as_mut().expect("it was told something");
+        let warm = process.core.local().is_warm();
+        process.memory.warm_since = warm.then(|| process.memory.warm_since.unwrap_or(now));
         if after == ReplicaRole::Leading && before != ReplicaRole::Leading {
             process.memory.leads_since = Some(now);
             process.memory.unlanded.clear(); // A leadership counts from its own beginning.

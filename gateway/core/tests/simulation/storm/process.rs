@@ -101,6 +101,8 @@ pub(crate) struct Memory {
     /// The highest term in what it was handed of its own data topics.
     pub(crate) met_term: u32,
     pub(crate) leads_since: Option<u64>,
+    /// Since when it has read all of its registry.
+    pub(crate) warm_since: Option<u64>,
     /// Since when it may write.
     pub(crate) permitted: Option<u64>,
     /// When an answer of its registry was last handed over.
