@@ -8,6 +8,7 @@
 mod assembly;
 mod data_folders;
 pub mod demo_parts;
+mod front_door;
 mod group;
 mod nacos_settings;
 mod reception;
@@ -59,6 +60,7 @@ pub struct RunningGateway {
     policy: federation_policy::PolicyKeeper,
     elsewhere: UnmatchedNames,
     registry: Option<federation_registry::EmbeddedRegistry>,
+    front_door: Option<federation_front_door::FrontDoor>,
     listeners: federation_api::serve::ApiListeners,
     api: federation_api::ApiState,
 }
@@ -137,6 +139,10 @@ impl Parts {
             elsewhere.run(token).await;
             Ok(())
         });
+        if let Some(door) = gateway.front_door {
+            let token = stop.clone();
+            outer.spawn("the front door", async move { door.run(token).await.context("the front door ended") });
+        }
         if let Some(registry) = gateway.registry {
             let token = engine_stop.clone(); // Until the last record has left: its clients are those of the gateway.
             outer.spawn("the embedded registry", async move {

@@ -1,0 +1,1 @@
+//! Lookups as clients read them.
