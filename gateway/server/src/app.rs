@@ -154,22 +154,7 @@ impl Parts {
             watchdog.run(token).await;
             Ok(())
         });
-        let mut inner = Group::default();
-        let snapshots = gateway.snapshots;
-        inner.spawn("the snapshots", async move {
-            snapshots.run().await;
-            Ok(())
-        });
-        let (kafka, token) = (gateway.kafka, inner_stop.clone());
-        inner.spawn("the log's adapter", async move {
-            if let Err(error) = kafka.run(token).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the log is neither read nor written any more"
-                );
-            }
-            Ok(())
-        });
+        let inner = begin_inner(gateway.snapshots, gateway.kafka, inner_stop.clone());
         let ends = [engine_stop.clone().drop_guard(), inner_stop.clone().drop_guard()];
         Ok(Self { outer, engine, engine_stop, inner, inner_stop, flusher: gateway.flusher, _ends: ends })
     }
@@ -215,4 +200,20 @@ impl Parts {
         left.extend(self.inner.end_before(deadline).await);
         left
     }
+}
+
+/// The log and the snapshots.
+fn begin_inner(snapshots: SnapshotKeeper, kafka: federation_kafka::KafkaTasks, token: CancellationToken) -> Group {
+    let mut inner = Group::default();
+    inner.spawn("the snapshots", async move {
+        snapshots.run().await;
+        Ok(())
+    });
+    inner.spawn("the log's adapter", async move {
+        if let Err(error) = kafka.run(token).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the log is neither read nor written any more");
+        }
+        Ok(())
+    });
+    inner
 }

@@ -33,6 +33,13 @@ impl LocalRegistrations {
         })
     }
 
+    /// The federated name of a local namespace.
+    #[must_use]
+    pub fn namespace(&self, local: &str) -> String {
+        let met = self.shared.names.federated(local);
+        met.map_or_else(|| self.shared.names.by_rule(local).to_owned(), |name| name.to_string())
+    }
+
     /// A client has `registered` in a service, by its local name, and not `withdrawn` any more. Of what is not exported nothing is told; what
     /// finds no room in the engine's inbox, Nacos itself pushes half a second later.
     pub fn acknowledged(&self, service: &ServiceName, registered: &[NacosInstance], withdrawn: &[NacosInstance]) {

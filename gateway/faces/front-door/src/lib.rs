@@ -17,10 +17,12 @@
 mod access;
 mod configs;
 mod door;
+mod names;
 mod naming;
 mod place;
 mod registrations;
 mod running;
 
+pub use names::ServiceNames;
 pub use naming::rules::{LookupRules, OnlyFrom};
 pub use running::{FrontDoor, FrontDoorError, FrontDoorParts, FrontDoorSettings};

@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 
 use bounded_listener::ListenerGate;
 use federation_core::id::ClusterId;
-use federation_core::namespaces::Namespaces;
 use federation_view::hub::HubMetrics;
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::configs::Configs;
 use crate::door::Door;
+use crate::names::ServiceNames;
 use crate::naming::rules::LookupRules;
 use crate::naming::{Naming, NamingSources};
 use crate::registrations::Registrations;
@@ -45,8 +45,8 @@ pub struct FrontDoorParts {
     pub resolver: Arc<Resolver>,
     /// The cluster of this gateway.
     pub cluster: ClusterId,
-    /// Names of local namespaces in the federation.
-    pub namespaces: Namespaces,
+    /// How services are called in the federation.
+    pub names: Arc<dyn ServiceNames>,
     /// The local Nacos.
     pub upstream: Arc<NacosCluster>,
 }
@@ -87,7 +87,7 @@ impl FrontDoor {
     /// # Errors
     /// One of them is taken or not of this machine.
     pub fn bind(settings: FrontDoorSettings, parts: FrontDoorParts) -> Result<Self, FrontDoorError> {
-        let FrontDoorParts { gate, view, resolver, cluster, namespaces, upstream } = parts;
+        let FrontDoorParts { gate, view, resolver, cluster, names, upstream } = parts;
         let failed = |address| move |source| FrontDoorError::Bind { address, source };
         let protocol = NacosServer::bind(&gate, "front_door_grpc", settings.grpc, settings.protocol)
             .map_err(failed(settings.grpc))?;
@@ -96,7 +96,7 @@ impl FrontDoor {
             view,
             resolver,
             own: cluster,
-            namespaces,
+            names,
             rules: settings.lookups,
             metrics: HubMetrics::default(),
         };

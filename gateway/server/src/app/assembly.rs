@@ -83,6 +83,7 @@ impl RunningGateway {
         let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
         let upstream = watched.cluster.clone();
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
+        let registrations = nacos_handle.registrations();
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let (flusher, kept) = (log.flusher(), troubles.clone());
@@ -106,7 +107,7 @@ impl RunningGateway {
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
-        let front_door = front_door::bind(&config, ground.gate.clone(), upstream, &api)?;
+        let front_door = front_door::bind(&config, ground.gate.clone(), upstream, &api, registrations)?;
         let listeners =
             bound.map_or_else(|| ApiListeners::bind(&ground.gate, config.listen.http, config.listen.grpc), Ok)?;
         Ok(Self {

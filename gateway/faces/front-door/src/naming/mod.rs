@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use federation_core::id::{ClusterId, ServiceKey};
-use federation_core::namespaces::Namespaces;
 use federation_view::hub::{Hub, HubMetrics};
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
@@ -21,6 +20,7 @@ use nacos_protocol::message::naming::ServiceInfo;
 use nacos_protocol::server::{ClientSessions, ConnectionId, ListingPage, RegistryRefusal, ServiceName};
 use tokio_util::sync::CancellationToken;
 
+use crate::names::ServiceNames;
 use crate::place::caller_of;
 use lookups::{LookupAnswer, LookupTopic, Lookups};
 use rules::{ClusterFilter, LookupRules};
@@ -34,8 +34,8 @@ pub(crate) struct NamingSources {
     pub(crate) resolver: Arc<Resolver>,
     /// The cluster of this gateway.
     pub(crate) own: ClusterId,
-    /// Names of local namespaces in the federation.
-    pub(crate) namespaces: Namespaces,
+    /// How services are called in the federation.
+    pub(crate) names: Arc<dyn ServiceNames>,
     /// Which clusters may answer.
     pub(crate) rules: LookupRules,
     /// What is counted of those who watch.
@@ -67,7 +67,7 @@ pub(crate) struct Naming {
     view: ViewReader,
     knowledge: Arc<Knowledge>,
     own: ClusterId,
-    namespaces: Namespaces,
+    names: Arc<dyn ServiceNames>,
     rules: LookupRules,
     hub: Hub<Lookups>,
     subscriptions: Subscriptions,
@@ -83,11 +83,11 @@ impl Naming {
         sessions: ClientSessions,
         end: CancellationToken,
     ) -> (Self, SubscriptionTasks) {
-        let NamingSources { view, resolver, own, namespaces, rules, metrics } = sources;
+        let NamingSources { view, resolver, own, names, rules, metrics } = sources;
         let hub = Hub::new(Lookups::new(view.clone(), resolver, own.clone()), metrics, end);
         let knowledge = Knowledge::of(view.clone());
         let (subscriptions, tasks) = subscriptions(hub.clone(), sessions, Arc::clone(&knowledge));
-        (Self { view, knowledge, own, namespaces, rules, hub, subscriptions }, tasks)
+        (Self { view, knowledge, own, names, rules, hub, subscriptions }, tasks)
     }
 
     /// Reads a service once.
@@ -137,7 +137,7 @@ impl Naming {
 
     /// Names of the services of one group in all clusters: how many there are, and one page of them.
     pub(crate) fn list(&self, namespace: &str, group: &str, page: ListingPage) -> (usize, Vec<String>) {
-        let first = ServiceKey::new(self.namespaces.federated(namespace, None), group, "");
+        let first = ServiceKey::new(&self.names.namespace(namespace), group, "");
         let names = self.view.service_names();
         let of_group = |key: &&ServiceKey| key.namespace() == first.namespace() && key.group() == first.group();
         let all = names.range(first.clone()..).take_while(of_group);
@@ -147,8 +147,10 @@ impl Naming {
 
     fn topic(&self, labels: &ClientLabels, service: &ServiceName, clusters: &str) -> LookupTopic {
         let name = ServiceKey::new(&service.namespace, &service.group, &service.service);
-        let federated = self.namespaces.federated(&service.namespace, None);
-        let key = ServiceKey::new(federated, &service.group, &service.service);
+        let key = self
+            .names
+            .federated(&name)
+            .unwrap_or_else(|| ServiceKey::new(&self.names.namespace(name.namespace()), name.group(), name.service()));
         let filter = ClusterFilter::read(clusters).only_from(self.rules.only(&name, &self.own));
         LookupTopic { name, key, caller: caller_of(labels), clusters: clusters.to_owned(), filter }
     }
