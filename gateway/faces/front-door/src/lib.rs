@@ -22,6 +22,7 @@ mod naming;
 mod place;
 mod registrations;
 mod running;
+mod upstream;
 
 pub use names::ServiceNames;
 pub use naming::rules::{LookupRules, OnlyFrom};
