@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use bounded_listener::ListenerGate;
 use federation_core::id::ClusterId;
+use federation_ports::metrics::FrontDoorMetrics;
+use federation_ports::trouble::TroubleBoard;
 use federation_view::hub::HubMetrics;
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
@@ -49,6 +51,10 @@ pub struct FrontDoorParts {
     pub names: Arc<dyn ServiceNames>,
     /// The local Nacos.
     pub upstream: Arc<NacosCluster>,
+    /// Where it is told that clients are given what is old.
+    pub troubles: TroubleBoard,
+    /// What is counted.
+    pub metrics: FrontDoorMetrics,
 }
 
 /// Why it could not start, or had to end.
@@ -87,7 +93,7 @@ impl FrontDoor {
     /// # Errors
     /// One of them is taken or not of this machine.
     pub fn bind(settings: FrontDoorSettings, parts: FrontDoorParts) -> Result<Self, FrontDoorError> {
-        let FrontDoorParts { gate, view, resolver, cluster, names, upstream } = parts;
+        let FrontDoorParts { gate, view, resolver, cluster, names, upstream, troubles, metrics } = parts;
         let failed = |address| move |source| FrontDoorError::Bind { address, source };
         let protocol = NacosServer::bind(&gate, "front_door_grpc", settings.grpc, settings.protocol)
             .map_err(failed(settings.grpc))?;
@@ -102,7 +108,7 @@ impl FrontDoor {
         };
         let (naming, pushes) = Naming::new(sources, sessions.clone(), end.clone());
         let (registrations, keeping) = Registrations::new(Arc::clone(&upstream));
-        let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions);
+        let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
         let access = Access::new(upstream);
         let drained = Arc::new(AtomicBool::new(false));
         let door = Arc::new(Door { naming, registrations, configs, access, drained });

@@ -38,6 +38,12 @@ impl ClientSessions {
         self.read().len()
     }
 
+    /// Whether the client is connected. Asked after something was noted for it, it says whether that will be taken back: a client is gone from
+    /// here before [`super::RegistryBackend::disconnected`].
+    pub fn has(&self, connection: &ConnectionId) -> bool {
+        self.read().contains_key(connection)
+    }
+
     /// The connected clients, in no order.
     pub fn ids(&self) -> Vec<ConnectionId> {
         self.read().keys().cloned().collect()

@@ -174,6 +174,8 @@ label!(
         Storage = "storage",
         /// Connections of clients are turned away: a limit is reached.
         Connections = "connections",
+        /// Config items are read from last known copies, because the local Nacos cannot be reached.
+        ConfigCopies = "config_copies",
     }
 );
 
