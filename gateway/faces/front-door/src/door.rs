@@ -14,11 +14,13 @@ use nacos_protocol::server::{
 use crate::access::Access;
 use crate::configs::Configs;
 use crate::naming::Naming;
+use crate::naming::unshared::UnsharedServices;
 use crate::registrations::Registrations;
 
 /// The parts that answer.
 pub(crate) struct Door {
     pub(crate) naming: Naming,
+    pub(crate) unshared: UnsharedServices,
     pub(crate) registrations: Registrations,
     pub(crate) configs: Configs,
     pub(crate) access: Access,
@@ -35,6 +37,7 @@ impl RegistryBackend for Door {
 
     async fn disconnected(&self, connection: &ConnectionId) {
         self.naming.forget(connection);
+        self.unshared.forget(connection);
         self.configs.forget(connection);
         self.registrations.forget(connection);
     }
@@ -55,6 +58,9 @@ impl RegistryBackend for Door {
         clusters: String,
         healthy_only: bool,
     ) -> Result<ServiceInfo, RegistryRefusal> {
+        if !self.naming.is_shared(&service) {
+            return self.unshared.query(caller, &service, &clusters, healthy_only).await;
+        }
         self.access.may_read(caller, &service).await?;
         self.naming.query(&caller.peer.labels, &service, &clusters, healthy_only).await
     }
@@ -76,12 +82,16 @@ impl RegistryBackend for Door {
         service: ServiceName,
         clusters: String,
     ) -> Result<ServiceInfo, RegistryRefusal> {
+        if !self.naming.is_shared(&service) {
+            return self.unshared.subscribe(caller, &service, &clusters).await;
+        }
         self.access.may_read(caller, &service).await?;
         self.naming.subscribe(&caller.peer.labels, caller.connection(), service, &clusters).await
     }
 
     async fn unsubscribe(&self, caller: &CallingClient<'_>, service: ServiceName) -> Result<(), RegistryRefusal> {
         self.naming.unsubscribe(caller.connection(), &service);
+        self.unshared.unsubscribe(caller.connection(), &service);
         Ok(())
     }
 

@@ -22,6 +22,8 @@ mod naming;
 mod place;
 mod registrations;
 mod running;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 pub use names::ServiceNames;

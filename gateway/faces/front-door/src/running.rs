@@ -21,6 +21,7 @@ use crate::configs::Configs;
 use crate::door::Door;
 use crate::names::ServiceNames;
 use crate::naming::rules::LookupRules;
+use crate::naming::unshared::UnsharedServices;
 use crate::naming::{Naming, NamingSources};
 use crate::registrations::Registrations;
 
@@ -107,16 +108,21 @@ impl FrontDoor {
             metrics: HubMetrics::default(),
         };
         let (naming, pushes) = Naming::new(sources, sessions.clone(), end.clone());
+        let (unshared, passing) = UnsharedServices::new(&upstream, sessions.clone());
         let (registrations, keeping) = Registrations::new(Arc::clone(&upstream));
         let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
         let access = Access::new(upstream);
         let drained = Arc::new(AtomicBool::new(false));
-        let door = Arc::new(Door { naming, registrations, configs, access, drained });
-        let (one, two, three) = (end.clone(), end.clone(), end.clone());
+        let door = Arc::new(Door { naming, unshared, registrations, configs, access, drained });
+        let (one, two, three, four) = (end.clone(), end.clone(), end.clone(), end.clone());
         let tasks: Vec<FrontDoorTask> = vec![
             Box::pin(async move { Ok(pushes.run(one).await?) }),
             Box::pin(async move { Ok(keeping.run(two).await?) }),
             Box::pin(async move { Ok(listening.run(three).await?) }),
+            Box::pin(async move {
+                passing.run(four).await;
+                Ok(())
+            }),
         ];
         Ok(Self { protocol, door, tasks, end })
     }

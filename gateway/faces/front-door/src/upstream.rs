@@ -80,6 +80,13 @@ pub(crate) fn upstream_for(cluster: &Arc<NacosCluster>, caller: UpstreamCaller) 
     (client, UpstreamConnection { events, connection })
 }
 
+/// Makes a client of the local Nacos that acts for the gateway, with its login; calls of callers are relayed over it as over any.
+pub(crate) fn upstream_of_gateway(cluster: &Arc<NacosCluster>) -> (NacosClient, UpstreamConnection) {
+    let options = ClientOptions { app_name: "nacos-fed-front-door".to_owned(), ..ClientOptions::default() };
+    let (client, events, connection) = NacosClient::new(Arc::clone(cluster), options);
+    (client, UpstreamConnection { events, connection })
+}
+
 impl UpstreamConnection {
     /// Keeps it connected until `stop`; then it is closed, and what was registered through it is gone from Nacos. `tell` hears each event and
     /// must not wait.

@@ -5,7 +5,8 @@ mod lookups;
 pub(crate) mod rules;
 mod subscriptions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub(crate) mod unshared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,6 +89,11 @@ impl Naming {
         let knowledge = Knowledge::of(view.clone());
         let (subscriptions, tasks) = subscriptions(hub.clone(), sessions, Arc::clone(&knowledge));
         (Self { view, knowledge, own, names, rules, hub, subscriptions }, tasks)
+    }
+
+    /// Whether the view has the service, should any cluster have it: services that are not exported it has not.
+    pub(crate) fn is_shared(&self, service: &ServiceName) -> bool {
+        self.names.federated(&ServiceKey::new(&service.namespace, &service.group, &service.service)).is_some()
     }
 
     /// Reads a service once.
