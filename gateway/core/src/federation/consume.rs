@@ -178,9 +178,11 @@ impl Federation {
     fn read_back_fact(&mut self, now: Now, key: &DataKey, record: &Record, effects: &mut Vec<Effect>) {
         let ours = self.publisher.read_back(key, record.header, self.lease.epoch());
         match (key, &record.body) {
-            (DataKey::Instance(service, id), RecordBody::Tombstone) => {
-                self.local.forget_proof(service, id);
-                self.leader_let_go(now, key, service, id);
+            (_, RecordBody::Tombstone) => {
+                if let DataKey::Instance(service, id) = key {
+                    self.local.forget_proof(service, id);
+                }
+                self.leader_let_go(now, key);
             }
             (DataKey::Instance(service, id), RecordBody::Instance(_)) => self.leader_has(now, service, id),
             _ => {}
