@@ -106,17 +106,21 @@ impl FrontDoor {
             rules: settings.lookups,
             metrics: HubMetrics::default(),
         };
-        let (naming, pushes) = Naming::new(sources, sessions.clone(), end.clone());
+        let (naming, pushes, watching) = Naming::new(sources, sessions.clone(), end.clone());
         let (registrations, keeping) = Registrations::new(Arc::clone(&upstream));
         let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
         let access = Access::new(upstream);
         let drained = Arc::new(AtomicBool::new(false));
         let door = Arc::new(Door { naming, registrations, configs, access, drained });
-        let (one, two, three) = (end.clone(), end.clone(), end.clone());
+        let (one, two, three, four) = (end.clone(), end.clone(), end.clone(), end.clone());
         let tasks: Vec<FrontDoorTask> = vec![
             Box::pin(async move { Ok(pushes.run(one).await?) }),
             Box::pin(async move { Ok(keeping.run(two).await?) }),
             Box::pin(async move { Ok(listening.run(three).await?) }),
+            Box::pin(async move {
+                watching.run(four).await;
+                Ok(())
+            }),
         ];
         Ok(Self { protocol, door, tasks, end })
     }

@@ -61,7 +61,7 @@ impl World {
             rules,
             metrics: HubMetrics::default(),
         };
-        let (naming, _) = Naming::new(sources, ClientSessions::default(), CancellationToken::new());
+        let (naming, ..) = Naming::new(sources, ClientSessions::default(), CancellationToken::new());
         let mut world = Self { writer, naming, _policies: policies, revision: 0 };
         world.clusters(Freshness::Live);
         world
