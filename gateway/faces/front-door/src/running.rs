@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use bounded_listener::ListenerGate;
+use bounded_listener::{Listener, ListenerGate, ListenerLimits};
 use federation_core::id::ClusterId;
 use federation_ports::metrics::FrontDoorMetrics;
 use federation_ports::trouble::TroubleBoard;
@@ -19,10 +20,14 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::configs::Configs;
 use crate::door::Door;
+use crate::http::{LastAnswers, MAX_REQUEST_BYTES, Web, face};
 use crate::names::ServiceNames;
 use crate::naming::rules::LookupRules;
 use crate::naming::{Naming, NamingSources};
 use crate::registrations::Registrations;
+
+/// How long an orderly stop waits for HTTP calls in flight; long polls are answered at once.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// What the configuration says.
 #[derive(Clone, Debug)]
@@ -79,8 +84,10 @@ pub enum FrontDoorError {
 
 /// A front door that is bound and does not serve yet.
 pub struct FrontDoor {
+    http: Listener,
     protocol: NacosServer,
     door: Arc<Door>,
+    upstream: Arc<NacosCluster>,
     tasks: Vec<FrontDoorTask>,
     end: CancellationToken,
 }
@@ -97,6 +104,8 @@ impl FrontDoor {
         let failed = |address| move |source| FrontDoorError::Bind { address, source };
         let protocol = NacosServer::bind(&gate, "front_door_grpc", settings.grpc, settings.protocol)
             .map_err(failed(settings.grpc))?;
+        let limits = ListenerLimits::with_large(MAX_REQUEST_BYTES);
+        let http = Listener::bind(&gate, "front_door_http", limits, settings.http).map_err(failed(settings.http))?;
         let (sessions, end) = (protocol.sessions(), CancellationToken::new());
         let sources = NamingSources {
             view,
@@ -109,7 +118,7 @@ impl FrontDoor {
         let (naming, pushes, watching) = Naming::new(sources, sessions.clone(), end.clone());
         let (registrations, keeping) = Registrations::new(Arc::clone(&upstream));
         let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
-        let access = Access::new(upstream);
+        let access = Access::new(Arc::clone(&upstream));
         let drained = Arc::new(AtomicBool::new(false));
         let door = Arc::new(Door { naming, registrations, configs, access, drained });
         let (one, two, three, four) = (end.clone(), end.clone(), end.clone(), end.clone());
@@ -122,7 +131,13 @@ impl FrontDoor {
                 Ok(())
             }),
         ];
-        Ok(Self { protocol, door, tasks, end })
+        Ok(Self { http, protocol, door, upstream, tasks, end })
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.address()
     }
 
     /// Where gRPC is served.
@@ -142,6 +157,17 @@ impl FrontDoor {
             tasks.spawn(task);
         }
         let mut servers = JoinSet::new();
+        let web = Web {
+            door: Arc::clone(&self.door),
+            upstream: self.upstream,
+            answers: Arc::new(LastAnswers::default()),
+            stopping: serving.clone(),
+        };
+        let http = self.http.run(face(web), serving.clone(), STOP_GRACE);
+        servers.spawn(async move {
+            http.await;
+            Ok(())
+        });
         let grpc = self.protocol.run(self.door, serving.clone());
         servers.spawn(async move { grpc.await.map_err(FrontDoorError::from) });
         let mut outcome = Ok(());
