@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nacos_protocol::message::config::ConfigQueryResponse;
-use nacos_protocol::message::error_code;
 use nacos_protocol::message::naming::ServiceInfo;
 use nacos_protocol::server::{
     CallingClient, ConfigChange, ConfigName, ConnectedClient, ConnectionId, FuzzyWatch, FuzzyWatching, ListenContext,
@@ -16,6 +15,9 @@ use crate::configs::Configs;
 use crate::naming::Naming;
 use crate::naming::unshared::UnsharedServices;
 use crate::registrations::Registrations;
+
+/// All groups, where a right to list is asked for.
+const ALL: &str = "*";
 
 /// The parts that answer.
 pub(crate) struct Door {
@@ -34,6 +36,10 @@ impl RegistryBackend for Door {
     }
 
     async fn connected(&self, _peer: &ConnectedClient) {}
+
+    fn has_fuzzy_watch(&self) -> bool {
+        true
+    }
 
     async fn disconnected(&self, connection: &ConnectionId) {
         self.naming.forget(connection);
@@ -130,7 +136,9 @@ impl RegistryBackend for Door {
         match watch.watching {
             FuzzyWatching::Configs => self.configs.fuzzy_watch(caller, watch).await,
             FuzzyWatching::Services => {
-                Err(RegistryRefusal::new(error_code::NO_HANDLER, "fuzzy watch is not supported"))
+                let namespace = watch.pattern.split(">>").next().unwrap_or_default();
+                self.access.may_list(caller, namespace, ALL).await?;
+                self.naming.fuzzy_watch(caller.connection(), &watch)
             }
         }
     }

@@ -17,6 +17,7 @@
 mod access;
 mod configs;
 mod door;
+mod http;
 mod names;
 mod naming;
 mod place;

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use bounded_listener::ListenerGate;
+use bounded_listener::{Listener, ListenerGate, ListenerLimits};
 use federation_core::id::ClusterId;
 use federation_ports::metrics::FrontDoorMetrics;
 use federation_ports::trouble::TroubleBoard;
@@ -19,11 +20,15 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::configs::Configs;
 use crate::door::Door;
+use crate::http::{LastAnswers, MAX_REQUEST_BYTES, Web, face};
 use crate::names::ServiceNames;
 use crate::naming::rules::LookupRules;
 use crate::naming::unshared::UnsharedServices;
 use crate::naming::{Naming, NamingSources};
 use crate::registrations::Registrations;
+
+/// How long an orderly stop waits for HTTP calls in flight; long polls are answered at once.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// What the configuration says.
 #[derive(Clone, Debug)]
@@ -80,13 +85,23 @@ pub enum FrontDoorError {
 
 /// A front door that is bound and does not serve yet.
 pub struct FrontDoor {
+    http: Listener,
     protocol: NacosServer,
     door: Arc<Door>,
+    upstream: Arc<NacosCluster>,
     tasks: Vec<FrontDoorTask>,
     end: CancellationToken,
 }
 
 type FrontDoorTask = std::pin::Pin<Box<dyn Future<Output = Result<(), FrontDoorError>> + Send>>;
+
+/// A task that ends when it is told to, and no otherwise.
+fn unfailing(task: impl Future<Output = ()> + Send + 'static) -> FrontDoorTask {
+    Box::pin(async move {
+        task.await;
+        Ok(())
+    })
+}
 
 impl FrontDoor {
     /// Binds the addresses.
@@ -98,6 +113,8 @@ impl FrontDoor {
         let failed = |address| move |source| FrontDoorError::Bind { address, source };
         let protocol = NacosServer::bind(&gate, "front_door_grpc", settings.grpc, settings.protocol)
             .map_err(failed(settings.grpc))?;
+        let limits = ListenerLimits::with_large(MAX_REQUEST_BYTES);
+        let http = Listener::bind(&gate, "front_door_http", limits, settings.http).map_err(failed(settings.http))?;
         let (sessions, end) = (protocol.sessions(), CancellationToken::new());
         let sources = NamingSources {
             view,
@@ -107,24 +124,29 @@ impl FrontDoor {
             rules: settings.lookups,
             metrics: HubMetrics::default(),
         };
-        let (naming, pushes) = Naming::new(sources, sessions.clone(), end.clone());
+        let (naming, pushes, watching) = Naming::new(sources, sessions.clone(), end.clone());
         let (unshared, passing) = UnsharedServices::new(&upstream, sessions.clone());
         let (registrations, keeping) = Registrations::new(Arc::clone(&upstream));
         let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
-        let access = Access::new(upstream);
+        let access = Access::new(Arc::clone(&upstream));
         let drained = Arc::new(AtomicBool::new(false));
         let door = Arc::new(Door { naming, unshared, registrations, configs, access, drained });
-        let (one, two, three, four) = (end.clone(), end.clone(), end.clone(), end.clone());
+        let ends = || end.clone();
+        let (one, two, three, four, five) = (ends(), ends(), ends(), ends(), ends());
         let tasks: Vec<FrontDoorTask> = vec![
             Box::pin(async move { Ok(pushes.run(one).await?) }),
             Box::pin(async move { Ok(keeping.run(two).await?) }),
             Box::pin(async move { Ok(listening.run(three).await?) }),
-            Box::pin(async move {
-                passing.run(four).await;
-                Ok(())
-            }),
+            unfailing(passing.run(four)),
+            unfailing(watching.run(five)),
         ];
-        Ok(Self { protocol, door, tasks, end })
+        Ok(Self { http, protocol, door, upstream, tasks, end })
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.address()
     }
 
     /// Where gRPC is served.
@@ -144,6 +166,17 @@ impl FrontDoor {
             tasks.spawn(task);
         }
         let mut servers = JoinSet::new();
+        let web = Web {
+            door: Arc::clone(&self.door),
+            upstream: self.upstream,
+            answers: Arc::new(LastAnswers::default()),
+            stopping: serving.clone(),
+        };
+        let http = self.http.run(face(web), serving.clone(), STOP_GRACE);
+        servers.spawn(async move {
+            http.await;
+            Ok(())
+        });
         let grpc = self.protocol.run(self.door, serving.clone());
         servers.spawn(async move { grpc.await.map_err(FrontDoorError::from) });
         let mut outcome = Ok(());

@@ -149,7 +149,13 @@ pub struct CallingClient<'a> {
     pub(super) headers: &'a HashMap<String, String>,
 }
 
-impl CallingClient<'_> {
+impl<'a> CallingClient<'a> {
+    /// Somebody who calls otherwise than over this protocol, with the headers that stand for those of a call.
+    #[must_use]
+    pub fn of(peer: &'a ConnectedClient, headers: &'a HashMap<String, String>) -> Self {
+        Self { peer, headers }
+    }
+
     /// The client's TCP connection.
     pub fn connection(&self) -> &ConnectionId {
         &self.peer.connection

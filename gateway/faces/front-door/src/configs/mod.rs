@@ -358,6 +358,16 @@ impl Configs {
         Err(RegistryRefusal::new(error_code::NO_HANDLER, "RequestHandler Not Found"))
     }
 
+    /// Nacos answered a read over HTTP, which is passed on as it came.
+    pub(crate) fn answered_over_http(&self) {
+        self.served.nacos_answered();
+    }
+
+    /// A read over HTTP was answered from the last known copy, because of this.
+    pub(crate) fn copied_over_http(&self, error: &dyn std::fmt::Display) {
+        self.served.served(error);
+    }
+
     /// A client is gone.
     pub(crate) fn forget(&self, connection: &ConnectionId) {
         self.lines.forget(connection);

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use federation_ports::metrics::{FrontDoorMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
-use nacos_protocol::client::CallError;
 
 /// So long after the last copy the trouble is over, if Nacos has answered since. Of several servers one may be away: then copies and answers
 /// alternate, and that is one trouble.
@@ -34,7 +33,7 @@ impl CopiesServed {
     }
 
     /// A copy was given to a caller, because of this.
-    pub(super) fn served(&self, error: &CallError) {
+    pub(super) fn served(&self, error: &dyn std::fmt::Display) {
         self.metrics.config_copies.inc();
         let was_served = {
             let mut times = self.times();
@@ -78,6 +77,8 @@ impl CopiesServed {
 
 #[cfg(test)]
 mod tests {
+    use nacos_protocol::client::CallError;
+
     use super::*;
 
     #[test]

@@ -67,7 +67,7 @@ struct World {
 impl World {
     fn new(rules: LookupRules) -> Self {
         let (writer, policies, sources) = sources(rules);
-        let (naming, _) = Naming::new(sources, ClientSessions::default(), CancellationToken::new());
+        let (naming, ..) = Naming::new(sources, ClientSessions::default(), CancellationToken::new());
         let mut world = Self { writer, naming, _policies: policies, revision: 0 };
         world.clusters(Freshness::Live);
         world
