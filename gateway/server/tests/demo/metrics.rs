@@ -35,6 +35,8 @@ const ELSEWHERE: [(&str, &str); 24] = [
         "federation_nacos_connections_given_up_total",
         "nowhere: an embedded registry answers for as long as its connections stand",
     ),
+    ("federation_front_door_config_connections", "gateway/faces/front-door/src/configs/tests.rs"),
+    ("federation_front_door_config_copies_total", "gateway/faces/front-door/src/configs/tests.rs"),
     ("federation_turned_away_total", "src/app/reception.rs"),
     ("federation_grpc_requests_total", "src/api/tests/grpc.rs"),
     ("federation_watchers", "src/api/tests/watch.rs"),
