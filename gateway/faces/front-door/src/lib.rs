@@ -21,6 +21,7 @@ mod naming;
 mod place;
 mod registrations;
 mod running;
+mod upstream;
 
 pub use naming::rules::{LookupRules, OnlyFrom};
 pub use running::{FrontDoor, FrontDoorError, FrontDoorParts, FrontDoorSettings};

@@ -235,7 +235,7 @@ pub(super) async fn watch(
     match link.call(request).await {
         Ok(_) if cancel => Ok(Finished { subject, attempt: Attempt::Done, change: Change::NotWatching(namespace) }),
         Ok(_) => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Watching(namespace) }),
-        Err(CallError::Server { code, message })
+        Err(CallError::Server { code, message, .. })
             if [error_code::FUZZY_PATTERNS_OVER_LIMIT, error_code::FUZZY_KEYS_OVER_LIMIT].contains(&code) =>
         {
             context.tell(ClientEvent::FuzzyWatchLimited { namespace: namespace.clone(), message }).await?;

@@ -37,6 +37,9 @@ pub enum CallError {
         code: i32,
         /// The server's words.
         message: String,
+        /// The `resultCode` of an answer that came as an `ErrorResponse`, which is what a server sends where a handler threw something; `None`
+        /// where it came in the answer's own type.
+        as_error: Option<i32>,
     },
     /// The answer cannot be read.
     #[error("malformed answer")]

@@ -177,7 +177,7 @@ impl SubscriptionRefusal {
         match error {
             CallError::Refused { message } => Some(Self::NoRight(message.clone())),
             CallError::Overloaded { message } => Some(Self::Overloaded(message.clone())),
-            CallError::Server { code, message } => Some(Self::Failed { code: *code, message: message.clone() }),
+            CallError::Server { code, message, .. } => Some(Self::Failed { code: *code, message: message.clone() }),
             CallError::Malformed(error) => Some(Self::Failed { code: 0, message: error.to_string() }),
             CallError::NotConnected | CallError::Timeout { .. } | CallError::Incomplete { .. } => None,
         }
