@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::message::error_code;
 use crate::paging;
 use crate::payload::DecodeError;
 
@@ -54,6 +55,18 @@ pub enum CallError {
         /// How many it sent.
         received: usize,
     },
+}
+
+impl CallError {
+    /// Whether a server that could judge said no. One that is starting cannot yet, and a status of the transport says nothing of the call.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Overloaded { .. } => true,
+            Self::Server { code, .. } => ![0, error_code::NOT_READY].contains(code),
+            Self::NotConnected | Self::Timeout { .. } | Self::Malformed(_) | Self::Incomplete { .. } => false,
+        }
+    }
 }
 
 impl From<DecodeError> for CallError {

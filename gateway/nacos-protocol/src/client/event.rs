@@ -90,6 +90,14 @@ pub enum ClientEvent {
         /// Why.
         refusal: SubscriptionRefusal,
     },
+    /// Instances that are wanted were refused while nobody waited for the answer: they were registered before, or their registration was
+    /// answered with a failure that was none yet.
+    RegistrationLost {
+        /// Of which service.
+        service: ServiceName,
+        /// For people.
+        reason: String,
+    },
     /// What was told as refused has been answered since, or is not wanted any more.
     CallAnswered {
         /// What was tried.
