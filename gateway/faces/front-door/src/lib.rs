@@ -17,11 +17,17 @@
 mod access;
 mod configs;
 mod door;
+mod moving;
 mod naming;
 mod place;
 mod registrations;
 mod running;
+#[cfg(test)]
+mod testing;
 mod upstream;
 
+pub use access::AccessRule;
+pub use moving::FrontDoorHandle;
 pub use naming::rules::{LookupRules, OnlyFrom};
+pub use registrations::RegistrationNews;
 pub use running::{FrontDoor, FrontDoorError, FrontDoorParts, FrontDoorSettings};

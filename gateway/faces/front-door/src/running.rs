@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use bounded_listener::ListenerGate;
 use federation_core::id::ClusterId;
 use federation_core::namespaces::Namespaces;
+use federation_ports::metrics::FrontDoorMetrics;
 use federation_view::hub::HubMetrics;
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
@@ -15,12 +16,13 @@ use nacos_protocol::server::{NacosServer, ServeError, ServerOptions};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::access::Access;
+use crate::access::{Access, AccessRule};
 use crate::configs::Configs;
 use crate::door::Door;
+use crate::moving::{FrontDoorHandle, Moving};
 use crate::naming::rules::LookupRules;
 use crate::naming::{Naming, NamingSources};
-use crate::registrations::Registrations;
+use crate::registrations::{RegistrationNews, RegistrationSources, Registrations};
 
 /// What the configuration says.
 #[derive(Clone, Debug)]
@@ -31,6 +33,10 @@ pub struct FrontDoorSettings {
     pub grpc: SocketAddr,
     /// Which clusters lookups may answer from.
     pub lookups: LookupRules,
+    /// Whether the local Nacos is asked who may read.
+    pub access: AccessRule,
+    /// Connections at a time, and clients that may register.
+    pub max_connections: usize,
     /// Times of the protocol.
     pub protocol: ServerOptions,
 }
@@ -49,6 +55,10 @@ pub struct FrontDoorParts {
     pub namespaces: Namespaces,
     /// The local Nacos.
     pub upstream: Arc<NacosCluster>,
+    /// Who hears what the local Nacos acknowledged.
+    pub news: Arc<dyn RegistrationNews>,
+    /// Where it counts.
+    pub metrics: FrontDoorMetrics,
 }
 
 /// Why it could not start, or had to end.
@@ -77,6 +87,8 @@ pub struct FrontDoor {
     door: Arc<Door>,
     tasks: Vec<FrontDoorTask>,
     end: CancellationToken,
+    handle: FrontDoorHandle,
+    moving: Arc<Moving>,
 }
 
 type FrontDoorTask = std::pin::Pin<Box<dyn Future<Output = Result<(), FrontDoorError>> + Send>>;
@@ -87,7 +99,7 @@ impl FrontDoor {
     /// # Errors
     /// One of them is taken or not of this machine.
     pub fn bind(settings: FrontDoorSettings, parts: FrontDoorParts) -> Result<Self, FrontDoorError> {
-        let FrontDoorParts { gate, view, resolver, cluster, namespaces, upstream } = parts;
+        let FrontDoorParts { gate, view, resolver, cluster, namespaces, upstream, news, metrics } = parts;
         let failed = |address| move |source| FrontDoorError::Bind { address, source };
         let protocol = NacosServer::bind(&gate, "front_door_grpc", settings.grpc, settings.protocol)
             .map_err(failed(settings.grpc))?;
@@ -101,18 +113,35 @@ impl FrontDoor {
             metrics: HubMetrics::default(),
         };
         let (naming, pushes) = Naming::new(sources, sessions.clone(), end.clone());
-        let (registrations, keeping) = Registrations::new(Arc::clone(&upstream));
-        let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions);
-        let access = Access::new(upstream);
         let drained = Arc::new(AtomicBool::new(false));
+        let (access, asking) = Access::new(settings.access, &upstream, metrics.clone());
+        let (registrations, keeping) = Registrations::new(RegistrationSources {
+            cluster: Arc::clone(&upstream),
+            sessions: sessions.clone(),
+            news,
+            drained: Arc::clone(&drained),
+            most_clients: settings.max_connections,
+            metrics,
+        });
+        let (handle, moving) = Moving::new(Arc::clone(&drained), sessions.clone(), registrations.clone());
+        let (configs, listening) = Configs::new(upstream, sessions);
         let door = Arc::new(Door { naming, registrations, configs, access, drained });
-        let (one, two, three) = (end.clone(), end.clone(), end.clone());
+        let (one, two, three, four, five) = (end.clone(), end.clone(), end.clone(), end.clone(), end.clone());
+        let asked_to_move = Arc::clone(&moving);
         let tasks: Vec<FrontDoorTask> = vec![
             Box::pin(async move { Ok(pushes.run(one).await?) }),
             Box::pin(async move { Ok(keeping.run(two).await?) }),
             Box::pin(async move { Ok(listening.run(three).await?) }),
+            Box::pin(async move {
+                asking.run(four).await;
+                Ok(())
+            }),
+            Box::pin(async move {
+                asked_to_move.run(five).await;
+                Ok(())
+            }),
         ];
-        Ok(Self { protocol, door, tasks, end })
+        Ok(Self { protocol, door, tasks, end, handle, moving })
     }
 
     /// Where gRPC is served.
@@ -121,12 +150,18 @@ impl FrontDoor {
         self.protocol.local_addr()
     }
 
+    /// What it is told and asked by.
+    #[must_use]
+    pub fn handle(&self) -> FrontDoorHandle {
+        self.handle.clone()
+    }
+
     /// Serves until `stop`: clients are asked to connect elsewhere first, then cut off, and what they registered here goes last.
     ///
     /// # Errors
     /// A server failed or a task panicked; all of it is stopped then.
     pub async fn run(self, stop: CancellationToken) -> Result<(), FrontDoorError> {
-        let serving = stop.child_token();
+        let serving = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for task in self.tasks {
             tasks.spawn(task);
@@ -135,9 +170,17 @@ impl FrontDoor {
         let grpc = self.protocol.run(self.door, serving.clone());
         servers.spawn(async move { grpc.await.map_err(FrontDoorError::from) });
         let mut outcome = Ok(());
+        let mut stopping = std::pin::pin!(async {
+            stop.cancelled().await;
+            self.moving.before_the_end().await;
+        });
         loop {
-            // Both arms are cancel-safe: an ended task stays in its set.
+            // All arms are cancel-safe: an ended task stays in its set, and the stop goes on where it was.
             let ended = tokio::select! {
+                () = &mut stopping, if !serving.is_cancelled() => {
+                    serving.cancel();
+                    continue;
+                }
                 Some(ended) = servers.join_next() => ended,
                 Some(ended) = tasks.join_next() => ended,
                 else => return outcome,

@@ -6,6 +6,7 @@ use anyhow::Context;
 use bounded_listener::ListenerGate;
 use federation_api::ApiState;
 use federation_front_door::{FrontDoor, FrontDoorParts, FrontDoorSettings};
+use federation_ports::metrics::FrontDoorMetrics;
 use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
 use nacos_protocol::server::ServerOptions;
 
@@ -20,13 +21,16 @@ pub(super) fn bind(
     gate: ListenerGate,
     upstream: ClusterOptions,
     api: &ApiState,
+    metrics: FrontDoorMetrics,
 ) -> anyhow::Result<Option<FrontDoor>> {
     let Some(door) = &config.front_door else { return Ok(None) };
     let settings = FrontDoorSettings {
         http: door.http,
         grpc: door.grpc,
         lookups: door.lookups.clone(),
-        protocol: ServerOptions::default(),
+        access: door.auth.rule(upstream.credentials.is_some()),
+        max_connections: door.max_connections,
+        protocol: ServerOptions { max_connections: door.max_connections, ..ServerOptions::default() },
     };
     let parts = FrontDoorParts {
         gate,
@@ -35,6 +39,8 @@ pub(super) fn bind(
         cluster: config.cluster.clone(),
         namespaces: config.namespaces.clone(),
         upstream: NacosCluster::new(upstream).context("the front door cannot reach the nacos")?,
+        news: Arc::new(()),
+        metrics,
     };
     let bound = FrontDoor::bind(settings, parts)?;
     tracing::info!(http = %door.http, grpc = %bound.grpc_address(), "front door listens");
