@@ -43,6 +43,7 @@ pub(super) fn bind(
         metrics,
     };
     let bound = FrontDoor::bind(settings, parts)?;
+    api.attach_front_door(Arc::new(bound.handle()));
     tracing::info!(http = %door.http, grpc = %bound.grpc_address(), "front door listens");
     Ok(Some(bound))
 }
