@@ -24,8 +24,8 @@ pub use self::catalog::{Catalog, ListedMetric, MetricKind};
 pub use self::connections::ConnectionMetrics;
 pub use self::front_door::FrontDoorMetrics;
 pub use self::label::{
-    CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind,
-    WatchFace,
+    CacheResult, Component, DeltaResult, PermissionResult, PolicyLoad, PolicyOrigin, PublishResult, RegistrationResult,
+    Route, SendFailure, TroubleKind, WatchFace,
 };
 pub use self::label::{LabelWord, MetricLabel};
 pub use self::nacos::NacosMetrics;

@@ -17,15 +17,16 @@ use nacos_protocol::server::{NacosServer, ServeError, ServerOptions};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::access::Access;
+use crate::access::{Access, AccessRule};
 use crate::configs::Configs;
 use crate::door::Door;
 use crate::http::{LastAnswers, MAX_REQUEST_BYTES, Web, face};
+use crate::moving::{FrontDoorHandle, Moving};
 use crate::names::ServiceNames;
 use crate::naming::rules::LookupRules;
 use crate::naming::unshared::UnsharedServices;
 use crate::naming::{Naming, NamingSources};
-use crate::registrations::Registrations;
+use crate::registrations::{RegistrationNews, RegistrationSources, Registrations};
 
 /// How long an orderly stop waits for HTTP calls in flight; long polls are answered at once.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -39,6 +40,10 @@ pub struct FrontDoorSettings {
     pub grpc: SocketAddr,
     /// Which clusters lookups may answer from.
     pub lookups: LookupRules,
+    /// Whether the local Nacos is asked who may read.
+    pub access: AccessRule,
+    /// Connections at a time, and clients that may register.
+    pub max_connections: usize,
     /// Times of the protocol.
     pub protocol: ServerOptions,
 }
@@ -57,6 +62,8 @@ pub struct FrontDoorParts {
     pub names: Arc<dyn ServiceNames>,
     /// The local Nacos.
     pub upstream: Arc<NacosCluster>,
+    /// Who hears what the local Nacos acknowledged.
+    pub news: Arc<dyn RegistrationNews>,
     /// Where it is told that clients are given what is old.
     pub troubles: TroubleBoard,
     /// What is counted.
@@ -91,6 +98,8 @@ pub struct FrontDoor {
     upstream: Arc<NacosCluster>,
     tasks: Vec<FrontDoorTask>,
     end: CancellationToken,
+    handle: FrontDoorHandle,
+    moving: Arc<Moving>,
 }
 
 type FrontDoorTask = std::pin::Pin<Box<dyn Future<Output = Result<(), FrontDoorError>> + Send>>;
@@ -109,7 +118,7 @@ impl FrontDoor {
     /// # Errors
     /// One of them is taken or not of this machine.
     pub fn bind(settings: FrontDoorSettings, parts: FrontDoorParts) -> Result<Self, FrontDoorError> {
-        let FrontDoorParts { gate, view, resolver, cluster, names, upstream, troubles, metrics } = parts;
+        let FrontDoorParts { gate, view, resolver, cluster, names, upstream, news, troubles, metrics } = parts;
         let failed = |address| move |source| FrontDoorError::Bind { address, source };
         let protocol = NacosServer::bind(&gate, "front_door_grpc", settings.grpc, settings.protocol)
             .map_err(failed(settings.grpc))?;
@@ -126,21 +135,33 @@ impl FrontDoor {
         };
         let (naming, pushes, watching) = Naming::new(sources, sessions.clone(), end.clone());
         let (unshared, passing) = UnsharedServices::new(&upstream, sessions.clone());
-        let (registrations, keeping) = Registrations::new(Arc::clone(&upstream));
-        let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
-        let access = Access::new(Arc::clone(&upstream));
         let drained = Arc::new(AtomicBool::new(false));
+        let (access, asking) = Access::new(settings.access, &upstream, metrics.clone());
+        let (registrations, keeping) = Registrations::new(RegistrationSources {
+            cluster: Arc::clone(&upstream),
+            sessions: sessions.clone(),
+            news: Arc::clone(&news),
+            drained: Arc::clone(&drained),
+            most_clients: settings.max_connections,
+            metrics: metrics.clone(),
+        });
+        let (handle, moving) = Moving::new(Arc::clone(&drained), sessions.clone(), registrations.clone());
+        let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
         let door = Arc::new(Door { naming, unshared, registrations, configs, access, drained });
+        let asked_to_move = Arc::clone(&moving);
         let ends = || end.clone();
         let (one, two, three, four, five) = (ends(), ends(), ends(), ends(), ends());
+        let (six, seven) = (ends(), ends());
         let tasks: Vec<FrontDoorTask> = vec![
             Box::pin(async move { Ok(pushes.run(one).await?) }),
             Box::pin(async move { Ok(keeping.run(two).await?) }),
             Box::pin(async move { Ok(listening.run(three).await?) }),
             unfailing(passing.run(four)),
             unfailing(watching.run(five)),
+            unfailing(asking.run(six)),
+            unfailing(async move { asked_to_move.run(seven).await }),
         ];
-        Ok(Self { http, protocol, door, upstream, tasks, end })
+        Ok(Self { http, protocol, door, upstream, tasks, end, handle, moving })
     }
 
     /// Where HTTP is served.
@@ -155,12 +176,18 @@ impl FrontDoor {
         self.protocol.local_addr()
     }
 
+    /// What it is told and asked by.
+    #[must_use]
+    pub fn handle(&self) -> FrontDoorHandle {
+        self.handle.clone()
+    }
+
     /// Serves until `stop`: clients are asked to connect elsewhere first, then cut off, and what they registered here goes last.
     ///
     /// # Errors
     /// A server failed or a task panicked; all of it is stopped then.
     pub async fn run(self, stop: CancellationToken) -> Result<(), FrontDoorError> {
-        let serving = stop.child_token();
+        let serving = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for task in self.tasks {
             tasks.spawn(task);
@@ -180,9 +207,17 @@ impl FrontDoor {
         let grpc = self.protocol.run(self.door, serving.clone());
         servers.spawn(async move { grpc.await.map_err(FrontDoorError::from) });
         let mut outcome = Ok(());
+        let mut stopping = std::pin::pin!(async {
+            stop.cancelled().await;
+            self.moving.before_the_end().await;
+        });
         loop {
-            // Both arms are cancel-safe: an ended task stays in its set.
+            // All arms are cancel-safe: an ended task stays in its set, and the stop goes on where it was.
             let ended = tokio::select! {
+                () = &mut stopping, if !serving.is_cancelled() => {
+                    serving.cancel();
+                    continue;
+                }
                 Some(ended) = servers.join_next() => ended,
                 Some(ended) = tasks.join_next() => ended,
                 else => return outcome,

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::naming::NamingSources;
 use crate::naming::tests::{sources, with_service};
-use crate::{FrontDoor, FrontDoorParts, FrontDoorSettings, LookupRules};
+use crate::{AccessRule, FrontDoor, FrontDoorParts, FrontDoorSettings, LookupRules};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -62,6 +62,8 @@ impl Rig {
             http: any(),
             grpc: any(),
             lookups: LookupRules::default(),
+            access: AccessRule::Open,
+            max_connections: 1_000,
             protocol: ServerOptions::default(),
         };
         let parts = FrontDoorParts {
@@ -71,6 +73,7 @@ impl Rig {
             cluster: own,
             names,
             upstream: Arc::clone(&upstream),
+            news: Arc::new(()),
             troubles: TroubleBoard::default(),
             metrics: FrontDoorMetrics::default(),
         };

@@ -21,6 +21,12 @@ pub trait RegistryBackend: Send + Sync + 'static {
         true
     }
 
+    /// Whether clients may connect that are not connected yet; those that may not are told to try again, and try another server. Those that are
+    /// connected are served all the same.
+    fn takes_clients(&self) -> bool {
+        true
+    }
+
     /// Whether [`Self::fuzzy_watch`] works; it is announced to clients.
     fn has_fuzzy_watch(&self) -> bool {
         false

@@ -33,6 +33,11 @@ impl ClientSessions {
         }
     }
 
+    /// Whether a client is connected. Once it is not, it never is again; the backend hears of its end after that.
+    pub fn contains(&self, connection: &ConnectionId) -> bool {
+        self.read().contains_key(connection)
+    }
+
     /// How many clients are connected.
     pub fn count(&self) -> usize {
         self.read().len()

@@ -6,12 +6,13 @@ use anyhow::Context;
 use bounded_listener::ListenerGate;
 use federation_api::ApiState;
 use federation_core::id::ServiceKey;
-use federation_front_door::{FrontDoor, FrontDoorParts, FrontDoorSettings, ServiceNames};
+use federation_front_door::{FrontDoor, FrontDoorParts, FrontDoorSettings, RegistrationNews, ServiceNames};
 use federation_nacos::LocalRegistrations;
 use federation_ports::metrics::FrontDoorMetrics;
 use federation_ports::trouble::TroubleBoard;
 use nacos_protocol::client::ServiceName;
 use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
+use nacos_protocol::message::naming::NacosInstance;
 use nacos_protocol::server::ServerOptions;
 
 use crate::config::GatewayConfig;
@@ -26,6 +27,13 @@ impl ServiceNames for LocalNames {
 
     fn namespace(&self, local: &str) -> String {
         self.0.namespace(local)
+    }
+}
+
+impl RegistrationNews for LocalNames {
+    fn registered(&self, service: &nacos_protocol::server::ServiceName, instances: &[NacosInstance]) {
+        let name = ServiceName::new(&*service.namespace, &*service.group, &*service.service);
+        self.0.acknowledged(&name, instances, &[]);
     }
 }
 
@@ -57,19 +65,23 @@ pub(super) fn bind(
         http: door.http,
         grpc: door.grpc,
         lookups: door.lookups.clone(),
-        protocol: ServerOptions::default(),
+        access: door.auth.rule(ground.upstream.credentials.is_some()),
+        max_connections: door.max_connections,
+        protocol: ServerOptions { max_connections: door.max_connections, ..ServerOptions::default() },
     };
     let parts = FrontDoorParts {
         gate: ground.gate,
         view: api.view().clone(),
         resolver: Arc::clone(api.resolver()),
         cluster: config.cluster.clone(),
-        names: Arc::new(LocalNames(ground.registrations)),
+        names: Arc::new(LocalNames(ground.registrations.clone())),
+        news: Arc::new(LocalNames(ground.registrations)),
         upstream: NacosCluster::new(ground.upstream).context("the front door cannot reach the nacos")?,
         troubles: ground.troubles,
         metrics: ground.metrics,
     };
     let bound = FrontDoor::bind(settings, parts)?;
+    api.attach_front_door(Arc::new(bound.handle()));
     tracing::info!(http = %door.http, grpc = %bound.grpc_address(), "front door listens");
     Ok(Some(bound))
 }

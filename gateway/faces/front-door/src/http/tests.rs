@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::AccessRule;
 use crate::names::ServiceNames;
 use crate::running::{FrontDoor, FrontDoorParts, FrontDoorSettings};
 
@@ -125,7 +126,14 @@ impl Running {
         writer.apply(ViewChange { clusters, gateway, ..ViewChange::default() });
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let protocol = ServerOptions::default();
-        let settings = FrontDoorSettings { http: anywhere, grpc: anywhere, lookups: Default::default(), protocol };
+        let settings = FrontDoorSettings {
+            http: anywhere,
+            grpc: anywhere,
+            lookups: Default::default(),
+            access: AccessRule::Open,
+            max_connections: 1_000,
+            protocol,
+        };
         let server: ServerAddress = upstream.to_string().parse().unwrap();
         let (troubles, counted) = (TroubleBoard::default(), FrontDoorMetrics::default());
         let parts = || FrontDoorParts {
@@ -135,6 +143,7 @@ impl Running {
             cluster: cluster("a"),
             names: Arc::new(SameNames),
             upstream: NacosCluster::new(ClusterOptions::new(vec![server.clone()])).unwrap(),
+            news: Arc::new(()),
             troubles: troubles.clone(),
             metrics: counted.clone(),
         };
