@@ -43,7 +43,6 @@ impl WebFailure {
         match (self, self.status()) {
             (Self::Param(params), _) => params.code(),
             (_, StatusCode::BAD_REQUEST) => (20_002, "parameter validate error"),
-            (_, StatusCode::FORBIDDEN) => (10_001, "access denied"),
             (_, StatusCode::NOT_FOUND) => (20_004, "resource not found"),
             _ => (30_000, "server error"),
         }
@@ -56,7 +55,7 @@ impl WebFailure {
             // What is said of characters and lengths comes before a version counts.
             (Self::Param(params @ ParamFailure::Illegal(_)), _) => (status, format!("{params}\r\n")).into_response(),
             (Self::Param(ParamFailure::HalfAName | ParamFailure::Unreadable(_)), WebVersion::V1) => bare(status),
-            (_, WebVersion::V1) if status == StatusCode::FORBIDDEN => bare(status),
+            _ if status == StatusCode::FORBIDDEN => bare(status),
             (_, WebVersion::V1) => (status, self.to_string()).into_response(),
             (Self::Param(params), _) => (status, Json(failure(params.code(), &params.data(version)))).into_response(),
             _ => (status, Json(failure(self.code(), &self.to_string()))).into_response(),

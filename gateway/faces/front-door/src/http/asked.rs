@@ -7,16 +7,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::HeaderMap;
 use http::header::USER_AGENT;
+use nacos_protocol::cluster::PassedRequest;
 use nacos_protocol::server::{CallingClient, ConnectedClient, ConnectionId};
 use nacos_protocol::web::{RequestParams, is_form, token_in, token_of};
 
 use super::PeerAddress;
 use super::answer::{WebFailure, version_of};
+use super::passing::received;
 use crate::place::{OF_APPLICATION, PLACE};
 
 /// What names a cluster of the federation where a Nacos cluster is asked for.
@@ -33,6 +34,8 @@ pub(super) struct Asked {
     pub(super) params: RequestParams,
     client: ConnectedClient,
     shown: HashMap<String, String>,
+    /// The request as it came.
+    pub(super) request: PassedRequest,
 }
 
 impl Asked {
@@ -45,16 +48,16 @@ impl Asked {
 impl<S: Send + Sync> FromRequest<S> for Asked {
     type Rejection = Response;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
         let PeerAddress(remote) = *request.extensions().get().expect("the listener tells who is connected");
-        let (headers, query) = (request.headers().clone(), request.uri().query().unwrap_or_default().to_owned());
         let version = version_of(request.uri().path());
-        let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
-        let form: &[u8] = if is_form(&headers) { &body } else { b"" };
+        let request = received(request, remote.ip()).await?;
+        let PassedRequest { headers, query, body, .. } = &request;
+        let form: &[u8] = if is_form(headers) { body } else { b"" };
         let params = RequestParams::of(form, query.as_bytes());
         let checked = params.check_but(|cluster| cluster.strip_prefix(ORIGIN_MARK).unwrap_or(cluster));
         checked.map_err(|illegal| WebFailure::Param(illegal.into()).told(version))?;
-        let token = token_of(&headers, &query).or_else(|| token_in(form));
+        let token = token_of(headers, query).or_else(|| token_in(form));
         let said = |name: http::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let client = ConnectedClient {
             connection: ConnectionId::from(Arc::<str>::from(format!("http {remote}"))),
@@ -62,10 +65,10 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
             client_ip: String::new(),
             client_version: said(USER_AGENT).to_owned(),
             tenant: String::new(),
-            labels: labels(&params, &headers),
+            labels: labels(&params, headers),
         };
         let shown = shown(&params, token);
-        Ok(Self { params, client, shown })
+        Ok(Self { params, client, shown, request })
     }
 }
 

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::{IntoResponse, Response};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Frame, SizeHint};
 use nacos_protocol::cluster::PassedRequest;
@@ -100,7 +101,9 @@ impl LastAnswers {
                 kept.forget(&key);
                 // Versions 2 and 3 say in the body whether there is such an item.
                 if !bytes.starts_with(b"{\"code\":") || bytes.starts_with(b"{\"code\":0,") {
-                    kept.keep(key, LastAnswer { headers: head.headers.clone(), body: bytes.clone() });
+                    let mut headers = head.headers.clone();
+                    headers.remove(SET_COOKIE); // Of that one answer.
+                    kept.keep(key, LastAnswer { headers, body: bytes.clone() });
                 }
                 Body::from(bytes)
             }

@@ -11,9 +11,13 @@ use serde_json::{Value, json};
 use super::Web;
 use super::answer::WebFailure;
 use super::asked::Asked;
+use super::passing::passed_on;
 
 /// The list of version 1, as subscribers see it.
 pub(super) async fn list_v1(State(web): State<Web>, asked: Asked) -> Response {
+    if is_of_nacos(&web, &asked) {
+        return passed_on(&web, asked.request).await;
+    }
     let clusters = asked.params.get("clusters").unwrap_or_default();
     // Nacos reads it, and pushes over UDP; this door does not, and clients ask every few seconds anyway.
     let listed = match asked.params.int("udpPort") {
@@ -25,6 +29,9 @@ pub(super) async fn list_v1(State(web): State<Web>, asked: Asked) -> Response {
 
 /// The list of version 2, as subscribers see it.
 pub(super) async fn list_v2(State(web): State<Web>, asked: Asked) -> Response {
+    if is_of_nacos(&web, &asked) {
+        return passed_on(&web, asked.request).await;
+    }
     let clusters = asked.params.get("clusterName").unwrap_or_default();
     let listed = subscribed(&web, &asked, clusters).await;
     told(WebVersion::V2, listed.map(|info| shown_service(&info)))
@@ -32,6 +39,9 @@ pub(super) async fn list_v2(State(web): State<Web>, asked: Asked) -> Response {
 
 /// The list of version 3, as subscribers see it; like Nacos's, of one Nacos cluster unless several are named.
 pub(super) async fn list_v3(State(web): State<Web>, asked: Asked) -> Response {
+    if is_of_nacos(&web, &asked) {
+        return passed_on(&web, asked.request).await;
+    }
     let listed = list(&web, &asked, asked.params.cluster()).await;
     told(WebVersion::V3, listed.map(|info| info.hosts.iter().map(shown_instance).collect::<Value>()))
 }
@@ -46,6 +56,11 @@ pub(super) async fn names_v1(State(web): State<Web>, asked: Asked) -> Response {
 pub(super) async fn names_v2(State(web): State<Web>, asked: Asked) -> Response {
     let listed = names(&web, &asked, asked.params.names_page_v2()).await;
     told(WebVersion::V2, listed.map(|(count, names)| json!({"count": count, "services": names})))
+}
+
+/// Whether the view has no such service, should any cluster have it: its list is the local Nacos's.
+fn is_of_nacos(web: &Web, asked: &Asked) -> bool {
+    asked.params.service().is_ok_and(|service| !web.door.naming.is_shared(&service))
 }
 
 /// A service as the first two versions name it: with its group.

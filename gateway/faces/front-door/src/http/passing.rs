@@ -69,7 +69,7 @@ pub(super) async fn pass_poll(
     }
 }
 
-async fn received(request: Request, peer: IpAddr) -> Result<PassedRequest, Response> {
+pub(super) async fn received(request: Request, peer: IpAddr) -> Result<PassedRequest, Response> {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, MAX_REQUEST_BYTES).await.map_err(|_| bare(StatusCode::BAD_REQUEST))?;
     if is_of_console(&head, &body) {
@@ -113,7 +113,7 @@ fn bound_poll(headers: &mut HeaderMap) -> Duration {
     Duration::from_millis(ms.max(SHORTEST_POLL_MS).into()) + CALL
 }
 
-async fn passed_on(web: &Web, request: PassedRequest) -> Response {
+pub(super) async fn passed_on(web: &Web, request: PassedRequest) -> Response {
     let version = version_of(&format!("/{}", request.path));
     let read = ReadKey::of(&request);
     let passing = web.upstream.pass(request);

@@ -36,12 +36,12 @@ use crate::running::{FrontDoor, FrontDoorParts, FrontDoorSettings};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Nothing is called otherwise in the federation.
+/// Nothing is called otherwise in the federation, and one service is not exported.
 struct SameNames;
 
 impl ServiceNames for SameNames {
     fn federated(&self, local: &ServiceKey) -> Option<ServiceKey> {
-        Some(local.clone())
+        (local.service() != "unshared").then(|| local.clone())
     }
 
     fn namespace(&self, local: &str) -> String {
@@ -331,6 +331,12 @@ async fn registrations_beats_and_config_items_reach_the_local_nacos_and_its_answ
     assert_eq!((&beaten["code"], &beaten["clientBeatInterval"]), (&json!(10_200), &json!(5000)));
     assert_eq!(door.ask("PATCH", &format!("v1/ns/instance?{one}&weight=4"), &[]).await.0, 200);
     assert_eq!(door.get(&format!("v1/ns/instance?{one}")).await.1["weight"], 4.0);
+    ask(upstream.address, "POST", "v1/ns/instance?serviceName=unshared&ip=10.0.0.7&port=80", &[]).await;
+    for path in ["v1/ns/instance/list?serviceName=unshared", "v3/client/ns/instance/list?serviceName=unshared"] {
+        let mut listed = door.get(path).await.1;
+        let hosts = if path.starts_with("v1") { listed["hosts"].take() } else { listed["data"].take() };
+        assert_eq!(ips(&hosts), ["10.0.0.7"], "{path}: the view has no such service");
+    }
     let refused = "v1/ns/instance?serviceName=s&ip=10.0.0.1&port=99999";
     for path in [refused, "v2/ns/instance?serviceName=s", "v3/client/ns/instance?ip=1"] {
         let own = ask(upstream.address, "POST", path, &[]).await;
