@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{front_door, nacos_settings};
+use super::front_door::{self, FrontDoorGround};
+use super::nacos_settings;
 use anyhow::Context;
 use bounded_listener::{ListenerCapacity, ListenerGate};
-use federation_core::federation::{CensusPace, FederationSettings, ImportRules, OriginSnapshot};
+use federation_core::federation::{CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
 use federation_core::local::service::RemovalPatience;
@@ -34,6 +35,7 @@ use federation_engine::recording::{RecordingBeginning, StepRecorder};
 use federation_engine::snapshot_file;
 use federation_engine::snapshot_stream::SnapshotOutlet;
 use federation_kafka::options::{CompactionTimes, KafkaOptions, ReadPace, TopicCreation, TopicSettings};
+use federation_nacos::LocalRegistrations;
 use federation_policy::exclusions::Exclusions;
 use federation_policy::{KeeperOptions, PolicyKeeper, PolicyReader};
 use federation_ports::clock::ProcessClock;
@@ -47,6 +49,7 @@ use federation_storage::StoragePlace;
 use federation_view::resolve::{self, OwnPlace, Resolver};
 use federation_view::view::{self, ViewReader, ViewWriter};
 use federation_view::watchdog::EngineWatchdog;
+use nacos_protocol::cluster::ClusterOptions;
 
 /// Who makes the own topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,16 +77,14 @@ impl RunningGateway {
         let outlet = SnapshotOutlet { streams, mark: Arc::default() };
         let mark = Arc::clone(&outlet.mark);
         let bound = bind_any_port(&ground.gate, &config)?;
-        let beginning = beginning(&config, bound.as_ref(), &folders, &exclusions).await?;
-        let recorder = recorder(&beginning)?;
-        let core = beginning.begin();
+        let (recorder, core) = begin(&config, bound.as_ref(), &folders, &exclusions).await?;
         let log_options = kafka_options(&config, topics, exclusions.clone(), core.cursors().collect());
         let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
         let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
         let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
         let upstream = watched.cluster.clone();
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
-        let registrations = nacos_handle.registrations();
+        let passed_on = ground.for_front_door(upstream, nacos_handle.registrations());
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let (flusher, kept) = (log.flusher(), troubles.clone());
@@ -107,16 +108,8 @@ impl RunningGateway {
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
-        let passed_on = front_door::FrontDoorGround {
-            gate: ground.gate.clone(),
-            upstream,
-            registrations,
-            troubles: ground.troubles.clone(),
-            metrics: ground.metrics.front_door.clone(),
-        };
         let front_door = front_door::bind(&config, passed_on, &api)?;
-        let listeners =
-            bound.map_or_else(|| ApiListeners::bind(&ground.gate, config.listen.http, config.listen.grpc), Ok)?;
+        let listeners = bound.map_or_else(|| bind_ports(&ground.gate, &config), Ok)?;
         Ok(Self {
             engine,
             watchdog: ground.watchdog,
@@ -178,13 +171,39 @@ impl Ground {
         let gate = ListenerGate::new(ListenerCapacity::claim(), bounded_listener::PeerPatience::default(), reception);
         Self { clock, view_writer, view_reader, metrics, troubles, watchdog, gate }
     }
+
+    /// What a front door stands on before this Nacos.
+    fn for_front_door(&self, upstream: ClusterOptions, registrations: LocalRegistrations) -> FrontDoorGround {
+        FrontDoorGround {
+            gate: self.gate.clone(),
+            upstream,
+            registrations,
+            troubles: self.troubles.clone(),
+            metrics: self.metrics.front_door.clone(),
+        }
+    }
 }
 
 /// Listens at once where the system is to choose a port: others are told which.
 fn bind_any_port(gate: &ListenerGate, config: &GatewayConfig) -> anyhow::Result<Option<ApiListeners>> {
     let (http, grpc) = (config.listen.http, config.listen.grpc);
     let any = http.port() == 0 || grpc.port() == 0;
-    Ok(any.then(|| ApiListeners::bind(gate, http, grpc)).transpose()?)
+    any.then(|| bind_ports(gate, config)).transpose()
+}
+
+fn bind_ports(gate: &ListenerGate, config: &GatewayConfig) -> anyhow::Result<ApiListeners> {
+    Ok(ApiListeners::bind(gate, config.listen.http, config.listen.grpc)?)
+}
+
+/// The decisions, and what records what they are told, if anything is to.
+async fn begin(
+    config: &GatewayConfig,
+    bound: Option<&ApiListeners>,
+    folders: &DataFolders,
+    exclusions: &Exclusions,
+) -> anyhow::Result<(Option<StepRecorder>, Federation)> {
+    let beginning = beginning(config, bound, folders, exclusions).await?;
+    Ok((recorder(&beginning)?, beginning.begin()))
 }
 
 /// What the decisions begin with: what was known when the gateway last ran.
