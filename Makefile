@@ -47,8 +47,8 @@ FIRST ?= 0
 simulate: ## storms: clusters of replicas while everything fails (SEEDS=10000, from FIRST=0); the first failing seed, with the faults it needs
 	@cargo run --quiet --package federation-core --example storm -- seek $(FIRST) $(SEEDS)
 
-replay: ## one storm, all its effects (SEED=1); the same text each time
-	@cargo run --quiet --package federation-core --example storm -- replay $(SEED)
+replay: ## one storm, all its effects (SEED=1; LEAST=1: with the fewest faults that make it fail); the same text each time
+	@cargo run --quiet --package federation-core --example storm -- $(if $(LEAST),least,replay) $(SEED)
 
 BREAK ?=
 mutate: ## breaks the core in one line at a time and lets the storms find it (BREAK=part of a name); half an hour

@@ -228,6 +228,40 @@ fn b07_a_send_of_unknown_outcome_outlives_a_truncation() {
     assert_eq!(world.shown(F, S, &service("orders")), truth(&mut world, S));
 }
 
+#[test]
+fn b08_nothing_is_removed_elsewhere_because_the_log_that_lost_it_refuses_it() {
+    let mut world = settled_pair();
+    for number in 1..=3 {
+        world.set(S, &service("kept"), &id(number), Some(instance(1.0, true)));
+    }
+    world.run(30_000);
+    world.log.refused_keys.insert(DataKey::Instance(service("kept"), id(1)));
+    world.recreate_data(S);
+    for turn in 0..60 {
+        // What the log takes of the same partition shows that it takes records.
+        world.set(S, &service("kept"), &id(2), Some(instance(f64::from(turn % 7), true)));
+        world.run(1_000);
+        assert_eq!(count(&mut world, F, S, "kept"), 3, "after {turn} s");
+    }
+    world.log.refused_keys.clear();
+    world.run(70_000);
+    assert_eq!((count(&mut world, F, S, "kept"), freshness(&mut world, F, S)), (3, Freshness::Live));
+}
+
+#[test]
+fn b09_a_cluster_that_is_silent_is_not_live_because_its_beats_are_read_once_more() {
+    let mut world = settled_pair();
+    world.kill(S);
+    world.run(30_000);
+    assert_eq!(freshness(&mut world, F, S), Freshness::Stale);
+    let control = world.control_of(S);
+    world.begin_anew(F, &control);
+    for turn in 0..20 {
+        world.run(STEP);
+        assert_eq!(freshness(&mut world, F, S), Freshness::Stale, "{turn}");
+    }
+}
+
 // ---- leadership -----------------------------------------------------------------------------------------------
 
 #[test]

@@ -554,6 +554,7 @@ impl World {
             (false, true)
         };
         let refused = self.log.refuses.contains(&self.gateways[name].cluster);
+        let refused = refused || self.log.refused_keys.contains(&outgoing.key);
         let once = self.log.refuse_next > 0;
         self.log.refuse_next -= usize::from(once);
         let (fails, lands) = if refused || once { (true, false) } else { (fails, lands) };

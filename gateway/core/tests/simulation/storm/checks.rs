@@ -25,15 +25,13 @@ use super::world::Storm;
 use crate::world::digest;
 
 /// An answer of a registry may say what was true this long ago: a removal that is decided by one is honest.
-const RACE: u64 = 6_000;
+pub(crate) const RACE: u64 = 6_000;
 /// A send that is repeated within this time may be the second try of the first.
 const REPEATED: u64 = 15_000;
 /// Two replicas may both believe that they may write for as long as a permission lasts, and some turns.
 const TWO_WRITERS: u64 = 3_400;
 /// Facts that are called live may be older by what a beat takes on its way.
 pub(crate) const BEAT_UNDER_WAY: u64 = 5_000;
-/// What a truncation took is stated again, and read, within this time.
-const RESTATED_WITHIN: u64 = 40_000;
 const STALE_AFTER: u64 = 10_000;
 /// Ten seconds, a question without an answer, and what a send takes on its way.
 const CHECKPOINT_WITHIN: u64 = 20_000;
@@ -163,7 +161,7 @@ impl Storm {
     }
 
     /// Whether clients have had it registered for longer than any answer takes.
-    fn has_long_been(&self, of: usize, key: &DataKey) -> bool {
+    pub(crate) fn has_long_been(&self, of: usize, key: &DataKey) -> bool {
         let registry = &self.registries[of];
         let since = match key {
             DataKey::Instance(service, id) => {
@@ -515,42 +513,6 @@ impl Storm {
                 }
             }
         }
-    }
-
-    fn check_gone(&mut self, slot: usize, of: usize, key: DataKey, since: u64) {
-        let named = (self.clusters[of].clone(), key.clone());
-        let process = self.process(slot).expect("it runs");
-        let told = process.memory.tombstones.get(&named).is_some_and(|at| *at + 400 >= since);
-        let decided = self.record.decided.get(&named).is_some_and(|at| *at + 400 >= since);
-        let restored = !self.landed[&self.place_of(of, &key)].keys.contains_key(&key)
-            && self.record.lost.get(&named.0).is_none_or(|lost| lost + 400 < since);
-        // A log without its newest records is what it once was, and an older checkpoint proves that: until its leader states them again.
-        let was_truncated = self.record.truncated.get(&named.0).is_some_and(|at| *at + RESTATED_WITHIN > self.now);
-        // Nobody but the log knew of a disabled instance when its cluster's gateways started anew; and they believe their log at once, once
-        // it was read.
-        let was_lost = self.record.lost.get(&named.0).is_some_and(|at| *at + RESTATED_WITHIN > self.now);
-        let is_own = self.slots[slot].cluster == of;
-        let is_unread = is_own && !process.core.log_is_read();
-        // Nor does a checkpoint wait for a key that is refused while the log takes others (R16).
-        let refused = |slot: &usize| self.ends(Kind::SendsRefused, *slot) + 2 * RESTATED_WITHIN > self.now;
-        let unstated = is_own || self.is_disabled(of, &key) || self.slots_of(of).iter().any(refused);
-        let may_be_gone = was_truncated || is_unread || (was_lost && unstated);
-        let is_there = !may_be_gone
-            && match &key {
-                DataKey::Instance(service, id) => {
-                    self.has_long_been(of, &key)
-                        && self.registries[of].of(service, id).is_some_and(|it| it.back + RACE < self.now)
-                }
-                DataKey::Config(_) => self.has_long_been(of, &key),
-            };
-        if is_there && !told && !decided && !restored && !self.record.unreadable.contains(&key) {
-            self.fail("5 no withdrawal on silence", || format!("slot {slot} shows no {key:?} of {} any more", named.0));
-        }
-    }
-
-    fn is_disabled(&self, of: usize, key: &DataKey) -> bool {
-        let DataKey::Instance(service, id) = key else { return false };
-        self.registries[of].of(service, id).is_some_and(|it| !it.instance.enabled)
     }
 
     /// 6: every cluster has a reason, and what is called live is young.

@@ -10,6 +10,7 @@ mod checks;
 mod coverage;
 mod faults;
 mod flight;
+mod gone;
 mod late;
 pub(crate) mod plan;
 mod process;

@@ -210,6 +210,11 @@ impl Process {
         Now { mono: Mono(self.mono(now)), wall: WallMs(u64::try_from(wall).unwrap()) }
     }
 
+    /// When it started.
+    pub(crate) fn started(&self) -> u64 {
+        self.mono_from
+    }
+
     pub(crate) fn mono(&self, now: u64) -> u64 {
         now - self.mono_from + 1_000
     }

@@ -61,6 +61,7 @@ impl Storm {
                     (entry.since.0, entry.when.0) = (0, 0);
                 }
             }
+            Effect::GuardAnswer { outcome: Ok(taken), .. } => (taken.entry.since.0, taken.entry.when.0) = (0, 0),
             _ => {}
         }
         let line = format!("{:>9} {}/{slot}: {masked:?}", self.now, self.clusters[self.slots[slot].cluster]);

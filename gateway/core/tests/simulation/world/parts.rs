@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::instance::Instance;
 use federation_core::log::cursor::LogSource;
+use federation_core::log::key::DataKey;
 use federation_core::log::record::{ControlRecord, PartitionId, Record};
 
 /// A small generator whose whole state is the seed: a failing run is repeated by its printed seed.
@@ -65,6 +66,8 @@ pub(crate) struct Log {
     pub(crate) no_ends: BTreeSet<ClusterId>,
     /// Gateways (by name) that get no end offsets of data topics.
     pub(crate) no_ends_of_data: BTreeSet<ClusterId>,
+    /// Facts that fail and do not land, while others are taken.
+    pub(crate) refused_keys: BTreeSet<DataKey>,
     /// So many sends of facts are refused next, and do not land.
     pub(crate) refuse_next: usize,
     /// Gateways (by name) whose process is paused.
