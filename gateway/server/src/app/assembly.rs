@@ -106,8 +106,7 @@ impl RunningGateway {
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
-        let front_door =
-            front_door::bind(&config, ground.gate.clone(), upstream, &api, (&ground.troubles, &ground.metrics))?;
+        let front_door = front_door::bind(&config, ground.gate.clone(), upstream, &api, &ground.troubles)?;
         let listeners =
             bound.map_or_else(|| ApiListeners::bind(&ground.gate, config.listen.http, config.listen.grpc), Ok)?;
         Ok(Self {

@@ -6,7 +6,6 @@ use anyhow::Context;
 use bounded_listener::ListenerGate;
 use federation_api::ApiState;
 use federation_front_door::{FrontDoor, FrontDoorParts, FrontDoorSettings};
-use federation_ports::metrics::Metrics;
 use federation_ports::trouble::TroubleBoard;
 use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
 use nacos_protocol::server::ServerOptions;
@@ -22,7 +21,7 @@ pub(super) fn bind(
     gate: ListenerGate,
     upstream: ClusterOptions,
     api: &ApiState,
-    (troubles, metrics): (&TroubleBoard, &Metrics),
+    troubles: &TroubleBoard,
 ) -> anyhow::Result<Option<FrontDoor>> {
     let Some(door) = &config.front_door else { return Ok(None) };
     let settings = FrontDoorSettings {
@@ -39,7 +38,7 @@ pub(super) fn bind(
         namespaces: config.namespaces.clone(),
         upstream: NacosCluster::new(upstream).context("the front door cannot reach the nacos")?,
         troubles: troubles.clone(),
-        metrics: metrics.front_door.clone(),
+        metrics: api.metrics().front_door.clone(),
     };
     let bound = FrontDoor::bind(settings, parts)?;
     tracing::info!(http = %door.http, grpc = %bound.grpc_address(), "front door listens");
