@@ -88,6 +88,7 @@ impl EventReader {
             // Existence only: what is gone is seen in the service's own list.
             ClientEvent::ServiceDisappeared { .. } => Ok(()),
             ClientEvent::RegistrationLost { .. } => Ok(()), // The gateway registers nothing of its own.
+            ClientEvent::ConfigWatchState(_) | ClientEvent::ConfigWatchChange(_) => Ok(()), // Nobody began one.
             ClientEvent::FuzzyWatchReady { namespace, .. } => {
                 self.shared.calls.worked(ApiCall::FuzzyWatch, About::Namespace(&namespace));
                 self.shared.change_gate(|gate| gate.fuzzy_done(&namespace));

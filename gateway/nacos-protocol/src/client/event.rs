@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::{CallError, ConfigName, ServiceName};
+use crate::message::config::{ConfigFuzzyWatchChangeNotifyRequest, ConfigFuzzyWatchSyncRequest};
 use crate::message::naming::ServiceInfo;
 
 /// Receiving end of a client's events. While it is full the client reads no further pushes; calls, health checks and acks go on.
@@ -81,6 +82,10 @@ pub enum ClientEvent {
         /// The server's words.
         message: String,
     },
+    /// A batch of what exists, of a fuzzy watch on config items. The client begins none by itself: whoever relayed the request of one knows.
+    ConfigWatchState(ConfigFuzzyWatchSyncRequest),
+    /// A config item appeared, changed or went, of such a watch.
+    ConfigWatchChange(ConfigFuzzyWatchChangeNotifyRequest),
     /// Something that is wanted was refused, failed at the server, or is not answered again and again. Tried again slowly.
     CallRefused {
         /// What was tried.

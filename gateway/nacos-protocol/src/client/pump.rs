@@ -12,7 +12,9 @@ use super::context::{Context, OwnerGone};
 use super::link::Link;
 use super::{ClientEvent, ConfigName, DisconnectCause, ServiceSource, fuzzy};
 use crate::cluster::ServerAddress;
-use crate::message::config::ConfigChangeNotifyRequest;
+use crate::message::config::{
+    ConfigChangeNotifyRequest, ConfigFuzzyWatchChangeNotifyRequest, ConfigFuzzyWatchSyncRequest,
+};
 use crate::message::internal::{
     ClientConfigMetricRequest, ClientDetectionRequest, ConnectResetRequest, ErrorResponse, SetupAckRequest,
 };
@@ -99,6 +101,10 @@ impl Pump {
             ConfigChangeNotifyRequest::TYPE => self.config_changed(payload).await,
             NamingFuzzyWatchSyncRequest::TYPE => self.fuzzy_watch_batch(payload).await,
             NamingFuzzyWatchChangeNotifyRequest::TYPE => self.fuzzy_watch_change(payload).await,
+            ConfigFuzzyWatchSyncRequest::TYPE => self.config_watch(payload, ClientEvent::ConfigWatchState).await,
+            ConfigFuzzyWatchChangeNotifyRequest::TYPE => {
+                self.config_watch(payload, ClientEvent::ConfigWatchChange).await
+            }
             ClientDetectionRequest::TYPE => self.acked::<ClientDetectionRequest>(payload).await.map(drop),
             ClientConfigMetricRequest::TYPE => self.acked::<ClientConfigMetricRequest>(payload).await.map(drop),
             SetupAckRequest::TYPE => {
@@ -215,6 +221,14 @@ impl Pump {
     async fn fuzzy_watch_change(&self, payload: &Payload) -> Result<(), End> {
         let Some(change) = self.acked::<NamingFuzzyWatchChangeNotifyRequest>(payload).await? else { return Ok(()) };
         self.service_existence(&change.service_key, &change.changed_type).await
+    }
+
+    /// Of a fuzzy watch on config items, which the owner began by a call of its own.
+    async fn config_watch<R: Request>(&self, payload: &Payload, event: fn(R) -> ClientEvent) -> Result<(), End> {
+        match self.acked::<R>(payload).await? {
+            Some(notice) => Ok(self.context.tell(event(notice)).await?),
+            None => Ok(()),
+        }
     }
 
     /// Tells it if it is news.

@@ -10,6 +10,7 @@ mod access;
 mod admin;
 mod comparison;
 mod config;
+mod front_door;
 mod fuzzy;
 mod naming;
 mod peer;
@@ -64,6 +65,13 @@ on_every_subject! {
         an_item_of_a_mebibyte_is_read_whole,
         everything_kept_beside_the_content_is_shown_to_the_admin,
         the_two_names_of_the_default_namespace_are_one_item_on_3_and_two_on_2,
+    }
+    front_door: Password {
+        items_are_read_written_and_refused_in_the_registrys_words,
+        listeners_are_told_by_the_name_that_they_used,
+        variants_are_given_to_whom_the_registry_would_give_them,
+        patterns_are_watched_where_the_registry_can,
+        while_the_registry_is_away_copies_are_read_and_later_changes_told,
     }
     fuzzy: Password {
         services_that_exist_appear_and_disappear_are_told_where_the_server_can,

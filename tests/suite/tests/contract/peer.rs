@@ -36,9 +36,14 @@ impl Peer {
     }
 
     pub(crate) fn with(options: ClusterOptions) -> Self {
+        Self::speaking(options, ClientOptions::default())
+    }
+
+    /// A client that says this of itself.
+    pub(crate) fn speaking(options: ClusterOptions, said: ClientOptions) -> Self {
         let cluster = NacosCluster::new(options).unwrap();
         let admin = AdminClient::new(Arc::clone(&cluster));
-        let (client, events, connection) = NacosClient::new(cluster, ClientOptions::default());
+        let (client, events, connection) = NacosClient::new(cluster, said);
         let mut tasks = JoinSet::new();
         tasks.spawn(connection.run(CancellationToken::new()));
         Self { client, admin, events, log: Vec::new(), _connection: tasks }

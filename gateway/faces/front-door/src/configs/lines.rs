@@ -10,22 +10,24 @@
 //! [`MOST_LINES`] at most. How many connect at a time is bounded for all connections to one Nacos together.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use federation_ports::metrics::FrontDoorMetrics;
 use nacos_protocol::client::{CallerHeaders, ClientCall, ClientEvent, NacosClient};
 use nacos_protocol::cluster::NacosCluster;
+use nacos_protocol::message::config::ConfigFuzzyWatchRequest;
 use nacos_protocol::message::error_code;
+use nacos_protocol::message::naming::watch_type;
 use nacos_protocol::server::{ConfigName, ConnectionId, RegistryRefusal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::caller::{CallerGroup, ConfigCaller};
+use super::fuzzy::{FuzzyPatterns, PatternOrder};
 use super::listening::{ConfigListener, ListenBudget, Listening, MOST_LISTENS, Ring};
 use super::told::ListenersTold;
-use crate::upstream::{UpstreamCaller, UpstreamConnection, upstream_for};
+use crate::upstream::{UpstreamCaller, UpstreamConnection, answered, upstream_for};
 
 /// As many as a gateway has clients.
 const MOST_LINES: usize = 10_000;
@@ -35,9 +37,9 @@ const BEGINNING: usize = 256;
 const UNUSED_FOR: Duration = Duration::from_secs(60);
 /// How often it is looked for what is not used any more.
 const SWEEP: Duration = Duration::from_secs(10);
-/// Time for the first connection of a group. Clients wait for 3 s.
+/// Time for the first connection of a group, from its first call on. Clients wait for 3 s.
 const FIRST_CONNECT: Duration = Duration::from_millis(2500);
-/// Time for a connection to be made anew: beyond that, what is known here is answered.
+/// Time for a connection to be made anew, since it was lost: beyond that, what is known here is answered.
 const NEXT_CONNECT: Duration = Duration::from_millis(500);
 
 /// One of the connections.
@@ -47,10 +49,14 @@ pub(super) struct ConfigLine {
     /// What callers showed last when Nacos accepted it: the client listens anew with it.
     pub(super) headers: CallerHeaders,
     told: ListenersTold,
-    was_connected: AtomicBool,
+    /// Until when a call waits for a connection that is not there: once Nacos is away, calls are answered from what is known at once.
+    patient_until: Mutex<Instant>, // Locked for one copy.
     /// Locked for the work on one call's items, never across an await. Within it, the client is told what to compare, so that it compares what is
     /// noted here.
     listening: Mutex<Listening>,
+    fuzzy: Mutex<FuzzyPatterns>, // Locked for one operation, never across an await.
+    /// Rung when Nacos is to be asked something for the fuzzy watches.
+    fuzzy_due: Notify,
 }
 
 /// A line in use: it is not ended meanwhile.
@@ -111,14 +117,55 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ConfigLine {
-    /// Waits for a connection, not for long; whether there is one.
+    /// Waits for a connection that is being made, not for long; whether there is one.
     pub(super) async fn is_connected(&self) -> bool {
-        let patience = if self.was_connected.load(Ordering::Relaxed) { NEXT_CONNECT } else { FIRST_CONNECT };
-        self.client.connected_within(patience).await
+        let until = *lock(&self.patient_until);
+        self.client.connected_within(until.saturating_duration_since(Instant::now())).await
     }
 
     pub(super) fn listening(&self) -> MutexGuard<'_, Listening> {
         lock(&self.listening)
+    }
+
+    pub(super) fn fuzzy(&self) -> MutexGuard<'_, FuzzyPatterns> {
+        lock(&self.fuzzy)
+    }
+
+    /// Passes on what is asked for a fuzzy watch.
+    pub(super) async fn watch_pattern(
+        &self,
+        pattern: &str,
+        watch_type: &str,
+        (received, initializing): (Vec<String>, bool),
+        headers: HashMap<String, String>,
+    ) -> Result<(), RegistryRefusal> {
+        let request = ConfigFuzzyWatchRequest {
+            group_key_pattern: pattern.to_owned(),
+            received_group_keys: received,
+            watch_type: watch_type.to_owned(),
+            initializing,
+            ..ConfigFuzzyWatchRequest::default()
+        };
+        answered(self.client.relay(request, headers).await).map(drop)
+    }
+
+    /// Asks what is due. What fails is asked for again with the next connection, and by the clients themselves every few minutes.
+    async fn order_patterns(&self) {
+        let orders = self.fuzzy().take_orders();
+        for order in orders {
+            let headers = self.headers.shown();
+            let asked = match order {
+                PatternOrder::End(pattern) => {
+                    self.watch_pattern(&pattern, watch_type::CANCEL, (Vec::new(), false), headers).await
+                }
+                PatternOrder::Restate(pattern, known) => {
+                    self.watch_pattern(&pattern, watch_type::WATCH, (known, false), headers).await
+                }
+            };
+            if let Err(error) = asked {
+                tracing::debug!(%error, "a fuzzy watch on config items was not begun anew, or not ended");
+            }
+        }
     }
 
     /// Does something with who listens, and what follows from it: the client compares what is noted, and listeners are told.
@@ -146,11 +193,24 @@ impl ConfigLine {
                 self.ring(ring);
             }
             ClientEvent::Connected { .. } => {
-                self.was_connected.store(true, Ordering::Relaxed);
                 let ring = self.listening().connected();
                 self.ring(ring);
+                if self.fuzzy().connected() {
+                    self.fuzzy_due.notify_one();
+                }
             }
-            ClientEvent::Disconnected { .. } => self.listening().disconnected(),
+            ClientEvent::ConfigWatchState(batch) => {
+                let notice = self.fuzzy().state(&batch);
+                self.told.notify(notice);
+            }
+            ClientEvent::ConfigWatchChange(change) => {
+                let notice = self.fuzzy().change(&change);
+                self.told.notify(Some(notice));
+            }
+            ClientEvent::Disconnected { .. } => {
+                *lock(&self.patient_until) = Instant::now() + NEXT_CONNECT;
+                self.listening().disconnected();
+            }
             ClientEvent::CallRefused { call: ClientCall::Listen, subject: namespace, .. } => {
                 let ring = self.listening().refused(&namespace);
                 self.ring(ring);
@@ -205,8 +265,10 @@ impl ConfigLines {
             client,
             headers,
             told: self.told.clone(),
-            was_connected: AtomicBool::new(false),
+            patient_until: Mutex::new(Instant::now() + FIRST_CONNECT),
             listening: Mutex::new(Listening::new(self.budget.clone())),
+            fuzzy: Mutex::default(),
+            fuzzy_due: Notify::new(),
         });
         let known = KnownLine { line: Arc::clone(&line), uses: 1, unused_since: Instant::now() };
         register.lines.insert(group, known);
@@ -237,6 +299,9 @@ impl ConfigLines {
     pub(super) fn forget(&self, connection: &ConnectionId) {
         for line in self.of_connection(connection) {
             line.listening().forget(&ConfigListener::Connection(connection.clone()), Instant::now());
+            if line.fuzzy().forget(connection) {
+                line.fuzzy_due.notify_one();
+            }
         }
         lock(&self.register).by_connection.remove(connection);
     }
@@ -245,7 +310,8 @@ impl ConfigLines {
     fn retire(&self, line: &ConfigLine) -> bool {
         let mut register = lock(&self.register);
         let Some(known) = register.lines.get(&line.group) else { return true };
-        let unused = known.uses == 0 && known.unused_since.elapsed() >= UNUSED_FOR && line.listening().is_unheard();
+        let is_old = known.uses == 0 && known.unused_since.elapsed() >= UNUSED_FOR;
+        let unused = is_old && line.listening().is_unheard() && line.fuzzy().is_empty();
         if unused {
             register.lines.remove(&line.group);
             self.metrics.config_connections.dec();
@@ -267,9 +333,13 @@ impl BeginningLine {
         let sweeping = async {
             let mut sweep = tokio::time::interval(SWEEP);
             loop {
-                // Both arms are cancel-safe: they only wait.
+                // All arms are cancel-safe: they only wait.
                 tokio::select! {
                     () = stop.cancelled() => return,
+                    () = line.fuzzy_due.notified() => {
+                        line.order_patterns().await;
+                        continue;
+                    }
                     _ = sweep.tick() => {}
                 }
                 line.sweep();

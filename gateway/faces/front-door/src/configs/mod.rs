@@ -11,6 +11,7 @@
 
 mod caller;
 mod copies;
+mod fuzzy;
 mod lines;
 mod listening;
 mod served;
@@ -30,6 +31,7 @@ use nacos_protocol::message::config::{
     ConfigBatchListenRequest, ConfigListenContext, ConfigPublishRequest, ConfigQueryRequest, ConfigQueryResponse,
     ConfigRemoveRequest,
 };
+use nacos_protocol::message::naming::watch_type;
 use nacos_protocol::message::{Response, ResponseOutcome, error_code};
 use nacos_protocol::server::{
     CallingClient, ClientSessions, ConfigChange, ConfigName, ConnectionId, FuzzyWatch, ListenContext, RegistryRefusal,
@@ -346,16 +348,52 @@ impl Configs {
         }
     }
 
-    /// Begins or ends a watch on which items exist.
+    /// Begins or ends a watch on which items exist; what Nacos tells of it is pushed.
     ///
     /// # Errors
-    /// The local Nacos refuses it, or cannot do it.
+    /// Nacos refuses it, or cannot do it, as 2.x cannot; it is not reached; a limit is reached.
     pub(crate) async fn fuzzy_watch(
         &self,
-        _caller: &CallingClient<'_>,
-        _watch: FuzzyWatch,
+        caller: &CallingClient<'_>,
+        watch: FuzzyWatch,
     ) -> Result<(), RegistryRefusal> {
-        Err(RegistryRefusal::new(error_code::NO_HANDLER, "RequestHandler Not Found"))
+        let connection = caller.connection();
+        let caller = ConfigCaller::from(caller);
+        let line = self.lines.of(&caller).await?;
+        let FuzzyWatch { pattern, received, initializing, cancel, .. } = watch;
+        let headers = caller.headers().clone();
+        if cancel {
+            // Without a connection there is no watch to end.
+            let is_to_end = line.fuzzy().remove(&pattern, connection) && line.is_connected().await;
+            return match is_to_end {
+                true => line.watch_pattern(&pattern, watch_type::CANCEL, (received, false), headers).await,
+                false => Ok(()),
+            };
+        }
+        if !line.is_connected().await {
+            return Err(refusal_of(CallError::NotConnected));
+        }
+        self.lines.note(connection, &line);
+        // Before Nacos is asked: it tells at once.
+        let added = line.fuzzy().add(&pattern, connection, &received);
+        let Some(is_new) = added else {
+            let words = "too many patterns are watched at this gateway";
+            return Err(RegistryRefusal::new(error_code::FUZZY_PATTERNS_OVER_LIMIT, words));
+        };
+        let asked = line.watch_pattern(&pattern, watch_type::WATCH, (received, initializing), headers).await;
+        match &asked {
+            Ok(()) => line.headers.show(caller.headers()),
+            Err(refusal) if refusal.code == error_code::FUZZY_KEYS_OVER_LIMIT => {} // The watch stands, cut off.
+            Err(_) if is_new => {
+                line.fuzzy().remove(&pattern, connection);
+            }
+            Err(_) => {}
+        }
+        if !self.told.is_there(connection) {
+            self.lines.forget(connection);
+            return Err(RegistryRefusal::unregistered());
+        }
+        asked
     }
 
     /// Nacos answered a read over HTTP, which is passed on as it came.

@@ -13,7 +13,7 @@ use nacos_protocol::client::{
     ActsFor, CallerHeaders, ClientEvent, ClientEvents, ClientOptions, ConfigName as Named, ConfigWrite, NacosClient,
 };
 use nacos_protocol::cluster::{ClusterOptions, LoginCredentials};
-use nacos_protocol::message::config::addition;
+use nacos_protocol::message::config::{ConfigFuzzyWatchRequest, addition};
 use nacos_protocol::message::naming::ServiceInfo;
 use nacos_protocol::server::{
     ConnectedClient, ListingPage, NacosServer, NamingPublication, RegistryBackend, ServerOptions, ServiceName,
@@ -91,6 +91,9 @@ impl RegistryBackend for OnlyConfigs {
     ) -> Result<Vec<ConfigName>, RegistryRefusal> {
         self.0.listen(caller, contexts).await
     }
+    async fn fuzzy_watch(&self, caller: &CallingClient<'_>, watch: FuzzyWatch) -> Result<(), RegistryRefusal> {
+        self.0.fuzzy_watch(caller, watch).await
+    }
     async fn ignore(&self, caller: &CallingClient<'_>, names: Vec<ConfigName>) -> Result<(), RegistryRefusal> {
         self.0.ignore(caller, names);
         Ok(())
@@ -148,6 +151,7 @@ struct Rig {
     registry: Registry,
     configs: Arc<Configs>,
     board: TroubleBoard,
+    metrics: FrontDoorMetrics,
     door: SocketAddr,
     tasks: JoinSet<()>,
 }
@@ -191,12 +195,12 @@ impl Rig {
         let server = NacosServer::bind(&ListenerGate::default(), "door", any, ServerOptions::default());
         let server = server.expect("a port is free");
         let (board, metrics) = (TroubleBoard::default(), FrontDoorMetrics::default());
-        let (configs, running) = Configs::new(upstream, server.sessions(), board.clone(), metrics);
+        let (configs, running) = Configs::new(upstream, server.sessions(), board.clone(), metrics.clone());
         let (configs, door, mut tasks) = (Arc::new(configs), server.local_addr(), JoinSet::new());
         let serving = server.run(Arc::new(OnlyConfigs(Arc::clone(&configs))), CancellationToken::new());
         tasks.spawn(async move { serving.await.expect("the door serves") });
         tasks.spawn(async move { running.run(CancellationToken::new()).await.expect("no task panics") });
-        Self { folder, registry, configs, board, door, tasks }
+        Self { folder, registry, configs, board, metrics, door, tasks }
     }
 
     /// A connected client of the front door that says it has this address and shows this token.
@@ -261,6 +265,37 @@ impl Peer {
             ..ConfigBatchListenRequest::default()
         };
         Ok(!self.client.relay(request, shown).await?.changed_configs.is_empty())
+    }
+
+    /// Watches a pattern, knowing nothing of it, or no more.
+    async fn watches(&self, pattern: &str, kind: &str) -> Result<(), RegistryRefusal> {
+        let request = ConfigFuzzyWatchRequest {
+            group_key_pattern: pattern.to_owned(),
+            watch_type: kind.to_owned(),
+            initializing: true,
+            ..ConfigFuzzyWatchRequest::default()
+        };
+        answered(self.client.relay(request, HashMap::new()).await).map(drop)
+    }
+
+    /// Waits until a watch says this of an item.
+    async fn is_told(&mut self, key: &str, exists: bool) {
+        let says = |of: &str, change: &str| of == key && (change != "DELETE_CONFIG") == exists;
+        let search = async {
+            loop {
+                let found = match self.events.recv().await.expect("the client runs") {
+                    ClientEvent::ConfigWatchState(batch) => {
+                        batch.contexts.iter().any(|it| says(&it.group_key, &it.changed_type))
+                    }
+                    ClientEvent::ConfigWatchChange(change) => says(&change.group_key, &change.change_type),
+                    _ => false,
+                };
+                if found {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("it is not told of {key}"));
     }
 
     async fn reads(&self, name: &Named) -> Option<String> {
@@ -373,6 +408,7 @@ async fn clients_that_say_the_same_share_a_connection_and_others_have_their_own(
     let other = rig.peer("10.0.0.2", None).await;
     assert_eq!(other.reads(&name).await, None);
     assert_eq!((rig.configs.lines.count(), rig.registry.sessions().count()), (2, 2));
+    assert_eq!(rig.metrics.config_connections.get(), 2);
 }
 
 #[tokio::test]
@@ -389,6 +425,7 @@ async fn while_the_registry_is_away_reads_are_answered_from_copies_and_nothing_i
     rig.registry.end().await;
     assert_eq!(peer.reads(&known).await.as_deref(), Some("1"));
     assert!(rig.board.has(TroubleKind::ConfigCopies));
+    assert_eq!(rig.metrics.config_copies.get(), 1);
     for name in [&removed, &unknown] {
         let error = peer.client.query_config(name).await.expect_err("that there is none says the registry alone");
         assert!(error.to_string().contains("not reached"), "{error}");
@@ -491,4 +528,41 @@ async fn a_request_waits_until_an_item_differs_or_its_patience_ends() {
     assert_eq!(told.expect("it is answered"), [name]);
     let line = configs.lines.of(&caller()).await.expect("it is there");
     assert!(line.listening().is_unheard(), "nobody waits any more");
+}
+
+#[tokio::test]
+async fn who_watches_a_pattern_is_told_which_items_exist_also_after_a_break() {
+    let mut rig = Rig::start(None).await;
+    let direct = rig.direct().await;
+    let (mut first, mut second) = (rig.peer("", None).await, rig.peer("", None).await);
+    direct.client.publish_config(&item("a"), write("1")).await.expect("it is taken");
+    direct.client.publish_config(&item("b"), write("1")).await.expect("it is taken");
+    for peer in [&mut first, &mut second] {
+        peer.watches("public>>G>>*", watch_type::WATCH).await.expect("it is watched");
+        peer.is_told("a+G+public", true).await;
+    }
+    direct.client.publish_config(&item("c"), write("1")).await.expect("it is taken");
+    for peer in [&mut first, &mut second] {
+        peer.is_told("c+G+public", true).await;
+    }
+    rig.registry.end().await;
+    first.watches("public>>G>>other*", watch_type::WATCH).await.expect_err("the registry is away");
+    let mut elsewhere = Registry::start(rig.folder.path(), None).await;
+    let cluster = cluster_at(elsewhere.options.http, elsewhere.options.grpc.expect("it was bound"), None);
+    let writer = rig.connect(cluster, None).await;
+    writer.client.remove_config(&item("b")).await.expect("it is removed");
+    writer.client.publish_config(&item("d"), write("1")).await.expect("it is taken");
+    elsewhere.end().await;
+    rig.registry.start_again().await;
+    for peer in [&mut first, &mut second] {
+        peer.is_told("d+G+public", true).await;
+    }
+    first.watches("public>>G>>*", watch_type::CANCEL).await.expect("it is ended");
+    assert!(direct.client.connected_within(PATIENCE).await);
+    direct.client.publish_config(&item("e"), write("1")).await.expect("it is taken");
+    second.is_told("e+G+public", true).await;
+    while let Ok(event) = first.events.try_recv() {
+        let is_late = matches!(&event, ClientEvent::ConfigWatchChange(change) if change.group_key.starts_with("e+"));
+        assert!(!is_late, "it watches no more: {event:?}");
+    }
 }

@@ -11,6 +11,7 @@ use nacos_protocol::message::config::ConfigChangeNotifyRequest;
 use nacos_protocol::server::{ClientSessions, ConfigName, ConnectionId, PushBody, PushKey};
 use tokio::sync::Notify;
 
+use super::fuzzy::FuzzyNotice;
 use super::listening::{ConfigListener, Ring};
 
 /// See the module. Cheap to clone.
@@ -51,6 +52,14 @@ impl ListenersTold {
                     found.inspect(|poll| poll.notify_one()); // Else it is over.
                 }
             }
+        }
+    }
+
+    /// Gives a notice of a fuzzy watch to those who watch.
+    pub(super) fn notify(&self, notice: Option<FuzzyNotice>) {
+        let Some((watchers, key, body)) = notice else { return };
+        for watcher in watchers {
+            self.sessions.push(&watcher, key.clone(), body.clone());
         }
     }
 
