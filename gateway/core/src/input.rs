@@ -107,6 +107,15 @@ pub enum LocalInput {
         /// Nacos declared all instances healthy because too few are.
         protected: bool,
     },
+    /// Nacos acknowledged what this gateway wrote for a client: it is so, although lists may say otherwise for a while.
+    Acknowledged {
+        /// Where.
+        service: ServiceKey,
+        /// Registered from now on, each id once.
+        registered: Vec<(InstanceId, Instance)>,
+        /// Not registered by that client any more; by another one perhaps.
+        withdrawn: Vec<InstanceId>,
+    },
     /// The answer to [`Effect::ReadService`].
     Read {
         /// Whose.
@@ -124,11 +133,11 @@ pub enum LocalInput {
 }
 
 impl LocalInput {
-    /// Whether Nacos said this: what was asked in vain is no word of it.
+    /// Whether Nacos said this to whom watches it: what was asked in vain, and what it said to a client, is no word of it.
     #[must_use]
     pub fn is_word(&self) -> bool {
         match self {
-            Self::Disconnected { .. } | Self::Discovered(_) => false,
+            Self::Disconnected { .. } | Self::Discovered(_) | Self::Acknowledged { .. } => false,
             Self::Read { reading, .. } => *reading != ServiceReading::Failed,
             Self::Config { reading, .. } => *reading != ConfigReading::Failed,
             _ => true,

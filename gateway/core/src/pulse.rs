@@ -252,6 +252,11 @@ impl Pulse {
                 age,
             };
         };
+        if self.answered.is_none() {
+            // What an earlier process had heard, and nothing since: it cannot be held against the origin that this gateway hears nobody.
+            let reason = "the log has not answered since this gateway started".into();
+            return FreshnessVerdict { freshness: Freshness::Isolated, reason, age };
+        }
         let (freshness, reason) = leader.judge(now, age.filter(|_| leader.worth.is_some()), trouble, settings);
         FreshnessVerdict { freshness, reason, age }
     }
@@ -449,6 +454,15 @@ mod tests {
             pulse.read(Mono(91_000), 8, &new, None);
             assert_eq!(judged(&pulse, 91_000), (Freshness::Live, Some(1_000)), "{heard_before_its_end}");
         }
+    }
+
+    #[test]
+    fn what_an_earlier_process_had_heard_is_isolated_until_the_log_answers() {
+        let mut pulse = Pulse::default();
+        pulse.restore(WallMs(0));
+        assert_eq!(judged(&pulse, 30_000), (Freshness::Isolated, Some(0)));
+        pulse.end_told(Mono(29_000), 0);
+        assert_eq!(judged(&pulse, 30_000), (Freshness::Stale, Some(0)), "it answers, and its leader says nothing");
     }
 
     #[test]

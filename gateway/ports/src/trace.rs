@@ -32,7 +32,7 @@ pub fn span_of(input: &Input, traceparent: Option<&str>) -> Option<tracing::Span
             span.set_parent(parent).ok()?;
             Some(span)
         }
-        (Input::Local(LocalInput::Listed { service, .. }), None) => {
+        (Input::Local(LocalInput::Listed { service, .. } | LocalInput::Acknowledged { service, .. }), None) => {
             Some(tracing::info_span!("nacos event", service = %service))
         }
         (Input::Local(LocalInput::Config { key, .. }), None) => Some(tracing::info_span!("nacos event", config = %key)),

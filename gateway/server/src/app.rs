@@ -8,6 +8,7 @@
 mod assembly;
 mod data_folders;
 pub mod demo_parts;
+mod front_door;
 mod group;
 mod nacos_settings;
 mod reception;
@@ -59,6 +60,7 @@ pub struct RunningGateway {
     policy: federation_policy::PolicyKeeper,
     elsewhere: UnmatchedNames,
     registry: Option<federation_registry::EmbeddedRegistry>,
+    front_door: Option<federation_front_door::FrontDoor>,
     listeners: federation_api::serve::ApiListeners,
     api: federation_api::ApiState,
 }
@@ -137,6 +139,10 @@ impl Parts {
             elsewhere.run(token).await;
             Ok(())
         });
+        if let Some(door) = gateway.front_door {
+            let token = stop.clone();
+            outer.spawn("the front door", async move { door.run(token).await.context("the front door ended") });
+        }
         if let Some(registry) = gateway.registry {
             let token = engine_stop.clone(); // Until the last record has left: its clients are those of the gateway.
             outer.spawn("the embedded registry", async move {
@@ -148,22 +154,7 @@ impl Parts {
             watchdog.run(token).await;
             Ok(())
         });
-        let mut inner = Group::default();
-        let snapshots = gateway.snapshots;
-        inner.spawn("the snapshots", async move {
-            snapshots.run().await;
-            Ok(())
-        });
-        let (kafka, token) = (gateway.kafka, inner_stop.clone());
-        inner.spawn("the log's adapter", async move {
-            if let Err(error) = kafka.run(token).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the log is neither read nor written any more"
-                );
-            }
-            Ok(())
-        });
+        let inner = begin_inner(gateway.snapshots, gateway.kafka, inner_stop.clone());
         let ends = [engine_stop.clone().drop_guard(), inner_stop.clone().drop_guard()];
         Ok(Self { outer, engine, engine_stop, inner, inner_stop, flusher: gateway.flusher, _ends: ends })
     }
@@ -209,4 +200,20 @@ impl Parts {
         left.extend(self.inner.end_before(deadline).await);
         left
     }
+}
+
+/// The log and the snapshots.
+fn begin_inner(snapshots: SnapshotKeeper, kafka: federation_kafka::KafkaTasks, token: CancellationToken) -> Group {
+    let mut inner = Group::default();
+    inner.spawn("the snapshots", async move {
+        snapshots.run().await;
+        Ok(())
+    });
+    inner.spawn("the log's adapter", async move {
+        if let Err(error) = kafka.run(token).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the log is neither read nor written any more");
+        }
+        Ok(())
+    });
+    inner
 }

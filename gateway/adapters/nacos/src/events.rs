@@ -87,6 +87,7 @@ impl EventReader {
             ClientEvent::ServiceAppeared { service } => self.appeared(service).await,
             // Existence only: what is gone is seen in the service's own list.
             ClientEvent::ServiceDisappeared { .. } => Ok(()),
+            ClientEvent::RegistrationLost { .. } => Ok(()), // The gateway registers nothing of its own.
             ClientEvent::FuzzyWatchReady { namespace, .. } => {
                 self.shared.calls.worked(ApiCall::FuzzyWatch, About::Namespace(&namespace));
                 self.shared.change_gate(|gate| gate.fuzzy_done(&namespace));

@@ -14,6 +14,7 @@
 //! [`LocalInput`]: federation_core::input::LocalInput
 
 mod about;
+mod acknowledged;
 mod calls;
 mod configs;
 mod discovery;
@@ -42,6 +43,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub use self::acknowledged::LocalRegistrations;
 use self::configs::Configs;
 use self::discovery::Discovery;
 use self::events::EventReader;
@@ -112,6 +114,12 @@ impl NacosHandle {
     #[must_use]
     pub fn status(&self) -> NacosStatus {
         NacosStatus::new(Arc::clone(&self.shared))
+    }
+
+    /// For faces that pass registrations on.
+    #[must_use]
+    pub fn registrations(&self) -> LocalRegistrations {
+        LocalRegistrations::new(Arc::clone(&self.shared))
     }
 
     /// What Nacos says of the config item that the settings name for the gateway itself.

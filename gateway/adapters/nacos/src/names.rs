@@ -69,6 +69,11 @@ impl Names {
         &self.export
     }
 
+    /// The federated name of a local namespace by the rules for its id alone.
+    pub(super) fn by_rule<'a>(&'a self, local: &'a str) -> &'a str {
+        self.rules.federated(local, None)
+    }
+
     /// Notes that a local namespace exists.
     pub(super) fn meet(&self, local: &str, shown_name: Option<&str>) -> Meeting {
         let mut known = self.known();

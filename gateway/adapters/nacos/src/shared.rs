@@ -164,6 +164,13 @@ impl Shared {
         self.inbox.send(Input::Local(input).into()).await.map_err(|_| EngineGone)
     }
 
+    /// Tells the engine, unless it is behind.
+    pub(super) fn try_tell(&self, input: LocalInput) {
+        if self.inbox.try_send(Input::Local(input).into()).is_err() {
+            tracing::debug!("no room in the engine's inbox for what nacos acknowledged");
+        }
+    }
+
     /// Says that Nacos was heard. An engine that is behind needs no such word: what it has not read yet says the same.
     pub(super) fn tell_heard(&self) -> Result<(), EngineGone> {
         match self.inbox.try_send(Input::Local(LocalInput::Heard).into()) {

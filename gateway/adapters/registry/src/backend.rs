@@ -6,6 +6,8 @@ use federation_core::id::ServiceKey;
 use nacos_protocol::message::config::{ConfigQueryResponse, addition};
 use nacos_protocol::message::error_code;
 use nacos_protocol::message::naming::{NacosInstance as WireInstance, ServiceInfo};
+use nacos_protocol::names::IllegalPart;
+use nacos_protocol::server::fuzzy::{WatchedName, fuzzy_state};
 use nacos_protocol::server::{
     CallingClient, ClientSessions, ConfigChange, ConfigName, ConfigPublication, ConnectedClient, ConnectionId,
     FuzzyWatch, FuzzyWatching, ListenContext, ListingPage, NamingPublication, RegistryBackend, RegistryRefusal,
@@ -15,12 +17,11 @@ use nacos_protocol::server::{
 use super::access::Access;
 use super::check::{IllegalName, check_config, check_service_chars};
 use super::configs::{PublishError, UnreadableItem, config_key};
-use super::fuzzy::{WatchError, WatchedName};
 use super::instance::RegisteredInstance;
 use super::keeping::Order;
 use super::naming::{InstancePublisher, InstanceSelection};
 use super::owner::{Handle, RegistryStopped};
-use super::store::RegistryStore;
+use super::store::{RegistryStore, watched_config, watched_service};
 use super::wire;
 
 /// See the module.
@@ -84,7 +85,7 @@ impl RegistryBackend for Protocol {
         publication: NamingPublication,
     ) -> Result<(), RegistryRefusal> {
         let key = wire::service_key(&service);
-        let intent = Intent::decode(publication)?;
+        let intent = Intent::decode(publication).map_err(IllegalName::from)?;
         self.for_client(caller, move |store, now, connection| {
             let publisher = |durable: Option<&RegisteredInstance>| match durable {
                 Some(instance) => InstancePublisher::Durable(instance.id.ip.clone(), instance.id.port),
@@ -234,16 +235,16 @@ impl RegistryBackend for Protocol {
             let existing: Vec<WatchedName<'_>> = match watching {
                 FuzzyWatching::Services => {
                     let published = |key: &&_| store.naming.is_published(key);
-                    store.naming.list(namespace).filter(published).map(WatchedName::from).collect()
+                    store.naming.list(namespace).filter(published).map(watched_service).collect()
                 }
                 FuzzyWatching::Configs => {
                     store.configs.all_readable()?;
-                    store.configs.list(namespace).map(|(key, _)| WatchedName::from(key)).collect()
+                    store.configs.list(namespace).map(|(key, _)| watched_config(key)).collect()
                 }
             };
             let difference = store.fuzzy.watch(connection, watching, &pattern, received, existing.into_iter())?;
             // Queued by the owner itself, so that no notice of a later change overtakes the state.
-            for (key, body) in wire::fuzzy_state(watching, &pattern, &difference, initializing) {
+            for (key, body) in fuzzy_state(watching, &pattern, &difference, initializing) {
                 sessions.push(&connection.clone().into(), key, body);
             }
             Ok(())
@@ -261,7 +262,7 @@ enum Intent {
 }
 
 impl Intent {
-    fn decode(publication: NamingPublication) -> Result<Self, IllegalName> {
+    fn decode(publication: NamingPublication) -> Result<Self, IllegalPart> {
         let one = |wire: WireInstance| wire::decode_instance(wire);
         Ok(match publication {
             NamingPublication::Ephemeral(set) => Self::Ephemeral(set.into_iter().map(one).collect::<Result<_, _>>()?),
@@ -299,16 +300,6 @@ impl From<PublishError> for RegistryRefusal {
 impl From<UnreadableItem> for RegistryRefusal {
     fn from(unreadable: UnreadableItem) -> Self {
         Self::failed(unreadable.to_string())
-    }
-}
-
-impl From<WatchError> for RegistryRefusal {
-    fn from(error: WatchError) -> Self {
-        let code = match error {
-            WatchError::Malformed(_) => error_code::BAD_PARAMETER,
-            WatchError::TooMany => error_code::FUZZY_PATTERNS_OVER_LIMIT,
-        };
-        Self::new(code, error.to_string())
     }
 }
 

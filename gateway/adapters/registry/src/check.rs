@@ -1,8 +1,7 @@
 //! What Nacos refuses of names, addresses and contents, in its words: one set of rules for both doors.
-//!
-//! Nacos checks characters and lengths of what is not blank before it does anything else, and what may not be blank later; so does this.
 
 use federation_core::id::{ConfigKey, ServiceKey};
+use nacos_protocol::names::{IllegalPart, NamePart, checked};
 
 /// Longest content of a config item, in bytes.
 pub const CONTENT_MAX_BYTES: usize = 10 * 1024 * 1024;
@@ -13,20 +12,9 @@ pub enum IllegalName {
     /// A required part is empty.
     #[error("Param '{0}' is required.")]
     Missing(&'static str),
-    /// A part is longer than Nacos keeps.
-    #[error("Param '{part}' is illegal, the param length should not exceed {max}.")]
-    TooLong {
-        /// Which part.
-        part: &'static str,
-        /// Characters at most.
-        max: usize,
-    },
-    /// A part has characters that Nacos does not accept there.
-    #[error("Param '{0}' is illegal, illegal characters should not appear in the param.")]
-    Characters(&'static str),
-    /// A port is none.
-    #[error("Param 'port' is illegal, the value should be between 0 and 65535.")]
-    Port,
+    /// A part has characters, a length or a value that Nacos does not accept there.
+    #[error(transparent)]
+    Part(#[from] IllegalPart),
     /// The weight is out of range.
     #[error("instance format invalid: The weights range from 0.0 to 10000.0")]
     Weight,
@@ -75,7 +63,7 @@ impl IllegalName {
     /// Whether Nacos refuses it before it looks at what is asked for, and says so in its own way.
     #[must_use]
     pub fn is_of_params(&self) -> bool {
-        matches!(self, Self::TooLong { .. } | Self::Characters(_) | Self::Port)
+        matches!(self, Self::Part(_))
     }
 }
 
@@ -83,70 +71,6 @@ impl IllegalName {
 #[must_use]
 pub fn grouped(key: &ServiceKey) -> String {
     format!("{}@@{}", key.group(), key.service())
-}
-
-/// A part whose characters and length are checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NamePart {
-    /// Of namespaces; `tenant` of config items.
-    Namespace,
-    /// Of groups.
-    Group,
-    /// Of services, without the group.
-    Service,
-    /// Of config items.
-    DataId,
-    /// Of Nacos clusters.
-    Cluster,
-    /// Of addresses.
-    Ip,
-}
-
-impl NamePart {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Namespace => "namespaceId/tenant",
-            Self::Group => "group",
-            Self::Service => "serviceName",
-            Self::DataId => "dataId",
-            Self::Cluster => "cluster",
-            Self::Ip => "ip",
-        }
-    }
-
-    fn max(self) -> usize {
-        match self {
-            Self::Namespace | Self::Cluster => 64,
-            Self::Group | Self::Ip => 128,
-            Self::DataId => 256,
-            Self::Service => 512,
-        }
-    }
-
-    fn allows(self, text: &str) -> bool {
-        match self {
-            Self::Namespace | Self::Cluster => {
-                text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-            }
-            Self::Group | Self::DataId => text.chars().all(is_name_char),
-            Self::Service => !text.starts_with('@') && !text.contains("@@") && text.chars().all(is_plain_char),
-            Self::Ip => text.chars().all(is_plain_char),
-        }
-    }
-}
-
-/// Checks a part that may be blank.
-///
-/// # Errors
-/// It is too long or has characters that Nacos does not accept there.
-pub fn checked(part: NamePart, text: &str) -> Result<(), IllegalName> {
-    if text.trim().is_empty() {
-        return Ok(());
-    }
-    if text.chars().count() > part.max() {
-        return Err(IllegalName::TooLong { part: part.name(), max: part.max() });
-    }
-    if part.allows(text) { Ok(()) } else { Err(IllegalName::Characters(part.name())) }
 }
 
 /// # Errors
@@ -166,7 +90,7 @@ pub fn check_service(key: &ServiceKey) -> Result<(), IllegalName> {
 pub fn check_service_chars(key: &ServiceKey) -> Result<(), IllegalName> {
     checked(NamePart::Namespace, key.namespace())?;
     checked(NamePart::Service, key.service())?;
-    checked(NamePart::Group, key.group())
+    Ok(checked(NamePart::Group, key.group())?)
 }
 
 /// # Errors
@@ -190,16 +114,6 @@ pub fn check_content(content: &str) -> Result<(), IllegalName> {
         return Err(IllegalName::BlankContent(content.to_owned()));
     }
     if content.len() > CONTENT_MAX_BYTES { Err(IllegalName::LargeContent) } else { Ok(()) }
-}
-
-/// What Nacos allows in the names of groups and config items.
-fn is_name_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.')
-}
-
-/// Everything but blanks (Java's `\s`, which other control characters are not) and Chinese characters.
-fn is_plain_char(c: char) -> bool {
-    !matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{4e00}'..='\u{9fa5}')
 }
 
 #[cfg(test)]

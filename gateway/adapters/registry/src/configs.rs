@@ -14,11 +14,9 @@ use std::sync::Arc;
 use federation_core::id::ConfigKey;
 use federation_core::time::WallMs;
 use md5::{Digest, Md5};
+use nacos_protocol::names::DEFAULT_NAMESPACE;
 
 use super::check::{IllegalName, check_config, check_content};
-
-/// The default namespace: its id and its older name, the empty text, mean the same for config items.
-pub const DEFAULT_NAMESPACE: &str = "public";
 
 /// One config item.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

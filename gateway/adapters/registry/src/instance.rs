@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use federation_core::id::InstanceId;
+use nacos_protocol::names::{IllegalPart, NamePart, checked};
 
-use super::check::{IllegalName, NamePart, checked};
+use super::check::IllegalName;
 
 /// Longest total of the keys and values of one instance's metadata, in characters, as Nacos has it by default.
 pub const METADATA_MAX_CHARS: usize = 1024;
@@ -39,7 +40,7 @@ impl RegisteredInstance {
         checked(NamePart::Cluster, &self.id.nacos_cluster)?;
         let chars: usize = self.metadata.iter().map(|(k, v)| k.chars().count() + v.chars().count()).sum();
         if chars > METADATA_MAX_CHARS {
-            return Err(IllegalName::TooLong { part: "Metadata", max: METADATA_MAX_CHARS });
+            return Err(IllegalPart::TooLong { part: "Metadata", max: METADATA_MAX_CHARS }.into());
         }
         Ok(())
     }

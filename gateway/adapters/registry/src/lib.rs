@@ -1,6 +1,6 @@
 //! The embedded registry: what a cluster without a Nacos runs in its place.
 //!
-//! - [`instance`], [`naming`], [`configs`], [`fuzzy`], [`polls`], [`store`]: what Nacos keeps, with its rules, as plain data;
+//! - [`instance`], [`naming`], [`configs`], [`polls`], [`store`]: what Nacos keeps, with its rules, as plain data;
 //! - [`check`]: what Nacos refuses, for both doors;
 //! - [`embedded`]: the registry as it runs, over gRPC for SDKs and over HTTP for scripts and admin calls.
 //!
@@ -13,7 +13,6 @@ pub mod check;
 pub mod configs;
 mod disk;
 pub mod embedded;
-pub mod fuzzy;
 mod http;
 pub mod instance;
 mod keeping;

@@ -7,17 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::time::{Mono, WallMs};
+use nacos_protocol::server::fuzzy::{WatchedName, fuzzy_push, wire_key};
 use nacos_protocol::server::{ClientSessions, ConnectionId, FuzzyWatching, PushBody, PushKey};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::configs::PublishError;
-use super::fuzzy::{WatchedName, wire_key};
 use super::keeping::{Change, Keeping, Order, Reply};
 use super::naming::{InstanceSelection, NamingNow};
 use super::pace::PushPace;
-use super::store::RegistryStore;
+use super::store::{RegistryStore, watched_config, watched_service};
 use super::wire;
 use federation_storage::ANSWERS_WITHIN;
 
@@ -204,7 +204,7 @@ impl Owner {
     /// Returns how many bytes were sent to all who subscribed.
     fn push_service(&mut self, key: &ServiceKey) -> usize {
         let exists = self.store.naming.is_published(key);
-        self.push_existence(FuzzyWatching::Services, key.into(), exists);
+        self.push_existence(FuzzyWatching::Services, watched_service(key), exists);
         let (now, mut bytes) = (self.now(), 0);
         let mut encoded: Vec<(&Arc<str>, (PushKey, PushBody))> = Vec::new(); // Once for all who want the same clusters.
         for (connection, clusters) in self.store.naming.subscribers(key) {
@@ -233,7 +233,7 @@ impl Owner {
     fn push_configs(&mut self) {
         for key in self.store.configs.take_changed() {
             let exists = self.store.configs.look(&key).is_ok_and(|item| item.is_some());
-            self.push_existence(FuzzyWatching::Configs, (&key).into(), exists);
+            self.push_existence(FuzzyWatching::Configs, watched_config(&key), exists);
             for (connection, namespace) in self.store.configs.listeners(&key) {
                 let (push, body) = wire::config_push(&key, namespace);
                 self.sessions.push(&connection.clone().into(), push, body);
@@ -249,7 +249,7 @@ impl Owner {
 
     fn push_existence(&mut self, watching: FuzzyWatching, name: WatchedName<'_>, exists: bool) {
         for connection in self.store.fuzzy.note(watching, name, exists) {
-            let (push, body) = wire::fuzzy_push(watching, wire_key(watching, name), exists);
+            let (push, body) = fuzzy_push(watching, wire_key(watching, name), exists);
             self.sessions.push(&ConnectionId::from(connection), push, body);
         }
     }

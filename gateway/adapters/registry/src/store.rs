@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use federation_core::id::{ConfigKey, ServiceKey};
+use nacos_protocol::names::DEFAULT_NAMESPACE;
+use nacos_protocol::server::fuzzy::{FuzzyWatches, WatchedName};
 use tokio::sync::oneshot;
 
-use super::configs::{ConfigStore, DEFAULT_NAMESPACE};
-use super::fuzzy::{FuzzyWatches, WatchedName};
+use super::configs::ConfigStore;
 use super::naming::{NamingNow, NamingStore};
 use super::polls::{KnownItem, LongPolls};
 
@@ -77,14 +78,12 @@ impl RegistryStore {
     }
 }
 
-impl<'a> From<&'a ServiceKey> for WatchedName<'a> {
-    fn from(key: &'a ServiceKey) -> Self {
-        Self { namespace: key.namespace(), group: key.group(), name: key.service() }
-    }
+/// A service as watches name it.
+pub(super) fn watched_service(key: &ServiceKey) -> WatchedName<'_> {
+    WatchedName { namespace: key.namespace(), group: key.group(), name: key.service() }
 }
 
-impl<'a> From<&'a ConfigKey> for WatchedName<'a> {
-    fn from(key: &'a ConfigKey) -> Self {
-        Self { namespace: key.namespace(), group: key.group(), name: key.data_id() }
-    }
+/// A config item as watches name it.
+pub(super) fn watched_config(key: &ConfigKey) -> WatchedName<'_> {
+    WatchedName { namespace: key.namespace(), group: key.group(), name: key.data_id() }
 }

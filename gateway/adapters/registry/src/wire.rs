@@ -1,39 +1,22 @@
 //! Between the registry's values and the messages of the Nacos protocol.
 
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
-use nacos_protocol::message::config::{
-    ConfigChangeNotifyRequest, ConfigFuzzyWatchChangeNotifyRequest, ConfigFuzzyWatchSyncRequest, ConfigQueryResponse,
-    FuzzyConfig, addition,
-};
-use nacos_protocol::message::naming::{
-    FuzzyService, NacosInstance as WireInstance, NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchSyncRequest,
-    NotifySubscriberRequest, ServiceInfo, changed_type, sync_type,
-};
-use nacos_protocol::server::{ConfigName, FuzzyWatching, PushBody, PushKey, ServiceName};
+use nacos_protocol::message::config::{ConfigChangeNotifyRequest, ConfigQueryResponse, addition};
+use nacos_protocol::message::naming::{NacosInstance as WireInstance, NotifySubscriberRequest, ServiceInfo};
+use nacos_protocol::names::{IllegalPart, cluster_or_default};
+use nacos_protocol::server::{ConfigName, PushBody, PushKey, ServiceName};
 
-use super::check::{IllegalName, grouped};
+use super::check::grouped;
 use super::configs::{ConfigItem, ConfigLabels, known_kind};
-use super::fuzzy::WatchDifference;
 use super::instance::RegisteredInstance;
 use super::naming::{InstanceLifetime, NamingSnapshot};
-
-/// Nacos cluster of an instance that names none.
-pub(super) const DEFAULT_CLUSTER: &str = "DEFAULT";
 
 /// How long clients may keep a service without asking, in ms, as Nacos says it.
 const CACHE_MS: i64 = 10_000;
 
-/// Keys in one batch of a fuzzy watch's state, as Nacos has it.
-fn batch_size(watching: FuzzyWatching) -> usize {
-    match watching {
-        FuzzyWatching::Services => 10,
-        FuzzyWatching::Configs => 20,
-    }
-}
-
 /// Reads a registration.
-pub(super) fn decode_instance(wire: WireInstance) -> Result<RegisteredInstance, IllegalName> {
-    let port = u16::try_from(wire.port).map_err(|_| IllegalName::Port)?;
+pub(super) fn decode_instance(wire: WireInstance) -> Result<RegisteredInstance, IllegalPart> {
+    let port = u16::try_from(wire.port).map_err(|_| IllegalPart::Port)?;
     Ok(RegisteredInstance {
         id: InstanceId::new(&wire.ip, port, cluster_or_default(&wire.cluster_name)),
         weight: known_weight(wire.weight),
@@ -41,11 +24,6 @@ pub(super) fn decode_instance(wire: WireInstance) -> Result<RegisteredInstance, 
         enabled: wire.enabled,
         metadata: wire.metadata,
     })
-}
-
-/// The Nacos cluster that is meant by a name that may be blank.
-pub(super) fn cluster_or_default(said: &str) -> &str {
-    if said.trim().is_empty() { DEFAULT_CLUSTER } else { said }
 }
 
 /// What is no number is the weight of who names none, as in Nacos 3.x; 2.x keeps it, and its clients cannot read it.
@@ -117,89 +95,6 @@ pub(super) fn config_push(key: &ConfigKey, namespace: &str) -> (PushKey, PushBod
         ..ConfigChangeNotifyRequest::default()
     };
     (PushKey::Config(name), PushBody::of(&message))
-}
-
-/// The push that a watched thing began or ceased to exist.
-pub(super) fn fuzzy_push(watching: FuzzyWatching, key: String, exists: bool) -> (PushKey, PushBody) {
-    let body = match watching {
-        FuzzyWatching::Services => PushBody::of(&NamingFuzzyWatchChangeNotifyRequest {
-            service_key: key.clone(),
-            changed_type: if exists { changed_type::ADDED } else { changed_type::DELETED }.to_owned(),
-            sync_type: sync_type::CHANGED.to_owned(),
-            ..NamingFuzzyWatchChangeNotifyRequest::default()
-        }),
-        FuzzyWatching::Configs => PushBody::of(&ConfigFuzzyWatchChangeNotifyRequest {
-            group_key: key.clone(),
-            change_type: if exists { "CONFIG_CHANGED" } else { "DELETE_CONFIG" }.to_owned(),
-            ..ConfigFuzzyWatchChangeNotifyRequest::default()
-        }),
-    };
-    (PushKey::Fuzzy(key.into()), body)
-}
-
-/// The pushes that answer a fuzzy watch: batches of what the client does not know, and for a new watch the end of them.
-pub(super) fn fuzzy_state(
-    watching: FuzzyWatching,
-    pattern: &str,
-    difference: &WatchDifference,
-    initializing: bool,
-) -> Vec<(PushKey, PushBody)> {
-    let appeared = difference.appeared.iter().map(|key| (key, true));
-    let all: Vec<(&String, bool)> = appeared.chain(difference.vanished.iter().map(|key| (key, false))).collect();
-    let kind = if initializing { sync_type::INIT } else { sync_type::DIFF };
-    let chunks = all.chunks(batch_size(watching));
-    let total = chunks.len();
-    let batches = chunks.zip(1u32..).map(|(chunk, number)| {
-        let body = encode_batch(watching, pattern, kind, chunk, (number, total));
-        (PushKey::FuzzyBatch(pattern.into(), number), body)
-    });
-    let end = initializing.then(|| {
-        let body = encode_batch(watching, pattern, sync_type::INIT_FINISHED, &[], (0, 0));
-        (PushKey::FuzzyBatch(pattern.into(), 0), body)
-    });
-    batches.chain(end).collect()
-}
-
-fn encode_batch(
-    watching: FuzzyWatching,
-    pattern: &str,
-    kind: &str,
-    keys: &[(&String, bool)],
-    (number, total): (u32, usize),
-) -> PushBody {
-    let (current_batch, total_batch) =
-        (i32::try_from(number).unwrap_or(i32::MAX), i32::try_from(total).unwrap_or(i32::MAX));
-    let keys = keys.iter().map(|(key, exists)| ((*key).clone(), *exists));
-    match watching {
-        FuzzyWatching::Services => {
-            let context = |(service_key, exists)| FuzzyService {
-                service_key,
-                changed_type: if exists { changed_type::ADDED } else { changed_type::DELETED }.to_owned(),
-            };
-            PushBody::of(&NamingFuzzyWatchSyncRequest {
-                sync_type: kind.to_owned(),
-                group_key_pattern: pattern.to_owned(),
-                contexts: keys.map(context).collect(),
-                total_batch,
-                current_batch,
-                ..NamingFuzzyWatchSyncRequest::default()
-            })
-        }
-        FuzzyWatching::Configs => {
-            let context = |(group_key, exists): (String, bool)| FuzzyConfig {
-                group_key,
-                changed_type: if exists { "ADD_CONFIG" } else { "DELETE_CONFIG" }.to_owned(),
-            };
-            PushBody::of(&ConfigFuzzyWatchSyncRequest {
-                sync_type: kind.to_owned(),
-                group_key_pattern: pattern.to_owned(),
-                contexts: keys.map(context).collect(),
-                total_batch,
-                current_batch,
-                ..ConfigFuzzyWatchSyncRequest::default()
-            })
-        }
-    }
 }
 
 /// Writes a config item as clients read it.

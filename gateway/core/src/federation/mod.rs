@@ -576,9 +576,9 @@ impl Federation {
 /// Which service or config item of the local Nacos an answer is about.
 fn subject_of(input: &LocalInput) -> Option<ObservedSubject> {
     match input {
-        LocalInput::Listed { service, .. } | LocalInput::Read { service, .. } => {
-            Some(ObservedSubject::Service(service.clone()))
-        }
+        LocalInput::Listed { service, .. }
+        | LocalInput::Read { service, .. }
+        | LocalInput::Acknowledged { service, .. } => Some(ObservedSubject::Service(service.clone())),
         LocalInput::Config { key, .. } => Some(ObservedSubject::Config(key.clone())),
         _ => None,
     }

@@ -31,6 +31,7 @@ use crate::pattern::NameSelection;
 use crate::seed::{Map, Seed};
 use crate::time::{Millis, Mono};
 
+mod acknowledged;
 mod asked;
 mod guarded;
 mod guarded_configs;
@@ -232,6 +233,9 @@ impl LocalObservation {
             LocalInput::Catalog { namespace, services } => self.catalog(now, &namespace, services, is_logged, effects),
             LocalInput::Listed { service, instances, protected } => {
                 return self.list(now, &service, instances, protected);
+            }
+            LocalInput::Acknowledged { service, registered, withdrawn } => {
+                return self.acknowledged(now, service, registered, &withdrawn, effects);
             }
             LocalInput::Read { service, reading } => return self.read(now, &service, reading, effects),
             LocalInput::Config { key, reading } => return self.read_config(now, key, reading),
@@ -483,8 +487,10 @@ impl LocalObservation {
         if !up {
             return; // Nothing can be asked: the next connect schedules everything anew.
         }
-        if watched.state.due(now, &self.patience) == ServiceAsk::Read {
-            effects.push(Effect::ReadService(key.clone()));
+        match watched.state.due(now, &self.patience) {
+            ServiceAsk::Nothing => {}
+            ServiceAsk::Read => effects.push(Effect::ReadService(key.clone())),
+            ServiceAsk::Query => effects.push(Effect::QueryService(key.clone())),
         }
         self.reschedule_after(key, now);
     }

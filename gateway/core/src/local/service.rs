@@ -24,9 +24,12 @@ use crate::time::{Millis, Mono};
 
 mod leaving;
 mod outage;
+mod registered;
 
 pub use leaving::Moves;
 pub use outage::returned_by;
+use registered::Acknowledged;
+pub use registered::CAUGHT_UP_WITHIN;
 
 /// How long a question may stay unanswered before it is asked again.
 const ANSWER_WITHIN: Millis = Millis::from_secs(6);
@@ -62,7 +65,7 @@ pub enum ServiceAsk {
     Nothing,
     /// Read all instances, disabled ones too.
     Read,
-    /// Query the enabled instances: the read and the last list disagree.
+    /// Query the enabled instances: the last list disagrees with a read, or with what Nacos acknowledged.
     Query,
 }
 
@@ -93,6 +96,8 @@ pub struct LocalService {
     proven_gone: BTreeSet<InstanceId>,
     /// Who came and who went missing, since the guard was last told.
     moves: Moves,
+    /// What lists have to catch up with.
+    acknowledged: BTreeMap<InstanceId, Acknowledged>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +166,7 @@ impl LocalService {
             next_sweep: first_sweep,
             proven_gone: BTreeSet::new(),
             moves: Moves::default(),
+            acknowledged: BTreeMap::new(),
         }
     }
 
@@ -284,6 +290,7 @@ impl LocalService {
         // Most lists say what is known: nothing is made anew for an instance that did not change.
         let mut listing = instances;
         listing.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.with_acknowledged(now, &mut listing, protected);
         let mut changed = self.miss(now, &listing);
         for (id, instance) in listing {
             let instance = shown(instance, protected);
@@ -521,6 +528,9 @@ impl LocalService {
     /// What is due now. A question that is returned counts as asked.
     pub fn due(&mut self, now: Mono, patience: &RemovalPatience) -> ServiceAsk {
         self.settle(now, patience);
+        if self.ends_waiting(now) && self.listed {
+            return ServiceAsk::Query;
+        }
         if self.asked.is_some_and(|asked| now < asked.at + ANSWER_WITHIN) {
             return ServiceAsk::Nothing;
         }
@@ -542,7 +552,8 @@ impl LocalService {
         let settling = (!self.settled && self.listed_on_this_connection).then(|| self.settles_at(patience));
         let asking = self.wants_read;
         let first = [settling, asking].into_iter().flatten().fold(self.next_sweep, Mono::min);
-        self.asked.map_or(first, |asked| first.max(asked.at + ANSWER_WITHIN))
+        let first = self.asked.map_or(first, |asked| first.max(asked.at + ANSWER_WITHIN));
+        self.waits_until().map_or(first, |until| first.min(until))
     }
 
     fn settles_at(&self, patience: &RemovalPatience) -> Mono {

@@ -128,7 +128,9 @@ impl ApiState {
         &self.0.metrics.api
     }
 
-    pub(crate) fn resolver(&self) -> &Arc<Resolver> {
+    /// Who plans.
+    #[must_use]
+    pub fn resolver(&self) -> &Arc<Resolver> {
         &self.0.resolver
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::context::{Context, OwnerGone};
 use super::link::Link;
-use super::memory::Subject;
+use super::memory::{ResultHeard, Subject};
 use super::worklist::Attempt;
 use super::{CallError, ClientCall, ClientEvent, ConfigName, ServiceName, ServiceSource, SubscriptionRefusal};
 use crate::message::config::ConfigBatchListenRequest;
@@ -132,12 +132,19 @@ pub(super) async fn register(
     context: Context,
     link: Arc<Link>,
     service: ServiceName,
-    instances: Vec<NacosInstance>,
+    instances: Arc<Vec<NacosInstance>>,
     version: u64,
 ) -> Result<Finished, OwnerGone> {
     let deregister = instances.is_empty();
-    let result = send_registration(&link, &service, instances).await;
-    context.shared.memory().registration_ended(&service, version, &result);
+    let result = send_registration(&link, &service, (*instances).clone()).await;
+    let heard = context.shared.memory().registration_ended(&service, (version, &instances), &result);
+    if let Err(error) = &result
+        && error.is_refusal()
+        && heard == ResultHeard::No
+    {
+        let reason = error.to_string();
+        context.tell(ClientEvent::RegistrationLost { service: service.clone(), reason }).await?;
+    }
     let subject = Subject::Registration(service.clone());
     match result {
         Ok(()) if deregister => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Deregistered(service) }),
@@ -235,7 +242,7 @@ pub(super) async fn watch(
     match link.call(request).await {
         Ok(_) if cancel => Ok(Finished { subject, attempt: Attempt::Done, change: Change::NotWatching(namespace) }),
         Ok(_) => Ok(Finished { subject, attempt: Attempt::Done, change: Change::Watching(namespace) }),
-        Err(CallError::Server { code, message })
+        Err(CallError::Server { code, message, .. })
             if [error_code::FUZZY_PATTERNS_OVER_LIMIT, error_code::FUZZY_KEYS_OVER_LIMIT].contains(&code) =>
         {
             context.tell(ClientEvent::FuzzyWatchLimited { namespace: namespace.clone(), message }).await?;

@@ -91,7 +91,10 @@ impl ClientConnection {
         loop {
             let server = named.take().unwrap_or_else(|| servers[turn % servers.len()].clone());
             turn += 1;
-            let pause = match self.establish(generation + 1, server.clone()).await {
+            let connecting = self.context.shared.cluster.turn_to_connect().await;
+            let established = self.establish(generation + 1, server.clone()).await;
+            drop(connecting);
+            let pause = match established {
                 Err(error) => {
                     failures += 1;
                     refused_logins = if error.is_refused_login() { refused_logins + 1 } else { 0 };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::message::error_code;
 use crate::paging;
 use crate::payload::DecodeError;
 
@@ -37,6 +38,9 @@ pub enum CallError {
         code: i32,
         /// The server's words.
         message: String,
+        /// The `resultCode` of an answer that came as an `ErrorResponse`, which is what a server sends where a handler threw something; `None`
+        /// where it came in the answer's own type.
+        as_error: Option<i32>,
     },
     /// The answer cannot be read.
     #[error("malformed answer")]
@@ -51,6 +55,18 @@ pub enum CallError {
         /// How many it sent.
         received: usize,
     },
+}
+
+impl CallError {
+    /// Whether a server that could judge said no. One that is starting cannot yet, and a status of the transport says nothing of the call.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Overloaded { .. } => true,
+            Self::Server { code, .. } => ![0, error_code::NOT_READY].contains(code),
+            Self::NotConnected | Self::Timeout { .. } | Self::Malformed(_) | Self::Incomplete { .. } => false,
+        }
+    }
 }
 
 impl From<DecodeError> for CallError {

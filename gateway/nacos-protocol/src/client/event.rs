@@ -90,6 +90,14 @@ pub enum ClientEvent {
         /// Why.
         refusal: SubscriptionRefusal,
     },
+    /// Instances that are wanted were refused while nobody waited for the answer: they were registered before, or their registration was
+    /// answered with a failure that was none yet.
+    RegistrationLost {
+        /// Of which service.
+        service: ServiceName,
+        /// For people.
+        reason: String,
+    },
     /// What was told as refused has been answered since, or is not wanted any more.
     CallAnswered {
         /// What was tried.
@@ -177,7 +185,7 @@ impl SubscriptionRefusal {
         match error {
             CallError::Refused { message } => Some(Self::NoRight(message.clone())),
             CallError::Overloaded { message } => Some(Self::Overloaded(message.clone())),
-            CallError::Server { code, message } => Some(Self::Failed { code: *code, message: message.clone() }),
+            CallError::Server { code, message, .. } => Some(Self::Failed { code: *code, message: message.clone() }),
             CallError::Malformed(error) => Some(Self::Failed { code: 0, message: error.to_string() }),
             CallError::NotConnected | CallError::Timeout { .. } | CallError::Incomplete { .. } => None,
         }

@@ -185,7 +185,8 @@ impl Link {
             },
             Err(DecodeError::OtherType { .. }) if payload.message_type() == ErrorResponse::TYPE => {
                 let response: ErrorResponse = payload.decode()?;
-                Err(failure(response.error_code, response.message.as_deref().unwrap_or_default()))
+                let error = failure(response.error_code, response.message.as_deref().unwrap_or_default());
+                Err(error.came_as_error(response.result_code))
             }
             Err(error) => Err(error.into()),
         }
@@ -198,7 +199,7 @@ impl Link {
             self.lose(&format!("transport failed: {cause}"));
             return CallError::NotConnected;
         }
-        CallError::Server { code: 0, message: format!("{}: {}", status.code(), status.message()) }
+        CallError::Server { code: 0, message: format!("{}: {}", status.code(), status.message()), as_error: None }
     }
 
     /// A client for the connection's stream.
@@ -247,6 +248,15 @@ pub(super) fn failure(code: i32, message: &str) -> CallError {
         error_code::UNREGISTERED => CallError::NotConnected,
         error_code::NO_RIGHT => CallError::Refused { message },
         error_code::OVER_THRESHOLD => CallError::Overloaded { message },
-        code => CallError::Server { code, message },
+        code => CallError::Server { code, message, as_error: None },
+    }
+}
+
+impl CallError {
+    fn came_as_error(mut self, result_code: i32) -> Self {
+        if let Self::Server { as_error, .. } = &mut self {
+            *as_error = Some(result_code);
+        }
+        self
     }
 }

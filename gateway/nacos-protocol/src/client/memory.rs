@@ -1,6 +1,7 @@
 //! What the owner wants: it outlives connections, and each new connection is brought to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -35,14 +36,26 @@ impl Subject {
     }
 }
 
-/// Own instances of one service.
+/// Own instances of one service. A change that a server refuses leaves what it took before as it was, there and here: it would come back with
+/// the next connection otherwise.
 #[derive(Default)]
 pub(super) struct Registration {
-    /// Empty: to be deregistered.
-    pub(super) instances: Vec<NacosInstance>,
-    /// Grows with each change.
+    /// What is wanted. Empty: to be deregistered.
+    pub(super) instances: Arc<Vec<NacosInstance>>,
+    /// Of what is wanted; each change has another.
     pub(super) version: u64,
+    /// The last one that was given.
+    newest: u64,
+    /// What a server took last, over whatever connection.
+    taken: Option<(u64, Arc<Vec<NacosInstance>>)>,
     waiting: Vec<oneshot::Sender<Result<(), CallError>>>,
+}
+
+/// Whether somebody was told the result of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResultHeard {
+    Yes,
+    No,
 }
 
 /// A fuzzy watch.
@@ -69,6 +82,8 @@ pub(super) struct Memory {
     /// What was told as refused or unanswered, and not as answered since. At most what is wanted, and what was until a moment ago.
     refused: HashSet<Subject>,
     inbox: Vec<Subject>,
+    /// What is in the inbox: without a connection nobody empties it.
+    noticed: HashSet<Subject>,
     config_inbox: Vec<ConfigName>,
 }
 
@@ -80,7 +95,7 @@ impl Memory {
         let key = (service.group.clone(), service.service.clone());
         self.namespaces.entry(key).or_default().insert(service.namespace.clone());
         self.subscriptions.insert(service.clone(), NewestList::default());
-        self.inbox.push(Subject::Subscription(service));
+        self.notice(Subject::Subscription(service));
     }
 
     pub(super) fn unsubscribe(&mut self, service: &ServiceName) {
@@ -94,7 +109,7 @@ impl Memory {
                 self.namespaces.remove(&key);
             }
         }
-        self.inbox.push(Subject::Subscription(service.clone()));
+        self.notice(Subject::Subscription(service.clone()));
     }
 
     pub(super) fn is_subscribed(&self, service: &ServiceName) -> bool {
@@ -128,7 +143,7 @@ impl Memory {
         let count = self.subscriptions.len();
         let service = self.subscriptions.keys().nth(pick.checked_rem(count)?)?.clone();
         self.renewals.insert(service.clone());
-        self.inbox.push(Subject::Subscription(service.clone()));
+        self.notice(Subject::Subscription(service.clone()));
         Some(service)
     }
 
@@ -149,12 +164,12 @@ impl Memory {
 
     /// Asks for services to be read.
     pub(super) fn read(&mut self, services: Vec<ServiceName>) {
-        self.inbox.extend(services.into_iter().map(Subject::Read));
+        services.into_iter().for_each(|service| self.notice(Subject::Read(service)));
     }
 
     pub(super) fn listen(&mut self, config: ConfigName, md5: String) {
         if self.configs.insert(config.clone(), md5).is_none() {
-            self.inbox.push(Subject::Configs(config.namespace.clone()));
+            self.notice(Subject::Configs(config.namespace.clone()));
             self.config_inbox.push(config);
         }
     }
@@ -162,7 +177,7 @@ impl Memory {
     pub(super) fn unlisten(&mut self, config: &ConfigName) {
         if self.configs.remove(config).is_some() {
             self.config_inbox.push(config.clone());
-            self.inbox.push(Subject::Configs(config.namespace.clone()));
+            self.notice(Subject::Configs(config.namespace.clone()));
         }
     }
 
@@ -177,13 +192,13 @@ impl Memory {
     pub(super) fn watch(&mut self, namespace: String) {
         if !self.patterns.contains_key(&namespace) {
             self.patterns.insert(namespace.clone(), Pattern::default());
-            self.inbox.push(Subject::Pattern(namespace));
+            self.notice(Subject::Pattern(namespace));
         }
     }
 
     pub(super) fn unwatch(&mut self, namespace: &str) {
         if self.patterns.remove(namespace).is_some() {
-            self.inbox.push(Subject::Pattern(namespace.to_owned()));
+            self.notice(Subject::Pattern(namespace.to_owned()));
         }
     }
 
@@ -195,31 +210,71 @@ impl Memory {
     ) -> oneshot::Receiver<Result<(), CallError>> {
         let (sender, receiver) = oneshot::channel();
         let registration = self.registrations.entry(service.clone()).or_default();
-        registration.instances = instances;
-        registration.version += 1;
+        registration.instances = instances.into();
+        registration.newest += 1;
+        registration.version = registration.newest;
+        registration.waiting.retain(|waiting| !waiting.is_closed());
         registration.waiting.push(sender);
-        self.inbox.push(Subject::Registration(service));
+        self.notice(Subject::Registration(service));
         receiver
     }
 
-    /// An attempt at this version of a registration ended.
-    pub(super) fn registration_ended(&mut self, service: &ServiceName, version: u64, result: &Result<(), CallError>) {
-        let Some(registration) = self.registrations.get_mut(service) else { return };
-        if registration.version != version {
-            return; // A newer wish is in the inbox; its attempt answers all who wait.
+    /// An attempt at this version of a registration, of these instances, ended.
+    pub(super) fn registration_ended(
+        &mut self,
+        service: &ServiceName,
+        (version, instances): (u64, &Arc<Vec<NacosInstance>>),
+        result: &Result<(), CallError>,
+    ) -> ResultHeard {
+        let Some(registration) = self.registrations.get_mut(service) else { return ResultHeard::Yes };
+        if result.is_ok() {
+            registration.taken = (!instances.is_empty()).then(|| (version, Arc::clone(instances)));
         }
+        if registration.version != version {
+            return ResultHeard::Yes; // A newer wish is in the inbox; its attempt answers all who wait.
+        }
+        let mut heard = ResultHeard::No;
         for waiting in registration.waiting.drain(..) {
             // Whoever waited may have given up.
-            let _ = waiting.send(result.clone());
+            if waiting.send(result.clone()).is_ok() {
+                heard = ResultHeard::Yes;
+            }
         }
-        if result.is_ok() && registration.instances.is_empty() {
+        if matches!(result, Err(error) if error.is_refusal()) {
+            self.fall_back(service);
+        } else if result.is_ok() && instances.is_empty() {
             self.registrations.remove(service);
         }
+        heard
+    }
+
+    /// What is wanted of a service was refused: wanted is again what a server took before. Where that is the same, it is tried again later.
+    fn fall_back(&mut self, service: &ServiceName) {
+        let Some(registration) = self.registrations.get_mut(service) else { return };
+        let Some((version, instances)) = registration.taken.clone() else {
+            self.registrations.remove(service);
+            return;
+        };
+        if registration.version != version {
+            (registration.version, registration.instances) = (version, instances);
+            self.notice(Subject::Registration(service.clone())); // This connection may have been made since.
+        }
+    }
+
+    fn notice(&mut self, subject: Subject) {
+        if self.noticed.insert(subject.clone()) {
+            self.inbox.push(subject);
+        }
+    }
+
+    fn clear_inbox(&mut self) {
+        self.inbox.clear();
+        self.noticed.clear();
     }
 
     /// There is no connection: nobody waits for a result, and what was to be deregistered is gone already.
     pub(super) fn disconnected(&mut self) {
-        self.inbox.clear();
+        self.clear_inbox();
         self.config_inbox.clear();
         self.renewals.clear();
         self.registrations.retain(|_, registration| {
@@ -230,9 +285,23 @@ impl Memory {
         });
     }
 
+    /// On a new connection there is nothing to deregister.
+    fn forget_deregistered(&mut self) {
+        self.registrations.retain(|_, registration| {
+            if registration.instances.is_empty() {
+                for waiting in registration.waiting.drain(..) {
+                    let _ = waiting.send(Ok(()));
+                }
+                return false;
+            }
+            true
+        });
+    }
+
     /// A new connection: everything that is wanted has to be asked for, in this order. What others need from us comes first.
     pub(super) fn start_over(&mut self) -> Vec<Subject> {
-        self.inbox.clear();
+        self.clear_inbox();
+        self.forget_deregistered();
         self.config_inbox = self.configs.keys().cloned().collect();
         self.patterns.values_mut().for_each(|pattern| pattern.ready = false);
         let registrations = self.registrations.keys().cloned().map(Subject::Registration);
@@ -244,6 +313,7 @@ impl Memory {
     }
 
     pub(super) fn take_inbox(&mut self) -> Vec<Subject> {
+        self.noticed.clear();
         std::mem::take(&mut self.inbox)
     }
 
@@ -307,10 +377,74 @@ mod tests {
         let mut memory = Memory::default();
         let mut first = memory.register(service.clone(), vec![NacosInstance::default()]);
         let mut second = memory.register(service.clone(), Vec::new());
-        memory.registration_ended(&service, 1, &Ok(()));
+        memory.registration_ended(&service, (1, &Arc::new(vec![NacosInstance::default()])), &Ok(()));
         assert!(first.try_recv().is_err() && second.try_recv().is_err());
-        memory.registration_ended(&service, 2, &Ok(()));
+        memory.registration_ended(&service, (2, &Arc::default()), &Ok(()));
         assert!(matches!((first.try_recv(), second.try_recv()), (Ok(Ok(())), Ok(Ok(())))));
         assert!(memory.registrations.is_empty());
+    }
+
+    fn at(ip: &str) -> Vec<NacosInstance> {
+        vec![NacosInstance { ip: ip.to_owned(), ..NacosInstance::default() }]
+    }
+
+    fn refused() -> Result<(), CallError> {
+        Err(CallError::Refused { message: "no".to_owned() })
+    }
+
+    /// Which instance is wanted of the service.
+    fn wanted(memory: &Memory, service: &ServiceName) -> Option<String> {
+        memory.registrations.get(service).map(|wanted| wanted.instances.first().map_or("", |one| &one.ip).to_owned())
+    }
+
+    /// Wants these instances and gets this result at once.
+    fn change(memory: &mut Memory, service: &ServiceName, to: Vec<NacosInstance>, result: &Result<(), CallError>) {
+        let _waits = memory.register(service.clone(), to);
+        let registration = &memory.registrations[service];
+        let (version, instances) = (registration.version, Arc::clone(&registration.instances));
+        assert_eq!(memory.registration_ended(service, (version, &instances), result), ResultHeard::Yes);
+    }
+
+    #[test]
+    fn a_refused_change_leaves_wanted_what_was_taken_before() {
+        let service = ServiceName::new("public", "G", "s");
+        let mut memory = Memory::default();
+        change(&mut memory, &service, at("1"), &refused());
+        assert_eq!(wanted(&memory, &service), None, "nothing was there before");
+        change(&mut memory, &service, at("1"), &Ok(()));
+        let taken = memory.registrations[&service].version;
+        change(&mut memory, &service, at("2"), &refused());
+        assert_eq!(wanted(&memory, &service).as_deref(), Some("1"));
+        assert_eq!(memory.registrations[&service].version, taken, "the connection that has it needs no call");
+        change(&mut memory, &service, Vec::new(), &refused());
+        assert_eq!(wanted(&memory, &service).as_deref(), Some("1"), "a refused deregistration is none");
+        change(&mut memory, &service, at("3"), &Err(CallError::Timeout { after: std::time::Duration::ZERO }));
+        assert_eq!(wanted(&memory, &service).as_deref(), Some("3"), "silence is no refusal");
+        assert!(memory.registrations[&service].version > taken + 2, "no version is given twice");
+    }
+
+    #[test]
+    fn a_refusal_that_nobody_waited_for_is_told_apart() {
+        let service = ServiceName::new("public", "G", "s");
+        let mut memory = Memory::default();
+        change(&mut memory, &service, at("1"), &Ok(()));
+        let (version, instances) = (1, Arc::new(at("1")));
+        assert_eq!(memory.registration_ended(&service, (version, &instances), &refused()), ResultHeard::No);
+        assert_eq!(wanted(&memory, &service).as_deref(), Some("1"), "what was taken once stays wanted");
+        drop(memory.register(service.clone(), at("2")));
+        assert_eq!(memory.registration_ended(&service, (2, &Arc::new(at("2"))), &refused()), ResultHeard::No);
+    }
+
+    #[test]
+    fn without_a_connection_the_inbox_holds_each_registration_once() {
+        let service = ServiceName::new("public", "G", "s");
+        let mut memory = Memory::default();
+        for ip in ["1", "2", "3"] {
+            drop(memory.register(service.clone(), at(ip)));
+        }
+        assert_eq!(memory.take_inbox(), [Subject::Registration(service.clone())]);
+        let mut gone = memory.register(service.clone(), Vec::new());
+        assert_eq!(memory.start_over(), [], "on a new connection there is nothing to deregister");
+        assert!(matches!(gone.try_recv(), Ok(Ok(()))));
     }
 }

@@ -191,7 +191,8 @@ impl NacosClient {
     }
 
     /// Registers exactly these ephemeral instances of a service, in place of those that this client had registered for it. They stay wanted
-    /// until [`NacosClient::deregister`], whatever the result: registered anew on each connection, tried again after a failure.
+    /// until [`NacosClient::deregister`]: registered anew on each connection, tried again where no answer came. Only a change that the server
+    /// [refuses](CallError::is_refusal) is none: what it took before stays wanted.
     ///
     /// # Errors
     ///
@@ -207,6 +208,27 @@ impl NacosClient {
         match tokio::time::timeout(after, attempt).await {
             Ok(result) => result.unwrap_or(Err(CallError::NotConnected)),
             Err(_) => Err(CallError::Timeout { after }),
+        }
+    }
+
+    /// As [`NacosClient::register`], but waits for a connection too, for so long in all.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CallError`] of the first attempt; [`CallError::NotConnected`] or [`CallError::Timeout`] where none ended in time. Then they are
+    /// wanted all the same.
+    pub async fn register_within(
+        &self,
+        service: &ServiceName,
+        instances: Vec<NacosInstance>,
+        within: Duration,
+    ) -> Result<(), CallError> {
+        let attempt = self.shared.memory().register(service.clone(), instances);
+        self.shared.wake.notify_one();
+        match tokio::time::timeout(within, attempt).await {
+            Ok(result) => result.unwrap_or(Err(CallError::NotConnected)),
+            Err(_) if self.shared.link.borrow().is_none() => Err(CallError::NotConnected),
+            Err(_) => Err(CallError::Timeout { after: within }),
         }
     }
 

@@ -139,7 +139,7 @@ impl Redo {
                 None => nothing(subject),
                 Some(wanted) if self.registered.get(&service) == Some(&wanted.version) => nothing(subject),
                 Some(wanted) => {
-                    let (instances, version) = (wanted.instances.clone(), wanted.version);
+                    let (instances, version) = (Arc::clone(&wanted.instances), wanted.version);
                     Box::pin(attempt::register(context, link, service, instances, version))
                 }
             },

@@ -19,6 +19,7 @@ pub use tls::{ClientIdentity, TlsError, TlsOptions};
 
 use http::Http;
 use login::Login;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
@@ -41,7 +42,13 @@ pub struct ClusterOptions {
     pub request_timeout: Duration,
     /// Time for one HTTP request to one server, its answer read to the end.
     pub http_timeout: Duration,
+    /// How many of its clients may be connecting at a time; the others wait for their turn. At least one.
+    pub connecting_at_once: usize,
 }
+
+/// Enough that a thousand clients are back within a second or two where a connection takes some milliseconds; few enough that a server which
+/// just started, and has all of them come at once, is not pressed.
+const CONNECTING_AT_ONCE: usize = 64;
 
 impl ClusterOptions {
     /// The defaults of Nacos for these servers, without credentials and TLS.
@@ -56,6 +63,7 @@ impl ClusterOptions {
             connect_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(3),
             http_timeout: Duration::from_secs(10),
+            connecting_at_once: CONNECTING_AT_ONCE,
         }
     }
 }
@@ -88,6 +96,7 @@ pub struct NacosCluster {
     grpc_tls: Option<Arc<rustls::ClientConfig>>,
     http: Http,
     login: Login,
+    connecting: Semaphore,
 }
 
 impl NacosCluster {
@@ -108,7 +117,8 @@ impl NacosCluster {
         let grpc_tls = options.grpc_tls.as_ref().map(|tls| tls.configure(&[b"h2"])).transpose()?.map(Arc::new);
         let http = Http::new(&options)?;
         let login = Login::new(options.credentials.clone());
-        Ok(Arc::new(Self { options, grpc_tls, http, login }))
+        let connecting = Semaphore::new(options.connecting_at_once.max(1));
+        Ok(Arc::new(Self { options, grpc_tls, http, login, connecting }))
     }
 
     /// As it was set up.
@@ -119,6 +129,11 @@ impl NacosCluster {
     /// TLS for gRPC, if it is on.
     pub(crate) fn grpc_tls(&self) -> Option<&Arc<rustls::ClientConfig>> {
         self.grpc_tls.as_ref()
+    }
+
+    /// Waits for a turn to connect, which lasts as long as what is returned. First come, first served.
+    pub(crate) async fn turn_to_connect(&self) -> SemaphorePermit<'_> {
+        self.connecting.acquire().await.expect("nobody closes it")
     }
 
     /// The HTTP side of the cluster.

@@ -9,6 +9,7 @@
 mod backend;
 mod connection;
 mod dispatch;
+pub mod fuzzy;
 mod outbox;
 mod session;
 mod sessions;

@@ -1,6 +1,7 @@
 //! The client against a registry that answers as a test says: set-up, order, acks, and everything anew after a lost connection.
 
 mod peer;
+mod registrations;
 mod signs;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

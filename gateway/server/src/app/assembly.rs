@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::nacos_settings;
+use super::{front_door, nacos_settings};
 use anyhow::Context;
 use bounded_listener::{ListenerCapacity, ListenerGate};
 use federation_core::federation::{CensusPace, FederationSettings, ImportRules, OriginSnapshot};
@@ -81,7 +81,9 @@ impl RunningGateway {
         let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
         let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
         let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
+        let upstream = watched.cluster.clone();
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
+        let registrations = nacos_handle.registrations();
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let (flusher, kept) = (log.flusher(), troubles.clone());
@@ -105,6 +107,7 @@ impl RunningGateway {
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
+        let front_door = front_door::bind(&config, ground.gate.clone(), upstream, &api, registrations)?;
         let listeners =
             bound.map_or_else(|| ApiListeners::bind(&ground.gate, config.listen.http, config.listen.grpc), Ok)?;
         Ok(Self {
@@ -118,6 +121,7 @@ impl RunningGateway {
             policy: policy_keeper,
             elsewhere,
             registry,
+            front_door,
             listeners,
             api,
         })

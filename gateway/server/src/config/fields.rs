@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use federation_document::table::{FieldPresence, TableField, TableSection, ValueKind};
 
+mod front_door;
 mod routing;
 
+use front_door::FRONT_DOOR;
 use routing::ROUTING;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -75,6 +77,12 @@ pub static ROOT: TableSection = TableSection {
              namespace has another id in each cluster. By default the id itself.",
         ),
         default("listen", ValueKind::Section(&LISTEN), "{}", "Where this gateway answers."),
+        optional(
+            "front_door",
+            ValueKind::Section(&FRONT_DOOR),
+            "none",
+            "Where clients of Nacos are served as by a Nacos.",
+        ),
         default(
             "freshness",
             ValueKind::Section(&FRESHNESS),

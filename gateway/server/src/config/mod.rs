@@ -5,6 +5,7 @@
 //! ([`federation_document`]) → `${NAME}` replaced  → sections read by the table of fields ([`fields`]).
 
 pub mod fields;
+mod front_door;
 mod gateway;
 mod guard;
 pub mod json_schema;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::locality::Locality;
 
+pub use self::front_door::FrontDoorConfig;
 pub use self::gateway::{AdvertiseConfig, FreshnessConfig, ListenConfig, LogConfig, LogFormat, TelemetryConfig};
 pub use self::guard::Guard;
 pub use self::kafka::{CompactionConfig, KafkaConfig, KafkaProperties, TopicsConfig};
@@ -68,6 +70,8 @@ pub struct GatewayConfig {
     pub namespaces: Namespaces,
     /// Where this gateway answers.
     pub listen: ListenConfig,
+    /// Where clients of Nacos are served; `None` for nowhere.
+    pub front_door: Option<FrontDoorConfig>,
     /// When a silent cluster counts as stale and as lost.
     pub freshness: FreshnessConfig,
     /// When a mass loss is held.
@@ -175,6 +179,7 @@ impl GatewayConfig {
         let import = fields.get("import");
         let namespaces = fields.get("namespaces");
         let listen = fields.get("listen");
+        let front_door = fields.maybe("front_door");
         let freshness = fields.get("freshness");
         let guard = fields.get("guard");
         let routing = fields.get("routing");
@@ -193,6 +198,7 @@ impl GatewayConfig {
             import: import?,
             namespaces: namespaces?,
             listen: listen?,
+            front_door: front_door?,
             freshness: freshness?,
             guard: guard?,
             routing: routing?,

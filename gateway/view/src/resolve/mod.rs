@@ -27,7 +27,7 @@ pub use self::caller::OwnPlace;
 pub use self::caller::PlaceFrom;
 pub use self::caller::{AskingCaller, CallerAsk, PlaceAsk};
 pub use self::encoded::{EncodedPlan, NothingUsable, PlanDepth, PlanExcerpt, PlanPieces};
-pub use self::inputs::{OriginState, PlanInputs, origin_states};
+pub use self::inputs::{OriginState, PlanInputs, PlanStamp, origin_states};
 pub use self::planned::{PlannedService, UnusedInstance};
 pub use self::room::kept_bytes;
 use crate::view::ViewReader;
@@ -123,7 +123,13 @@ impl Resolver {
         Some(FoundPlan { service, kept, face })
     }
 
-    fn plan(&self, service: Arc<FederatedService>, asking: &AskingCaller<'_>, inputs: &PlanInputs) -> PlannedService {
+    /// The service, as it is given, planned for the caller: of a part of what the view shows, for example the instances of one cluster.
+    pub fn plan(
+        &self,
+        service: Arc<FederatedService>,
+        asking: &AskingCaller<'_>,
+        inputs: &PlanInputs,
+    ) -> PlannedService {
         self.metrics.plans.inc();
         PlannedService::new(service, asking.to_caller(), inputs, &self.rules)
     }

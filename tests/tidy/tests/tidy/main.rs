@@ -15,7 +15,7 @@ const FUNCTION_LINES: usize = 60;
 
 /// What each crate of the gateway may know of the others. A face knows the view, the policy and the ports, never an adapter or the engine;
 /// an adapter knows the ports; only the server knows all. `docs/architecture.md` says what each is for.
-const MAY_KNOW: [(&str, &[&str]); 17] = [
+const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("gateway/core", &[]),
     ("gateway/listener", &[]),
     ("gateway/nacos-protocol", &["bounded-listener"]),
@@ -47,6 +47,17 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
             "federation-ports",
             "federation-proto",
             "federation-view",
+        ],
+    ),
+    (
+        "gateway/faces/front-door",
+        &[
+            "bounded-listener",
+            "federation-core",
+            "federation-policy",
+            "federation-ports",
+            "federation-view",
+            "nacos-protocol",
         ],
     ),
     ("gateway/demo", &["bounded-listener", "federation-answers", "federation-core", "nacos-protocol"]),

@@ -3,17 +3,16 @@
 //! Statuses and bodies are those that 2.3.2 (versions 1 and 2) and 3.1.0 (version 3) give; where they cannot be had, because they name classes of
 //! Java, the same is said in other words.
 
-use std::time::SystemTime;
-
 use axum::Json;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use nacos_protocol::names::IllegalPart;
 use nacos_protocol::reading::UnreadableText;
+use nacos_protocol::web::{ParamFailure, WebVersion, WrappedAnswer, bare_answer, failure, missing};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::check::IllegalName;
 use crate::configs::PublishError;
@@ -23,24 +22,9 @@ use crate::polls::TooMany;
 /// A request that is not carried out.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// A parameter of the naming API is absent.
-    #[error("Param '{0}' is required.")]
-    Missing(&'static str),
-    /// A parameter of the config API or of a login is absent.
-    #[error("Parameter '{0}' is missing")]
-    Absent(&'static str),
-    /// A parameter is no number.
-    #[error("For input string: \"{0}\"")]
-    NotANumber(String),
-    /// A parameter has no legal value.
-    #[error("{0}")]
-    Invalid(String),
-    /// Metadata or a beat cannot be read.
+    /// The parameters are not as Nacos takes them.
     #[error(transparent)]
-    Unreadable(#[from] UnreadableText),
-    /// The name of a service carries a group, and one of the two is blank.
-    #[error("the name of the service or of its group is blank")]
-    HalfAName,
+    Param(#[from] ParamFailure),
     /// Something is not known.
     #[error("{0}")]
     NotFound(String),
@@ -83,7 +67,8 @@ pub(super) enum Failure {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Unreadable(_) | Self::Publish(PublishError::Conflict) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Param(params) => params.status(),
+            Self::Publish(PublishError::Conflict) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Publish(PublishError::Illegal(_)) => StatusCode::BAD_REQUEST,
             Self::Publish(_) => StatusCode::INTERNAL_SERVER_ERROR, // The disk.
             Self::NotFound(_) | Self::NoInstances(_) => StatusCode::NOT_FOUND,
@@ -113,7 +98,7 @@ impl Failure {
             };
         }
         match self {
-            Self::Missing(_) | Self::Absent(_) => (10_000, "parameter missing"),
+            Self::Param(params) => params.code(),
             Self::NotFound(_) => (20_004, "resource not found"),
             Self::NoDetail { .. } => (21_008, "service not exist"),
             Self::Publish(PublishError::Conflict) => (20_005, "resource conflict"),
@@ -128,8 +113,21 @@ impl Failure {
 
     /// What is said before a version counts: checks of characters and lengths are told alike in all of them.
     fn of_params(&self) -> Option<Response> {
-        let illegal = self.illegal().filter(|illegal| illegal.is_of_params())?;
-        Some((self.status(), format!("{illegal}\r\n")).into_response())
+        let is_of_params = matches!(self, Self::Param(ParamFailure::Illegal(_)));
+        let illegal = is_of_params || self.illegal().is_some_and(IllegalName::is_of_params);
+        illegal.then(|| (self.status(), format!("{self}\r\n")).into_response())
+    }
+}
+
+impl From<IllegalPart> for Failure {
+    fn from(illegal: IllegalPart) -> Self {
+        Self::Param(illegal.into())
+    }
+}
+
+impl From<UnreadableText> for Failure {
+    fn from(unreadable: UnreadableText) -> Self {
+        Self::Param(unreadable.into())
     }
 }
 
@@ -158,7 +156,7 @@ impl IntoResponse for V1 {
             return response;
         }
         match &failure {
-            Failure::Unreadable(_) | Failure::HalfAName => bare(failure.status()),
+            Failure::Param(ParamFailure::Unreadable(_) | ParamFailure::HalfAName) => bare(failure.status()),
             Failure::Illegal(illegal @ IllegalName::OtherLifetime { .. }) => {
                 (failure.status(), format!("errCode: 400, errMsg: {illegal}")).into_response()
             }
@@ -169,51 +167,37 @@ impl IntoResponse for V1 {
 
 impl IntoResponse for V2 {
     fn into_response(self) -> Response {
-        let missing = |name: &str| {
-            format!("Required request parameter '{name}' for method parameter type {} is not present", type_of(name))
-        };
-        wrapped(&self.0, self.0.status(), missing)
+        wrapped(&self.0, self.0.status(), WebVersion::V2)
     }
 }
 
 impl IntoResponse for V3 {
     fn into_response(self) -> Response {
-        let missing = |name: &str| format!("Required parameter '{name}' type {} is not present", type_of(name));
         let status = match &self.0 {
             // 3.1.0 answers 200 without a body.
-            Failure::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Failure::Param(ParamFailure::Unreadable(_)) => StatusCode::BAD_REQUEST,
             failure => failure.status(),
         };
-        wrapped(&self.0, status, missing)
+        wrapped(&self.0, status, WebVersion::V3)
     }
 }
 
-fn wrapped(failure: &Failure, status: StatusCode, missing: impl Fn(&str) -> String) -> Response {
-    if let Some(response) = failure.of_params() {
+fn wrapped(told: &Failure, status: StatusCode, version: WebVersion) -> Response {
+    if let Some(response) = told.of_params() {
         return response;
     }
-    let (code, message) = failure.code();
-    let data = match (failure, failure.illegal()) {
-        (Failure::Missing(name) | Failure::Absent(name), _) | (_, Some(IllegalName::Missing(name))) => missing(name),
-        (_, Some(IllegalName::BlankContent(_))) => missing("content"),
-        _ => failure.to_string(),
+    let data = match (told, told.illegal()) {
+        (Failure::Param(params), _) => params.data(version),
+        (_, Some(IllegalName::Missing(name))) => missing(version, name),
+        (_, Some(IllegalName::BlankContent(_))) => missing(version, "content"),
+        _ => told.to_string(),
     };
-    (status, Json(json!({"code": code, "message": message, "data": data}))).into_response()
-}
-
-fn type_of(parameter: &str) -> &'static str {
-    if parameter == "port" { "Integer" } else { "String" }
+    (status, Json(failure(told.code(), &data))).into_response()
 }
 
 /// A success of versions 2 and 3.
 pub(super) fn success(data: impl Serialize) -> Response {
-    #[derive(Serialize)]
-    struct Success<T> {
-        code: u8,
-        message: &'static str,
-        data: T,
-    }
-    Json(Success { code: 0, message: "success", data }).into_response()
+    Json(WrappedAnswer::success(data)).into_response()
 }
 
 /// A text that version 1 answers as JSON.
@@ -258,17 +242,6 @@ pub(super) async fn explain(request: Request, next: Next) -> Response {
     if response.extensions_mut().remove::<Bare>().is_none() && !of_router {
         return response;
     }
-    let unknown = of_router || response.status() == StatusCode::NOT_FOUND;
-    let status = match response.status() {
-        _ if unknown && path.starts_with("/nacos/v1/ns/") => StatusCode::NOT_IMPLEMENTED,
-        status => status,
-    };
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let body = json!({
-        "timestamp": u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-        "status": status.as_u16(),
-        "error": status.canonical_reason().unwrap_or_default(),
-        "path": path,
-    });
+    let (status, body) = bare_answer(response.status(), &path);
     (status, Json(body)).into_response()
 }

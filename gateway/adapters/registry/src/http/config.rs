@@ -5,13 +5,15 @@ use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use federation_core::id::ConfigKey;
+use nacos_protocol::names::DEFAULT_NAMESPACE;
+use nacos_protocol::web::ParamFailure;
 use serde_json::{Value, json};
 
 use super::Api;
 use super::answer::{Failure, ShownPage, V1, V2, V3, json_text, page, success};
 use super::params::Params;
 use crate::check::check_config;
-use crate::configs::{ConfigItem, ConfigLabels, DEFAULT_NAMESPACE, PublishError, known_kind};
+use crate::configs::{ConfigItem, ConfigLabels, PublishError, known_kind};
 use crate::keeping::Order;
 
 /// What version 1 says of an item that is not there.
@@ -129,7 +131,7 @@ pub(super) async fn all_v3(State(api): State<Api>, params: Params) -> Result<Res
 
 /// POST of version 1.
 pub(super) async fn publish_v1(State(api): State<Api>, headers: HeaderMap, params: Params) -> Result<Response, V1> {
-    let content = params.given("content").ok_or(Failure::Absent("content"))?;
+    let content = params.given("content").ok_or(ParamFailure::Absent("content"))?;
     publish(&api, params.config()?, content, &params, &headers).await?;
     Ok(json_text("true"))
 }
@@ -168,7 +170,7 @@ pub(super) async fn remove_v3(State(api): State<Api>, params: Params) -> Result<
 
 /// The content as it was given: no blank around it is lost.
 fn content_of(params: &Params) -> Result<&str, Failure> {
-    params.given("content").filter(|content| !content.is_empty()).ok_or(Failure::Missing("content"))
+    params.given("content").filter(|content| !content.is_empty()).ok_or(ParamFailure::Missing("content").into())
 }
 
 async fn read(api: &Api, key: ConfigKey) -> Result<Option<(ConfigKey, ConfigItem)>, Failure> {

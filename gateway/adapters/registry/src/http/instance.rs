@@ -5,14 +5,15 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use federation_core::id::{InstanceId, ServiceKey};
 use nacos_protocol::message::naming::NacosInstance as WireInstance;
+use nacos_protocol::names::{IllegalPart, NamePart, checked, cluster_or_default};
 use nacos_protocol::reading::ClientBeat;
+use nacos_protocol::web::{shown_instance, shown_service};
 use serde_json::{Value, json};
 
 use super::Api;
 use super::answer::{Failure, V1, V2, V3, success};
 use super::params::Params;
-use super::shown::{shown_instance, shown_service};
-use crate::check::{IllegalName, NamePart, checked, grouped};
+use crate::check::grouped;
 use crate::instance::{RegisteredInstance, check_weight};
 use crate::naming::{
     BeatOutcome, InstanceLifetime, InstanceOverlay, InstancePatch, InstancePublisher, InstanceSelection,
@@ -136,8 +137,8 @@ pub(super) async fn beat_v1(State(api): State<Api>, params: Params) -> Result<Re
 async fn beat_or_register(api: &Api, key: ServiceKey, said: ClientBeat) -> Result<BeatOutcome, Failure> {
     checked(NamePart::Ip, &said.ip)?;
     checked(NamePart::Cluster, &said.cluster)?;
-    let port = u16::try_from(said.port).map_err(|_| IllegalName::Port)?;
-    let id = InstanceId::new(&said.ip, port, wire::cluster_or_default(&said.cluster));
+    let port = u16::try_from(said.port).map_err(|_| IllegalPart::Port)?;
+    let id = InstanceId::new(&said.ip, port, cluster_or_default(&said.cluster));
     if beat(api, key.clone(), id.clone()).await? == BeatOutcome::Unknown {
         let weight = wire::known_weight(said.weight);
         let instance = RegisteredInstance { id, weight, healthy: true, enabled: true, metadata: said.metadata };
@@ -295,7 +296,7 @@ async fn overlay_instance(api: &Api, params: &Params) -> Result<(), Failure> {
 
 async fn patch_instance(api: &Api, params: &Params) -> Result<(), Failure> {
     let (key, host) = find(api, params).await?;
-    let id = InstanceId::new(&host.ip, u16::try_from(host.port).map_err(|_| IllegalName::Port)?, &host.cluster_name);
+    let id = InstanceId::new(&host.ip, u16::try_from(host.port).map_err(|_| IllegalPart::Port)?, &host.cluster_name);
     let patch = InstancePatch { weight: weight(params)?, enabled: enabled(params), metadata: params.metadata()? };
     // What went meanwhile is not there to be changed; the caller hears so the next time.
     api.handle.ask(move |store, now| store.naming.patch(&key, &id, patch, now)).await??;

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use federation_core::id::ConfigKey;
+use nacos_protocol::web::ParamFailure;
 use tokio::sync::oneshot;
 
 use super::Api;
@@ -39,7 +40,7 @@ pub(super) async fn listen(State(api): State<Api>, headers: HeaderMap, params: P
     let known = match parse(params.get("Listening-Configs").unwrap_or_default()) {
         Ok(known) => known,
         Err(Malformed::Bare) => return Ok(bare(StatusCode::BAD_REQUEST)),
-        Err(Malformed::Told) => return Err(Failure::Invalid("invalid probeModify".into()).into()),
+        Err(Malformed::Told) => return Err(ParamFailure::Invalid("invalid probeModify".into()).into()),
     };
     known.iter().try_for_each(|item| check_config(&item.key))?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -89,7 +90,7 @@ async fn answer(api: &Api, known: Vec<KnownItem>, patience: Patience) -> Result<
 
 /// How long a client that names this time-out is let wait.
 fn wait(text: &str) -> Result<Duration, Failure> {
-    let ms = text.parse().map_err(|_| Failure::NotANumber(text.to_owned()))?;
+    let ms = text.parse().map_err(|_| ParamFailure::NotANumber(text.to_owned()))?;
     Ok(Duration::from_millis(ms).saturating_sub(AHEAD).clamp(SHORTEST, LONGEST))
 }
 

@@ -10,7 +10,6 @@ mod listener;
 mod namespace;
 mod params;
 mod service;
-mod shown;
 mod state;
 
 use std::sync::Arc;
@@ -31,7 +30,8 @@ use super::access::Access;
 use super::check::CONTENT_MAX_BYTES;
 use super::owner::Handle;
 use answer::{bare, explain};
-use params::{token_in_form, token_of};
+use nacos_protocol::web::token_of;
+use params::token_in_form;
 
 /// Largest request: a config item, whose content percent-encoding triples at worst, and the rest of its form.
 pub(super) const MAX_REQUEST_BYTES: usize = 3 * CONTENT_MAX_BYTES + REQUEST_SIZE;
@@ -159,7 +159,8 @@ fn open() -> Router<Api> {
 }
 
 async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
-    if api.access.admits(token_of(&request).as_deref()) {
+    let shown = token_of(request.headers(), request.uri().query().unwrap_or_default());
+    if api.access.admits(shown.as_deref()) {
         return next.run(request).await;
     }
     match token_in_form(request).await {

@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use nacos_protocol::names::DEFAULT_NAMESPACE;
+use nacos_protocol::web::ParamFailure;
 use serde_json::{Value, json};
 
 use super::Api;
 use super::answer::{Failure, V1, V2, V3, success};
 use super::params::Params;
-use crate::configs::DEFAULT_NAMESPACE;
 use crate::store::{RegistryStore, StoredNamespace};
 
 /// All namespaces that were created.
@@ -54,7 +55,7 @@ pub(super) async fn create_v3(State(api): State<Api>, params: Params) -> Result<
     let id = params.get("customNamespaceId").or_else(|| params.get("namespaceId")).unwrap_or(&name).to_owned();
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if id.len() > 128 || !id.chars().all(legal) {
-        return Err(Failure::Invalid("namespaceId is illegal".into()).into());
+        return Err(ParamFailure::Invalid("namespaceId is illegal".into()).into());
     }
     let description = params.get("namespaceDesc").unwrap_or_default().to_owned();
     api.handle.ask(move |store, _| store.namespaces.insert(id, StoredNamespace { name, description })).await?;
@@ -65,7 +66,7 @@ pub(super) async fn create_v3(State(api): State<Api>, params: Params) -> Result<
 pub(super) async fn delete_v3(State(api): State<Api>, params: Params) -> Result<Response, V3> {
     let id = params.namespace().to_owned();
     if id == DEFAULT_NAMESPACE {
-        return Err(Failure::Invalid("the default namespace is not to be removed".into()).into());
+        return Err(ParamFailure::Invalid("the default namespace is not to be removed".into()).into());
     }
     api.handle.ask(move |store, _| store.namespaces.remove(&id)).await?;
     Ok(success(true))

@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use federation_core::id::ServiceKey;
 use nacos_protocol::reading;
+use nacos_protocol::web::{ParamFailure, shown_instance};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Api;
 use super::answer::{Failure, V1, V2, V3, page, success};
 use super::params::Params;
-use super::shown::shown_instance;
 use crate::check::grouped;
 use crate::naming::{InstanceLifetime, ListedServices, NamingSettings, NamingStore};
 use crate::wire;
@@ -45,7 +45,8 @@ pub(super) async fn list_v3(State(api): State<Api>, params: Params) -> Result<Re
 
 /// One service with its settings and clusters, in version 1.
 pub(super) async fn read_v1(State(api): State<Api>, params: Params) -> Result<Response, V1> {
-    let key = params.given("serviceName").ok_or(Failure::Absent("serviceName")).and_then(|_| params.service())?;
+    params.given("serviceName").ok_or(ParamFailure::Absent("serviceName"))?;
+    let key = params.service()?;
     let Detail { settings, clusters, .. } = detail(&api, &key).await?;
     let cluster = |name: String| json!({"name": name, "healthChecker": {"type": "TCP"}, "metadata": {}});
     let shown = json!({
@@ -123,9 +124,9 @@ pub(super) async fn names_v1(State(api): State<Api>, params: Params) -> Result<R
     // Nacos takes what is no number for the first page, and for no page at all.
     let number = reading::int(params.required("pageNo")?).unwrap_or(1).max(1);
     let size = params.required("pageSize")?;
-    let size = reading::int(size).ok_or_else(|| Failure::NotANumber(size.to_owned()))?;
+    let size = reading::int(size).ok_or_else(|| ParamFailure::NotANumber(size.to_owned()))?;
     if size < 0 {
-        return Err(Failure::Invalid(format!("fromIndex(0) > toIndex({size})")).into());
+        return Err(ParamFailure::Invalid(format!("fromIndex(0) > toIndex({size})")).into());
     }
     let (count, names) = names(&api, &params, number, size).await?;
     Ok(Json(json!({"count": count, "doms": names})).into_response())

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use nacos_protocol::web::ParamFailure;
 use serde_json::{Value, json};
 
 use super::Api;
@@ -72,7 +73,7 @@ async fn metrics(api: &Api, params: &Params) -> Result<Value, Failure> {
 
 /// A login of any version.
 pub(super) async fn login(State(api): State<Api>, params: Params) -> Result<Response, V1> {
-    let username = params.given("username").ok_or(Failure::Absent("username"))?;
+    let username = params.given("username").ok_or(ParamFailure::Absent("username"))?;
     Ok(match api.access.login(username, params.get("password").unwrap_or_default()) {
         Some(token) => Json(json!({
             "accessToken": token, "tokenTtl": TOKEN_TTL_SECONDS, "globalAdmin": true, "username": username,

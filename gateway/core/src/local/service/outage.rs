@@ -25,6 +25,7 @@ impl LocalService {
     /// while Nacos is away, so a long outage is followed by a longer hold.
     pub fn connected(&mut self, now: Mono, outage: Millis, patience: &RemovalPatience) {
         self.stalled = false;
+        self.acknowledged.clear();
         self.listed_on_this_connection = false;
         self.doubt_all(now, outage, patience);
     }

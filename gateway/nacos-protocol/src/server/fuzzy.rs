@@ -6,7 +6,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use nacos_protocol::server::FuzzyWatching;
+use super::{FuzzyWatching, PushBody, PushKey, RegistryRefusal};
+use crate::message::config::{ConfigFuzzyWatchChangeNotifyRequest, ConfigFuzzyWatchSyncRequest, FuzzyConfig};
+use crate::message::error_code;
+use crate::message::naming::{
+    FuzzyService, NamingFuzzyWatchChangeNotifyRequest, NamingFuzzyWatchSyncRequest, changed_type, sync_type,
+};
 
 /// Patterns of all clients together; one more is refused.
 const PATTERNS_MAX: usize = 1000;
@@ -158,6 +163,109 @@ pub fn wire_key(watching: FuzzyWatching, WatchedName { namespace, group, name }:
             let escape = |text: &str| text.replace('%', "%25").replace('+', "%2B");
             format!("{}+{}+{}", escape(name), escape(group), escape(namespace))
         }
+    }
+}
+
+/// Keys in one batch of a fuzzy watch's state, as Nacos has it.
+fn batch_size(watching: FuzzyWatching) -> usize {
+    match watching {
+        FuzzyWatching::Services => 10,
+        FuzzyWatching::Configs => 20,
+    }
+}
+
+/// The push that a watched thing began or ceased to exist.
+#[must_use]
+pub fn fuzzy_push(watching: FuzzyWatching, key: String, exists: bool) -> (PushKey, PushBody) {
+    let body = match watching {
+        FuzzyWatching::Services => PushBody::of(&NamingFuzzyWatchChangeNotifyRequest {
+            service_key: key.clone(),
+            changed_type: if exists { changed_type::ADDED } else { changed_type::DELETED }.to_owned(),
+            sync_type: sync_type::CHANGED.to_owned(),
+            ..NamingFuzzyWatchChangeNotifyRequest::default()
+        }),
+        FuzzyWatching::Configs => PushBody::of(&ConfigFuzzyWatchChangeNotifyRequest {
+            group_key: key.clone(),
+            change_type: if exists { "CONFIG_CHANGED" } else { "DELETE_CONFIG" }.to_owned(),
+            ..ConfigFuzzyWatchChangeNotifyRequest::default()
+        }),
+    };
+    (PushKey::Fuzzy(key.into()), body)
+}
+
+/// The pushes that answer a fuzzy watch: batches of what the client does not know, and for a new watch the end of them.
+#[must_use]
+pub fn fuzzy_state(
+    watching: FuzzyWatching,
+    pattern: &str,
+    difference: &WatchDifference,
+    initializing: bool,
+) -> Vec<(PushKey, PushBody)> {
+    let appeared = difference.appeared.iter().map(|key| (key, true));
+    let all: Vec<(&String, bool)> = appeared.chain(difference.vanished.iter().map(|key| (key, false))).collect();
+    let kind = if initializing { sync_type::INIT } else { sync_type::DIFF };
+    let chunks = all.chunks(batch_size(watching));
+    let total = chunks.len();
+    let batches = chunks.zip(1u32..).map(|(chunk, number)| {
+        let body = encode_batch(watching, pattern, kind, chunk, (number, total));
+        (PushKey::FuzzyBatch(pattern.into(), number), body)
+    });
+    let end = initializing.then(|| {
+        let body = encode_batch(watching, pattern, sync_type::INIT_FINISHED, &[], (0, 0));
+        (PushKey::FuzzyBatch(pattern.into(), 0), body)
+    });
+    batches.chain(end).collect()
+}
+
+fn encode_batch(
+    watching: FuzzyWatching,
+    pattern: &str,
+    kind: &str,
+    keys: &[(&String, bool)],
+    (number, total): (u32, usize),
+) -> PushBody {
+    let (current_batch, total_batch) =
+        (i32::try_from(number).unwrap_or(i32::MAX), i32::try_from(total).unwrap_or(i32::MAX));
+    let keys = keys.iter().map(|(key, exists)| ((*key).clone(), *exists));
+    match watching {
+        FuzzyWatching::Services => {
+            let context = |(service_key, exists)| FuzzyService {
+                service_key,
+                changed_type: if exists { changed_type::ADDED } else { changed_type::DELETED }.to_owned(),
+            };
+            PushBody::of(&NamingFuzzyWatchSyncRequest {
+                sync_type: kind.to_owned(),
+                group_key_pattern: pattern.to_owned(),
+                contexts: keys.map(context).collect(),
+                total_batch,
+                current_batch,
+                ..NamingFuzzyWatchSyncRequest::default()
+            })
+        }
+        FuzzyWatching::Configs => {
+            let context = |(group_key, exists): (String, bool)| FuzzyConfig {
+                group_key,
+                changed_type: if exists { "ADD_CONFIG" } else { "DELETE_CONFIG" }.to_owned(),
+            };
+            PushBody::of(&ConfigFuzzyWatchSyncRequest {
+                sync_type: kind.to_owned(),
+                group_key_pattern: pattern.to_owned(),
+                contexts: keys.map(context).collect(),
+                total_batch,
+                current_batch,
+                ..ConfigFuzzyWatchSyncRequest::default()
+            })
+        }
+    }
+}
+
+impl From<WatchError> for RegistryRefusal {
+    fn from(error: WatchError) -> Self {
+        let code = match error {
+            WatchError::Malformed(_) => error_code::BAD_PARAMETER,
+            WatchError::TooMany => error_code::FUZZY_PATTERNS_OVER_LIMIT,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Services and instances as the HTTP API shows them: with what Nacos derives from metadata, which old clients read.
 
-use nacos_protocol::message::naming::{NacosInstance, ServiceInfo};
 use serde_json::{Value, json};
+
+use crate::message::naming::{NacosInstance, ServiceInfo};
 
 /// Metadata keys by which a registrant sets its own times, their names in answers, and Nacos's defaults in ms.
 const TIMES: [(&str, &str, u64); 3] = [
@@ -12,7 +13,8 @@ const TIMES: [(&str, &str, u64); 3] = [
 const ID_GENERATOR: &str = "preserved.instance.id.generator";
 
 /// An instance.
-pub(super) fn shown_instance(instance: &NacosInstance) -> Value {
+#[must_use]
+pub fn shown_instance(instance: &NacosInstance) -> Value {
     let mut shown = json!(instance);
     for (key, name, default) in TIMES {
         let own = instance.metadata.get(key).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
@@ -27,7 +29,8 @@ pub(super) fn shown_instance(instance: &NacosInstance) -> Value {
 }
 
 /// A service with its instances.
-pub(super) fn shown_service(info: &ServiceInfo) -> Value {
+#[must_use]
+pub fn shown_service(info: &ServiceInfo) -> Value {
     let hosts: Vec<Value> = info.hosts.iter().map(shown_instance).collect();
     let mut shown = json!(ServiceInfo { hosts: Vec::new(), ..info.clone() });
     shown["hosts"] = hosts.into();

@@ -1,0 +1,127 @@
+//! The calls of the protocol, each handed to the part that knows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nacos_protocol::message::config::ConfigQueryResponse;
+use nacos_protocol::message::error_code;
+use nacos_protocol::message::naming::ServiceInfo;
+use nacos_protocol::server::{
+    CallingClient, ConfigChange, ConfigName, ConnectedClient, ConnectionId, FuzzyWatch, FuzzyWatching, ListenContext,
+    ListingPage, NamingPublication, RegistryBackend, RegistryRefusal, ServiceName,
+};
+
+use crate::access::Access;
+use crate::configs::Configs;
+use crate::naming::Naming;
+use crate::registrations::Registrations;
+
+/// The parts that answer.
+pub(crate) struct Door {
+    pub(crate) naming: Naming,
+    pub(crate) registrations: Registrations,
+    pub(crate) configs: Configs,
+    pub(crate) access: Access,
+    pub(crate) drained: Arc<AtomicBool>,
+}
+
+impl RegistryBackend for Door {
+    /// A door that is drained sends whoever connects on to another gateway.
+    fn is_ready(&self) -> bool {
+        !self.drained.load(Ordering::Relaxed)
+    }
+
+    async fn connected(&self, _peer: &ConnectedClient) {}
+
+    async fn disconnected(&self, connection: &ConnectionId) {
+        self.naming.forget(connection);
+        self.configs.forget(connection);
+        self.registrations.forget(connection);
+    }
+
+    async fn publish(
+        &self,
+        caller: &CallingClient<'_>,
+        service: ServiceName,
+        publication: NamingPublication,
+    ) -> Result<(), RegistryRefusal> {
+        self.registrations.publish(caller, service, publication).await
+    }
+
+    async fn query(
+        &self,
+        caller: &CallingClient<'_>,
+        service: ServiceName,
+        clusters: String,
+        healthy_only: bool,
+    ) -> Result<ServiceInfo, RegistryRefusal> {
+        self.access.may_read(caller, &service).await?;
+        self.naming.query(&caller.peer.labels, &service, &clusters, healthy_only).await
+    }
+
+    async fn list(
+        &self,
+        caller: &CallingClient<'_>,
+        namespace: String,
+        group: String,
+        page: ListingPage,
+    ) -> Result<(usize, Vec<String>), RegistryRefusal> {
+        self.access.may_list(caller, &namespace, &group).await?;
+        Ok(self.naming.list(&namespace, &group, page))
+    }
+
+    async fn subscribe(
+        &self,
+        caller: &CallingClient<'_>,
+        service: ServiceName,
+        clusters: String,
+    ) -> Result<ServiceInfo, RegistryRefusal> {
+        self.access.may_read(caller, &service).await?;
+        self.naming.subscribe(&caller.peer.labels, caller.connection(), service, &clusters).await
+    }
+
+    async fn unsubscribe(&self, caller: &CallingClient<'_>, service: ServiceName) -> Result<(), RegistryRefusal> {
+        self.naming.unsubscribe(caller.connection(), &service);
+        Ok(())
+    }
+
+    async fn config(
+        &self,
+        caller: &CallingClient<'_>,
+        name: ConfigName,
+        tag: Option<String>,
+    ) -> Result<Option<ConfigQueryResponse>, RegistryRefusal> {
+        self.configs.read(caller, name, tag).await
+    }
+
+    async fn change_config(
+        &self,
+        caller: &CallingClient<'_>,
+        name: ConfigName,
+        change: ConfigChange,
+    ) -> Result<(), RegistryRefusal> {
+        self.configs.change(caller, name, change).await
+    }
+
+    async fn listen(
+        &self,
+        caller: &CallingClient<'_>,
+        contexts: Vec<ListenContext>,
+    ) -> Result<Vec<ConfigName>, RegistryRefusal> {
+        self.configs.listen(caller, contexts).await
+    }
+
+    async fn ignore(&self, caller: &CallingClient<'_>, names: Vec<ConfigName>) -> Result<(), RegistryRefusal> {
+        self.configs.ignore(caller, names);
+        Ok(())
+    }
+
+    async fn fuzzy_watch(&self, caller: &CallingClient<'_>, watch: FuzzyWatch) -> Result<(), RegistryRefusal> {
+        match watch.watching {
+            FuzzyWatching::Configs => self.configs.fuzzy_watch(caller, watch).await,
+            FuzzyWatching::Services => {
+                Err(RegistryRefusal::new(error_code::NO_HANDLER, "fuzzy watch is not supported"))
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Lookups, subscriptions and listings of services, from the view.
+
+mod answer;
+mod lookups;
+pub(crate) mod rules;
+mod subscriptions;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use federation_core::id::{ClusterId, ServiceKey};
+use federation_view::hub::{Hub, HubMetrics};
+use federation_view::resolve::Resolver;
+use federation_view::view::ViewReader;
+use nacos_protocol::message::error_code;
+use nacos_protocol::message::naming::ServiceInfo;
+use nacos_protocol::server::{ClientSessions, ConnectionId, ListingPage, RegistryRefusal, ServiceName};
+use tokio_util::sync::CancellationToken;
+
+use crate::names::ServiceNames;
+use crate::place::caller_of;
+use lookups::{LookupAnswer, LookupTopic, Lookups};
+use rules::{ClusterFilter, LookupRules};
+use subscriptions::{SubscriptionTasks, Subscriptions, subscriptions};
+
+/// What lookups are answered from.
+pub(crate) struct NamingSources {
+    /// The registry.
+    pub(crate) view: ViewReader,
+    /// Who plans.
+    pub(crate) resolver: Arc<Resolver>,
+    /// The cluster of this gateway.
+    pub(crate) own: ClusterId,
+    /// How services are called in the federation.
+    pub(crate) names: Arc<dyn ServiceNames>,
+    /// Which clusters may answer.
+    pub(crate) rules: LookupRules,
+    /// What is counted of those who watch.
+    pub(crate) metrics: HubMetrics,
+}
+
+/// Whether an empty list says that nothing is there: once the own Nacos and the log were read, it does.
+pub(crate) struct Knowledge {
+    view: ViewReader,
+    was_ready: AtomicBool,
+}
+
+impl Knowledge {
+    fn of(view: ViewReader) -> Arc<Self> {
+        Arc::new(Self { view, was_ready: AtomicBool::new(false) })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.was_ready.load(Ordering::Relaxed) || {
+            let ready = self.view.is_ready();
+            self.was_ready.fetch_or(ready, Ordering::Relaxed);
+            ready
+        }
+    }
+}
+
+/// See the module.
+pub(crate) struct Naming {
+    view: ViewReader,
+    knowledge: Arc<Knowledge>,
+    own: ClusterId,
+    names: Arc<dyn ServiceNames>,
+    rules: LookupRules,
+    hub: Hub<Lookups>,
+    subscriptions: Subscriptions,
+}
+
+/// Who looks something up: the labels of its connection say where it is.
+pub(crate) type ClientLabels = BTreeMap<String, String>;
+
+impl Naming {
+    /// Lookups, and the tasks that push to `sessions`, until `end`.
+    pub(crate) fn new(
+        sources: NamingSources,
+        sessions: ClientSessions,
+        end: CancellationToken,
+    ) -> (Self, SubscriptionTasks) {
+        let NamingSources { view, resolver, own, names, rules, metrics } = sources;
+        let hub = Hub::new(Lookups::new(view.clone(), resolver, own.clone()), metrics, end);
+        let knowledge = Knowledge::of(view.clone());
+        let (subscriptions, tasks) = subscriptions(hub.clone(), sessions, Arc::clone(&knowledge));
+        (Self { view, knowledge, own, names, rules, hub, subscriptions }, tasks)
+    }
+
+    /// Reads a service once.
+    ///
+    /// # Errors
+    /// Nothing is known of it, and it is not known either that there is nothing; clients keep what they have and ask again.
+    pub(crate) async fn query(
+        &self,
+        labels: &ClientLabels,
+        service: &ServiceName,
+        clusters: &str,
+        healthy_only: bool,
+    ) -> Result<ServiceInfo, RegistryRefusal> {
+        let answer = self.look(self.topic(labels, service, clusters)).await?;
+        let mut info = answer.info.clone();
+        if healthy_only {
+            info.hosts.retain(|host| host.healthy);
+        }
+        Ok(info)
+    }
+
+    /// Reads a service and pushes it whenever it changes, in place of the connection's subscription before.
+    ///
+    /// # Errors
+    /// As [`Naming::query`]; the subscription stands all the same, and is told once something is known.
+    pub(crate) async fn subscribe(
+        &self,
+        labels: &ClientLabels,
+        connection: &ConnectionId,
+        service: ServiceName,
+        clusters: &str,
+    ) -> Result<ServiceInfo, RegistryRefusal> {
+        let topic = self.topic(labels, &service, clusters);
+        self.subscriptions.subscribe(connection, service, topic.clone()).await;
+        Ok(self.look(topic).await?.info.clone())
+    }
+
+    /// Ends a subscription.
+    pub(crate) fn unsubscribe(&self, connection: &ConnectionId, service: &ServiceName) {
+        self.subscriptions.unsubscribe(connection, service);
+    }
+
+    /// A connection is gone.
+    pub(crate) fn forget(&self, connection: &ConnectionId) {
+        self.subscriptions.forget(connection);
+    }
+
+    /// Names of the services of one group in all clusters: how many there are, and one page of them.
+    pub(crate) fn list(&self, namespace: &str, group: &str, page: ListingPage) -> (usize, Vec<String>) {
+        let first = ServiceKey::new(&self.names.namespace(namespace), group, "");
+        let names = self.view.service_names();
+        let of_group = |key: &&ServiceKey| key.namespace() == first.namespace() && key.group() == first.group();
+        let all = names.range(first.clone()..).take_while(of_group);
+        let shown = all.clone().skip(page.skip()).take(page.size).map(|key| key.service().to_owned()).collect();
+        (all.count(), shown)
+    }
+
+    fn topic(&self, labels: &ClientLabels, service: &ServiceName, clusters: &str) -> LookupTopic {
+        let name = ServiceKey::new(&service.namespace, &service.group, &service.service);
+        let key = self
+            .names
+            .federated(&name)
+            .unwrap_or_else(|| ServiceKey::new(&self.names.namespace(name.namespace()), name.group(), name.service()));
+        let filter = ClusterFilter::read(clusters).only_from(self.rules.only(&name, &self.own));
+        LookupTopic { name, key, caller: caller_of(labels), clusters: clusters.to_owned(), filter }
+    }
+
+    async fn look(&self, topic: LookupTopic) -> Result<Arc<LookupAnswer>, RegistryRefusal> {
+        let stopping = |_| RegistryRefusal::new(error_code::NOT_READY, "the gateway is stopping");
+        let answer = self.hub.watch(topic, None).next().await.map_err(stopping)?;
+        if answer.info.hosts.is_empty() && !self.knowledge.is_complete() {
+            let words = "the gateway does not know yet whether there are instances, please try later";
+            return Err(RegistryRefusal::new(error_code::NOT_READY, words));
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,192 @@
+//! Who is told of which lookup, and the tasks that tell them: one for each topic that somebody subscribed to.
+//!
+//! Bounds: a connection has one subscription for each service, as in Nacos; a topic, its task and its newest list go with its last subscriber.
+//! Nothing is queued here: a push replaces the one before in its client's outbox.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use federation_view::hub::Hub;
+use nacos_protocol::server::{ClientSessions, ConnectionId, PushKey, ServiceName};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Knowledge;
+use super::lookups::{LookupAnswer, LookupTopic, Lookups};
+
+/// Topics that begin and whose task is not running yet; it is taken up at once. Who subscribes waits while it is full.
+const BEGINNING: usize = 256;
+
+/// See the module.
+pub(crate) struct Subscriptions {
+    shared: Arc<Shared>,
+    begin: mpsc::Sender<Arc<Topic>>,
+}
+
+/// What there is to run.
+pub(crate) struct SubscriptionTasks {
+    shared: Arc<Shared>,
+    beginning: mpsc::Receiver<Arc<Topic>>,
+}
+
+struct Shared {
+    hub: Hub<Lookups>,
+    sessions: ClientSessions,
+    knowledge: Arc<Knowledge>,
+    register: Mutex<Register>, // Locked for single steps, never across an await.
+}
+
+#[derive(Default)]
+struct Register {
+    topics: HashMap<LookupTopic, Arc<Topic>>,
+    by_connection: HashMap<ConnectionId, HashMap<ServiceName, Arc<Topic>>>,
+}
+
+struct Topic {
+    of: LookupTopic,
+    push_key: PushKey,
+    /// Locked for one addition or removal, or for a copy.
+    subscribers: Mutex<BTreeSet<ConnectionId>>,
+    ended: CancellationToken,
+}
+
+impl Topic {
+    fn new(of: LookupTopic, service: ServiceName) -> Arc<Self> {
+        let (push_key, ended) = (PushKey::Service(service), CancellationToken::new());
+        Arc::new(Self { of, push_key, subscribers: Mutex::default(), ended })
+    }
+
+    fn subscribers(&self) -> MutexGuard<'_, BTreeSet<ConnectionId>> {
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes both ends.
+pub(crate) fn subscriptions(
+    hub: Hub<Lookups>,
+    sessions: ClientSessions,
+    knowledge: Arc<Knowledge>,
+) -> (Subscriptions, SubscriptionTasks) {
+    let shared = Arc::new(Shared { hub, sessions, knowledge, register: Mutex::default() });
+    let (begin, beginning) = mpsc::channel(BEGINNING);
+    (Subscriptions { shared: Arc::clone(&shared), begin }, SubscriptionTasks { shared, beginning })
+}
+
+impl Subscriptions {
+    /// Tells a connection of the topic from now on, in place of what it was told of this service before.
+    pub(crate) async fn subscribe(&self, connection: &ConnectionId, service: ServiceName, of: LookupTopic) {
+        let begun = self.shared.register().subscribe(connection, service, of);
+        if let Some(topic) = begun {
+            // Fails only once the tasks ended: then nobody is told anything any more, and the client's connection ends.
+            let _ = self.begin.send(topic).await;
+        }
+    }
+
+    /// Tells a connection no more of a service.
+    pub(crate) fn unsubscribe(&self, connection: &ConnectionId, service: &ServiceName) {
+        self.shared.register().unsubscribe(connection, service);
+    }
+
+    /// A connection is gone.
+    pub(crate) fn forget(&self, connection: &ConnectionId) {
+        self.shared.register().forget(connection);
+    }
+}
+
+impl Register {
+    /// The topic, if it has to begin.
+    fn subscribe(&mut self, connection: &ConnectionId, service: ServiceName, of: LookupTopic) -> Option<Arc<Topic>> {
+        let (topic, begun) = match self.topics.entry(of) {
+            Entry::Occupied(found) => (Arc::clone(found.get()), false),
+            Entry::Vacant(place) => {
+                let topic = Topic::new(place.key().clone(), service.clone());
+                (Arc::clone(place.insert(topic)), true)
+            }
+        };
+        topic.subscribers().insert(connection.clone());
+        let mine = self.by_connection.entry(connection.clone()).or_default();
+        let before = mine.insert(service, Arc::clone(&topic));
+        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &topic)) {
+            self.leave(connection, &before);
+        }
+        begun.then_some(topic)
+    }
+
+    fn unsubscribe(&mut self, connection: &ConnectionId, service: &ServiceName) {
+        let Some(mine) = self.by_connection.get_mut(connection) else { return };
+        let left = mine.remove(service);
+        if mine.is_empty() {
+            self.by_connection.remove(connection);
+        }
+        if let Some(topic) = left {
+            self.leave(connection, &topic);
+        }
+    }
+
+    fn forget(&mut self, connection: &ConnectionId) {
+        for topic in self.by_connection.remove(connection).unwrap_or_default().into_values() {
+            self.leave(connection, &topic);
+        }
+    }
+
+    fn leave(&mut self, connection: &ConnectionId, topic: &Arc<Topic>) {
+        let mut subscribers = topic.subscribers();
+        subscribers.remove(connection);
+        if subscribers.is_empty() {
+            topic.ended.cancel();
+            self.topics.remove(&topic.of);
+        }
+    }
+}
+
+impl Shared {
+    fn register(&self) -> MutexGuard<'_, Register> {
+        self.register.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the subscribers of a topic of each change, until nobody is left. What the list was when the task began, subscribers had as answers:
+    /// it is told all the same, since one of them may have been asked for before.
+    async fn tell(self: Arc<Self>, topic: Arc<Topic>) {
+        let mut watcher = self.hub.watch(topic.of.clone(), None);
+        let mut told = None;
+        loop {
+            // Both arms are cancel-safe: what is not returned is told by the next call.
+            let answer: Arc<LookupAnswer> = tokio::select! {
+                () = topic.ended.cancelled() => return,
+                next = watcher.next() => match next {
+                    Ok(answer) => answer,
+                    Err(_) => return, // The gateway stops.
+                },
+            };
+            if answer.info.hosts.is_empty() && !self.knowledge.is_complete() {
+                continue; // Whoever subscribed was told that nothing is known, and asks again.
+            }
+            if told.replace(answer.fingerprint) != Some(answer.fingerprint) {
+                let (body, told) = (answer.push(), topic.subscribers().clone());
+                for connection in &told {
+                    self.sessions.push(connection, topic.push_key.clone(), body.clone());
+                }
+            }
+        }
+    }
+}
+
+impl SubscriptionTasks {
+    /// Runs a task for each topic until `stop`.
+    ///
+    /// # Errors
+    /// One of them panicked: its subscribers would keep an old list for ever.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), tokio::task::JoinError> {
+        let mut tasks = JoinSet::new();
+        loop {
+            // All arms are cancel-safe: a topic stays in the channel, an ended task in the set.
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Some(topic) = self.beginning.recv() => { tasks.spawn(Arc::clone(&self.shared).tell(topic)); }
+                Some(ended) = tasks.join_next() => ended?,
+            }
+        }
+    }
+}

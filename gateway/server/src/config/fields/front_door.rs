@@ -1,0 +1,50 @@
+//! The fields of `front_door`.
+
+use federation_document::table::{TableSection, ValueKind};
+
+use super::{SERVICE_RULE, SERVICE_RULES, default, list, required};
+
+pub(super) static FRONT_DOOR: TableSection = TableSection {
+    about: "Where clients of Nacos are served as by a Nacos: lookups from all clusters, registrations and config items from and to the own \
+            Nacos. Without this section nobody is.",
+    fields: &[
+        required(
+            "listen",
+            ValueKind::SocketAddress,
+            "Address of HTTP, which clients are told as that of their Nacos; beside a Nacos on the same host another port than 8848.",
+        ),
+        default(
+            "grpc_offset",
+            ValueKind::Count { min: 1, max: 60_000 },
+            "1000",
+            "From the HTTP port to the gRPC port. Unmodified clients add 1000.",
+        ),
+        default("naming", ValueKind::Section(&LOOKUPS), "{}", "Which clusters lookups are answered from."),
+    ],
+};
+
+static LOOKUPS: TableSection = TableSection {
+    about: "Which clusters lookups are answered from. Of several rules for a service the most specific counts.",
+    fields: &[
+        default(
+            "local_only",
+            SERVICE_RULES,
+            "[]",
+            "Services that are looked up in the own cluster alone, by local names.",
+        ),
+        default(
+            "only_from",
+            list(&ValueKind::Section(&ONLY_FROM)),
+            "[]",
+            "Services that are looked up in one cluster alone.",
+        ),
+    ],
+};
+
+static ONLY_FROM: TableSection = TableSection {
+    about: "Services that are looked up in one cluster alone.",
+    fields: &[
+        required("services", ValueKind::Section(&SERVICE_RULE), "Which, by local names."),
+        required("cluster", ValueKind::Id, "Where."),
+    ],
+};
