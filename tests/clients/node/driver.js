@@ -6,9 +6,10 @@ const path = require('path');
 const readline = require('readline');
 const { NacosConfigClient, NacosNamingClient } = require('nacos');
 
-// Standard output is for answers alone, whatever the SDK prints.
-const print = line => process.stdout.write(JSON.stringify(line) + '\n');
-console.log = console.info = console.debug = console.error;
+// Standard output is for answers alone, whatever the SDK prints there.
+const write = process.stdout.write.bind(process.stdout);
+const print = line => write(JSON.stringify(line) + '\n');
+process.stdout.write = (...printed) => process.stderr.write(...printed);
 
 const now = () => performance.timeOrigin + performance.now();
 
