@@ -15,6 +15,7 @@ pub mod descriptor;
 pub mod discovery;
 pub mod drain;
 pub mod exclusion;
+pub mod front_door;
 pub mod guard;
 pub mod nacos_comparison;
 mod pairs;

@@ -3,7 +3,7 @@
 //! `storm seek FIRST COUNT`: plays so many seeds on all cores, prints which fault met which state, or the first seed that fails, with the
 //! fewest faults that make it fail. `storm hunt FIRST COUNT`: as that, and says in one line what failed first, for whoever broke the core on
 //! purpose. `storm replay SEED`: prints every effect of one seed, with its time in milliseconds and its replica;
-//! the same text each time.
+//! the same text each time. `storm least SEED`: the same with the fewest faults that make the seed fail.
 
 #![expect(clippy::unwrap_used, reason = "it is a test that somebody looks at")]
 
@@ -16,7 +16,9 @@ mod world;
 use std::process::exit;
 use std::time::Instant;
 
-const USAGE: &str = "storm seek FIRST COUNT, storm hunt FIRST COUNT, or storm replay SEED";
+use storm::plan::Plan;
+
+const USAGE: &str = "storm seek FIRST COUNT, storm hunt FIRST COUNT, storm replay SEED, or storm least SEED";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,7 +26,8 @@ fn main() {
     match (arguments.first().map(String::as_str), &numbers[..]) {
         (Some("seek"), [first, count]) => seek(*first, *count),
         (Some("hunt"), [first, count]) => hunt(*first, *count),
-        (Some("replay"), [seed]) => replay(*seed),
+        (Some("replay"), [seed]) => replay(&Plan::of(*seed)),
+        (Some("least"), [seed]) => replay(&least(*seed)),
         _ => {
             eprintln!("{USAGE}");
             exit(2);
@@ -62,8 +65,14 @@ fn hunt(first: u64, count: u64) {
     println!("{count} seeds, {seconds:.1} s");
 }
 
-fn replay(seed: u64) {
-    let run = storm::replay(seed);
+/// The seed's storm with the fewest faults that make it fail; with all of them if it does not fail.
+fn least(seed: u64) -> Plan {
+    let found = storm::seek(seed..seed + 1, 1, u64::MAX).broken;
+    found.map_or_else(|| Plan::of(seed), |(plan, broken)| storm::shrink(&plan, broken.check))
+}
+
+fn replay(plan: &Plan) {
+    let (seed, run) = (plan.seed, storm::replay(plan));
     println!("digest of all effects {:032x}", run.effects);
     if let Some(broken) = run.broken {
         println!("seed {seed} breaks \"{}\"\n{}", broken.check, broken.text);

@@ -227,7 +227,11 @@ impl Publisher {
         let id = SendId(self.seq);
         let change = Change { since, wall: observed };
         let partition = key.partition(partitions);
-        self.ledger.send(&key, partitions, Pending { id, body: body.clone(), digest: None, change, unsure: false });
+        self.ledger.send(
+            &key,
+            partitions,
+            Pending { id, body: body.clone(), digest: None, change, unsure: false, purged: false },
+        );
         self.unheard.push_back((now, id));
         let header = RecordHeader { schema: SCHEMA, epoch, seq: self.seq, observed };
         OutgoingRecord { topic: topic_of(&key), partition, key, body, header }
@@ -245,10 +249,16 @@ impl Publisher {
     }
 
     /// A record of the key was read back.
-    pub fn read_back(&mut self, key: &DataKey, header: Option<RecordHeader>, epoch: Epoch) -> ReadBack {
+    pub fn read_back(
+        &mut self,
+        partition: OwnPartition,
+        key: &DataKey,
+        header: Option<RecordHeader>,
+        epoch: Epoch,
+    ) -> ReadBack {
         let id = header.filter(|header| header.epoch == epoch).map(|header| SendId(header.seq));
         if let Some(id) = id {
-            self.took(topic_of(key), id);
+            self.took(partition, id);
         }
         match self.ledger.pending(key) {
             Some(pending) if Some(pending.id) == id => {
@@ -259,10 +269,21 @@ impl Publisher {
         }
     }
 
-    /// A record of this epoch was read back from the topic, a checkpoint for example: whatever failed before it did not fail for
+    /// A record of this epoch was read back from the partition, a checkpoint for example: whatever failed before it did not fail for
     /// want of a log that takes records.
-    pub fn took(&mut self, topic: TopicKind, id: SendId) {
-        self.ledger.took(topic, id);
+    pub fn took(&mut self, partition: OwnPartition, id: SendId) {
+        self.ledger.took(partition, id);
+    }
+
+    /// The log had these keys and lost them. Until they are in it again nothing is stated without them, however often the log refuses them
+    /// (rule R16): readers that have them would take that for a proof that they are gone.
+    pub fn lost(&mut self, keys: impl Iterator<Item = DataKey>) {
+        self.ledger.lost(keys);
+    }
+
+    /// This process takes back what is under way: that it fails, if it did not land, says nothing of the log or of a key.
+    pub fn purged(&mut self) {
+        self.ledger.purged();
     }
 
     /// A send failed. Returns the partition whose end is to be asked for, if one is; a refused one is due again, ever more slowly.

@@ -118,7 +118,8 @@ impl Pulse {
         (self.next_offset, self.answered) = (self.next_offset.max(next_offset), Some(now));
     }
 
-    /// The control topic is read anew from its beginning, perhaps because it is another one. What was heard counts until its end.
+    /// The control topic is read anew from its beginning, perhaps because it is another one. What was heard counts until its end, and after
+    /// it until something is heard that is newer: a beat that is read once more is no younger for it.
     pub fn restart(&mut self) {
         (self.anew, self.next_offset) = (Some(None), 0);
     }
@@ -142,9 +143,12 @@ impl Pulse {
     /// The control topic was read to its end, which it still has.
     pub fn at_end(&mut self, now: Mono, next_offset: u64) {
         if let Some(anew) = self.anew.take() {
-            match anew {
-                Some(leader) => (self.leader, self.of_former_topic) = (Some(leader), false),
-                None => self.of_former_topic = true,
+            match (anew, &self.leader) {
+                (Some(found), Some(known)) if found.place() <= known.place() => {
+                    self.of_former_topic = found.epoch != known.epoch;
+                }
+                (Some(found), _) => (self.leader, self.of_former_topic) = (Some(found), false),
+                (None, _) => self.of_former_topic = true,
             }
         }
         self.next_offset = self.next_offset.max(next_offset);
@@ -163,7 +167,7 @@ impl Pulse {
     /// Epoch and number of the newest beat.
     #[must_use]
     pub fn newest_beat(&self) -> Option<(Epoch, u64)> {
-        self.leader.as_ref().map(|leader| (leader.epoch, leader.beat))
+        self.leader.as_ref().map(Leader::place)
     }
 
     /// For people, that the log did answer once and does not now.
@@ -275,6 +279,11 @@ impl Pulse {
 }
 
 impl Leader {
+    /// Which beat of which leadership it was.
+    fn place(&self) -> (Epoch, u64) {
+        (self.epoch, self.beat)
+    }
+
     /// Age of its facts when it said so.
     fn told(&self) -> Millis {
         self.nacos_age.unwrap_or_default().max(self.unpublished_age)
@@ -463,6 +472,35 @@ mod tests {
         assert_eq!(judged(&pulse, 30_000), (Freshness::Isolated, Some(0)));
         pulse.end_told(Mono(29_000), 0);
         assert_eq!(judged(&pulse, 30_000), (Freshness::Stale, Some(0)), "it answers, and its leader says nothing");
+    }
+
+    #[test]
+    fn a_beat_that_is_read_once_more_is_no_younger_for_it() {
+        let former = ReplicaRecord { epoch: Epoch { term: 0, nonce: 6 }, ..beat(900, 0, 0) };
+        for (what, read_anew) in [
+            ("the last one", vec![(7, beat(1, 0, 0)), (7, beat(2, 0, 0))]),
+            ("one before: the last got lost", vec![(7, beat(1, 0, 0))]),
+            ("one of a leader before: all of the last one's got lost", vec![(6, former)]),
+        ] {
+            let mut pulse = listening(&beat(2, 0, 0));
+            pulse.at_end(Mono(29_000), 2); // The topic still ends there.
+            pulse.restart();
+            read_anew.iter().for_each(|(nonce, replica)| pulse.read(Mono(30_000), *nonce, replica, None));
+            pulse.at_end(Mono(30_000), 2);
+            assert_eq!(judged(&pulse, 30_000), (Freshness::Stale, Some(30_000)), "{what}");
+            pulse.read(Mono(31_000), 7, &beat(3, 0, 0), None);
+            assert_eq!(judged(&pulse, 31_000), (Freshness::Live, Some(1_000)), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_beat_that_came_while_the_topic_is_read_anew_is_worth_the_end_before() {
+        let mut pulse = listening(&beat(1, 0, 0));
+        pulse.at_end(Mono(1_500), 1);
+        pulse.restart();
+        (1..=2).for_each(|number| pulse.read(Mono(2_000), 7, &beat(number, 0, 0), None));
+        pulse.at_end(Mono(2_000), 2);
+        assert_eq!(judged(&pulse, 2_000), (Freshness::Live, Some(500)));
     }
 
     #[test]

@@ -154,11 +154,11 @@ impl ListenerGate {
         &self.0.budgets
     }
 
-    pub(crate) fn door(&self, listener: &'static str, clock: Clock) -> Door {
+    pub(crate) fn door(&self, listener: &'static str, clock: Clock, limit: usize) -> Door {
         let all = self.0.capacity.connections;
         // Three quarters of all for one listener, and of these seven eighths for one address: behind an address may be a proxy with
         // thousands of clients, and some others have to get in beside it.
-        let listener_most = (all - all / 4).max(1);
+        let listener_most = (all - all / 4).min(limit).max(1);
         let most = Most { all, listener: listener_most, peer: (listener_most - listener_most / 8).max(1) };
         let telling =
             Telling { gate: self.clone(), listener, clock, most, last: Default::default(), system: Mutex::default() };

@@ -12,9 +12,9 @@ pub const MOST_CONNECTIONS: usize = 20_000;
 /// Nacos and its admin API, files, and what the runtime has. Where few are allowed, half of them.
 pub const RESERVED_DESCRIPTORS: usize = 256;
 
-/// Listeners of a gateway: two of its API, two of the embedded registry. Each is assured a part of the connections that the others
+/// Listeners of a gateway: two of its API, two of the front door, two of the embedded registry. Each is assured a part of the connections that the others
 /// cannot take, so that a flood at one leaves `/readyz` at another answering.
-pub(crate) const LISTENERS: usize = 4;
+pub(crate) const LISTENERS: usize = 6;
 
 /// Bytes of large requests that are being received or not yet answered, beyond the first [`REQUEST_SIZE`] of each, at all listeners
 /// together: three of the largest. With what each listener has for small ones, a gateway holds at most 160 MiB of requests.
@@ -80,6 +80,8 @@ pub struct ListenerLimits {
     pub stream_window: u32,
     /// The same for all streams of a connection.
     pub connection_window: u32,
+    /// Connections of the listener, where the process may have as many.
+    pub connections: usize,
 }
 
 impl ListenerLimits {
@@ -92,6 +94,7 @@ impl ListenerLimits {
             connection_bytes: 1 << 20,
             stream_window: 64 << 10,
             connection_window: 128 << 10,
+            connections: usize::MAX,
         }
     }
 
@@ -105,6 +108,7 @@ impl ListenerLimits {
             // Ten times as fast as the least window where a round trip takes some milliseconds.
             stream_window: 256 << 10,
             connection_window: 512 << 10,
+            connections: usize::MAX,
         }
     }
 }

@@ -90,7 +90,7 @@ struct Serving<F> {
 impl<F: ListenerFace> Serving<F> {
     fn new(listener: &Listener, face: F) -> Self {
         let (gate, limits, clock) = (&listener.gate, listener.limits, Clock::start());
-        let door = gate.door(listener.name, clock);
+        let door = gate.door(listener.name, clock, listener.limits.connections);
         let terms = Terms {
             patience: *gate.patience(),
             budgets: ListenerBudgets::new(&limits, gate.budgets()),

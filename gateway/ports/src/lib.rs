@@ -4,12 +4,14 @@
 //! - [`commands`] what people order, each with its answer.
 //! - [`clock`] the clocks of this process. [`trace`] one trace through all of it.
 //! - [`metrics`] the catalogue of all that is counted. [`trouble`] the board of all that is wrong. [`facts`] what parts tell of themselves.
+//! - [`front_door`] the front door, as other faces meet it.
 //! - [`fault`] faults on purpose, for tests of a real process.
 
 pub mod clock;
 pub mod commands;
 pub mod facts;
 pub mod fault;
+pub mod front_door;
 pub mod inbox;
 pub mod metrics;
 pub mod trace;

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod connections;
+mod front_door;
 mod label;
 mod nacos;
 mod troubles;
@@ -21,9 +22,10 @@ use prometheus_client::registry::Registry;
 
 pub use self::catalog::{Catalog, ListedMetric, MetricKind};
 pub use self::connections::ConnectionMetrics;
+pub use self::front_door::FrontDoorMetrics;
 pub use self::label::{
-    CacheResult, Component, DeltaResult, PolicyLoad, PolicyOrigin, PublishResult, Route, SendFailure, TroubleKind,
-    WatchFace,
+    CacheResult, Component, DeltaResult, PermissionResult, PolicyLoad, PolicyOrigin, PublishResult, RegistrationResult,
+    Route, SendFailure, TroubleKind, WatchFace,
 };
 pub use self::label::{LabelWord, MetricLabel};
 pub use self::nacos::NacosMetrics;
@@ -50,6 +52,8 @@ pub struct Metrics {
     pub api: ApiMetrics,
     /// Written by the sockets of the HTTP and gRPC faces, and of the embedded registry.
     pub connections: ConnectionMetrics,
+    /// Written by the front door.
+    pub front_door: FrontDoorMetrics,
     /// Written by the board of troubles.
     pub troubles: TroubleMetrics,
 }
@@ -67,9 +71,10 @@ impl Metrics {
         let resolve = ResolveMetrics::register(&mut catalog);
         let api = ApiMetrics::register(&mut catalog);
         let connections = ConnectionMetrics::register(&mut catalog);
+        let front_door = FrontDoorMetrics::register(&mut catalog);
         let troubles = TroubleMetrics::register(&mut catalog);
         let (registry, listed) = catalog.finish();
-        Self { registry, listed, engine, log, nacos, policy, resolve, api, connections, troubles }
+        Self { registry, listed, engine, log, nacos, policy, resolve, api, connections, front_door, troubles }
     }
 
     /// All values in the OpenMetrics text format, version 1.0.0.

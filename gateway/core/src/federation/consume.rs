@@ -5,6 +5,7 @@ use crate::federation::stated::Described;
 use crate::federation::{Counts, Federation, Origin};
 use crate::id::ClusterId;
 use crate::input::{Effect, LogInput, SendId};
+use crate::lease::ReplicaRole;
 use crate::local::observation::ListDoubt;
 use crate::log::census::CensusRun;
 use crate::log::control::{ControlKey, ControlValue, Descriptor};
@@ -12,7 +13,7 @@ use crate::log::cursor::LogSource;
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::partition::{AppliedRecord, Partition};
 use crate::log::record::{ControlRecord, PartitionId, Record, RecordBody, TopicKind};
-use crate::publish::{DeliveryFailure, ReadBack};
+use crate::publish::{DeliveryFailure, OwnPartition, ReadBack};
 use crate::time::{Mono, Now};
 
 impl Federation {
@@ -155,11 +156,11 @@ impl Federation {
         match &record.key {
             RecordKey::Data(key) => {
                 self.censuses.written((place.topic, place.partition), key);
-                self.read_back_fact(now, key, record, effects);
+                self.read_back_fact(now, (place.topic, place.partition), key, record, effects);
             }
             RecordKey::Checkpoint => {
                 if let Some(header) = record.header.filter(|header| header.epoch == self.lease.epoch()) {
-                    self.publisher.took(place.topic, SendId(header.seq));
+                    self.publisher.took((place.topic, place.partition), SendId(header.seq));
                 }
                 self.read_back_checkpoint(now, place, record);
             }
@@ -175,12 +176,21 @@ impl Federation {
         }
     }
 
-    fn read_back_fact(&mut self, now: Now, key: &DataKey, record: &Record, effects: &mut Vec<Effect>) {
-        let ours = self.publisher.read_back(key, record.header, self.lease.epoch());
+    fn read_back_fact(
+        &mut self,
+        now: Now,
+        place: OwnPartition,
+        key: &DataKey,
+        record: &Record,
+        effects: &mut Vec<Effect>,
+    ) {
+        let ours = self.publisher.read_back(place, key, record.header, self.lease.epoch());
         match (key, &record.body) {
-            (DataKey::Instance(service, id), RecordBody::Tombstone) => {
-                self.local.forget_proof(service, id);
-                self.leader_let_go(now, key, service, id);
+            (_, RecordBody::Tombstone) => {
+                if let DataKey::Instance(service, id) = key {
+                    self.local.forget_proof(service, id);
+                }
+                self.leader_let_go(now, key);
             }
             (DataKey::Instance(service, id), RecordBody::Instance(_)) => self.leader_has(now, service, id),
             _ => {}
@@ -317,9 +327,17 @@ impl Federation {
             self.settle_sends(now, place, effects);
             if !was_read {
                 self.censuses.was_read(now.mono, (place.topic, place.partition), &self.settings.census);
+                self.note_lost(&replaced);
                 self.reconcile((place.topic, place.partition), Occasion::Read, &replaced);
             }
         }
+    }
+
+    /// The own log was read anew, and shows something else of these keys: what a leader finds gone is restated before anything is proven.
+    fn note_lost(&mut self, replaced: &[DataKey]) {
+        let own = self.origins.get(self.cluster());
+        let Some(own) = own.filter(|_| self.lease.role() == ReplicaRole::Leading) else { return };
+        self.publisher.lost(replaced.iter().filter(|key| own.log.image(key).is_none()).cloned());
     }
 
     fn end_offset(&mut self, now: Now, place: &PartitionId, end: u64, asked: Mono, effects: &mut Vec<Effect>) {

@@ -157,9 +157,21 @@ impl Federation {
     }
 
     /// The leader let go what this process, which does not lead, keeps back: its word is the log's.
-    pub(super) fn leader_let_go(&mut self, now: Now, key: &DataKey, service: &ServiceKey, id: &InstanceId) {
-        if self.lease.role() != ReplicaRole::Leading && self.local.was_let_go(now.mono, service, id) {
+    pub(super) fn leader_let_go(&mut self, now: Now, key: &DataKey) {
+        if self.lease.role() != ReplicaRole::Leading && self.local.was_let_go(now.mono, key) {
             self.note_own_change(now, key);
+        }
+    }
+
+    /// What this process, which does not lead, begins to keep back and the log as read does not have, the leader let go before, in parts that
+    /// were no mass to it: there is no removal of it to keep back, and nobody would ever end that hold, because only a leader's are said.
+    pub(super) fn drop_if_unlogged(&mut self, now: Now, key: &DataKey) {
+        if self.lease.role() == ReplicaRole::Leading || self.local.guard().holds().len() == 0 {
+            return;
+        }
+        let logged = self.origins.get(self.cluster()).and_then(|own| own.log.image(key));
+        if logged.is_none() && self.own_partition_is_read(key) {
+            self.local.was_let_go(now.mono, key);
         }
     }
 

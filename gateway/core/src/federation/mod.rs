@@ -483,6 +483,7 @@ impl Federation {
             None => {}
         }
         for key in keys {
+            self.drop_if_unlogged(now, &key);
             self.note_own_change(now, &key);
             self.consider(now, key);
         }

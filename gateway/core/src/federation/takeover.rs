@@ -170,6 +170,8 @@ impl Federation {
         if !matches!(self.lease.role(), ReplicaRole::Leading | ReplicaRole::Stopped) {
             self.publisher.reset();
             self.leadership = Leadership::default();
+        } else {
+            self.publisher.purged();
         }
     }
 

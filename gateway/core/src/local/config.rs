@@ -79,6 +79,15 @@ impl LocalConfig {
         changed
     }
 
+    /// It is not shown any more if it is kept back. Returns whether it was.
+    pub fn drop_kept(&mut self) -> bool {
+        let was_kept = self.kept;
+        if was_kept {
+            *self = Self { known: true, ..Self::default() };
+        }
+        was_kept
+    }
+
     /// Its proven removal is carried out. Returns whether the wanted value changed.
     pub fn let_go(&mut self) -> bool {
         let changed = self.item.is_some();

@@ -30,6 +30,8 @@ pub(super) struct Pending {
     pub(super) change: Change,
     /// Nobody knows whether it landed.
     pub(super) unsure: bool,
+    /// This process took it back: that it fails says nothing of the key, or of the log.
+    pub(super) purged: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -69,8 +71,10 @@ pub(super) struct Ledger {
     failing: BTreeMap<(TopicKind, u64), DataKey>,
     /// Keys that failed again and again.
     refused: BTreeSet<u64>,
-    /// Highest number of an own record that was read back from each topic.
-    took: BTreeMap<TopicKind, u64>,
+    /// Highest number of an own record that was read back from each partition.
+    took: BTreeMap<OwnPartition, u64>,
+    /// Keys that the log had and lost: none of them is exempt before it is there again.
+    lost: BTreeSet<DataKey>,
     numbers: u64,
 }
 
@@ -111,6 +115,7 @@ impl Ledger {
             failing: BTreeMap::new(),
             refused: BTreeSet::new(),
             took: BTreeMap::new(),
+            lost: BTreeSet::new(),
             numbers: 0,
         }
     }
@@ -186,6 +191,7 @@ impl Ledger {
     }
 
     pub(super) fn clear(&mut self, key: &DataKey) {
+        self.lost.remove(key);
         self.change(key, None, |entry| {
             (entry.due, entry.failures, entry.failed_at, entry.exempt) = (None, 0, 0, false);
         });
@@ -206,14 +212,32 @@ impl Ledger {
 
     /// The record under way is in the log.
     pub(super) fn landed(&mut self, key: &DataKey) {
+        self.lost.remove(key);
         self.change(key, None, |entry| {
             (entry.pending, entry.failures, entry.failed_at, entry.exempt) = (None, 0, 0, false);
         });
     }
 
-    /// An own record came back from the topic: it takes records, so what failed before is worth another try now.
-    pub(super) fn took(&mut self, topic: TopicKind, id: SendId) {
-        let took = self.took.entry(topic).or_default();
+    /// The log had these keys and lost them.
+    pub(super) fn lost(&mut self, keys: impl Iterator<Item = DataKey>) {
+        for key in keys {
+            self.lost.insert(key.clone());
+            self.change(&key, None, |_| {}); // Its place in the indexes depends on it.
+        }
+    }
+
+    /// Everything under way was taken back.
+    pub(super) fn purged(&mut self) {
+        // No index depends on it.
+        for entry in self.entries.values_mut() {
+            entry.pending.iter_mut().for_each(|pending| pending.purged = true);
+        }
+    }
+
+    /// An own record came back from the partition: its topic takes records, so what failed before is worth another try now.
+    pub(super) fn took(&mut self, partition: OwnPartition, id: SendId) {
+        let (topic, _) = partition;
+        let took = self.took.entry(partition).or_default();
         *took = id.0.max(*took);
         let failing: Vec<DataKey> =
             self.failing.range((topic, 0)..=(topic, u64::MAX)).map(|(_, key)| key.clone()).collect();
@@ -239,11 +263,15 @@ impl Ledger {
     /// The record under way is not in the log: the key is due as it was. Returns how often in a row that happened. `last_seq` is the
     /// number of the last record sent.
     pub(super) fn did_not_land(&mut self, key: &DataKey, last_seq: u64, failure: DeliveryFailure) -> Option<u32> {
-        let took = self.took.get(&topic_of(key)).copied().unwrap_or(0);
+        let partition = self.entries.get(key)?.partition;
+        let took = self.took.get(&partition).copied().unwrap_or(0);
         let failures = self.change_for(key, None, |entry| {
             let pending = entry.pending.take()?;
             let (change, not_before) = (pending.change, pending.change.since);
             entry.due.get_or_insert(Due { change, not_before }).change = change;
+            if pending.purged {
+                return Some(entry.failures.max(1));
+            }
             let log_takes_others = entry.failures > 0 && took > entry.failed_at;
             entry.failures += 1;
             entry.failed_at = last_seq;
@@ -296,16 +324,17 @@ impl Ledger {
 
     fn enter_indexes(&mut self, key: &DataKey, entry: &Entry) {
         let number = entry.number;
+        let exempt = entry.exempt && !self.lost.contains(key);
         if let Some(due) = entry.due {
             self.queue.insert((due.not_before, number), key.clone());
         }
-        if let Some(since) = entry.since().filter(|_| !entry.exempt) {
+        if let Some(since) = entry.since().filter(|_| !exempt) {
             self.ages.insert((since, number));
         }
-        if entry.due.is_some() && !entry.exempt {
+        if entry.due.is_some() && !exempt {
             self.owed.insert((entry.partition, number));
         }
-        if entry.due.is_some() && entry.failures > 0 && !entry.exempt {
+        if entry.due.is_some() && entry.failures > 0 && !exempt {
             self.failing.insert((entry.partition.0, number), key.clone());
         }
         if entry.failures >= REFUSED_FROM {

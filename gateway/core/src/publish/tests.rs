@@ -27,7 +27,7 @@ fn send_all(publisher: &mut Publisher, now: u64) -> Vec<SendId> {
 
 fn land(publisher: &mut Publisher, number: u16, id: SendId) -> ReadBack {
     let header = RecordHeader { schema: SCHEMA, epoch: EPOCH, seq: id.0, observed: WallMs(0) };
-    publisher.read_back(&key(number), Some(header), EPOCH)
+    publisher.read_back(HERE, &key(number), Some(header), EPOCH)
 }
 
 /// The send fails, the end is asked for and read up to, and it is not there: due again after a while.
@@ -85,6 +85,58 @@ fn a_key_that_is_refused_while_others_land_makes_nobody_old_and_holds_up_no_chec
 }
 
 #[test]
+fn that_another_partition_takes_records_says_nothing_of_a_key() {
+    let mut publisher = Publisher::new(Seed(1));
+    mark(&mut publisher, 0, 1);
+    for now in (0..60_000).step_by(100) {
+        for id in send_all(&mut publisher, now) {
+            fail(&mut publisher, now, id);
+        }
+        publisher.took((TopicKind::Instances, 1), SendId(publisher.last_seq() + 1));
+    }
+    assert_eq!(publisher.unpublished_age(Mono(60_000)), Millis(60_000), "its partition may have lost its leader");
+    assert!(publisher.owes(HERE));
+}
+
+#[test]
+fn what_is_taken_back_was_not_refused() {
+    let mut publisher = Publisher::new(Seed(1));
+    mark(&mut publisher, 0, 1);
+    for now in (0..60_000).step_by(1_000) {
+        for id in send_all(&mut publisher, now) {
+            publisher.purged();
+            fail(&mut publisher, now, id);
+        }
+        publisher.took(HERE, SendId(publisher.last_seq() + 1));
+    }
+    assert_eq!((publisher.refused(), publisher.unpublished_age(Mono(60_000))), (0, Millis(60_000)));
+    assert!(publisher.owes(HERE));
+}
+
+#[test]
+fn nothing_is_stated_without_what_the_log_lost_although_it_refuses_that() {
+    let mut publisher = Publisher::new(Seed(1));
+    for number in 1..=2 {
+        mark(&mut publisher, 0, number);
+        let id = send_all(&mut publisher, 0)[0];
+        publisher.failed(Mono(0), id, DeliveryFailure::Refused);
+    }
+    assert!(!publisher.owes(HERE), "it never had them");
+    publisher.lost((1..=2).map(key));
+    assert!(publisher.owes(HERE), "readers may have them");
+    publisher.clear(&key(1)); // Nobody wants it any more.
+    assert!(publisher.owes(HERE));
+    let due = publisher.next(Mono(600)).unwrap();
+    let id = SendId(publisher.send(Mono(600), EPOCH, due, RecordBody::Tombstone, PARTITIONS).header.seq);
+    land(&mut publisher, 2, id);
+    assert!(!publisher.owes(HERE));
+    mark(&mut publisher, 700, 2);
+    let id = send_all(&mut publisher, 700)[0];
+    publisher.failed(Mono(700), id, DeliveryFailure::Refused);
+    assert!(!publisher.owes(HERE), "the log has its former value");
+}
+
+#[test]
 fn a_record_that_can_never_be_taken_makes_nobody_old_from_the_first_refusal_on() {
     let mut publisher = Publisher::new(Seed(1));
     mark(&mut publisher, 0, 1);
@@ -110,7 +162,7 @@ fn what_failed_is_tried_again_as_soon_as_the_log_takes_something() {
         again.iter().for_each(|(key, until)| publisher.retry(key, *until));
     }
     assert_eq!(publisher.next(Mono(4_000)), None, "each waits for some seconds");
-    publisher.took(TopicKind::Instances, SendId(u64::MAX));
+    publisher.took(HERE, SendId(u64::MAX));
     assert_eq!(send_all(&mut publisher, 4_000).len(), 5);
 }
 

@@ -334,6 +334,26 @@ fn a_standby_lets_go_of_what_its_leader_removes() {
 }
 
 #[test]
+fn a_standby_keeps_nothing_back_that_its_leader_removed_before_in_parts() {
+    let mut world = hundred();
+    let services = world.nacos(S).services.clone();
+    let standby = Nacos { up: true, reads_allowed: true, services, ..Nacos::default() };
+    world.start_replica(&cluster("standby"), &cluster(S), standby);
+    world.run(90_000);
+    for part in 0..2 {
+        lose(&mut world, S, all().skip(part * 20).take(20));
+        world.run(70_000); // Longer than a window: neither part is a mass.
+    }
+    assert_eq!([S, F, "standby"].map(|at| shown(&mut world, at)), [60, 60, 100], "its node of Nacos still has them");
+    lose(&mut world, "standby", all().take(40));
+    world.run(5_000);
+    assert_eq!([S, F, "standby"].map(|at| shown(&mut world, at)), [60; 3]);
+    lose(&mut world, "standby", all());
+    world.run(5_000);
+    assert_eq!(shown(&mut world, "standby"), 60, "what the log has is kept back");
+}
+
+#[test]
 fn a_hold_outlives_a_connection_that_breaks_and_its_proof_does_not() {
     let mut world = hundred();
     lose(&mut world, S, all());

@@ -1,6 +1,6 @@
 //! Storms: every fault that is promised to be harmless, several at once, on clusters of several replicas.
 
-use crate::storm;
+use crate::storm::{self, plan::Plan};
 
 /// How many seeds a run of the tests tries; `make simulate SEEDS=10000` tries more.
 const SEEDS: u64 = 1_000;
@@ -21,5 +21,6 @@ fn whatever_goes_wrong_every_invariant_holds_at_every_step_and_at_rest() {
 
 #[test]
 fn a_storm_that_is_replayed_prints_the_same_text() {
-    assert_eq!(storm::replay(5).effects, storm::replay(5).effects);
+    let plan = Plan::of(5);
+    assert_eq!(storm::replay(&plan).effects, storm::replay(&plan).effects);
 }

@@ -1,6 +1,6 @@
 //! What every answer needs: the view, who answers, and whether the gateway is stopping.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use federation_core::drains::IntentTable;
 use federation_core::id::{ClusterId, FederationId, ServiceKey};
@@ -14,6 +14,7 @@ use super::versions::ShownVersions;
 use federation_policy::PolicyReader;
 use federation_policy::exclusions::Exclusions;
 use federation_ports::commands::EngineCommands;
+use federation_ports::front_door::FrontDoorControl;
 use federation_ports::metrics::{ApiMetrics, Metrics, WatchFace};
 use federation_ports::trouble::{Trouble, TroubleBoard};
 use federation_view::hub::{Hub, HubMetrics, Watched};
@@ -55,6 +56,7 @@ struct Inner {
     draining: CancellationToken,
     started_wall: WallMs,
     lanes: QuestionLanes,
+    front_door: OnceLock<Arc<dyn FrontDoorControl>>,
 }
 
 impl ApiState {
@@ -91,7 +93,17 @@ impl ApiState {
             draining,
             started_wall,
             lanes,
+            front_door: OnceLock::new(),
         }))
+    }
+
+    /// Has the gateway's front door told of, and ordered about; the first one counts.
+    pub fn attach_front_door(&self, door: Arc<dyn FrontDoorControl>) {
+        let _ = self.0.front_door.set(door);
+    }
+
+    pub(crate) fn front_door(&self) -> Option<&dyn FrontDoorControl> {
+        self.0.front_door.get().map(|door| &**door)
     }
 
     /// Who answers.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nacos_protocol::message::config::ConfigQueryResponse;
-use nacos_protocol::message::error_code;
 use nacos_protocol::message::naming::ServiceInfo;
 use nacos_protocol::server::{
     CallingClient, ConfigChange, ConfigName, ConnectedClient, ConnectionId, FuzzyWatch, FuzzyWatching, ListenContext,
@@ -14,11 +13,16 @@ use nacos_protocol::server::{
 use crate::access::Access;
 use crate::configs::Configs;
 use crate::naming::Naming;
+use crate::naming::unshared::UnsharedServices;
 use crate::registrations::Registrations;
+
+/// All groups, where a right to list is asked for.
+const ALL: &str = "*";
 
 /// The parts that answer.
 pub(crate) struct Door {
     pub(crate) naming: Naming,
+    pub(crate) unshared: UnsharedServices,
     pub(crate) registrations: Registrations,
     pub(crate) configs: Configs,
     pub(crate) access: Access,
@@ -27,14 +31,25 @@ pub(crate) struct Door {
 
 impl RegistryBackend for Door {
     /// A door that is drained sends whoever connects on to another gateway.
-    fn is_ready(&self) -> bool {
+    fn takes_clients(&self) -> bool {
         !self.drained.load(Ordering::Relaxed)
+    }
+
+    /// Each part judges for itself; what a client shows now counts for what it registered, too.
+    async fn authorize(&self, caller: &CallingClient<'_>, _message_type: &str) -> Result<(), RegistryRefusal> {
+        self.registrations.hear(caller);
+        Ok(())
     }
 
     async fn connected(&self, _peer: &ConnectedClient) {}
 
+    fn has_fuzzy_watch(&self) -> bool {
+        true
+    }
+
     async fn disconnected(&self, connection: &ConnectionId) {
         self.naming.forget(connection);
+        self.unshared.forget(connection);
         self.configs.forget(connection);
         self.registrations.forget(connection);
     }
@@ -55,6 +70,9 @@ impl RegistryBackend for Door {
         clusters: String,
         healthy_only: bool,
     ) -> Result<ServiceInfo, RegistryRefusal> {
+        if !self.naming.is_shared(&service) {
+            return self.unshared.query(caller, &service, &clusters, healthy_only).await;
+        }
         self.access.may_read(caller, &service).await?;
         self.naming.query(&caller.peer.labels, &service, &clusters, healthy_only).await
     }
@@ -76,12 +94,16 @@ impl RegistryBackend for Door {
         service: ServiceName,
         clusters: String,
     ) -> Result<ServiceInfo, RegistryRefusal> {
+        if !self.naming.is_shared(&service) {
+            return self.unshared.subscribe(caller, &service, &clusters).await;
+        }
         self.access.may_read(caller, &service).await?;
         self.naming.subscribe(&caller.peer.labels, caller.connection(), service, &clusters).await
     }
 
     async fn unsubscribe(&self, caller: &CallingClient<'_>, service: ServiceName) -> Result<(), RegistryRefusal> {
         self.naming.unsubscribe(caller.connection(), &service);
+        self.unshared.unsubscribe(caller.connection(), &service);
         Ok(())
     }
 
@@ -120,7 +142,9 @@ impl RegistryBackend for Door {
         match watch.watching {
             FuzzyWatching::Configs => self.configs.fuzzy_watch(caller, watch).await,
             FuzzyWatching::Services => {
-                Err(RegistryRefusal::new(error_code::NO_HANDLER, "fuzzy watch is not supported"))
+                let namespace = watch.pattern.split(">>").next().unwrap_or_default();
+                self.access.may_list(caller, namespace, ALL).await?;
+                self.naming.fuzzy_watch(caller.connection(), &watch)
             }
         }
     }

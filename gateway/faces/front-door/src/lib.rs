@@ -17,13 +17,22 @@
 mod access;
 mod configs;
 mod door;
+mod http;
+mod moving;
 mod names;
 mod naming;
 mod place;
 mod registrations;
 mod running;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
+pub use access::AccessRule;
+pub use moving::FrontDoorHandle;
 pub use names::ServiceNames;
 pub use naming::rules::{LookupRules, OnlyFrom};
+pub use registrations::RegistrationNews;
 pub use running::{FrontDoor, FrontDoorError, FrontDoorParts, FrontDoorSettings};

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use federation_view::resolve::{CallerAsk, PlaceAsk};
 
 /// What SDKs put before the names of an application's own labels.
-const OF_APPLICATION: &str = "app_";
+pub(crate) const OF_APPLICATION: &str = "app_";
 /// Labels that say where a client is.
-const PLACE: [&str; 5] = ["region", "zone", "sub_zone", "network", "cluster"];
+pub(crate) const PLACE: [&str; 5] = ["region", "zone", "sub_zone", "network", "cluster"];
 
 /// What the labels of a connection say of its client. A zone counts below a region only, a sub-zone below a zone. All other labels of the
 /// application are labels of the caller, by which policies may choose.

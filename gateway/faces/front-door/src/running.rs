@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use bounded_listener::ListenerGate;
+use bounded_listener::{Listener, ListenerGate, ListenerLimits};
 use federation_core::id::ClusterId;
+use federation_ports::metrics::FrontDoorMetrics;
+use federation_ports::trouble::TroubleBoard;
 use federation_view::hub::HubMetrics;
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
@@ -14,13 +17,19 @@ use nacos_protocol::server::{NacosServer, ServeError, ServerOptions};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::access::Access;
+use crate::access::{Access, AccessRule};
 use crate::configs::Configs;
 use crate::door::Door;
+use crate::http::{LastAnswers, MAX_REQUEST_BYTES, Web, face};
+use crate::moving::{FrontDoorHandle, Moving};
 use crate::names::ServiceNames;
 use crate::naming::rules::LookupRules;
+use crate::naming::unshared::UnsharedServices;
 use crate::naming::{Naming, NamingSources};
-use crate::registrations::Registrations;
+use crate::registrations::{RegistrationNews, RegistrationSources, Registrations};
+
+/// How long an orderly stop waits for HTTP calls in flight; long polls are answered at once.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// What the configuration says.
 #[derive(Clone, Debug)]
@@ -31,6 +40,10 @@ pub struct FrontDoorSettings {
     pub grpc: SocketAddr,
     /// Which clusters lookups may answer from.
     pub lookups: LookupRules,
+    /// Whether the local Nacos is asked who may read.
+    pub access: AccessRule,
+    /// Connections at a time, and clients that may register.
+    pub max_connections: usize,
     /// Times of the protocol.
     pub protocol: ServerOptions,
 }
@@ -49,6 +62,12 @@ pub struct FrontDoorParts {
     pub names: Arc<dyn ServiceNames>,
     /// The local Nacos.
     pub upstream: Arc<NacosCluster>,
+    /// Who hears what the local Nacos acknowledged.
+    pub news: Arc<dyn RegistrationNews>,
+    /// Where it is told that clients are given what is old.
+    pub troubles: TroubleBoard,
+    /// What is counted.
+    pub metrics: FrontDoorMetrics,
 }
 
 /// Why it could not start, or had to end.
@@ -73,13 +92,25 @@ pub enum FrontDoorError {
 
 /// A front door that is bound and does not serve yet.
 pub struct FrontDoor {
+    http: Listener,
     protocol: NacosServer,
     door: Arc<Door>,
+    upstream: Arc<NacosCluster>,
     tasks: Vec<FrontDoorTask>,
     end: CancellationToken,
+    handle: FrontDoorHandle,
+    moving: Arc<Moving>,
 }
 
 type FrontDoorTask = std::pin::Pin<Box<dyn Future<Output = Result<(), FrontDoorError>> + Send>>;
+
+/// A task that ends when it is told to, and no otherwise.
+fn unfailing(task: impl Future<Output = ()> + Send + 'static) -> FrontDoorTask {
+    Box::pin(async move {
+        task.await;
+        Ok(())
+    })
+}
 
 impl FrontDoor {
     /// Binds the addresses.
@@ -87,10 +118,12 @@ impl FrontDoor {
     /// # Errors
     /// One of them is taken or not of this machine.
     pub fn bind(settings: FrontDoorSettings, parts: FrontDoorParts) -> Result<Self, FrontDoorError> {
-        let FrontDoorParts { gate, view, resolver, cluster, names, upstream } = parts;
+        let FrontDoorParts { gate, view, resolver, cluster, names, upstream, news, troubles, metrics } = parts;
         let failed = |address| move |source| FrontDoorError::Bind { address, source };
         let protocol = NacosServer::bind(&gate, "front_door_grpc", settings.grpc, settings.protocol)
             .map_err(failed(settings.grpc))?;
+        let limits = ListenerLimits::with_large(MAX_REQUEST_BYTES);
+        let http = Listener::bind(&gate, "front_door_http", limits, settings.http).map_err(failed(settings.http))?;
         let (sessions, end) = (protocol.sessions(), CancellationToken::new());
         let sources = NamingSources {
             view,
@@ -100,19 +133,41 @@ impl FrontDoor {
             rules: settings.lookups,
             metrics: HubMetrics::default(),
         };
-        let (naming, pushes) = Naming::new(sources, sessions.clone(), end.clone());
-        let (registrations, keeping) = Registrations::new(Arc::clone(&upstream));
-        let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions);
-        let access = Access::new(upstream);
+        let (naming, pushes, watching) = Naming::new(sources, sessions.clone(), end.clone());
+        let (unshared, passing) = UnsharedServices::new(&upstream, sessions.clone());
         let drained = Arc::new(AtomicBool::new(false));
-        let door = Arc::new(Door { naming, registrations, configs, access, drained });
-        let (one, two, three) = (end.clone(), end.clone(), end.clone());
+        let (access, asking) = Access::new(settings.access, &upstream, metrics.clone());
+        let (registrations, keeping) = Registrations::new(RegistrationSources {
+            cluster: Arc::clone(&upstream),
+            sessions: sessions.clone(),
+            news: Arc::clone(&news),
+            drained: Arc::clone(&drained),
+            most_clients: settings.max_connections,
+            metrics: metrics.clone(),
+        });
+        let (handle, moving) = Moving::new(Arc::clone(&drained), sessions.clone(), registrations.clone());
+        let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
+        let door = Arc::new(Door { naming, unshared, registrations, configs, access, drained });
+        let asked_to_move = Arc::clone(&moving);
+        let ends = || end.clone();
+        let (one, two, three, four, five) = (ends(), ends(), ends(), ends(), ends());
+        let (six, seven) = (ends(), ends());
         let tasks: Vec<FrontDoorTask> = vec![
             Box::pin(async move { Ok(pushes.run(one).await?) }),
             Box::pin(async move { Ok(keeping.run(two).await?) }),
             Box::pin(async move { Ok(listening.run(three).await?) }),
+            unfailing(passing.run(four)),
+            unfailing(watching.run(five)),
+            unfailing(asking.run(six)),
+            unfailing(async move { asked_to_move.run(seven).await }),
         ];
-        Ok(Self { protocol, door, tasks, end })
+        Ok(Self { http, protocol, door, upstream, tasks, end, handle, moving })
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.address()
     }
 
     /// Where gRPC is served.
@@ -121,23 +176,48 @@ impl FrontDoor {
         self.protocol.local_addr()
     }
 
+    /// What it is told and asked by.
+    #[must_use]
+    pub fn handle(&self) -> FrontDoorHandle {
+        self.handle.clone()
+    }
+
     /// Serves until `stop`: clients are asked to connect elsewhere first, then cut off, and what they registered here goes last.
     ///
     /// # Errors
     /// A server failed or a task panicked; all of it is stopped then.
     pub async fn run(self, stop: CancellationToken) -> Result<(), FrontDoorError> {
-        let serving = stop.child_token();
+        let serving = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for task in self.tasks {
             tasks.spawn(task);
         }
         let mut servers = JoinSet::new();
+        let web = Web {
+            door: Arc::clone(&self.door),
+            upstream: self.upstream,
+            answers: Arc::new(LastAnswers::default()),
+            stopping: serving.clone(),
+        };
+        let http = self.http.run(face(web), serving.clone(), STOP_GRACE);
+        servers.spawn(async move {
+            http.await;
+            Ok(())
+        });
         let grpc = self.protocol.run(self.door, serving.clone());
         servers.spawn(async move { grpc.await.map_err(FrontDoorError::from) });
         let mut outcome = Ok(());
+        let mut stopping = std::pin::pin!(async {
+            stop.cancelled().await;
+            self.moving.before_the_end().await;
+        });
         loop {
-            // Both arms are cancel-safe: an ended task stays in its set.
+            // All arms are cancel-safe: an ended task stays in its set, and the stop goes on where it was.
             let ended = tokio::select! {
+                () = &mut stopping, if !serving.is_cancelled() => {
+                    serving.cancel();
+                    continue;
+                }
                 Some(ended) = servers.join_next() => ended,
                 Some(ended) = tasks.join_next() => ended,
                 else => return outcome,

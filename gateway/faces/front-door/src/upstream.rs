@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nacos_protocol::client::{ActsFor, CallError, CallerHeaders, ClientConnection, ClientEvent, ClientEvents};
 use nacos_protocol::client::{ClientOptions, NacosClient};
@@ -22,6 +23,9 @@ use nacos_protocol::cluster::NacosCluster;
 use nacos_protocol::message::{Response, ResponseOutcome, error_code};
 use nacos_protocol::server::{ConnectedClient, RefusalComes, RegistryRefusal};
 use tokio_util::sync::CancellationToken;
+
+/// In what time a caller is answered whatever the local Nacos does: SDKs wait for 3 s, and some of it passes on the way.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// Events of one connection that wait. They are taken at once, so this is room for one burst.
 const EVENTS: usize = 64;
@@ -76,6 +80,13 @@ pub(crate) fn upstream_for(cluster: &Arc<NacosCluster>, caller: UpstreamCaller) 
         calls_in_flight: CALLS_IN_FLIGHT,
         ..ClientOptions::default()
     };
+    let (client, events, connection) = NacosClient::new(Arc::clone(cluster), options);
+    (client, UpstreamConnection { events, connection })
+}
+
+/// Makes a client of the local Nacos that acts for the gateway, with its login; calls of callers are relayed over it as over any.
+pub(crate) fn upstream_of_gateway(cluster: &Arc<NacosCluster>) -> (NacosClient, UpstreamConnection) {
+    let options = ClientOptions { app_name: "nacos-fed-front-door".to_owned(), ..ClientOptions::default() };
     let (client, events, connection) = NacosClient::new(Arc::clone(cluster), options);
     (client, UpstreamConnection { events, connection })
 }

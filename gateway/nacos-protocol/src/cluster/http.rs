@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::{Method, StatusCode};
 
+use super::passing::PassedRequest;
 use super::{ClusterError, ClusterOptions, ServerAddress};
 
 /// Largest answer taken, in bytes: a full listing of 100,000 services is about 20 MiB.
@@ -148,16 +149,40 @@ impl Http {
         last.expect("a cluster has at least one server")
     }
 
+    /// Passes a request on as it is, to the next server only where none of it was sent.
+    pub(super) async fn pass(&self, request: &PassedRequest) -> Result<http::Response<reqwest::Body>, HttpError> {
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut last = None;
+        for offset in 0..self.servers.len() {
+            let index = (first + offset) % self.servers.len();
+            match self.pass_to(&self.servers[index], request).await {
+                Ok(answer) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(error @ HttpError::Unreachable { .. }) => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.expect("a cluster has at least one server"))
+    }
+
+    async fn pass_to(
+        &self,
+        server: &ServerAddress,
+        request: &PassedRequest,
+    ) -> Result<http::Response<reqwest::Body>, HttpError> {
+        let PassedRequest { method, path, query, headers, body, within } = request;
+        let mark = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}://{server}{}{path}{mark}{query}", self.scheme, self.prefix);
+        let sent = self.client.request(method.clone(), url).timeout(*within).headers(headers.clone());
+        let answer = sent.body(body.clone()).send().await;
+        Ok(answer.map_err(|source| failed(server, *within, source))?.into())
+    }
+
     async fn send_to(&self, server: &ServerAddress, request: &HttpRequest<'_>) -> Result<HttpAnswer, HttpError> {
         let after = request.within.map_or(self.timeout, |within| within.min(self.timeout));
-        let failed = |source: reqwest::Error| {
-            let server = server.to_string();
-            match source.is_timeout() && !source.is_connect() {
-                true => HttpError::Timeout { server, after },
-                false if source.is_connect() => HttpError::Unreachable { server, source: source.without_url() },
-                false => HttpError::Broken { server, source: source.without_url() },
-            }
-        };
+        let failed = |source: reqwest::Error| failed(server, after, source);
         let url = format!("{}://{server}{}{}", self.scheme, self.prefix, request.path);
         let mut builder = self.client.request(request.method.clone(), url).timeout(after).query(request.query);
         if !request.form.is_empty() {
@@ -175,6 +200,15 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         Ok(HttpAnswer { status: response.status(), body: body.freeze(), server: server.to_string() })
+    }
+}
+
+fn failed(server: &ServerAddress, after: Duration, source: reqwest::Error) -> HttpError {
+    let server = server.to_string();
+    match source.is_timeout() && !source.is_connect() {
+        true => HttpError::Timeout { server, after },
+        false if source.is_connect() => HttpError::Unreachable { server, source: source.without_url() },
+        false => HttpError::Broken { server, source: source.without_url() },
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 mod address;
 mod http;
 mod login;
+mod passing;
 mod tls;
 
 pub use address::{InvalidServerAddress, ServerAddress};
@@ -15,6 +16,7 @@ pub(crate) use http::HttpRequest;
 pub use http::{HttpAnswer, HttpError};
 pub(crate) use login::login_pause;
 pub use login::{LoginCredentials, LoginError};
+pub use passing::{PassedBody, PassedRequest};
 pub use tls::{ClientIdentity, TlsError, TlsOptions};
 
 use http::Http;

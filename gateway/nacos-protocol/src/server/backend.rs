@@ -21,6 +21,12 @@ pub trait RegistryBackend: Send + Sync + 'static {
         true
     }
 
+    /// Whether clients may connect that are not connected yet; those that may not are told to try again, and try another server. Those that are
+    /// connected are served all the same.
+    fn takes_clients(&self) -> bool {
+        true
+    }
+
     /// Whether [`Self::fuzzy_watch`] works; it is announced to clients.
     fn has_fuzzy_watch(&self) -> bool {
         false
@@ -149,7 +155,13 @@ pub struct CallingClient<'a> {
     pub(super) headers: &'a HashMap<String, String>,
 }
 
-impl CallingClient<'_> {
+impl<'a> CallingClient<'a> {
+    /// Somebody who calls otherwise than over this protocol, with the headers that stand for those of a call.
+    #[must_use]
+    pub fn of(peer: &'a ConnectedClient, headers: &'a HashMap<String, String>) -> Self {
+        Self { peer, headers }
+    }
+
     /// The client's TCP connection.
     pub fn connection(&self) -> &ConnectionId {
         &self.peer.connection

@@ -79,7 +79,7 @@ impl<B: RegistryBackend> Endpoint<B> {
     }
 
     async fn check(&self, payload: &Payload, connection_id: String) -> Payload {
-        if !self.backend.is_ready() {
+        if !self.backend.is_ready() || !self.backend.takes_clients() {
             return refused(
                 payload,
                 &RegistryRefusal::new(error_code::NOT_READY, "server is starting, please try later"),

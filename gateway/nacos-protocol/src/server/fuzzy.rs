@@ -40,7 +40,7 @@ pub struct WatchedName<'a> {
 
 /// `namespace>>group pattern>>name pattern`: the namespace exact, the others exact, `*`, `x*`, `*x` or `*x*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Pattern {
+pub struct FuzzyPattern {
     namespace: String,
     group: String,
     name: String,
@@ -57,7 +57,7 @@ pub struct WatchDifference {
 
 #[derive(Debug)]
 struct Watch {
-    pattern: Pattern,
+    pattern: FuzzyPattern,
     told: HashSet<String>,
 }
 
@@ -80,7 +80,7 @@ impl FuzzyWatches {
         received: Vec<String>,
         existing: impl Iterator<Item = WatchedName<'a>>,
     ) -> Result<WatchDifference, WatchError> {
-        let parsed = Pattern::parse(pattern)?;
+        let parsed = FuzzyPattern::parse(pattern)?;
         let place = (connection.clone(), watching, pattern.to_owned());
         if self.watches.len() >= PATTERNS_MAX && !self.watches.contains_key(&place) {
             return Err(WatchError::TooMany);
@@ -126,8 +126,12 @@ impl FuzzyWatches {
     }
 }
 
-impl Pattern {
-    fn parse(text: &str) -> Result<Self, WatchError> {
+impl FuzzyPattern {
+    /// Reads it as clients write it.
+    ///
+    /// # Errors
+    /// It does not have the three parts.
+    pub fn parse(text: &str) -> Result<Self, WatchError> {
         let malformed = || WatchError::Malformed(text.chars().take(200).collect());
         let parts: Vec<&str> = text.split(">>").collect();
         let [namespace, group, name] = parts[..] else { return Err(malformed()) };
@@ -137,7 +141,15 @@ impl Pattern {
         Ok(Self { namespace: namespace.to_owned(), group: group.to_owned(), name: name.to_owned() })
     }
 
-    fn matches(&self, name: WatchedName<'_>) -> bool {
+    /// The one namespace that it is about.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Whether it is about this thing.
+    #[must_use]
+    pub fn matches(&self, name: WatchedName<'_>) -> bool {
         self.namespace == name.namespace && part_matches(&self.group, name.group) && part_matches(&self.name, name.name)
     }
 }
@@ -316,7 +328,7 @@ mod tests {
     #[test]
     fn malformed_patterns_are_refused() {
         for pattern in ["", "public", "public>>*", "public>>>>*", "a>>b>>c>>d"] {
-            assert!(Pattern::parse(pattern).is_err(), "{pattern}");
+            assert!(FuzzyPattern::parse(pattern).is_err(), "{pattern}");
         }
     }
 

@@ -51,7 +51,7 @@ const OPENED_QUEUE: usize = 64;
 /// How long an orderly stop waits for calls in flight before it cuts the connections.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// Times of a server. The defaults are Nacos's, or stricter where a hung client would cost memory.
+/// Times and bounds of a server. The defaults are Nacos's, or stricter where a hung client would cost memory.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Silence of a client after which it is probed. Clients check every 5 s.
@@ -62,6 +62,8 @@ pub struct ServerOptions {
     pub ack_timeout: Duration,
     /// How long a client may read nothing of what is queued for it before its connection is ended.
     pub blocked_after: Duration,
+    /// Connections at a time, where the process may have as many.
+    pub max_connections: usize,
 }
 
 impl Default for ServerOptions {
@@ -71,6 +73,7 @@ impl Default for ServerOptions {
             probe_timeout: Duration::from_secs(5),
             ack_timeout: Duration::from_secs(3),
             blocked_after: Duration::from_secs(30),
+            max_connections: usize::MAX,
         }
     }
 }
@@ -103,7 +106,9 @@ impl NacosServer {
         address: SocketAddr,
         options: ServerOptions,
     ) -> std::io::Result<Self> {
-        let listener = Listener::bind(gate, name, ListenerLimits::with_large(MAX_REQUEST_BYTES), address)?;
+        let mut limits = ListenerLimits::with_large(MAX_REQUEST_BYTES);
+        limits.connections = options.max_connections;
+        let listener = Listener::bind(gate, name, limits, address)?;
         Ok(Self { listener, sessions: ClientSessions::default(), options })
     }
 

@@ -49,7 +49,7 @@ enum Ended {
     ByClient,
     /// The server stops.
     Stopping,
-    /// No set-up came, or the connection has a session already.
+    /// No set-up came, the connection has a session already, or no clients are taken.
     NoSetup,
     /// The client did not answer a probe.
     Silent,
@@ -99,7 +99,8 @@ impl Session {
             () = identity.closed() => None,
             setup = tokio::time::timeout(SETUP_TIMEOUT, opened.inbound.message()) => decode_setup(setup.ok()),
         };
-        let Some((setup, client_ip)) = setup.filter(|_| sessions.get(&identity.id).is_none()) else {
+        let may_begin = backend.takes_clients() && sessions.get(&identity.id).is_none();
+        let Some((setup, client_ip)) = setup.filter(|_| may_begin) else {
             tracing::debug!(connection = %identity.id, ended = ?Ended::NoSetup, "nacos session refused");
             return;
         };

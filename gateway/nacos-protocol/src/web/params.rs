@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use super::answer::ParamFailure;
 use crate::names::{DEFAULT_CLUSTER, DEFAULT_NAMESPACE, IllegalPart, NamePart, checked, cluster_or_default, port};
 use crate::reading;
-use crate::server::{DEFAULT_GROUP, ServiceName};
+use crate::server::{DEFAULT_GROUP, ListingPage, ServiceName};
 
 /// Largest page of a listing.
 const PAGE_MAX: usize = 1_000_000;
@@ -34,6 +34,14 @@ impl RequestParams {
     /// # Errors
     /// One of them is not as Nacos takes it.
     pub fn check(&self) -> Result<(), IllegalPart> {
+        self.check_but(|cluster| cluster)
+    }
+
+    /// As [`RequestParams::check`], for a server to which names of clusters may be more than that: `cluster` leaves of each what Nacos is to check.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_but(&self, cluster: fn(&str) -> &str) -> Result<(), IllegalPart> {
         if self.looked_at("search") == Some("blur") {
             return Ok(());
         }
@@ -54,7 +62,7 @@ impl RequestParams {
             self.looked_at(name)
                 .unwrap_or_default()
                 .split(',')
-                .try_for_each(|cluster| checked(NamePart::Cluster, cluster))?;
+                .try_for_each(|name| checked(NamePart::Cluster, cluster(name)))?;
         }
         self.looked_at("port").map_or(Ok(()), |text| port(text).map(drop))
     }
@@ -74,6 +82,11 @@ impl RequestParams {
     #[must_use]
     pub fn given(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// A parameter that must be there and not be empty.
@@ -130,6 +143,28 @@ impl RequestParams {
         Ok((positive("pageNo", 1)?, positive("pageSize", 100)?.min(PAGE_MAX)))
     }
 
+    /// The page of names that version 1 is asked for. Nacos takes what is no number for the first page, and for no page at all.
+    ///
+    /// # Errors
+    /// One of the parameters is absent; the size is no number, or below zero.
+    pub fn names_page_v1(&self) -> Result<ListingPage, ParamFailure> {
+        let number = reading::int(self.required("pageNo")?).unwrap_or(1);
+        let size = self.required("pageSize")?;
+        let size = reading::int(size).ok_or_else(|| ParamFailure::NotANumber(size.to_owned()))?;
+        if size < 0 {
+            return Err(ParamFailure::Invalid(format!("fromIndex(0) > toIndex({size})")));
+        }
+        Ok(page_of(number, size))
+    }
+
+    /// The page of names that version 2 is asked for.
+    ///
+    /// # Errors
+    /// One of the parameters is no number.
+    pub fn names_page_v2(&self) -> Result<ListingPage, ParamFailure> {
+        Ok(page_of(self.int("pageNo")?.unwrap_or(1), self.int("pageSize")?.unwrap_or(20)))
+    }
+
     /// The namespace; over HTTP absent and empty are `public`.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -174,6 +209,12 @@ impl RequestParams {
     pub fn metadata(&self) -> Result<BTreeMap<String, String>, ParamFailure> {
         Ok(self.get("metadata").map_or(Ok(BTreeMap::new()), reading::metadata)?)
     }
+}
+
+/// What is below the first page is the first, and a size below zero is none.
+fn page_of(number: i32, size: i32) -> ListingPage {
+    let at = |number: i32| usize::try_from(number).expect("not negative");
+    ListingPage { number: at(number.max(1)), size: at(size.max(0)) }
 }
 
 /// Whether a request's body is a form.

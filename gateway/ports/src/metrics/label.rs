@@ -174,6 +174,36 @@ label!(
         Storage = "storage",
         /// Connections of clients are turned away: a limit is reached.
         Connections = "connections",
+        /// Config items are read from last known copies, because the local Nacos cannot be reached.
+        ConfigCopies = "config_copies",
+    }
+);
+
+label!(
+    /// What came of a registration or a withdrawal of a client of the front door.
+    RegistrationResult {
+        /// The local Nacos acknowledged it.
+        Registered = "registered",
+        /// It is gone from the local Nacos, or Nacos lost the connection that it hung on.
+        Withdrawn = "withdrawn",
+        /// The local Nacos refused it, and nothing changed.
+        Refused = "refused",
+        /// The local Nacos did not answer: the client was told so, and what it wants is kept.
+        Unanswered = "unanswered",
+    }
+);
+
+label!(
+    /// What a question whether a client may read something was answered with.
+    PermissionResult {
+        /// It may, as the local Nacos said, now or for the life of the token.
+        Allowed = "allowed",
+        /// It may not, as the local Nacos said, now or a moment ago.
+        Refused = "refused",
+        /// It might until its permission expired, and the local Nacos cannot be asked.
+        Stale = "stale",
+        /// The local Nacos cannot be asked, and has not said before.
+        Unanswered = "unanswered",
     }
 );
 

@@ -107,7 +107,14 @@ impl RunningGateway {
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
-        let front_door = front_door::bind(&config, ground.gate.clone(), upstream, &api, registrations)?;
+        let passed_on = front_door::FrontDoorGround {
+            gate: ground.gate.clone(),
+            upstream,
+            registrations,
+            troubles: ground.troubles.clone(),
+            metrics: ground.metrics.front_door.clone(),
+        };
+        let front_door = front_door::bind(&config, passed_on, &api)?;
         let listeners =
             bound.map_or_else(|| ApiListeners::bind(&ground.gate, config.listen.http, config.listen.grpc), Ok)?;
         Ok(Self {

@@ -6,10 +6,13 @@ use anyhow::Context;
 use bounded_listener::ListenerGate;
 use federation_api::ApiState;
 use federation_core::id::ServiceKey;
-use federation_front_door::{FrontDoor, FrontDoorParts, FrontDoorSettings, ServiceNames};
+use federation_front_door::{FrontDoor, FrontDoorParts, FrontDoorSettings, RegistrationNews, ServiceNames};
 use federation_nacos::LocalRegistrations;
+use federation_ports::metrics::FrontDoorMetrics;
+use federation_ports::trouble::TroubleBoard;
 use nacos_protocol::client::ServiceName;
 use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
+use nacos_protocol::message::naming::NacosInstance;
 use nacos_protocol::server::ServerOptions;
 
 use crate::config::GatewayConfig;
@@ -27,33 +30,58 @@ impl ServiceNames for LocalNames {
     }
 }
 
-/// Binds its addresses. It answers from what `api` answers from, and passes on to the Nacos that `upstream` says.
+impl RegistrationNews for LocalNames {
+    fn registered(&self, service: &nacos_protocol::server::ServiceName, instances: &[NacosInstance]) {
+        let name = ServiceName::new(&*service.namespace, &*service.group, &*service.service);
+        self.0.acknowledged(&name, instances, &[]);
+    }
+}
+
+/// What it stands on.
+pub(super) struct FrontDoorGround {
+    /// Where its connections count.
+    pub(super) gate: ListenerGate,
+    /// The local Nacos.
+    pub(super) upstream: ClusterOptions,
+    /// Who watches it.
+    pub(super) registrations: LocalRegistrations,
+    /// Where troubles are told.
+    pub(super) troubles: TroubleBoard,
+    /// What is counted.
+    pub(super) metrics: FrontDoorMetrics,
+}
+
+/// Binds its addresses. It answers from what `api` answers from.
 ///
 /// # Errors
 /// An address in use, or a TLS file of the Nacos that cannot be used.
 pub(super) fn bind(
     config: &GatewayConfig,
-    gate: ListenerGate,
-    upstream: ClusterOptions,
+    ground: FrontDoorGround,
     api: &ApiState,
-    local: LocalRegistrations,
 ) -> anyhow::Result<Option<FrontDoor>> {
     let Some(door) = &config.front_door else { return Ok(None) };
     let settings = FrontDoorSettings {
         http: door.http,
         grpc: door.grpc,
         lookups: door.lookups.clone(),
-        protocol: ServerOptions::default(),
+        access: door.auth.rule(ground.upstream.credentials.is_some()),
+        max_connections: door.max_connections,
+        protocol: ServerOptions { max_connections: door.max_connections, ..ServerOptions::default() },
     };
     let parts = FrontDoorParts {
-        gate,
+        gate: ground.gate,
         view: api.view().clone(),
         resolver: Arc::clone(api.resolver()),
         cluster: config.cluster.clone(),
-        names: Arc::new(LocalNames(local)),
-        upstream: NacosCluster::new(upstream).context("the front door cannot reach the nacos")?,
+        names: Arc::new(LocalNames(ground.registrations.clone())),
+        news: Arc::new(LocalNames(ground.registrations)),
+        upstream: NacosCluster::new(ground.upstream).context("the front door cannot reach the nacos")?,
+        troubles: ground.troubles,
+        metrics: ground.metrics,
     };
     let bound = FrontDoor::bind(settings, parts)?;
+    api.attach_front_door(Arc::new(bound.handle()));
     tracing::info!(http = %door.http, grpc = %bound.grpc_address(), "front door listens");
     Ok(Some(bound))
 }

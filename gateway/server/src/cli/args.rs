@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 pub(super) use self::orders::{
-    Adopt, ClearDrains, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, Guard, HoldDecision, Include,
-    Undrain,
+    Adopt, ClearDrains, DoorOrder, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, FrontDoor, Guard,
+    HoldDecision, Include, Undrain,
 };
 use super::exit::Failure;
 use super::output::Format;
@@ -261,6 +261,10 @@ leads; `nacos-fed status` says so with both descriptors. Adopting replaces what 
 stranger then. Naming the cluster confirms that the right gateway is asked: the exit code is 5 if it belongs to another one, 3 if
 the log cannot be reached.")]
     Adopt(Adopt),
+
+    /// The clients of Nacos at this gateway: how many, and whether they are sent to another one
+    #[command(subcommand)]
+    FrontDoor(FrontDoor),
 
     /// Mass losses that are held until somebody says what they are
     #[command(subcommand)]

@@ -15,6 +15,7 @@ mod demo;
 mod drain;
 mod exclude;
 mod exit;
+mod front_door;
 mod guard;
 mod output;
 mod plan;
@@ -101,6 +102,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         },
         Command::Exclude(args) => exclude::exclude(args, &client, output).await,
         Command::Include(args) => exclude::include(args, &client, output).await,
+        Command::FrontDoor(door) => front_door::run(door, &client, output).await,
         Command::Guard(guard) => guard::run(guard, &client, output).await,
         Command::Excluded => exclude::list(&client, output).await,
         Command::Adopt(args) => adopt::run(args, &client, output).await,

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod exclude;
+mod front_door;
 mod golden;
 mod guard;
 mod plan;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use federation_core::id::ClusterId;
 use federation_core::pattern::ServicePattern;
 use federation_document::reader::{FieldPlace, ReadValue};
-use federation_front_door::{LookupRules, OnlyFrom};
+use federation_front_door::{AccessRule, LookupRules, OnlyFrom};
 
 /// The front door.
 #[derive(Clone, Debug)]
@@ -16,6 +16,43 @@ pub struct FrontDoorConfig {
     pub grpc: SocketAddr,
     /// Which clusters lookups may answer from.
     pub lookups: LookupRules,
+    /// Whether the local Nacos judges who may read.
+    pub auth: FrontDoorAuth,
+    /// Connections at a time.
+    pub max_connections: usize,
+}
+
+/// Whether the local Nacos judges who may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrontDoorAuth {
+    /// Where the gateway itself logs in there.
+    Auto,
+    /// It does.
+    On,
+    /// Everybody may.
+    Off,
+}
+
+impl FrontDoorAuth {
+    /// What follows, for a gateway that logs in to its Nacos or does not.
+    #[must_use]
+    pub fn rule(self, logs_in: bool) -> AccessRule {
+        match self {
+            Self::On => AccessRule::PassThrough,
+            Self::Auto if logs_in => AccessRule::PassThrough,
+            Self::Auto | Self::Off => AccessRule::Open,
+        }
+    }
+}
+
+impl ReadValue for FrontDoorAuth {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        place.choice().map(|word| match &*word {
+            "on" => Self::On,
+            "off" => Self::Off,
+            _ => Self::Auto,
+        })
+    }
 }
 
 impl ReadValue for FrontDoorConfig {
@@ -24,6 +61,8 @@ impl ReadValue for FrontDoorConfig {
             let http = fields.get::<SocketAddr>("listen");
             let offset = fields.get::<u64>("grpc_offset");
             let lookups = fields.get::<WantedLookups>("naming");
+            let auth = fields.get::<FrontDoorAuth>("auth");
+            let max_connections = fields.get::<u64>("max_connections");
             let (http, offset) = (http?, offset?);
             let port = u16::try_from(offset).ok().and_then(|offset| http.port().checked_add(offset));
             let Some(port) = port.filter(|_| http.port() != 0) else {
@@ -31,7 +70,9 @@ impl ReadValue for FrontDoorConfig {
                 fields.mistake("listen", "no room for the gRPC port", right);
                 return None;
             };
-            Some(Self { http, grpc: SocketAddr::new(http.ip(), port), lookups: lookups?.0 })
+            let max_connections = usize::try_from(max_connections?).unwrap_or(usize::MAX);
+            let grpc = SocketAddr::new(http.ip(), port);
+            Some(Self { http, grpc, lookups: lookups?.0, auth: auth?, max_connections })
         })
     }
 }

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::locality::Locality;
 
-pub use self::front_door::FrontDoorConfig;
+pub use self::front_door::{FrontDoorAuth, FrontDoorConfig};
 pub use self::gateway::{AdvertiseConfig, FreshnessConfig, ListenConfig, LogConfig, LogFormat, TelemetryConfig};
 pub use self::guard::Guard;
 pub use self::kafka::{CompactionConfig, KafkaConfig, KafkaProperties, TopicsConfig};

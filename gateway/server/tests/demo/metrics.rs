@@ -11,7 +11,7 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 24] = [
+const ELSEWHERE: [(&str, &str); 26] = [
     ("federation_guard_holds", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_guard_trips_total", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_checkpoint_mismatches_total", "gateway/core/tests/simulation/repair.rs: what the engine copies from"),
@@ -35,6 +35,8 @@ const ELSEWHERE: [(&str, &str); 24] = [
         "federation_nacos_connections_given_up_total",
         "nowhere: an embedded registry answers for as long as its connections stand",
     ),
+    ("federation_front_door_config_connections", "gateway/faces/front-door/src/configs/tests.rs"),
+    ("federation_front_door_config_copies_total", "gateway/faces/front-door/src/configs/tests.rs"),
     ("federation_turned_away_total", "src/app/reception.rs"),
     ("federation_grpc_requests_total", "src/api/tests/grpc.rs"),
     ("federation_watchers", "src/api/tests/watch.rs"),

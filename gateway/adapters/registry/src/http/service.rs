@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use federation_core::id::ServiceKey;
-use nacos_protocol::reading;
+use nacos_protocol::server::ListingPage;
 use nacos_protocol::web::{ParamFailure, shown_instance};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -121,32 +121,22 @@ fn shown_detail(key: &ServiceKey, detail: Detail) -> Value {
 
 /// Names of one group, as version 1 lists them.
 pub(super) async fn names_v1(State(api): State<Api>, params: Params) -> Result<Response, V1> {
-    // Nacos takes what is no number for the first page, and for no page at all.
-    let number = reading::int(params.required("pageNo")?).unwrap_or(1).max(1);
-    let size = params.required("pageSize")?;
-    let size = reading::int(size).ok_or_else(|| ParamFailure::NotANumber(size.to_owned()))?;
-    if size < 0 {
-        return Err(ParamFailure::Invalid(format!("fromIndex(0) > toIndex({size})")).into());
-    }
-    let (count, names) = names(&api, &params, number, size).await?;
+    let (count, names) = names(&api, &params, params.names_page_v1()?).await?;
     Ok(Json(json!({"count": count, "doms": names})).into_response())
 }
 
 /// Names of one group, as version 2 lists them.
 pub(super) async fn names_v2(State(api): State<Api>, params: Params) -> Result<Response, V2> {
-    let (number, size) = (params.int("pageNo")?.unwrap_or(1), params.int("pageSize")?.unwrap_or(20));
-    let (count, names) = names(&api, &params, number.max(1), size.max(0)).await?;
+    let (count, names) = names(&api, &params, params.names_page_v2()?).await?;
     Ok(success(json!({"count": count, "services": names})))
 }
 
-async fn names(api: &Api, params: &Params, number: i32, size: i32) -> Result<(usize, Vec<String>), Failure> {
-    let at = |number: i32| usize::try_from(number).expect("not negative");
-    let (skipped, size) = (at(number - 1).saturating_mul(at(size)), at(size));
+async fn names(api: &Api, params: &Params, page: ListingPage) -> Result<(usize, Vec<String>), Failure> {
     let (namespace, group) = (params.namespace().to_owned(), params.group().to_owned());
     let asked = api.handle.ask(move |store, _| {
         let of_group = store.naming.list(&namespace).filter(|key| key.group() == group);
         let names: Vec<&str> = of_group.map(ServiceKey::service).collect();
-        let shown = names.iter().skip(skipped).take(size).map(ToString::to_string).collect();
+        let shown = names.iter().skip(page.skip()).take(page.size).map(ToString::to_string).collect();
         (names.len(), shown)
     });
     Ok(asked.await?)

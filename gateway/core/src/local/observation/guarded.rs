@@ -35,7 +35,14 @@ impl LocalObservation {
     }
 
     /// The leader let go what this process keeps back: it goes here, too. Returns whether it was kept back.
-    pub fn was_let_go(&mut self, now: Mono, key: &ServiceKey, id: &InstanceId) -> bool {
+    pub fn was_let_go(&mut self, now: Mono, key: &DataKey) -> bool {
+        match key {
+            DataKey::Instance(service, id) => self.instance_was_let_go(now, service, id),
+            DataKey::Config(config) => self.config_was_let_go(now, config),
+        }
+    }
+
+    fn instance_was_let_go(&mut self, now: Mono, key: &ServiceKey, id: &InstanceId) -> bool {
         let Some(watched) = self.services.get_mut(key) else { return false };
         let was_kept = watched.state.drop_kept(id);
         if was_kept {

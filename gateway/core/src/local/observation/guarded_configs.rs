@@ -44,6 +44,16 @@ impl LocalObservation {
         changed
     }
 
+    /// As [`LocalObservation::was_let_go`], of a config item.
+    pub(super) fn config_was_let_go(&mut self, now: Mono, key: &ConfigKey) -> bool {
+        let was_kept = self.configs.get_mut(key).is_some_and(LocalConfig::drop_kept);
+        if was_kept {
+            self.keep_config(now, key);
+            self.reschedule_config(key);
+        }
+        was_kept
+    }
+
     /// What is kept back may go: what was released at once, else by the next answer that lacks it.
     pub(super) fn let_config_go(&mut self, now: Mono, key: &ConfigKey, judgement: Judgement) -> Option<DataKey> {
         let config = self.configs.get_mut(key)?;

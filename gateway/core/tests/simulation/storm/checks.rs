@@ -31,7 +31,7 @@ const REPEATED: u64 = 15_000;
 /// Two replicas may both believe that they may write for as long as a permission lasts, and some turns.
 const TWO_WRITERS: u64 = 3_400;
 /// Facts that are called live may be older by what a beat takes on its way.
-const BEAT_UNDER_WAY: u64 = 5_000;
+pub(crate) const BEAT_UNDER_WAY: u64 = 5_000;
 /// What a truncation took is stated again, and read, within this time.
 const RESTATED_WITHIN: u64 = 40_000;
 const STALE_AFTER: u64 = 10_000;
@@ -270,7 +270,7 @@ impl Storm {
         let moved = self
             .process(slot)
             .is_none_or(|process| process.memory.leads_since.is_none_or(|since| since + 20_000 > self.now));
-        if !is_equal && !disturbed && !moved {
+        if !is_equal && !disturbed && !moved && !self.is_deposed(place, stated.header.epoch) {
             let (stated, sum) = (stated.checkpoint, fold.sum);
             self.fail("1 a checkpoint is what the log has (R16)", || {
                 format!("{place:?}: {stated:?}, not {count} {sum}")
@@ -566,8 +566,8 @@ impl Storm {
         for found in clusters.into_iter().filter(|found| found.freshness == Freshness::Live) {
             let of = self.clusters.iter().position(|id| *id == found.id).expect("all clusters are known");
             let Some(heard) = self.record.last_heard.get(of).copied() else { continue };
-            let forged = self.record.forged[of].is_some_and(|at| at + STALE_AFTER + BEAT_UNDER_WAY > self.now);
-            if heard + STALE_AFTER + BEAT_UNDER_WAY < self.now && !forged && !self.is_mirrored(slot, &found.id) {
+            let misled = self.record.misleading[of].is_some_and(|at| at + STALE_AFTER + BEAT_UNDER_WAY > self.now);
+            if heard + STALE_AFTER + BEAT_UNDER_WAY < self.now && !misled && !self.is_mirrored(slot, &found.id) {
                 let (id, silent) = (found.id, self.now - heard);
                 self.fail("6 what is live is young (R21)", || format!("{id} at slot {slot}, silent for {silent} ms"));
             }

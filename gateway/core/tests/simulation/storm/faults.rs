@@ -314,7 +314,7 @@ impl Storm {
                 let nonce = u32::try_from(dice.roll(1 << 31)).unwrap();
                 let (claim, header) = (self.claim(highest + 2, nonce, &cluster), self.header(highest + 2));
                 let value = Some(ControlValue::Replica(claim));
-                self.record.forged[of] = Some(self.now);
+                self.record.misleading[of] = Some(self.now);
                 self.broker.push_control(self.now, &cluster, ControlKey::Replica(nonce), value, Some(header));
             }
         }

@@ -7,6 +7,7 @@ use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::key::RecordKey;
 use federation_core::log::record::{PartitionId, Record, RecordBody, RecordHeader};
 
+use super::checks::BEAT_UNDER_WAY;
 use super::plan::Kind;
 use super::world::Storm;
 use crate::world::Dice;
@@ -37,6 +38,7 @@ pub(crate) enum Fate {
 pub(crate) struct Flight {
     pub(crate) slot: usize,
     pub(crate) process: u64,
+    pub(crate) sent: u64,
     pub(crate) load: Load,
     pub(crate) fate: Fate,
 }
@@ -67,7 +69,7 @@ impl Storm {
         let free = if is_control { &mut process.control_free } else { &mut process.producer_free };
         *free = due.max(*free);
         let (due, process) = (*free, process.number);
-        self.flights.add(due, Flight { slot, process, load, fate });
+        self.flights.add(due, Flight { slot, process, sent: self.now, load, fate });
     }
 
     fn fate(&self, slot: usize, dice: &mut Dice) -> Fate {
@@ -102,6 +104,7 @@ impl Storm {
             let lands = dice.one_in(2);
             self.disturb_by(&flight);
             if lands {
+                self.note_late_beat(&flight);
                 self.land(flight.slot, flight.load);
             }
             return;
@@ -140,6 +143,14 @@ impl Storm {
                     self.land(flight.slot, flight.load);
                 }
             }
+        }
+    }
+
+    /// A beat that was under way for long, as one is that waited in a process which stood still and ended, is young to whoever reads it: a
+    /// beat is worth the end of the topic seen before it (R21), and no clock says more.
+    fn note_late_beat(&mut self, flight: &Flight) {
+        if matches!(flight.load, Load::Control(..)) && flight.sent + BEAT_UNDER_WAY < self.now {
+            self.record.misleading[self.slots[flight.slot].cluster] = Some(self.now);
         }
     }
 

@@ -167,7 +167,7 @@ fn add(mut one: Sum, other: Sum) -> Sum {
     }
 }
 
-/// Plays one seed and prints every effect.
-pub(crate) fn replay(seed: u64) -> Run {
-    play(&Plan::of(seed), Manner { told: true, digested: true, ..QUICK })
+/// Plays a storm and prints every effect.
+pub(crate) fn replay(plan: &Plan) -> Run {
+    play(plan, Manner { told: true, digested: true, ..QUICK })
 }

@@ -76,8 +76,8 @@ pub(crate) struct Record {
     pub(crate) two_writers: BTreeMap<ClusterId, u64>,
     /// When any replica of each cluster last heard its registry.
     pub(crate) last_heard: Vec<u64>,
-    /// When somebody else last claimed to lead each cluster.
-    pub(crate) forged: Vec<Option<u64>>,
+    /// When somebody else last claimed to lead each cluster, or a beat of it landed that had been under way for long.
+    pub(crate) misleading: Vec<Option<u64>>,
     pub(crate) sent_total: u64,
     pub(crate) checkpoints: u64,
 }
@@ -142,7 +142,7 @@ impl Storm {
             calm: false,
             record: Record {
                 last_heard: vec![0; plan.replicas.len()],
-                forged: vec![None; plan.replicas.len()],
+                misleading: vec![None; plan.replicas.len()],
                 ..Record::default()
             },
             broken: None,

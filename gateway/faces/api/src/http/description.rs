@@ -12,8 +12,8 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    clusters, configs, descriptor, drains, events, excluded, guard, operations, plans, policy, services, verify,
-    verify_nacos, what_if,
+    clusters, configs, descriptor, drains, events, excluded, front_door, guard, operations, plans, policy, services,
+    verify, verify_nacos, what_if,
 };
 use crate::ApiState;
 
@@ -45,6 +45,9 @@ use crate::ApiState;
         guard::decide,
         excluded::list,
         excluded::order,
+        front_door::show,
+        front_door::drain,
+        front_door::undrain,
         descriptor::show,
         descriptor::adopt,
         verify::verify,

@@ -76,7 +76,7 @@ pub(super) async fn order(
     Ok(reply::json(&TakenDocument { cluster: cluster.to_string(), excluded: order.excluded, kept }))
 }
 
-fn text(field: &str, text: Option<String>) -> Result<String, Problem> {
+pub(super) fn text(field: &str, text: Option<String>) -> Result<String, Problem> {
     let text = text.unwrap_or_default();
     if text.len() > LONGEST_TEXT_BYTES {
         let detail = format!("it is {} bytes, at most {LONGEST_TEXT_BYTES} are possible", text.len());

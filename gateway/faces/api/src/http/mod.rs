@@ -11,6 +11,7 @@ mod drain_document;
 mod drains;
 pub(super) mod events;
 mod excluded;
+mod front_door;
 mod guard;
 mod observe;
 mod operations;
@@ -31,7 +32,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use bounded_listener::limits::REQUEST_SIZE;
 use bounded_listener::{ExchangeRule, ListenerRefusal};
 
@@ -56,6 +57,9 @@ pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
         .route("/v1/explain", get(plans::explain))
         .route("/v1/drains", get(drains::list).post(drains::order))
         .route("/v1/excluded", get(excluded::list).post(excluded::order))
+        .route("/v1/front-door", get(front_door::show))
+        .route("/v1/front-door/drain", post(front_door::drain))
+        .route("/v1/front-door/undrain", post(front_door::undrain))
         .route("/v1/descriptor", get(descriptor::show).post(descriptor::adopt))
         .route("/v1/guard", get(guard::list).post(guard::decide))
         .route("/v1/what-if", get(what_if::compare))

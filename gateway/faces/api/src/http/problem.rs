@@ -47,6 +47,7 @@ enum Kind {
     AdoptionUnsure,
     ComparisonImpossible,
     HoldNotFound,
+    NoFrontDoor,
     HoldNotDecided,
     HoldNotInForceYet,
     Crowded,
@@ -79,6 +80,7 @@ impl Kind {
             Self::AdoptionUnsure => "urn:federation:problem:adoption-unsure",
             Self::ComparisonImpossible => "urn:federation:problem:comparison-impossible",
             Self::HoldNotFound => "urn:federation:problem:hold-not-found",
+            Self::NoFrontDoor => "urn:federation:problem:no-front-door",
             Self::HoldNotDecided => "urn:federation:problem:hold-not-decided",
             Self::HoldNotInForceYet => "urn:federation:problem:hold-not-in-force-yet",
             Self::Crowded => "urn:federation:problem:crowded",
@@ -110,6 +112,7 @@ impl Kind {
             Self::AdoptionUnsure => "It is not in force yet",
             Self::ComparisonImpossible => "Nothing can be compared",
             Self::HoldNotFound => "Nothing is held there",
+            Self::NoFrontDoor => "There is no front door",
             Self::HoldNotDecided => "Nothing was decided",
             Self::HoldNotInForceYet => "The decision is not in force yet",
             Self::Crowded => "Too many such questions wait",
@@ -121,9 +124,11 @@ impl Kind {
     fn status(self) -> StatusCode {
         match self {
             Self::BadParameter | Self::UnknownParameter | Self::BadBody => StatusCode::BAD_REQUEST,
-            Self::ServiceNotFound | Self::ConfigNotFound | Self::NoSuchPath | Self::HoldNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::ServiceNotFound
+            | Self::ConfigNotFound
+            | Self::NoSuchPath
+            | Self::HoldNotFound
+            | Self::NoFrontDoor => StatusCode::NOT_FOUND,
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotReady
             | Self::NothingUsable
@@ -187,6 +192,11 @@ impl Problem {
         problem
     }
 
+    /// The configuration has no front door.
+    pub(super) fn no_front_door() -> Self {
+        Self::new(Kind::NoFrontDoor, "the configuration of this gateway has no section front_door".to_owned())
+    }
+
     /// There is nothing at `path`.
     pub(super) fn no_such_path(path: &str) -> Self {
         Self::new(Kind::NoSuchPath, format!("there is nothing at {path:?}; /docs lists what there is"))
@@ -194,8 +204,11 @@ impl Problem {
 
     /// Everything here is read with GET, except what can be ordered.
     pub(super) fn no_such_method(method: &Method, path: &str) -> Self {
-        let takes_orders = matches!(path, "/v1/drains" | "/v1/excluded" | "/v1/guard" | "/v1/descriptor");
-        let usable = if takes_orders { "GET, HEAD and POST" } else { "GET and HEAD" };
+        let usable = match path {
+            "/v1/drains" | "/v1/excluded" | "/v1/guard" | "/v1/descriptor" => "GET, HEAD and POST",
+            "/v1/front-door/drain" | "/v1/front-door/undrain" => "POST",
+            _ => "GET and HEAD",
+        };
         Self::new(Kind::NoSuchMethod, format!("{method} cannot be used here, only {usable}"))
     }
 

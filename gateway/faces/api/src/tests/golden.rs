@@ -10,6 +10,7 @@ use federation_answers::discovery::{
 };
 use federation_answers::drain::{DrainsDocument, OrderBody, PatternBody};
 use federation_answers::exclusion::{self, ExcludedDocument, TakenDocument};
+use federation_answers::front_door::{self as door, FrontDoorDocument};
 use federation_answers::guard::{DecisionBody, HoldDocument, HoldsDocument};
 use federation_answers::nacos_comparison::NacosComparisonDocument;
 use federation_answers::plan::{ExplainDocument, PlanDocument};
@@ -124,6 +125,10 @@ async fn orders_and_suppositions(answers: &mut Answers) {
     let order = json!({"cluster": "zanzibar", "excluded": true, "who": "ann", "reason": "garbage"});
     answers.post("exclusion-taken.json", &gateway, "/v1/excluded", order).await;
     answers.get("excluded.json", &gateway, "/v1/excluded").await;
+    let gateway = front_door::with_a_door();
+    answers.get("front-door.json", &gateway, "/v1/front-door").await;
+    let order = json!({"who": "ann", "reason": "an upgrade"});
+    answers.post("front-door-drained.json", &gateway, "/v1/front-door/drain", order).await;
 }
 
 /// Frankfurt has all that shanghai says, singapore has something else, and frankfurt names where it differs itself.
@@ -252,6 +257,7 @@ fn reader_of(name: &str) -> fn(&str) -> Result<String, serde_json::Error> {
         "membership" => again::<MembershipDocument>,
         "adopted" => again::<AdoptedDocument>,
         "exclusion" => again::<TakenDocument>,
+        "front" => again::<FrontDoorDocument>,
         "status" => again::<StatusDocument<'static>>,
         "ready" => again::<ReadyDocument>,
         "policy" => again::<PolicyAnswer<'static>>,
@@ -358,6 +364,8 @@ fn orders_are_written_as_they_were_and_without_what_is_not_wanted() {
         golden.json(name, &written(order));
     }
     golden.json("exclusion.json", &written(&exclusion));
+    let upgrade = door::OrderBody { reason: Some("an upgrade".to_owned()), who: Some("ann@desk".to_owned()) };
+    golden.json("front-door.json", &written(&upgrade));
     golden.json("decision.json", &written(&decision));
     golden.json("adoption.json", &written(&adoption));
     golden.hold(&folder().join("orders"));

@@ -3,6 +3,7 @@
 mod descriptor;
 mod drains;
 mod excluded;
+mod front_door;
 mod golden;
 mod grpc;
 mod guard;

@@ -1,11 +1,13 @@
 //! Lookups, subscriptions and listings of services, from the view.
 
 mod answer;
+mod fuzzy;
 mod lookups;
 pub(crate) mod rules;
 mod subscriptions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub(crate) mod unshared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,11 +19,12 @@ use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
 use nacos_protocol::message::error_code;
 use nacos_protocol::message::naming::ServiceInfo;
-use nacos_protocol::server::{ClientSessions, ConnectionId, ListingPage, RegistryRefusal, ServiceName};
+use nacos_protocol::server::{ClientSessions, ConnectionId, FuzzyWatch, ListingPage, RegistryRefusal, ServiceName};
 use tokio_util::sync::CancellationToken;
 
 use crate::names::ServiceNames;
 use crate::place::caller_of;
+use fuzzy::{ExistenceSources, ServiceWatchTask, ServiceWatches, service_watches};
 use lookups::{LookupAnswer, LookupTopic, Lookups};
 use rules::{ClusterFilter, LookupRules};
 use subscriptions::{SubscriptionTasks, Subscriptions, subscriptions};
@@ -68,9 +71,10 @@ pub(crate) struct Naming {
     knowledge: Arc<Knowledge>,
     own: ClusterId,
     names: Arc<dyn ServiceNames>,
-    rules: LookupRules,
+    rules: Arc<LookupRules>,
     hub: Hub<Lookups>,
     subscriptions: Subscriptions,
+    watches: ServiceWatches,
 }
 
 /// Who looks something up: the labels of its connection say where it is.
@@ -82,12 +86,26 @@ impl Naming {
         sources: NamingSources,
         sessions: ClientSessions,
         end: CancellationToken,
-    ) -> (Self, SubscriptionTasks) {
+    ) -> (Self, SubscriptionTasks, ServiceWatchTask) {
         let NamingSources { view, resolver, own, names, rules, metrics } = sources;
         let hub = Hub::new(Lookups::new(view.clone(), resolver, own.clone()), metrics, end);
         let knowledge = Knowledge::of(view.clone());
-        let (subscriptions, tasks) = subscriptions(hub.clone(), sessions, Arc::clone(&knowledge));
-        (Self { view, knowledge, own, names, rules, hub, subscriptions }, tasks)
+        let rules = Arc::new(rules);
+        let existence = ExistenceSources {
+            view: view.clone(),
+            names: Arc::clone(&names),
+            own: own.clone(),
+            rules: Arc::clone(&rules),
+            knowledge: Arc::clone(&knowledge),
+        };
+        let (watches, watching) = service_watches(existence, sessions.clone());
+        let (subscriptions, telling) = subscriptions(hub.clone(), sessions, Arc::clone(&knowledge));
+        (Self { view, knowledge, own, names, rules, hub, subscriptions, watches }, telling, watching)
+    }
+
+    /// Whether the view has the service, should any cluster have it: services that are not exported it has not.
+    pub(crate) fn is_shared(&self, service: &ServiceName) -> bool {
+        self.names.federated(&ServiceKey::new(&service.namespace, &service.group, &service.service)).is_some()
     }
 
     /// Reads a service once.
@@ -133,6 +151,15 @@ impl Naming {
     /// A connection is gone.
     pub(crate) fn forget(&self, connection: &ConnectionId) {
         self.subscriptions.forget(connection);
+        self.watches.forget(connection);
+    }
+
+    /// Begins, renews or ends a watch on which services exist.
+    ///
+    /// # Errors
+    /// The pattern cannot be read, there are too many, or it matches too much; it is not known yet what exists.
+    pub(crate) fn fuzzy_watch(&self, connection: &ConnectionId, watch: &FuzzyWatch) -> Result<(), RegistryRefusal> {
+        self.watches.watch(connection, watch)
     }
 
     /// Names of the services of one group in all clusters: how many there are, and one page of them.

@@ -25,17 +25,35 @@ use super::*;
 /// Enough for a plan or two.
 const KEPT_BYTES: usize = 1 << 20;
 
-/// Nothing is called otherwise in the federation.
-struct SameNames;
+/// Nothing is called otherwise in the federation, and what begins with `own-` is not exported.
+pub(crate) struct SameNames;
 
 impl ServiceNames for SameNames {
     fn federated(&self, local: &ServiceKey) -> Option<ServiceKey> {
-        Some(local.clone())
+        (!local.service().starts_with("own-")).then(|| local.clone())
     }
 
     fn namespace(&self, local: &str) -> String {
         local.to_owned()
     }
+}
+
+/// An empty view, who writes it, the policies that it is planned by, and what lookups are answered from.
+pub(crate) fn sources(rules: LookupRules) -> (ViewWriter, watch::Sender<Arc<InForce>>, NamingSources) {
+    let (writer, reader) = view::new(Arc::new(|| Mono(0)));
+    let (policies, policy) = watch::channel(Arc::default());
+    let own = OwnPlace { cluster: cluster("a"), locality: locality("a") };
+    let metrics = with_view(reader.clone(), "0").resolve;
+    let resolver = Resolver::new(reader.clone(), policy, PlaceRules::default(), own, KEPT_BYTES, metrics);
+    let sources = NamingSources {
+        view: reader,
+        resolver: Arc::new(resolver),
+        own: cluster("a"),
+        names: Arc::new(SameNames),
+        rules,
+        metrics: HubMetrics::default(),
+    };
+    (writer, policies, sources)
 }
 
 /// Clusters `a`, the own one, and `b`, each in a region of its name.
@@ -48,20 +66,8 @@ struct World {
 
 impl World {
     fn new(rules: LookupRules) -> Self {
-        let (writer, reader) = view::new(Arc::new(|| Mono(0)));
-        let (policies, policy) = watch::channel(Arc::default());
-        let own = OwnPlace { cluster: cluster("a"), locality: locality("a") };
-        let metrics = with_view(reader.clone(), "0").resolve;
-        let resolver = Resolver::new(reader.clone(), policy, PlaceRules::default(), own, KEPT_BYTES, metrics);
-        let sources = NamingSources {
-            view: reader,
-            resolver: Arc::new(resolver),
-            own: cluster("a"),
-            names: Arc::new(SameNames),
-            rules,
-            metrics: HubMetrics::default(),
-        };
-        let (naming, _) = Naming::new(sources, ClientSessions::default(), CancellationToken::new());
+        let (writer, policies, sources) = sources(rules);
+        let (naming, ..) = Naming::new(sources, ClientSessions::default(), CancellationToken::new());
         let mut world = Self { writer, naming, _policies: policies, revision: 0 };
         world.clusters(Freshness::Live);
         world
@@ -84,18 +90,10 @@ impl World {
         self.writer.apply(ViewChange { gateway: Some(Arc::new(gateway)), ..ViewChange::default() });
     }
 
-    /// Writes the service with these instances of both clusters: address, weight, health.
-    fn service(&mut self, of_a: &[(&str, f64, Health)], of_b: &[(&str, f64, Health)]) {
+    /// Writes the service with these instances of both clusters.
+    fn service(&mut self, of_a: &[Written<'_>], of_b: &[Written<'_>]) {
         let revision = self.next();
-        let origins = [("a", of_a), ("b", of_b)].into_iter().filter(|(_, all)| !all.is_empty());
-        let origins = origins.map(|(origin, all)| OriginInstances {
-            origin: cluster(origin),
-            source: FactSource::Log,
-            instances: all.iter().map(|(ip, weight, health)| instance(ip, *weight, *health)).collect(),
-        });
-        let service = FederatedService { key: key(), revision, origins: origins.collect() };
-        let services = vec![(key(), Some(Arc::new(service)))];
-        self.writer.apply(ViewChange { services, ..ViewChange::default() });
+        self.writer.apply(with_service(revision, of_a, of_b));
     }
 
     async fn ask(&self, labels: &[(&str, &str)], clusters: &str) -> Result<ServiceInfo, RegistryRefusal> {
@@ -108,6 +106,21 @@ impl World {
         let info = self.ask(labels, clusters).await.unwrap();
         info.hosts.into_iter().map(|NacosInstance { ip, weight, healthy, .. }| (ip, weight, healthy)).collect()
     }
+}
+
+/// Address, weight and health of an instance.
+pub(crate) type Written<'a> = (&'a str, f64, Health);
+
+/// The service with these instances of both clusters.
+pub(crate) fn with_service(revision: Revision, of_a: &[Written<'_>], of_b: &[Written<'_>]) -> ViewChange {
+    let origins = [("a", of_a), ("b", of_b)].into_iter().filter(|(_, all)| !all.is_empty());
+    let origins = origins.map(|(origin, all)| OriginInstances {
+        origin: cluster(origin),
+        source: FactSource::Log,
+        instances: all.iter().map(|(ip, weight, health)| instance(ip, *weight, *health)).collect(),
+    });
+    let service = FederatedService { key: key(), revision, origins: origins.collect() };
+    ViewChange { services: vec![(key(), Some(Arc::new(service)))], ..ViewChange::default() }
 }
 
 fn cluster(id: &str) -> ClusterId {

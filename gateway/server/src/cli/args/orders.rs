@@ -45,6 +45,46 @@ pub(in crate::cli) struct Adopt {
     pub(in crate::cli) who: Option<String>,
 }
 
+/// What to ask or tell the front door.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum FrontDoor {
+    /// How many clients are connected, how many of them have registered something, and whether clients are taken
+    #[command(after_help = "Examples:
+  nacos-fed front-door status
+  nacos-fed front-door status --format json | jq .connections
+
+The exit code is 4 if the gateway has no front door.")]
+    Status,
+
+    /// Ask the clients to connect to another gateway, and take no more: before an upgrade, without a gap
+    #[command(after_help = "Examples:
+  nacos-fed front-door drain --reason 'an upgrade'
+  nacos-fed front-door drain --server http://gateway-2:7070
+  until nacos-fed front-door status --format json | jq -e '.connections == 0'; do sleep 1; done
+
+A thousand clients a second are asked. Each finds another gateway in its own list of servers; one that has none stays, and is served. What a
+client registered stays for 4 s after it has gone, until it has registered over the other one. It is undone by `front-door undrain` or a restart.")]
+    Drain(DoorOrder),
+
+    /// Take clients again
+    #[command(after_help = "Examples:
+  nacos-fed front-door undrain
+
+Clients that went come back when they connect anew, not at once.")]
+    Undrain(DoorOrder),
+}
+
+/// Arguments of `front-door drain` and `front-door undrain`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct DoorOrder {
+    /// Why, for the gateway's log
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
+    /// Who orders it; without it, user@host
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) who: Option<String>,
+}
+
 /// What to do with mass losses.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Guard {

@@ -12,7 +12,7 @@ fn folder(of: &str) -> PathBuf {
 }
 
 /// The table, the path that it asks for, the golden document that answers, and the command.
-const TABLES: [(&str, &str, &str, &[&str]); 22] = [
+const TABLES: [(&str, &str, &str, &[&str]); 24] = [
     ("status.txt", "/v1/status", "status.json", &["status"]),
     ("status-with-a-trouble.txt", "/v1/status", "status-with-a-trouble.json", &["status"]),
     ("clusters.txt", "/v1/clusters", "clusters.json", &["clusters"]),
@@ -29,6 +29,8 @@ const TABLES: [(&str, &str, &str, &[&str]); 22] = [
     ("drains-without-effects.txt", "/v1/drains", "drains-without-effects.json", &["drains"]),
     ("comparison.txt", "/v1/what-if", "comparison.json", &["what-if", "--lost", "frankfurt"]),
     ("excluded.txt", "/v1/excluded", "excluded.json", &["excluded"]),
+    ("front-door.txt", "/v1/front-door", "front-door.json", &["front-door", "status"]),
+    ("front-door-drained.txt", "/v1/front-door/drain", "front-door-drained.json", &["front-door", "drain"]),
     ("verification.txt", "/v1/verify", "verification.json", &["verify", "--wait", "0s"]),
     ("holds.txt", "/v1/guard", "holds.json", &["guard", "list"]),
     ("hold-released.txt", "/v1/guard", "hold-released.json", &["guard", "release", "shanghai/public"]),

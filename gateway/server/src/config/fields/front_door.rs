@@ -20,6 +20,20 @@ pub(super) static FRONT_DOOR: TableSection = TableSection {
             "From the HTTP port to the gRPC port. Unmodified clients add 1000.",
         ),
         default("naming", ValueKind::Section(&LOOKUPS), "{}", "Which clusters lookups are answered from."),
+        default(
+            "auth",
+            ValueKind::Choice(&["auto", "on", "off"]),
+            "auto",
+            "Whether the own Nacos is asked, with the caller's own token, before a caller reads a service: `on`, `off`, or where the \
+             gateway itself has a login there (`auto`). Registrations and config items always reach it with what the caller shows.",
+        ),
+        default(
+            "max_connections",
+            ValueKind::Count { min: 1, max: 20_000 },
+            "12000",
+            "Connections at a time, if the process may open as many files: each client that registers takes one more to the own Nacos. \
+             Further ones are closed at once.",
+        ),
     ],
 };
 

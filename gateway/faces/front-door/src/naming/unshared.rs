@@ -1,0 +1,179 @@
+//! Services that are not exported: the view does not have them, so the local Nacos answers for them, and pushes what it pushes.
+//!
+//! One connection to Nacos serves all clients, and subscribes to each service once, with what whoever asked for it first showed: whether
+//! others may read it was asked before. Bounds: a client has one subscription for each service, as everywhere; of each service nothing is kept.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nacos_protocol::client::{ClientEvent, NacosClient, ServiceName as UpstreamName};
+use nacos_protocol::cluster::NacosCluster;
+use nacos_protocol::message::naming::{NotifySubscriberRequest, ServiceInfo, ServiceQueryRequest};
+use nacos_protocol::server::{
+    CallingClient, ClientSessions, ConnectionId, PushBody, PushKey, RegistryRefusal, ServiceName,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::upstream::{UpstreamConnection, answered, upstream_of_gateway};
+
+/// See the module.
+pub(crate) struct UnsharedServices {
+    client: NacosClient,
+    shared: Arc<Shared>,
+}
+
+/// What there is to run.
+pub(crate) struct UnsharedConnection {
+    connection: UpstreamConnection,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sessions: ClientSessions,
+    register: Mutex<Register>, // Locked for single steps, never across an await.
+}
+
+/// Who subscribed to what, with the clusters that each asked for.
+#[derive(Default)]
+struct Register {
+    subscribers: HashMap<UpstreamName, BTreeMap<ConnectionId, String>>,
+}
+
+impl UnsharedServices {
+    pub(crate) fn new(upstream: &Arc<NacosCluster>, sessions: ClientSessions) -> (Self, UnsharedConnection) {
+        let (client, connection) = upstream_of_gateway(upstream);
+        let shared = Arc::new(Shared { sessions, register: Mutex::default() });
+        (Self { client, shared: Arc::clone(&shared) }, UnsharedConnection { connection, shared })
+    }
+
+    /// Reads a service.
+    ///
+    /// # Errors
+    /// Nacos refuses it, or is not reached.
+    pub(crate) async fn query(
+        &self,
+        caller: &CallingClient<'_>,
+        service: &ServiceName,
+        clusters: &str,
+        healthy_only: bool,
+    ) -> Result<ServiceInfo, RegistryRefusal> {
+        let request = ServiceQueryRequest {
+            namespace: service.namespace.clone(),
+            service_name: service.service.clone(),
+            group_name: service.group.clone(),
+            cluster: clusters.to_owned(),
+            healthy_only,
+            ..ServiceQueryRequest::default()
+        };
+        let answer = answered(self.client.relay(request, caller.headers().clone()).await)?;
+        Ok(answer.service_info.unwrap_or_default())
+    }
+
+    /// Reads a service and pushes it whenever Nacos does.
+    ///
+    /// # Errors
+    /// As [`UnsharedServices::query`]; then there is no subscription.
+    pub(crate) async fn subscribe(
+        &self,
+        caller: &CallingClient<'_>,
+        service: &ServiceName,
+        clusters: &str,
+    ) -> Result<ServiceInfo, RegistryRefusal> {
+        // Before the read: what changes after it is pushed.
+        self.shared.register().add(name(service), caller.connection(), clusters);
+        self.client.subscribe(&name(service));
+        let read = self.query(caller, service, clusters, false).await;
+        if read.is_err() {
+            self.unsubscribe(caller.connection(), service);
+        }
+        read
+    }
+
+    /// Ends a subscription, if there is one.
+    pub(crate) fn unsubscribe(&self, connection: &ConnectionId, service: &ServiceName) {
+        if self.shared.register().remove(&name(service), connection) {
+            self.client.unsubscribe(&name(service));
+        }
+    }
+
+    /// A client is gone.
+    pub(crate) fn forget(&self, connection: &ConnectionId) {
+        let given_up = self.shared.register().forget(connection);
+        given_up.iter().for_each(|service| self.client.unsubscribe(service));
+    }
+}
+
+impl Register {
+    fn add(&mut self, service: UpstreamName, connection: &ConnectionId, clusters: &str) {
+        self.subscribers.entry(service).or_default().insert(connection.clone(), clusters.to_owned());
+    }
+
+    /// Whether nobody is left.
+    fn remove(&mut self, service: &UpstreamName, connection: &ConnectionId) -> bool {
+        let Some(subscribers) = self.subscribers.get_mut(service) else { return false };
+        subscribers.remove(connection);
+        let empty = subscribers.is_empty();
+        if empty {
+            self.subscribers.remove(service);
+        }
+        empty
+    }
+
+    /// Services of which nobody is left.
+    fn forget(&mut self, connection: &ConnectionId) -> Vec<UpstreamName> {
+        let mine = self.subscribers.iter().filter(|(_, all)| all.contains_key(connection));
+        let mine: Vec<UpstreamName> = mine.map(|(service, _)| service.clone()).collect();
+        mine.into_iter().filter(|service| self.remove(service, connection)).collect()
+    }
+
+    /// Whom to tell of a service, by the clusters that they asked for.
+    fn told(&self, service: &UpstreamName) -> BTreeMap<String, Vec<ConnectionId>> {
+        let mut told: BTreeMap<String, Vec<ConnectionId>> = BTreeMap::new();
+        for (connection, clusters) in self.subscribers.get(service).into_iter().flatten() {
+            told.entry(clusters.clone()).or_default().push(connection.clone());
+        }
+        told
+    }
+}
+
+impl UnsharedConnection {
+    /// Stays connected, and passes pushes on, until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let Self { connection, shared } = self;
+        connection.run(stop, |event| shared.tell(event)).await;
+    }
+}
+
+impl Shared {
+    fn register(&self) -> MutexGuard<'_, Register> {
+        self.register.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, event: ClientEvent) {
+        let ClientEvent::Service { service, info, .. } = event else { return };
+        let key = PushKey::Service(ServiceName {
+            namespace: service.namespace.clone(),
+            group: service.group.clone(),
+            service: service.service.clone(),
+        });
+        for (clusters, connections) in self.register().told(&service) {
+            let body = push(&info, clusters);
+            for connection in connections {
+                self.sessions.push(&connection, key.clone(), body.clone());
+            }
+        }
+    }
+}
+
+/// What Nacos pushed for all clusters, for somebody who asked for these.
+fn push(info: &ServiceInfo, clusters: String) -> PushBody {
+    let mut info = info.clone();
+    let asked: Vec<&str> = clusters.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    info.hosts.retain(|host| asked.is_empty() || asked.contains(&&*host.cluster_name));
+    info.clusters = clusters;
+    PushBody::of(&NotifySubscriberRequest { service_info: Some(info), ..NotifySubscriberRequest::default() })
+}
+
+fn name(service: &ServiceName) -> UpstreamName {
+    UpstreamName::new(&service.namespace, &service.group, &service.service)
+}
