@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold bench-memory promises chaos trials fmt
+.PHONY: help demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold bench-memory promises chaos trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,10 +15,19 @@ test: ## everything: fmt, clippy, unit, property, contract and end-to-end tests 
 
 test-all: test audit trials promises chaos bench-drain bench-stranger ## test, and what takes longer: dependencies, faults of brokers by rounds, promises under faults, chaos, benchmarks with bounds; three hours
 
+SUBJECT ?= embedded
+CLIENTS ?=
+FORMAT ?= table
+test-interop: ## every SDK of Nacos, old and new, in five languages: what it is told by us and by real Nacos 2.x and 3.x, side by side (SUBJECT="embedded gateway nacos" CLIENTS="go-sdk …" FORMAT=json); 10 minutes a subject
+	@tests/machine test
+	cargo build --quiet --bin nacos-fed --bin interop --bin embedded-registry --bin harness
+	NACOS_FED_BIN=$$(cargo build --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo run --quiet --bin interop -- $(foreach subject,$(SUBJECT),--subject $(subject)) $(foreach client,$(CLIENTS),--client $(client)) --format $(FORMAT)
+	cargo run --quiet --bin harness -- sweep
+
 check: ## format, lints, tidiness, documentation: before each commit
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
-	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test trials --test promises -- -D warnings
+	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test e2e_front_door --test trials --test promises -- -D warnings
 	cargo test --quiet --package federation-tidy
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --workspace --no-deps
 

@@ -24,6 +24,8 @@ import (
 // One line holds a whole configuration item.
 const lineLimitBytes = 64 << 20
 
+const pageSize = 100
+
 type instance struct {
 	IP        string            `json:"ip"`
 	Port      uint64            `json:"port"`
@@ -44,16 +46,20 @@ type command struct {
 	Service    string     `json:"service"`
 	DataID     string     `json:"data_id"`
 	Content    string     `json:"content"`
+	Md5        string     `json:"md5"`
 	Instance   instance   `json:"instance"`
 	Instances  []instance `json:"instances"`
 }
 
 type key struct{ connection, namespace string }
 
+type subscription struct{ connection, namespace, group, service string }
+
 type driver struct {
 	arguments []string
 	namings   map[key]naming_client.INamingClient
 	configs   map[key]config_client.IConfigClient
+	listeners map[subscription]*vo.SubscribeParam
 	printing  sync.Mutex
 	out       *os.File
 }
@@ -62,6 +68,7 @@ func main() {
 	d := &driver{arguments: os.Args[1:], out: os.Stdout}
 	d.namings = map[key]naming_client.INamingClient{}
 	d.configs = map[key]config_client.IConfigClient{}
+	d.listeners = map[subscription]*vo.SubscribeParam{}
 	os.Stdout = os.Stderr // Standard output is for answers alone, whatever the SDK prints.
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, lineLimitBytes)
@@ -83,7 +90,7 @@ func main() {
 
 func (d *driver) run(c command) (any, error) {
 	switch c.Op {
-	case "publish_config", "remove_config", "get_config", "listen_config":
+	case "publish_config", "publish_config_cas", "remove_config", "get_config", "listen_config":
 		client, err := d.config(c)
 		if err != nil {
 			return nil, err
@@ -114,15 +121,22 @@ func (d *driver) runNaming(client naming_client.INamingClient, c command) (any, 
 		}
 		return nil, check(client.BatchRegisterInstance(batch))
 	case "subscribe":
-		return nil, client.Subscribe(&vo.SubscribeParam{
-			ServiceName: c.Service, GroupName: c.Group,
-			SubscribeCallback: func(instances []model.Instance, err error) {
-				if err == nil { // The SDK's way to say that there are none is an error; the last list stands.
-					d.print(map[string]any{"event": "instances", "namespace": c.Namespace, "group": c.Group, "service": c.Service,
-						"instances": listed(instances)})
-				}
-			},
+		param := d.subscription(c)
+		d.listeners[subscription{c.Connection, c.Namespace, c.Group, c.Service}] = param
+		return nil, client.Subscribe(param)
+	case "unsubscribe":
+		return nil, client.Unsubscribe(d.listeners[subscription{c.Connection, c.Namespace, c.Group, c.Service}])
+	case "select_one":
+		one, err := client.SelectOneHealthyInstance(vo.SelectOneHealthInstanceParam{ServiceName: c.Service, GroupName: c.Group})
+		if err != nil || one == nil {
+			return nil, err
+		}
+		return listed([]model.Instance{*one})[0], nil
+	case "service_list":
+		services, err := client.GetAllServicesInfo(vo.GetAllServiceInfoParam{
+			NameSpace: c.Namespace, GroupName: c.Group, PageNo: 1, PageSize: pageSize,
 		})
+		return map[string]any{"count": services.Count, "names": services.Doms}, err
 	case "list":
 		instances, err := client.SelectAllInstances(vo.SelectAllInstancesParam{ServiceName: c.Service, GroupName: c.Group})
 		return listed(instances), err
@@ -130,10 +144,25 @@ func (d *driver) runNaming(client naming_client.INamingClient, c command) (any, 
 	return nil, errors.New("unknown command " + c.Op)
 }
 
+func (d *driver) subscription(c command) *vo.SubscribeParam {
+	return &vo.SubscribeParam{
+		ServiceName: c.Service, GroupName: c.Group,
+		SubscribeCallback: func(instances []model.Instance, err error) {
+			if err == nil { // The SDK's way to say that there are none is an error; the last list stands.
+				d.print(map[string]any{"event": "instances", "namespace": c.Namespace, "group": c.Group, "service": c.Service,
+					"instances": listed(instances)})
+			}
+		},
+	}
+}
+
 func (d *driver) runConfig(client config_client.IConfigClient, c command) (any, error) {
 	param := vo.ConfigParam{DataId: c.DataID, Group: c.Group, Content: c.Content}
 	switch c.Op {
 	case "publish_config":
+		return nil, check(client.PublishConfig(param))
+	case "publish_config_cas":
+		param.CasMd5 = c.Md5
 		return nil, check(client.PublishConfig(param))
 	case "remove_config":
 		return nil, check(client.DeleteConfig(param))

@@ -8,10 +8,11 @@ import sys
 import time
 
 from v2.nacos import (BatchRegisterInstanceParam, ClientConfigBuilder, ConfigParam, DeregisterInstanceParam, ListInstanceParam,
-                      NacosConfigService, NacosNamingService, RegisterInstanceParam, SubscribeServiceParam)
+                      ListServiceParam, NacosConfigService, NacosNamingService, RegisterInstanceParam, SubscribeServiceParam)
 
 # One line holds a whole configuration item.
 LINE_LIMIT_BYTES = 64 << 20
+PAGE_SIZE = 100
 
 
 class Driver:
@@ -20,6 +21,7 @@ class Driver:
         self.out = out
         self.namings = {}
         self.configs = {}
+        self.subscriptions = {}
 
     async def run(self, command):
         return await getattr(self, command["op"])(command)
@@ -42,8 +44,21 @@ class Driver:
         async def changed(instances):
             self.event("instances", command, ["namespace", "group", "service"], instances=listed(instances))
 
-        await (await self.naming(command)).subscribe(SubscribeServiceParam(
-            service_name=command["service"], group_name=command["group"], subscribe_callback=changed))
+        subscription = SubscribeServiceParam(
+            service_name=command["service"], group_name=command["group"], subscribe_callback=changed)
+        self.subscriptions[subscribed(command)] = subscription
+        await (await self.naming(command)).subscribe(subscription)
+
+    async def unsubscribe(self, command):
+        await (await self.naming(command)).unsubscribe(self.subscriptions.pop(subscribed(command)))
+
+    async def select_one(self, _command):
+        raise NotImplementedError("not in this SDK: choice of one instance")
+
+    async def service_list(self, command):
+        services = await (await self.naming(command)).list_services(ListServiceParam(
+            namespace_id=command["namespace"], group_name=command["group"], page_no=1, page_size=PAGE_SIZE))
+        return {"count": services.count, "names": services.services}
 
     async def list(self, command):
         return listed(await (await self.naming(command)).list_instances(ListInstanceParam(
@@ -52,6 +67,10 @@ class Driver:
     async def publish_config(self, command):
         check(await (await self.config(command)).publish_config(ConfigParam(
             data_id=command["data_id"], group=command["group"], content=command["content"])))
+
+    async def publish_config_cas(self, command):
+        check(await (await self.config(command)).publish_config(ConfigParam(
+            data_id=command["data_id"], group=command["group"], content=command["content"], cas_md5=command["md5"])))
 
     async def remove_config(self, command):
         check(await (await self.config(command)).remove_config(ConfigParam(data_id=command["data_id"], group=command["group"])))
@@ -104,6 +123,10 @@ def registration(command, instance):
 def listed(instances):
     return [{"ip": one.ip, "port": one.port, "weight": one.weight, "healthy": one.healthy, "enabled": one.enabled,
              "ephemeral": one.ephemeral, "cluster": one.clusterName, "metadata": one.metadata} for one in instances]
+
+
+def subscribed(command):
+    return tuple(command[name] for name in ("connection", "namespace", "group", "service"))
 
 
 def check(done):

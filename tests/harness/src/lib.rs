@@ -10,7 +10,7 @@
 //! | [`Nacos`] | one standalone server, [`Line::V2`] (2.3.2) or [`Line::V3`] (3.1.0) |
 //! | [`FaultProxy`] | a proxy before a Nacos that answers wrongly on demand |
 //! | [`Gateway`] | one `nacos-fed serve` of this workspace |
-//! | [`SdkClient`] | a process that runs a real SDK in Java, Python or Go |
+//! | [`SdkClient`] | a process that runs a real SDK in Java, Python, Go, Node or Rust |
 //!
 //! Everything started here dies with the harness, however that ends: a dropped value kills its process, and the kernel kills the rest when
 //! the harness itself is killed. Only the local stack asks for processes that stay ([`process::Tie::Detached`]).
@@ -36,4 +36,4 @@ pub use kafka::{Kafka, KafkaDoor, KafkaOptions};
 pub use kafka_proxy::{Answer, Emptiness, KafkaProxy, Spoil, Which};
 pub use nacos::{Access, Credentials, Line, Nacos, NacosOptions};
 pub use parts::{Part, Parts};
-pub use sdk::{Sdk, SdkClient, SdkConfig, SdkEvent, SdkInstance, SdkService};
+pub use sdk::{Sdk, SdkClient, SdkConfig, SdkEvent, SdkInstance, SdkRefusal, SdkService, SdkServiceList};

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::builder::PossibleValue;
 use clap::{Parser, Subcommand, ValueEnum};
 use federation_harness::{Part, Parts, home, stack};
 
@@ -38,26 +39,26 @@ enum StackCommand {
     Status,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PartName {
-    Kafka,
-    Nacos2,
-    Nacos3,
-    JavaSdk,
-    PythonSdk,
-    GoSdk,
-}
+/// A part by its own name.
+#[derive(Clone, Copy, Debug)]
+struct PartName(Part);
 
-impl From<PartName> for Part {
-    fn from(name: PartName) -> Self {
-        match name {
-            PartName::Kafka => Self::Kafka,
-            PartName::Nacos2 => Self::Nacos2,
-            PartName::Nacos3 => Self::Nacos3,
-            PartName::JavaSdk => Self::JavaSdk,
-            PartName::PythonSdk => Self::PythonSdk,
-            PartName::GoSdk => Self::GoSdk,
-        }
+impl ValueEnum for PartName {
+    fn value_variants<'a>() -> &'a [Self] {
+        const NAMES: [PartName; Part::ALL.len()] = {
+            let mut names = [PartName(Part::Kafka); Part::ALL.len()];
+            let mut index = 0;
+            while index < names.len() {
+                names[index] = PartName(Part::ALL[index]);
+                index += 1;
+            }
+            names
+        };
+        &NAMES
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
     }
 }
 
@@ -73,7 +74,7 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Fetch { parts } => {
-            let parts: Vec<Part> = parts.into_iter().map(Part::from).collect();
+            let parts: Vec<Part> = parts.into_iter().map(|PartName(part)| part).collect();
             Parts::ensure(&parts).await?;
         }
         Command::Sweep => home::sweep(),

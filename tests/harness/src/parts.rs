@@ -3,12 +3,14 @@
 //! A part is kept under `<root>/<name>-<fingerprint of its sources>`: another version of a pom is another directory, and an old one never
 //! serves a new pom. It is fetched into a directory beside and renamed, so what exists is whole. Several processes may ask at the same time.
 
+mod tools;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::announce;
 use crate::process::Program;
@@ -27,24 +29,53 @@ pub enum Part {
     Nacos3,
     /// Nacos's Java SDK 3.1.1 with our driver.
     JavaSdk,
+    /// Nacos's Java SDK 2.4.3 with our driver.
+    JavaSdk2,
+    /// Nacos's Java SDK 1.4.8, which speaks HTTP, with our driver.
+    JavaSdk1,
     /// Nacos's Python SDK 3.2.0 with our driver.
     PythonSdk,
-    /// Nacos's Go SDK 2.3.2 with our driver; needs a Go newer than Debian's.
+    /// Nacos's Python SDK 2.0.11, which speaks HTTP, with our driver.
+    PythonSdk2,
+    /// Nacos's Go SDK 2.3.2 with our driver. A Go before 1.21, as Debian 12 has it, is made to fetch a newer one.
     GoSdk,
+    /// Nacos's Node SDK 2.6.3, which speaks HTTP, with our driver.
+    NodeSdk,
+    /// Nacos's Rust SDK 0.8.3 with our driver.
+    RustSdk,
 }
 
 /// How a part is made from its sources.
 #[derive(Clone, Copy)]
 enum Recipe {
-    /// `mvn compile`, and all dependencies into `deps/`.
-    Maven,
+    /// `mvn compile`, and all dependencies into `deps/`. With these further arguments.
+    Maven(&'static [&'static str]),
     /// A virtual environment `venv/` with the packages of `requirements.txt`.
     Venv,
     /// `go build` into `driver`.
     Go,
+    /// `npm ci` into `node_modules/`.
+    Npm,
+    /// `cargo build` and a copy as `driver`. What is compiled is kept beside all parts, so that another driver costs seconds.
+    Cargo,
 }
 
 impl Part {
+    /// All there are.
+    pub const ALL: [Self; 11] = [
+        Self::Kafka,
+        Self::Nacos2,
+        Self::Nacos3,
+        Self::JavaSdk,
+        Self::JavaSdk2,
+        Self::JavaSdk1,
+        Self::PythonSdk,
+        Self::PythonSdk2,
+        Self::GoSdk,
+        Self::NodeSdk,
+        Self::RustSdk,
+    ];
+
     /// Its name in paths and messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -52,8 +83,13 @@ impl Part {
             Self::Nacos2 => "nacos2",
             Self::Nacos3 => "nacos3",
             Self::JavaSdk => "java-sdk",
+            Self::JavaSdk2 => "java-sdk2",
+            Self::JavaSdk1 => "java-sdk1",
             Self::PythonSdk => "python-sdk",
+            Self::PythonSdk2 => "python-sdk2",
             Self::GoSdk => "go-sdk",
+            Self::NodeSdk => "node-sdk",
+            Self::RustSdk => "rust-sdk",
         }
     }
 
@@ -62,18 +98,25 @@ impl Part {
             Self::Kafka => "harness/parts/kafka",
             Self::Nacos2 => "harness/parts/nacos2",
             Self::Nacos3 => "harness/parts/nacos3",
-            Self::JavaSdk => "clients/java",
+            Self::JavaSdk | Self::JavaSdk2 | Self::JavaSdk1 => "clients/java",
             Self::PythonSdk => "clients/python",
+            Self::PythonSdk2 => "clients/python2",
             Self::GoSdk => "clients/go",
+            Self::NodeSdk => "clients/node",
+            Self::RustSdk => "clients/rust",
         };
         workspace().join("tests").join(relative)
     }
 
     fn recipe(self) -> Recipe {
         match self {
-            Self::Kafka | Self::Nacos2 | Self::Nacos3 | Self::JavaSdk => Recipe::Maven,
-            Self::PythonSdk => Recipe::Venv,
+            Self::Kafka | Self::Nacos2 | Self::Nacos3 | Self::JavaSdk => Recipe::Maven(&[]),
+            Self::JavaSdk2 => Recipe::Maven(&["-Dnacos.client.version=2.4.3"]),
+            Self::JavaSdk1 => Recipe::Maven(&["-Dnacos.client.version=1.4.8"]),
+            Self::PythonSdk | Self::PythonSdk2 => Recipe::Venv,
             Self::GoSdk => Recipe::Go,
+            Self::NodeSdk => Recipe::Npm,
+            Self::RustSdk => Recipe::Cargo,
         }
     }
 }
@@ -125,7 +168,7 @@ fn root() -> PathBuf {
 
 async fn ensure_one(root: &Path, part: Part) -> Result<PathBuf> {
     let sources = part.sources();
-    let directory = root.join(format!("{}-{:016x}", part.name(), fingerprint(&sources)?));
+    let directory = root.join(format!("{}-{:016x}", part.name(), fingerprint(&sources)? ^ part.recipe().fingerprint()));
     if directory.join(STAMP).exists() {
         return Ok(directory);
     }
@@ -158,6 +201,16 @@ async fn lock(path: PathBuf) -> Result<File> {
     Ok(locked.await??)
 }
 
+impl Recipe {
+    /// Another for other arguments; 0 without, as for all parts that have none.
+    fn fingerprint(self) -> u64 {
+        match self {
+            Self::Maven(further) if !further.is_empty() => xxhash_rust::xxh3::xxh3_64(further.join(" ").as_bytes()),
+            _ => 0,
+        }
+    }
+}
+
 async fn make(part: Part, directory: &Path) -> Result<()> {
     let log = directory.join("fetch.log");
     let tool = |executable: &str, arguments: &[&str]| {
@@ -165,32 +218,37 @@ async fn make(part: Part, directory: &Path) -> Result<()> {
         Program::new(name, executable, &log).args(arguments.iter().copied()).directory(directory)
     };
     match part.recipe() {
-        Recipe::Maven => {
-            need("java", "openjdk-17-jdk-headless")?;
-            need("mvn", "maven")?;
+        Recipe::Maven(further) => {
+            tools::provide("javac", &["openjdk-17-jdk-headless"]).await?;
+            tools::provide("mvn", &["maven"]).await?;
             let goals = ["-q", "-B", "-ntp", "compile", "dependency:copy-dependencies", "-DoutputDirectory=deps"];
-            tool("mvn", &goals).run().await
+            tool("mvn", &[&goals, further].concat()).run().await
         }
         Recipe::Venv => {
-            need("python3", "python3-venv")?;
+            tools::provide("python3", &["python3-venv"]).await?;
             tool("python3", &["-m", "venv", "venv"]).run().await?;
             let python = directory.join("venv/bin/python");
             let python = python.to_str().context("the path of the parts is not text")?;
             tool(python, &["-m", "pip", "install", "-q", "-r", "requirements.txt"]).run().await
         }
         Recipe::Go => {
-            need("go", "golang (1.21 or later)")?;
-            tool("go", &["build", "-o", "driver", "."]).run().await
+            let go = tools::go().await?;
+            let go = go.to_str().context("the path of Go is not text")?;
+            tool(go, &["build", "-o", "driver", "."]).run().await
+        }
+        Recipe::Npm => {
+            tools::provide("npm", &["nodejs", "npm"]).await?;
+            tool("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).run().await
+        }
+        Recipe::Cargo => {
+            let kept = directory.parent().context("a part lies in the folder of parts")?.join("rust-sdk-target");
+            let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+            let target = kept.to_str().context("the path of the parts is not text")?;
+            tool(&cargo, &["build", "--quiet", "--locked", "--target-dir", target]).run().await?;
+            std::fs::copy(kept.join("debug/federation-client-rust"), directory.join("driver"))?;
+            Ok(())
         }
     }
-}
-
-fn need(tool: &str, package: &str) -> Result<()> {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    if !std::env::split_paths(&paths).any(|directory| directory.join(tool).is_file()) {
-        bail!("{tool} is missing; install it: apt-get install -y {package}");
-    }
-    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -240,7 +298,9 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
             let path = entry.path();
             if entry.file_type()?.is_file() {
                 found.push(path.strip_prefix(directory)?.to_path_buf());
-            } else if path.is_dir() && !["target", "__pycache__"].iter().any(|name| path.ends_with(name)) {
+            } else if path.is_dir()
+                && !["target", "__pycache__", "node_modules"].iter().any(|name| path.ends_with(name))
+            {
                 pending.push(path);
             }
         }
@@ -269,14 +329,14 @@ mod tests {
 
     #[test]
     fn every_part_has_sources() {
-        for part in [Part::Kafka, Part::Nacos2, Part::Nacos3] {
+        for part in Part::ALL {
             assert!(!files(&part.sources()).unwrap().is_empty(), "{}", part.name());
         }
     }
 
     #[test]
-    fn a_missing_tool_is_named_with_the_line_to_type() {
-        let error = need("no-such-tool", "no-such-package").unwrap_err().to_string();
-        assert_eq!(error, "no-such-tool is missing; install it: apt-get install -y no-such-package");
+    fn parts_of_one_source_and_other_versions_are_kept_apart() {
+        let versions = [Part::JavaSdk, Part::JavaSdk2, Part::JavaSdk1].map(|part| part.recipe().fingerprint());
+        assert_eq!(versions.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
     }
 }

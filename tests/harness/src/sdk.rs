@@ -3,6 +3,7 @@
 mod wire;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use self::wire::{Answer, Command, Line, Order, decode_line};
-pub use self::wire::{SdkConfig, SdkEvent, SdkInstance, SdkService};
+pub use self::wire::{SdkConfig, SdkEvent, SdkInstance, SdkService, SdkServiceList};
 use crate::home::Home;
 use crate::nacos::Credentials;
 use crate::parts::{Part, Parts};
@@ -26,46 +27,91 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(45);
 /// Events kept; a test that gets more has a loop somewhere.
 const EVENTS_LIMIT: usize = 200_000;
 
+/// How a driver's complaint begins that its SDK cannot do at all what was asked for.
+const ABSENT: &str = "not in this SDK";
+
 /// Which SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Sdk {
     /// `com.alibaba.nacos:nacos-client` 3.1.1.
     Java,
+    /// `com.alibaba.nacos:nacos-client` 2.4.3.
+    Java2,
+    /// `com.alibaba.nacos:nacos-client` 1.4.8, over HTTP.
+    Java1,
     /// `nacos-sdk-python` 3.2.0. Never reports that a service became empty.
     Python,
+    /// `nacos-sdk-python` 2.0.11, over HTTP.
+    Python2,
     /// `github.com/nacos-group/nacos-sdk-go/v2` 2.3.2. Never reports that a service became empty.
     Go,
+    /// npm's `nacos` 2.6.3, over HTTP.
+    Node,
+    /// The crate `nacos-sdk` 0.8.3.
+    Rust,
 }
 
 impl Sdk {
+    /// All there are.
+    pub const ALL: [Self; 8] =
+        [Self::Java, Self::Java2, Self::Java1, Self::Python, Self::Python2, Self::Go, Self::Node, Self::Rust];
+
     /// The part to ask [`Parts::ensure`] for.
     pub fn part(self) -> Part {
         match self {
             Self::Java => Part::JavaSdk,
+            Self::Java2 => Part::JavaSdk2,
+            Self::Java1 => Part::JavaSdk1,
             Self::Python => Part::PythonSdk,
+            Self::Python2 => Part::PythonSdk2,
             Self::Go => Part::GoSdk,
+            Self::Node => Part::NodeSdk,
+            Self::Rust => Part::RustSdk,
         }
     }
 
     fn program(self, parts: &Parts, home: &Home) -> Result<Program> {
         let part = parts.directory(self.part())?;
         let (executable, arguments) = match self {
-            Self::Java => {
-                let classes = format!("{0}/target/classes:{0}/deps/*", part.display());
-                let user = format!("-Duser.home={}", home.path().display());
-                let snapshots = format!("-DJM.SNAPSHOT.PATH={}", home.path().display());
-                let flags =
-                    ["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", &user, &snapshots, "-cp", &classes];
-                let all = flags.iter().copied().chain(["federation.clients.Driver"]).map(String::from).collect();
-                ("java".into(), all)
-            }
-            Self::Python => {
+            Self::Java | Self::Java2 | Self::Java1 => ("java".into(), java_arguments(part, home)),
+            Self::Python | Self::Python2 => {
                 (part.join("venv/bin/python"), vec!["-u".into(), part.join("driver.py").display().to_string()])
             }
-            Self::Go => (part.join("driver"), vec![]),
+            Self::Go | Self::Rust => (part.join("driver"), vec![]),
+            Self::Node => ("node".into(), vec![part.join("driver.js").display().to_string()]),
         };
         let log = home.path().join("driver.log");
-        Ok(Program::new(format!("the {self:?} SDK"), executable, log).args(arguments).directory(home.path()))
+        let program = Program::new(format!("the {self:?} SDK"), executable, log).args(arguments);
+        // Some keep in the user's home what they know.
+        Ok(program.directory(home.path()).env("HOME", home.path().display().to_string()))
+    }
+}
+
+fn java_arguments(part: &Path, home: &Home) -> Vec<String> {
+    let classes = format!("{0}/target/classes:{0}/deps/*", part.display());
+    let user = format!("-Duser.home={}", home.path().display());
+    let snapshots = format!("-DJM.SNAPSHOT.PATH={}", home.path().display());
+    let flags = ["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", &user, &snapshots, "-cp", &classes];
+    flags.iter().copied().chain(["federation.clients.Driver"]).map(String::from).collect()
+}
+
+/// Why a driver did not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SdkRefusal {
+    /// The SDK has no such function; which is in the text.
+    #[error("{0}")]
+    Absent(String),
+    /// The SDK, or the server through it, refuses; the text is the SDK's.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<String> for SdkRefusal {
+    fn from(told: String) -> Self {
+        match told.find(ABSENT) {
+            Some(at) => Self::Absent(told[at..].trim_end_matches(['"', '\'', ')']).into()),
+            None => Self::Refused(told),
+        }
     }
 }
 
@@ -183,6 +229,40 @@ impl SdkClient {
     pub async fn list(&self, service: &SdkService) -> Result<Vec<SdkInstance>> {
         let answer = self.order("", Order::List { service }).await?;
         serde_json::from_value(answer.value).context("a driver's list is not readable")
+    }
+
+    /// Ends a subscription.
+    ///
+    /// # Errors
+    /// What the SDK says.
+    pub async fn unsubscribe(&self, service: &SdkService) -> Result<f64> {
+        Ok(self.order("", Order::Unsubscribe { service }).await?.at)
+    }
+
+    /// One healthy instance of a service, as the SDK chooses; `None` when it says that there is none without calling that an error.
+    ///
+    /// # Errors
+    /// What the SDK says, or [`SdkRefusal::Absent`].
+    pub async fn select_one(&self, service: &SdkService) -> Result<Option<SdkInstance>> {
+        let answer = self.order("", Order::SelectOne { service }).await?;
+        serde_json::from_value(answer.value).context("a driver's instance is not readable")
+    }
+
+    /// The services of a group.
+    ///
+    /// # Errors
+    /// What the SDK says, or [`SdkRefusal::Absent`].
+    pub async fn service_list(&self, namespace: &str, group: &str) -> Result<SdkServiceList> {
+        let answer = self.order("", Order::ServiceList { namespace, group }).await?;
+        serde_json::from_value(answer.value).context("a driver's list of services is not readable")
+    }
+
+    /// Publishes a configuration item if the server's copy has this checksum.
+    ///
+    /// # Errors
+    /// What the SDK says, or [`SdkRefusal::Absent`].
+    pub async fn publish_config_cas(&self, config: &SdkConfig, content: &str, md5: &str) -> Result<f64> {
+        Ok(self.order("", Order::PublishConfigCas { config, content, md5 }).await?.at)
     }
 
     /// Publishes a configuration item.
@@ -317,7 +397,10 @@ impl SdkClient {
         let answer = answer.with_context(|| format!("no answer to {what} within {} s", ANSWER_PATIENCE.as_secs()))?;
         let answer = answer.map_err(|_| self.process.failure(&format!("ended before it answered {what}")))?;
         match answer.error {
-            Some(error) => bail!("the {:?} SDK refuses {what}: {error}", self.sdk),
+            Some(error) => {
+                let what = format!("the {:?} SDK refuses {what:.500}", self.sdk);
+                Err(anyhow!(SdkRefusal::from(error)).context(what))
+            }
             None => Ok(answer),
         }
     }

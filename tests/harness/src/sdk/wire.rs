@@ -78,6 +78,15 @@ impl SdkInstance {
     }
 }
 
+/// The services of one group, as an SDK lists them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SdkServiceList {
+    /// How many there are.
+    pub count: u64,
+    /// The first hundred.
+    pub names: Vec<String>,
+}
+
 /// Something an SDK reported by itself.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -127,14 +136,32 @@ pub(super) enum Order<'a> {
         #[serde(flatten)]
         service: &'a SdkService,
     },
+    Unsubscribe {
+        #[serde(flatten)]
+        service: &'a SdkService,
+    },
     List {
         #[serde(flatten)]
         service: &'a SdkService,
+    },
+    SelectOne {
+        #[serde(flatten)]
+        service: &'a SdkService,
+    },
+    ServiceList {
+        namespace: &'a str,
+        group: &'a str,
     },
     PublishConfig {
         #[serde(flatten)]
         config: &'a SdkConfig,
         content: &'a str,
+    },
+    PublishConfigCas {
+        #[serde(flatten)]
+        config: &'a SdkConfig,
+        content: &'a str,
+        md5: &'a str,
     },
     RemoveConfig {
         #[serde(flatten)]

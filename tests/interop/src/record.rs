@@ -1,0 +1,105 @@
+//! All clients on one server, some at a time, and the server's restart under all of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use federation_harness::{Parts, Sdk, announce};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::choice::RunChoice;
+use crate::mask::TextMask;
+use crate::outcome::{BehaviourOutcome, ServerRecord};
+use crate::script::{BEHAVIOURS, ClientPair, RESTART, RestartCrew};
+use crate::server::RunningServer;
+
+/// Clients that run at the same time: they wait most of the time, but two cores start no more Java machines at once in good time.
+const AT_A_TIME: usize = 4;
+
+/// By behaviour.
+pub(crate) type ClientRecord = BTreeMap<String, BehaviourOutcome>;
+
+/// What one client did, and what of it waits for the restart.
+struct ClientRun {
+    sdk: Sdk,
+    record: ClientRecord,
+    crew: Option<RestartCrew>,
+}
+
+/// Runs what is chosen for these clients on a server.
+pub(crate) async fn record(
+    parts: &Parts,
+    server: &mut RunningServer,
+    sdks: &[Sdk],
+    choice: &RunChoice,
+    tag: &str,
+) -> Result<ServerRecord> {
+    let mask = TextMask::of(server.port(), tag);
+    let turns = Arc::new(Semaphore::new(AT_A_TIME));
+    let (mut running, mut runs) = (JoinSet::new(), Vec::new());
+    let is_ours = server.is_somebody_else_s().is_none();
+    for &sdk in sdks {
+        let (parts, address, tag) = (parts.clone(), server.address(), tag.to_owned());
+        let (mask, turns, choice) = (mask.clone(), Arc::clone(&turns), choice.clone());
+        running.spawn(async move {
+            let _turn = turns.acquire_owned().await.context("nobody closes it")?;
+            let pair = ClientPair::start(&parts, sdk, &address, &tag, mask).await?;
+            before_the_restart(pair, sdk, &choice, is_ours).await
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        runs.push(ended??);
+    }
+    if runs.iter().any(|run| run.crew.is_some()) {
+        announce(&format!("restarting the server at {}", server.address()));
+        server.restart().await?;
+    }
+    let mut records = ServerRecord::new();
+    let mut judged = JoinSet::new();
+    for ClientRun { sdk, mut record, crew } in runs {
+        if let Some(why) = server.is_somebody_else_s().filter(|_| choice.has(RESTART)) {
+            record.insert(RESTART.into(), BehaviourOutcome::NotRun(why.into()));
+        }
+        records.insert(title(sdk).into(), record);
+        if let Some(crew) = crew {
+            judged.spawn(async move { (sdk, crew.judge().await) });
+        }
+    }
+    while let Some(ended) = judged.join_next().await {
+        let (sdk, outcome) = ended?;
+        records.entry(title(sdk).into()).or_default().insert(RESTART.into(), outcome);
+    }
+    Ok(records)
+}
+
+async fn before_the_restart(pair: ClientPair, sdk: Sdk, choice: &RunChoice, is_ours: bool) -> Result<ClientRun> {
+    let mut record = ClientRecord::new();
+    for behaviour in BEHAVIOURS.into_iter().filter(|name| choice.has(name)) {
+        let start = std::time::Instant::now();
+        record.insert(behaviour.into(), pair.run(behaviour).await);
+        announce(&format!("{}, {behaviour}: {:.1} s", title(sdk), start.elapsed().as_secs_f64()));
+    }
+    let crew = if choice.has(RESTART) && is_ours { Some(RestartCrew::muster(&pair).await?) } else { None };
+    Ok(ClientRun { sdk, record, crew })
+}
+
+/// A client that cannot be had on this machine: no behaviour was run, and why.
+pub(crate) fn absent(choice: &RunChoice, why: &str) -> ClientRecord {
+    let all = BEHAVIOURS.into_iter().chain([RESTART]).filter(|name| choice.has(name));
+    all.map(|name| (name.into(), BehaviourOutcome::NotRun(why.into()))).collect()
+}
+
+/// Name and version of a client, as the table has it.
+pub(crate) fn title(sdk: Sdk) -> &'static str {
+    match sdk {
+        Sdk::Java => "java 3.1.1",
+        Sdk::Java2 => "java 2.4.3",
+        Sdk::Java1 => "java 1.4.8",
+        Sdk::Python => "python 3.2.0",
+        Sdk::Python2 => "python 2.0.11",
+        Sdk::Go => "go 2.3.2",
+        Sdk::Node => "node 2.6.3",
+        Sdk::Rust => "rust 0.8.3",
+    }
+}
