@@ -46,7 +46,7 @@ async fn beyond_the_limit_new_connections_are_closed_and_another_listener_still_
 
 #[tokio::test]
 async fn what_a_listener_is_assured_of_is_left_by_all_others() {
-    // 25 are assured, 6 for each of four; 76 are common.
+    // 24 are assured, 4 for each of six; 76 are common.
     let running = Running::with(capacity(100), ListenerLimits::small(), calm()).await;
     let others = [
         Running::at(running.gate.clone(), running.heard.clone(), ListenerLimits::small()).await,
@@ -56,8 +56,18 @@ async fn what_a_listener_is_assured_of_is_left_by_all_others() {
     for other in &others {
         kept.extend(open(other, 66).await);
     }
-    assert_eq!(kept.len(), 76 + 2 * 6);
-    assert_eq!(open(&running, 20).await.len(), 6, "and no more");
+    assert_eq!(kept.len(), 76 + 2 * 4);
+    assert_eq!(open(&running, 20).await.len(), 4, "and no more");
+}
+
+#[tokio::test]
+async fn a_listener_with_a_limit_of_its_own_has_no_more_and_leaves_the_rest_to_others() {
+    let limits = ListenerLimits { connections: 5, ..ListenerLimits::small() };
+    let running = Running::with(capacity(100), limits, calm()).await;
+    let beside = Running::at(running.gate.clone(), running.heard.clone(), ListenerLimits::small()).await;
+    let kept = open(&running, 20).await;
+    assert_eq!((kept.len(), running.heard.count(TurnedAway::Full)), (5, 15));
+    assert_eq!(open(&beside, 66).await.len(), 66);
 }
 
 #[tokio::test]
