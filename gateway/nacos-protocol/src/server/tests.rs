@@ -144,6 +144,7 @@ fn quick() -> ServerOptions {
         probe_timeout: Duration::from_millis(100),
         ack_timeout: Duration::from_millis(50),
         blocked_after: Duration::from_millis(300),
+        max_connections: 1_000,
     }
 }
 
