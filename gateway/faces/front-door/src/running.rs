@@ -100,6 +100,7 @@ pub struct FrontDoor {
     end: CancellationToken,
     handle: FrontDoorHandle,
     moving: Arc<Moving>,
+    news: Arc<dyn RegistrationNews>,
 }
 
 type FrontDoorTask = std::pin::Pin<Box<dyn Future<Output = Result<(), FrontDoorError>> + Send>>;
@@ -161,7 +162,7 @@ impl FrontDoor {
             unfailing(asking.run(six)),
             unfailing(async move { asked_to_move.run(seven).await }),
         ];
-        Ok(Self { http, protocol, door, upstream, tasks, end, handle, moving })
+        Ok(Self { http, protocol, door, upstream, tasks, end, handle, moving, news })
     }
 
     /// Where HTTP is served.
@@ -196,6 +197,7 @@ impl FrontDoor {
         let web = Web {
             door: Arc::clone(&self.door),
             upstream: self.upstream,
+            news: self.news,
             answers: Arc::new(LastAnswers::default()),
             stopping: serving.clone(),
         };

@@ -514,7 +514,7 @@ async fn a_request_waits_until_an_item_differs_or_its_patience_ends() {
     let holding = |content: &str| vec![ListenContext { name: name.clone(), md5: md5_of(content) }];
     let configs = Arc::clone(&rig.configs);
     let at_once = configs.differing(caller(), holding("0"), PATIENCE).await.expect("it is answered");
-    assert_eq!(at_once, [name.clone()]);
+    assert_eq!(at_once, std::slice::from_ref(&name));
     let none = configs.differing(caller(), holding("1"), Duration::ZERO).await.expect("it is answered");
     assert_eq!(none, []);
 

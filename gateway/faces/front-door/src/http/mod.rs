@@ -16,6 +16,7 @@ mod asked;
 mod copies;
 mod lookups;
 mod passing;
+mod registering;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::door::Door;
+use crate::registrations::RegistrationNews;
 pub(crate) use copies::LastAnswers;
 
 use answer::{bare, explain, server_error};
@@ -61,6 +63,8 @@ pub(crate) struct Web {
     pub(crate) door: Arc<Door>,
     /// Where the rest goes.
     pub(crate) upstream: Arc<NacosCluster>,
+    /// Who hears what the local Nacos acknowledged.
+    pub(crate) news: Arc<dyn RegistrationNews>,
     /// Config items as they were read last.
     pub(crate) answers: Arc<LastAnswers>,
     /// Long polls are answered then.
@@ -94,12 +98,13 @@ fn looked_up() -> Router<Web> {
 fn passed() -> Router<Web> {
     let login = || post(passing::pass);
     let service = || get(passing::pass).post(passing::pass).put(passing::pass).delete(passing::pass);
-    let instance = || service().patch(passing::pass);
+    let registering = || post(registering::pass_instance).delete(passing::pass);
+    let instance = || registering().get(passing::pass).put(passing::pass).patch(passing::pass);
     let config = || get(passing::pass).post(passing::pass).delete(passing::pass);
     Router::new()
         .route("/v1/ns/instance", instance())
         .route("/v2/ns/instance", instance())
-        .route("/v3/client/ns/instance", post(passing::pass).delete(passing::pass))
+        .route("/v3/client/ns/instance", registering())
         .route("/v1/ns/instance/beat", put(passing::pass))
         .route("/v2/ns/instance/beat", put(passing::pass))
         .route("/v1/ns/service", service())

@@ -1,6 +1,7 @@
 //! The HTTP side as its clients see it: a whole front door in front of an embedded registry, and a view that is written by hand.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bounded_listener::ListenerGate;
@@ -22,7 +23,8 @@ use federation_view::resolve::{OwnPlace, Resolver};
 use federation_view::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
 use nacos_protocol::client::{ClientEvent, ClientOptions, NacosClient};
 use nacos_protocol::cluster::{ClusterOptions, ServerAddress};
-use nacos_protocol::server::ServerOptions;
+use nacos_protocol::message::naming::NacosInstance;
+use nacos_protocol::server::{ServerOptions, ServiceName};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,6 +48,17 @@ impl ServiceNames for SameNames {
 
     fn namespace(&self, local: &str) -> String {
         local.to_owned()
+    }
+}
+
+/// What was said to be registered.
+#[derive(Default)]
+struct Heard(Mutex<Vec<(String, f64)>>);
+
+impl RegistrationNews for Heard {
+    fn registered(&self, service: &ServiceName, instances: &[NacosInstance]) {
+        let said = instances.iter().map(|one| (format!("{} {}", service.service, one.ip), one.weight));
+        self.0.lock().unwrap().extend(said);
     }
 }
 
@@ -106,6 +119,7 @@ struct Running {
     writer: ViewWriter,
     http: SocketAddr,
     grpc: SocketAddr,
+    heard: Arc<Heard>,
     troubles: TroubleBoard,
     metrics: FrontDoorMetrics,
     stop: CancellationToken,
@@ -135,6 +149,7 @@ impl Running {
             protocol,
         };
         let server: ServerAddress = upstream.to_string().parse().unwrap();
+        let heard = Arc::new(Heard::default());
         let (troubles, counted) = (TroubleBoard::default(), FrontDoorMetrics::default());
         let parts = || FrontDoorParts {
             gate: ListenerGate::default(),
@@ -143,7 +158,7 @@ impl Running {
             cluster: cluster("a"),
             names: Arc::new(SameNames),
             upstream: NacosCluster::new(ClusterOptions::new(vec![server.clone()])).unwrap(),
-            news: Arc::new(()),
+            news: heard.clone(),
             troubles: troubles.clone(),
             metrics: counted.clone(),
         };
@@ -158,7 +173,7 @@ impl Running {
         let (http, stop, mut tasks) = (door.http_address(), CancellationToken::new(), JoinSet::new());
         let stopped = stop.clone();
         tasks.spawn(async move { door.run(stopped).await.unwrap() });
-        Self { writer, http, grpc, troubles, metrics: counted, stop, tasks, _policies: policies }
+        Self { writer, http, grpc, heard, troubles, metrics: counted, stop, tasks, _policies: policies }
     }
 
     /// Writes a service with an instance of each of these origins: address and health.
@@ -342,6 +357,7 @@ async fn registrations_beats_and_config_items_reach_the_local_nacos_and_its_answ
         let own = ask(upstream.address, "POST", path, &[]).await;
         assert_eq!(door.ask("POST", path, &[]).await, own, "{path}");
     }
+    assert_eq!(*door.heard.0.lock().unwrap(), [("s 10.0.0.1".to_owned(), 3.0)], "what was acknowledged, and no more");
     assert_eq!(door.ask("DELETE", &format!("v1/ns/instance?{one}"), &[]).await.0, 200);
     assert_eq!(ask(upstream.address, "GET", "v1/ns/instance/list?serviceName=s", &[]).await.1["hosts"], json!([]));
     let item = "dataId=d&group=g";
