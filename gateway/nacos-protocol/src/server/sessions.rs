@@ -33,7 +33,8 @@ impl ClientSessions {
         }
     }
 
-    /// Whether a client is connected. Once it is not, it never is again; the backend hears of its end after that.
+    /// Whether a client is connected. Once it is not, it never is again. Asked after something was noted for it, it says whether that will be
+    /// taken back: a client is gone from here before [`super::RegistryBackend::disconnected`].
     pub fn contains(&self, connection: &ConnectionId) -> bool {
         self.read().contains_key(connection)
     }
@@ -41,12 +42,6 @@ impl ClientSessions {
     /// How many clients are connected.
     pub fn count(&self) -> usize {
         self.read().len()
-    }
-
-    /// Whether the client is connected. Asked after something was noted for it, it says whether that will be taken back: a client is gone from
-    /// here before [`super::RegistryBackend::disconnected`].
-    pub fn has(&self, connection: &ConnectionId) -> bool {
-        self.read().contains_key(connection)
     }
 
     /// The connected clients, in no order.

@@ -47,7 +47,7 @@ impl FrontDoorAuth {
 
 impl ReadValue for FrontDoorAuth {
     fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
-        place.choice().map(|word| match &*word {
+        place.choice().map(|word| match word {
             "on" => Self::On,
             "off" => Self::Off,
             _ => Self::Auto,

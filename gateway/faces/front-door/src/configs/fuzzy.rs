@@ -132,7 +132,7 @@ impl FuzzyPatterns {
 }
 
 fn same_namespace(one: &str, other: &str) -> bool {
-    let id = |name| if name == "" { "public" } else { name };
+    let id = |name| if str::is_empty(name) { "public" } else { name };
     id(one) == id(other)
 }
 

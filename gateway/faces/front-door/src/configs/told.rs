@@ -65,7 +65,7 @@ impl ListenersTold {
 
     /// Whether the client is there still.
     pub(super) fn is_there(&self, connection: &ConnectionId) -> bool {
-        self.sessions.has(connection)
+        self.sessions.contains(connection)
     }
 
     /// A request that is going to wait.

@@ -110,7 +110,7 @@ impl ServiceWatches {
         }
         let is_over = self.0.begin(connection, watch)?;
         self.0.begun.notify_one();
-        if !self.0.sessions.has(connection) {
+        if !self.0.sessions.contains(connection) {
             self.forget(connection);
             return Err(RegistryRefusal::unregistered());
         }

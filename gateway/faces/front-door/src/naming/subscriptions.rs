@@ -82,6 +82,9 @@ impl Subscriptions {
             // Fails only once the tasks ended: then nobody is told anything any more, and the client's connection ends.
             let _ = self.begin.send(topic).await;
         }
+        if !self.shared.sessions.contains(connection) {
+            self.forget(connection); // It went while it asked: nobody else would take this back.
+        }
     }
 
     /// Tells a connection no more of a service.

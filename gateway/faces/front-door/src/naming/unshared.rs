@@ -83,7 +83,7 @@ impl UnsharedServices {
         self.shared.register().add(name(service), caller.connection(), clusters);
         self.client.subscribe(&name(service));
         let read = self.query(caller, service, clusters, false).await;
-        if read.is_err() {
+        if read.is_err() || !self.shared.sessions.contains(caller.connection()) {
             self.unsubscribe(caller.connection(), service);
         }
         read
