@@ -1,5 +1,7 @@
 //! The HTTP side as its clients see it: a whole front door in front of an embedded registry, and a view that is written by hand.
 
+mod upstream;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use federation_core::time::Mono;
 use federation_policy::InForce;
 use federation_ports::metrics::{FrontDoorMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
-use federation_registry::{EmbeddedError, EmbeddedOptions, EmbeddedRegistry, RegistryCredentials};
+use federation_registry::RegistryCredentials;
 use federation_view::metrics::with_view;
 use federation_view::resolve::{OwnPlace, Resolver};
 use federation_view::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
@@ -31,6 +33,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::upstream::Upstream;
 use super::*;
 use crate::AccessRule;
 use crate::names::ServiceNames;
@@ -82,35 +85,6 @@ fn status(id: &str) -> ClusterStatus {
         services: 0,
         instances: 0,
         configs: 0,
-    }
-}
-
-/// An embedded registry, while it runs.
-struct Upstream {
-    address: SocketAddr,
-    stop: CancellationToken,
-    tasks: JoinSet<Result<(), EmbeddedError>>,
-}
-
-impl Upstream {
-    async fn start(credentials: Option<RegistryCredentials>) -> Self {
-        // A free HTTP port says nothing of the port 1000 above it.
-        let registry = loop {
-            let options = EmbeddedOptions::at("127.0.0.1:0".parse().unwrap());
-            match EmbeddedRegistry::start(EmbeddedOptions { credentials: credentials.clone(), ..options }).await {
-                Ok(registry) => break registry,
-                Err(EmbeddedError::Bind { .. } | EmbeddedError::NoGrpcPort(_)) => {}
-                Err(error) => panic!("{error}"),
-            }
-        };
-        let (address, stop, mut tasks) = (registry.http_addr(), CancellationToken::new(), JoinSet::new());
-        tasks.spawn(registry.run(stop.clone()));
-        Self { address, stop, tasks }
-    }
-
-    async fn end(mut self) {
-        self.stop.cancel();
-        tokio::time::timeout(PATIENCE, self.tasks.join_next()).await.unwrap();
     }
 }
 
