@@ -20,6 +20,7 @@ pub use self::wire::{SdkConfig, SdkEvent, SdkInstance, SdkService, SdkServiceLis
 use crate::home::Home;
 use crate::nacos::Credentials;
 use crate::parts::{Part, Parts};
+use crate::port::PortBlock;
 use crate::process::{Conversation, Process, Program, Signal};
 
 /// Longer than any SDK's own time-out with its retries, so that it is the SDK that speaks first.
@@ -81,7 +82,11 @@ impl Sdk {
             Self::Node => ("node".into(), vec![part.join("driver.js").display().to_string()]),
         };
         let log = home.path().join("driver.log");
-        let program = Program::new(format!("the {self:?} SDK"), executable, log).args(arguments);
+        let mut program = Program::new(format!("the {self:?} SDK"), executable, log).args(arguments);
+        if self == Self::Node {
+            // All processes of a machine that use this port share one client, whatever their servers; each is to have its own.
+            program = program.env("NODE_CLUSTER_CLIENT_PORT", PortBlock::choose(&[])?.main().to_string());
+        }
         // Some keep in the user's home what they know.
         Ok(program.directory(home.path()).env("HOME", home.path().display().to_string()))
     }

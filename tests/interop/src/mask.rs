@@ -24,6 +24,13 @@ impl TextMask {
         Self { replaced }
     }
 
+    /// The same for names with this tag too.
+    pub(crate) fn and_tag(&self, tag: &str) -> Self {
+        let mut replaced = vec![(tag.to_owned(), "<tag>")]; // The longer one first, if it begins as the other.
+        replaced.extend(self.replaced.iter().cloned());
+        Self { replaced }
+    }
+
     pub(crate) fn apply(&self, text: &str) -> String {
         let text = text.split(LOG_QUOTED).next().unwrap_or_default();
         let mut text = text.replace(['\n', '\r'], " ");
@@ -72,6 +79,14 @@ fn masked(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_tag_that_begins_as_the_first_is_taken_out_as_a_whole() {
+        assert_eq!(
+            TextMask::of(8848, "t7f3").and_tag("t7f3-again").apply("s-t7f3-again-go s-t7f3-go"),
+            "s-<tag>-go s-<tag>-go"
+        );
+    }
 
     #[test]
     fn what_differs_from_run_to_run_is_taken_out_and_all_else_is_kept() {

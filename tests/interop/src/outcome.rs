@@ -24,6 +24,14 @@ pub(crate) enum BehaviourOutcome {
     NotRun(String),
 }
 
+impl BehaviourOutcome {
+    /// Whether the client refused something by itself because it had lost its server for a moment.
+    pub(crate) fn is_without_connection(&self) -> bool {
+        let lost = |step: &ScriptStep| step.told.to_lowercase().contains("client not connected");
+        matches!(self, Self::Ran(steps) if steps.iter().any(lost))
+    }
+}
+
 /// By client, then by behaviour.
 pub(crate) type ServerRecord = BTreeMap<String, BTreeMap<String, BehaviourOutcome>>;
 
@@ -110,6 +118,14 @@ mod tests {
         let want = "[10.0.0.1:80 weight 1 in DEFAULT k=v, 10.0.0.2:80 weight 1 in DEFAULT unhealthy persistent]";
         assert_eq!(listed(&[marked.clone(), other.clone()]), want);
         assert_eq!(listed(&[other, marked]), want);
+    }
+
+    #[test]
+    fn a_client_without_connection_is_told_from_one_that_a_server_refuses() {
+        for (told, want) in [("refused: -401, Client not connected, current status", true), ("refused: 400", false)] {
+            let step = ScriptStep { name: "register".into(), told: told.into() };
+            assert_eq!(BehaviourOutcome::Ran(vec![step]).is_without_connection(), want, "{told}");
+        }
     }
 
     #[test]

@@ -78,6 +78,13 @@ impl ClientPair {
         Self::start(&self.parts, self.sdk, &self.server, &self.tag, self.mask.clone()).await
     }
 
+    /// The same in two new processes with names that nobody used yet.
+    pub(crate) async fn again(&self) -> Result<Self> {
+        let tag = format!("{}-again", self.tag);
+        let mask = self.mask.and_tag(&tag);
+        Self::start(&self.parts, self.sdk, &self.server, &tag, mask).await
+    }
+
     /// Runs a behaviour of [`BEHAVIOURS`].
     pub(crate) async fn run(&self, behaviour: &str) -> BehaviourOutcome {
         let mut log = StepLog::new(self.mask.clone());
