@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bounded_listener::ListenerGate;
+use federation_core::id::ServiceKey;
 use federation_core::locality::Locality;
-use federation_core::namespaces::Namespaces;
 use federation_core::routing::PlaceRules;
 use federation_core::time::Mono;
-use federation_front_door::{FrontDoor, FrontDoorParts, FrontDoorSettings, LookupRules};
+use federation_front_door::{AccessRule, FrontDoor, FrontDoorParts, FrontDoorSettings, LookupRules, ServiceNames};
 use federation_harness::Line;
 use federation_policy::PolicyReader;
 use federation_ports::trouble::TroubleBoard;
@@ -26,6 +26,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::peer::{Peer, eventually};
 use crate::subject::{Kind, Subject};
+
+/// Nothing is called otherwise in the federation.
+struct SameNames;
+
+impl ServiceNames for SameNames {
+    fn federated(&self, local: &ServiceKey) -> Option<ServiceKey> {
+        Some(local.clone())
+    }
+
+    fn namespace(&self, local: &str) -> String {
+        local.to_owned()
+    }
+}
 
 /// A front door before a subject, with what its clients show.
 struct Door {
@@ -56,6 +69,8 @@ impl Door {
             http: any,
             grpc: any,
             lookups: LookupRules::default(),
+            access: AccessRule::Open,
+            max_connections: 1_000,
             protocol: ServerOptions::default(),
         };
         let parts = FrontDoorParts {
@@ -63,8 +78,9 @@ impl Door {
             view: reader,
             resolver: Arc::new(resolver),
             cluster,
-            namespaces: Namespaces::default(),
+            names: Arc::new(SameNames),
             upstream: NacosCluster::new(options).unwrap(),
+            news: Arc::new(()),
             troubles: TroubleBoard::default(),
             metrics: metrics.front_door.clone(),
         };
