@@ -60,7 +60,14 @@ impl RegistryBackend for Door {
         service: ServiceName,
         publication: NamingPublication,
     ) -> Result<(), RegistryRefusal> {
-        self.registrations.publish(caller, service, publication).await
+        let registered = match &publication {
+            NamingPublication::Ephemeral(instances) => instances.clone(),
+            NamingPublication::Persistent(instance) => vec![instance.clone()],
+            NamingPublication::Withdraw | NamingPublication::WithdrawPersistent(_) => Vec::new(),
+        };
+        self.registrations.publish(caller, service.clone(), publication).await?;
+        self.naming.until_shown(&service, &registered).await;
+        Ok(())
     }
 
     async fn query(

@@ -12,13 +12,14 @@ pub(crate) mod unshared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use federation_core::id::{ClusterId, ServiceKey};
 use federation_view::hub::{Hub, HubMetrics};
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
 use nacos_protocol::message::error_code;
-use nacos_protocol::message::naming::ServiceInfo;
+use nacos_protocol::message::naming::{NacosInstance, ServiceInfo};
 use nacos_protocol::server::{ClientSessions, ConnectionId, FuzzyWatch, ListingPage, RegistryRefusal, ServiceName};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,10 @@ use fuzzy::{ExistenceSources, ServiceWatchTask, ServiceWatches, service_watches}
 use lookups::{LookupAnswer, LookupTopic, Lookups};
 use rules::{ClusterFilter, LookupRules};
 use subscriptions::{SubscriptionTasks, Subscriptions, subscriptions};
+
+/// How long a registration is looked for in the view before it is answered: the own Nacos is asked for a service that is new, and the engine
+/// takes its turn. SDKs wait for 3 s.
+const SHOWN_WITHIN: Duration = Duration::from_millis(500);
 
 /// What lookups are answered from.
 pub(crate) struct NamingSources {
@@ -141,6 +146,35 @@ impl Naming {
         let topic = self.topic(labels, &service, clusters);
         self.subscriptions.subscribe(connection, service, topic.clone()).await;
         Ok(self.look(topic).await?.info.clone())
+    }
+
+    /// Waits until the view has what a client just registered, so that its next lookup shows it; for [`SHOWN_WITHIN`] at most, since what is
+    /// registered is so whether it is shown or not. Of what is not exported, nothing is waited for.
+    pub(crate) async fn until_shown(&self, service: &ServiceName, registered: &[NacosInstance]) {
+        let name = ServiceKey::new(&service.namespace, &service.group, &service.service);
+        let Some(key) = self.names.federated(&name) else { return };
+        let mut changes = self.view.watch_service(&key);
+        let shown = async {
+            while !self.shows(&key, registered) {
+                changes.changed().await;
+            }
+        };
+        if tokio::time::timeout(SHOWN_WITHIN, shown).await.is_err() {
+            tracing::debug!(%key, "what was registered is not in the view yet");
+        }
+    }
+
+    fn shows(&self, key: &ServiceKey, registered: &[NacosInstance]) -> bool {
+        let service = self.view.service(key);
+        let own = service.iter().flat_map(|service| &service.origins).find(|origin| origin.origin == self.own);
+        let is_shown = |instance: &NacosInstance| {
+            own.into_iter().flat_map(|origin| &origin.instances).any(|shown| {
+                let address = (&*shown.id.ip, i32::from(shown.id.port)) == (&*instance.ip, instance.port);
+                let said = instance.metadata.iter().map(|(name, value)| (&**name, &**value));
+                address && shown.instance.metadata.iter().eq(said)
+            })
+        };
+        registered.iter().all(is_shown)
     }
 
     /// Ends a subscription.
