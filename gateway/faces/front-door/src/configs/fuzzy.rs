@@ -131,9 +131,10 @@ impl FuzzyPatterns {
     }
 }
 
+/// The default namespace has two names.
 fn same_namespace(one: &str, other: &str) -> bool {
-    let id = |name| if str::is_empty(name) { "public" } else { name };
-    id(one) == id(other)
+    let is_default = |name: &str| name.is_empty() || name == "public";
+    one == other || is_default(one) && is_default(other)
 }
 
 #[cfg(test)]

@@ -414,13 +414,13 @@ async fn clients_that_say_the_same_share_a_connection_and_others_have_their_own(
 #[tokio::test]
 async fn while_the_registry_is_away_reads_are_answered_from_copies_and_nothing_is_written() {
     let mut rig = Rig::start(None).await;
-    let peer = rig.peer("", None).await;
+    let (peer, direct) = (rig.peer("", None).await, rig.direct().await);
     let (known, removed, unknown) = (item("known"), item("removed"), item("unknown"));
     for name in [&known, &removed] {
         peer.client.publish_config(name, write("1")).await.expect("it is taken");
         assert_eq!(peer.reads(name).await.as_deref(), Some("1"));
     }
-    peer.client.remove_config(&removed).await.expect("it is removed");
+    direct.client.remove_config(&removed).await.expect("it is removed");
     assert_eq!(peer.reads(&removed).await, None);
     rig.registry.end().await;
     assert_eq!(peer.reads(&known).await.as_deref(), Some("1"));
