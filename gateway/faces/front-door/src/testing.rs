@@ -123,6 +123,14 @@ impl RegistrationNews for HeardNews {
         let ips = instances.iter().map(|instance| instance.ip.clone()).collect();
         self.0.lock().expect("not poisoned").push((service.clone(), ips));
     }
+
+    fn withdrawn(&self, service: &ServiceName, instances: &[NacosInstance]) {
+        let ips = instances.iter().map(|instance| format!("no {}", instance.ip));
+        let ips: Vec<String> = ips.collect();
+        if !ips.is_empty() {
+            self.0.lock().expect("not poisoned").push((service.clone(), ips));
+        }
+    }
 }
 
 /// A front door.

@@ -232,6 +232,16 @@ impl NacosClient {
         }
     }
 
+    /// What this client wants registered now, by service.
+    pub fn wanted_registrations(&self) -> Vec<(ServiceName, Arc<Vec<NacosInstance>>)> {
+        self.shared.memory().registrations.iter().map(|(service, it)| (service.clone(), it.instances.clone())).collect()
+    }
+
+    /// What of a service this client wants registered now.
+    pub fn wanted_registration(&self, service: &ServiceName) -> Arc<Vec<NacosInstance>> {
+        self.shared.memory().registrations.get(service).map(|it| it.instances.clone()).unwrap_or_default()
+    }
+
     /// Takes back all instances that this client has registered for a service.
     ///
     /// # Errors

@@ -35,6 +35,11 @@ impl RegistrationNews for LocalNames {
         let name = ServiceName::new(&*service.namespace, &*service.group, &*service.service);
         self.0.acknowledged(&name, instances, &[]);
     }
+
+    fn withdrawn(&self, service: &nacos_protocol::server::ServiceName, instances: &[NacosInstance]) {
+        let name = ServiceName::new(&*service.namespace, &*service.group, &*service.service);
+        self.0.acknowledged(&name, &[], instances);
+    }
 }
 
 /// What it stands on.

@@ -42,7 +42,9 @@ pub(super) async fn pass_instance(
                 return bare(StatusCode::BAD_GATEWAY);
             };
             if is_acknowledged(&said) {
-                web.news.registered(&service, &[instance]);
+                let registered = [instance];
+                web.news.registered(&service, &registered);
+                web.door.naming.until_shown(&service, &registered).await;
             }
             (head, Body::from(said)).into_response()
         }

@@ -63,6 +63,8 @@ impl RegistrationNews for Heard {
         let said = instances.iter().map(|one| (format!("{} {}", service.service, one.ip), one.weight));
         self.0.lock().unwrap().extend(said);
     }
+
+    fn withdrawn(&self, _: &ServiceName, _: &[NacosInstance]) {}
 }
 
 fn cluster(id: &str) -> ClusterId {

@@ -22,7 +22,7 @@ mod registrant;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,11 +48,15 @@ const BEGINNING: usize = 64;
 pub trait RegistrationNews: Send + Sync {
     /// These instances, by local names, are registered now. Called on the path of an answer: must not wait.
     fn registered(&self, service: &ServiceName, instances: &[NacosInstance]);
+
+    /// The client that had registered these has them registered no more; another one may. As [`RegistrationNews::registered`].
+    fn withdrawn(&self, service: &ServiceName, instances: &[NacosInstance]);
 }
 
 /// Nobody hears it.
 impl RegistrationNews for () {
     fn registered(&self, _service: &ServiceName, _instances: &[NacosInstance]) {}
+    fn withdrawn(&self, _service: &ServiceName, _instances: &[NacosInstance]) {}
 }
 
 /// What registrations need to know of the rest.
@@ -147,7 +151,13 @@ impl Registrations {
     pub(crate) fn forget(&self, connection: &ConnectionId) {
         let gone = self.shared.registrants().remove(connection);
         if let Some(registrant) = gone {
-            registrant.leave(self.shared.sources.drained.load(Ordering::Relaxed));
+            let moved = self.shared.sources.drained.load(Ordering::Relaxed);
+            registrant.leave(moved);
+            if !moved {
+                for (service, instances) in registrant.client.wanted_registrations() {
+                    self.shared.sources.news.withdrawn(&asked(service), &instances);
+                }
+            }
         }
         self.shared.tell_counts();
     }
@@ -170,12 +180,15 @@ impl Registrations {
     ) -> Result<(), RegistryRefusal> {
         let registrant = self.registrant(caller).await?;
         let before = registrant.holdings().hold(service, &instances)?;
+        let replaced = registrant.client.wanted_registration(&local(service));
         let registered = registrant.client.register_within(&local(service), instances.clone(), ANSWER_WITHIN).await;
         let metrics = &self.shared.sources.metrics;
         match registered {
             Ok(()) => {
                 metrics.registrations(RegistrationResult::Registered).inc();
-                self.shared.sources.news.registered(service, &instances);
+                let news = &self.shared.sources.news;
+                news.withdrawn(service, &without(&replaced, &instances));
+                news.registered(service, &instances);
                 Ok(())
             }
             Err(error) if error.is_refusal() => {
@@ -195,11 +208,13 @@ impl Registrations {
         let Some(registrant) = self.shared.registrant(caller.connection()) else { return Ok(()) };
         registrant.headers.show(caller.headers());
         let name = local(service);
+        let had = registrant.client.wanted_registration(&name);
         let withdrawn = tokio::time::timeout(ANSWER_WITHIN, registrant.client.deregister(&name)).await;
         let metrics = &self.shared.sources.metrics;
         match withdrawn.unwrap_or(Err(CallError::Timeout { after: ANSWER_WITHIN })) {
             Ok(()) | Err(CallError::NotConnected) => {
                 registrant.holdings().restore(service, None);
+                self.shared.sources.news.withdrawn(service, &had);
                 metrics.registrations(RegistrationResult::Withdrawn).inc();
                 Ok(())
             }
@@ -315,6 +330,18 @@ impl RegistrationTasks {
 /// The same name where it is asked for.
 fn local(service: &ServiceName) -> LocalName {
     LocalName::new(&*service.namespace, &*service.group, &*service.service)
+}
+
+/// The same name as it is asked for.
+fn asked(service: LocalName) -> ServiceName {
+    ServiceName { namespace: service.namespace, group: service.group, service: service.service }
+}
+
+/// Those of `before` whose addresses are not among `now`.
+fn without(before: &[NacosInstance], now: &[NacosInstance]) -> Vec<NacosInstance> {
+    let address = |instance: &NacosInstance| (instance.ip.clone(), instance.port, instance.cluster_name.clone());
+    let there: HashSet<_> = now.iter().map(address).collect();
+    before.iter().filter(|instance| !there.contains(&address(instance))).cloned().collect()
 }
 
 /// The refusal of something that stays wanted.
