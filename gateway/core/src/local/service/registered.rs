@@ -24,11 +24,15 @@ pub(super) struct Acknowledged {
 }
 
 impl LocalService {
-    /// Nacos acknowledged these instances to a client. Returns the ids whose wanted value, or hold, changed; of a service that was not
+    /// Nacos acknowledged these instances to a client. One that is known as disabled stays so until Nacos says otherwise. Returns the ids whose wanted value, or hold, changed; of a service that was not
     /// listed yet, its first list will have them.
     pub fn registered(&mut self, now: Mono, instances: Vec<(InstanceId, Instance)>) -> Vec<InstanceId> {
         let mut changed = Vec::new();
         for (id, instance) in instances {
+            if self.present.get(&id).is_some_and(|known| !known.enabled) {
+                self.want_read(now); // An operator disabled it: that its client says it anew does not enable it.
+                continue;
+            }
             let instance = Arc::new(instance);
             let until = now + CAUGHT_UP_WITHIN;
             self.acknowledged.insert(id.clone(), Acknowledged { instance: Arc::clone(&instance), until });
@@ -168,6 +172,20 @@ mod tests {
         service.withdrawn(&[id("a")]);
         service.list(at(700), Vec::new(), false, &PATIENCE);
         assert_eq!(service.missing(), 1);
+    }
+
+    #[test]
+    fn what_an_operator_disabled_is_not_enabled_by_its_clients_registering_anew() {
+        let mut service = service();
+        let disabled = Instance { enabled: false, ..instance(1.0) };
+        service.due(at(1_000_000), &PATIENCE);
+        let read = crate::input::ServiceReading::All(vec![(id("a"), disabled)]);
+        service.list(at(1_000_000), Vec::new(), false, &PATIENCE);
+        service.read(at(1_000_001), read, &PATIENCE);
+        assert!(!service.wanted(&id("a")).unwrap().enabled);
+        assert_eq!(service.registered(at(1_000_002), vec![(id("a"), instance(1.0))]), []);
+        assert!(!service.wanted(&id("a")).unwrap().enabled);
+        assert_eq!(service.due(at(1_002_000), &PATIENCE), ServiceAsk::Read, "Nacos is asked whether it still is");
     }
 
     #[test]
