@@ -107,7 +107,13 @@ mod tests {
         assert!(PortBlock::exactly(main, &[]).is_err());
         assert!(PortBlock::exactly(main + 1000, &[]).is_err());
         drop(block);
-        assert_eq!(PortBlock::exactly(main, &[1000]).unwrap().main(), main);
+        // Whoever else runs tests on this machine may be the first to take it.
+        let had_again = |block: PortBlock| {
+            let main = block.main();
+            drop(block);
+            PortBlock::exactly(main, &[1000]).is_ok_and(|again| again.main() == main)
+        };
+        assert!((0..20).any(|_| had_again(PortBlock::choose(&[1000, 1001, -1000]).unwrap())));
     }
 
     #[test]

@@ -346,6 +346,9 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/descriptor",
         "/v1/drains",
         "/v1/excluded",
+        "/v1/front-door",
+        "/v1/front-door/drain",
+        "/v1/front-door/undrain",
         "/v1/guard",
         "/v1/service",
         "/v1/services",
@@ -356,7 +359,8 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/what-if",
     ];
     assert_eq!(paths, routes.into());
-    for path in paths.iter().filter(|path| path.starts_with("/v1/")) {
+    let is_read = |path: &&&str| path.starts_with("/v1/") && description["paths"][path]["get"].is_object();
+    for path in paths.iter().filter(is_read) {
         let described = description["paths"][path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
         let in_query = |parameter: &&Value| parameter["in"] == "query";
         let described: BTreeSet<String> =
