@@ -12,6 +12,7 @@ use crate::descriptors;
 use crate::limits::{ANSWER_BYTES, LARGE_REQUEST_BYTES, LISTENERS, PeerPatience};
 use crate::purse::SharedBudgets;
 use crate::refusal::ListenerRefusal;
+use crate::web::ServedHosts;
 
 /// Why something is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,12 +31,25 @@ pub enum TurnedAway {
     NoRoom,
     /// A peer let us wait too long, and its connection was ended.
     Impatience,
+    /// A request named another host.
+    Host,
+    /// A web page of another origin asked.
+    Page,
 }
 
 impl TurnedAway {
     /// Every one.
-    pub const ALL: [Self; 7] =
-        [Self::Full, Self::Peer, Self::System, Self::TooLarge, Self::TooSlow, Self::NoRoom, Self::Impatience];
+    pub const ALL: [Self; 9] = [
+        Self::Full,
+        Self::Peer,
+        Self::System,
+        Self::TooLarge,
+        Self::TooSlow,
+        Self::NoRoom,
+        Self::Impatience,
+        Self::Host,
+        Self::Page,
+    ];
 
     /// The word that metrics use.
     #[must_use]
@@ -48,6 +62,8 @@ impl TurnedAway {
             Self::TooSlow => "too_slow",
             Self::NoRoom => "no_room",
             Self::Impatience => "impatience",
+            Self::Host => "host",
+            Self::Page => "page",
         }
     }
 
@@ -103,6 +119,7 @@ struct Shared {
     observer: Box<dyn ListenerObserver>,
     capacity: ListenerCapacity,
     patience: PeerPatience,
+    hosts: ServedHosts,
     budgets: SharedBudgets,
     /// Connections that no listener is assured of: how many there may be, and are.
     common: usize,
@@ -118,24 +135,34 @@ impl fmt::Debug for ListenerGate {
 impl Default for ListenerGate {
     /// Of all that the process may have; nobody is told.
     fn default() -> Self {
-        Self::new(ListenerCapacity::claim(), PeerPatience::default(), Nobody)
+        Self::new(ListenerCapacity::claim(), PeerPatience::default(), ServedHosts::default(), Nobody)
     }
 }
 
 impl ListenerGate {
-    /// A gate of this capacity that tells `observer`.
+    /// A gate of this capacity, asked for by `hosts` besides addresses and local names, that tells `observer`.
     #[must_use]
-    pub fn new(capacity: ListenerCapacity, patience: PeerPatience, observer: impl ListenerObserver + 'static) -> Self {
+    pub fn new(
+        capacity: ListenerCapacity,
+        patience: PeerPatience,
+        hosts: ServedHosts,
+        observer: impl ListenerObserver + 'static,
+    ) -> Self {
         let budgets = SharedBudgets::new(capacity.large_request_bytes, capacity.answer_bytes);
         let common = capacity.connections - LISTENERS * assured(&capacity);
         let observer = Box::new(observer);
-        Self(Arc::new(Shared { observer, capacity, patience, budgets, common, common_open: AtomicUsize::new(0) }))
+        let common_open = AtomicUsize::new(0);
+        Self(Arc::new(Shared { observer, capacity, patience, hosts, budgets, common, common_open }))
     }
 
     /// How long peers may let listeners wait.
     #[must_use]
     pub fn patience(&self) -> &PeerPatience {
         &self.0.patience
+    }
+
+    pub(crate) fn hosts(&self) -> &ServedHosts {
+        &self.0.hosts
     }
 
     /// Bytes of requests that are held now.
@@ -296,6 +323,8 @@ impl Told {
             ListenerRefusal::TooLarge(_) => self.turned_away(TurnedAway::TooLarge),
             ListenerRefusal::TooSlow(_) => self.turned_away(TurnedAway::TooSlow),
             ListenerRefusal::Busy | ListenerRefusal::Unread => self.turned_away(TurnedAway::NoRoom),
+            ListenerRefusal::Misdirected => self.turned_away(TurnedAway::Host),
+            ListenerRefusal::ForeignPage => self.turned_away(TurnedAway::Page),
             ListenerRefusal::Broken => {}
         }
     }
@@ -336,7 +365,11 @@ impl Told {
             TurnedAway::NoRoom => {
                 Some("too many bytes of requests or of unread answers are held, requests are refused".to_owned())
             }
-            TurnedAway::TooLarge | TurnedAway::TooSlow | TurnedAway::Impatience => None,
+            TurnedAway::TooLarge
+            | TurnedAway::TooSlow
+            | TurnedAway::Impatience
+            | TurnedAway::Host
+            | TurnedAway::Page => None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! - [`limits`]: all numbers; [`descriptors`]: how many sockets the process may have;
 //! - [`ListenerGate`]: what the listeners of a process share, and whom they tell; [`Listener`]: accept, watch, drain;
 //! - `connection`, `socket`: what a connection does, and for how long it has not;
+//! - `web`: what browsers are made to ask by pages of others;
 //! - `purse`: bytes in flight; `receive`: bodies of requests; `answer`: answers that nobody may read; `exchange`: all of it in order.
 //!
 //! Invariants: what a peer holds is bounded per connection, per listener and in all, whatever it sends and whether or not it reads;
@@ -23,6 +24,7 @@ mod receive;
 mod refusal;
 mod routed;
 mod socket;
+mod web;
 
 pub use answer::{AnswerBody, AnswerShape};
 pub use connection::PeerConnection;
@@ -33,3 +35,4 @@ pub use listener::Listener;
 pub use receive::{MessageStream, RequestBody, WantedBody};
 pub use refusal::ListenerRefusal;
 pub use routed::RoutedService;
+pub use web::{HostPattern, NoHostPattern, ServedHosts};

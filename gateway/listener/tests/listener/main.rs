@@ -8,3 +8,4 @@ mod deadlines;
 mod floods;
 mod footprint;
 mod stage;
+mod web;

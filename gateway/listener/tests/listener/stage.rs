@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bounded_listener::{
     ExchangeRule, Listener, ListenerCapacity, ListenerFace, ListenerGate, ListenerLimits, ListenerObserver,
-    ListenerRefusal, PeerConnection, PeerPatience, RequestBody, Service, TurnedAway, WantedBody,
+    ListenerRefusal, PeerConnection, PeerPatience, RequestBody, ServedHosts, Service, TurnedAway, WantedBody,
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -177,7 +177,7 @@ impl Running {
         patience: PeerPatience,
         heard: Heard,
     ) -> Self {
-        let gate = ListenerGate::new(capacity, patience, heard.clone());
+        let gate = ListenerGate::new(capacity, patience, ServedHosts::default(), heard.clone());
         Self::at(gate, heard, limits).await
     }
 

@@ -20,7 +20,6 @@ mod guard;
 mod output;
 mod plan;
 mod policy;
-mod printable;
 mod replay;
 mod route;
 mod serve;
