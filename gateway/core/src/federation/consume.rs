@@ -231,6 +231,7 @@ impl Federation {
                     if own {
                         self.lease.read(now.mono, record.offset, nonce, Some(&replica), &mut wishes);
                         self.heard_replica(now.mono, nonce, Some(&replica));
+                        self.replica_spoke(now, nonce, &replica);
                     }
                 }
                 (ControlKey::Replica(nonce), None) => {

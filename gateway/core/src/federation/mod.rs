@@ -14,6 +14,7 @@ mod census;
 mod comparing;
 mod consume;
 mod damping;
+mod doors;
 mod guard;
 mod imports;
 mod intents;
@@ -53,6 +54,7 @@ use crate::guard::{GuardLog, GuardSettings, GuardTable};
 use crate::id::{ClusterId, ConfigKey, ObservedSubject, ServiceKey};
 use crate::input::{Effect, Input, LocalInput, OutgoingRecord, ReplicaIdentity};
 use crate::lease::{Fitness, Lease, ReplicaRole, Wish};
+use crate::local::mark::DoorMark;
 use crate::local::observation::{LocalObservation, NacosConnection};
 use crate::local::service::RemovalPatience;
 use crate::log::bounds::OriginBounds;
@@ -285,6 +287,7 @@ impl Federation {
     pub fn new(settings: FederationSettings) -> Self {
         let local =
             LocalObservation::new(settings.patience, settings.export.clone(), settings.seed).guarded(settings.guard);
+        let local = local.behind(DoorMark(settings.identity.nonce));
         let lease = Lease::new(settings.identity.nonce, settings.beat);
         Self {
             origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0, settings.seed))]),
@@ -463,13 +466,15 @@ impl Federation {
         self.origins.iter().map(|(id, origin)| (id, origin.counts))
     }
 
-    fn step_local(&mut self, now: Now, input: LocalInput, effects: &mut Vec<Effect>) {
+    fn step_local(&mut self, now: Now, mut input: LocalInput, effects: &mut Vec<Effect>) {
+        self.local.take_marks(&mut input);
         self.compare_answer(now, &input);
         let unknown = self.first_answer(&input);
         let subject = subject_of(&input);
         let own = self.origins.get(&self.settings.identity.cluster);
         let is_logged = |key: &ServiceKey| own.is_some_and(|own| own.log.may_have(key));
         let keys = self.local.step(now.mono, input, &is_logged, effects);
+        self.speak_of_doors(now);
         if let Some(subject) = unknown {
             self.compare_first_answer(now, &subject, effects);
         }

@@ -49,6 +49,7 @@ impl LabelWord for HoldReason {
             Self::Asked => "asked",
             Self::MayNotRead => "may_not_read",
             Self::MassLoss => "mass_loss",
+            Self::ThroughGateway => "through_gateway",
         }
     }
 }
