@@ -11,6 +11,7 @@
 
 mod belonging;
 mod census;
+mod clock;
 mod comparing;
 mod consume;
 mod damping;
@@ -40,6 +41,7 @@ use crate::drains::prune::Pruner;
 use crate::drains::writer::IntentWriter;
 use crate::federation::belonging::Belonging;
 use crate::federation::census::OwnCensuses;
+use crate::federation::clock::ClusterClock;
 use crate::federation::comparing::Comparing;
 use crate::federation::damping::HealthMemory;
 use crate::federation::guard::GuardDesk;
@@ -271,6 +273,7 @@ pub struct Federation {
     control_header_seq: u64,
     described_in_log: Described,
     belonging: Belonging,
+    clock: ClusterClock,
     comparing: Comparing,
     route: Route,
     bounds: OriginBounds,
@@ -311,6 +314,7 @@ impl Federation {
             control_header_seq: 0,
             described_in_log: Described::default(),
             belonging: Belonging::default(),
+            clock: ClusterClock::default(),
             comparing: Comparing::default(),
             route: Route::default(),
             late: LateDue::default(),
