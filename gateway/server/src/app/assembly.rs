@@ -11,6 +11,7 @@ use bounded_listener::{ListenerCapacity, ListenerGate};
 use federation_core::federation::{CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
+use federation_core::local::mark::DoorMark;
 use federation_core::local::service::RemovalPatience;
 use federation_core::log::bounds::OriginBounds;
 use federation_core::log::control::Descriptor;
@@ -84,7 +85,7 @@ impl RunningGateway {
         let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
         let upstream = watched.cluster.clone();
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
-        let passed_on = ground.for_front_door(upstream, nacos_handle.registrations());
+        let passed_on = ground.for_front_door(upstream, nacos_handle.registrations(), core.identity());
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let (flusher, kept) = (log.flusher(), troubles.clone());
@@ -173,11 +174,17 @@ impl Ground {
     }
 
     /// What a front door stands on before this Nacos.
-    fn for_front_door(&self, upstream: ClusterOptions, registrations: LocalRegistrations) -> FrontDoorGround {
+    fn for_front_door(
+        &self,
+        upstream: ClusterOptions,
+        registrations: LocalRegistrations,
+        identity: &ReplicaIdentity,
+    ) -> FrontDoorGround {
         FrontDoorGround {
             gate: self.gate.clone(),
             upstream,
             registrations,
+            mark: DoorMark(identity.nonce),
             troubles: self.troubles.clone(),
             metrics: self.metrics.front_door.clone(),
         }
