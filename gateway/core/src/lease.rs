@@ -25,6 +25,8 @@ use crate::log::ends::{ANSWER_WITHIN, EndQuestion};
 use crate::log::record::{Epoch, HIGHEST_TERM};
 use crate::time::{Millis, Mono};
 
+mod words;
+
 /// Every other process restates its record this often, and on change.
 pub const STANDBY_BEAT: Millis = Millis(10_000);
 /// The leader restates its record each beat, by default each second. All gateways of a cluster need the same one.
@@ -144,6 +146,7 @@ pub struct Lease {
     set_aside: u64,
     /// Its cluster is described differently: it never leads.
     stranger: bool,
+    words: words::Words,
 }
 
 impl Lease {
@@ -170,6 +173,7 @@ impl Lease {
             last_read_back: None,
             set_aside: 0,
             stranger: false,
+            words: words::Words::default(),
         }
     }
 
@@ -371,6 +375,7 @@ impl Lease {
     pub fn restarted(&mut self, now: Mono) {
         self.next_offset = 0;
         self.reached_end = None;
+        self.words.heard = None;
         if let ReplicaRole::Asking(_) = self.role {
             self.wait_anew(now);
         }
@@ -430,11 +435,11 @@ impl Lease {
         });
         let changed = self.last_stated != Some((self.state(), warm));
         let interval = if heir_wanted || changed { self.beat_every } else { STANDBY_BEAT };
-        now >= last + interval
+        now >= last + self.word_interval(now).map_or(interval, |word| word.min(interval))
     }
 
     fn is_beat_due(&self, now: Mono) -> bool {
-        self.last_write.is_none_or(|last| now >= last + self.beat_every)
+        self.last_write.is_none_or(|last| now >= last + self.word_interval(now).unwrap_or(self.beat_every))
     }
 
     /// When [`Lease::tick`] is to be called at the latest.
@@ -541,6 +546,7 @@ impl Lease {
         let sent = self.in_flight.iter().find(|(number, _)| *number == beat).map(|(_, at)| *at);
         self.in_flight.retain(|(number, _)| *number > beat);
         let Some(sent) = sent else { return };
+        self.words.heard = Some(sent);
         // A record from before the claim says nothing of the claim.
         let is_claim = replica.state == ReplicaState::Leader && replica.epoch == self.epoch;
         if is_claim && self.met_term > self.epoch.term {

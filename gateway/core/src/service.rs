@@ -70,11 +70,15 @@ pub enum HoldReason {
     MayNotRead,
     /// It is proven gone, together with so much of its namespace that the guard keeps it back.
     MassLoss,
+    /// It was registered through the front door of another gateway, which has said nothing since it went missing: if that one is gone, its client is
+    /// on its way to another.
+    ThroughGateway,
 }
 
 impl HoldReason {
     /// All reasons.
-    pub const ALL: [Self; 4] = [Self::AfterConnect, Self::Asked, Self::MayNotRead, Self::MassLoss];
+    pub const ALL: [Self; 5] =
+        [Self::AfterConnect, Self::Asked, Self::MayNotRead, Self::MassLoss, Self::ThroughGateway];
 
     /// For people and for labels.
     #[must_use]
@@ -84,6 +88,9 @@ impl HoldReason {
             Self::Asked => "nacos was asked whether the instance is disabled or gone",
             Self::MayNotRead => "the account may not read disabled instances",
             Self::MassLoss => "so much of its namespace went at once that an operator has to say whether it is gone",
+            Self::ThroughGateway => {
+                "the gateway that registered it has said nothing since: its client may be registering through another one"
+            }
         }
     }
 }

@@ -35,11 +35,17 @@ pub enum TurnedAway {
     Host,
     /// A web page of another origin asked.
     Page,
+    /// A peer spoke plain text where TLS is spoken.
+    PlainText,
+    /// A peer did not come to terms with us about TLS, or does not trust our certificate.
+    Handshake,
+    /// A peer's certificate is not one of those that are let in, or it has none and must have one.
+    Certificate,
 }
 
 impl TurnedAway {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Full,
         Self::Peer,
         Self::System,
@@ -49,6 +55,9 @@ impl TurnedAway {
         Self::Impatience,
         Self::Host,
         Self::Page,
+        Self::PlainText,
+        Self::Handshake,
+        Self::Certificate,
     ];
 
     /// The word that metrics use.
@@ -64,6 +73,9 @@ impl TurnedAway {
             Self::Impatience => "impatience",
             Self::Host => "host",
             Self::Page => "page",
+            Self::PlainText => "plain_text",
+            Self::Handshake => "handshake",
+            Self::Certificate => "certificate",
         }
     }
 
@@ -369,7 +381,10 @@ impl Told {
             | TurnedAway::TooSlow
             | TurnedAway::Impatience
             | TurnedAway::Host
-            | TurnedAway::Page => None,
+            | TurnedAway::Page
+            | TurnedAway::PlainText
+            | TurnedAway::Handshake
+            | TurnedAway::Certificate => None,
         }
     }
 

@@ -100,6 +100,8 @@ pub struct GatewayStatus {
     pub facts: Vec<(&'static str, String)>,
     /// What it is configured to be, what its cluster is, and who is a stranger there.
     pub membership: Membership,
+    /// How far its clock is behind the one of its cluster's replicas that is furthest ahead.
+    pub clock_behind: Millis,
 }
 
 /// A clock that a test can hold: milliseconds of the process's monotonic clock.
@@ -400,6 +402,12 @@ impl ViewReader {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.gateway().ready && self.engine_stuck().is_none()
+    }
+
+    /// How far the clock of this process is behind the one of its cluster's gateways that is furthest ahead.
+    #[must_use]
+    pub fn clock_behind(&self) -> Millis {
+        self.shared.gateway.borrow().clock_behind
     }
 
     /// Tells whenever the service changes, appears or vanishes.

@@ -231,6 +231,10 @@ impl Federation {
                     if own {
                         self.lease.read(now.mono, record.offset, nonce, Some(&replica), &mut wishes);
                         self.heard_replica(now.mono, nonce, Some(&replica));
+                        if let Some(header) = record.header {
+                            self.clock.heard(now.mono, nonce, header.observed);
+                        }
+                        self.replica_spoke(now, nonce, &replica);
                     }
                 }
                 (ControlKey::Replica(nonce), None) => {

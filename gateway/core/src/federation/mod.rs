@@ -11,9 +11,11 @@
 
 mod belonging;
 mod census;
+mod clock;
 mod comparing;
 mod consume;
 mod damping;
+mod doors;
 mod guard;
 mod imports;
 mod intents;
@@ -39,6 +41,7 @@ use crate::drains::prune::Pruner;
 use crate::drains::writer::IntentWriter;
 use crate::federation::belonging::Belonging;
 use crate::federation::census::OwnCensuses;
+use crate::federation::clock::ClusterClock;
 use crate::federation::comparing::Comparing;
 use crate::federation::damping::HealthMemory;
 use crate::federation::guard::GuardDesk;
@@ -53,6 +56,7 @@ use crate::guard::{GuardLog, GuardSettings, GuardTable};
 use crate::id::{ClusterId, ConfigKey, ObservedSubject, ServiceKey};
 use crate::input::{Effect, Input, LocalInput, OutgoingRecord, ReplicaIdentity};
 use crate::lease::{Fitness, Lease, ReplicaRole, Wish};
+use crate::local::mark::DoorMark;
 use crate::local::observation::{LocalObservation, NacosConnection};
 use crate::local::service::RemovalPatience;
 use crate::log::bounds::OriginBounds;
@@ -269,6 +273,7 @@ pub struct Federation {
     control_header_seq: u64,
     described_in_log: Described,
     belonging: Belonging,
+    clock: ClusterClock,
     comparing: Comparing,
     route: Route,
     bounds: OriginBounds,
@@ -285,6 +290,7 @@ impl Federation {
     pub fn new(settings: FederationSettings) -> Self {
         let local =
             LocalObservation::new(settings.patience, settings.export.clone(), settings.seed).guarded(settings.guard);
+        let local = local.behind(DoorMark(settings.identity.nonce));
         let lease = Lease::new(settings.identity.nonce, settings.beat);
         Self {
             origins: BTreeMap::from([(settings.identity.cluster.clone(), Origin::new(0, settings.seed))]),
@@ -308,6 +314,7 @@ impl Federation {
             control_header_seq: 0,
             described_in_log: Described::default(),
             belonging: Belonging::default(),
+            clock: ClusterClock::default(),
             comparing: Comparing::default(),
             route: Route::default(),
             late: LateDue::default(),
@@ -463,13 +470,15 @@ impl Federation {
         self.origins.iter().map(|(id, origin)| (id, origin.counts))
     }
 
-    fn step_local(&mut self, now: Now, input: LocalInput, effects: &mut Vec<Effect>) {
+    fn step_local(&mut self, now: Now, mut input: LocalInput, effects: &mut Vec<Effect>) {
+        self.local.take_marks(&mut input);
         self.compare_answer(now, &input);
         let unknown = self.first_answer(&input);
         let subject = subject_of(&input);
         let own = self.origins.get(&self.settings.identity.cluster);
         let is_logged = |key: &ServiceKey| own.is_some_and(|own| own.log.may_have(key));
         let keys = self.local.step(now.mono, input, &is_logged, effects);
+        self.speak_of_doors(now);
         if let Some(subject) = unknown {
             self.compare_first_answer(now, &subject, effects);
         }

@@ -4,5 +4,6 @@
 
 pub mod config;
 pub mod held;
+pub mod mark;
 pub mod observation;
 pub mod service;

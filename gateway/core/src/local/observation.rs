@@ -33,6 +33,7 @@ use crate::time::{Millis, Mono};
 
 mod acknowledged;
 mod asked;
+mod doors;
 mod guarded;
 mod guarded_configs;
 mod outage;
@@ -95,6 +96,7 @@ pub struct LocalObservation {
     guard: Guard,
     /// When more of what is kept back goes.
     next_to_go: Option<Mono>,
+    doors: doors::WaitingAtDoors,
     seed: Seed,
 }
 
@@ -127,6 +129,7 @@ impl LocalObservation {
             found: VecDeque::new(),
             guard: Guard::new(GuardSettings::default(), seed),
             next_to_go: None,
+            doors: doors::WaitingAtDoors::default(),
             seed,
         }
     }

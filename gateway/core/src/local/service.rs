@@ -19,13 +19,16 @@ use std::sync::Arc;
 use crate::id::InstanceId;
 use crate::input::ServiceReading;
 use crate::instance::{Health, Instance};
+use crate::local::mark::DoorMark;
 use crate::service::{HeldRemoval, HoldReason};
 use crate::time::{Millis, Mono};
 
+mod doors;
 mod leaving;
 mod outage;
 mod registered;
 
+pub use doors::MissedAtDoors;
 pub use leaving::Moves;
 pub use outage::returned_by;
 use registered::Acknowledged;
@@ -98,6 +101,8 @@ pub struct LocalService {
     moves: Moves,
     /// What lists have to catch up with.
     acknowledged: BTreeMap<InstanceId, Acknowledged>,
+    /// Through which gateways instances were registered, as far as marks say.
+    doors: BTreeMap<InstanceId, DoorMark>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +120,8 @@ struct Missing {
     kept: Option<Mono>,
     /// A question that was put before proves nothing.
     asked_from: Mono,
+    /// Until when it is waited for because the gateway that registered it may be gone; `None` if that one is known to live.
+    awaited: Option<Mono>,
 }
 
 /// Who said that a missing instance exists.
@@ -167,6 +174,7 @@ impl LocalService {
             proven_gone: BTreeSet::new(),
             moves: Moves::default(),
             acknowledged: BTreeMap::new(),
+            doors: BTreeMap::new(),
         }
     }
 
@@ -337,7 +345,7 @@ impl LocalService {
     /// Until when a missing instance is waited for, whatever reads say.
     fn waited_for_until(&self, missing: &Missing) -> Mono {
         let since = if missing.may_return { self.returned_by } else { missing.held.since };
-        since.max(missing.asked_from)
+        since.max(missing.asked_from).max(missing.awaited.unwrap_or_default())
     }
 
     /// When the hold alone proves that it is gone.
@@ -349,8 +357,8 @@ impl LocalService {
         let reason = if self.settled { HoldReason::Asked } else { HoldReason::AfterConnect };
         let may_return = known_from != KnownFrom::List || !self.listed_on_this_connection || self.stalled;
         let held = HeldRemoval { since: now, reason };
-        let (doubted, proven, kept) = (false, false, None);
-        let missing = Missing { last, held, known_from, doubted, may_return, proven, kept, asked_from: now };
+        let (doubted, proven, kept, awaited) = (false, false, None, None);
+        let missing = Missing { last, held, known_from, doubted, may_return, proven, kept, asked_from: now, awaited };
         self.missing.insert(id, missing);
     }
 
@@ -569,7 +577,7 @@ impl LocalService {
         }
         self.settled = true;
         for missing in self.missing.values_mut().filter(|missing| missing.kept.is_none()) {
-            missing.held.reason = HoldReason::Asked;
+            missing.held.reason = missing.settled_reason(now);
         }
         let disabled = self.present.values().any(|instance| !instance.enabled);
         if disabled || !self.missing.is_empty() {

@@ -7,6 +7,7 @@ mod bounds;
 mod census;
 mod comparing;
 mod damping;
+mod doors;
 mod found;
 mod guard;
 mod intents;

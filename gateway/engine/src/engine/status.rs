@@ -48,7 +48,8 @@ impl Engine {
         self.measure(held);
         let mut facts = self.core_facts(now.mono, held.values().sum());
         facts.extend(self.facts.iter().flat_map(|source| source.facts()));
-        GatewayStatus { ready: startup.is_ready(now.mono), reasons: self.reasons(startup), facts, membership }
+        let (ready, reasons) = (startup.is_ready(now.mono), self.reasons(startup));
+        GatewayStatus { ready, reasons, facts, membership, clock_behind: self.core.clock_behind(now) }
     }
 
     /// What is limited, worst first.

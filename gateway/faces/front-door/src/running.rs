@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bounded_listener::{Listener, ListenerGate, ListenerLimits};
 use federation_core::id::ClusterId;
+use federation_core::local::mark::DoorMark;
 use federation_ports::metrics::FrontDoorMetrics;
 use federation_ports::trouble::TroubleBoard;
 use federation_view::hub::HubMetrics;
@@ -26,6 +27,7 @@ use crate::names::ServiceNames;
 use crate::naming::rules::LookupRules;
 use crate::naming::unshared::UnsharedServices;
 use crate::naming::{Naming, NamingSources};
+use crate::registrations::marking::Marking;
 use crate::registrations::{RegistrationNews, RegistrationSources, Registrations};
 
 /// How long an orderly stop waits for HTTP calls in flight; long polls are answered at once.
@@ -58,6 +60,8 @@ pub struct FrontDoorParts {
     pub resolver: Arc<Resolver>,
     /// The cluster of this gateway.
     pub cluster: ClusterId,
+    /// Names this process among the gateways of its cluster: what clients register through it bears that.
+    pub mark: DoorMark,
     /// How services are called in the federation.
     pub names: Arc<dyn ServiceNames>,
     /// The local Nacos.
@@ -119,7 +123,8 @@ impl FrontDoor {
     /// # Errors
     /// One of them is taken or not of this machine.
     pub fn bind(settings: FrontDoorSettings, parts: FrontDoorParts) -> Result<Self, FrontDoorError> {
-        let FrontDoorParts { gate, view, resolver, cluster, names, upstream, news, troubles, metrics } = parts;
+        let FrontDoorParts { gate, view, resolver, cluster, mark, names, upstream, news, troubles, metrics } = parts;
+        let marking = Marking { mark, names: Arc::clone(&names) };
         let failed = |address| move |source| FrontDoorError::Bind { address, source };
         let protocol = NacosServer::bind(&gate, "front_door_grpc", settings.grpc, settings.protocol)
             .map_err(failed(settings.grpc))?;
@@ -145,6 +150,7 @@ impl FrontDoor {
             drained: Arc::clone(&drained),
             most_clients: settings.max_connections,
             metrics: metrics.clone(),
+            marking,
         });
         let (handle, moving) = Moving::new(Arc::clone(&drained), sessions.clone(), registrations.clone());
         let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bounded_listener::ListenerGate;
+use federation_core::local::mark::DoorMark;
 use federation_core::locality::Locality;
 use federation_ports::metrics::Metrics;
 use federation_ports::trouble::TroubleBoard;
@@ -23,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 use crate::naming::rules::LookupRules;
 use crate::naming::tests::SameNames;
 use crate::{AccessRule, FrontDoor, FrontDoorHandle, FrontDoorParts, FrontDoorSettings, RegistrationNews};
+
+/// Of the doors of tests.
+pub(crate) const MARK: DoorMark = DoorMark(0xab01);
 
 /// Longest wait for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -169,6 +173,7 @@ impl House {
             view: reader,
             resolver: Arc::new(resolver),
             cluster,
+            mark: MARK,
             names: Arc::new(SameNames),
             upstream,
             news: news.clone(),

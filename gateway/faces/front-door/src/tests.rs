@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bounded_listener::ListenerGate;
 use federation_core::instance::Health;
+use federation_core::local::mark::DoorMark;
 use federation_core::service::Revision;
 use federation_ports::metrics::FrontDoorMetrics;
 use federation_ports::trouble::TroubleBoard;
@@ -71,6 +72,7 @@ impl Rig {
             view,
             resolver,
             cluster: own,
+            mark: DoorMark(0xab01),
             names,
             upstream: Arc::clone(&upstream),
             news: Arc::new(()),

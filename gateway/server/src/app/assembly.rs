@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::access;
 use super::front_door::{self, FrontDoorGround};
 use super::nacos_settings;
 use anyhow::Context;
@@ -11,6 +12,7 @@ use bounded_listener::{ListenerCapacity, ListenerGate, ServedHosts};
 use federation_core::federation::{CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
+use federation_core::local::mark::DoorMark;
 use federation_core::local::service::RemovalPatience;
 use federation_core::log::bounds::OriginBounds;
 use federation_core::log::control::Descriptor;
@@ -84,12 +86,13 @@ impl RunningGateway {
         let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
         let upstream = watched.cluster.clone();
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
-        let passed_on = ground.for_front_door(upstream, nacos_handle.registrations());
+        let passed_on = ground.for_front_door(upstream, nacos_handle.registrations(), core.identity());
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let (flusher, kept) = (log.flusher(), troubles.clone());
         let elsewhere = UnmatchedNames::new(&config, ground.view_reader.clone(), policy.clone(), troubles.clone());
         let api = api_state(&config, &ground, commands, &policy, exclusions);
+        let access = access::attach(&config, &api, &troubles).await?;
         let mut engine = Engine {
             core,
             clock,
@@ -122,6 +125,7 @@ impl RunningGateway {
             elsewhere,
             registry,
             front_door,
+            access,
             listeners,
             api,
         })
@@ -175,11 +179,17 @@ impl Ground {
     }
 
     /// What a front door stands on before this Nacos.
-    fn for_front_door(&self, upstream: ClusterOptions, registrations: LocalRegistrations) -> FrontDoorGround {
+    fn for_front_door(
+        &self,
+        upstream: ClusterOptions,
+        registrations: LocalRegistrations,
+        identity: &ReplicaIdentity,
+    ) -> FrontDoorGround {
         FrontDoorGround {
             gate: self.gate.clone(),
             upstream,
             registrations,
+            mark: DoorMark(identity.nonce),
             troubles: self.troubles.clone(),
             metrics: self.metrics.front_door.clone(),
         }

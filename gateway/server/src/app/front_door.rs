@@ -6,6 +6,7 @@ use anyhow::Context;
 use bounded_listener::ListenerGate;
 use federation_api::ApiState;
 use federation_core::id::ServiceKey;
+use federation_core::local::mark::DoorMark;
 use federation_front_door::{FrontDoor, FrontDoorParts, FrontDoorSettings, RegistrationNews, ServiceNames};
 use federation_nacos::LocalRegistrations;
 use federation_ports::metrics::FrontDoorMetrics;
@@ -50,6 +51,8 @@ pub(super) struct FrontDoorGround {
     pub(super) upstream: ClusterOptions,
     /// Who watches it.
     pub(super) registrations: LocalRegistrations,
+    /// Names this process among the gateways of its cluster.
+    pub(super) mark: DoorMark,
     /// Where troubles are told.
     pub(super) troubles: TroubleBoard,
     /// What is counted.
@@ -79,6 +82,7 @@ pub(super) fn bind(
         view: api.view().clone(),
         resolver: Arc::clone(api.resolver()),
         cluster: config.cluster.clone(),
+        mark: ground.mark,
         names: Arc::new(LocalNames(ground.registrations.clone())),
         news: Arc::new(LocalNames(ground.registrations)),
         upstream: NacosCluster::new(ground.upstream).context("the front door cannot reach the nacos")?,

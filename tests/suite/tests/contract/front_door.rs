@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bounded_listener::ListenerGate;
 use federation_core::id::ServiceKey;
+use federation_core::local::mark::DoorMark;
 use federation_core::locality::Locality;
 use federation_core::routing::PlaceRules;
 use federation_core::time::Mono;
@@ -78,6 +79,7 @@ impl Door {
             view: reader,
             resolver: Arc::new(resolver),
             cluster,
+            mark: DoorMark(0xab01),
             names: Arc::new(SameNames),
             upstream: NacosCluster::new(options).unwrap(),
             news: Arc::new(()),

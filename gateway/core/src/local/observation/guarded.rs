@@ -86,9 +86,10 @@ impl LocalObservation {
     pub(super) fn note_moves(&mut self, now: Mono, key: &ServiceKey) {
         let Some(watched) = self.services.get_mut(key) else { return };
         let moves = watched.state.take_moves();
+        self.wait_at_doors(now, key, &moves.missed);
         moves.missed.iter().for_each(|id| self.guard.losses_mut().missed(key, id));
         moves.came.iter().for_each(|id| self.guard.losses_mut().came(now, key, id));
-        let kept = watched.state.kept();
+        let kept = self.services.get(key).map_or(0, |watched| watched.state.kept());
         self.guard.keep(now, &service_of(key), kept);
     }
 

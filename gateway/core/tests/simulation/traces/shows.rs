@@ -217,5 +217,6 @@ fn reason(reason: HoldReason) -> &'static str {
         HoldReason::Asked => "asked",
         HoldReason::MayNotRead => "may not read",
         HoldReason::MassLoss => "a mass loss",
+        HoldReason::ThroughGateway => "through a gateway",
     }
 }

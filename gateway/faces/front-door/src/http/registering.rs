@@ -5,6 +5,7 @@ use axum::Extension;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use nacos_protocol::cluster::PassedRequest;
 use nacos_protocol::message::naming::{GROUP_SEPARATOR, NacosInstance};
@@ -16,9 +17,13 @@ use nacos_protocol::web::{RequestParams, is_form};
 use super::answer::bare;
 use super::passing::{passed_on, received};
 use super::{PeerAddress, Web};
+use crate::registrations::marking::unmark_text;
 
 /// Answers to a registration are a word or two; what is larger is none.
 const ANSWER_BYTES: usize = 64 << 10;
+
+/// An instance is no larger: Nacos takes 1,024 characters of metadata, and where that is not looked at, a form of 64 KiB.
+const INSTANCE_BYTES: usize = 1 << 20;
 
 /// How an acknowledgement begins, in version 1 and in the others.
 const ACKNOWLEDGED: [&[u8]; 2] = [b"ok", b"{\"code\":0,"];
@@ -33,7 +38,7 @@ pub(super) async fn pass_instance(
         Ok(request) => request,
         Err(refused) => return refused,
     };
-    let registers = registered_by(&request);
+    let (registers, reads) = (registered_by(&request), request.method == Method::GET);
     let answer = passed_on(&web, request).await;
     match registers {
         Some((service, instance)) if answer.status() == StatusCode::OK => {
@@ -48,8 +53,22 @@ pub(super) async fn pass_instance(
             }
             (head, Body::from(said)).into_response()
         }
+        None if reads && answer.status() == StatusCode::OK => without_mark(answer).await,
         _ => answer,
     }
+}
+
+/// One instance as Nacos tells it, without what gateways note on it.
+async fn without_mark(answer: Response) -> Response {
+    let (mut head, body) = answer.into_parts();
+    let Ok(said) = to_bytes(body, INSTANCE_BYTES).await else {
+        return bare(StatusCode::BAD_GATEWAY);
+    };
+    let Some(unmarked) = std::str::from_utf8(&said).ok().and_then(unmark_text) else {
+        return (head, Body::from(said)).into_response();
+    };
+    head.headers.remove(CONTENT_LENGTH);
+    (head, Body::from(unmarked)).into_response()
 }
 
 fn is_acknowledged(said: &Bytes) -> bool {

@@ -10,6 +10,7 @@ use bounded_listener::ListenerGate;
 use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::instance::{Health, Instance, Metadata, Weight};
+use federation_core::local::mark::DoorMark;
 use federation_core::locality::Locality;
 use federation_core::routing::PlaceRules;
 use federation_core::service::{
@@ -132,6 +133,7 @@ impl Running {
             view: reader.clone(),
             resolver: Arc::clone(&resolver),
             cluster: cluster("a"),
+            mark: DoorMark(0xab01),
             names: Arc::new(SameNames),
             upstream: NacosCluster::new(ClusterOptions::new(vec![server.clone()])).unwrap(),
             news: heard.clone(),

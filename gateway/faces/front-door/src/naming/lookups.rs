@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use federation_core::drains::IntentTable;
 use federation_core::id::{ClusterId, ServiceKey};
 use federation_core::service::{FederatedService, Revision};
-use federation_core::time::Mono;
+use federation_core::time::{Millis, Mono};
 use federation_policy::InForce;
 use federation_view::hub::Watched;
 use federation_view::resolve::{CallerAsk, PlanInputs, PlanStamp, Resolver};
@@ -63,15 +63,16 @@ impl LookupAnswer {
     }
 }
 
-/// Gives answers their time: milliseconds of the wall clock that strictly grow. Clients drop a list that is not younger than the one they have.
+/// Gives answers their time: milliseconds that strictly grow, here and from gateway to gateway of a cluster. Clients drop a list that is not younger
+/// than the one they have, whichever gateway gave it to them; so all go by the clock among them that is furthest ahead.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerTimes(AtomicI64);
 
 impl AnswerTimes {
-    /// The next one. To be taken before the view is read: what is read then is at least as new.
-    pub(crate) fn next(&self) -> i64 {
+    /// The next one, by a clock that is so far behind. To be taken before the view is read: what is read then is at least as new.
+    pub(crate) fn next(&self, behind: Millis) -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        let wall = i64::try_from(since.as_millis().saturating_add(behind.0.into())).unwrap_or(i64::MAX);
         let later = |last: i64| Some(wall.max(last.saturating_add(1)));
         let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, later).unwrap_or(wall);
         wall.max(before.saturating_add(1))
@@ -154,7 +155,7 @@ impl Watched for Lookups {
     }
 
     fn look(&self, topic: &LookupTopic) -> LookupFound {
-        let time = self.times.next();
+        let time = self.times.next(self.view.clock_behind());
         let (inputs, now) = (self.resolver.inputs(), self.view.now());
         LookupFound { time, service: self.view.service(&topic.key), inputs, now }
     }
@@ -188,7 +189,17 @@ mod tests {
     #[test]
     fn times_grow_strictly_also_within_a_millisecond() {
         let times = AnswerTimes::default();
-        let taken: Vec<i64> = (0..10_000).map(|_| times.next()).collect();
+        let taken: Vec<i64> = (0..10_000).map(|_| times.next(Millis(0))).collect();
         assert!(taken.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn times_go_on_where_a_gateway_whose_clock_is_ahead_left_off_and_are_never_taken_back() {
+        let (ahead, behind) = (AnswerTimes::default(), AnswerTimes::default());
+        // The other's clock is a minute ahead: it gives what this one gives of a clock that is no minute behind.
+        let last_of_the_other = ahead.next(Millis::from_secs(60));
+        let first_here = behind.next(Millis::from_secs(60) + Millis(1));
+        assert!(first_here > last_of_the_other);
+        assert!(behind.next(Millis(0)) > first_here, "also once the other is forgotten");
     }
 }

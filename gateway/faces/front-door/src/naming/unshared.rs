@@ -14,6 +14,7 @@ use nacos_protocol::server::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::registrations::marking::unmark;
 use crate::upstream::{UpstreamConnection, answered, upstream_of_gateway};
 
 /// See the module.
@@ -66,7 +67,9 @@ impl UnsharedServices {
             ..ServiceQueryRequest::default()
         };
         let answer = answered(self.client.relay(request, caller.headers().clone()).await)?;
-        Ok(answer.service_info.unwrap_or_default())
+        let mut info = answer.service_info.unwrap_or_default();
+        unmark(&mut info.hosts); // It may have been exported when it was registered.
+        Ok(info)
     }
 
     /// Reads a service and pushes it whenever Nacos does.
@@ -171,6 +174,7 @@ fn push(info: &ServiceInfo, clusters: String) -> PushBody {
     let asked: Vec<&str> = clusters.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     info.hosts.retain(|host| asked.is_empty() || asked.contains(&&*host.cluster_name));
     info.clusters = clusters;
+    unmark(&mut info.hosts);
     PushBody::of(&NotifySubscriberRequest { service_info: Some(info), ..NotifySubscriberRequest::default() })
 }
 

@@ -18,6 +18,7 @@
 //! again: it registers anew, with its present credentials, and hears why.
 
 mod holdings;
+pub(crate) mod marking;
 mod registrant;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::marking::Marking;
 use self::registrant::{Begun, Registrant};
 use crate::upstream::{ANSWER_WITHIN, answered, refusal_of};
 
@@ -73,6 +75,8 @@ pub(crate) struct RegistrationSources {
     pub(crate) most_clients: usize,
     /// Where they are counted.
     pub(crate) metrics: FrontDoorMetrics,
+    /// What is registered bears a mark of this gateway.
+    pub(crate) marking: Marking,
 }
 
 /// See the module. Cheap to clone.
@@ -179,6 +183,7 @@ impl Registrations {
         instances: Vec<NacosInstance>,
     ) -> Result<(), RegistryRefusal> {
         let registrant = self.registrant(caller).await?;
+        let instances = self.shared.sources.marking.marked(service, instances);
         let before = registrant.holdings().hold(service, &instances)?;
         let replaced = registrant.client.wanted_registration(&local(service));
         let registered = registrant.client.register_within(&local(service), instances.clone(), ANSWER_WITHIN).await;

@@ -167,3 +167,19 @@ async fn who_shows_nothing_registers_nothing() {
     client.client.register(&service("s"), at("10.0.0.2")).await.unwrap();
     registry.lists("s", &["10.0.0.2"]).await;
 }
+
+#[tokio::test]
+async fn what_is_registered_bears_the_mark_of_the_gateway_in_the_registry_and_only_what_is_exported_does() {
+    let registry = Registry::start(false).await;
+    let house = open_house(&registry).await;
+    let (client, direct) = (house.client().connected().await, registry.client().connected().await);
+    let own = || NacosInstance { metadata: [("k".to_owned(), "v".to_owned())].into(), ..at("10.0.0.1").remove(0) };
+    let mark = ("nacos-fed.via".to_owned(), crate::testing::MARK.to_string());
+    let marked: std::collections::BTreeMap<_, _> = own().metadata.into_iter().chain([mark]).collect();
+    for (name, want) in [("s", marked), ("own-s", own().metadata)] {
+        client.client.register(&service(name), vec![own()]).await.unwrap();
+        registry.lists(name, &["10.0.0.1"]).await;
+        assert_eq!(direct.client.query(&service(name)).await.unwrap().hosts[0].metadata, want, "{name}");
+    }
+    assert_eq!(client.client.query(&service("own-s")).await.unwrap().hosts[0].metadata, own().metadata);
+}
