@@ -34,7 +34,7 @@ pub use answer::{AnswerBody, AnswerShape};
 pub use certificate::{InvalidCertificate, PeerCertificate};
 pub use connection::PeerConnection;
 pub use exchange::{ExchangeRule, ListenerFace, Service};
-pub use gate::{ListenerCapacity, ListenerGate, ListenerObserver, TurnedAway};
+pub use gate::{ListenerCapacity, ListenerGate, ListenerObserver, OutwardPlace, TurnedAway};
 pub use limits::{ListenerLimits, PeerPatience};
 pub use listener::Listener;
 pub use receive::{MessageStream, RequestBody, WantedBody};
