@@ -95,6 +95,9 @@ pub struct ServicesDocument<'a> {
     pub page_size: u32,
     /// Sorted by namespace, group and name.
     pub services: Vec<ServiceSummary<'a>>,
+    /// True if only some services may be seen by whoever asks: `total` counts those. Missing otherwise.
+    #[serde(default, skip_serializing_if = "crate::is_not_said")]
+    pub filtered: bool,
 }
 
 /// One service in a list.
@@ -210,6 +213,9 @@ pub struct ConfigsDocument<'a> {
     pub page_size: u32,
     /// Sorted by namespace, group and data id.
     pub configs: Vec<ConfigSummary<'a>>,
+    /// True if only some config items may be seen by whoever asks: `total` counts those. Missing otherwise.
+    #[serde(default, skip_serializing_if = "crate::is_not_said")]
+    pub filtered: bool,
 }
 
 /// One config item in a list.

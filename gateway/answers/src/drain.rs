@@ -12,6 +12,9 @@ use utoipa::ToSchema;
 pub struct DrainsDocument {
     /// By target.
     pub drains: Vec<DrainDocument>,
+    /// True if only drains that concern some services may be seen by whoever asks. Missing otherwise.
+    #[serde(default, skip_serializing_if = "crate::is_not_said")]
+    pub filtered: bool,
 }
 
 /// One drain, the last order for its target.

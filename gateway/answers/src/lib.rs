@@ -10,6 +10,7 @@
 //! A new document: a module here, or a type in the module of its path; a golden file in `gateway/faces/api/golden/`; a table in
 //! `gateway/server/src/cli/`.
 
+pub mod access;
 pub mod comparison;
 pub mod descriptor;
 pub mod discovery;

@@ -50,4 +50,7 @@ pub struct ProblemDocument {
     /// How many there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<usize>,
+    /// The right that whoever asks lacks: `view`, `read-contents`, `operate` or `administer`.
+    #[serde(rename = "missingRight", skip_serializing_if = "Option::is_none")]
+    pub missing_right: Option<Cow<'static, str>>,
 }

@@ -111,6 +111,33 @@ impl Glob {
         row[0]
     }
 
+    /// Whether every name that `other` matches is matched by this pattern as well. Sound, not complete: `?*` is not found to cover `*?`.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        // As `matches`, with the other's wildcards as characters of their own: a star is swallowed by a star alone, a `?` by either.
+        let (mut pattern, mut rest) = (self.pattern.chars(), other.pattern.chars());
+        let mut last_star = None;
+        loop {
+            let rest_here = rest.clone();
+            match (pattern.next(), rest.next()) {
+                (None, None) => return true,
+                (Some('*'), _) => {
+                    rest = rest_here;
+                    last_star = Some((pattern.clone(), rest.clone()));
+                }
+                (Some('?'), Some(found)) if found != '*' => {}
+                (Some(wanted), Some(found)) if wanted == found => {}
+                (_, _) => {
+                    let Some((after_star, swallowed)) = last_star.as_mut() else { return false };
+                    if swallowed.next().is_none() {
+                        return false;
+                    }
+                    (pattern, rest) = (after_star.clone(), swallowed.clone());
+                }
+            }
+        }
+    }
+
     /// The one name that this pattern matches, if it has no wildcard.
     #[must_use]
     pub fn literal(&self) -> Option<&str> {
@@ -172,6 +199,14 @@ impl ServicePattern {
             && self.service.matches(key.service())
     }
 
+    /// Whether every service that `other` names is named by this pattern as well, as far as [`Glob::covers`] tells.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.namespace.covers(&other.namespace)
+            && self.group.covers(&other.group)
+            && self.service.covers(&other.service)
+    }
+
     /// Whether some service may be named by both.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
@@ -225,6 +260,13 @@ impl ConfigPattern {
     #[must_use]
     pub fn specificity(&self) -> Specificity {
         specificity(&self.namespace, &self.group, &self.data_id)
+    }
+}
+
+impl fmt::Display for ConfigPattern {
+    /// `namespace/group/data id`, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace, self.group, self.data_id)
     }
 }
 
@@ -368,6 +410,31 @@ mod tests {
     }
 
     #[test]
+    fn a_glob_covers_another_if_it_matches_all_that_the_other_does() {
+        for (a, b, want) in [
+            ("*", "*", true),
+            ("*", "", true),
+            ("*", "order-?", true),
+            ("order-*", "order-*", true),
+            ("order-*", "order-eu-*", true),
+            ("order-*", "order-", true),
+            ("order-*", "order*", false),
+            ("order-?", "order-*", false),
+            ("order-?", "order-?", true),
+            ("order-?", "order-a", true),
+            ("order-a", "order-?", false),
+            ("*-eu", "order-*-eu", true),
+            ("*-eu", "order-*", false),
+            ("?*", "*", false),
+            ("", "*", false),
+        ] {
+            assert_eq!(glob(a).covers(&glob(b)), want, "{a:?} over {b:?}");
+        }
+        assert!(services("prod", "*", "order-*").covers(&services("prod", "G", "order-?")));
+        assert!(!services("prod", "*", "order-*").covers(&ServicePattern::any()));
+    }
+
+    #[test]
     fn globs_overlap_if_some_name_matches_both() {
         for (a, b, want) in [
             ("*", "", true),
@@ -434,6 +501,14 @@ mod tests {
     }
 
     proptest! {
+        /// What one pattern covers, it matches whenever the other does.
+        #[test]
+        fn what_is_covered_is_matched(a in "[ab*?]{0,6}", b in "[ab*?]{0,6}", name in "[ab]{0,6}") {
+            if glob(&a).covers(&glob(&b)) && glob(&b).matches(&name) {
+                prop_assert!(glob(&a).matches(&name), "{a:?} over {b:?}, {name:?}");
+            }
+        }
+
         #[test]
         fn a_glob_decides_as_the_naive_matcher_does(pattern in "[ab*?]{0,8}", name in "[abä]{0,8}") {
             let naive = matches_naively(

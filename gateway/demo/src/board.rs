@@ -1,5 +1,6 @@
 //! What people read: the matrix, the addresses, the commands to try.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::line::{Line, Tone};
@@ -39,6 +40,29 @@ pub(super) fn matrix(report: &DemoReport) -> Vec<Line> {
     }
     lines.push(held);
     lines
+}
+
+/// Whom the shop in each region calls, as its front door told it.
+pub(super) fn callers(report: &DemoReport) -> Vec<Line> {
+    let mut lines = vec![Line::default()];
+    for region in DemoRegion::ALL {
+        let line = Line::default().column(Tone::Strong, region.name(), NAME);
+        let found = &report.shop[region.name()];
+        let is_home = |origins: &BTreeMap<String, usize>| origins.keys().eq([region.name()]);
+        let home = found.values().filter(|origins| is_home(origins)).count();
+        let far = found.iter().filter(|(_, origins)| !is_home(origins));
+        let far: Vec<String> = far.map(|(service, origins)| format!("{service} {}", places(origins))).collect();
+        let line = line.and(Tone::Plain, format!("its shop calls {home} services at home"));
+        lines.push(if far.is_empty() { line } else { line.and(Tone::Good, format!(", {}", far.join(", "))) });
+    }
+    lines
+}
+
+fn places(origins: &BTreeMap<String, usize>) -> String {
+    if origins.is_empty() {
+        return "nowhere".to_owned();
+    }
+    format!("in {}", origins.keys().map(String::as_str).collect::<Vec<_>>().join(" and "))
 }
 
 fn text(cell: &Cell) -> String {
@@ -128,8 +152,10 @@ pub(super) fn addresses(ports: &DemoPorts) -> Vec<Line> {
             line.and(Tone::Plain, format!("gateway  http://{}  gRPC {}", at.http, at.grpc))
                 .and(Tone::Quiet, format!("  {locality}/{zone}")),
         );
-        let line = Line::plain("  ").column(Tone::Plain, "", NAME);
-        lines.push(line.and(Tone::Plain, format!("registry http://{}  gRPC {}", at.registry, at.registry_grpc())));
+        let below = || Line::plain("  ").column(Tone::Plain, "", NAME);
+        let door = format!("door     {}  gRPC {}", at.door, at.door_grpc());
+        lines.push(below().and(Tone::Strong, door).and(Tone::Quiet, "  for every Nacos SDK"));
+        lines.push(below().and(Tone::Plain, format!("registry http://{}  gRPC {}", at.registry, at.registry_grpc())));
     }
     lines
 }
@@ -150,9 +176,13 @@ pub(super) fn commands(ports: &DemoPorts, program: &str) -> Vec<Line> {
         (format!("{program} --server http://{} status", shanghai.http), "who is live; exit code 1 if not all are"),
         (format!("{program} --server http://{} config fees.json -g SHOP", shanghai.http), "frankfurt's, in shanghai"),
         (
+            format!("curl -s 'http://{}/nacos/v1/ns/instance/list?serviceName=payment'", shanghai.door),
+            "what an SDK is told in shanghai",
+        ),
+        (
             format!(
                 "curl -X POST 'http://{}/nacos/v1/ns/instance?serviceName=mine&ip=10.9.9.9&port=80&ephemeral=false'",
-                frankfurt.registry
+                frankfurt.door
             ),
             "register your own",
         ),
@@ -163,6 +193,18 @@ pub(super) fn commands(ports: &DemoPorts, program: &str) -> Vec<Line> {
     let line =
         |(command, why): (String, &str)| Line::plain(format!("  {command}")).and(Tone::Quiet, format!("  # {why}"));
     commands.into_iter().map(line).collect()
+}
+
+/// How a program of one's own gets in.
+pub(super) fn invitation(ports: &DemoPorts) -> Vec<Line> {
+    let door = ports.of(DemoRegion::Shanghai).door;
+    vec![
+        Line::of(
+            Tone::Strong,
+            "Point any Nacos SDK at a door, and it finds the services of all regions; in Java, for example:",
+        ),
+        Line::plain(format!("  properties.put(\"serverAddr\", \"{door}\");")).and(Tone::Quiet, "  // its only change"),
+    ]
 }
 
 /// What keys do, in two lines.

@@ -299,6 +299,7 @@ impl Director {
                 self.console.draw(Vec::new())?;
                 let mut lines = vec![Line::default()];
                 lines.extend(board::matrix(&report));
+                lines.extend(board::callers(&report));
                 lines.extend([Line::default(), board::summary(&report)]);
                 self.say(lines)?;
                 return Ok(report);
@@ -314,6 +315,7 @@ impl Director {
         let report = self.report();
         let mut lines = vec![Line::default()];
         lines.extend(board::matrix(&report));
+        lines.extend(board::callers(&report));
         lines.push(Line::default());
         let kafka = match self.stage.standing(&Target::Kafka) {
             Standing::Up => Line::of(Tone::Quiet, "kafka up"),
@@ -328,13 +330,15 @@ impl Director {
     }
 
     fn report(&self) -> DemoReport {
-        DemoReport::of(&self.state.look, self.stopped())
+        DemoReport::of(&self.state.look, DemoRegion::ALL.map(|region| self.stage.found(region)), self.stopped())
     }
 
     /// Tells where everything listens and what to try.
     pub(super) fn tell_commands(&mut self) -> Result<(), DemoError> {
         let mut lines = vec![Line::default()];
         lines.extend(board::addresses(&self.ports));
+        lines.push(Line::default());
+        lines.extend(board::invitation(&self.ports));
         lines.extend([Line::default(), Line::of(Tone::Strong, "Try from another terminal:")]);
         lines.extend(board::commands(&self.ports, &self.options.program));
         lines.push(Line::default());

@@ -4,7 +4,7 @@
 //! a script, and a gateway. What is shown is what the gateways and registries answer over their HTTP APIs.
 //!
 //! - [`region`], [`ports`], [`target`]: what there is, where it listens, how it is named;
-//! - [`shop`] is the script, [`tenant`] registers what it wants; [`stage`] holds the running parts, made of what [`parts`] are given;
+//! - [`shop`] is the script, [`tenant`] registers what it wants at the front doors, and looks up what it calls; [`stage`] holds the running parts, made of what [`parts`] are given;
 //! - [`look`] asks from outside, [`report`] judges the matrix, [`stopwatch`] times changes;
 //! - [`director`] is the loop, [`orders`] what it does for people; [`control`] and [`keys`] bring their orders;
 //! - [`board`], [`line`], [`console`]: what people read.
@@ -155,14 +155,17 @@ async fn open(
     for region in DemoRegion::ALL {
         stage.start(&Target::Registry(region)).await.map_err(DemoError::Part)?;
     }
+    console.say(&[Line::plain("  three registries in the place of Nacos")])?;
     let count = shop.instances().len();
-    console.say(&[Line::plain(format!(
-        "  three registries in the place of Nacos, and a shop that registers {count} instances there"
-    ))])?;
     for region in DemoRegion::ALL {
         stage.start(&Target::Gateway(region)).await.map_err(DemoError::Part)?;
     }
-    console.say(&[Line::plain("  three gateways, which read their registries and each other's log")])?;
+    console.say(&[
+        Line::plain("  three gateways, which read their registries and each other's log"),
+        Line::plain(format!(
+            "  a shop in each region, which registers {count} instances through the gateways' front doors"
+        )),
+    ])?;
     let mut director = Director::new(options, console, stage, shop, looker, ports, started);
     director.tell_commands()?;
     Ok((director, control))
@@ -170,7 +173,7 @@ async fn open(
 
 /// Stops everything in order, or at once if somebody insists.
 async fn end(mut director: Director, signals: &mut Signals) -> Result<(), DemoError> {
-    director.note(Tone::Quiet, "stopping: gateways, registries, the broker")?;
+    director.note(Tone::Quiet, "stopping: the shop, gateways, registries, the broker")?;
     director.console.close();
     tokio::select! {
         () = director.stage.strike() => {}

@@ -160,10 +160,10 @@ fn consequence(target: &Target) -> String {
             "{title} is down: every gateway goes on answering, its own region from its registry, the others as it knew them"
         ),
         Target::Gateway(_) => format!(
-            "{title} has stopped: the others keep its instances, labelled stale after {stale} s and lost after {lost} s"
+            "{title} has stopped, and its front door with it: the others keep its instances, labelled stale after {stale} s and lost after {lost} s"
         ),
         Target::Registry(_) => format!(
-            "{title} has stopped, as a Nacos that fails: its instances stay, also in its own gateway, and their age grows"
+            "{title} has stopped, as a Nacos that fails: its instances stay, also in its own gateway, and their age grows; the shop's lookups go on"
         ),
         Target::Instance(..) => format!("{title} is stopped"),
     }

@@ -20,11 +20,18 @@ pub(super) struct RegionPorts {
     pub(super) http: SocketAddr,
     /// The gateway's gRPC API.
     pub(super) grpc: SocketAddr,
+    /// The gateway's front door: HTTP, which is what SDKs are given; its gRPC is [`RegionPorts::door_grpc`].
+    pub(super) door: SocketAddr,
     /// The registry's HTTP API; its gRPC is [`RegionPorts::registry_grpc`].
     pub(super) registry: SocketAddr,
 }
 
 impl RegionPorts {
+    /// Where SDKs find the front door's gRPC by themselves.
+    pub(super) fn door_grpc(&self) -> SocketAddr {
+        local(self.door.port() + GRPC_ABOVE)
+    }
+
     /// The registry's gRPC API.
     pub(super) fn registry_grpc(&self) -> SocketAddr {
         local(self.registry.port() + GRPC_ABOVE)
@@ -54,10 +61,12 @@ impl DemoPorts {
         let mut region = |region: DemoRegion| {
             let of = |what: &str| format!("{region}'s {what}");
             let api = [7070, 7170, 7270][region.index()];
+            let door = [8848, 8948, 9048][region.index()];
             let registry = [18_148, 18_248, 18_348][region.index()];
             Ok(RegionPorts {
                 http: local(search.find(&of("HTTP API"), api, 0)?),
                 grpc: local(search.find(&of("gRPC API"), api + 1, 0)?),
+                door: local(search.find(&of("front door"), door, GRPC_ABOVE)?),
                 registry: local(search.find(&of("registry"), registry, GRPC_ABOVE)?),
             })
         };

@@ -1,4 +1,5 @@
-//! The matrix region × region, judged: what of each region is seen in each other one, beside what its registry holds.
+//! The matrix region × region, judged: what of each region is seen in each other one, beside what its registry holds; and what the shop
+//! finds at its front doors.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +7,14 @@ use serde::Serialize;
 
 use super::look::{Instances, Look, Origin};
 use super::region::DemoRegion;
+use super::shop::Shop;
+use super::tenant::Found;
 
 /// How the demo ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DemoReport {
-    /// Whether every region sees exactly the instances of every other one, live, and nothing is stopped.
+    /// Whether every region sees exactly the instances of every other one, live, the shop finds all services in each, and nothing is stopped.
     pub complete: bool,
     /// What a person has stopped and not started again, as `demo ctl` names it.
     pub stopped: Vec<String>,
@@ -19,6 +22,8 @@ pub struct DemoReport {
     pub registered: BTreeMap<&'static str, Option<usize>>,
     /// By the region of the gateway that was asked, then by the region of the instances. Null where the gateway does not answer.
     pub matrix: BTreeMap<&'static str, Option<BTreeMap<&'static str, Cell>>>,
+    /// For each region what its front door told the shop there: by service, how many instances of which region.
+    pub shop: BTreeMap<&'static str, Found>,
 }
 
 /// What one gateway shows of one region.
@@ -44,7 +49,7 @@ pub struct Cell {
 impl DemoReport {
     /// Judges what was seen.
     #[must_use]
-    pub(super) fn of(look: &Look, stopped: Vec<String>) -> Self {
+    pub(super) fn of(look: &Look, found: [Found; 3], stopped: Vec<String>) -> Self {
         let registered = |region: DemoRegion| look.registered.get(&region).and_then(Option::as_ref);
         let row = |gateway: DemoRegion| {
             let origins = look.seen.get(&gateway)?.as_ref()?;
@@ -55,9 +60,11 @@ impl DemoReport {
         let of_others = |(gateway, row): (&&str, &Option<BTreeMap<&str, Cell>>)| {
             row.as_ref().is_some_and(|row| row.iter().all(|(region, cell)| region == gateway || cell.complete))
         };
-        let complete = stopped.is_empty() && matrix.iter().all(of_others);
+        let finds_all = |found: &Found| Shop::services().all(|name| found.get(name).is_some_and(|of| !of.is_empty()));
+        let complete = stopped.is_empty() && matrix.iter().all(of_others) && found.iter().all(finds_all);
         let registered = DemoRegion::ALL.map(|region| (region.name(), registered(region).map(Instances::len)));
-        Self { complete, stopped, registered: registered.into_iter().collect(), matrix }
+        let shop = DemoRegion::ALL.map(DemoRegion::name).into_iter().zip(found).collect();
+        Self { complete, stopped, registered: registered.into_iter().collect(), matrix, shop }
     }
 
     /// What one gateway shows of one region; `None` if it does not answer.
@@ -108,6 +115,12 @@ mod tests {
         Origin { instances: instances(names), freshness: freshness.to_owned(), reason: String::new(), age_ms: Some(10) }
     }
 
+    /// Each region's shop finds all services at home.
+    fn found() -> [Found; 3] {
+        let at_home = |region: DemoRegion| BTreeMap::from([(region.name().to_owned(), 1)]);
+        DemoRegion::ALL.map(|region| Shop::services().map(|service| (service, at_home(region))).collect())
+    }
+
     /// Everybody has `a` and everybody sees it.
     fn whole() -> Look {
         let origins: BTreeMap<_, _> =
@@ -142,18 +155,28 @@ mod tests {
             ("a registry is silent", unregistered, false),
             ("nothing was asked", Look::default(), false),
         ] {
-            assert_eq!(DemoReport::of(&look, Vec::new()).complete, want, "{name}");
+            assert_eq!(DemoReport::of(&look, found(), Vec::new()).complete, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn it_is_not_complete_while_a_shop_has_not_found_a_service_or_was_told_that_there_is_none() {
+        for lacks in [None, Some(BTreeMap::new())] {
+            let mut found = found();
+            found[1].remove("payment");
+            found[1].extend(lacks.map(|none| ("payment", none)));
+            assert!(!DemoReport::of(&whole(), found, Vec::new()).complete);
         }
     }
 
     #[test]
     fn it_is_not_complete_while_something_is_stopped() {
-        assert!(!DemoReport::of(&whole(), vec!["shanghai/cart-1".to_owned()]).complete);
+        assert!(!DemoReport::of(&whole(), found(), vec!["shanghai/cart-1".to_owned()]).complete);
     }
 
     #[test]
     fn what_a_region_shows_of_itself_decides_nothing() {
         let look = change(|seen| drop(seen.insert("shanghai".to_owned(), origin(&[], "stale"))));
-        assert!(DemoReport::of(&look, Vec::new()).complete);
+        assert!(DemoReport::of(&look, found(), Vec::new()).complete);
     }
 }

@@ -174,6 +174,11 @@ impl Shop {
         Some(self.set(which, InstanceState::Running))
     }
 
+    /// All services.
+    pub(super) fn services() -> impl Iterator<Item = &'static str> {
+        SERVICES.into_iter().map(|(service, ..)| service)
+    }
+
     /// All instances.
     pub(super) fn instances(&self) -> &[ShopInstance] {
         &self.instances

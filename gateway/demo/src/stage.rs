@@ -1,6 +1,7 @@
-//! The running parts: a broker, and for each region a registry with the shop's client, and a gateway.
+//! The running parts: a broker, and for each region a registry, and a gateway with the shop's client at its front door.
 //!
-//! Registries stand apart from their gateways, as a Nacos does: one can fail without the other. Each part is a task that is
+//! Registries stand apart from their gateways, as a Nacos does: one can fail without the other. The shop's clients know the address of their
+//! region's front door and no other: while that gateway is stopped they have no server. Each part is a task that is
 //! awaited here; what its end means is the caller's business.
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,7 +19,7 @@ use super::ports::DemoPorts;
 use super::region::DemoRegion;
 use super::shop::{Shop, Wanted};
 use super::target::Target;
-use super::tenant;
+use super::tenant::{Found, Tenant, TenantTerms};
 
 /// How old a silent region's facts are when they count as stale and as lost: sooner than by default, so that one need not
 /// wait long to see it.
@@ -43,6 +44,11 @@ pub(super) enum Standing {
 pub(super) struct Stage {
     ports: DemoPorts,
     wanted: [watch::Sender<Wanted>; 3],
+    found: [watch::Sender<Found>; 3],
+    /// The shop closes: its clients take back what they registered, and end.
+    closes: CancellationToken,
+    /// Each client's is cancelled when it has ended.
+    gone: [CancellationToken; 3],
     parts: BTreeMap<Target, Part>,
     tasks: JoinSet<anyhow::Result<()>>,
     targets: HashMap<Id, Target>,
@@ -67,6 +73,9 @@ impl Stage {
         let stage = Self {
             ports,
             wanted: DemoRegion::ALL.map(|region| watch::Sender::new(shop.wanted(region))),
+            found: DemoRegion::ALL.map(|_| watch::Sender::default()),
+            closes: CancellationToken::new(),
+            gone: DemoRegion::ALL.map(|_| CancellationToken::new()),
             parts: BTreeMap::new(),
             tasks: JoinSet::new(),
             targets: HashMap::new(),
@@ -107,6 +116,11 @@ impl Stage {
         self.wanted[region.index()].send_replace(wanted);
     }
 
+    /// What the shop in a region was told last by its front door.
+    pub(super) fn found(&self, region: DemoRegion) -> Found {
+        self.found[region.index()].borrow().clone()
+    }
+
     /// Starts a part that does not run.
     ///
     /// # Errors
@@ -122,24 +136,28 @@ impl Stage {
             Target::Instance(..) => return Ok(()),
             Target::Gateway(region) => {
                 let gateway = self.made_of.gateway(self.configuration(*region), stop.clone()).await?;
-                self.tasks.spawn(gateway)
+                let tenant = self.tenant(*region)?;
+                let (closes, gone) = (self.closes.clone(), CancellationToken::new());
+                self.gone[region.index()] = gone.clone();
+                self.tasks.spawn(async move {
+                    // The shop's client ends after the gateway: it is the gateway that fails, not the shop.
+                    let gateway_ended = CancellationToken::new();
+                    let serve = async {
+                        let served = gateway.await;
+                        gateway_ended.cancel();
+                        served
+                    };
+                    let live = async {
+                        let _gone = gone.drop_guard();
+                        tenant.run(closes, gateway_ended.clone()).await;
+                    };
+                    tokio::join!(serve, live).0
+                })
             }
             Target::Registry(region) => {
                 let address = self.ports.of(*region).registry;
                 let folder = self.folder.path().join(format!("{region}-registry"));
-                let registry = self.made_of.registry(address, folder, stop.clone()).await?;
-                let wanted = self.wanted[region.index()].subscribe();
-                self.tasks.spawn(async move {
-                    // The shop's client ends after the registry: it is the registry that fails, not the shop.
-                    let registry_ended = CancellationToken::new();
-                    let serve = async {
-                        let served = registry.await;
-                        registry_ended.cancel();
-                        served
-                    };
-                    let (served, rented) = tokio::join!(serve, tenant::run(address, wanted, registry_ended.clone()));
-                    served.and(rented)
-                })
+                self.tasks.spawn(self.made_of.registry(address, folder, stop.clone()).await?)
             }
         };
         self.targets.insert(task.id(), target.clone());
@@ -178,8 +196,14 @@ impl Stage {
         (target, outcome)
     }
 
-    /// Stops everything in order: gateways, registries, the broker; the folder is removed.
+    /// Stops everything in order: the shop, gateways, registries, the broker; the folder is removed.
     pub(super) async fn strike(mut self) {
+        self.closes.cancel();
+        for region in
+            DemoRegion::ALL.into_iter().filter(|region| self.standing(&Target::Gateway(*region)) == Standing::Up)
+        {
+            self.gone[region.index()].cancelled().await;
+        }
         for kind in [Target::Gateway as fn(DemoRegion) -> Target, Target::Registry] {
             for region in DemoRegion::ALL {
                 // Only the broker can disobey.
@@ -191,6 +215,12 @@ impl Stage {
                 }
             }
         }
+    }
+
+    fn tenant(&self, region: DemoRegion) -> anyhow::Result<Tenant> {
+        let (wanted, found) = (&self.wanted[region.index()], &self.found[region.index()]);
+        let door = self.ports.of(region).door;
+        Tenant::new(TenantTerms { region, door, wanted: wanted.subscribe(), found: found.clone() })
     }
 
     fn configuration(&self, region: DemoRegion) -> String {
@@ -214,12 +244,14 @@ nacos: {{servers: ["{registry}"], service_poll: 1s, removal_hold: 2s}}
 kafka: {{brokers: ["{broker}"], topics: {{partitions: 2}}}}
 export: {{configs: [{{group: SHOP}}]}}
 listen: {{http: "{http}", grpc: "{grpc}"}}
+front_door: {{listen: "{door}"}}
 freshness: {{stale_after: {stale}s, lost_after: {lost}s}}
 data_dir: {data_dir}
 "#,
         registry = ports.registry,
         http = ports.http,
         grpc = ports.grpc,
+        door = ports.door,
         stale = STALE_AFTER.as_secs(),
         lost = LOST_AFTER.as_secs(),
     )

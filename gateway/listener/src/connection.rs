@@ -6,7 +6,7 @@
 //! 20,000 connections.
 //!
 //! ```text
-//!              first bytes                    request                    its end
+//!  (TLS, then) first bytes                    request                    its end
 //! greeting ──┬──▶ HTTP/1 ──▶ head ──────▶ ┐              ┌──▶ HTTP/1 idle ──▶ head …
 //!            └──▶ HTTP/2 ──▶ idle ──────▶ ┴─ requests > 0 ┴──▶ HTTP/2 idle
 //! at any time: a write that does not go on; an answer that is not read in time
@@ -17,12 +17,13 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::certificate::PeerCertificate;
 use crate::limits::PeerPatience;
 use crate::purse::{Budget, Ledger};
 
@@ -99,6 +100,8 @@ impl Once {
 #[derive(Debug)]
 pub struct PeerConnection {
     peer: SocketAddr,
+    /// Set once TLS is spoken, with who the peer has shown to be.
+    secured: OnceLock<Option<PeerCertificate>>,
     clock: Clock,
     opened: Moment,
     spoken: AtomicU8,
@@ -126,6 +129,7 @@ impl PeerConnection {
         let now = clock.now();
         Self {
             peer,
+            secured: OnceLock::new(),
             clock,
             opened: now,
             spoken: AtomicU8::new(Spoken::Nothing as u8),
@@ -148,6 +152,25 @@ impl PeerConnection {
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Whether TLS is spoken.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.secured.get().is_some()
+    }
+
+    /// The certificate that the peer has shown, signed by an authority that the listener trusts for clients; `None` without TLS, and
+    /// where it has shown none.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&PeerCertificate> {
+        self.secured.get()?.as_ref()
+    }
+
+    /// TLS is spoken from now on.
+    pub(crate) fn secure(&self, certificate: Option<PeerCertificate>) {
+        let set = self.secured.set(certificate);
+        debug_assert!(set.is_ok(), "one connection has one handshake");
     }
 
     /// Ends it at once, from any thread.
@@ -183,6 +206,11 @@ impl PeerConnection {
     pub(crate) async fn ordered(&self) -> Order {
         self.ordered.notified().await;
         self.order()
+    }
+
+    /// Waits until it is to end, before it has a request.
+    pub(crate) async fn told_to_end(&self) {
+        while self.ordered().await == Order::Live {}
     }
 
     pub(crate) fn order(&self) -> Order {

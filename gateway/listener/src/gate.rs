@@ -30,12 +30,28 @@ pub enum TurnedAway {
     NoRoom,
     /// A peer let us wait too long, and its connection was ended.
     Impatience,
+    /// A peer spoke plain text where TLS is spoken.
+    PlainText,
+    /// A peer did not come to terms with us about TLS, or does not trust our certificate.
+    Handshake,
+    /// A peer's certificate is not one of those that are let in, or it has none and must have one.
+    Certificate,
 }
 
 impl TurnedAway {
     /// Every one.
-    pub const ALL: [Self; 7] =
-        [Self::Full, Self::Peer, Self::System, Self::TooLarge, Self::TooSlow, Self::NoRoom, Self::Impatience];
+    pub const ALL: [Self; 10] = [
+        Self::Full,
+        Self::Peer,
+        Self::System,
+        Self::TooLarge,
+        Self::TooSlow,
+        Self::NoRoom,
+        Self::Impatience,
+        Self::PlainText,
+        Self::Handshake,
+        Self::Certificate,
+    ];
 
     /// The word that metrics use.
     #[must_use]
@@ -48,6 +64,9 @@ impl TurnedAway {
             Self::TooSlow => "too_slow",
             Self::NoRoom => "no_room",
             Self::Impatience => "impatience",
+            Self::PlainText => "plain_text",
+            Self::Handshake => "handshake",
+            Self::Certificate => "certificate",
         }
     }
 
@@ -336,7 +355,12 @@ impl Told {
             TurnedAway::NoRoom => {
                 Some("too many bytes of requests or of unread answers are held, requests are refused".to_owned())
             }
-            TurnedAway::TooLarge | TurnedAway::TooSlow | TurnedAway::Impatience => None,
+            TurnedAway::TooLarge
+            | TurnedAway::TooSlow
+            | TurnedAway::Impatience
+            | TurnedAway::PlainText
+            | TurnedAway::Handshake
+            | TurnedAway::Certificate => None,
         }
     }
 

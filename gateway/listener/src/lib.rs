@@ -5,6 +5,7 @@
 //!
 //! - [`limits`]: all numbers; [`descriptors`]: how many sockets the process may have;
 //! - [`ListenerGate`]: what the listeners of a process share, and whom they tell; [`Listener`]: accept, watch, drain;
+//! - [`ListenerTls`] and its [`CertificateKeeper`], `handshake`: TLS, and certificates that change meanwhile;
 //! - `connection`, `socket`: what a connection does, and for how long it has not;
 //! - `purse`: bytes in flight; `receive`: bodies of requests; `answer`: answers that nobody may read; `exchange`: all of it in order.
 //!
@@ -12,10 +13,12 @@
 //! nothing waits for a peer without a deadline, but a watch that can still be written to; a failing system is waited for, never spun on.
 
 mod answer;
+mod certificate;
 mod connection;
 pub mod descriptors;
 mod exchange;
 mod gate;
+mod handshake;
 pub mod limits;
 mod listener;
 mod purse;
@@ -23,8 +26,10 @@ mod receive;
 mod refusal;
 mod routed;
 mod socket;
+mod tls;
 
 pub use answer::{AnswerBody, AnswerShape};
+pub use certificate::{InvalidCertificate, PeerCertificate};
 pub use connection::PeerConnection;
 pub use exchange::{ExchangeRule, ListenerFace, Service};
 pub use gate::{ListenerCapacity, ListenerGate, ListenerObserver, TurnedAway};
@@ -33,3 +38,6 @@ pub use listener::Listener;
 pub use receive::{MessageStream, RequestBody, WantedBody};
 pub use refusal::ListenerRefusal;
 pub use routed::RoutedService;
+pub use tls::{
+    CertificateKeeper, CertificateObserver, CertificateState, ClientCertificates, ListenerTls, TlsFiles, TlsProblem,
+};

@@ -20,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{Clock, Order, PeerConnection};
 use crate::exchange::{Exchange, ListenerFace, Terms};
 use crate::gate::{Door, ListenerGate, Ticket, TurnedAway};
+use crate::handshake;
 use crate::limits::{
     BACKLOG, CONNECTION_ANSWER_BYTES, FRAME_BYTES, HEAD_BYTES, HEADER_LIST_BYTES, LONGEST_PAUSE, ListenerLimits,
     PeerPatience, RESET_BY_US, RESET_UNSEEN, SEND_BUFFER_BYTES, STREAMS,
 };
 use crate::purse::{Budget, Ledger, ListenerBudgets};
-use crate::socket::Socket;
+use crate::socket::{Socket, Transport, Wire};
+use crate::tls::ListenerTls;
 
 /// A socket that listens already; peers may connect, and wait until [`Listener::run`].
 #[derive(Debug)]
@@ -35,6 +37,7 @@ pub struct Listener {
     address: SocketAddr,
     gate: ListenerGate,
     limits: ListenerLimits,
+    tls: Option<ListenerTls>,
 }
 
 impl Listener {
@@ -53,7 +56,13 @@ impl Listener {
         socket.bind(address)?;
         let socket = socket.listen(BACKLOG)?;
         let address = socket.local_addr()?;
-        Ok(Self { name, socket, address, gate: gate.clone(), limits })
+        Ok(Self { name, socket, address, gate: gate.clone(), limits, tls: None })
+    }
+
+    /// Speaks TLS with all who connect; without one, plain text.
+    #[must_use]
+    pub fn secured(self, tls: Option<ListenerTls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Where it listens, with the port that was taken.
@@ -76,7 +85,8 @@ impl Listener {
 /// The open connections of a listener.
 struct Serving<F> {
     name: &'static str,
-    face: F,
+    face: Arc<F>,
+    tls: Option<ListenerTls>,
     door: Door,
     clock: Clock,
     limits: ListenerLimits,
@@ -99,7 +109,8 @@ impl<F: ListenerFace> Serving<F> {
         };
         let builder = Arc::new(builder(&limits, gate.patience()));
         let (name, terms, tasks, open) = (listener.name, Arc::new(terms), JoinSet::new(), HashMap::new());
-        Self { name, face, door, clock, limits, terms, builder, tasks, open, trouble: None }
+        let (face, tls) = (Arc::new(face), listener.tls.clone());
+        Self { name, face, tls, door, clock, limits, terms, builder, tasks, open, trouble: None }
     }
 
     async fn until(&mut self, socket: &TcpListener, stop: &CancellationToken) {
@@ -145,15 +156,14 @@ impl<F: ListenerFace> Serving<F> {
         let budget = Budget::new(self.limits.connection_bytes);
         let answers = Ledger::new(CONNECTION_ANSWER_BYTES);
         let connection = Arc::new(PeerConnection::new(peer, self.clock, budget, answers));
-        let service = self.face.connected(&connection);
-        let exchange = Exchange { service, connection: Arc::clone(&connection), terms: Arc::clone(&self.terms) };
-        let socket = Socket::new(stream, Arc::clone(&connection));
-        let task = serve(
-            socket,
-            exchange,
-            Arc::clone(&self.builder),
-            Place { connection: Arc::clone(&connection), _ticket: ticket },
-        );
+        let visit = Visit {
+            face: Arc::clone(&self.face),
+            tls: self.tls.clone(),
+            terms: Arc::clone(&self.terms),
+            builder: Arc::clone(&self.builder),
+            place: Place { connection: Arc::clone(&connection), _ticket: ticket },
+        };
+        let task = visit.serve(Wire::new(stream, Arc::clone(&connection)));
         let id = self.tasks.spawn(task).id();
         self.open.insert(id, connection);
     }
@@ -227,26 +237,50 @@ impl Drop for Place {
     }
 }
 
-/// HTTP/1 and HTTP/2 alike; errors are the peer's matter, it has left.
-async fn serve<S: crate::exchange::Service>(
-    socket: Socket,
-    exchange: Exchange<S>,
+/// One connection from its first byte to its last.
+struct Visit<F> {
+    face: Arc<F>,
+    tls: Option<ListenerTls>,
+    terms: Arc<Terms>,
     builder: Arc<Builder<TokioExecutor>>,
     place: Place,
-) {
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), exchange));
-    let ended = loop {
-        tokio::select! { // The connection is pinned outside, an order that is not taken is kept.
-            ended = serving.as_mut() => break ended,
-            order = place.connection.ordered() => match order {
-                Order::Live => {}
-                Order::Finish => serving.as_mut().graceful_shutdown(),
-                Order::Cut => break Ok(()),
+}
+
+impl<F: ListenerFace> Visit<F> {
+    /// The face hears of a peer once TLS is spoken, if it is to be. Errors are the peer's matter, it has left.
+    async fn serve(self, wire: Wire) {
+        let connection = &self.place.connection;
+        let transport = match &self.tls {
+            None => Transport::Plain(wire),
+            Some(tls) => tokio::select! { // What is dropped is a connection that is to end.
+                shaken = handshake::shake(wire, tls, connection) => match shaken {
+                    Ok(stream) => Transport::Tls(stream),
+                    Err(failed) => {
+                        tracing::debug!(peer = %connection.peer(), error = %failed, "no tls with a peer");
+                        failed.reason().into_iter().for_each(|reason| self.terms.told.turned_away(reason));
+                        return;
+                    }
+                },
+                () = connection.told_to_end() => return,
             },
+        };
+        let service = self.face.connected(connection);
+        let exchange = Exchange { service, connection: Arc::clone(connection), terms: Arc::clone(&self.terms) };
+        let socket = TokioIo::new(Socket::new(transport, Arc::clone(connection)));
+        let mut serving = std::pin::pin!(self.builder.serve_connection(socket, exchange));
+        let ended = loop {
+            tokio::select! { // The connection is pinned outside, an order that is not taken is kept.
+                ended = serving.as_mut() => break ended,
+                order = connection.ordered() => match order {
+                    Order::Live => {}
+                    Order::Finish => serving.as_mut().graceful_shutdown(),
+                    Order::Cut => break Ok(()),
+                },
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(peer = %connection.peer(), %error, "connection ended");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(peer = %place.connection.peer(), %error, "connection ended");
     }
 }
 

@@ -24,8 +24,8 @@ pub use self::catalog::{Catalog, ListedMetric, MetricKind};
 pub use self::connections::ConnectionMetrics;
 pub use self::front_door::FrontDoorMetrics;
 pub use self::label::{
-    CacheResult, Component, DeltaResult, PermissionResult, PolicyLoad, PolicyOrigin, PublishResult, RegistrationResult,
-    Route, SendFailure, TroubleKind, WatchFace,
+    AccessRefusalKind, CacheResult, Component, DeltaResult, PermissionResult, PolicyLoad, PolicyOrigin, PublishResult,
+    RegistrationResult, Route, SendFailure, TroubleKind, WatchFace,
 };
 pub use self::label::{LabelWord, MetricLabel};
 pub use self::nacos::NacosMetrics;
@@ -437,6 +437,11 @@ struct MethodLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AccessRefusalLabels {
+    reason: MetricLabel<AccessRefusalKind>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FaceLabels {
     face: MetricLabel<WatchFace>,
 }
@@ -449,6 +454,7 @@ pub struct ApiMetrics {
     http_requests: Family<RequestLabels, Counter>,
     http_seconds: Family<RouteLabels, Histogram>,
     grpc_requests: Family<MethodLabels, Counter>,
+    access_refused: Family<AccessRefusalLabels, Counter>,
     watchers: Family<FaceLabels, Gauge>,
 }
 
@@ -459,6 +465,7 @@ impl ApiMetrics {
             http_requests: Family::default(),
             http_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             grpc_requests: Family::default(),
+            access_refused: Family::default(),
             watchers: Family::default(),
         };
         let help = "HTTP requests answered, by route and status";
@@ -467,6 +474,11 @@ impl ApiMetrics {
         catalog.histogram("federation_http_request_duration_seconds", "route", help, &new.http_seconds);
         let help = "gRPC calls answered, by method and status; a watch counts when it begins";
         catalog.counter("federation_grpc_requests_total", "method, code", help, &new.grpc_requests);
+        let help = "requests and calls refused for who asks: it is not known, or may not";
+        catalog.counter("federation_access_refused_total", "reason", help, &new.access_refused);
+        for reason in AccessRefusalKind::ALL.iter().copied() {
+            let _ = new.access_refused(reason); // Shown as 0 from the start.
+        }
         catalog.gauge("federation_watchers", "face", "open watches", &new.watchers);
         for face in WatchFace::ALL.iter().copied() {
             new.watchers(face).set(0);
@@ -492,6 +504,12 @@ impl ApiMetrics {
     #[must_use]
     pub fn grpc_requests(&self, method: &'static str, code: &'static str) -> Counter {
         self.grpc_requests.get_or_create_owned(&MethodLabels { method, code })
+    }
+
+    /// Requests and calls that were refused for who asks.
+    #[must_use]
+    pub fn access_refused(&self, reason: AccessRefusalKind) -> Counter {
+        self.access_refused.get_or_create_owned(&AccessRefusalLabels { reason: MetricLabel(reason) })
     }
 
     /// Open watches.

@@ -1,10 +1,11 @@
 //! Puts a gateway together: the one place where adapters meet, and where tasks are begun and their ends are given a meaning.
 //!
-//! Fatal tasks are the engine and its watchdog, the watch of the local registry, the keeper of the policy, the embedded registry and the
+//! Fatal tasks are the engine and its watchdog, the watch of the local registry, the keepers of the policy and of accounts, the embedded registry and the
 //! servers: a gateway without one of them would misroute, so the process ends. The adapter of Kafka restarts by itself and is shown.
 //!
 //! A stop is orderly and has a deadline, whatever its parts do: what has not ended by then is named, and left behind.
 
+mod access;
 mod assembly;
 mod data_folders;
 pub mod demo_parts;
@@ -61,6 +62,7 @@ pub struct RunningGateway {
     elsewhere: UnmatchedNames,
     registry: Option<federation_registry::EmbeddedRegistry>,
     front_door: Option<federation_front_door::FrontDoor>,
+    access: Option<federation_access::keeper::AccessKeeper>,
     listeners: federation_api::serve::ApiListeners,
     api: federation_api::ApiState,
 }
@@ -142,6 +144,12 @@ impl Parts {
         if let Some(door) = gateway.front_door {
             let token = stop.clone();
             outer.spawn("the front door", async move { door.run(token).await.context("the front door ended") });
+        }
+        if let Some(access) = gateway.access {
+            let token = stop.clone();
+            outer.spawn("the keeper of accounts", async move {
+                access.run(token).await.context("the keeper of accounts ended")
+            });
         }
         if let Some(registry) = gateway.registry {
             let token = engine_stop.clone(); // Until the last record has left: its clients are those of the gateway.

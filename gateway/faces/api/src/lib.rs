@@ -5,6 +5,7 @@
 //! through a [`Hub`](federation_view::hub::Hub) for each encoding. Invariant: nothing here changes the view, and nothing waits for the engine.
 
 mod ask;
+mod asker;
 pub mod grpc;
 pub mod http;
 mod select;

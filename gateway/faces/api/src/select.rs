@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use federation_access::judge::{ListSight, NamedByPattern};
 use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::instance::Health;
@@ -146,11 +147,13 @@ pub(crate) struct Listed<V> {
     /// How many there are in all pages.
     pub(crate) total: usize,
     pub(crate) rows: Vec<V>,
+    /// Whether there may be more, which whoever asks must not see.
+    pub(crate) filtered: bool,
 }
 
 /// What the view shows under names, ordered by namespace, group and name.
 pub(crate) trait InView: Listable + Sized {
-    type Key: Ord;
+    type Key: Ord + NamedByPattern;
 
     /// Not after any key of the namespace, and not before any key of a lesser one.
     fn first_of(namespace: &str) -> Self::Key;
@@ -212,14 +215,19 @@ impl InView for FederatedConfig {
 
 /// A page of a list. Values are fetched for the page only, unless the filter needs them. A name whose value vanishes meanwhile is left out,
 /// and the page filled from what follows: a page that is not full is the last one.
-pub(crate) fn page<V: InView>(view: &ViewReader, ask: &ListAsk) -> Listed<Arc<V>> {
+pub(crate) fn page<V: InView>(
+    view: &ViewReader,
+    ask: &ListAsk,
+    sight: &ListSight<<V::Key as NamedByPattern>::Pattern>,
+) -> Listed<Arc<V>> {
+    let filtered = sight.is_filtered();
     let (names, value) = (V::names(view), |key: &V::Key| V::find(view, key));
     let (skipped, size) = (ask.page.skipped(), ask.page.size as usize);
     let every_name = ask.group.as_str() == "*" && ask.name.as_str() == "*";
     let every_value = ask.filter == Filter::default();
-    if ask.namespace.is_none() && every_name && every_value {
+    if ask.namespace.is_none() && every_name && every_value && !filtered {
         let rows = names.iter().skip(skipped).filter_map(value).take(size).collect();
-        return Listed { total: names.len(), rows };
+        return Listed { total: names.len(), rows, filtered };
     }
     let from = match &ask.namespace {
         Some(namespace) => Bound::Included(V::first_of(namespace)),
@@ -228,9 +236,9 @@ pub(crate) fn page<V: InView>(view: &ViewReader, ask: &ListAsk) -> Listed<Arc<V>
     let inside = |key: &&V::Key| ask.namespace.as_deref().is_none_or(|namespace| V::parts(key).0 == namespace);
     let matching = |key: &&V::Key| {
         let (_, group, name) = V::parts(key);
-        every_name || ask.group.matches(group) && ask.name.matches(name)
+        (every_name || ask.group.matches(group) && ask.name.matches(name)) && sight.shows(*key)
     };
-    let mut listed = Listed { total: 0, rows: Vec::new() };
+    let mut listed = Listed { total: 0, rows: Vec::new(), filtered };
     for key in names.range((from, Bound::Unbounded)).take_while(inside).filter(matching) {
         let on_page = listed.total >= skipped && listed.rows.len() < size;
         let found = if every_value && !on_page { None } else { value(key) };

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use bounded_listener::{Listener, ListenerGate, ListenerLimits, RoutedService};
+use federation_access::authority::ListenerPlace;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +79,7 @@ impl ApiListeners {
 /// measuring what an answer costs against a handler that does nothing.
 #[derive(Debug, Default)]
 pub struct RoutesBeside {
-    /// Served where HTTP is answered; counted and timed like every request.
+    /// Served where HTTP is answered; counted and timed like every request. For those who may do everything.
     pub http: Router,
     /// Served where gRPC is answered.
     pub grpc: Router,
@@ -116,10 +117,10 @@ pub(super) async fn run_and_drain(
     stop: CancellationToken,
     drain: Duration,
 ) -> Result<(), ServeError> {
-    let (grpc, reporter) = grpc::routes(&state);
+    let (grpc, reporter) = grpc::routes(&state, ListenerPlace::of(listeners.grpc_address()));
     let draining = state.draining().clone();
     let mut tasks = JoinSet::new();
-    let http = http::router_beside(state.clone(), beside.http);
+    let http = http::router_beside(state.clone(), beside.http, ListenerPlace::of(listeners.http_address()));
     let http = RoutedService { router: http, rule: http::rule, refuse: http::refuse };
     let grpc = grpc.prepare().into_axum_router().merge(beside.grpc);
     let grpc = RoutedService { router: grpc, rule: grpc::rule, refuse: grpc::refuse };

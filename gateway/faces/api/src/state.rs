@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use federation_access::authority::AccessAuthority;
 use federation_core::drains::IntentTable;
 use federation_core::id::{ClusterId, FederationId, ServiceKey};
 use federation_core::routing::Percent;
@@ -57,6 +58,7 @@ struct Inner {
     started_wall: WallMs,
     lanes: QuestionLanes,
     front_door: OnceLock<Arc<dyn FrontDoorControl>>,
+    access: OnceLock<AccessAuthority>,
 }
 
 impl ApiState {
@@ -94,12 +96,22 @@ impl ApiState {
             started_wall,
             lanes,
             front_door: OnceLock::new(),
+            access: OnceLock::new(),
         }))
     }
 
     /// Has the gateway's front door told of, and ordered about; the first one counts.
     pub fn attach_front_door(&self, door: Arc<dyn FrontDoorControl>) {
         let _ = self.0.front_door.set(door);
+    }
+
+    /// Has callers known by these accounts; without, nobody has one. The first ones count, before anything is served.
+    pub fn attach_access(&self, authority: AccessAuthority) {
+        let _ = self.0.access.set(authority);
+    }
+
+    pub(crate) fn access(&self) -> &AccessAuthority {
+        self.0.access.get_or_init(AccessAuthority::default)
     }
 
     pub(crate) fn front_door(&self) -> Option<&dyn FrontDoorControl> {

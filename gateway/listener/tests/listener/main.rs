@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod authority;
 mod bodies;
 mod connections;
 mod deadlines;
 mod floods;
 mod footprint;
 mod stage;
+mod tls;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bounded_listener::{
     ExchangeRule, Listener, ListenerCapacity, ListenerFace, ListenerGate, ListenerLimits, ListenerObserver,
-    ListenerRefusal, PeerConnection, PeerPatience, RequestBody, Service, TurnedAway, WantedBody,
+    ListenerRefusal, ListenerTls, PeerConnection, PeerPatience, RequestBody, Service, TurnedAway, WantedBody,
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -30,16 +30,24 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const LARGE: usize = 10 << 20;
 
 /// Answers by the path: `/echo` and `/large` with the length of what came, `/answer/N` with N bytes, `/watch` with what is newest,
-/// `/messages` with the number of bytes of a stream.
+/// `/messages` with the number of bytes of a stream, `/who` with whose certificate was shown.
 #[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) newest: Arc<watch::Sender<Bytes>>,
+    peer: Option<Arc<PeerConnection>>,
 }
 
 impl ListenerFace for Stage {
     type Service = Self;
-    fn connected(&self, _: &Arc<PeerConnection>) -> Self {
-        self.clone()
+    fn connected(&self, peer: &Arc<PeerConnection>) -> Self {
+        Self { peer: Some(Arc::clone(peer)), ..self.clone() }
+    }
+}
+
+impl Stage {
+    fn who(&self) -> String {
+        let certificate = self.peer.as_ref().and_then(|peer| peer.certificate());
+        certificate.map_or("nobody".to_owned(), |it| format!("{} {}", it.subject(), it.uris().join(" ")))
     }
 }
 
@@ -71,6 +79,9 @@ impl Service for Stage {
         }
         if let Some(length) = path.strip_prefix("/answer/") {
             return full(vec![b'x'; length.parse().unwrap()]);
+        }
+        if path == "/who" {
+            return full(self.who());
         }
         if path == "/state" {
             return full(crate::footprint::state());
@@ -183,10 +194,20 @@ impl Running {
 
     /// Another listener at the same gate.
     pub(crate) async fn at(gate: ListenerGate, heard: Heard, limits: ListenerLimits) -> Self {
-        let listener = Listener::bind(&gate, "test", limits, "127.0.0.1:0".parse().unwrap()).unwrap();
+        Self::secured(gate, heard, limits, None).await
+    }
+
+    /// One that speaks TLS, or plain text.
+    pub(crate) async fn secured(
+        gate: ListenerGate,
+        heard: Heard,
+        limits: ListenerLimits,
+        tls: Option<ListenerTls>,
+    ) -> Self {
+        let listener = Listener::bind(&gate, "test", limits, "127.0.0.1:0".parse().unwrap()).unwrap().secured(tls);
         let (address, stop, mut tasks) = (listener.address(), CancellationToken::new(), JoinSet::new());
         let newest = Arc::new(watch::Sender::new(Bytes::from_static(b"first")));
-        let stage = Stage { newest: Arc::clone(&newest) };
+        let stage = Stage { newest: Arc::clone(&newest), peer: None };
         tasks.spawn(listener.run(stage, stop.clone(), SOON));
         Self { address, gate, heard, newest, stop, tasks }
     }

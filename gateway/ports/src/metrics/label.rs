@@ -177,6 +177,18 @@ label!(
         Connections = "connections",
         /// Config items are read from last known copies, because the local Nacos cannot be reached.
         ConfigCopies = "config_copies",
+        /// A file of accounts or keys cannot be used: what it held before counts on.
+        Access = "access",
+    }
+);
+
+label!(
+    /// Why a request was refused for who asks.
+    AccessRefusalKind {
+        /// What it shows does not count, or it shows nothing and that is not enough.
+        Unauthenticated = "unauthenticated",
+        /// It is known who asks, and he may not.
+        Forbidden = "forbidden",
     }
 );
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::access;
 use super::front_door::{self, FrontDoorGround};
 use super::nacos_settings;
 use anyhow::Context;
@@ -91,6 +92,7 @@ impl RunningGateway {
         let (flusher, kept) = (log.flusher(), troubles.clone());
         let elsewhere = UnmatchedNames::new(&config, ground.view_reader.clone(), policy.clone(), troubles.clone());
         let api = api_state(&config, &ground, commands, &policy, exclusions);
+        let access = access::attach(&config, &api, &troubles).await?;
         let mut engine = Engine {
             core,
             clock,
@@ -123,6 +125,7 @@ impl RunningGateway {
             elsewhere,
             registry,
             front_door,
+            access,
             listeners,
             api,
         })

@@ -1,5 +1,6 @@
 //! The arguments of `nacos-fed`.
 
+mod accounts;
 mod orders;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
+pub(super) use self::accounts::{Credentials, NewToken, RevokedToken, Token, TokenFile};
 pub(super) use self::orders::{
     Adopt, ClearDrains, DoorOrder, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, FrontDoor, Guard,
     HoldDecision, Include, Undrain,
@@ -52,6 +54,9 @@ pub(super) struct Global {
     /// Group. Without it: all in lists, `DEFAULT_GROUP` for one item
     #[arg(short, long, global = true, help_heading = ASKING, value_name = "NAME")]
     pub(super) group: Option<String>,
+
+    #[command(flatten)]
+    pub(super) credentials: Credentials,
 
     /// How answers look
     #[arg(long, global = true, value_enum, default_value = "table")]
@@ -278,6 +283,13 @@ the log cannot be reached.")]
 
 Services that are left without anything come first; the exit code is 1 if there is one.")]
     WhatIf(WhatIf),
+
+    /// For whom the gateway takes its caller, and what that may do
+    Whoami,
+
+    /// Static tokens of gateways: make one, list them, revoke one
+    #[command(subcommand)]
+    Token(Token),
 
     /// Three regions in one process, without any other software
     #[command(after_help = "Examples:

@@ -3,17 +3,20 @@
 //! Input: paths and query parameters. Output: documents as they came and as they are understood, or a [`Failure`] that says what the answer
 //! means. The gateway may be older or newer than this program: what is not known of a document is skipped, and passed on as JSON.
 
+use std::path::Path;
 use std::time::Duration;
 
 use federation_answers::problem::ProblemDocument;
 use reqwest::Response;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use super::args::Credentials;
 use super::exit::{Failure, Problem};
+use federation_document::text_file;
 
 /// A gateway that does not accept a connection within this is not there: it is on this machine or a round trip away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,14 +42,50 @@ pub(super) struct Answer<T> {
     pub(super) document: T,
 }
 
+/// Largest file of a token in bytes.
+const LARGEST_TOKEN_BYTES: u64 = 16 << 10;
+
 /// Query parameters by name; those without a value are left out.
 pub(super) type Parameters<'a> = [(&'a str, Option<&'a str>)];
 
+/// Whether what is sent there stays on this machine.
+fn is_near(server: &Url) -> bool {
+    match server.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// The header that shows the token of a file.
+fn bearer(file: &Path) -> Result<HeaderValue, Failure> {
+    let name = file.display();
+    let unusable = |reason: &str| Failure::Arguments(format!("no token in {name}: {reason}"));
+    let text = text_file::read(file, LARGEST_TOKEN_BYTES).map_err(|reason| unusable(&reason))?;
+    let token = text.trim();
+    if token.is_empty() || token.contains(char::is_whitespace) {
+        return Err(unusable("one line with nothing else is needed"));
+    }
+    let header = HeaderValue::from_str(&format!("Bearer {token}"));
+    let mut header = header.map_err(|_| unusable("it has characters that no token has"))?;
+    header.set_sensitive(true); // Shown nowhere.
+    Ok(header)
+}
+
 impl Client {
     /// For the gateway at `server`. Proxies of the environment are not used: a gateway is a part of one's own network.
-    pub(super) fn new(server: &Url) -> Result<Self, Failure> {
-        let http =
-            reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build().map_err(Failure::failed)?;
+    pub(super) fn new(server: &Url, credentials: &Credentials) -> Result<Self, Failure> {
+        let mut headers = HeaderMap::new();
+        if let Some(file) = &credentials.token_file {
+            if server.scheme() != "https" && !is_near(server) && !credentials.plain_token {
+                let reason = format!("the token would be sent to {server} in clear: use https, or say --plain-token");
+                return Err(Failure::Arguments(reason));
+            }
+            headers.insert(AUTHORIZATION, bearer(file)?);
+        }
+        let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().default_headers(headers);
+        let http = builder.build().map_err(Failure::failed)?;
         Ok(Self { http, server: server.clone() })
     }
 

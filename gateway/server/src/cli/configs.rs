@@ -8,7 +8,7 @@ use super::clusters::{age_of, freshness};
 use super::exit::{Exit, Failure, Problem};
 use super::output::Output;
 use super::printable::printable;
-use super::services::namespace;
+use super::services::{filtered, namespace};
 use super::table::{Table, left, right};
 
 /// Lists all config items, whatever the number of pages.
@@ -39,7 +39,7 @@ fn list_table(document: &ConfigsDocument<'_>) -> String {
             clusters.join(", "),
         ]);
     }
-    format!("{}{} config items\n", table.render(), document.configs.len())
+    format!("{}{} config items{}\n", table.render(), document.configs.len(), filtered(document.filtered))
 }
 
 /// Shows one config item.

@@ -71,7 +71,8 @@ impl Problem {
 
     /// What else the document has, a line each.
     fn about(&self) -> Vec<(&'static str, String)> {
-        let ProblemDocument { field, value, clusters, reasons, left_out, services, total, .. } = &self.document;
+        let ProblemDocument { field, value, clusters, reasons, left_out, services, total, missing_right, .. } =
+            &self.document;
         let seen = |it: &LookedAt| format!("{} ({})", it.cluster, it.freshness);
         let unused = |it: &UnusedDocument| format!("{} ({})", it.endpoint, it.reason);
         let parts = [
@@ -82,6 +83,7 @@ impl Problem {
             ("left out", left_out.as_deref().map(|all| joined(all, unused))),
             ("services", services.as_deref().map(|all| joined(all, service_name))),
             ("total", total.map(|total| total.to_string())),
+            ("missing right", missing_right.as_ref().map(ToString::to_string)),
         ];
         parts.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
     }

@@ -29,10 +29,12 @@ mod services;
 pub mod sse;
 mod status;
 mod table;
+mod token;
 mod verify;
 mod verify_nacos;
 mod watch;
 mod what_if;
+mod whoami;
 
 #[cfg(test)]
 mod tests;
@@ -71,6 +73,7 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
         Command::Route(args) => route::run(args, &mut output),
         Command::Policy(Policy::Check(args)) => policy::check(args, &mut output),
         Command::Replay(args) => replay::run(args, &mut output),
+        Command::Token(token) => token::run(token, global, &mut output),
         query => {
             let level = global.log_level.clone().unwrap_or_else(|| LogFilter("warn".to_owned()));
             telemetry::init(global.log_format.unwrap_or(LogFormat::Text), &level, None).map_err(Failure::failed)?;
@@ -83,8 +86,9 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
 
 /// The commands that ask a running gateway.
 async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let client = Client::new(&global.server)?;
+    let client = Client::new(&global.server, &global.credentials)?;
     match command {
+        Command::Whoami => whoami::run(&client, output).await,
         Command::Status => status::run(&client, output).await,
         Command::Policy(Policy::Show(args)) => policy::show(args, global, &client, output).await,
         Command::Verify(args) if args.nacos => verify_nacos::run(&client, output).await,
@@ -115,6 +119,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         | Command::Demo(_)
         | Command::Route(_)
         | Command::Replay(_)
+        | Command::Token(_)
         | Command::Policy(Policy::Check(_)) => {
             unreachable!("these do not ask a gateway and were handled before")
         }

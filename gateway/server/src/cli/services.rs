@@ -55,7 +55,12 @@ fn table(document: &ServicesDocument<'_>) -> String {
         }
         table.row(row);
     }
-    format!("{}{} services\n", table.render(), services.len())
+    format!("{}{} services{}\n", table.render(), services.len(), filtered(document.filtered))
+}
+
+/// What is said below a list of which only a part may be seen.
+pub(super) fn filtered(filtered: bool) -> &'static str {
+    if filtered { ", others may not be seen with these roles" } else { "" }
 }
 
 /// The namespace's id; the empty one is shown as what has to be typed for it.

@@ -1,5 +1,6 @@
 //! Commands against a gateway that answers from canned documents.
 
+mod accounts;
 mod adopt;
 mod exclude;
 mod front_door;

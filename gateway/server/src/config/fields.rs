@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use federation_access::fields::ACCESS;
 use federation_document::table::{FieldPresence, TableField, TableSection, ValueKind};
 
 mod front_door;
@@ -77,6 +78,12 @@ pub static ROOT: TableSection = TableSection {
              namespace has another id in each cluster. By default the id itself.",
         ),
         default("listen", ValueKind::Section(&LISTEN), "{}", "Where this gateway answers."),
+        optional(
+            "access",
+            ValueKind::Section(&ACCESS),
+            "everybody on loopback addresses, nobody elsewhere",
+            "Who may ask this gateway, and who may act.",
+        ),
         optional(
             "front_door",
             ValueKind::Section(&FRONT_DOOR),
@@ -467,7 +474,7 @@ static LISTEN: TableSection = TableSection {
             "http",
             ValueKind::SocketAddress,
             "127.0.0.1:7070",
-            "HTTP API, metrics, health. This machine only, until somebody decides otherwise: there is no login.",
+            "HTTP API, metrics, health. This machine only, until somebody decides otherwise; elsewhere nobody may ask without `access`.",
         ),
         default(
             "grpc",

@@ -21,6 +21,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use federation_access::document::AccessSettings;
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::locality::Locality;
 
@@ -70,6 +71,8 @@ pub struct GatewayConfig {
     pub namespaces: Namespaces,
     /// Where this gateway answers.
     pub listen: ListenConfig,
+    /// Who may ask and act there; `None` for everybody on loopback addresses, and nobody elsewhere.
+    pub access: Option<AccessSettings>,
     /// Where clients of Nacos are served; `None` for nowhere.
     pub front_door: Option<FrontDoorConfig>,
     /// When a silent cluster counts as stale and as lost.
@@ -179,6 +182,7 @@ impl GatewayConfig {
         let import = fields.get("import");
         let namespaces = fields.get("namespaces");
         let listen = fields.get("listen");
+        let access = fields.maybe("access");
         let front_door = fields.maybe("front_door");
         let freshness = fields.get("freshness");
         let guard = fields.get("guard");
@@ -198,6 +202,7 @@ impl GatewayConfig {
             import: import?,
             namespaces: namespaces?,
             listen: listen?,
+            access: access?,
             front_door: front_door?,
             freshness: freshness?,
             guard: guard?,

@@ -103,6 +103,13 @@ fn every_region_sees_all_instances_of_every_other_one_and_what_was_recorded_happ
         }
     }
     assert!(ended.told.contains("seen everywhere after"), "{}", ended.told);
+    for (caller, service, origin) in
+        [("shanghai", "payment", "frankfurt"), ("virginia", "payment", "frankfurt"), ("frankfurt", "cart", "frankfurt")]
+    {
+        let found = ended.report["shop"][caller][service].as_object().unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), [origin], "whom the shop in {caller} calls for {service}");
+        assert!(found[origin].as_u64().unwrap() >= 1, "{found:?}");
+    }
     let recordings: Vec<_> = inputs.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(recordings.len(), REGIONS.len(), "{recordings:?}");
     for recording in recordings {
@@ -115,10 +122,15 @@ fn every_region_sees_all_instances_of_every_other_one_and_what_was_recorded_happ
 
 #[test]
 fn a_region_that_was_stopped_makes_the_outcome_negative_and_keeps_its_instances() {
-    let mut demo = Demo::start("12s");
+    // A gateway's orderly stop waits 4.5 s for clients that have nowhere else to go.
+    let mut demo = Demo::start("20s");
+    let told = demo.tells("door");
+    let door = told.split_whitespace().nth(1).unwrap().to_owned();
     let command = demo.tells("stop frankfurt");
     let port = command.split_whitespace().skip_while(|word| *word != "--control-port").nth(1).unwrap().to_owned();
     demo.tells("the shop opens");
+    let listed = metrics::get(&door, "/nacos/v1/ns/instance/list?serviceName=payment");
+    assert!(listed.contains(r#""nacos-fed.origin":"frankfurt""#), "what an SDK in shanghai is told: {listed}");
 
     let unknown = ctl(&demo, &port, &["stop", "atlantis"]);
     assert_eq!(unknown.status.code(), Some(4), "{unknown:?}");
@@ -133,8 +145,10 @@ fn a_region_that_was_stopped_makes_the_outcome_negative_and_keeps_its_instances(
     assert_eq!(ended.code, Some(1), "{}\n{:#}", ended.told, ended.report);
     assert_eq!(ended.report["stopped"], serde_json::json!(["frankfurt"]));
     assert_eq!(ended.report["matrix"]["frankfurt"], Value::Null);
+    assert_eq!(ended.report["registered"]["frankfurt"], 0, "its shop knew no other server than the door that is gone");
     for gateway in ["shanghai", "virginia"] {
         let cell = &ended.report["matrix"][gateway]["frankfurt"];
         assert!(cell["instances"].as_u64().unwrap() >= 3, "{cell}");
+        assert!(ended.report["shop"][gateway]["payment"]["frankfurt"].as_u64().unwrap() >= 1, "{:#}", ended.report);
     }
 }

@@ -15,7 +15,7 @@ const FUNCTION_LINES: usize = 60;
 
 /// What each crate of the gateway may know of the others. A face knows the view, the policy and the ports, never an adapter or the engine;
 /// an adapter knows the ports; only the server knows all. `docs/architecture.md` says what each is for.
-const MAY_KNOW: [(&str, &[&str]); 18] = [
+const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("gateway/core", &[]),
     ("gateway/listener", &[]),
     ("gateway/nacos-protocol", &["bounded-listener"]),
@@ -24,6 +24,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("gateway/answers", &["federation-core"]),
     ("gateway/codec", &["federation-core", "federation-proto"]),
     ("gateway/ports", &["bounded-listener", "federation-codec", "federation-core"]),
+    ("gateway/access", &["federation-core", "federation-document", "federation-ports"]),
     ("gateway/policy", &["federation-core", "federation-document", "federation-ports", "federation-storage"]),
     ("gateway/view", &["federation-core", "federation-policy", "federation-ports"]),
     (
@@ -40,6 +41,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
         "gateway/faces/api",
         &[
             "bounded-listener",
+            "federation-access",
             "federation-answers",
             "federation-core",
             "federation-document",

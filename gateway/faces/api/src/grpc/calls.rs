@@ -15,7 +15,9 @@ use tower::Service;
 
 use super::discovery::counted;
 use super::encoded_once::EncodedOnce;
+use super::rights::asker;
 use crate::ApiState;
+use crate::asker::Asker;
 use federation_view::hub::{HubEnded, Watched, Watcher};
 
 /// What the server is answered with.
@@ -54,7 +56,7 @@ pub(super) trait WatchCall: Clone + Send + 'static {
 
     fn state(&self) -> &ApiState;
 
-    fn watch(&self, request: &Self::Request) -> Result<Watcher<Self::Watched>, Status>;
+    fn watch(&self, asker: &Asker, request: &Self::Request) -> Result<Watcher<Self::Watched>, Status>;
 }
 
 /// Answers a call that begins to watch: the events until the client leaves, or that the gateway is unavailable once the hub has ended.
@@ -75,16 +77,29 @@ impl<C: WatchCall> ServerStreamingService<C::Request> for Streamed<C> {
     type Future = std::future::Ready<Result<Response<Events>, Status>>;
 
     fn call(&mut self, request: Request<C::Request>) -> Self::Future {
-        let watcher = self.0.watch(request.get_ref());
-        let answer = watcher.map(|watcher| Box::pin(events(watcher)) as Events);
+        let asker = asker(&request);
+        let watcher = self.0.watch(asker, request.get_ref());
+        let answer = watcher.map(|watcher| Box::pin(events(watcher, asker.clone())) as Events);
         std::future::ready(counted(self.0.state(), C::METHOD, answer))
     }
 }
 
-fn events<W: Watched<Event = Bytes>>(mut watcher: Watcher<W>) -> impl Stream<Item = Result<Bytes, Status>> {
+fn events<W: Watched<Event = Bytes>>(
+    mut watcher: Watcher<W>,
+    asker: Asker,
+) -> impl Stream<Item = Result<Bytes, Status>> {
     async_stream::stream! {
+        let over = asker.ended();
+        tokio::pin!(over);
         loop {
-            match watcher.next().await {
+            let next = tokio::select! { // Both are cancel-safe.
+                next = watcher.next() => next,
+                () = &mut over => {
+                    yield Err(Status::unauthenticated("what was shown does not count any more, or not for this"));
+                    break;
+                }
+            };
+            match next {
                 Ok(bytes) => yield Ok(bytes),
                 Err(ended) => {
                     yield Err(unavailable(ended));

@@ -1,6 +1,8 @@
 //! `WatchService`: messages that were encoded once for all watchers, passed on as bytes.
 
 use bytes::Bytes;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_proto::federation::v1 as pb;
 use prost::Message;
 use tonic::Status;
@@ -9,6 +11,7 @@ use super::calls::WatchCall;
 use super::wire;
 use crate::ApiState;
 use crate::ask::ServiceAsk;
+use crate::asker::Asker;
 use crate::select::Moment;
 use crate::versions::ShownVersions;
 use federation_ports::metrics::WatchFace;
@@ -40,8 +43,9 @@ impl WatchCall for WatchService {
         &self.state
     }
 
-    fn watch(&self, request: &pb::WatchServiceRequest) -> Result<Watcher<WatchedMessages>, Status> {
+    fn watch(&self, asker: &Asker, request: &pb::WatchServiceRequest) -> Result<Watcher<WatchedMessages>, Status> {
         let ask = wire::decode_watch(request)?;
+        asker.may(&self.state, AccessRight::View, AccessSubject::Service(&ask.key))?;
         let known = self.state.versions().revision(request.last_version).map(ServiceMark::Service);
         Ok(self.hub.watch(ask, known))
     }

@@ -5,16 +5,19 @@ mod discovery;
 mod encoded_once;
 pub(super) mod events;
 mod plan_wire;
+pub(crate) mod rights;
 mod routing;
 mod wire;
 
 use std::time::Duration;
 
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::post_service;
 use bounded_listener::limits::REQUEST_SIZE;
 use bounded_listener::{AnswerShape, ExchangeRule, ListenerRefusal, WantedBody};
+use federation_access::authority::ListenerPlace;
 use federation_proto::federation::v1::discovery_server::DiscoveryServer;
 use federation_proto::federation::v1::routing_server::RoutingServer;
 use tonic::service::Routes;
@@ -26,6 +29,7 @@ use self::calls::{CallRoute, Streamed};
 use self::discovery::DiscoveryFace;
 pub use self::encoded_once::EncodedOnce;
 use self::events::WatchService;
+use self::rights::Admission;
 use self::routing::{ResolveCall, RoutingFace, WatchResolve};
 use super::ApiState;
 
@@ -55,9 +59,9 @@ pub(super) fn refuse(refusal: ListenerRefusal) -> Response {
     Status::new(code, refusal.to_string()).into_http::<axum::body::Body>()
 }
 
-/// All gRPC services, and the handle that [`report_readiness`] needs.
+/// All gRPC services, for those whom their rights let in at such a place, and the handle that [`report_readiness`] needs.
 #[must_use]
-pub fn routes(state: &ApiState) -> (Routes, HealthReporter) {
+pub fn routes(state: &ApiState, place: ListenerPlace) -> (Routes, HealthReporter) {
     let (reporter, health) = tonic_health::server::health_reporter();
     let builder = || {
         tonic_reflection::server::Builder::configure()
@@ -76,7 +80,8 @@ pub fn routes(state: &ApiState) -> (Routes, HealthReporter) {
     *routes.axum_router_mut() = router
         .route_service(events::PATH, post_service(CallRoute(Streamed(WatchService::new(state)))))
         .route_service(routing::RESOLVE, post_service(CallRoute(ResolveCall(state.clone()))))
-        .route_service(routing::WATCH_RESOLVE, post_service(CallRoute(Streamed(WatchResolve::new(state)))));
+        .route_service(routing::WATCH_RESOLVE, post_service(CallRoute(Streamed(WatchResolve::new(state)))))
+        .layer(from_fn_with_state(Admission { state: state.clone(), place }, rights::admit));
     (routes, reporter)
 }
 

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_core::id::ServiceKey;
 use federation_core::service::FederatedService;
 use federation_core::time::Mono;
@@ -16,9 +18,11 @@ use tonic::{Request, Response, Status};
 use super::calls::{Answer, Call, WatchCall};
 use super::encoded_once::EncodedOnce;
 use super::plan_wire::Spliced;
+use super::rights::asker;
 use super::{discovery, plan_wire, wire};
 use crate::ApiState;
 use crate::ask::Origins;
+use crate::asker::Asker;
 use crate::select::Moment;
 use crate::versions::ShownVersions;
 use federation_ports::metrics::WatchFace;
@@ -35,8 +39,9 @@ pub(super) const WATCH_RESOLVE: &str = "/federation.v1.Routing/WatchResolve";
 pub(super) struct RoutingFace(pub(super) ApiState);
 
 impl RoutingFace {
-    fn explain(&self, request: &pb::ExplainRequest) -> Result<pb::ExplainResponse, Status> {
+    fn explain(&self, asker: &Asker, request: &pb::ExplainRequest) -> Result<pb::ExplainResponse, Status> {
         let ask = plan_wire::decode_explain(request)?;
+        asker.may(&self.0, AccessRight::View, AccessSubject::Service(&ask.key))?;
         let inputs = self.0.resolver().inputs();
         let asking = self.0.resolver().understand(&ask.caller, &inputs);
         let planned = self.0.resolver().planned(&ask.key, &asking, &inputs);
@@ -50,7 +55,7 @@ impl RoutingFace {
 #[tonic::async_trait]
 impl Routing for RoutingFace {
     async fn explain(&self, request: Request<pb::ExplainRequest>) -> Result<Response<pb::ExplainResponse>, Status> {
-        discovery::counted(&self.0, "Explain", self.explain(request.get_ref()))
+        discovery::counted(&self.0, "Explain", self.explain(asker(&request), request.get_ref()))
     }
 }
 
@@ -74,13 +79,14 @@ impl UnaryService<pb::ResolveRequest> for ResolveCall {
     type Future = std::future::Ready<Result<Response<Spliced>, Status>>;
 
     fn call(&mut self, request: Request<pb::ResolveRequest>) -> Self::Future {
-        let answer = resolve(&self.0, request.get_ref());
+        let answer = resolve(&self.0, asker(&request), request.get_ref());
         std::future::ready(discovery::counted(&self.0, "Resolve", answer))
     }
 }
 
-fn resolve(state: &ApiState, request: &pb::ResolveRequest) -> Result<Spliced, Status> {
+fn resolve(state: &ApiState, asker: &Asker, request: &pb::ResolveRequest) -> Result<Spliced, Status> {
     let ask = plan_wire::decode_resolve(request)?;
+    asker.may(state, AccessRight::View, AccessSubject::Service(&ask.key))?;
     let inputs = state.resolver().inputs();
     let asking = state.resolver().understand(&ask.caller, &inputs);
     let encode = |planned: &PlannedService| PlanMessages::of(state).encode(planned);
@@ -118,8 +124,13 @@ impl WatchCall for WatchResolve {
         &self.state
     }
 
-    fn watch(&self, request: &pb::WatchResolveRequest) -> Result<Watcher<WatchedPlans<PlanMessages>>, Status> {
+    fn watch(
+        &self,
+        asker: &Asker,
+        request: &pb::WatchResolveRequest,
+    ) -> Result<Watcher<WatchedPlans<PlanMessages>>, Status> {
         let topic = plan_wire::decode_watch(request)?;
+        asker.may(&self.state, AccessRight::View, AccessSubject::Service(&topic.key))?;
         // A text that is no fingerprint is as good as none.
         let known = u64::from_str_radix(&request.last_fingerprint, 16).ok().map(PlanMark::Plan);
         Ok(self.hub.watch(topic, known))

@@ -3,6 +3,9 @@
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
+use federation_core::id::ConfigKey;
 use federation_core::service::FederatedConfig;
 
 use federation_answers::discovery::{ConfigDocument, ConfigsDocument};
@@ -12,6 +15,7 @@ use super::problem::Problem;
 use super::{document, params, reply};
 use crate::ApiState;
 use crate::ask::Origins;
+use crate::asker::Asker;
 use crate::select::{self, Moment};
 
 /// Names of config items in pages, without their contents.
@@ -37,9 +41,10 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    asker: Asker,
 ) -> Result<Response, Problem> {
     let ask = params::page::<FederatedConfig>(query.as_deref())?;
-    let listed = select::page(state.view(), &ask);
+    let listed = select::page(state.view(), &ask, &asker.sight::<ConfigKey>());
     let document = document::configs(&listed, ask.page, &ask.filter.origins);
     Ok(reply::json_tagged_by_content(&headers, &document))
 }
@@ -66,8 +71,10 @@ pub(super) async fn one(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    asker: Asker,
 ) -> Result<Response, Problem> {
     let ask = params::config(query.as_deref())?;
+    asker.may(&state, AccessRight::ReadContents, AccessSubject::Config(&ask.key))?;
     let moment = Moment::of(state.view());
     let Some(config) = state.view().config(&ask.key) else {
         return Err(Problem::config_not_found(&ask.key.to_string(), &moment, &Origins::All));

@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     clusters, configs, descriptor, drains, events, excluded, front_door, guard, operations, plans, policy, services,
-    verify, verify_nacos, what_if,
+    verify, verify_nacos, what_if, whoami,
 };
 use crate::ApiState;
 
@@ -54,6 +54,7 @@ use crate::ApiState;
         verify_nacos::show,
         verify_nacos::begin,
         operations::status,
+        whoami::show,
         operations::livez,
         operations::readyz,
         operations::metrics,

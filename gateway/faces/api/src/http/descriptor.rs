@@ -18,6 +18,7 @@ use super::body::Ordered;
 use super::problem::Problem;
 use super::{params, reply};
 use crate::ApiState;
+use crate::asker::Asker;
 use federation_view::view::stuck_reason;
 
 fn described(descriptor: &Descriptor) -> DescriptorDocument {
@@ -113,6 +114,7 @@ pub(super) async fn show(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn adopt(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
+    asker: Asker,
     body: Ordered,
 ) -> Result<Response, Problem> {
     params::none(query.as_deref())?;
@@ -120,7 +122,7 @@ pub(super) async fn adopt(
     let own = &state.identity().cluster;
     let named: ClusterId =
         order.cluster.parse().map_err(|error| Problem::bad_parameter("cluster", Some(&order.cluster), &error))?;
-    let (who, reason) = (text("who", order.who)?, text("reason", order.reason)?);
+    let (who, reason) = (text("who", asker.identity().signs(order.who))?, text("reason", order.reason)?);
     if named != *own {
         return Err(Problem::not_adopted(&format!("this is a gateway of {own}, not of {named}")));
     }

@@ -82,7 +82,13 @@ pub(super) fn services<'a>(
         }
     };
     let services = listed.rows.iter().map(summary).collect();
-    ServicesDocument { total: listed.total, page_no: page.number, page_size: page.size, services }
+    ServicesDocument {
+        total: listed.total,
+        page_no: page.number,
+        page_size: page.size,
+        services,
+        filtered: listed.filtered,
+    }
 }
 
 /// One service, as far as it is asked for.
@@ -149,7 +155,13 @@ pub(super) fn configs<'a>(
         clusters: config.items.iter().filter(|item| origins.accepts(&item.origin)).map(content).collect(),
     };
     let configs = listed.rows.iter().map(summary).collect();
-    ConfigsDocument { total: listed.total, page_no: page.number, page_size: page.size, configs }
+    ConfigsDocument {
+        total: listed.total,
+        page_no: page.number,
+        page_size: page.size,
+        configs,
+        filtered: listed.filtered,
+    }
 }
 
 /// One config item, as far as it is asked for.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_answers::drain::{DrainDocument, DrainsDocument, OrderBody, PatternBody};
 use federation_answers::problem::ProblemDocument;
 use federation_core::drains::{DrainInForce, OrderSettled};
@@ -20,6 +22,7 @@ use super::problem::Problem;
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
 use super::{comparison, drain_document, reply};
 use crate::ApiState;
+use crate::asker::Asker;
 use federation_ports::commands::CommandError;
 use federation_view::view::{ClusterTable, stuck_reason};
 
@@ -43,7 +46,11 @@ const NAMED: usize = 100;
         (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "it takes too long"),
     ),
 )]
-pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    RawQuery(query): RawQuery,
+    asker: Asker,
+) -> Result<Response, Problem> {
     let (table, effects) = if effects_wanted(query.as_deref())? {
         let (table, effects) = state.drain_effects().await?;
         (table, Some(effects))
@@ -55,7 +62,10 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
             effects.as_ref().map(|all| all.get(drain.target.to_string().as_str()).copied().unwrap_or_default());
         DrainDocument { effect: effect.map(drain_document::effect), ..drain_document::drain(drain, state.wall_now()) }
     };
-    Ok(reply::json(&DrainsDocument { drains: table.iter().map(document).collect() }))
+    let sight = asker.sight::<ServiceKey>();
+    let concerns = |drain: &&DrainInForce| drain.target.services().is_none_or(|services| sight.touches(services));
+    let drains = table.iter().filter(concerns).map(document).collect();
+    Ok(reply::json(&DrainsDocument { drains, filtered: sight.is_filtered() }))
 }
 
 /// Drains a cluster or some services of it, changes the percentage, or undoes it. The answer comes once the order was read back
@@ -80,11 +90,16 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn order(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
+    asker: Asker,
     body: Ordered,
 ) -> Result<Response, Problem> {
     let limit = limit(query.as_deref())?;
-    let body: OrderBody = body.read()?;
+    let mut body: OrderBody = body.read()?;
+    body.who = asker.identity().signs(body.who.take());
     let Order { order, last_ones, dry_run } = understand(body, &state.view().clusters())?;
+    let (cluster, services) = (order.target.cluster(), order.target.services());
+    let subject = services.map_or(AccessSubject::Cluster(cluster), |it| AccessSubject::Services(cluster, it));
+    asker.may(&state, AccessRight::Operate, subject)?;
     if dry_run {
         let hypothesis = Hypothesis { drains: vec![supposed(&order)], ..Hypothesis::default() };
         let survey = state.survey(hypothesis, limit).await?;

@@ -3,23 +3,25 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use bytes::Bytes;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_answers::discovery::AbsentDocument;
 use federation_answers::problem::ProblemDocument;
 use federation_core::service::FederatedService;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::problem::Problem;
-use super::{document, params, reply};
+use super::rights::{RightedRoutes, get};
+use super::{VIEW_PART, document, params, reply};
 use crate::ApiState;
 use crate::ask::{Origins, ServiceAsk};
+use crate::asker::Asker;
 use crate::select::Moment;
 use crate::versions::ShownVersions;
 use federation_ports::metrics::WatchFace;
@@ -38,12 +40,13 @@ pub(crate) type WatchedEvents = WatchedServices<ServiceEvents>;
 pub(super) struct Watching {
     hub: Hub<WatchedEvents>,
     versions: ShownVersions,
+    state: ApiState,
 }
 
 /// The route of this face's watches, which share one hub.
-pub(super) fn routes(state: &ApiState) -> Router {
-    let watching = Watching { hub: hub(state), versions: state.versions() };
-    Router::new().route("/v1/watch", get(watch)).with_state(watching)
+pub(super) fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
+    let watching = Watching { hub: hub(state), versions: state.versions(), state: state.clone() };
+    RightedRoutes::new().route("/v1/watch", get(VIEW_PART, watch)).with_state(watching)
 }
 
 pub(crate) fn hub(state: &ApiState) -> Hub<WatchedEvents> {
@@ -77,10 +80,12 @@ pub(super) async fn watch(
     State(watching): State<Watching>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    asker: Asker,
 ) -> Result<Response, Problem> {
     let ask = params::service(query.as_deref())?;
+    asker.may(&watching.state, AccessRight::View, AccessSubject::Service(&ask.key))?;
     let watcher = watching.hub.watch(ask, last_event(watching.versions, &headers));
-    let body = Body::from_stream(events(watcher, COMMENT_EVERY));
+    let body = Body::from_stream(while_allowed(events(watcher, COMMENT_EVERY), asker));
     let headers = [
         (header::CONTENT_TYPE.as_str(), "text/event-stream"),
         (header::CACHE_CONTROL.as_str(), "no-store"),
@@ -93,6 +98,11 @@ pub(super) async fn watch(
 fn last_event(versions: ShownVersions, headers: &HeaderMap) -> Option<ServiceMark> {
     let id = headers.get("last-event-id")?.to_str().ok()?;
     versions.revision(id.trim().parse().ok()?).map(ServiceMark::Service)
+}
+
+/// Ends the stream once whoever asked may not see it any more.
+fn while_allowed<T>(events: impl Stream<Item = T> + Send + 'static, asker: Asker) -> impl Stream<Item = T> {
+    events.take_until(async move { asker.ended().await })
 }
 
 pub(crate) fn events(

@@ -2,6 +2,8 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_answers::exclusion::{ExcludedDocument, ExclusionDocument, OrderBody, TakenDocument};
 use federation_answers::problem::ProblemDocument;
 use federation_core::id::ClusterId;
@@ -11,6 +13,7 @@ use super::body::Ordered;
 use super::problem::Problem;
 use super::{params, reply};
 use crate::ApiState;
+use crate::asker::Asker;
 use federation_policy::exclusions::{Exclusion, MOST};
 
 /// Clusters of which nothing counts at this gateway, by an order given while it runs. Those of the configuration are not among them.
@@ -48,12 +51,14 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn order(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
+    asker: Asker,
     body: Ordered,
 ) -> Result<Response, Problem> {
     params::none(query.as_deref())?;
     let order: OrderBody = body.read()?;
     let cluster: ClusterId =
         order.cluster.parse().map_err(|error| Problem::bad_parameter("cluster", Some(&order.cluster), &error))?;
+    asker.may(&state, AccessRight::Operate, AccessSubject::Cluster(&cluster))?;
     if cluster == state.identity().cluster {
         let detail = "it is this gateway's own cluster, which cannot be excluded";
         return Err(Problem::bad_parameter("cluster", Some(&order.cluster), &detail));
@@ -64,7 +69,7 @@ pub(super) async fn order(
             format!("{MOST} clusters are excluded already: name what counts in the configuration, under import");
         return Err(Problem::bad_parameter("cluster", Some(&order.cluster), &detail));
     }
-    let (who, reason) = (text("who", order.who)?, text("reason", order.reason)?);
+    let (who, reason) = (text("who", asker.identity().signs(order.who))?, text("reason", order.reason)?);
     tracing::warn!(%cluster, excluded = order.excluded, who, reason, "an operator says whether a cluster counts here");
     let exclusion = order.excluded.then(|| Exclusion { who, reason, since_ms: state.wall_now().0 });
     let commands = state.commands();

@@ -2,6 +2,8 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_answers::front_door::{FrontDoorDocument, OrderBody};
 use federation_answers::problem::ProblemDocument;
 use federation_ports::front_door::FrontDoorControl;
@@ -11,6 +13,7 @@ use super::excluded::text;
 use super::problem::Problem;
 use super::{params, reply};
 use crate::ApiState;
+use crate::asker::Asker;
 
 /// How many clients of Nacos are connected to this gateway, how many of them have registered something, and whether they are sent elsewhere.
 #[utoipa::path(
@@ -45,9 +48,10 @@ pub(super) async fn show(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn drain(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
+    asker: Asker,
     body: Ordered,
 ) -> Result<Response, Problem> {
-    order(&state, query.as_deref(), body, "drain")
+    order(&state, query.as_deref(), &asker, body, "drain")
 }
 
 /// Takes clients of Nacos again. Those that went do not come back by themselves before they connect anew.
@@ -67,15 +71,23 @@ pub(super) async fn drain(
 pub(super) async fn undrain(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
+    asker: Asker,
     body: Ordered,
 ) -> Result<Response, Problem> {
-    order(&state, query.as_deref(), body, "undrain")
+    order(&state, query.as_deref(), &asker, body, "undrain")
 }
 
-fn order(state: &ApiState, query: Option<&str>, body: Ordered, order: &'static str) -> Result<Response, Problem> {
+fn order(
+    state: &ApiState,
+    query: Option<&str>,
+    asker: &Asker,
+    body: Ordered,
+    order: &'static str,
+) -> Result<Response, Problem> {
     params::none(query)?;
+    asker.may(state, AccessRight::Operate, AccessSubject::Cluster(&state.identity().cluster))?;
     let OrderBody { reason, who } = body.read()?;
-    let (who, reason) = (text("who", who)?, text("reason", reason)?);
+    let (who, reason) = (text("who", asker.identity().signs(who))?, text("reason", reason)?);
     let door = door(state)?;
     tracing::warn!(order, who, reason, "an operator says whether clients of nacos are taken here");
     match order {

@@ -4,18 +4,22 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_answers::guard::{DecisionBody, HoldDocument, HoldsDocument};
 use federation_answers::problem::ProblemDocument;
 use federation_core::guard::{
     GuardInForce, GuardOrder, GuardRefused, GuardTable, GuardTarget, GuardWord, InvalidGuardTarget, Loss,
 };
 use federation_core::intents::DrainRefused;
+use federation_core::pattern::{Glob, ServicePattern};
 use federation_core::time::WallMs;
 
 use super::body::Ordered;
 use super::problem::Problem;
 use super::{params, reply};
 use crate::ApiState;
+use crate::asker::Asker;
 use federation_ports::commands::CommandError;
 use federation_view::view::stuck_reason;
 
@@ -93,13 +97,17 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn decide(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
+    asker: Asker,
     body: Ordered,
 ) -> Result<Response, Problem> {
     params::none(query.as_deref())?;
-    let body: DecisionBody = body.read()?;
+    let mut body: DecisionBody = body.read()?;
+    body.who = asker.identity().signs(body.who.take());
     let dry_run = body.dry_run;
     let order = understand(body)?;
     let (target, now) = (order.target.clone(), state.wall_now());
+    let services = all_of(target.namespace());
+    asker.may(&state, AccessRight::Operate, AccessSubject::Services(target.cluster(), &services))?;
     let table = state.view().holds();
     let standing = table.standing().find(|(known, _)| **known == target);
     let (_, found) = standing.ok_or_else(|| not_found(&target, &table))?;
@@ -124,6 +132,11 @@ fn understand(body: DecisionBody) -> Result<GuardOrder, Problem> {
     };
     let (who, why) = (body.who.unwrap_or_default().into(), body.reason.unwrap_or_default().into());
     Ok(GuardOrder { target, word, who, why })
+}
+
+/// All services of a namespace. Of a name that is no pattern, or has a wildcard, more is asked for than it names, never less.
+fn all_of(namespace: &str) -> ServicePattern {
+    ServicePattern { namespace: namespace.parse().unwrap_or_else(|_| Glob::any()), ..ServicePattern::any() }
 }
 
 fn not_found(target: &GuardTarget, table: &GuardTable) -> Problem {

@@ -21,62 +21,93 @@ mod plans;
 pub(super) mod policy;
 mod problem;
 mod reply;
+pub(crate) mod rights;
 mod services;
 mod spliced;
 mod verify;
 mod verify_nacos;
 mod what_if;
+mod whoami;
 
 use axum::Router;
 use axum::http::request::Parts;
 use axum::http::{Method, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use bounded_listener::limits::REQUEST_SIZE;
 use bounded_listener::{ExchangeRule, ListenerRefusal};
 
+use std::sync::Arc;
+
+use federation_access::authority::ListenerPlace;
+use federation_access::right::{AccessRight, DeclaredRight};
+
 use self::problem::Problem;
+use self::rights::{Admission, RightedRoutes, get, post};
 use super::ApiState;
 
 /// All routes of the API.
 pub fn router(state: ApiState) -> Router {
-    router_beside(state, Router::new())
+    router_beside(state, Router::new(), ListenerPlace::Loopback)
+}
+
+const OPEN: DeclaredRight = DeclaredRight::Open;
+/// Of the parts that whoever asks may see.
+const VIEW_PART: DeclaredRight = DeclaredRight::Part(AccessRight::View);
+const VIEW: DeclaredRight = DeclaredRight::Whole(AccessRight::View);
+const READ_PART: DeclaredRight = DeclaredRight::Part(AccessRight::ReadContents);
+/// For the target that an order names.
+const OPERATE_PART: DeclaredRight = DeclaredRight::Part(AccessRight::Operate);
+const ADMINISTER: DeclaredRight = DeclaredRight::Whole(AccessRight::Administer);
+
+/// All paths of the API, each with what it demands.
+fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
+    RightedRoutes::new()
+        .route("/v1/clusters", get(VIEW_PART, clusters::list))
+        .route("/v1/services", get(VIEW_PART, services::list))
+        .route("/v1/service", get(VIEW_PART, services::one))
+        .route("/v1/configs", get(VIEW_PART, configs::list))
+        .route("/v1/config", get(READ_PART, configs::one))
+        .route("/v1/policy", get(VIEW_PART, policy::show))
+        .route("/v1/resolve", get(VIEW_PART, plans::resolve))
+        .route("/v1/explain", get(VIEW_PART, plans::explain))
+        .route("/v1/drains", get(VIEW_PART, drains::list).post(OPERATE_PART, drains::order))
+        .route("/v1/excluded", get(VIEW, excluded::list).post(OPERATE_PART, excluded::order))
+        .route("/v1/front-door", get(VIEW, front_door::show))
+        .route("/v1/front-door/drain", post(OPERATE_PART, front_door::drain))
+        .route("/v1/front-door/undrain", post(OPERATE_PART, front_door::undrain))
+        .route("/v1/descriptor", get(VIEW, descriptor::show).post(ADMINISTER, descriptor::adopt))
+        .route("/v1/guard", get(VIEW, guard::list).post(OPERATE_PART, guard::decide))
+        .route("/v1/what-if", get(VIEW, what_if::compare))
+        .route("/v1/verify", get(VIEW, verify::verify))
+        .route("/v1/verify/nacos", get(VIEW, verify_nacos::show).post(OPERATE_PART, verify_nacos::begin))
+        .route("/v1/status", get(VIEW, operations::status))
+        .route("/v1/whoami", get(OPEN, whoami::show))
+        .route("/livez", get(OPEN, operations::livez))
+        .route("/readyz", get(OPEN, operations::readyz))
+        .route("/metrics", get(VIEW, operations::metrics))
+        .route("/openapi.json", get(OPEN, description::openapi))
+        .merge(events::routes(state))
 }
 
 /// The same with other routes beside, under the same layers.
-pub(super) fn router_beside(state: ApiState, beside: Router) -> Router {
-    Router::new()
-        .route("/v1/clusters", get(clusters::list))
-        .route("/v1/services", get(services::list))
-        .route("/v1/service", get(services::one))
-        .route("/v1/configs", get(configs::list))
-        .route("/v1/config", get(configs::one))
-        .route("/v1/policy", get(policy::show))
-        .route("/v1/resolve", get(plans::resolve))
-        .route("/v1/explain", get(plans::explain))
-        .route("/v1/drains", get(drains::list).post(drains::order))
-        .route("/v1/excluded", get(excluded::list).post(excluded::order))
-        .route("/v1/front-door", get(front_door::show))
-        .route("/v1/front-door/drain", post(front_door::drain))
-        .route("/v1/front-door/undrain", post(front_door::undrain))
-        .route("/v1/descriptor", get(descriptor::show).post(descriptor::adopt))
-        .route("/v1/guard", get(guard::list).post(guard::decide))
-        .route("/v1/what-if", get(what_if::compare))
-        .route("/v1/verify", get(verify::verify))
-        .route("/v1/verify/nacos", get(verify_nacos::show).post(verify_nacos::begin))
-        .route("/v1/status", get(operations::status))
-        .route("/livez", get(operations::livez))
-        .route("/readyz", get(operations::readyz))
-        .route("/metrics", get(operations::metrics))
-        .route("/openapi.json", get(description::openapi))
+pub(super) fn router_beside(state: ApiState, beside: Router, place: ListenerPlace) -> Router {
+    let RightedRoutes { router, table } = routes(&state);
+    let admission = Admission { state: state.clone(), place, table: Arc::new(table) };
+    router
         .merge(description::pages())
-        .merge(events::routes(&state).with_state(()))
         .merge(beside.with_state(()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(admission, rights::admit))
         .layer(middleware::from_fn_with_state(state.clone(), observe::observe))
         .with_state(state)
+}
+
+/// What each path and method demands.
+#[cfg(test)]
+pub(super) fn rights_table(state: &ApiState) -> rights::RightsTable {
+    routes(state).table
 }
 
 /// What a request may carry: an order has some texts, all others nothing. A watch is the one answer that does not end.

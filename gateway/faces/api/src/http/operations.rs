@@ -4,12 +4,15 @@ use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_answers::problem::ProblemDocument;
 use federation_answers::status::{ReadyDocument, StatusDocument};
 
 use super::problem::Problem;
 use super::{document, params, reply};
 use crate::ApiState;
+use crate::asker::Asker;
 use crate::select::Moment;
 use federation_view::watchdog::DEAD_AFTER;
 
@@ -66,9 +69,13 @@ pub(super) async fn livez(State(state): State<ApiState>) -> Result<&'static str,
         (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "not ready, or stopping"),
     ),
 )]
-pub(super) async fn readyz(State(state): State<ApiState>) -> Result<Response, Problem> {
-    let (ready, reasons) = state.readiness();
-    let troubles = document::troubles(state.troubles());
+pub(super) async fn readyz(State(state): State<ApiState>, asker: Asker) -> Result<Response, Problem> {
+    let (ready, mut reasons) = state.readiness();
+    let mut troubles = document::troubles(state.troubles());
+    if asker.identity().may(AccessRight::View, AccessSubject::Whole).is_err() {
+        // Probes show nothing, and need no more than the status.
+        (reasons, troubles) = (Vec::new(), Vec::new());
+    }
     if ready { Ok(reply::json(&ReadyDocument { ready, reasons, troubles })) } else { Err(Problem::not_ready(reasons)) }
 }
 

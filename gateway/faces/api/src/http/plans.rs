@@ -7,6 +7,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_answers::plan::{ExplainDocument, PlanDocument};
 use federation_answers::problem::ProblemDocument;
 
@@ -15,6 +17,7 @@ use super::spliced::Spliced;
 use super::{params, plan_document, reply};
 use crate::ApiState;
 use crate::ask::{Origins, ResolveAsk};
+use crate::asker::Asker;
 use crate::select::Moment;
 use federation_view::resolve::{
     EncodedPlan, FoundPlan, NothingUsable, PlanDepth, PlanEncoding, PlanExcerpt, PlanInputs, PlanPieces,
@@ -50,8 +53,13 @@ const ORIGIN_BYTES: usize = 192;
         (status = 503, body = ProblemDocument, content_type = "application/problem+json", description = "no instance can be used; what was left out, and why"),
     ),
 )]
-pub(super) async fn resolve(State(state): State<ApiState>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn resolve(
+    State(state): State<ApiState>,
+    asker: Asker,
+    request: Request,
+) -> Result<Response, Problem> {
     let ask = params::resolve(request.uri().query())?;
+    asker.may(&state, AccessRight::View, AccessSubject::Service(&ask.key))?;
     let inputs = state.resolver().inputs();
     let asking = state.resolver().understand(&ask.caller, &inputs);
     let found =
@@ -171,8 +179,13 @@ fn unusable_response(unusable: &NothingUsable) -> Response {
         (status = 404, body = ProblemDocument, content_type = "application/problem+json", description = "no cluster has an instance; the clusters that were looked at"),
     ),
 )]
-pub(super) async fn explain(State(state): State<ApiState>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn explain(
+    State(state): State<ApiState>,
+    asker: Asker,
+    request: Request,
+) -> Result<Response, Problem> {
     let ask = params::resolve(request.uri().query())?;
+    asker.may(&state, AccessRight::View, AccessSubject::Service(&ask.key))?;
     let inputs = state.resolver().inputs();
     let asking = state.resolver().understand(&ask.caller, &inputs);
     let Some(planned) = state.resolver().planned(&ask.key, &asking, &inputs) else {

@@ -2,6 +2,8 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_answers::policy::{
     About, MistakeDocument, PolicyAnswer, RefusalDocument, ServicePolicy, ShownPattern, SourceDocument,
     StandingDocument, WholePolicy,
@@ -12,6 +14,7 @@ use federation_core::id::ServiceKey;
 use super::problem::Problem;
 use super::{params, reply};
 use crate::ApiState;
+use crate::asker::Asker;
 use federation_document::mistakes::Mistake;
 use federation_policy::{InForce, PolicyRefusal, PolicySource, PolicyStanding, PolicyWord};
 
@@ -30,8 +33,14 @@ use federation_policy::{InForce, PolicyRefusal, PolicySource, PolicyStanding, Po
         (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
     ),
 )]
-pub(super) async fn show(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    RawQuery(query): RawQuery,
+    asker: Asker,
+) -> Result<Response, Problem> {
     let service = params::policy(query.as_deref())?;
+    let subject = service.as_ref().map_or(AccessSubject::Whole, AccessSubject::Service);
+    asker.may(&state, AccessRight::View, subject)?;
     let (in_force, standings) = (state.policy().in_force(), state.policy().standings());
     Ok(reply::json(&answer(service.as_ref(), &in_force, &standings)))
 }

@@ -14,7 +14,9 @@ use federation_core::time::Millis;
 
 use super::{document, plan_document};
 use crate::ask::{BadField, Origins};
+use crate::asker::AccessRefusal;
 use crate::select::Moment;
+use federation_ports::metrics::AccessRefusalKind;
 use federation_view::resolve::UnusedInstance;
 use federation_view::view::stuck_reason;
 use federation_view::what_if::QuestionUnanswered;
@@ -53,6 +55,8 @@ enum Kind {
     Crowded,
     TookTooLong,
     EngineStuck,
+    NotKnown,
+    NotAllowed,
 }
 
 impl Kind {
@@ -86,6 +90,8 @@ impl Kind {
             Self::Crowded => "urn:federation:problem:crowded",
             Self::TookTooLong => "urn:federation:problem:took-too-long",
             Self::EngineStuck => "urn:federation:problem:engine-stuck",
+            Self::NotKnown => "urn:federation:problem:not-known",
+            Self::NotAllowed => "urn:federation:problem:not-allowed",
         }
     }
 
@@ -118,6 +124,8 @@ impl Kind {
             Self::Crowded => "Too many such questions wait",
             Self::TookTooLong => "It took too long",
             Self::EngineStuck => "The gateway does nothing any more",
+            Self::NotKnown => "It is not known who asks",
+            Self::NotAllowed => "Who asks may not",
         }
     }
 
@@ -145,6 +153,8 @@ impl Kind {
             Self::DrainRefused | Self::DrainOverruled | Self::NotAdopted => StatusCode::CONFLICT,
             Self::DrainNotInForceYet | Self::HoldNotInForceYet | Self::AdoptionUnsure => StatusCode::GATEWAY_TIMEOUT,
             Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotKnown => StatusCode::UNAUTHORIZED,
+            Self::NotAllowed => StatusCode::FORBIDDEN,
         }
     }
 }
@@ -378,14 +388,30 @@ impl From<QuestionUnanswered> for Problem {
     }
 }
 
+impl From<AccessRefusal> for Problem {
+    fn from(refusal: AccessRefusal) -> Self {
+        let kind = match refusal.kind() {
+            AccessRefusalKind::Unauthenticated => Kind::NotKnown,
+            AccessRefusalKind::Forbidden => Kind::NotAllowed,
+        };
+        let mut problem = Self::new(kind, refusal.to_string());
+        problem.document.missing_right = refusal.right().map(|right| right.as_str().into());
+        problem
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let unknown = self.document.status == StatusCode::UNAUTHORIZED.as_u16();
         let retry_after = self.retry_after_s.map(HeaderValue::from);
         let status = StatusCode::from_u16(self.document.status).expect("the status comes from a constant");
         let mut response = (status, Json(self.document)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if unknown {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"nacos-fed\""));
+        }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, seconds);
         }

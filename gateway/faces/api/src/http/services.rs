@@ -3,6 +3,9 @@
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
+use federation_core::id::ServiceKey;
 use federation_core::service::FederatedService;
 
 use federation_answers::discovery::{ServiceDocument, ServicesDocument};
@@ -12,6 +15,7 @@ use super::problem::Problem;
 use super::{document, params, reply};
 use crate::ApiState;
 use crate::ask::ServiceAsk;
+use crate::asker::Asker;
 use crate::select::{self, Moment};
 
 /// Names of services in pages, with counts for each cluster.
@@ -38,9 +42,10 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    asker: Asker,
 ) -> Result<Response, Problem> {
     let ask = params::page::<FederatedService>(query.as_deref())?;
-    let listed = select::page(state.view(), &ask);
+    let listed = select::page(state.view(), &ask, &asker.sight::<ServiceKey>());
     let document = document::services(&listed, ask.page, &ask.filter.origins);
     Ok(reply::json_tagged_by_content(&headers, &document))
 }
@@ -68,8 +73,10 @@ pub(super) async fn one(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    asker: Asker,
 ) -> Result<Response, Problem> {
     let ask = params::service(query.as_deref())?;
+    asker.may(&state, AccessRight::View, AccessSubject::Service(&ask.key))?;
     let moment = Moment::of(state.view());
     let Some(service) = state.view().service(&ask.key) else {
         return Err(not_found(&ask, &moment));

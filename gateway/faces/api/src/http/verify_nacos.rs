@@ -12,6 +12,9 @@ use super::body::Ordered;
 use super::problem::Problem;
 use super::{params, reply};
 use crate::ApiState;
+use crate::asker::Asker;
+use federation_access::judge::AccessSubject;
+use federation_access::right::AccessRight;
 use federation_view::view::stuck_reason;
 
 /// How far the last comparison of the own log with the own Nacos is, and what it found. At most half a second old.
@@ -61,9 +64,11 @@ pub(super) async fn show(State(state): State<ApiState>, RawQuery(query): RawQuer
 pub(super) async fn begin(
     State(state): State<ApiState>,
     RawQuery(query): RawQuery,
+    asker: Asker,
     body: Ordered,
 ) -> Result<Response, Problem> {
     params::none(query.as_deref())?;
+    asker.may(&state, AccessRight::Operate, AccessSubject::Cluster(&state.identity().cluster))?;
     let NacosComparisonBody {} = body.read()?;
     if let Some(silence) = state.view().engine_stuck() {
         return Err(Problem::comparison_impossible(&stuck_reason(silence)));

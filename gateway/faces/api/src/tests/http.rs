@@ -357,6 +357,7 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/verify/nacos",
         "/v1/watch",
         "/v1/what-if",
+        "/v1/whoami",
     ];
     assert_eq!(paths, routes.into());
     let is_read = |path: &&&str| path.starts_with("/v1/") && description["paths"][path]["get"].is_object();

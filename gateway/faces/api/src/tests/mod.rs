@@ -1,5 +1,6 @@
 //! A gateway of two clusters whose view is written by hand, and its answers.
 
+mod access;
 mod descriptor;
 mod drains;
 mod excluded;

@@ -1,0 +1,133 @@
+//! The one place that faces ask who somebody is. Cheap to clone; all clones know the same.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+use federation_core::time::WallMs;
+use tokio::sync::watch;
+
+use crate::book::{AccessBook, CredentialRefused};
+use crate::identity::{CallerIdentity, IdentityMeans};
+
+/// Where a request came in. What counts is the address that a gateway listens on, not the one that a request comes from: behind a proxy on
+/// the same host everybody would be near.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerPlace {
+    /// Only this machine reaches it.
+    Loopback,
+    /// Others reach it as well.
+    Beyond,
+}
+
+impl ListenerPlace {
+    /// Of an address that is listened on.
+    #[must_use]
+    pub fn of(address: std::net::SocketAddr) -> Self {
+        if address.ip().to_canonical().is_loopback() { Self::Loopback } else { Self::Beyond }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct AccessAuthority(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Nothing where the configuration has no section `access`.
+    book: ArcSwapOption<AccessBook>,
+    local: Arc<CallerIdentity>,
+    nobody: Arc<CallerIdentity>,
+    /// Counts books, so that watches hear of a new one.
+    changes: watch::Sender<u64>,
+}
+
+impl Default for AccessAuthority {
+    /// Of a gateway without accounts.
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            book: ArcSwapOption::empty(),
+            local: Arc::new(CallerIdentity::local()),
+            nobody: Arc::new(CallerIdentity::anonymous([].into())),
+            changes: watch::Sender::new(0),
+        }))
+    }
+}
+
+impl AccessAuthority {
+    /// From now on this book counts.
+    pub fn publish(&self, book: AccessBook) {
+        self.0.book.store(Some(Arc::new(book)));
+        self.0.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Who shows this, the value of the header `authorization`, at such an address. What is shown and wrong is never taken for nothing, but
+    /// where there are no accounts at all: on a loopback address nobody asks for any.
+    ///
+    /// # Errors
+    /// It does not count.
+    pub fn admit(
+        &self,
+        authorization: Option<&[u8]>,
+        place: ListenerPlace,
+    ) -> Result<Arc<CallerIdentity>, CredentialRefused> {
+        let book = self.0.book.load();
+        match (&*book, place, authorization) {
+            (None, ListenerPlace::Loopback, _) => Ok(Arc::clone(&self.0.local)),
+            (None, ListenerPlace::Beyond, None) => Ok(Arc::clone(&self.0.nobody)),
+            (None, ListenerPlace::Beyond, Some(_)) => Err(CredentialRefused::Unknown),
+            (Some(book), _, None) => Ok(Arc::clone(book.anonymous())),
+            (Some(book), _, Some(shown)) => {
+                let token = bearer(shown).ok_or(CredentialRefused::NotUnderstood)?;
+                book.bearer(token, wall_now()).map(Arc::clone)
+            }
+        }
+    }
+
+    /// Changes with each book.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Waits until somebody may not do any more what he might when he was let in: a token was revoked or has expired, a role changed. For
+    /// answers that do not end. Cancel-safe.
+    pub async fn ended(&self, identity: &CallerIdentity) {
+        let mut changes = self.0.changes.subscribe();
+        loop {
+            changes.borrow_and_update();
+            let now = wall_now();
+            let still = match &*self.0.book.load() {
+                Some(book) => book.still_knows(identity, now),
+                None => matches!(identity.means, IdentityMeans::Local | IdentityMeans::Anonymous),
+            };
+            if !still {
+                return;
+            }
+            let left = identity.expires.map(|expires| Duration::from_millis(expires.0.saturating_sub(now.0)));
+            tokio::select! { // Both are cancel-safe: they only wait.
+                changed = changes.changed() => changed.expect("the sender is held here"),
+                () = sleep(left) => {}
+            }
+        }
+    }
+}
+
+async fn sleep(left: Option<Duration>) {
+    match left {
+        // A clock that is set meanwhile is seen at most an hour later.
+        Some(left) => tokio::time::sleep(left.min(Duration::from_secs(3600))).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What follows the word `Bearer`, whatever its case.
+fn bearer(shown: &[u8]) -> Option<&str> {
+    let (scheme, token) = std::str::from_utf8(shown).ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn wall_now() -> WallMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

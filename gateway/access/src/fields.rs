@@ -1,0 +1,147 @@
+//! Every field of what is written about access, in the configuration and in files of its own: the one place from which readers, the JSON
+//! Schema and the documentation follow.
+
+use federation_document::table::{FieldPresence, TableField, TableSection, ValueKind};
+
+use crate::role::AccessRole;
+
+const fn required(name: &'static str, kind: ValueKind, about: &'static str) -> TableField {
+    TableField { name, kind, presence: FieldPresence::Required, about }
+}
+
+const fn optional(name: &'static str, kind: ValueKind, without: &'static str, about: &'static str) -> TableField {
+    TableField { name, kind, presence: FieldPresence::Optional(without), about }
+}
+
+const fn default(name: &'static str, kind: ValueKind, yaml: &'static str, about: &'static str) -> TableField {
+    TableField { name, kind, presence: FieldPresence::Default(yaml), about }
+}
+
+const fn list(of: &'static ValueKind) -> ValueKind {
+    ValueKind::List { of, min_items: 0 }
+}
+
+/// Section `access` of the configuration.
+pub static ACCESS: TableSection = TableSection {
+    about: "Who may ask this gateway, and who may act. Without this section whoever reaches it on a loopback address may do everything, and \
+            nobody anything elsewhere.",
+    fields: &[
+        default("anonymous", ValueKind::Section(&ANONYMOUS), "{}", "Whoever shows nothing, on whatever address."),
+        optional(
+            "tokens_file",
+            ValueKind::Path,
+            "no static tokens",
+            "File with the digests of static tokens and their roles, made by `nacos-fed token create`. Read again whenever it changes.",
+        ),
+        default("bindings", list(&ValueKind::Section(&BINDING)), "[]", "Who has which roles."),
+        optional(
+            "bindings_file",
+            ValueKind::Path,
+            "none",
+            "File with one more list `bindings`. Read again whenever it changes.",
+        ),
+    ],
+};
+
+static ANONYMOUS: TableSection = TableSection {
+    about: "Whoever shows nothing.",
+    fields: &[default("roles", list(&ValueKind::Section(&GRANT)), "[]", "What it may do.")],
+};
+
+/// A role, and for what.
+pub(crate) static GRANT: TableSection = TableSection {
+    about: "A role, and for what. Names are those of the federation; what is left out is everything, but of `services` and `configs` the one \
+            that is left out beside the other is nothing.",
+    fields: &[ROLE, CLUSTERS, SERVICES, CONFIGS],
+};
+
+static BINDING: TableSection = TableSection {
+    about: "A role, for what, and who has it.",
+    fields: &[
+        required(
+            "to",
+            ValueKind::List { of: &ValueKind::Text, min_items: 1 },
+            "Who: `token:NAME`, the name a pattern with * and ?.",
+        ),
+        ROLE,
+        CLUSTERS,
+        SERVICES,
+        CONFIGS,
+    ],
+};
+
+const ROLE: TableField = required(
+    "role",
+    ValueKind::Choice(&AccessRole::WORDS),
+    "`viewer` sees names, instances, freshness and plans; `config-reader` contents of config items; `operator` drains, excludes and decides \
+     about holds; `admin` may do everything.",
+);
+const CLUSTERS: TableField = optional(
+    "clusters",
+    list(&ValueKind::Glob),
+    "all",
+    "Of an `operator`: patterns of clusters that it may order about.",
+);
+const SERVICES: TableField = optional(
+    "services",
+    list(&SERVICE_NAMES_KIND),
+    "all",
+    "Of a `viewer`: what it sees; of an `operator`: what it may move.",
+);
+const CONFIGS: TableField = optional(
+    "configs",
+    list(&CONFIG_NAMES_KIND),
+    "all",
+    "Of a `config-reader`: what it reads; of a `viewer`: what it sees by name.",
+);
+
+static SERVICE_NAMES_KIND: ValueKind = ValueKind::Section(&SERVICE_NAMES);
+static CONFIG_NAMES_KIND: ValueKind = ValueKind::Section(&CONFIG_NAMES);
+
+static SERVICE_NAMES: TableSection = TableSection {
+    about: "Names services; all three patterns have to match.",
+    fields: &[
+        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
+        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
+        default("service", ValueKind::Glob, r#""*""#, "Of the service's name."),
+    ],
+};
+
+static CONFIG_NAMES: TableSection = TableSection {
+    about: "Names config items; all three patterns have to match.",
+    fields: &[
+        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
+        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
+        default("data_id", ValueKind::Glob, r#""*""#, "Of the data id."),
+    ],
+};
+
+/// A file of bindings.
+pub(crate) static BINDINGS_FILE: TableSection = TableSection {
+    about: "Who has which roles.",
+    fields: &[default("bindings", list(&ValueKind::Section(&BINDING)), "[]", "Who has which roles.")],
+};
+
+/// A file of tokens.
+pub(crate) static TOKENS_FILE: TableSection = TableSection {
+    about: "Static tokens, by their digests.",
+    fields: &[default("tokens", list(&ValueKind::Section(&TOKEN)), "[]", "Those that count.")],
+};
+
+const MOST_MS: u64 = 1 << 53;
+
+static TOKEN: TableSection = TableSection {
+    about: "A static token.",
+    fields: &[
+        required("name", ValueKind::Text, "Its name; no other token has it."),
+        required("sha256", ValueKind::Text, "SHA-256 of the token, 64 hexadecimal digits."),
+        required("created_ms", ValueKind::Count { min: 0, max: MOST_MS }, "When it was made, milliseconds since 1970."),
+        optional("expires_ms", ValueKind::Count { min: 0, max: MOST_MS }, "never", "From when on it counts no more."),
+        default(
+            "roles",
+            list(&ValueKind::Section(&GRANT)),
+            "[]",
+            "What it may do, beside what bindings say of `token:NAME`.",
+        ),
+    ],
+};

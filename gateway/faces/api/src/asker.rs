@@ -1,0 +1,133 @@
+//! Who asks, as every request carries it once it was let in, and what is said to those who may not.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use federation_access::authority::{AccessAuthority, ListenerPlace};
+use federation_access::book::CredentialRefused;
+use federation_access::identity::CallerIdentity;
+use federation_access::judge::{AccessSubject, ListSight, MissingRight, NamedByPattern, judge_declared};
+use federation_access::right::{AccessRight, DeclaredRight};
+use federation_ports::metrics::AccessRefusalKind;
+
+use crate::ApiState;
+
+/// Somebody who was let in; a part of each request's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    identity: Arc<CallerIdentity>,
+    authority: AccessAuthority,
+    /// Set only where nothing is demanded: what was shown counts for nothing.
+    pub(crate) refused: Option<CredentialRefused>,
+}
+
+/// Why somebody may not.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccessRefusal {
+    /// What was shown does not count.
+    #[error(transparent)]
+    Credential(CredentialRefused),
+    /// Nothing was shown, which is not enough.
+    #[error("nothing was shown that says who asks, and {0}")]
+    Nobody(MissingRight),
+    /// It is known who asks, and he may not.
+    #[error("{who}: {missing}")]
+    Missing { who: String, missing: MissingRight },
+}
+
+impl AccessRefusal {
+    pub(crate) fn kind(&self) -> AccessRefusalKind {
+        match self {
+            Self::Credential(_) | Self::Nobody(_) => AccessRefusalKind::Unauthenticated,
+            Self::Missing { .. } => AccessRefusalKind::Forbidden,
+        }
+    }
+
+    /// The right that is missing, where that is the reason.
+    pub(crate) fn right(&self) -> Option<AccessRight> {
+        match self {
+            Self::Credential(_) => None,
+            Self::Nobody(missing) | Self::Missing { missing, .. } => Some(missing.right),
+        }
+    }
+}
+
+impl Asker {
+    /// Lets in who has the right that is declared: the one place where every face asks.
+    ///
+    /// # Errors
+    /// He may not; counted.
+    pub(crate) fn let_in(
+        state: &ApiState,
+        headers: &HeaderMap,
+        place: ListenerPlace,
+        declared: DeclaredRight,
+    ) -> Result<Self, AccessRefusal> {
+        let authority = state.access().clone();
+        let shown = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes);
+        let asker = match authority.admit(shown, place) {
+            Ok(identity) => Self { identity, authority, refused: None },
+            Err(refused) if declared == DeclaredRight::Open => {
+                let identity = Arc::new(CallerIdentity::anonymous([].into()));
+                Self { identity, authority, refused: Some(refused) }
+            }
+            Err(refused) => return Err(told(state, AccessRefusal::Credential(refused))),
+        };
+        match judge_declared(&asker.identity.grants, declared) {
+            Ok(()) => Ok(asker),
+            Err(missing) => Err(told(state, asker.refusal(missing))),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &CallerIdentity {
+        &self.identity
+    }
+
+    /// Whether he may do this, of which the path has declared only a part.
+    ///
+    /// # Errors
+    /// He may not; counted.
+    pub(crate) fn may(
+        &self,
+        state: &ApiState,
+        right: AccessRight,
+        subject: AccessSubject<'_>,
+    ) -> Result<(), AccessRefusal> {
+        self.identity.may(right, subject).map_err(|missing| told(state, self.refusal(missing)))
+    }
+
+    /// What of a list he sees.
+    pub(crate) fn sight<K: NamedByPattern>(&self) -> ListSight<K::Pattern> {
+        self.identity.sight::<K>()
+    }
+
+    /// Waits until he may not do any more what he might when he was let in.
+    pub(crate) async fn ended(&self) {
+        self.authority.ended(&self.identity).await;
+    }
+
+    fn refusal(&self, missing: MissingRight) -> AccessRefusal {
+        if self.identity.is_nobody() {
+            AccessRefusal::Nobody(missing)
+        } else {
+            AccessRefusal::Missing { who: self.identity.to_string(), missing }
+        }
+    }
+}
+
+fn told(state: &ApiState, refusal: AccessRefusal) -> AccessRefusal {
+    state.api_metrics().access_refused(refusal.kind()).inc();
+    tracing::debug!(%refusal, "somebody may not");
+    refusal
+}
+
+impl<S: Sync> FromRequestParts<S> for Asker {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned().expect("the layer around all routes lets in or refuses"))
+    }
+}
