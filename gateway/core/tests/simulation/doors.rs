@@ -152,7 +152,7 @@ fn a_server_of_nacos_that_tells_a_gateway_later_delays_a_removal_by_no_more_than
             world.run(apart);
             world.set(second, &service("orders"), &id(100), None);
             let took = gone_after(&mut world, F, &[100], 10_000);
-            assert!(took <= 1_500, "{first} was told {apart} ms before {second}: gone {took} ms after that");
+            assert!(took <= 1_800, "{first} was told {apart} ms before {second}: gone {took} ms after that");
         }
     }
 }
@@ -161,9 +161,10 @@ fn a_server_of_nacos_that_tells_a_gateway_later_delays_a_removal_by_no_more_than
 fn a_gateway_that_is_paused_or_cut_off_from_its_nacos_is_no_witness() {
     for paused in [true, false] {
         let mut world = with_clients_behind(STANDBY);
-        match paused {
-            true => drop(world.log.paused.insert(cluster(STANDBY))),
-            false => world.cut_nacos(STANDBY),
+        if paused {
+            world.log.paused.insert(cluster(STANDBY));
+        } else {
+            world.cut_nacos(STANDBY);
         }
         world.run(20_000); // A Nacos takes clients for gone that were silent for so long.
         world.set(S, &service("orders"), &id(100), None);
