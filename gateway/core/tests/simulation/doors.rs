@@ -221,8 +221,8 @@ fn replicas_say_nothing_out_of_turn_while_nothing_goes_missing_behind_a_door() {
     let before = records(&world);
     world.run(60_000);
     let at_rest = records(&world) - before;
-    world.set(S, &service("orders"), &id(1), None); // Registered with Nacos itself.
-    world.set(STANDBY, &service("orders"), &id(1), None);
+    world.set(S, &service("orders"), &id(21), None); // Registered with Nacos itself.
+    world.set(STANDBY, &service("orders"), &id(21), None);
     let before = records(&world);
     world.run(60_000);
     assert!(records(&world) - before <= at_rest + 2, "{at_rest} at rest");
