@@ -53,7 +53,8 @@ impl Told {
 
     fn gate(&self, capacity: usize, patience: PeerPatience) -> ListenerGate {
         let claimed = ListenerCapacity::claim();
-        ListenerGate::new(ListenerCapacity { connections: capacity, ..claimed }, patience, self.clone())
+        let capacity = ListenerCapacity { connections: capacity, ..claimed };
+        ListenerGate::new(capacity, patience, bounded_listener::ServedHosts::default(), self.clone())
     }
 }
 

@@ -143,7 +143,7 @@ fn who_asks_once_gets_what_watchers_have_and_leaves_nothing_behind() {
     let board = Board::default();
     board.set("a", 7);
     let hub = board.hub();
-    let mut once = || hub.once(&"a".to_owned()).expect("the hub goes on").number;
+    let once = || hub.once(&"a".to_owned()).expect("the hub goes on").number;
     assert_eq!((once(), once(), hub.topics(), board.encodings(), board.alive()), (7, 7, 0, 2, 0), "nobody watches");
     let mut watcher = hub.watch("a".to_owned(), None);
     assert_eq!((number(&mut watcher), once(), board.encodings()), (Some(7), 7, 3));

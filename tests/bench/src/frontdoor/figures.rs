@@ -13,10 +13,10 @@ pub(crate) enum Goal {
 /// One number.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
-    what: String,
-    subject: String,
-    value: f64,
-    unit: &'static str,
+    pub(crate) what: String,
+    pub(crate) subject: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
     pub(crate) goal: Option<Goal>,
 }
 
