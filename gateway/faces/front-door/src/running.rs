@@ -21,6 +21,7 @@ use crate::access::{Access, AccessRule};
 use crate::configs::Configs;
 use crate::door::Door;
 use crate::http::{LastAnswers, MAX_REQUEST_BYTES, Web, face};
+use crate::mappings::{MappingSources, Mappings};
 use crate::moving::{FrontDoorHandle, Moving};
 use crate::names::ServiceNames;
 use crate::naming::rules::LookupRules;
@@ -126,6 +127,12 @@ impl FrontDoor {
         let limits = ListenerLimits::with_large(MAX_REQUEST_BYTES);
         let http = Listener::bind(&gate, "front_door_http", limits, settings.http).map_err(failed(settings.http))?;
         let (sessions, end) = (protocol.sessions(), CancellationToken::new());
+        let (mappings, comparing) = Mappings::new(MappingSources {
+            view: view.clone(),
+            names: Arc::clone(&names),
+            own: cluster.clone(),
+            sessions: sessions.clone(),
+        });
         let sources = NamingSources {
             view,
             resolver,
@@ -148,11 +155,11 @@ impl FrontDoor {
         });
         let (handle, moving) = Moving::new(Arc::clone(&drained), sessions.clone(), registrations.clone());
         let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
-        let door = Arc::new(Door { naming, unshared, registrations, configs, access, drained });
+        let door = Arc::new(Door { naming, unshared, registrations, configs, mappings, access, drained });
         let asked_to_move = Arc::clone(&moving);
         let ends = || end.clone();
         let (one, two, three, four, five) = (ends(), ends(), ends(), ends(), ends());
-        let (six, seven) = (ends(), ends());
+        let (six, seven, eight) = (ends(), ends(), ends());
         let tasks: Vec<FrontDoorTask> = vec![
             Box::pin(async move { Ok(pushes.run(one).await?) }),
             Box::pin(async move { Ok(keeping.run(two).await?) }),
@@ -161,6 +168,7 @@ impl FrontDoor {
             unfailing(watching.run(five)),
             unfailing(asking.run(six)),
             unfailing(async move { asked_to_move.run(seven).await }),
+            unfailing(comparing.run(eight)),
         ];
         Ok(Self { http, protocol, door, upstream, tasks, end, handle, moving, news })
     }

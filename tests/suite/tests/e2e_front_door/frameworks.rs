@@ -1,5 +1,6 @@
 //! Frameworks that people use Nacos through, with nothing but its address changed: applications of one region find and call those of the other.
 
+mod dubbo;
 mod spring;
 
 use std::time::Duration;
