@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::Result;
 use federation_harness::port::PortBlock;
 use federation_harness::{
-    Gateway, GatewayOptions, Kafka, KafkaOptions, Nacos, NacosOptions, Part, Parts, Sdk, SdkClient, announce,
+    Application, Framework, Gateway, GatewayOptions, Kafka, KafkaOptions, Nacos, NacosOptions, Part, Parts, Sdk,
+    SdkClient, announce,
 };
 use federation_tests::{SharedStage, Side};
 
@@ -38,6 +39,7 @@ impl Doors {
     async fn begin() -> Result<Self> {
         let mut wanted = vec![Part::Kafka, Part::Nacos2, Part::Nacos3];
         wanted.extend(sdks().into_iter().map(Sdk::part));
+        wanted.extend([Framework::Spring, Framework::Spring2023, Framework::DubboConsumer].map(Framework::part));
         let parts = Parts::ensure(&wanted).await?;
         let (kafka, shanghai, frankfurt) = tokio::try_join!(
             Kafka::start(&parts, KafkaOptions::default()),
@@ -56,6 +58,17 @@ impl Doors {
     pub(crate) async fn client(&self, side: Side, sdk: Sdk) -> Result<SdkClient> {
         let address = format!("127.0.0.1:{}", self.regions[&side].door.main());
         SdkClient::start(&self.parts, sdk, &address, None).await
+    }
+
+    /// An application whose Nacos is the front door of that side.
+    pub(crate) async fn application(&self, side: Side, framework: Framework, name: &str) -> Result<Application> {
+        let address = format!("127.0.0.1:{}", self.regions[&side].door.main());
+        Application::start(&self.parts, framework, name, &address).await
+    }
+
+    /// The Nacos of that side itself.
+    pub(crate) fn nacos(&self, side: Side) -> &Nacos {
+        &self.regions[&side].nacos
     }
 
     /// A process whose server is the Nacos of that side itself.
