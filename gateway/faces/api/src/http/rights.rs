@@ -120,7 +120,8 @@ pub(crate) fn declared(table: &RightsTable, path: Option<&str>, method: &Method)
 pub(super) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let right = declared(&admission.table, path, request.method());
-    match Asker::let_in(&admission.state, request.headers(), admission.place, right) {
+    let (headers, extensions) = (request.headers(), request.extensions());
+    match Asker::let_in(&admission.state, headers, extensions, admission.place, right).await {
         Ok(asker) => {
             request.extensions_mut().insert(asker);
             next.run(request).await

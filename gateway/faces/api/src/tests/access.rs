@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use axum::http::{Method, header};
 use federation_access::authority::{AccessAuthority, ListenerPlace};
-use federation_access::book::AccessBook;
+use federation_access::book::{AccessBook, BookParts};
 use federation_access::document::tokens_from_text;
 use federation_access::judge::judge_declared;
 use federation_access::right::DeclaredRight;
@@ -90,7 +90,7 @@ fn book(but: &[&str]) -> AccessBook {
         let digest = TokenDigest::of(name);
         writeln!(text, "- {{name: {name}, sha256: {digest}, created_ms: 0, roles: [{role}]}}").unwrap();
     }
-    AccessBook::new(&[], &tokens_from_text("t", &text).unwrap(), &[])
+    AccessBook::new(BookParts { tokens: &tokens_from_text("t", &text).unwrap(), ..BookParts::default() })
 }
 
 /// A gateway that others reach, with all callers of [`CALLERS`].
@@ -191,14 +191,14 @@ async fn a_path_that_is_in_no_table_fails_this_test() {
     let beside = rights::declared(&table, Some("/beside"), &Method::GET);
     assert!(
         judge_declared(
-            &gateway.state.access().admit(Some(b"Bearer operator"), ListenerPlace::Beyond).unwrap().grants,
+            &gateway.state.access().admit_now(Some(b"Bearer operator"), None, ListenerPlace::Beyond).unwrap().grants,
             beside
         )
         .is_err()
     );
     assert!(
         judge_declared(
-            &gateway.state.access().admit(Some(b"Bearer admin"), ListenerPlace::Beyond).unwrap().grants,
+            &gateway.state.access().admit_now(Some(b"Bearer admin"), None, ListenerPlace::Beyond).unwrap().grants,
             beside
         )
         .is_ok()

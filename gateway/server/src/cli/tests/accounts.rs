@@ -1,7 +1,7 @@
 //! `token create`, `list` and `revoke` on a file, and what is shown to a gateway.
 
 use axum::http::HeaderMap;
-use federation_access::book::AccessBook;
+use federation_access::book::{AccessBook, BookParts};
 use federation_access::token_file;
 use federation_core::time::WallMs;
 
@@ -40,7 +40,7 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
     );
 
     let tokens = token_file::read(&path).unwrap();
-    let book = AccessBook::new(&[], &tokens, &[]);
+    let book = AccessBook::new(BookParts { tokens: &tokens, ..BookParts::default() });
     assert_eq!(book.bearer(token.trim(), WallMs(0)).unwrap().to_string(), "token:ci");
     assert_eq!(tokens[1].grants[0].to_string(), "operator (clusters frankfurt; services pr'\"od/*/order-*)");
     let (_, listed, _) = here(&["token", "list", "--file", file]);
