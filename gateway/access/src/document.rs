@@ -45,6 +45,8 @@ pub struct AccessSettings {
     pub bindings: Vec<RoleBinding>,
     /// More of them.
     pub bindings_file: Option<PathBuf>,
+    /// Where orders are written.
+    pub audit_file: Option<PathBuf>,
 }
 
 /// A role and who has it.
@@ -80,6 +82,7 @@ impl ReadValue for AccessSettings {
             let certificates = fields.get("certificates");
             let bindings = fields.get("bindings");
             let bindings_file = fields.maybe("bindings_file");
+            let audit_file = fields.maybe("audit_file");
             Some(Self {
                 anonymous: anonymous?.0,
                 tokens_file: tokens_file?,
@@ -87,6 +90,7 @@ impl ReadValue for AccessSettings {
                 certificates: certificates?,
                 bindings: bindings?,
                 bindings_file: bindings_file?,
+                audit_file: audit_file?,
             })
         })
     }

@@ -48,6 +48,13 @@ pub static ACCESS: TableSection = TableSection {
             "none",
             "File with one more list `bindings`. Read again whenever it changes.",
         ),
+        optional(
+            "audit_file",
+            ValueKind::Path,
+            "only in the log, and the newest thousand in memory",
+            "File to which each order is written, and each that was refused, as a line of JSON: who, from where, what, and what came of it. From 16 MiB \
+             on it is put aside as FILE.1, up to FILE.5.",
+        ),
     ],
 };
 

@@ -12,6 +12,7 @@
 //! Invariants: what is shown and wrong is refused, never taken for nothing; what no rule gives nobody has; no value of a token is kept,
 //! printed or compared byte by byte: digests alone are.
 
+pub mod audit;
 pub mod authority;
 pub mod book;
 pub mod certificate;

@@ -144,12 +144,8 @@ impl Parts {
             let token = stop.clone();
             outer.spawn("the front door", async move { door.run(token).await.context("the front door ended") });
         }
-        if let Some(access) = gateway.api.keeper {
-            let token = stop.clone();
-            outer.spawn("the keeper of accounts", async move {
-                access.run(token).await.context("the keeper of accounts ended")
-            });
-        }
+        let (access, token) = (gateway.api.tasks, stop.clone());
+        outer.spawn("the keeper of accounts", async move { access.run(token).await });
         if let Some(registry) = gateway.registry {
             let token = engine_stop.clone(); // Until the last record has left: its clients are those of the gateway.
             outer.spawn("the embedded registry", async move {

@@ -324,6 +324,7 @@ async fn a_token_waits_for_the_first_keys_and_whoever_makes_up_names_of_keys_has
         certificates: Vec::new(),
         bindings: Vec::new(),
         bindings_file: None,
+        audit_file: None,
     };
     let (keeper, authority) = AccessKeeper::open(settings, dealt.clone(), TroubleBoard::default());
     let (stop, mut tasks) = (CancellationToken::new(), tokio::task::JoinSet::new());

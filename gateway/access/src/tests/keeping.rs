@@ -29,6 +29,7 @@ fn settings(tokens: &std::path::Path) -> AccessSettings {
         certificates: Vec::new(),
         bindings: Vec::new(),
         bindings_file: None,
+        audit_file: None,
     }
 }
 

@@ -48,6 +48,15 @@ impl AccessRefusal {
         }
     }
 
+    /// Who it was, as far as it is known.
+    pub(crate) fn who(&self) -> &str {
+        match self {
+            Self::Credential(_) => "unknown",
+            Self::Nobody(_) => "anonymous",
+            Self::Missing { who, .. } => who,
+        }
+    }
+
     /// The right that is missing, where that is the reason.
     pub(crate) fn right(&self) -> Option<AccessRight> {
         match self {

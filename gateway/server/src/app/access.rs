@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use federation_access::audit::{AuditLog, AuditWriter};
 use federation_access::authority::ListenerPlace;
 use federation_access::jwt::LARGEST_KEY_SET_BYTES;
 use federation_access::keeper::{AccessKeeper, FetchedText, KeyFetcher};
 use federation_api::ApiState;
 use federation_ports::trouble::TroubleBoard;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::config::GatewayConfig;
@@ -40,10 +42,41 @@ impl KeyFetcher for HttpKeys {
     }
 }
 
-/// The API, and what keeps its accounts up to date, if there are some.
+/// The API, and what it asks and tells of who acts.
 pub(super) struct GuardedApi {
     pub(super) state: ApiState,
-    pub(super) keeper: Option<AccessKeeper>,
+    pub(super) tasks: AccessTasks,
+}
+
+/// What keeps accounts up to date, and what writes who did what.
+pub(super) struct AccessTasks {
+    keeper: Option<AccessKeeper>,
+    writer: Option<AuditWriter>,
+}
+
+impl AccessTasks {
+    /// Runs until `stop`; what was ordered before that is written.
+    ///
+    /// # Errors
+    /// If reading accounts panics: a revoked token would count for ever.
+    pub(super) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let writing = async {
+            if let Some(writer) = self.writer {
+                writer.run(stop.clone()).await;
+            }
+        };
+        let keeping = async {
+            match self.keeper {
+                Some(keeper) => keeper.run(stop.clone()).await,
+                None => {
+                    stop.cancelled().await;
+                    Ok(())
+                }
+            }
+        };
+        let ((), kept) = tokio::join!(writing, keeping);
+        kept.context("the keeper of accounts ended")
+    }
 }
 
 /// Reads who is known, away from the tasks that serve, and has the API ask for it.
@@ -52,16 +85,19 @@ pub(super) async fn guard(
     state: ApiState,
     troubles: &TroubleBoard,
 ) -> anyhow::Result<GuardedApi> {
+    let file = config.access.as_ref().and_then(|access| access.audit_file.clone());
+    let (audit, writer) = AuditLog::new(file, troubles.clone());
+    state.attach_audit(audit);
     let Some(settings) = config.access.clone() else {
         say_who_may_ask(config);
-        return Ok(GuardedApi { state, keeper: None });
+        return Ok(GuardedApi { state, tasks: AccessTasks { keeper: None, writer } });
     };
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let (troubles, fetcher) = (troubles.clone(), Arc::new(HttpKeys(client)));
     let opened = tokio::task::spawn_blocking(move || AccessKeeper::open(settings, fetcher, troubles)).await;
     let (keeper, authority) = opened.context("reading the accounts panicked")?;
     state.attach_access(authority);
-    Ok(GuardedApi { state, keeper: Some(keeper) })
+    Ok(GuardedApi { state, tasks: AccessTasks { keeper: Some(keeper), writer } })
 }
 
 fn say_who_may_ask(config: &GatewayConfig) {

@@ -133,3 +133,15 @@ async fn a_refusal_tells_the_missing_right() {
     let (exit, _, err) = canned.run(&["exclude", "frankfurt"]).await;
     assert!(exit == Exit::Refused && err.contains("missing right: operate"), "{err}");
 }
+
+#[tokio::test]
+async fn who_ordered_what_is_a_line_each_that_no_terminal_obeys() {
+    let record = json!({"atMs": 5, "who": "token:ops", "from": "10.0.0.1:5", "act": "POST /v1/drains", "order": {"why": "\u{1b}[2J\n"},
+        "outcome": "refused", "status": 403, "answer": null});
+    let canned = Canned::start(echo("/v1/audit", json!({"records": [record]}))).await;
+    let (exit, out, _) = canned.run(&["audit", "--since", "1h", "--who", "token:ops"]).await;
+    assert!(exit == Exit::Ok && out.contains("token:ops") && out.contains("refused"), "{out}");
+    assert!(out.lines().count() == 2 && !out.contains('\u{1b}'), "{out:?}");
+    let (_, out, _) = canned.run(&["audit", "--who", "token:ops", "--format", "json"]).await;
+    assert!(out.contains("who=token%3Aops"), "{out}");
+}
