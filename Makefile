@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold bench-memory promises chaos trials fmt
+.PHONY: help demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold bench-frontdoor bench-memory promises chaos trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +102,12 @@ INSTANCES ?= 500000
 bench-fold: ## what many instances cost a gateway, beside librdkafka alone, on real parts (INSTANCES=500000); 8 minutes
 	cargo build --release --bin nacos-fed --bin bench-fold
 	NACOS_FED_BIN=$$(cargo build --release --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo run --release --quiet --bin bench-fold -- --instances $(INSTANCES)
+
+CONNECTIONS ?= 10000
+SUBSCRIBERS ?= 10000
+bench-frontdoor: ## the front door beside a Nacos 3.x and an rnacos: pushes, lookups, memory of connections, registrations (CONNECTIONS=10000 SUBSCRIBERS=10000); 10 minutes, and as long once to build rnacos
+	cargo build --release --bin nacos-fed --bin bench-frontdoor
+	NACOS_FED_BIN=$$(cargo build --release --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo run --release --quiet --bin bench-frontdoor -- --connections $(CONNECTIONS) --subscribers $(SUBSCRIBERS) $(BENCH)
 
 bench-memory: ## bytes and processor time of many instances at a reader, without servers, by stage; 1 minute
 	cargo run --release --quiet --bin bench-memory

@@ -23,6 +23,7 @@ pub mod nacos_comparison;
 mod pairs;
 pub mod plan;
 pub mod policy;
+pub mod printable;
 pub mod problem;
 pub mod status;
 pub mod verification;

@@ -346,7 +346,7 @@ impl Director {
     }
 
     /// Tells something about the whole.
-    pub(super) fn note(&mut self, tone: Tone, text: impl Into<String>) -> Result<(), DemoError> {
+    pub(super) fn note(&mut self, tone: Tone, text: impl AsRef<str>) -> Result<(), DemoError> {
         self.say(vec![board::at(self.state.started.elapsed(), "").and(tone, text)])
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crossterm::style::Stylize;
+use federation_answers::printable::printable;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// What a piece of text says about itself.
@@ -37,21 +38,19 @@ pub(super) struct Line(Vec<(Tone, String)>);
 
 impl Line {
     /// A line of one piece.
-    pub(super) fn of(tone: Tone, text: impl Into<String>) -> Self {
+    pub(super) fn of(tone: Tone, text: impl AsRef<str>) -> Self {
         Self::default().and(tone, text)
     }
 
     /// A line of plain text.
-    pub(super) fn plain(text: impl Into<String>) -> Self {
+    pub(super) fn plain(text: impl AsRef<str>) -> Self {
         Self::of(Tone::Plain, text)
     }
 
-    /// The line and a further piece. Control characters are left out: names come from whoever registers.
+    /// The line and a further piece. Control characters are escapes: names come from whoever registers.
     #[must_use]
-    pub(super) fn and(mut self, tone: Tone, text: impl Into<String>) -> Self {
-        let mut text = text.into();
-        text.retain(|character| !character.is_control());
-        self.0.push((tone, text));
+    pub(super) fn and(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
+        self.0.push((tone, printable(text.as_ref())));
         self
     }
 
@@ -103,10 +102,10 @@ mod tests {
 
     #[test]
     fn a_line_is_cut_at_the_width_and_holds_no_control_characters() {
-        let line = Line::default().column(Tone::Good, "a\u{1b}[2J", 8).and(Tone::Plain, "订单b");
-        assert_eq!(line.render(80, Colours::None), "a[2J    订单b");
-        assert_eq!(line.render(11, Colours::None), "a[2J    订");
-        assert_eq!(line.render(2, Colours::None), "a[");
+        let line = Line::default().column(Tone::Good, "a\u{1b}[2J", 12).and(Tone::Plain, "订单b");
+        assert_eq!(line.render(80, Colours::None), r"a\u{1b}[2J  订单b");
+        assert_eq!(line.render(15, Colours::None), r"a\u{1b}[2J  订");
+        assert_eq!(line.render(2, Colours::None), r"a\");
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub enum ValueKind {
     HostPort,
     /// `host` or `host:port`: where instances are reached from another network.
     AdvertisedAddress,
+    /// A name of a host, of all below one, or any.
+    HostName,
     /// `address:port` to listen on.
     SocketAddress,
     /// An `http` or `https` URL.
@@ -155,6 +157,7 @@ impl ValueKind {
             Self::AdvertisedAddress => {
                 "host or host:port, like edge.example, 192.0.2.7:8443 or [2001:db8::7]:8443".into()
             }
+            Self::HostName => "a name, like gateway.example.com, *.example.com for all below it, or * for any".into(),
             Self::SocketAddress => "address:port, like 127.0.0.1:7070, 0.0.0.0:7070 or [::]:7070".into(),
             Self::Url => "an http or https URL without a password, like http://127.0.0.1:4317".into(),
             Self::Path => "a path".into(),

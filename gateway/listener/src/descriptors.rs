@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::limits::{MOST_CONNECTIONS, RESERVED_DESCRIPTORS};
+use crate::limits::{MOST_PLACES, RESERVED_DESCRIPTORS};
 
 /// Raises the soft limit of descriptors to the hard one, which every process may do for itself, and returns what then holds. A system
 /// that refuses leaves the limit as it was.
@@ -18,11 +18,11 @@ pub fn raise() -> usize {
     getrlimit(Resource::Nofile).current.map_or(usize::MAX, |soft| usize::try_from(soft).unwrap_or(usize::MAX))
 }
 
-/// Connections for which `descriptors` suffice, beside what the process needs itself.
+/// Connections, in and out, for which `descriptors` suffice, beside what the process needs itself.
 #[must_use]
-pub fn connections_for(descriptors: usize) -> usize {
+pub fn places_for(descriptors: usize) -> usize {
     let reserved = RESERVED_DESCRIPTORS.min(descriptors / 2);
-    (descriptors - reserved).min(MOST_CONNECTIONS)
+    (descriptors - reserved).min(MOST_PLACES)
 }
 
 #[cfg(test)]
@@ -31,10 +31,10 @@ mod tests {
 
     #[test]
     fn the_process_keeps_descriptors_for_itself() {
-        for (descriptors, connections) in
-            [(0, 0), (10, 5), (256, 128), (1024, 768), (16_384, 16_128), (1 << 20, MOST_CONNECTIONS)]
+        for (descriptors, places) in
+            [(0, 0), (10, 5), (256, 128), (1024, 768), (16_384, 16_128), (1 << 20, MOST_PLACES)]
         {
-            assert_eq!(connections_for(descriptors), connections, "{descriptors} descriptors");
+            assert_eq!(places_for(descriptors), places, "{descriptors} descriptors");
         }
     }
 

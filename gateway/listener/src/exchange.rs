@@ -19,6 +19,7 @@ use crate::limits::PeerPatience;
 use crate::purse::{Charge, Ledger, ListenerBudgets};
 use crate::receive::{self, MessageStream, RequestBody, WantedBody};
 use crate::refusal::ListenerRefusal;
+use crate::web::{self, ServedHosts};
 
 /// What is behind a listener.
 pub trait ListenerFace: Send + Sync + 'static {
@@ -74,6 +75,7 @@ impl ExchangeRule {
 #[derive(Debug)]
 pub(crate) struct Terms {
     pub(crate) patience: PeerPatience,
+    pub(crate) hosts: ServedHosts,
     pub(crate) budgets: ListenerBudgets,
     pub(crate) answers: Arc<Ledger>,
     pub(crate) told: Told,
@@ -105,7 +107,11 @@ async fn exchange<S: Service>(
     request: Request<Incoming>,
 ) -> Response<AnswerBody<S::Body>> {
     let (head, body) = request.into_parts();
-    let (rule, version) = (service.rule(&head), head.version);
+    let version = head.version;
+    if let Err(refusal) = web::judge(&head, &terms.hosts) {
+        return refused(service, terms, turn, version, refusal);
+    }
+    let rule = service.rule(&head);
     let charge = || Charge::new(turn.connection().budget(), &terms.budgets);
     let mut held = None; // Until the answer is there.
     let body = match rule.request {
@@ -123,7 +129,10 @@ async fn exchange<S: Service>(
         Ok(body) => body,
         Err(refusal) => return refused(service, terms, turn, version, refusal),
     };
-    let response = service.answer(Request::from_parts(head, body)).await;
+    let mut response = service.answer(Request::from_parts(head, body)).await;
+    if version < Version::HTTP_2 {
+        web::guard_answer(response.headers_mut());
+    }
     drop(held);
     if rule.answer == AnswerShape::Endless {
         return AnswerBody::plain(response, turn);

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::connection::{Clock, Moment};
 use crate::descriptors;
-use crate::limits::{ANSWER_BYTES, LARGE_REQUEST_BYTES, LISTENERS, PeerPatience};
+use crate::limits::{ANSWER_BYTES, LARGE_REQUEST_BYTES, LISTENERS, MOST_CONNECTIONS, PeerPatience};
 use crate::purse::SharedBudgets;
 use crate::refusal::ListenerRefusal;
+use crate::web::ServedHosts;
 
 /// Why something is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +31,10 @@ pub enum TurnedAway {
     NoRoom,
     /// A peer let us wait too long, and its connection was ended.
     Impatience,
+    /// A request named another host.
+    Host,
+    /// A web page of another origin asked.
+    Page,
     /// A peer spoke plain text where TLS is spoken.
     PlainText,
     /// A peer did not come to terms with us about TLS, or does not trust our certificate.
@@ -40,7 +45,7 @@ pub enum TurnedAway {
 
 impl TurnedAway {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Full,
         Self::Peer,
         Self::System,
@@ -48,6 +53,8 @@ impl TurnedAway {
         Self::TooSlow,
         Self::NoRoom,
         Self::Impatience,
+        Self::Host,
+        Self::Page,
         Self::PlainText,
         Self::Handshake,
         Self::Certificate,
@@ -64,6 +71,8 @@ impl TurnedAway {
             Self::TooSlow => "too_slow",
             Self::NoRoom => "no_room",
             Self::Impatience => "impatience",
+            Self::Host => "host",
+            Self::Page => "page",
             Self::PlainText => "plain_text",
             Self::Handshake => "handshake",
             Self::Certificate => "certificate",
@@ -97,7 +106,7 @@ impl ListenerObserver for Nobody {
 /// How much all listeners of a process may take together.
 #[derive(Clone, Copy, Debug)]
 pub struct ListenerCapacity {
-    /// Open connections.
+    /// Open connections: of clients, and those that are made on behalf of clients.
     pub connections: usize,
     /// Bytes of large requests under way, beyond the first 64 KiB of each.
     pub large_request_bytes: usize,
@@ -109,7 +118,7 @@ impl ListenerCapacity {
     /// What this process may have: its limit of descriptors is raised as far as it may be, and some are kept for itself.
     #[must_use]
     pub fn claim() -> Self {
-        let connections = descriptors::connections_for(descriptors::raise());
+        let connections = descriptors::places_for(descriptors::raise());
         Self { connections, large_request_bytes: LARGE_REQUEST_BYTES, answer_bytes: ANSWER_BYTES }
     }
 }
@@ -122,10 +131,32 @@ struct Shared {
     observer: Box<dyn ListenerObserver>,
     capacity: ListenerCapacity,
     patience: PeerPatience,
+    hosts: ServedHosts,
     budgets: SharedBudgets,
-    /// Connections that no listener is assured of: how many there may be, and are.
-    common: usize,
-    common_open: AtomicUsize,
+    /// Connections of clients that no listener is assured of.
+    common: Counted,
+    /// These, and those that are made on behalf of clients.
+    places: Counted,
+}
+
+/// How many there may be, and are.
+struct Counted {
+    most: usize,
+    open: AtomicUsize,
+}
+
+impl Counted {
+    fn up_to(most: usize) -> Self {
+        Self { most, open: AtomicUsize::new(0) }
+    }
+
+    fn take(&self) -> bool {
+        take_below(&self.open, self.most)
+    }
+
+    fn give_back(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for ListenerGate {
@@ -137,24 +168,35 @@ impl fmt::Debug for ListenerGate {
 impl Default for ListenerGate {
     /// Of all that the process may have; nobody is told.
     fn default() -> Self {
-        Self::new(ListenerCapacity::claim(), PeerPatience::default(), Nobody)
+        Self::new(ListenerCapacity::claim(), PeerPatience::default(), ServedHosts::default(), Nobody)
     }
 }
 
 impl ListenerGate {
-    /// A gate of this capacity that tells `observer`.
+    /// A gate of this capacity, asked for by `hosts` besides addresses and local names, that tells `observer`.
     #[must_use]
-    pub fn new(capacity: ListenerCapacity, patience: PeerPatience, observer: impl ListenerObserver + 'static) -> Self {
+    pub fn new(
+        capacity: ListenerCapacity,
+        patience: PeerPatience,
+        hosts: ServedHosts,
+        observer: impl ListenerObserver + 'static,
+    ) -> Self {
         let budgets = SharedBudgets::new(capacity.large_request_bytes, capacity.answer_bytes);
-        let common = capacity.connections - LISTENERS * assured(&capacity);
+        let all_assured = LISTENERS * assured(&capacity);
+        let common = Counted::up_to(of_clients(&capacity) - all_assured);
+        let places = Counted::up_to(capacity.connections - all_assured);
         let observer = Box::new(observer);
-        Self(Arc::new(Shared { observer, capacity, patience, budgets, common, common_open: AtomicUsize::new(0) }))
+        Self(Arc::new(Shared { observer, capacity, patience, hosts, budgets, common, places }))
     }
 
     /// How long peers may let listeners wait.
     #[must_use]
     pub fn patience(&self) -> &PeerPatience {
         &self.0.patience
+    }
+
+    pub(crate) fn hosts(&self) -> &ServedHosts {
+        &self.0.hosts
     }
 
     /// Bytes of requests that are held now.
@@ -169,12 +211,34 @@ impl ListenerGate {
         self.0.budgets.answers.held()
     }
 
+    /// A place for a connection that is to be made on behalf of a client: it takes a descriptor as the client's own does. `None` where there
+    /// are as many as may be. What listeners are assured of is not touched.
+    #[must_use]
+    pub fn outward(&self) -> Option<OutwardPlace> {
+        self.0.places.take().then(|| OutwardPlace(self.clone()))
+    }
+
+    fn take_common(&self) -> bool {
+        let Shared { common, places, .. } = &*self.0;
+        let has_room = common.take();
+        let is_taken = has_room && places.take();
+        if has_room && !is_taken {
+            common.give_back();
+        }
+        is_taken
+    }
+
+    fn give_back_common(&self) {
+        self.0.common.give_back();
+        self.0.places.give_back();
+    }
+
     pub(crate) fn budgets(&self) -> &SharedBudgets {
         &self.0.budgets
     }
 
     pub(crate) fn door(&self, listener: &'static str, clock: Clock, limit: usize) -> Door {
-        let all = self.0.capacity.connections;
+        let all = of_clients(&self.0.capacity);
         // Three quarters of all for one listener, and of these seven eighths for one address: behind an address may be a proxy with
         // thousands of clients, and some others have to get in beside it.
         let listener_most = (all - all / 4).min(limit).max(1);
@@ -186,9 +250,30 @@ impl ListenerGate {
     }
 }
 
+/// Connections of clients that there may be in all.
+fn of_clients(capacity: &ListenerCapacity) -> usize {
+    capacity.connections.min(MOST_CONNECTIONS)
+}
+
 /// Connections that each listener can have whatever the others do.
 fn assured(capacity: &ListenerCapacity) -> usize {
-    capacity.connections / 4 / LISTENERS
+    of_clients(capacity) / 4 / LISTENERS
+}
+
+/// Counts one more, unless there are `most`.
+fn take_below(of: &AtomicUsize, most: usize) -> bool {
+    let below = |open: usize| (open < most).then_some(open + 1);
+    of.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).is_ok()
+}
+
+/// The place of a connection that is made on behalf of a client, given back when this is dropped.
+#[derive(Debug)]
+pub struct OutwardPlace(ListenerGate);
+
+impl Drop for OutwardPlace {
+    fn drop(&mut self) {
+        self.0.0.places.give_back();
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -236,10 +321,8 @@ impl Door {
             return Err(TurnedAway::Peer);
         }
         let shared = &self.told.0.gate.0;
-        let below = |most: usize| move |open: usize| (open < most).then_some(open + 1);
-        let take = |of: &AtomicUsize, most| of.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below(most)).is_ok();
-        let is_common = !take(&self.open.assured, assured(&shared.capacity));
-        if is_common && !take(&shared.common_open, shared.common) {
+        let is_common = !take_below(&self.open.assured, assured(&shared.capacity));
+        if is_common && !self.told.0.gate.take_common() {
             return Err(TurnedAway::Full);
         }
         *self.open.peers().entry(peer).or_default() += 1;
@@ -259,9 +342,11 @@ pub(crate) struct Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         match &self.common {
-            Some(gate) => gate.0.common_open.fetch_sub(1, Ordering::Relaxed),
-            None => self.open.assured.fetch_sub(1, Ordering::Relaxed),
-        };
+            Some(gate) => gate.give_back_common(),
+            None => {
+                self.open.assured.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
         let mut peers = self.open.peers();
         if let Some(open) = peers.get_mut(&self.peer) {
             *open -= 1;
@@ -315,6 +400,8 @@ impl Told {
             ListenerRefusal::TooLarge(_) => self.turned_away(TurnedAway::TooLarge),
             ListenerRefusal::TooSlow(_) => self.turned_away(TurnedAway::TooSlow),
             ListenerRefusal::Busy | ListenerRefusal::Unread => self.turned_away(TurnedAway::NoRoom),
+            ListenerRefusal::Misdirected => self.turned_away(TurnedAway::Host),
+            ListenerRefusal::ForeignPage => self.turned_away(TurnedAway::Page),
             ListenerRefusal::Broken => {}
         }
     }
@@ -358,6 +445,8 @@ impl Told {
             TurnedAway::TooLarge
             | TurnedAway::TooSlow
             | TurnedAway::Impatience
+            | TurnedAway::Host
+            | TurnedAway::Page
             | TurnedAway::PlainText
             | TurnedAway::Handshake
             | TurnedAway::Certificate => None,

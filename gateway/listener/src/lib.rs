@@ -7,6 +7,7 @@
 //! - [`ListenerGate`]: what the listeners of a process share, and whom they tell; [`Listener`]: accept, watch, drain;
 //! - [`ListenerTls`] and its [`CertificateKeeper`], `handshake`: TLS, and certificates that change meanwhile;
 //! - `connection`, `socket`: what a connection does, and for how long it has not;
+//! - `web`: what browsers are made to ask by pages of others;
 //! - `purse`: bytes in flight; `receive`: bodies of requests; `answer`: answers that nobody may read; `exchange`: all of it in order.
 //!
 //! Invariants: what a peer holds is bounded per connection, per listener and in all, whatever it sends and whether or not it reads;
@@ -27,12 +28,13 @@ mod refusal;
 mod routed;
 mod socket;
 mod tls;
+mod web;
 
 pub use answer::{AnswerBody, AnswerShape};
 pub use certificate::{InvalidCertificate, PeerCertificate};
 pub use connection::PeerConnection;
 pub use exchange::{ExchangeRule, ListenerFace, Service};
-pub use gate::{ListenerCapacity, ListenerGate, ListenerObserver, TurnedAway};
+pub use gate::{ListenerCapacity, ListenerGate, ListenerObserver, OutwardPlace, TurnedAway};
 pub use limits::{ListenerLimits, PeerPatience};
 pub use listener::Listener;
 pub use receive::{MessageStream, RequestBody, WantedBody};
@@ -41,3 +43,4 @@ pub use routed::RoutedService;
 pub use tls::{
     CertificateKeeper, CertificateObserver, CertificateState, ClientCertificates, ListenerTls, TlsFiles, TlsProblem,
 };
+pub use web::{HostPattern, NoHostPattern, ServedHosts};

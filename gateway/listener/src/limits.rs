@@ -4,9 +4,13 @@
 
 use std::time::Duration;
 
-/// Connections of one process, where it may have descriptors for them. A gateway in front of 10,000 clients is possible, with as many
-/// again that reconnect before the old ones are known to be gone.
+/// Connections of clients that one process plans for, where it may have descriptors for them. A gateway in front of 10,000 clients is
+/// possible, with as many again that reconnect before the old ones are known to be gone.
 pub const MOST_CONNECTIONS: usize = 20_000;
+
+/// Connections of one process in all, where it may have descriptors for them: those of clients, and one for each that is made on behalf of a
+/// client, which is what every client of a front door has once it registers.
+pub const MOST_PLACES: usize = 2 * MOST_CONNECTIONS;
 
 /// Descriptors that are not for connections of clients: sockets to brokers (four clients for each of some 30 brokers), to the local
 /// Nacos and its admin API, files, and what the runtime has. Where few are allowed, half of them.

@@ -103,6 +103,7 @@ impl<F: ListenerFace> Serving<F> {
         let door = gate.door(listener.name, clock, listener.limits.connections);
         let terms = Terms {
             patience: *gate.patience(),
+            hosts: gate.hosts().clone(),
             budgets: ListenerBudgets::new(&limits, gate.budgets()),
             answers: Arc::clone(&gate.budgets().answers),
             told: door.told().clone(),

@@ -22,6 +22,14 @@ pub enum ListenerRefusal {
     /// The body ended early or makes no sense. Mostly nobody is left to read this.
     #[error("the body of the request cannot be read")]
     Broken,
+    /// The host that it names is not this one.
+    #[error(
+        "nobody is asked here by this name: `listen.hosts` in the configuration has names beside addresses and local ones"
+    )]
+    Misdirected,
+    /// A web page of another origin had a browser send it.
+    #[error("web pages of other origins are not answered")]
+    ForeignPage,
 }
 
 impl ListenerRefusal {
@@ -33,15 +41,18 @@ impl ListenerRefusal {
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Busy | Self::Unread => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::BAD_REQUEST,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::ForeignPage => StatusCode::FORBIDDEN,
         }
     }
 
-    /// How gRPC calls it: RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED or INTERNAL.
+    /// How gRPC calls it: RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, PERMISSION_DENIED or INTERNAL.
     #[must_use]
     pub fn grpc_code(self) -> u8 {
         match self {
             Self::TooLarge(_) | Self::Busy | Self::Unread => 8,
             Self::TooSlow(_) => 4,
+            Self::Misdirected | Self::ForeignPage => 7,
             Self::Broken => 13,
         }
     }

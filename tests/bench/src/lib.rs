@@ -1,4 +1,5 @@
 //! What the benches have in common.
 
+pub mod figures;
 pub mod machine;
 pub mod plain;

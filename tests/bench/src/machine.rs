@@ -26,8 +26,13 @@ pub fn used_by(pid: u32) -> (f64, u64) {
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks =
         after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>();
+    (ticks / 100.0, resident_kib(pid) / 1024)
+}
+
+/// Memory of a process in KiB.
+pub fn resident_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let resident =
         status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse::<u64>().ok());
-    (ticks / 100.0, resident.unwrap_or(0) / 1024)
+    resident.unwrap_or(0)
 }

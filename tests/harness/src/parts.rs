@@ -162,7 +162,8 @@ pub fn workspace() -> PathBuf {
     around.or_else(built).expect("this package is two folders below the workspace").to_path_buf()
 }
 
-fn root() -> PathBuf {
+/// Where all parts are kept.
+pub fn root() -> PathBuf {
     std::env::var_os("NACOS_FED_PARTS").map_or_else(|| workspace().join(".parts"), PathBuf::from)
 }
 

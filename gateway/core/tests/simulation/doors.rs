@@ -152,7 +152,7 @@ fn a_server_of_nacos_that_tells_a_gateway_later_delays_a_removal_by_no_more_than
             world.run(apart);
             world.set(second, &service("orders"), &id(100), None);
             let took = gone_after(&mut world, F, &[100], 10_000);
-            assert!(took <= 1_500, "{first} was told {apart} ms before {second}: gone {took} ms after that");
+            assert!(took <= 1_800, "{first} was told {apart} ms before {second}: gone {took} ms after that");
         }
     }
 }
@@ -161,9 +161,10 @@ fn a_server_of_nacos_that_tells_a_gateway_later_delays_a_removal_by_no_more_than
 fn a_gateway_that_is_paused_or_cut_off_from_its_nacos_is_no_witness() {
     for paused in [true, false] {
         let mut world = with_clients_behind(STANDBY);
-        match paused {
-            true => drop(world.log.paused.insert(cluster(STANDBY))),
-            false => world.cut_nacos(STANDBY),
+        if paused {
+            world.log.paused.insert(cluster(STANDBY));
+        } else {
+            world.cut_nacos(STANDBY);
         }
         world.run(20_000); // A Nacos takes clients for gone that were silent for so long.
         world.set(S, &service("orders"), &id(100), None);
@@ -220,8 +221,8 @@ fn replicas_say_nothing_out_of_turn_while_nothing_goes_missing_behind_a_door() {
     let before = records(&world);
     world.run(60_000);
     let at_rest = records(&world) - before;
-    world.set(S, &service("orders"), &id(1), None); // Registered with Nacos itself.
-    world.set(STANDBY, &service("orders"), &id(1), None);
+    world.set(S, &service("orders"), &id(21), None); // Registered with Nacos itself.
+    world.set(STANDBY, &service("orders"), &id(21), None);
     let before = records(&world);
     world.run(60_000);
     assert!(records(&world) - before <= at_rest + 2, "{at_rest} at rest");

@@ -12,6 +12,7 @@ use nacos_protocol::server::{
 
 use crate::access::Access;
 use crate::configs::Configs;
+use crate::names::check_lookup;
 use crate::naming::Naming;
 use crate::naming::unshared::UnsharedServices;
 use crate::registrations::Registrations;
@@ -77,11 +78,12 @@ impl RegistryBackend for Door {
         clusters: String,
         healthy_only: bool,
     ) -> Result<ServiceInfo, RegistryRefusal> {
+        check_lookup(&service, &clusters)?;
         if !self.naming.is_shared(&service) {
             return self.unshared.query(caller, &service, &clusters, healthy_only).await;
         }
         self.access.may_read(caller, &service).await?;
-        self.naming.query(&caller.peer.labels, &service, &clusters, healthy_only).await
+        self.naming.query(&caller.peer.labels, &service, &clusters, healthy_only)
     }
 
     async fn list(
@@ -101,6 +103,7 @@ impl RegistryBackend for Door {
         service: ServiceName,
         clusters: String,
     ) -> Result<ServiceInfo, RegistryRefusal> {
+        check_lookup(&service, &clusters)?;
         if !self.naming.is_shared(&service) {
             return self.unshared.subscribe(caller, &service, &clusters).await;
         }

@@ -25,6 +25,8 @@ mod place;
 mod registrations;
 mod running;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

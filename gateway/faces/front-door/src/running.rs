@@ -44,7 +44,7 @@ pub struct FrontDoorSettings {
     pub lookups: LookupRules,
     /// Whether the local Nacos is asked who may read.
     pub access: AccessRule,
-    /// Connections at a time, and clients that may register.
+    /// Connections at a time at each of the two ports, and clients that may register.
     pub max_connections: usize,
     /// Times of the protocol.
     pub protocol: ServerOptions,
@@ -105,6 +105,7 @@ pub struct FrontDoor {
     handle: FrontDoorHandle,
     moving: Arc<Moving>,
     news: Arc<dyn RegistrationNews>,
+    gate: ListenerGate,
 }
 
 type FrontDoorTask = std::pin::Pin<Box<dyn Future<Output = Result<(), FrontDoorError>> + Send>>;
@@ -128,7 +129,8 @@ impl FrontDoor {
         let failed = |address| move |source| FrontDoorError::Bind { address, source };
         let protocol = NacosServer::bind(&gate, "front_door_grpc", settings.grpc, settings.protocol)
             .map_err(failed(settings.grpc))?;
-        let limits = ListenerLimits::with_large(MAX_REQUEST_BYTES);
+        let connections = settings.max_connections;
+        let limits = ListenerLimits { connections, ..ListenerLimits::with_large(MAX_REQUEST_BYTES) };
         let http = Listener::bind(&gate, "front_door_http", limits, settings.http).map_err(failed(settings.http))?;
         let (sessions, end) = (protocol.sessions(), CancellationToken::new());
         let sources = NamingSources {
@@ -137,7 +139,7 @@ impl FrontDoor {
             own: cluster,
             names,
             rules: settings.lookups,
-            metrics: HubMetrics::default(),
+            metrics: HubMetrics { watchers: metrics.lists.clone(), encodings: metrics.list_encodings.clone() },
         };
         let (naming, pushes, watching) = Naming::new(sources, sessions.clone(), end.clone());
         let (unshared, passing) = UnsharedServices::new(&upstream, sessions.clone());
@@ -148,12 +150,13 @@ impl FrontDoor {
             sessions: sessions.clone(),
             news: Arc::clone(&news),
             drained: Arc::clone(&drained),
+            gate: gate.clone(),
             most_clients: settings.max_connections,
             metrics: metrics.clone(),
             marking,
         });
         let (handle, moving) = Moving::new(Arc::clone(&drained), sessions.clone(), registrations.clone());
-        let (configs, listening) = Configs::new(Arc::clone(&upstream), sessions, troubles, metrics);
+        let (configs, listening) = Configs::new(Arc::clone(&upstream), gate.clone(), sessions, troubles, metrics);
         let door = Arc::new(Door { naming, unshared, registrations, configs, access, drained });
         let asked_to_move = Arc::clone(&moving);
         let ends = || end.clone();
@@ -168,7 +171,7 @@ impl FrontDoor {
             unfailing(asking.run(six)),
             unfailing(async move { asked_to_move.run(seven).await }),
         ];
-        Ok(Self { http, protocol, door, upstream, tasks, end, handle, moving, news })
+        Ok(Self { http, protocol, door, upstream, tasks, end, handle, moving, news, gate })
     }
 
     /// Where HTTP is served.
@@ -203,6 +206,7 @@ impl FrontDoor {
         let web = Web {
             door: Arc::clone(&self.door),
             upstream: self.upstream,
+            gate: self.gate,
             news: self.news,
             answers: Arc::new(LastAnswers::default()),
             stopping: serving.clone(),

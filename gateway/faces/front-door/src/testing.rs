@@ -140,16 +140,32 @@ impl RegistrationNews for HeardNews {
 /// A front door.
 pub(crate) struct House {
     pub(crate) address: SocketAddr,
+    pub(crate) http: SocketAddr,
     pub(crate) news: Arc<HeardNews>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) handle: FrontDoorHandle,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: JoinSet<Result<(), crate::FrontDoorError>>,
-    _view: ViewWriter,
+    pub(crate) view: ViewWriter,
 }
 
 impl House {
     pub(crate) fn before(upstream: Arc<NacosCluster>, access: AccessRule) -> Self {
+        Self::with(
+            upstream,
+            access,
+            ListenerGate::default(),
+            ServerOptions { max_connections: 100, ..ServerOptions::default() },
+        )
+    }
+
+    /// With these limits; at each port there may be as many connections as the protocol's options say.
+    pub(crate) fn with(
+        upstream: Arc<NacosCluster>,
+        access: AccessRule,
+        gate: ListenerGate,
+        protocol: ServerOptions,
+    ) -> Self {
         let (mut writer, reader) = view::new(Arc::new(|| federation_core::time::Mono(0)));
         let gateway = Some(Arc::new(GatewayStatus { ready: true, ..GatewayStatus::default() }));
         writer.apply(ViewChange { gateway, ..ViewChange::default() });
@@ -164,12 +180,12 @@ impl House {
             grpc: anywhere,
             lookups: LookupRules::default(),
             access,
-            max_connections: 100,
-            protocol: ServerOptions::default(),
+            max_connections: protocol.max_connections,
+            protocol,
         };
         let news = Arc::new(HeardNews::default());
         let parts = FrontDoorParts {
-            gate: ListenerGate::default(),
+            gate,
             view: reader,
             resolver: Arc::new(resolver),
             cluster,
@@ -182,9 +198,10 @@ impl House {
         };
         let door = FrontDoor::bind(settings, parts).expect("a free port");
         let handle = door.handle();
-        let (address, stop, mut tasks) = (door.grpc_address(), CancellationToken::new(), JoinSet::new());
+        let (address, http) = (door.grpc_address(), door.http_address());
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         tasks.spawn(door.run(stop.clone()));
-        Self { address, news, metrics, handle, stop, tasks, _view: writer }
+        Self { address, http, news, metrics, handle, stop, tasks, view: writer }
     }
 
     /// A client whose only change is the address.

@@ -30,6 +30,7 @@ struct Rig {
     writer: ViewWriter,
     registry: Arc<NacosCluster>,
     door: Arc<NacosCluster>,
+    metrics: FrontDoorMetrics,
     tasks: JoinSet<()>,
 }
 
@@ -58,6 +59,7 @@ impl Rig {
         let registry = EmbeddedRegistry::start(options).await.expect("ports are free");
         let upstream = reached_at(registry.grpc_addr());
         tasks.spawn(async move { registry.run(CancellationToken::new()).await.expect("the registry runs") });
+        let metrics = FrontDoorMetrics::default();
         let (writer, policies, NamingSources { view, resolver, own, names, .. }) = sources(LookupRules::default());
         let settings = FrontDoorSettings {
             http: any(),
@@ -77,7 +79,7 @@ impl Rig {
             upstream: Arc::clone(&upstream),
             news: Arc::new(()),
             troubles: TroubleBoard::default(),
-            metrics: FrontDoorMetrics::default(),
+            metrics: metrics.clone(),
         };
         let door = FrontDoor::bind(settings, parts).expect("ports are free");
         let reached = reached_at(door.grpc_address());
@@ -85,7 +87,7 @@ impl Rig {
             let _policies = policies; // As long as the door runs.
             door.run(CancellationToken::new()).await.expect("the door runs");
         });
-        Self { writer, registry: upstream, door: reached, tasks }
+        Self { writer, registry: upstream, door: reached, metrics, tasks }
     }
 
     async fn connect(&mut self, to: Arc<NacosCluster>) -> Peer {
@@ -150,4 +152,24 @@ async fn a_service_that_is_not_exported_is_looked_up_in_the_local_nacos_and_push
     provider.client.register(&own, vec![instance(1), instance(2)]).await.unwrap();
     peer.hears(&own, |info| info.hosts.len() == 2).await;
     assert_eq!(peer.client.query(&own).await.unwrap().hosts.len(), 2);
+}
+
+#[tokio::test]
+async fn a_list_is_made_once_for_all_who_subscribed_and_counted() {
+    let mut rig = Rig::start().await;
+    rig.write(1, 1.0);
+    let mut peers = Vec::new();
+    for _ in 0..20 {
+        let mut peer = rig.connect(Arc::clone(&rig.door)).await;
+        peer.client.subscribe(&orders());
+        peer.hears(&orders(), |info| info.hosts.len() == 1).await;
+        peers.push(peer);
+    }
+    assert_eq!(rig.metrics.lists.get(), 1, "all are told of the same");
+    let before = rig.metrics.list_encodings.get();
+    rig.write(2, 2.0);
+    for peer in &mut peers {
+        peer.hears(&orders(), |info| info.hosts[0].weight > 1.5).await;
+    }
+    assert_eq!(rig.metrics.list_encodings.get() - before, 1);
 }

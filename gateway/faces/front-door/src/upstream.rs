@@ -27,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 /// In what time a caller is answered whatever the local Nacos does: SDKs wait for 3 s, and some of it passes on the way.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
 
+/// What a caller is told for whom no connection to the local Nacos can be made, for want of descriptors.
+pub(crate) const NO_PLACE: &str = "this gateway has as many connections as it may have, please try another server";
+
 /// Events of one connection that wait. They are taken at once, so this is room for one burst.
 const EVENTS: usize = 64;
 /// Calls of one connection in flight while everything is asked for again. There may be thousands of such connections, and a Nacos that just

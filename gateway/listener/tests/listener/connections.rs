@@ -71,6 +71,26 @@ async fn a_listener_with_a_limit_of_its_own_has_no_more_and_leaves_the_rest_to_o
 }
 
 #[tokio::test]
+async fn connections_that_are_made_for_clients_take_places_but_none_that_a_listener_is_assured_of() {
+    // 24 are assured, 4 for each of six; 76 are common.
+    let running = Running::with(capacity(100), ListenerLimits::small(), calm()).await;
+    let outward: Vec<_> = std::iter::from_fn(|| running.gate.outward()).collect();
+    assert_eq!(outward.len(), 76);
+    let kept = open(&running, 20).await;
+    assert_eq!(kept.len(), 4, "what it is assured of");
+    drop(outward);
+    assert_eq!(open(&running, 20).await.len(), 20);
+    drop(kept);
+}
+
+#[tokio::test]
+async fn a_process_that_may_have_many_descriptors_keeps_half_of_them_for_what_it_connects_to_for_clients() {
+    let running = Running::with(capacity(40_000), ListenerLimits::small(), calm()).await;
+    let outward: Vec<_> = std::iter::from_fn(|| running.gate.outward()).collect();
+    assert_eq!(outward.len(), 40_000 - 6 * (20_000 / 4 / 6));
+}
+
+#[tokio::test]
 async fn a_stop_ends_idle_connections_at_once_and_silent_ones() {
     let running = Running::start(calm()).await;
     let (mut idle, mut silent) = (running.connect().await, running.connect().await);

@@ -10,3 +10,4 @@ mod floods;
 mod footprint;
 mod stage;
 mod tls;
+mod web;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bounded_listener::{
     ExchangeRule, Listener, ListenerCapacity, ListenerFace, ListenerGate, ListenerLimits, ListenerObserver,
-    ListenerRefusal, ListenerTls, PeerConnection, PeerPatience, RequestBody, Service, TurnedAway, WantedBody,
+    ListenerRefusal, ListenerTls, PeerConnection, PeerPatience, RequestBody, ServedHosts, Service, TurnedAway,
+    WantedBody,
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -188,7 +189,7 @@ impl Running {
         patience: PeerPatience,
         heard: Heard,
     ) -> Self {
-        let gate = ListenerGate::new(capacity, patience, heard.clone());
+        let gate = ListenerGate::new(capacity, patience, ServedHosts::default(), heard.clone());
         Self::at(gate, heard, limits).await
     }
 

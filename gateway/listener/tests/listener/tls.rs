@@ -38,7 +38,7 @@ impl Secured {
         let token = stop.clone();
         in_background(async move { keeper.run(asks, token).await.unwrap() });
         let heard = Heard::default();
-        let gate = ListenerGate::new(capacity(1000), patience, heard.clone());
+        let gate = ListenerGate::new(capacity(1000), patience, bounded_listener::ServedHosts::default(), heard.clone());
         let running = Running::secured(gate, heard, ListenerLimits::small(), Some(tls)).await;
         Self { running, state, asked, stop }
     }

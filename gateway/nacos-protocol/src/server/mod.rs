@@ -54,6 +54,8 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 /// Times and bounds of a server. The defaults are Nacos's, or stricter where a hung client would cost memory.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
+    /// How long a stream may stay without its set-up.
+    pub setup_within: Duration,
     /// Silence of a client after which it is probed. Clients check every 5 s.
     pub probe_after: Duration,
     /// Silence after a probe that ends the connection.
@@ -69,6 +71,7 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         Self {
+            setup_within: Duration::from_secs(10),
             probe_after: Duration::from_secs(20),
             probe_timeout: Duration::from_secs(5),
             ack_timeout: Duration::from_secs(3),

@@ -32,9 +32,6 @@ const BATCH_PAYLOADS: usize = 64;
 /// What the transport takes at once.
 pub(super) type Batch = Vec<Payload>;
 
-/// How long a stream may stay without its set-up.
-const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// A stream that a client opened.
 pub(super) struct Opened {
     pub(super) identity: Arc<Identity>,
@@ -97,7 +94,7 @@ impl Session {
         let setup = tokio::select! {
             () = stop.cancelled() => None,
             () = identity.closed() => None,
-            setup = tokio::time::timeout(SETUP_TIMEOUT, opened.inbound.message()) => decode_setup(setup.ok()),
+            setup = tokio::time::timeout(options.setup_within, opened.inbound.message()) => decode_setup(setup.ok()),
         };
         let may_begin = backend.takes_clients() && sessions.get(&identity.id).is_none();
         let Some((setup, client_ip)) = setup.filter(|_| may_begin) else {

@@ -31,6 +31,10 @@ pub struct FrontDoorMetrics {
     pub upstream_connected: Gauge,
     /// Registrations that were wanted and that the local Nacos refused when they were made anew.
     pub registrations_lost: Counter,
+    /// Lists that somebody is told of: one for each service, place and choice of clusters, however many subscribed to it.
+    pub lists: Gauge,
+    /// Lists that were made, for subscribers and for single lookups; it does not grow with the number of subscribers.
+    pub list_encodings: Counter,
     registrations: Family<RegistrationLabels, Counter>,
     permissions: Family<PermissionLabels, Counter>,
 }
@@ -49,6 +53,10 @@ impl FrontDoorMetrics {
         catalog.gauge("federation_front_door_upstream_connections", "", help, &new.upstream_connected);
         let help = "registrations that the local Nacos refused when they were made anew; their clients are asked to connect again";
         catalog.counter("federation_front_door_registrations_lost_total", "", help, &new.registrations_lost);
+        let help = "lists that clients are told of: one for each service, place and choice of clusters, however many subscribed";
+        catalog.gauge("federation_front_door_lists", "", help, &new.lists);
+        let help = "lists encoded for clients, each once for all who subscribed to the same, and for lookups of what nobody subscribed to";
+        catalog.counter("federation_front_door_list_encodings_total", "", help, &new.list_encodings);
         let help = "ephemeral registrations and withdrawals of clients, by what came of them";
         catalog.counter("federation_front_door_registrations_total", "result", help, &new.registrations);
         let help = "questions whether a client may read a service, by what they were answered with";

@@ -8,7 +8,7 @@ use super::access::{self, GuardedApi};
 use super::front_door::{self, FrontDoorGround};
 use super::nacos_settings;
 use anyhow::Context;
-use bounded_listener::{ListenerCapacity, ListenerGate};
+use bounded_listener::{ListenerCapacity, ListenerGate, ServedHosts};
 use federation_core::federation::{CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
@@ -70,7 +70,7 @@ impl RunningGateway {
     /// A [`ClaimRefused`](federation_storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
     pub async fn assemble(config: GatewayConfig, topics: LogTopics) -> anyhow::Result<Self> {
         let folders = data_folders::claim(&config).await?;
-        let ground = Ground::lay();
+        let ground = Ground::lay(config.listen.hosts.clone());
         let (clock, metrics, troubles) = (ground.clock, Arc::clone(&ground.metrics), ground.troubles.clone());
         let registry = start_registry(&config, &folders, &troubles, ground.gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
@@ -164,14 +164,16 @@ struct Ground {
 }
 
 impl Ground {
-    fn lay() -> Self {
+    /// Asked for by `hosts` besides addresses and local names.
+    fn lay(hosts: ServedHosts) -> Self {
         let clock = ProcessClock::start();
         let (view_writer, view_reader) = view::new(Arc::new(move || clock.mono()));
         let metrics = Arc::new(federation_view::metrics::with_view(view_reader.clone(), env!("CARGO_PKG_VERSION")));
         let troubles = TroubleBoard::new(metrics.troubles.clone());
         let watchdog = EngineWatchdog::new(view_writer.monitor(), troubles.clone());
         let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
-        let gate = ListenerGate::new(ListenerCapacity::claim(), bounded_listener::PeerPatience::default(), reception);
+        let (capacity, patience) = (ListenerCapacity::claim(), bounded_listener::PeerPatience::default());
+        let gate = ListenerGate::new(capacity, patience, hosts, reception);
         Self { clock, view_writer, view_reader, metrics, troubles, watchdog, gate }
     }
 

@@ -7,9 +7,9 @@ use super::client::Client;
 use super::clusters::{age_of, freshness};
 use super::exit::{Exit, Failure, Problem};
 use super::output::Output;
-use super::printable::printable;
 use super::services::{filtered, namespace};
 use super::table::{Table, left, right};
+use federation_answers::printable::printable;
 
 /// Lists all config items, whatever the number of pages.
 pub(super) async fn list(
@@ -61,7 +61,7 @@ pub(super) async fn show(
         keep_origin(&mut answer.document, origin)?;
     }
     if item.content {
-        output.raw(content(&answer.document)?.as_bytes())?;
+        output.content(content(&answer.document)?)?;
     } else {
         output.answer(&answer, item_text)?;
     }

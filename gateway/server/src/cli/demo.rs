@@ -4,6 +4,7 @@ use super::args::{Demo, DemoAction, DemoCommand, Global};
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
 use super::table::{Table, left};
+use federation_answers::printable::printable;
 use federation_demo::control::{self, ControlAction, ControlAnswer, ControlError};
 use federation_demo::{DemoError, DemoOptions, DemoProgress, DemoReport};
 
@@ -74,7 +75,7 @@ async fn tell(action: DemoAction, target: Option<&str>, port: u16, output: &mut 
             Ok(Exit::Ok)
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", printable(&error.to_string()));
             Ok(match error {
                 ControlError::NoDemo(..) => Exit::Unreachable,
                 ControlError::NoTarget(_) => Exit::NotFound,

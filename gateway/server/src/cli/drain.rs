@@ -12,8 +12,8 @@ use super::client::{Answer, Client};
 use super::comparison;
 use super::exit::{Exit, Failure, Problem};
 use super::output::{Format, Output};
-use super::printable::printable;
 use super::table::{Table, left, right};
+use federation_answers::printable::printable;
 
 const PATH: &str = "/v1/drains";
 const WITHOUT_EFFECTS: [(&str, Option<&str>); 1] = [("effects", Some("false"))];

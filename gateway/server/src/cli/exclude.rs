@@ -7,8 +7,8 @@ use super::client::{Answer, Client};
 use super::drain::user_and_host;
 use super::exit::{Exit, Failure, Problem};
 use super::output::Output;
-use super::printable::printable;
 use super::table::{Table, left};
+use federation_answers::printable::printable;
 
 const PATH: &str = "/v1/excluded";
 

@@ -10,7 +10,7 @@ use federation_answers::plan::UnusedDocument;
 use federation_answers::problem::{self, ProblemDocument};
 use federation_engine::recording::NoReplay;
 
-use super::printable::printable;
+use federation_answers::printable::{printable, printable_lines};
 use federation_document::mistakes::Mistakes;
 use federation_storage::ClaimRefused;
 
@@ -170,10 +170,10 @@ impl Failure {
     /// Tells a person. Standard error that cannot be written leaves nobody to tell.
     pub(super) fn report(&self, err: &mut dyn Write) {
         let _ = match self {
-            Self::Config(mistakes) => writeln!(err, "{mistakes}"),
+            Self::Config(mistakes) => writeln!(err, "{}", printable_lines(&mistakes.to_string())),
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            Self::Failed(error) => writeln!(err, "error: {error:#}"),
-            other => writeln!(err, "error: {}", with_sources(other)),
+            Self::Failed(error) => writeln!(err, "error: {}", printable_lines(&format!("{error:#}"))),
+            other => writeln!(err, "error: {}", printable_lines(&with_sources(other))),
         };
     }
 }

@@ -8,8 +8,8 @@ use super::client::Client;
 use super::drain::user_and_host;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::printable::printable;
 use super::table::{Table, left, right};
+use federation_answers::printable::printable;
 
 const PATH: &str = "/v1/guard";
 

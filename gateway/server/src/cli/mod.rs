@@ -21,7 +21,6 @@ mod guard;
 mod output;
 mod plan;
 mod policy;
-mod printable;
 mod replay;
 mod route;
 mod serve;

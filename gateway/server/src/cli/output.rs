@@ -1,7 +1,8 @@
-//! Where answers go: text for people, or the documents as they came.
+//! Where answers go: text for people, or the documents as they came. What others wrote moves nobody's terminal.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
+use federation_answers::printable::{printable_json, printable_lines};
 use serde::Serialize;
 
 use super::client::Answer;
@@ -30,9 +31,9 @@ impl<'a> Output<'a> {
         Self { format, out }
     }
 
-    /// Text as it is, and the end of its line.
+    /// Text on its lines, and the end of the last.
     pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
-        writeln!(self.out, "{}", text.trim_end_matches('\n'))?;
+        writeln!(self.out, "{}", printable_lines(text.trim_end_matches('\n')))?;
         Ok(self.out.flush()?)
     }
 
@@ -47,12 +48,19 @@ impl<'a> Output<'a> {
     /// A document on several lines.
     pub(super) fn document(&mut self, document: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(document).map_err(Failure::failed)?;
-        self.text(&text)
+        self.json(&text)
     }
 
-    /// Bytes as they are.
-    pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.out.write_all(bytes)?;
+    /// Text that is JSON already.
+    pub(super) fn json(&mut self, json: &str) -> Result<(), Failure> {
+        writeln!(self.out, "{}", printable_json(json))?;
+        Ok(self.out.flush()?)
+    }
+
+    /// A text that is to be kept as it is: byte for byte, unless a terminal reads it.
+    pub(super) fn content(&mut self, content: &str) -> Result<(), Failure> {
+        let shown = if std::io::stdout().is_terminal() { printable_lines(content) } else { content.to_owned() };
+        self.out.write_all(shown.as_bytes())?;
         Ok(self.out.flush()?)
     }
 }

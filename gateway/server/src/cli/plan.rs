@@ -10,10 +10,10 @@ use super::client::{Answer, Client};
 use super::clusters::{age_of, place};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::printable::printable;
 use super::service::{address, weight};
 use super::services::namespace;
 use super::table::{Table, left, right};
+use federation_answers::printable::printable;
 
 /// Shows a plan; that nothing can be used is a failure.
 pub(super) async fn resolve(

@@ -13,7 +13,7 @@ use super::args::{Global, Name, PolicyCheck, PolicyShow};
 use super::client::{Answer, Client};
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
-use super::printable::printable;
+use federation_answers::printable::printable;
 use federation_policy::document;
 
 /// Checks a document.

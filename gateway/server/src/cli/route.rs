@@ -3,9 +3,9 @@
 use super::args::Route;
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
-use super::printable::printable;
 use super::table::{Table, left, right};
 use crate::scenario::{self, answer::ScenarioAnswer};
+use federation_answers::printable::printable;
 
 /// Plans the file.
 pub(super) fn run(args: &Route, output: &mut Output<'_>) -> Result<Exit, Failure> {

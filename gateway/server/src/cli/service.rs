@@ -8,9 +8,9 @@ use super::client::Client;
 use super::clusters::{age_of, freshness, locality};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::printable::printable;
 use super::services::namespace;
 use super::table::{Table, left, right};
+use federation_answers::printable::printable;
 
 /// Shows one service; a service without any instance is a failure.
 pub(super) async fn run(

@@ -10,7 +10,7 @@ use super::client::Client;
 use super::clusters;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::printable::printable;
+use federation_answers::printable::printable;
 
 /// Shows the gateway's own state and all clusters.
 pub(super) async fn run(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {

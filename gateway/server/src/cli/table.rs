@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::printable::printable;
+use federation_answers::printable::printable;
 
 /// Columns with a heading each.
 pub(super) struct Table {

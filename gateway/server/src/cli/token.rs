@@ -14,8 +14,8 @@ use super::age::age;
 use super::args::{Global, NewToken, RevokedToken, Token, TokenFile};
 use super::exit::{Exit, Failure, Problem};
 use super::output::{Format, Output};
-use super::printable::printable;
 use super::table::{Table, left};
+use federation_answers::printable::printable;
 
 /// What is done with a file of tokens.
 pub(super) fn run(token: &Token, global: &Global, output: &mut Output<'_>) -> Result<Exit, Failure> {

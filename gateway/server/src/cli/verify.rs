@@ -13,8 +13,8 @@ use super::args;
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::printable::printable;
 use super::table::{Table, left};
+use federation_answers::printable::printable;
 
 /// A gateway tells what it has each second or each ten seconds: asked more often, nothing new is heard.
 const ASK_EVERY: Duration = Duration::from_secs(1);

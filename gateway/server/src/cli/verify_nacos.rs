@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use super::client::{Answer, Client};
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::printable::printable;
 use super::table::{Table, left};
+use federation_answers::printable::printable;
 
 const PATH: &str = "/v1/verify/nacos";
 /// A gateway tells how far it is twice a second.

@@ -10,9 +10,9 @@ use super::client::Client;
 use super::clusters::freshness;
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
-use super::printable::printable;
 use super::service::{address, heading, health, metadata, parameters, weight};
 use super::sse::{Decoder, Message};
+use federation_answers::printable::printable;
 
 /// A gateway sends a comment every 15 s; after three that are missing the connection is dead.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -42,7 +42,7 @@ pub(super) async fn run(
         for message in messages {
             let Message::Event { name, data } = message else { continue };
             match output.format {
-                Format::Json => output.text(&data)?,
+                Format::Json => output.json(&data)?,
                 Format::Table => output.text(&changes(&name, &data, &mut known, client)?)?,
             }
         }

@@ -5,7 +5,7 @@ use federation_answers::access::WhoamiDocument;
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::printable::printable;
+use federation_answers::printable::printable;
 
 /// Asks who one is.
 pub(super) async fn run(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {

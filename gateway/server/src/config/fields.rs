@@ -482,6 +482,14 @@ static LISTEN: TableSection = TableSection {
             "127.0.0.1:7071",
             "All gRPC services; this machine only, for the same reason.",
         ),
+        default(
+            "hosts",
+            ValueKind::List { of: &ValueKind::HostName, min_items: 0 },
+            "[]",
+            "Names in the public DNS by which HTTP clients ask for this gateway, on any of its ports. Addresses, names without a dot and those \
+             that end in .localhost, .internal, .svc or .cluster.local need not be listed; a request that names another host is refused \
+             (421), because a web page may have made it up.",
+        ),
     ],
 };
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bounded_listener::{HostPattern, ServedHosts};
 use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
@@ -11,12 +12,23 @@ use federation_document::reader::{FieldPlace, ReadValue};
 use federation_document::values::{LogFilter, Ratio};
 
 /// Where this gateway answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ListenConfig {
     /// The HTTP API; port 0 for any free one.
     pub http: SocketAddr,
     /// All gRPC services; port 0 for any free one.
     pub grpc: SocketAddr,
+    /// By which names it is asked for, at all ports.
+    pub hosts: ServedHosts,
+}
+
+/// An item of `hosts`.
+struct ListedHost(HostPattern);
+
+impl ReadValue for ListedHost {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        place.parse(|text| text.parse().ok()).map(Self)
+    }
 }
 
 /// When a silent cluster counts as stale and as lost: `3 × beat <= stale_after < lost_after`.
@@ -90,11 +102,12 @@ impl ReadValue for ListenConfig {
         place.section(|fields| {
             let http = fields.get::<SocketAddr>("http");
             let grpc = fields.get::<SocketAddr>("grpc");
+            let hosts = fields.get::<Vec<ListedHost>>("hosts");
             let (http, grpc) = (http?, grpc?);
             if http == grpc && http.port() != 0 {
                 fields.mistake("grpc", "the same address as http", "a port of its own");
             }
-            Some(Self { http, grpc })
+            Some(Self { http, grpc, hosts: hosts?.into_iter().map(|ListedHost(pattern)| pattern).collect() })
         })
     }
 }

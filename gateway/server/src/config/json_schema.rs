@@ -67,6 +67,7 @@ fn kind(kind: &ValueKind) -> Value {
         ValueKind::Bytes { .. } => pattern("^[0-9]+(B|KiB|MiB|GiB)$"),
         ValueKind::HostPort => pattern(r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"),
         ValueKind::AdvertisedAddress => pattern(r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"),
+        ValueKind::HostName => pattern(r"^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$"),
         ValueKind::SocketAddress => pattern(r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$"),
         ValueKind::Url => pattern("^https?://"),
         ValueKind::TopicPrefix => pattern("^[A-Za-z0-9._-]{0,100}$"),

@@ -11,7 +11,7 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 32] = [
+const ELSEWHERE: [(&str, &str); 34] = [
     ("federation_access_refused_total", "gateway/faces/api/src/tests/access.rs"),
     ("federation_guard_holds", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_guard_trips_total", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
@@ -38,6 +38,8 @@ const ELSEWHERE: [(&str, &str); 32] = [
     ),
     ("federation_front_door_config_connections", "gateway/faces/front-door/src/configs/tests.rs"),
     ("federation_front_door_config_copies_total", "gateway/faces/front-door/src/configs/tests.rs"),
+    ("federation_front_door_list_encodings_total", "gateway/faces/front-door/src/tests.rs"),
+    ("federation_front_door_lists", "gateway/faces/front-door/src/tests.rs"),
     ("federation_front_door_permissions_total", "gateway/faces/front-door/src/access/tests.rs"),
     ("federation_front_door_registering_clients", "gateway/faces/front-door/src/registrations/tests.rs"),
     ("federation_front_door_registrations_lost_total", "gateway/faces/front-door/src/registrations/tests.rs"),

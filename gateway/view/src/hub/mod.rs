@@ -128,6 +128,27 @@ impl<W: Watched> Hub<W> {
         Watcher { hub: Arc::clone(&self.0), topic, newest: Some(newest), changes, known: Known::Before(known) }
     }
 
+    /// The present state, as somebody is told it who does not go on to watch: the event of those who do, else one that is made for this question
+    /// alone and kept nowhere.
+    ///
+    /// # Errors
+    /// When the hub has ended.
+    pub fn once(&self, topic: &W::Topic) -> Result<W::Event, HubEnded> {
+        if self.0.end.is_cancelled() {
+            return Err(HubEnded);
+        }
+        let Some(newest) = self.0.topics.view(topic, |_, newest| Arc::clone(newest)) else {
+            let event = self.0.watched.encode(topic, &self.0.watched.look(topic));
+            self.0.metrics.encodings.inc();
+            return Ok(event);
+        };
+        let told = self.0.news(topic, &newest, Known::Before(None));
+        drop(newest);
+        self.0.leave(topic); // Its last watcher may have left meanwhile, and found it in use.
+        let (_, event) = told.expect("to somebody who knows nothing everything is news");
+        Ok(event)
+    }
+
     /// How many topics somebody watches.
     #[must_use]
     pub fn topics(&self) -> usize {
@@ -146,6 +167,11 @@ impl<W: Watched> Shared<W> {
         let newest = || Arc::new(Newest(Mutex::new(None)));
         let newest = Arc::clone(self.topics.entry(Arc::clone(&topic)).or_insert_with(newest).value());
         (topic, newest)
+    }
+
+    /// Forgets the topic if nobody watches it. Who is about to watch holds a second count, or waits for this part of the map and makes it anew.
+    fn leave(&self, topic: &W::Topic) {
+        self.topics.remove_if(topic, |_, newest| Arc::strong_count(newest) == 1);
     }
 
     /// The newest event of the topic, unless it is no news to somebody who knows `known`.
@@ -221,8 +247,7 @@ impl<W: Watched> Watcher<W> {
 impl<W: Watched> Drop for Watcher<W> {
     fn drop(&mut self) {
         drop(self.newest.take());
-        // Who is about to watch holds a second count, or waits for this part of the map and makes the topic anew.
-        self.hub.topics.remove_if(&self.topic, |_, newest| Arc::strong_count(newest) == 1);
+        self.hub.leave(&self.topic);
         self.hub.metrics.watchers.dec();
     }
 }

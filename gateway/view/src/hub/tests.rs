@@ -139,6 +139,21 @@ fn a_newcomer_is_told_the_latest_and_nothing_of_what_was_before() {
 }
 
 #[test]
+fn who_asks_once_gets_what_watchers_have_and_leaves_nothing_behind() {
+    let board = Board::default();
+    board.set("a", 7);
+    let hub = board.hub();
+    let once = || hub.once(&"a".to_owned()).expect("the hub goes on").number;
+    assert_eq!((once(), once(), hub.topics(), board.encodings(), board.alive()), (7, 7, 0, 2, 0), "nobody watches");
+    let mut watcher = hub.watch("a".to_owned(), None);
+    assert_eq!((number(&mut watcher), once(), board.encodings()), (Some(7), 7, 3));
+    board.set("a", 8);
+    assert_eq!((once(), number(&mut watcher), board.encodings()), (8, Some(8), 4), "the first who looks encodes");
+    drop(watcher);
+    assert_eq!((once(), hub.topics(), board.alive()), (8, 0, 0));
+}
+
+#[test]
 fn whoever_knows_the_present_state_is_told_the_next_one() {
     let board = Board::default();
     board.set("a", 7);

@@ -6,7 +6,6 @@
 
 mod bare;
 mod channel;
-mod figures;
 mod fixture;
 mod grpc_load;
 mod http_load;
@@ -24,7 +23,6 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use federation_bench::machine;
 
-use self::figures::grouped;
 use self::fixture::Maker;
 use self::grpc_load::GrpcLoad;
 use self::http_load::HttpLoad;
@@ -32,6 +30,7 @@ use self::requests::{Distribution, Handler, Plan};
 use self::rounds::{FLOOR, Load, Outcome, Rounds, Waiting, compare};
 use self::server::Server;
 use self::watch::Changes;
+use federation_bench::figures::grouped;
 
 /// As `nacos-fed` has it.
 #[global_allocator]

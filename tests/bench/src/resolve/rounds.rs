@@ -11,11 +11,11 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::figures::{grouped, median, percentile};
 use super::grpc_load::GrpcLoad;
 use super::http_load::HttpLoad;
 use super::processor::Used;
 use super::requests::{Handler, Requests};
+use federation_bench::figures::{grouped, median, percentile};
 
 /// Share of the bare handler's requests that is wanted.
 pub(crate) const GOAL: f64 = 0.80;

@@ -21,9 +21,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::bare::Bare;
-use super::figures::grouped;
 use super::fixture;
 use super::processor::SERVER_THREADS;
+use federation_bench::figures::grouped;
 
 /// A gateway without its engine.
 pub(crate) struct Server {

@@ -6,12 +6,12 @@ use anyhow::{Result, ensure};
 use federation_core::service::{FederatedService, Revision};
 use prost::Message;
 
-use super::figures::{grouped, median, percentile};
 use super::fixture::Maker;
 use super::processor::Used;
 use super::requests::{self, Handler};
 use super::server::Server;
 use super::watchers::Watchers;
+use federation_bench::figures::{grouped, median, percentile};
 
 /// How many, over how many connections, and how often.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use federation_harness::process::POLL;
 use nacos_protocol::client::{ClientEvent, ClientEvents, ClientOptions, NacosClient, ServiceName};
 use nacos_protocol::cluster::{ClusterOptions, NacosCluster};
 use nacos_protocol::message::naming::NacosInstance;
@@ -155,7 +156,11 @@ impl Client {
         ensure!(client.connected_within(PATIENCE).await, "no connection");
         let instance = NacosInstance { ip: ip(self.number), port: 8080, ..NacosInstance::default() };
         client.subscribe(&service((self.number / OF_ONE_SERVICE + 1) % self.services));
-        client.register(&service(self.number / OF_ONE_SERVICE), vec![instance]).await?;
+        let (own, begun) = (service(self.number / OF_ONE_SERVICE), Instant::now());
+        while let Err(error) = client.register(&own, vec![instance.clone()]).await {
+            ensure!(begun.elapsed() < PATIENCE, "not registered: {error}"); // SDKs try again as well.
+            tokio::time::sleep(POLL).await;
+        }
         self.watch(events).await;
         Ok(())
     }

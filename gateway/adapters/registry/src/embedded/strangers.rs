@@ -29,7 +29,7 @@ impl bounded_listener::ListenerObserver for Nobody {
 }
 
 async fn start(patience: PeerPatience) -> Running {
-    let gate = ListenerGate::new(ListenerCapacity::claim(), patience, Nobody);
+    let gate = ListenerGate::new(ListenerCapacity::claim(), patience, bounded_listener::ServedHosts::default(), Nobody);
     let registry = loop {
         let any = "127.0.0.1:0".parse().unwrap();
         let options = EmbeddedOptions { gate: gate.clone(), ..EmbeddedOptions::at(any) };

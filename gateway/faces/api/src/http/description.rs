@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use federation_answers::comparison::ComparisonDocument;
@@ -75,5 +75,14 @@ pub(super) async fn openapi() -> Response {
 
 /// The path to the description is relative, so that it is found behind a proxy that adds a prefix, too.
 pub(super) fn pages() -> Router<ApiState> {
-    SwaggerUi::new("/docs").config(Config::new(["../openapi.json"])).into()
+    let pages: Router<ApiState> = SwaggerUi::new("/docs").config(Config::new(["../openapi.json"])).into();
+    pages.layer(axum::middleware::map_response(with_own_parts_only))
+}
+
+/// The pages run their own scripts, show their own pictures, and stand in no frame.
+async fn with_own_parts_only(mut response: Response) -> Response {
+    let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; \
+                  form-action 'none'; frame-ancestors 'none'";
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
 }

@@ -399,6 +399,8 @@ async fn the_policy_is_shown_whole_or_for_a_service_that_need_not_exist() {
 async fn the_pages_of_the_description_need_no_network() {
     let gateway = Gateway::new();
     let page = gateway.get("/docs/").await;
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'self';") && policy.contains("frame-ancestors 'none'"), "{policy}");
     assert_eq!(page.status, StatusCode::OK);
     for asset in page.body.split(['"', '\'']).filter(|text| text.ends_with(".js") || text.ends_with(".css")) {
         assert!(!asset.contains("//"), "{asset}");

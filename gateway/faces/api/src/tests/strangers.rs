@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bounded_listener::{ListenerCapacity, ListenerGate, ListenerObserver, PeerPatience, TurnedAway};
+use bounded_listener::{ListenerCapacity, ListenerGate, ListenerObserver, PeerPatience, ServedHosts, TurnedAway};
 use federation_proto::federation::v1 as pb;
 use federation_proto::federation::v1::discovery_client::DiscoveryClient;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,7 +39,7 @@ struct Served {
 fn served(gateway: &Gateway, patience: PeerPatience) -> Served {
     let any = "127.0.0.1:0".parse().unwrap();
     let turned = Turned::default();
-    let gate = ListenerGate::new(ListenerCapacity::claim(), patience, turned.clone());
+    let gate = ListenerGate::new(ListenerCapacity::claim(), patience, ServedHosts::default(), turned.clone());
     let listeners = ApiListeners::bind(&gate, any, any).unwrap();
     let (http, grpc) = (listeners.http_address(), format!("http://{}", listeners.grpc_address()));
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());

@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bounded_listener::{ListenerGate, OutwardPlace};
 use federation_ports::metrics::FrontDoorMetrics;
 use nacos_protocol::client::{CallerHeaders, ClientCall, ClientEvent, NacosClient};
 use nacos_protocol::cluster::NacosCluster;
@@ -27,7 +28,7 @@ use super::caller::{CallerGroup, ConfigCaller};
 use super::fuzzy::{FuzzyPatterns, PatternOrder};
 use super::listening::{ConfigListener, ListenBudget, Listening, MOST_LISTENS, Ring};
 use super::told::ListenersTold;
-use crate::upstream::{UpstreamCaller, UpstreamConnection, answered, upstream_for};
+use crate::upstream::{NO_PLACE, UpstreamCaller, UpstreamConnection, answered, upstream_for};
 
 /// As many as a gateway has clients.
 const MOST_LINES: usize = 10_000;
@@ -69,6 +70,7 @@ pub(super) struct LineUse {
 #[derive(Clone)]
 pub(super) struct ConfigLines {
     upstream: Arc<NacosCluster>,
+    gate: ListenerGate,
     told: ListenersTold,
     budget: ListenBudget,
     metrics: FrontDoorMetrics,
@@ -80,6 +82,8 @@ pub(super) struct ConfigLines {
 pub(super) struct BeginningLine {
     line: Arc<ConfigLine>,
     connection: UpstreamConnection,
+    /// That of its descriptor.
+    outward: OutwardPlace,
 }
 
 #[derive(Default)]
@@ -230,12 +234,13 @@ impl ConfigLine {
 impl ConfigLines {
     pub(super) fn new(
         upstream: Arc<NacosCluster>,
+        gate: ListenerGate,
         told: ListenersTold,
         metrics: FrontDoorMetrics,
     ) -> (Self, mpsc::Receiver<BeginningLine>) {
         let (begin, beginning) = mpsc::channel(BEGINNING);
         let budget = ListenBudget::new(MOST_LISTENS);
-        (Self { upstream, told, budget, metrics, register: Arc::default(), begin }, beginning)
+        (Self { upstream, gate, told, budget, metrics, register: Arc::default(), begin }, beginning)
     }
 
     /// The line of the caller's group.
@@ -257,6 +262,9 @@ impl ConfigLines {
             let words = "too many different clients ask for config items at this gateway, please try later";
             return Err(RegistryRefusal::new(error_code::OVER_THRESHOLD, words));
         }
+        let Some(outward) = self.gate.outward() else {
+            return Err(RegistryRefusal::new(error_code::OVER_THRESHOLD, NO_PLACE));
+        };
         let headers = CallerHeaders::default();
         let (client, connection) = upstream_for(&self.upstream, UpstreamCaller::of(caller.peer(), &headers));
         let group = Arc::new(group);
@@ -273,7 +281,7 @@ impl ConfigLines {
         let known = KnownLine { line: Arc::clone(&line), uses: 1, unused_since: Instant::now() };
         register.lines.insert(group, known);
         self.metrics.config_connections.inc();
-        place.send(BeginningLine { line: Arc::clone(&line), connection });
+        place.send(BeginningLine { line: Arc::clone(&line), connection, outward });
         Ok(LineUse { line, register: Arc::clone(&self.register) })
     }
 
@@ -328,7 +336,7 @@ impl ConfigLines {
 impl BeginningLine {
     /// Keeps it connected until `stop`, or until it is not used any more.
     pub(super) async fn run(self, lines: ConfigLines, stop: CancellationToken) {
-        let Self { line, connection } = self;
+        let Self { line, connection, outward: _outward } = self;
         let stop = stop.child_token();
         let sweeping = async {
             let mut sweep = tokio::time::interval(SWEEP);

@@ -23,6 +23,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bounded_listener::ListenerGate;
 use federation_ports::metrics::FrontDoorMetrics;
 use federation_ports::trouble::TroubleBoard;
 use nacos_protocol::client::CallError;
@@ -74,13 +75,14 @@ pub(crate) struct ConfigTasks {
 impl Configs {
     pub(crate) fn new(
         upstream: Arc<NacosCluster>,
+        gate: ListenerGate,
         sessions: ClientSessions,
         troubles: TroubleBoard,
         metrics: FrontDoorMetrics,
     ) -> (Self, ConfigTasks) {
         let told = ListenersTold::new(sessions);
         let served = Arc::new(CopiesServed::new(troubles, metrics.clone()));
-        let (lines, beginning) = ConfigLines::new(upstream, told.clone(), metrics);
+        let (lines, beginning) = ConfigLines::new(upstream, gate, told.clone(), metrics);
         let copies = Mutex::new(LastCopies::new(MOST_COPIES, MOST_BYTES));
         let tasks = ConfigTasks { lines: lines.clone(), beginning, served: Arc::clone(&served) };
         (Self { lines, told, copies, served }, tasks)

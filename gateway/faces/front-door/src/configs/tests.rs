@@ -195,7 +195,8 @@ impl Rig {
         let server = NacosServer::bind(&ListenerGate::default(), "door", any, ServerOptions::default());
         let server = server.expect("a port is free");
         let (board, metrics) = (TroubleBoard::default(), FrontDoorMetrics::default());
-        let (configs, running) = Configs::new(upstream, server.sessions(), board.clone(), metrics.clone());
+        let (configs, running) =
+            Configs::new(upstream, ListenerGate::default(), server.sessions(), board.clone(), metrics.clone());
         let (configs, door, mut tasks) = (Arc::new(configs), server.local_addr(), JoinSet::new());
         let serving = server.run(Arc::new(OnlyConfigs(Arc::clone(&configs))), CancellationToken::new());
         tasks.spawn(async move { serving.await.expect("the door serves") });

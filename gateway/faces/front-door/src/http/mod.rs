@@ -31,7 +31,9 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post, put};
 use bounded_listener::limits::REQUEST_SIZE;
-use bounded_listener::{ExchangeRule, ListenerFace, ListenerRefusal, PeerConnection, RequestBody, Service};
+use bounded_listener::{
+    ExchangeRule, ListenerFace, ListenerGate, ListenerRefusal, PeerConnection, RequestBody, Service,
+};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use nacos_protocol::cluster::NacosCluster;
@@ -63,6 +65,8 @@ pub(crate) struct Web {
     pub(crate) door: Arc<Door>,
     /// Where the rest goes.
     pub(crate) upstream: Arc<NacosCluster>,
+    /// Where the descriptors of calls that are passed on count.
+    pub(crate) gate: ListenerGate,
     /// Who hears what the local Nacos acknowledged.
     pub(crate) news: Arc<dyn RegistrationNews>,
     /// Config items as they were read last.

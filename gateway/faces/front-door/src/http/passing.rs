@@ -21,6 +21,7 @@ use nacos_protocol::web::{RequestParams, is_form};
 use super::answer::{Passed, WebFailure, bare, version_of};
 use super::copies::ReadKey;
 use super::{MAX_REQUEST_BYTES, PeerAddress, Web};
+use crate::upstream::NO_PLACE;
 
 /// How long Nacos may take for a call: longer than clients wait, and it ends when they hang up.
 const CALL: Duration = Duration::from_secs(30);
@@ -116,6 +117,9 @@ fn bound_poll(headers: &mut HeaderMap) -> Duration {
 pub(super) async fn passed_on(web: &Web, request: PassedRequest) -> Response {
     let version = version_of(&format!("/{}", request.path));
     let read = ReadKey::of(&request);
+    let Some(_outward) = web.gate.outward() else {
+        return WebFailure::Unreached(NO_PLACE.to_owned()).told(version);
+    };
     let passing = web.upstream.pass(request);
     let passed = match read.is_some_and(|read| web.answers.has(&read)) {
         true => tokio::time::timeout(COPY_AFTER, passing).await.unwrap_or_else(|_| Err(silent())),

@@ -41,16 +41,27 @@ pub(crate) struct LookupTopic {
 pub(crate) struct LookupAnswer {
     /// The list.
     pub(crate) info: ServiceInfo,
-    /// Names all of it but its time: equal lists are equal here.
-    pub(crate) fingerprint: u64,
+    fingerprint: OnceLock<u64>,
     push: OnceLock<PushBody>,
 }
 
 impl LookupAnswer {
     fn new(info: ServiceInfo) -> Self {
-        let timeless = ServiceInfo { last_ref_time: 0, ..info.clone() };
-        let text = format!("{timeless:?}");
-        Self { info, fingerprint: xxhash_rust::xxh3::xxh3_64(text.as_bytes()), push: OnceLock::new() }
+        Self { info, fingerprint: OnceLock::new(), push: OnceLock::new() }
+    }
+
+    /// Names all of it but its time: equal lists are equal here. Only who is told of changes needs it.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let name = || {
+            let timeless = ServiceInfo { last_ref_time: 0, ..self.info.clone() };
+            xxhash_rust::xxh3::xxh3_64(format!("{timeless:?}").as_bytes())
+        };
+        *self.fingerprint.get_or_init(name)
+    }
+
+    /// The list alone; a copy where others have it, too.
+    pub(crate) fn into_info(answer: Arc<Self>) -> ServiceInfo {
+        Arc::try_unwrap(answer).map_or_else(|shared| shared.info.clone(), |own| own.info)
     }
 
     /// The list as it is pushed, encoded once for all who are told.

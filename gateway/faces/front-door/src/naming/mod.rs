@@ -117,15 +117,14 @@ impl Naming {
     ///
     /// # Errors
     /// Nothing is known of it, and it is not known either that there is nothing; clients keep what they have and ask again.
-    pub(crate) async fn query(
+    pub(crate) fn query(
         &self,
         labels: &ClientLabels,
         service: &ServiceName,
         clusters: &str,
         healthy_only: bool,
     ) -> Result<ServiceInfo, RegistryRefusal> {
-        let answer = self.look(self.topic(labels, service, clusters)).await?;
-        let mut info = answer.info.clone();
+        let mut info = LookupAnswer::into_info(self.look(&self.topic(labels, service, clusters))?);
         if healthy_only {
             info.hosts.retain(|host| host.healthy);
         }
@@ -135,7 +134,7 @@ impl Naming {
     /// Reads a service and pushes it whenever it changes, in place of the connection's subscription before.
     ///
     /// # Errors
-    /// As [`Naming::query`]; the subscription stands all the same, and is told once something is known.
+    /// As [`Naming::query`]; the subscription stands all the same, and is told once something is known. Or there are too many.
     pub(crate) async fn subscribe(
         &self,
         labels: &ClientLabels,
@@ -144,8 +143,8 @@ impl Naming {
         clusters: &str,
     ) -> Result<ServiceInfo, RegistryRefusal> {
         let topic = self.topic(labels, &service, clusters);
-        self.subscriptions.subscribe(connection, service, topic.clone()).await;
-        Ok(self.look(topic).await?.info.clone())
+        self.subscriptions.subscribe(connection, service, topic.clone()).await?;
+        Ok(LookupAnswer::into_info(self.look(&topic)?))
     }
 
     /// Waits until the view has what a client just registered, so that its next lookup shows it; for [`SHOWN_WITHIN`] at most, since what is
@@ -216,9 +215,9 @@ impl Naming {
         LookupTopic { name, key, caller: caller_of(labels), clusters: clusters.to_owned(), filter }
     }
 
-    async fn look(&self, topic: LookupTopic) -> Result<Arc<LookupAnswer>, RegistryRefusal> {
+    fn look(&self, topic: &LookupTopic) -> Result<Arc<LookupAnswer>, RegistryRefusal> {
         let stopping = |_| RegistryRefusal::new(error_code::NOT_READY, "the gateway is stopping");
-        let answer = self.hub.watch(topic, None).next().await.map_err(stopping)?;
+        let answer = self.hub.once(topic).map_err(stopping)?;
         if answer.info.hosts.is_empty() && !self.knowledge.is_complete() {
             let words = "the gateway does not know yet whether there are instances, please try later";
             return Err(RegistryRefusal::new(error_code::NOT_READY, words));

@@ -1,6 +1,7 @@
 //! Who is told of which lookup, and the tasks that tell them: one for each topic that somebody subscribed to.
 //!
-//! Bounds: a connection has one subscription for each service, as in Nacos; a topic, its task and its newest list go with its last subscriber.
+//! Bounds: a connection has one subscription for each service, as in Nacos, [`MOST_OF_ONE`] in all; there are [`MOST_TOPICS`] topics. A topic, its
+//! task and its newest list go with its last subscriber.
 //! Nothing is queued here: a push replaces the one before in its client's outbox.
 
 use std::collections::hash_map::Entry;
@@ -8,13 +9,19 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use federation_view::hub::Hub;
-use nacos_protocol::server::{ClientSessions, ConnectionId, PushKey, ServiceName};
+use nacos_protocol::message::error_code;
+use nacos_protocol::server::{ClientSessions, ConnectionId, PushKey, RegistryRefusal, ServiceName};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Knowledge;
 use super::lookups::{LookupAnswer, LookupTopic, Lookups};
+
+/// Services that one client may subscribe to; who watches all services of a registry has some thousands on a connection.
+const MOST_OF_ONE: usize = 20_000;
+/// Topics of all clients together, each of which has a task and the newest list: twice the services of a large federation.
+const MOST_TOPICS: usize = 200_000;
 
 /// Topics that begin and whose task is not running yet; it is taken up at once. Who subscribes waits while it is full.
 const BEGINNING: usize = 256;
@@ -76,8 +83,16 @@ pub(crate) fn subscriptions(
 
 impl Subscriptions {
     /// Tells a connection of the topic from now on, in place of what it was told of this service before.
-    pub(crate) async fn subscribe(&self, connection: &ConnectionId, service: ServiceName, of: LookupTopic) {
-        let begun = self.shared.register().subscribe(connection, service, of);
+    ///
+    /// # Errors
+    /// The client, or all together, have too many; what it was told of this service before goes on.
+    pub(crate) async fn subscribe(
+        &self,
+        connection: &ConnectionId,
+        service: ServiceName,
+        of: LookupTopic,
+    ) -> Result<(), RegistryRefusal> {
+        let begun = self.shared.register().subscribe(connection, service, of)?;
         if let Some(topic) = begun {
             // Fails only once the tasks ended: then nobody is told anything any more, and the client's connection ends.
             let _ = self.begin.send(topic).await;
@@ -85,6 +100,7 @@ impl Subscriptions {
         if !self.shared.sessions.contains(connection) {
             self.forget(connection); // It went while it asked: nobody else would take this back.
         }
+        Ok(())
     }
 
     /// Tells a connection no more of a service.
@@ -100,7 +116,13 @@ impl Subscriptions {
 
 impl Register {
     /// The topic, if it has to begin.
-    fn subscribe(&mut self, connection: &ConnectionId, service: ServiceName, of: LookupTopic) -> Option<Arc<Topic>> {
+    fn subscribe(
+        &mut self,
+        connection: &ConnectionId,
+        service: ServiceName,
+        of: LookupTopic,
+    ) -> Result<Option<Arc<Topic>>, RegistryRefusal> {
+        self.has_room(connection, &service, &of)?;
         let (topic, begun) = match self.topics.entry(of) {
             Entry::Occupied(found) => (Arc::clone(found.get()), false),
             Entry::Vacant(place) => {
@@ -114,7 +136,24 @@ impl Register {
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &topic)) {
             self.leave(connection, &before);
         }
-        begun.then_some(topic)
+        Ok(begun.then_some(topic))
+    }
+
+    fn has_room(
+        &self,
+        connection: &ConnectionId,
+        service: &ServiceName,
+        of: &LookupTopic,
+    ) -> Result<(), RegistryRefusal> {
+        let too_many = |words| Err(RegistryRefusal::new(error_code::OVER_THRESHOLD, words));
+        let mine = self.by_connection.get(connection);
+        if mine.is_some_and(|mine| mine.len() >= MOST_OF_ONE && !mine.contains_key(service)) {
+            return too_many(format!("a client may subscribe to {MOST_OF_ONE} services"));
+        }
+        if self.topics.len() >= MOST_TOPICS && !self.topics.contains_key(of) {
+            return too_many(format!("clients of this gateway subscribe to {MOST_TOPICS} lists, which is the most"));
+        }
+        Ok(())
     }
 
     fn unsubscribe(&mut self, connection: &ConnectionId, service: &ServiceName) {
@@ -166,7 +205,7 @@ impl Shared {
             if answer.info.hosts.is_empty() && !self.knowledge.is_complete() {
                 continue; // Whoever subscribed was told that nothing is known, and asks again.
             }
-            if told.replace(answer.fingerprint) != Some(answer.fingerprint) {
+            if told.replace(answer.fingerprint()) != Some(answer.fingerprint()) {
                 let (body, told) = (answer.push(), topic.subscribers().clone());
                 for connection in &told {
                     self.sessions.push(connection, topic.push_key.clone(), body.clone());
@@ -191,5 +230,47 @@ impl SubscriptionTasks {
                 Some(ended) = tasks.join_next() => ended?,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nacos_protocol::server::RegistryRefusal;
+
+    use super::super::rules::ClusterFilter;
+    use super::*;
+    use crate::place::caller_of;
+
+    fn subscribe(register: &mut Register, client: &str, service: usize) -> Result<bool, RegistryRefusal> {
+        let (group, service) = ("G".to_owned(), service.to_string());
+        let key = federation_core::id::ServiceKey::new("public", &group, &service);
+        let of = LookupTopic {
+            name: key.clone(),
+            key,
+            caller: caller_of(&Default::default()),
+            clusters: String::new(),
+            filter: ClusterFilter::read(""),
+        };
+        let service = ServiceName { namespace: "public".to_owned(), group, service };
+        let connection = ConnectionId::from(Arc::from(client));
+        register.subscribe(&connection, service, of).map(|begun| begun.is_some())
+    }
+
+    #[test]
+    fn a_client_and_all_together_may_subscribe_to_so_much() {
+        let mut register = Register::default();
+        for service in 0..MOST_OF_ONE {
+            assert_eq!(subscribe(&mut register, "one", service), Ok(true));
+        }
+        assert!(subscribe(&mut register, "one", MOST_OF_ONE).is_err());
+        assert_eq!(subscribe(&mut register, "one", 0), Ok(false), "what it has it may have again");
+        for service in MOST_OF_ONE..MOST_TOPICS {
+            let client = format!("client {}", service / MOST_OF_ONE);
+            assert_eq!(subscribe(&mut register, &client, service), Ok(true));
+        }
+        assert!(subscribe(&mut register, "another", MOST_TOPICS).is_err());
+        assert_eq!(subscribe(&mut register, "another", 7), Ok(false), "what others are told of costs nothing");
+        register.forget(&ConnectionId::from(Arc::from("one")));
+        assert_eq!(subscribe(&mut register, "another", MOST_TOPICS), Ok(true), "others went");
     }
 }

@@ -98,7 +98,7 @@ impl World {
 
     async fn ask(&self, labels: &[(&str, &str)], clusters: &str) -> Result<ServiceInfo, RegistryRefusal> {
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.naming.query(&labels, &name(), clusters, false).await
+        self.naming.query(&labels, &name(), clusters, false)
     }
 
     /// What is listed for a client at the gateway's place: address, weight, health.

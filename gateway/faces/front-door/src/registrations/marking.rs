@@ -58,12 +58,10 @@ pub(crate) fn unmark_text(text: &str) -> Option<String> {
     let end = begin + key.len() + text[begin + key.len()..].find('"')? + 1;
     let (before, behind) = (&text[..begin], &text[end..]);
     // With one of the commas between which it stands.
-    let (before, behind) = match (before.strip_suffix(','), behind.strip_prefix(',')) {
-        (_, Some(behind)) => (before, behind),
-        (Some(before), None) => (before, behind),
-        (None, None) => (before, behind),
-    };
-    Some([before, behind].concat())
+    Some(match behind.strip_prefix(',') {
+        Some(behind) => [before, behind].concat(),
+        None => [before.strip_suffix(',').unwrap_or(before), behind].concat(),
+    })
 }
 
 #[cfg(test)]

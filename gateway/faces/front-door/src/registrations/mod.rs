@@ -27,6 +27,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bounded_listener::ListenerGate;
 use federation_ports::metrics::{FrontDoorMetrics, RegistrationResult};
 use nacos_protocol::client::{CallError, ServiceName as LocalName};
 use nacos_protocol::cluster::NacosCluster;
@@ -41,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::marking::Marking;
 use self::registrant::{Begun, Registrant};
-use crate::upstream::{ANSWER_WITHIN, answered, refusal_of};
+use crate::upstream::{ANSWER_WITHIN, NO_PLACE, answered, refusal_of};
 
 /// Connections that were made and are not run yet; they are taken up at once. Who registers waits while it is full.
 const BEGINNING: usize = 64;
@@ -71,6 +72,8 @@ pub(crate) struct RegistrationSources {
     pub(crate) news: Arc<dyn RegistrationNews>,
     /// Whether clients are asked to move to another gateway.
     pub(crate) drained: Arc<AtomicBool>,
+    /// Where the descriptors of their connections count.
+    pub(crate) gate: ListenerGate,
     /// Clients that may register at a time, each with a connection to the local Nacos.
     pub(crate) most_clients: usize,
     /// Where they are counted.
@@ -283,7 +286,10 @@ impl Registrations {
             let words = format!("{most} clients have registered through this gateway, which is the most");
             return Err(RegistryRefusal::new(error_code::OVER_THRESHOLD, words));
         }
-        let (registrant, begun) = Registrant::begin(&self.shared.sources.cluster, caller, &self.shared.held);
+        let Some(outward) = self.shared.sources.gate.outward() else {
+            return Err(RegistryRefusal::new(error_code::OVER_THRESHOLD, NO_PLACE));
+        };
+        let (registrant, begun) = Registrant::begin(&self.shared.sources.cluster, caller, &self.shared.held, outward);
         registrants.insert(caller.connection().clone(), Arc::clone(&registrant));
         drop(registrants);
         place.send(begun);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bounded_listener::OutwardPlace;
 use nacos_protocol::client::{CallerHeaders, ClientEvent, NacosClient};
 use nacos_protocol::cluster::NacosCluster;
 use nacos_protocol::message::internal::ConnectResetRequest;
@@ -43,6 +44,8 @@ pub(super) struct Begun {
     of: ConnectionId,
     connection: UpstreamConnection,
     presence: watch::Receiver<Presence>,
+    /// That of its descriptor.
+    outward: OutwardPlace,
 }
 
 impl Registrant {
@@ -51,13 +54,14 @@ impl Registrant {
         cluster: &Arc<NacosCluster>,
         caller: &CallingClient<'_>,
         held: &Arc<AtomicUsize>,
+        outward: OutwardPlace,
     ) -> (Arc<Self>, Begun) {
         let headers = CallerHeaders::default();
         headers.show(caller.headers());
         let (client, connection) = upstream_for(cluster, UpstreamCaller::of(caller.peer, &headers));
         let holdings = Mutex::new(Holdings::new(Arc::clone(held)));
         let (presence, watched) = watch::channel(Presence::Here);
-        let begun = Begun { of: caller.connection().clone(), connection, presence: watched };
+        let begun = Begun { of: caller.connection().clone(), connection, presence: watched, outward };
         (Arc::new(Self { client, headers, holdings, presence }), begun)
     }
 
@@ -74,7 +78,7 @@ impl Registrant {
 impl Begun {
     /// Keeps the client connected to the local Nacos for as long as it is here, or until all ends.
     pub(super) async fn run(self, shared: Arc<Shared>) {
-        let Self { of, connection, mut presence } = self;
+        let Self { of, connection, mut presence, outward: _outward } = self;
         let stop = shared.end.child_token();
         let mut counted = Counted::begin(&shared);
         let running = connection.run(stop.clone(), |event| match event {

@@ -31,8 +31,8 @@ pub(super) static FRONT_DOOR: TableSection = TableSection {
             "max_connections",
             ValueKind::Count { min: 1, max: 20_000 },
             "12000",
-            "Connections at a time, if the process may open as many files: each client that registers takes one more to the own Nacos. \
-             Further ones are closed at once.",
+            "Connections at a time at each of the two ports, if the process may open as many files: each client that registers takes one more \
+             to the own Nacos. Further ones are closed at once.",
         ),
     ],
 };
