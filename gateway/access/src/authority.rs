@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use federation_core::time::WallMs;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::book::{AccessBook, CredentialRefused};
+use crate::certificate::ShownCertificate;
 use crate::identity::{CallerIdentity, IdentityMeans};
+use crate::jwt::JwtRefused;
 
 /// Where a request came in. What counts is the address that a gateway listens on, not the one that a request comes from: behind a proxy on
 /// the same host everybody would be near.
@@ -28,18 +30,25 @@ impl ListenerPlace {
     }
 }
 
+/// For how long a token of an unknown key waits for keys. An identity provider answers within some hundred milliseconds, or is down.
+pub const KEYS_WITHIN: Duration = Duration::from_secs(3);
+
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct AccessAuthority(Arc<Inner>);
+pub struct AccessAuthority(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     /// Nothing where the configuration has no section `access`.
     book: ArcSwapOption<AccessBook>,
     local: Arc<CallerIdentity>,
     nobody: Arc<CallerIdentity>,
     /// Counts books, so that watches hear of a new one.
     changes: watch::Sender<u64>,
+    /// Somebody shows a token of a key that is not there.
+    pub(crate) keys_wanted: Notify,
+    /// Counts what came of such wishes.
+    pub(crate) keys_answered: watch::Sender<u64>,
 }
 
 impl Default for AccessAuthority {
@@ -50,6 +59,8 @@ impl Default for AccessAuthority {
             local: Arc::new(CallerIdentity::local()),
             nobody: Arc::new(CallerIdentity::anonymous([].into())),
             changes: watch::Sender::new(0),
+            keys_wanted: Notify::new(),
+            keys_answered: watch::Sender::new(0),
         }))
     }
 }
@@ -61,14 +72,39 @@ impl AccessAuthority {
         self.0.changes.send_modify(|count| *count += 1);
     }
 
-    /// Who shows this, the value of the header `authorization`, at such an address. What is shown and wrong is never taken for nothing, but
+    /// Who shows this at such an address: the value of the header `authorization`, before that a certificate. A token of a key that its
+    /// provider may have since waits for that to be fetched, [`KEYS_WITHIN`] at most.
+    ///
+    /// # Errors
+    /// It does not count.
+    pub async fn admit(
+        &self,
+        authorization: Option<&[u8]>,
+        certificate: Option<ShownCertificate<'_>>,
+        place: ListenerPlace,
+    ) -> Result<Arc<CallerIdentity>, CredentialRefused> {
+        let admitted = self.admit_now(authorization, certificate, place);
+        if admitted != Err(CredentialRefused::Jwt(JwtRefused::KeyUnknown)) {
+            return admitted;
+        }
+        let mut answered = self.0.keys_answered.subscribe();
+        answered.borrow_and_update();
+        self.0.keys_wanted.notify_one();
+        match tokio::time::timeout(KEYS_WITHIN, answered.changed()).await {
+            Ok(Ok(())) => self.admit_now(authorization, certificate, place),
+            _ => admitted,
+        }
+    }
+
+    /// As [`AccessAuthority::admit`], with the keys that are there. What is shown and wrong is never taken for nothing, but
     /// where there are no accounts at all: on a loopback address nobody asks for any.
     ///
     /// # Errors
     /// It does not count.
-    pub fn admit(
+    pub fn admit_now(
         &self,
         authorization: Option<&[u8]>,
+        certificate: Option<ShownCertificate<'_>>,
         place: ListenerPlace,
     ) -> Result<Arc<CallerIdentity>, CredentialRefused> {
         let book = self.0.book.load();
@@ -76,10 +112,12 @@ impl AccessAuthority {
             (None, ListenerPlace::Loopback, _) => Ok(Arc::clone(&self.0.local)),
             (None, ListenerPlace::Beyond, None) => Ok(Arc::clone(&self.0.nobody)),
             (None, ListenerPlace::Beyond, Some(_)) => Err(CredentialRefused::Unknown),
-            (Some(book), _, None) => Ok(Arc::clone(book.anonymous())),
+            (Some(book), _, None) => {
+                Ok(certificate.map_or_else(|| Arc::clone(book.anonymous()), |shown| book.certificate(shown)))
+            }
             (Some(book), _, Some(shown)) => {
                 let token = bearer(shown).ok_or(CredentialRefused::NotUnderstood)?;
-                book.bearer(token, wall_now()).map(Arc::clone)
+                book.bearer(token, wall_now())
             }
         }
     }

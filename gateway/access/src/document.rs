@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use federation_core::id::ClusterId;
 use federation_core::pattern::{ConfigPattern, Glob, ServicePattern};
 use federation_core::time::WallMs;
 use federation_document::mistakes::Mistakes;
@@ -14,9 +16,12 @@ use federation_document::place::SourceSpan;
 use federation_document::reader::{FieldPlace, MappingFields, ReadValue, ShownValue};
 use federation_document::table::ValueKind;
 use federation_document::tree;
+use url::Url;
 
+use crate::certificate::{CertificateNames, CertificateRule};
 use crate::fields::{BINDINGS_FILE, TOKENS_FILE};
-use crate::identity::PrincipalPattern;
+use crate::identity::{PRINCIPALS, PrincipalPattern};
+use crate::jwt::{JwtExpectation, jwt_algorithm};
 use crate::role::{AccessRole, PatternScope, RoleGrant};
 use crate::tokens::TokenDigest;
 
@@ -32,10 +37,16 @@ pub struct AccessSettings {
     pub anonymous: Vec<RoleGrant>,
     /// Where digests of static tokens are.
     pub tokens_file: Option<PathBuf>,
+    /// Identity providers.
+    pub jwt: Vec<JwtProvider>,
+    /// For whom certificates stand.
+    pub certificates: Vec<CertificateRule>,
     /// Who has which roles.
     pub bindings: Vec<RoleBinding>,
     /// More of them.
     pub bindings_file: Option<PathBuf>,
+    /// Where orders are written.
+    pub audit_file: Option<PathBuf>,
 }
 
 /// A role and who has it.
@@ -67,14 +78,136 @@ impl ReadValue for AccessSettings {
         place.section(|fields| {
             let anonymous = fields.get::<AnonymousRoles>("anonymous");
             let tokens_file = fields.maybe("tokens_file");
+            let jwt = fields.get::<Vec<JwtProvider>>("jwt");
+            let certificates = fields.get("certificates");
             let bindings = fields.get("bindings");
             let bindings_file = fields.maybe("bindings_file");
+            let audit_file = fields.maybe("audit_file");
             Some(Self {
                 anonymous: anonymous?.0,
                 tokens_file: tokens_file?,
+                jwt: providers(fields, jwt?)?,
+                certificates: certificates?,
                 bindings: bindings?,
                 bindings_file: bindings_file?,
+                audit_file: audit_file?,
             })
+        })
+    }
+}
+
+/// An identity provider: what is expected of its tokens, and where its keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtProvider {
+    /// What is expected.
+    pub expected: JwtExpectation,
+    /// Where its keys are.
+    pub keys: KeySource,
+}
+
+/// Where keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// In a file.
+    File(PathBuf),
+    /// At a URL.
+    Url {
+        /// Which.
+        url: Url,
+        /// From one fetch to the next.
+        refresh: Duration,
+        /// For how long keys count that are not confirmed.
+        keep: Duration,
+    },
+}
+
+/// Two providers of one name would be one: the names of each could be given out by the other.
+fn providers(fields: &mut MappingFields<'_>, providers: Vec<JwtProvider>) -> Option<Vec<JwtProvider>> {
+    let mut names = BTreeSet::new();
+    if let Some(twice) = providers.iter().find(|it| !names.insert(it.expected.provider.clone())) {
+        let problem = format!("two identity providers are named {}", twice.expected.provider);
+        fields.mistake("jwt", &problem, "a name of its own for each");
+        return None;
+    }
+    Some(providers)
+}
+
+struct PinnedAlgorithm(jsonwebtoken::Algorithm);
+
+impl ReadValue for PinnedAlgorithm {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        place.choice().and_then(jwt_algorithm).map(Self)
+    }
+}
+
+impl ReadValue for JwtProvider {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let name = fields.get::<ClusterId>("name"); // The same characters: it is a part of names.
+            let issuer = fields.filled("issuer", "the issuer that tokens name");
+            let audience = fields.filled("audience", "what tokens for this gateway are for");
+            let algorithms = fields.get::<Vec<PinnedAlgorithm>>("algorithms");
+            let name_claim = fields.filled("name_claim", "the name of a claim");
+            let groups_claim = fields.filled("groups_claim", "the name of a claim");
+            let leeway = fields.get("leeway");
+            let keys = key_source(fields);
+            let expected = JwtExpectation {
+                provider: name?.as_str().into(),
+                issuer: issuer?,
+                audience: audience?,
+                algorithms: algorithms?.into_iter().map(|algorithm| algorithm.0).collect(),
+                name_claim: name_claim?,
+                groups_claim: groups_claim?,
+                leeway: leeway?,
+            };
+            Some(Self { expected, keys: keys? })
+        })
+    }
+}
+
+fn key_source(fields: &mut MappingFields<'_>) -> Option<KeySource> {
+    let url = fields.maybe::<Url>("jwks_url");
+    let file = fields.maybe::<PathBuf>("jwks_file");
+    let (refresh, keep) = (fields.get::<Duration>("refresh"), fields.get::<Duration>("keep"));
+    match (url?, file?) {
+        (Some(url), None) if url.scheme() != "https" && !is_near(&url) => {
+            let right = "https: who changes keys on the way is whoever he likes";
+            fields.mistake("jwks_url", "the keys of tokens over an open connection", right);
+            None
+        }
+        (Some(url), None) => Some(KeySource::Url { url, refresh: refresh?, keep: keep? }),
+        (None, Some(file)) => Some(KeySource::File(file)),
+        _ => {
+            fields.mistake("jwks_url", "it is not clear where the keys are", "one of `jwks_url` and `jwks_file`");
+            None
+        }
+    }
+}
+
+fn is_near(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+impl ReadValue for CertificateRule {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let uri = fields.maybe::<Glob>("uri");
+            let subject = fields.maybe::<Glob>("subject");
+            let name = fields.maybe::<String>("name");
+            let of = match (uri?, subject?) {
+                (Some(uri), None) => CertificateNames::Uri(uri),
+                (None, Some(subject)) => CertificateNames::Subject(subject),
+                _ => {
+                    fields.mistake("uri", "it is not clear which certificates are meant", "one of `uri` and `subject`");
+                    return None;
+                }
+            };
+            Some(Self { of, name: name?.filter(|name| !name.is_empty()).map(Into::into) })
         })
     }
 }
@@ -113,7 +246,7 @@ impl ReadValue for PrincipalPattern {
     fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         let read = Self::of_text(place.text()?);
         if read.is_none() {
-            place.refuse_for("token:NAME");
+            place.refuse_for(PRINCIPALS);
         }
         read
     }

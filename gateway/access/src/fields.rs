@@ -3,6 +3,7 @@
 
 use federation_document::table::{FieldPresence, TableField, TableSection, ValueKind};
 
+use crate::jwt::JWT_ALGORITHMS;
 use crate::role::AccessRole;
 
 const fn required(name: &'static str, kind: ValueKind, about: &'static str) -> TableField {
@@ -33,6 +34,13 @@ pub static ACCESS: TableSection = TableSection {
             "no static tokens",
             "File with the digests of static tokens and their roles, made by `nacos-fed token create`. Read again whenever it changes.",
         ),
+        default("jwt", list(&ValueKind::Section(&JWT)), "[]", "Identity providers whose tokens (JWTs) count."),
+        default(
+            "certificates",
+            list(&ValueKind::Section(&CERTIFICATE)),
+            "[]",
+            "For whom client certificates stand that TLS has verified. One that no rule names says nothing; of several rules the first counts.",
+        ),
         default("bindings", list(&ValueKind::Section(&BINDING)), "[]", "Who has which roles."),
         optional(
             "bindings_file",
@@ -40,6 +48,82 @@ pub static ACCESS: TableSection = TableSection {
             "none",
             "File with one more list `bindings`. Read again whenever it changes.",
         ),
+        optional(
+            "audit_file",
+            ValueKind::Path,
+            "only in the log, and the newest thousand in memory",
+            "File to which each order is written, and each that was refused, as a line of JSON: who, from where, what, and what came of it. From 16 MiB \
+             on it is put aside as FILE.1, up to FILE.5.",
+        ),
+    ],
+};
+
+static JWT: TableSection = TableSection {
+    about: "An identity provider.",
+    fields: &[
+        required("name", ValueKind::Id, "What names of it begin with: `corp` in `jwt:corp/alice`."),
+        required("issuer", ValueKind::Text, "The claim `iss` of its tokens, exactly."),
+        required(
+            "audience",
+            ValueKind::Text,
+            "What has to be in the claim `aud`, exactly: tokens for others do not count.",
+        ),
+        default(
+            "algorithms",
+            ValueKind::List { of: &ValueKind::Choice(&JWT_ALGORITHMS), min_items: 1 },
+            "[RS256, ES256]",
+            "Those with which its tokens may be signed.",
+        ),
+        optional(
+            "jwks_url",
+            ValueKind::Url,
+            "`jwks_file` is read",
+            "Where its keys are fetched; https unless it is on this machine.",
+        ),
+        optional(
+            "jwks_file",
+            ValueKind::Path,
+            "`jwks_url` is asked",
+            "File with its keys, read again whenever it changes.",
+        ),
+        default(
+            "refresh",
+            duration(10, 86_400),
+            "5m",
+            "From one fetch of the keys to the next. A token of a key that is not there has them fetched at once.",
+        ),
+        default(
+            "keep",
+            duration(60, 30 * 86_400),
+            "1d",
+            "For how long keys count that the provider has not confirmed because it does not answer.",
+        ),
+        default("leeway", duration(0, 300), "30s", "How far its clock may differ from the gateway's."),
+        default("name_claim", ValueKind::Text, "sub", "The claim that has the name."),
+        default("groups_claim", ValueKind::Text, "groups", "The claim that has the groups, a text or a list."),
+    ],
+};
+
+const fn duration(min_s: u64, max_s: u64) -> ValueKind {
+    ValueKind::Duration { min: std::time::Duration::from_secs(min_s), max: std::time::Duration::from_secs(max_s) }
+}
+
+static CERTIFICATE: TableSection = TableSection {
+    about: "For whom some certificates stand. One of `uri` and `subject` is needed.",
+    fields: &[
+        optional(
+            "uri",
+            ValueKind::Glob,
+            "`subject` is compared",
+            "Pattern of a URI among the alternative names, like `spiffe://prod/ns/*/sa/ops`.",
+        ),
+        optional(
+            "subject",
+            ValueKind::Glob,
+            "`uri` is compared",
+            "Pattern of the whole subject, like `CN=ops,O=Example`.",
+        ),
+        optional("name", ValueKind::Text, "what matched", "The name: bindings mean it by `certificate:NAME`."),
     ],
 };
 
@@ -61,7 +145,7 @@ static BINDING: TableSection = TableSection {
         required(
             "to",
             ValueKind::List { of: &ValueKind::Text, min_items: 1 },
-            "Who: `token:NAME`, the name a pattern with * and ?.",
+            "Who: `token:NAME`, `jwt:PROVIDER/NAME`, `jwt-group:PROVIDER/GROUP` or `certificate:NAME`, each a pattern with * and ?.",
         ),
         ROLE,
         CLUSTERS,

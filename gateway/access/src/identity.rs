@@ -19,11 +19,15 @@ pub enum IdentityMeans {
     Anonymous,
     /// A static token.
     Token,
+    /// A JWT of an identity provider.
+    Jwt,
+    /// A client certificate.
+    Certificate,
 }
 
 impl IdentityMeans {
     /// Those that name somebody, who can be bound to roles.
-    pub const NAMING: [Self; 1] = [Self::Token];
+    pub const NAMING: [Self; 3] = [Self::Token, Self::Jwt, Self::Certificate];
 
     /// As principals begin.
     #[must_use]
@@ -32,6 +36,8 @@ impl IdentityMeans {
             Self::Local => "local",
             Self::Anonymous => "anonymous",
             Self::Token => "token",
+            Self::Jwt => "jwt",
+            Self::Certificate => "certificate",
         }
     }
 }
@@ -43,6 +49,8 @@ pub struct CallerIdentity {
     pub means: IdentityMeans,
     /// Its name among those; empty where there is none.
     pub name: Box<str>,
+    /// Groups of which its identity provider says that it is in them.
+    pub groups: Arc<[Box<str>]>,
     /// What it may do.
     pub grants: Arc<[RoleGrant]>,
     /// When what it showed ends.
@@ -56,13 +64,17 @@ impl CallerIdentity {
     #[must_use]
     pub fn local() -> Self {
         let grants = [RoleGrant::whole(AccessRole::Admin)].into();
-        Self { means: IdentityMeans::Local, name: "".into(), grants, expires: None, shown: None }
+        Self::nameless(IdentityMeans::Local, grants)
     }
 
     /// Whoever shows nothing.
     #[must_use]
     pub fn anonymous(grants: Arc<[RoleGrant]>) -> Self {
-        Self { means: IdentityMeans::Anonymous, name: "".into(), grants, expires: None, shown: None }
+        Self::nameless(IdentityMeans::Anonymous, grants)
+    }
+
+    fn nameless(means: IdentityMeans, grants: Arc<[RoleGrant]>) -> Self {
+        Self { means, name: "".into(), groups: [].into(), grants, expires: None, shown: None }
     }
 
     /// Whether it may do this.
@@ -106,28 +118,44 @@ impl fmt::Display for CallerIdentity {
     }
 }
 
-/// Whom a rule means: `token:ci-*`.
+/// Whom a rule means: `token:ci-*`, `jwt:corp/alice`, `jwt-group:corp/sre`, `certificate:spiffe://prod/*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrincipalPattern {
-    /// By what they are known.
-    pub means: IdentityMeans,
-    /// Their names.
+    /// What is compared.
+    pub of: PrincipalKind,
+    /// With what.
     pub name: Glob,
 }
+
+/// What a rule compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrincipalKind {
+    /// Names of those who are known by this.
+    Named(IdentityMeans),
+    /// Groups of those who show a JWT.
+    JwtGroup,
+}
+
+/// Principals as people write them.
+pub const PRINCIPALS: &str = "token:NAME, jwt:PROVIDER/NAME, jwt-group:PROVIDER/GROUP or certificate:NAME";
 
 impl PrincipalPattern {
     /// Reads `means:pattern`.
     #[must_use]
     pub fn of_text(text: &str) -> Option<Self> {
-        let (means, name) = text.split_once(':')?;
-        let means = IdentityMeans::NAMING.into_iter().find(|known| known.as_str() == means)?;
+        let (of, name) = text.split_once(':')?;
+        let named = || IdentityMeans::NAMING.into_iter().find(|known| known.as_str() == of).map(PrincipalKind::Named);
+        let of = if of == "jwt-group" { PrincipalKind::JwtGroup } else { named()? };
         let name = if name.is_empty() { None } else { name.parse().ok() };
-        Some(Self { means, name: name? })
+        Some(Self { of, name: name? })
     }
 
-    /// Whether it means this name.
+    /// Whether it means whoever is known by this name, and is in these groups.
     #[must_use]
-    pub fn matches(&self, means: IdentityMeans, name: &str) -> bool {
-        self.means == means && self.name.matches(name)
+    pub fn matches(&self, means: IdentityMeans, name: &str, groups: &[Box<str>]) -> bool {
+        match self.of {
+            PrincipalKind::Named(of) => of == means && self.name.matches(name),
+            PrincipalKind::JwtGroup => groups.iter().any(|group| self.name.matches(group)),
+        }
     }
 }

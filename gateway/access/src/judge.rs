@@ -52,8 +52,8 @@ pub struct MissingRight {
 }
 
 fn roles(right: AccessRight) -> String {
-    let words: Vec<&str> = right.roles().map(AccessRole::as_str).collect();
-    words.join(", ")
+    let having = AccessRole::ALL.into_iter().filter(|role| role.rights().contains(&right));
+    having.map(AccessRole::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether one of the roles allows it.

@@ -5,6 +5,7 @@
 //! its end must end the process, or a revoked token would count for ever.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +13,19 @@ use federation_document::mistakes::Mistakes;
 use federation_document::text_file;
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
-use tokio::task::{JoinError, spawn_blocking};
-use tokio::time::MissedTickBehavior;
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::authority::AccessAuthority;
-use crate::book::AccessBook;
+use crate::book::{AccessBook, BookParts};
 use crate::document::{
-    AccessSettings, LARGEST_FILE_BYTES, RoleBinding, TokenEntry, bindings_from_text, tokens_from_text,
+    AccessSettings, JwtProvider, KeySource, LARGEST_FILE_BYTES, RoleBinding, TokenEntry, bindings_from_text,
+    tokens_from_text,
 };
+use crate::jwt::{JwtExpectation, JwtKeySet};
+use crate::key_sets::FetchedKeys;
 
 /// How often files are looked at. Twice this passes at most until a revoked token counts no more.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -38,18 +43,59 @@ pub struct AccessKeeper {
     settings: AccessSettings,
     tokens: Option<WatchedFile<Vec<TokenEntry>>>,
     bindings: Option<WatchedFile<Arc<[RoleBinding]>>>,
+    providers: Vec<(JwtExpectation, ProviderKeys)>,
+    fetcher: Arc<dyn KeyFetcher>,
+    fetches: JoinSet<(usize, Result<Vec<u8>, String>)>,
     troubles: TroubleBoard,
+}
+
+/// Fetches keys of identity providers. An answer takes some seconds at most, has at most
+/// [`LARGEST_KEY_SET_BYTES`](crate::jwt::LARGEST_KEY_SET_BYTES), and came over TLS or from this machine: who writes it decides who everybody is.
+pub trait KeyFetcher: Send + Sync {
+    /// What is at the URL, or why it is not known.
+    fn fetch(&self, url: &Url) -> FetchedText;
+}
+
+/// What comes of a fetch.
+pub type FetchedText = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>;
+
+enum ProviderKeys {
+    File(WatchedFile<JwtKeySet>),
+    Url(FetchedKeys),
+}
+
+impl ProviderKeys {
+    fn keys(&self) -> Option<&JwtKeySet> {
+        match self {
+            Self::File(file) => file.good.as_ref(),
+            Self::Url(fetched) => fetched.keys(),
+        }
+    }
 }
 
 impl AccessKeeper {
     /// Reads the files once, so that who is known is known from the start. Blocks while it reads.
     #[must_use]
-    pub fn open(settings: AccessSettings, troubles: TroubleBoard) -> (Self, AccessAuthority) {
+    pub fn open(
+        settings: AccessSettings,
+        fetcher: Arc<dyn KeyFetcher>,
+        troubles: TroubleBoard,
+    ) -> (Self, AccessAuthority) {
         let authority = AccessAuthority::default();
-        let watched = |path: &Option<PathBuf>| path.clone();
-        let tokens = watched(&settings.tokens_file).map(|path| WatchedFile::new(path, tokens_from_text));
-        let bindings = watched(&settings.bindings_file).map(|path| WatchedFile::new(path, bindings_from_text));
-        let mut keeper = Self { authority: authority.clone(), settings, tokens, bindings, troubles };
+        let tokens = settings.tokens_file.clone().map(|path| WatchedFile::new(path, tokens_told));
+        let bindings = settings.bindings_file.clone().map(|path| WatchedFile::new(path, bindings_told));
+        let now = Instant::now();
+        let provider = |it: &JwtProvider| {
+            let keys = match it.keys.clone() {
+                KeySource::File(path) => ProviderKeys::File(WatchedFile::new(path, keys_told)),
+                KeySource::Url { url, refresh, keep } => ProviderKeys::Url(FetchedKeys::new(url, refresh, keep, now)),
+            };
+            (it.expected.clone(), keys)
+        };
+        let providers = settings.jwt.iter().map(provider).collect();
+        let (authority_of, fetches) = (authority.clone(), JoinSet::new());
+        let mut keeper =
+            Self { authority: authority_of, settings, tokens, bindings, providers, fetcher, fetches, troubles };
         if let Some(file) = &mut keeper.tokens {
             let text = look(&file.path);
             file.take(text, &keeper.troubles);
@@ -57,6 +103,12 @@ impl AccessKeeper {
         if let Some(file) = &mut keeper.bindings {
             let text = look(&file.path);
             file.take(text, &keeper.troubles);
+        }
+        for (_, keys) in &mut keeper.providers {
+            if let ProviderKeys::File(file) = keys {
+                let text = look(&file.path);
+                file.take(text, &keeper.troubles);
+            }
         }
         keeper.publish();
         (keeper, authority)
@@ -69,10 +121,19 @@ impl AccessKeeper {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), AccessKeeperPanicked> {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let authority = self.authority.clone();
         loop {
-            tokio::select! { // Both are cancel-safe: a token and a timer.
+            tokio::select! { // All are cancel-safe: a token, a timer, a wish that is kept, a task whose end is kept.
                 () = stop.cancelled() => return Ok(()),
-                _ = looks.tick() => self.look_again().await?,
+                _ = looks.tick() => {
+                    self.fetch(false);
+                    self.look_again().await?;
+                }
+                () = authority.0.keys_wanted.notified() => self.fetch(true),
+                Some(ended) = self.fetches.join_next() => {
+                    let (index, answer) = ended?;
+                    self.fetched(index, answer);
+                }
             }
         }
     }
@@ -85,16 +146,70 @@ impl AccessKeeper {
         if let Some(file) = &mut self.bindings {
             changed |= file.look_again(&self.troubles).await?;
         }
+        let now = Instant::now();
+        for (_, keys) in &mut self.providers {
+            changed |= match keys {
+                ProviderKeys::File(file) => file.look_again(&self.troubles).await?,
+                ProviderKeys::Url(fetched) => fetched.expire(now),
+            };
+        }
         if changed {
             self.publish();
         }
         Ok(())
     }
 
+    /// Begins what is due; `wanted` is that somebody waits for keys that are not there.
+    fn fetch(&mut self, wanted: bool) {
+        let now = Instant::now();
+        for (index, (_, keys)) in self.providers.iter_mut().enumerate() {
+            if let ProviderKeys::Url(fetched) = keys
+                && fetched.begins(wanted, now)
+            {
+                let fetching = self.fetcher.fetch(&fetched.url);
+                self.fetches.spawn(async move { (index, fetching.await) });
+            }
+        }
+        if wanted && self.fetches.is_empty() {
+            self.tell_waiters(); // It was asked a moment ago.
+        }
+    }
+
+    fn fetched(&mut self, index: usize, answer: Result<Vec<u8>, String>) {
+        let (_, ProviderKeys::Url(fetched)) = &mut self.providers[index] else { return };
+        let url = fetched.url.to_string();
+        match fetched.ended(answer, Instant::now()) {
+            Ok(()) => {
+                self.troubles.heal(TroubleKind::Access, &url);
+                self.publish();
+            }
+            Err(reason) => {
+                let kept =
+                    if fetched.keys().is_some() { "those known before count on" } else { "none of its tokens counts" };
+                let text = format!("the keys of the identity provider at {url} cannot be had, {kept}: {reason}");
+                self.troubles.raise(TroubleKind::Access, &url, text);
+            }
+        }
+        self.tell_waiters();
+    }
+
+    fn tell_waiters(&self) {
+        self.authority.0.keys_answered.send_modify(|count| *count += 1);
+    }
+
     fn publish(&self) {
         let tokens = self.tokens.as_ref().and_then(|file| file.good.as_deref()).unwrap_or_default();
         let more = self.bindings.as_ref().and_then(|file| file.good.as_deref()).unwrap_or_default();
-        self.authority.publish(AccessBook::new(&self.settings.anonymous, tokens, &[&self.settings.bindings, more]));
+        let none = JwtKeySet::default();
+        let providers: Vec<_> =
+            self.providers.iter().map(|(expected, keys)| (expected, keys.keys().unwrap_or(&none))).collect();
+        self.authority.publish(AccessBook::new(BookParts {
+            anonymous: &self.settings.anonymous,
+            tokens,
+            bindings: &[&self.settings.bindings, more],
+            providers: &providers,
+            certificates: &self.settings.certificates,
+        }));
     }
 }
 
@@ -103,7 +218,7 @@ type FileText = Result<String, String>;
 
 struct WatchedFile<T> {
     path: PathBuf,
-    read: fn(&str, &str) -> Result<T, Mistakes>,
+    read: fn(&str, &str) -> Result<T, String>,
     /// What counts: nothing until a file was good.
     good: Option<T>,
     /// What the last look saw.
@@ -113,7 +228,7 @@ struct WatchedFile<T> {
 }
 
 impl<T> WatchedFile<T> {
-    fn new(path: PathBuf, read: fn(&str, &str) -> Result<T, Mistakes>) -> Self {
+    fn new(path: PathBuf, read: fn(&str, &str) -> Result<T, String>) -> Self {
         Self { path, read, good: None, last: None, taken: None }
     }
 
@@ -129,8 +244,7 @@ impl<T> WatchedFile<T> {
 
     fn take(&mut self, text: FileText, troubles: &TroubleBoard) -> bool {
         let name = self.path.display().to_string();
-        let read =
-            text.as_ref().map_err(Clone::clone).and_then(|text| (self.read)(&name, text).map_err(|it| told(&it)));
+        let read = text.as_ref().map_err(Clone::clone).and_then(|text| (self.read)(&name, text));
         (self.last, self.taken) = (Some(text.clone()), Some(text));
         match read {
             Ok(good) => {
@@ -154,6 +268,18 @@ fn look(path: &Path) -> FileText {
         return Err("no plain file".to_owned());
     }
     text_file::read(path, LARGEST_FILE_BYTES)
+}
+
+fn tokens_told(name: &str, text: &str) -> Result<Vec<TokenEntry>, String> {
+    tokens_from_text(name, text).map_err(|mistakes| told(&mistakes))
+}
+
+fn bindings_told(name: &str, text: &str) -> Result<Arc<[RoleBinding]>, String> {
+    bindings_from_text(name, text).map_err(|mistakes| told(&mistakes))
+}
+
+fn keys_told(_: &str, text: &str) -> Result<JwtKeySet, String> {
+    JwtKeySet::of_json(text.as_bytes())
 }
 
 fn told(mistakes: &Mistakes) -> String {

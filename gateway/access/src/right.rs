@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::role::AccessRole;
-
 /// What can be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AccessRight {
@@ -30,11 +28,6 @@ impl AccessRight {
             Self::Operate => "operate",
             Self::Administer => "administer",
         }
-    }
-
-    /// The roles that have it, at least for a part.
-    pub fn roles(self) -> impl Iterator<Item = AccessRole> {
-        AccessRole::ALL.into_iter().filter(move |role| role.rights().contains(&self))
     }
 }
 

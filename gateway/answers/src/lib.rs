@@ -11,6 +11,7 @@
 //! `gateway/server/src/cli/`.
 
 pub mod access;
+pub mod audit;
 pub mod comparison;
 pub mod descriptor;
 pub mod discovery;

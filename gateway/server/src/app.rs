@@ -62,9 +62,8 @@ pub struct RunningGateway {
     elsewhere: UnmatchedNames,
     registry: Option<federation_registry::EmbeddedRegistry>,
     front_door: Option<federation_front_door::FrontDoor>,
-    access: Option<federation_access::keeper::AccessKeeper>,
     listeners: federation_api::serve::ApiListeners,
-    api: federation_api::ApiState,
+    api: access::GuardedApi,
 }
 
 /// Runs a gateway from its configuration until `stop`, then stops it in order.
@@ -124,7 +123,7 @@ impl Parts {
         let engine =
             gateway.engine.start(gateway.inbox, engine_stop.clone()).context("the engine cannot be started")?;
         let mut outer = Group::default();
-        let (listeners, api, token) = (gateway.listeners, gateway.api, stop.clone());
+        let (listeners, api, token) = (gateway.listeners, gateway.api.state, stop.clone());
         outer.spawn("the servers", async move {
             federation_api::serve::run(listeners, api, token).await.context("the servers ended")
         });
@@ -145,12 +144,8 @@ impl Parts {
             let token = stop.clone();
             outer.spawn("the front door", async move { door.run(token).await.context("the front door ended") });
         }
-        if let Some(access) = gateway.access {
-            let token = stop.clone();
-            outer.spawn("the keeper of accounts", async move {
-                access.run(token).await.context("the keeper of accounts ended")
-            });
-        }
+        let (access, token) = (gateway.api.tasks, stop.clone());
+        outer.spawn("the keeper of accounts", async move { access.run(token).await });
         if let Some(registry) = gateway.registry {
             let token = engine_stop.clone(); // Until the last record has left: its clients are those of the gateway.
             outer.spawn("the embedded registry", async move {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::book::{AccessBook, CredentialRefused};
+use crate::book::{AccessBook, BookParts, CredentialRefused};
 use crate::document::{bindings_from_text, tokens_from_text};
 use crate::identity::{CallerIdentity, PrincipalPattern};
 use crate::tokens::{TOKEN_PREFIX, TokenDigest, new_token};
@@ -97,21 +97,24 @@ fn who_shows_a_token_has_its_roles_and_those_of_bindings_until_it_expires() {
     };
     let bindings = bindings_from_text("b", "bindings: [{to: ['token:ops-*'], role: operator}]").unwrap();
     let tokens = [entry("ops-1", "secret", Some(WallMs(100))), entry("ci", "other", None)];
-    let book = AccessBook::new(&[], &tokens, &[&bindings]);
+    let book = AccessBook::new(BookParts { tokens: &tokens, bindings: &[&bindings], ..BookParts::default() });
     let roles = |identity: &CallerIdentity| identity.grants.iter().map(|it| it.role).collect::<Vec<_>>();
     let ops = book.bearer("secret", WallMs(99)).unwrap();
-    assert_eq!((ops.to_string().as_str(), roles(ops)), ("token:ops-1", vec![AccessRole::Viewer, AccessRole::Operator]));
-    assert!(book.still_knows(ops, WallMs(99)) && !book.still_knows(ops, WallMs(100)));
+    assert_eq!(
+        (ops.to_string().as_str(), roles(&ops)),
+        ("token:ops-1", vec![AccessRole::Viewer, AccessRole::Operator])
+    );
+    assert!(book.still_knows(&ops, WallMs(99)) && !book.still_knows(&ops, WallMs(100)));
     assert_eq!(book.bearer("secret", WallMs(100)).unwrap_err(), CredentialRefused::Expired);
-    assert_eq!(roles(book.bearer("other", WallMs(u64::MAX)).unwrap()), [AccessRole::Viewer]);
+    assert_eq!(roles(&book.bearer("other", WallMs(u64::MAX)).unwrap()), [AccessRole::Viewer]);
     for unknown in ["secre", "secret ", "SECRET", "x"] {
         assert_eq!(book.bearer(unknown, WallMs(0)).unwrap_err(), CredentialRefused::Unknown, "{unknown}");
     }
     for absurd in [String::new(), "x".repeat(1 << 20)] {
         assert_eq!(book.bearer(&absurd, WallMs(0)).unwrap_err(), CredentialRefused::NotUnderstood);
     }
-    let changed = AccessBook::new(&[], &tokens, &[]);
-    assert!(!changed.still_knows(ops, WallMs(0)), "it has fewer roles now");
+    let changed = AccessBook::new(BookParts { tokens: &tokens, ..BookParts::default() });
+    assert!(!changed.still_knows(&ops, WallMs(0)), "it has fewer roles now");
     assert!(!changed.still_knows(&CallerIdentity::local(), WallMs(0)), "there are accounts now");
 }
 
@@ -121,7 +124,8 @@ fn nobody_gives_an_order_in_the_name_of_another() {
     assert_eq!(CallerIdentity::local().signs(claimed()), claimed(), "nobody is known there");
     let nobody = CallerIdentity::anonymous([].into());
     assert_eq!(nobody.signs(claimed()).as_deref(), Some("anonymous (says token:admin)"));
-    let book = AccessBook::new(&[], &tokens_from_text("t", &token_file("ci", "x")).unwrap(), &[]);
+    let tokens = tokens_from_text("t", &token_file("ci", "x")).unwrap();
+    let book = AccessBook::new(BookParts { tokens: &tokens, ..BookParts::default() });
     let ci = book.bearer("x", WallMs(0)).unwrap();
     assert_eq!(ci.signs(None).as_deref(), Some("token:ci"));
     assert_eq!(ci.signs(claimed()).as_deref(), Some("token:ci (says token:admin)"));
@@ -130,8 +134,12 @@ fn nobody_gives_an_order_in_the_name_of_another() {
 #[test]
 fn a_principal_is_a_means_and_a_name() {
     let ci = PrincipalPattern::of_text("token:ci-*").unwrap();
-    assert!(ci.matches(crate::identity::IdentityMeans::Token, "ci-7"));
-    assert!(!ci.matches(crate::identity::IdentityMeans::Anonymous, "ci-7"), "another means is somebody else");
+    let (token, jwt) = (crate::identity::IdentityMeans::Token, crate::identity::IdentityMeans::Jwt);
+    assert!(ci.matches(token, "ci-7", &[]));
+    assert!(!ci.matches(jwt, "ci-7", &["ci-7".into()]), "another means is somebody else");
+    let group = PrincipalPattern::of_text("jwt-group:corp/sre").unwrap();
+    assert!(group.matches(jwt, "corp/ann", &["corp/dev".into(), "corp/sre".into()]));
+    assert!(!group.matches(jwt, "corp/sre", &[]) && !group.matches(token, "corp/sre", &[]));
 }
 
 pub(super) fn token_file(name: &str, token: &str) -> String {

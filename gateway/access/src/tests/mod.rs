@@ -1,5 +1,6 @@
 mod documents;
 mod judging;
+mod jwt;
 mod keeping;
 
 use std::sync::Arc;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
+use bounded_listener::PeerConnection;
 use federation_access::authority::{AccessAuthority, ListenerPlace};
 use federation_access::book::CredentialRefused;
+use federation_access::certificate::ShownCertificate;
 use federation_access::identity::CallerIdentity;
 use federation_access::judge::{AccessSubject, ListSight, MissingRight, NamedByPattern, judge_declared};
 use federation_access::right::{AccessRight, DeclaredRight};
@@ -46,6 +48,15 @@ impl AccessRefusal {
         }
     }
 
+    /// Who it was, as far as it is known.
+    pub(crate) fn who(&self) -> &str {
+        match self {
+            Self::Credential(_) => "unknown",
+            Self::Nobody(_) => "anonymous",
+            Self::Missing { who, .. } => who,
+        }
+    }
+
     /// The right that is missing, where that is the reason.
     pub(crate) fn right(&self) -> Option<AccessRight> {
         match self {
@@ -60,15 +71,18 @@ impl Asker {
     ///
     /// # Errors
     /// He may not; counted.
-    pub(crate) fn let_in(
+    pub(crate) async fn let_in(
         state: &ApiState,
         headers: &HeaderMap,
+        extensions: &Extensions,
         place: ListenerPlace,
         declared: DeclaredRight,
     ) -> Result<Self, AccessRefusal> {
         let authority = state.access().clone();
         let shown = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes);
-        let asker = match authority.admit(shown, place) {
+        let certificate = extensions.get::<Arc<PeerConnection>>().and_then(|connection| connection.certificate());
+        let certificate = certificate.map(|it| ShownCertificate { subject: it.subject(), uris: it.uris() });
+        let asker = match authority.admit(shown, certificate, place).await {
             Ok(identity) => Self { identity, authority, refused: None },
             Err(refused) if declared == DeclaredRight::Open => {
                 let identity = Arc::new(CallerIdentity::anonymous([].into()));

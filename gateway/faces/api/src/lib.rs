@@ -8,6 +8,7 @@ mod ask;
 mod asker;
 pub mod grpc;
 pub mod http;
+mod known_peer;
 mod select;
 pub mod serve;
 mod state;

@@ -13,6 +13,7 @@ use federation_access::authority::ListenerPlace;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::known_peer::KnownPeer;
 use super::{ApiState, grpc, http};
 
 /// How long requests that are under way may take once the gateway stops. Answers take milliseconds; this is for slow clients.
@@ -124,8 +125,8 @@ pub(super) async fn run_and_drain(
     let http = RoutedService { router: http, rule: http::rule, refuse: http::refuse };
     let grpc = grpc.prepare().into_axum_router().merge(beside.grpc);
     let grpc = RoutedService { router: grpc, rule: grpc::rule, refuse: grpc::refuse };
-    tasks.spawn(listeners.http.run(http, draining.clone(), drain));
-    tasks.spawn(listeners.grpc.run(grpc, draining.clone(), drain));
+    tasks.spawn(listeners.http.run(KnownPeer(http), draining.clone(), drain));
+    tasks.spawn(listeners.grpc.run(KnownPeer(grpc), draining.clone(), drain));
     tasks.spawn(grpc::report_readiness(state, reporter));
     let mut outcome = Ok(());
     loop {

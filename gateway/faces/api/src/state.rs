@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use federation_access::audit::AuditLog;
 use federation_access::authority::AccessAuthority;
 use federation_core::drains::IntentTable;
 use federation_core::id::{ClusterId, FederationId, ServiceKey};
@@ -59,6 +60,7 @@ struct Inner {
     lanes: QuestionLanes,
     front_door: OnceLock<Arc<dyn FrontDoorControl>>,
     access: OnceLock<AccessAuthority>,
+    audit: OnceLock<AuditLog>,
 }
 
 impl ApiState {
@@ -97,6 +99,7 @@ impl ApiState {
             lanes,
             front_door: OnceLock::new(),
             access: OnceLock::new(),
+            audit: OnceLock::new(),
         }))
     }
 
@@ -108,6 +111,15 @@ impl ApiState {
     /// Has callers known by these accounts; without, nobody has one. The first ones count, before anything is served.
     pub fn attach_access(&self, authority: AccessAuthority) {
         let _ = self.0.access.set(authority);
+    }
+
+    /// Has orders recorded there; without, in memory alone. The first one counts, before anything is served.
+    pub fn attach_audit(&self, audit: AuditLog) {
+        let _ = self.0.audit.set(audit);
+    }
+
+    pub(crate) fn audit(&self) -> &AuditLog {
+        self.0.audit.get_or_init(|| AuditLog::new(None, self.0.troubles.clone()).0)
     }
 
     pub(crate) fn access(&self) -> &AccessAuthority {

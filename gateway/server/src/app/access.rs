@@ -1,28 +1,103 @@
 //! Accounts of the API, if its configuration has some.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::Context;
+use federation_access::audit::{AuditLog, AuditWriter};
 use federation_access::authority::ListenerPlace;
-use federation_access::keeper::AccessKeeper;
+use federation_access::jwt::LARGEST_KEY_SET_BYTES;
+use federation_access::keeper::{AccessKeeper, FetchedText, KeyFetcher};
 use federation_api::ApiState;
 use federation_ports::trouble::TroubleBoard;
+use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::config::GatewayConfig;
 
-/// Reads who is known, away from the tasks that serve, and has `api` ask for it.
-pub(super) async fn attach(
+/// How long an identity provider may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// Asks identity providers for their keys. Follows no redirect: where the keys are is what the configuration says.
+struct HttpKeys(reqwest::Client);
+
+impl KeyFetcher for HttpKeys {
+    fn fetch(&self, url: &Url) -> FetchedText {
+        let request = self.0.get(url.clone()).timeout(ANSWER_WITHIN);
+        Box::pin(async move {
+            let told = |error: reqwest::Error| format!("{:#}", anyhow::Error::from(error.without_url()));
+            let mut answer = request.send().await.map_err(told)?;
+            if answer.status() != reqwest::StatusCode::OK {
+                return Err(format!("HTTP status {}", answer.status().as_u16()));
+            }
+            let mut text = Vec::new();
+            while let Some(part) = answer.chunk().await.map_err(told)? {
+                text.extend_from_slice(&part);
+                if text.len() as u64 > LARGEST_KEY_SET_BYTES {
+                    return Err(format!("more than {LARGEST_KEY_SET_BYTES} bytes"));
+                }
+            }
+            Ok(text)
+        })
+    }
+}
+
+/// The API, and what it asks and tells of who acts.
+pub(super) struct GuardedApi {
+    pub(super) state: ApiState,
+    pub(super) tasks: AccessTasks,
+}
+
+/// What keeps accounts up to date, and what writes who did what.
+pub(super) struct AccessTasks {
+    keeper: Option<AccessKeeper>,
+    writer: Option<AuditWriter>,
+}
+
+impl AccessTasks {
+    /// Runs until `stop`; what was ordered before that is written.
+    ///
+    /// # Errors
+    /// If reading accounts panics: a revoked token would count for ever.
+    pub(super) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let writing = async {
+            if let Some(writer) = self.writer {
+                writer.run(stop.clone()).await;
+            }
+        };
+        let keeping = async {
+            match self.keeper {
+                Some(keeper) => keeper.run(stop.clone()).await,
+                None => {
+                    stop.cancelled().await;
+                    Ok(())
+                }
+            }
+        };
+        let ((), kept) = tokio::join!(writing, keeping);
+        kept.context("the keeper of accounts ended")
+    }
+}
+
+/// Reads who is known, away from the tasks that serve, and has the API ask for it.
+pub(super) async fn guard(
     config: &GatewayConfig,
-    api: &ApiState,
+    state: ApiState,
     troubles: &TroubleBoard,
-) -> anyhow::Result<Option<AccessKeeper>> {
+) -> anyhow::Result<GuardedApi> {
+    let file = config.access.as_ref().and_then(|access| access.audit_file.clone());
+    let (audit, writer) = AuditLog::new(file, troubles.clone());
+    state.attach_audit(audit);
     let Some(settings) = config.access.clone() else {
         say_who_may_ask(config);
-        return Ok(None);
+        return Ok(GuardedApi { state, tasks: AccessTasks { keeper: None, writer } });
     };
-    let troubles = troubles.clone();
-    let opened = tokio::task::spawn_blocking(move || AccessKeeper::open(settings, troubles)).await;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let (troubles, fetcher) = (troubles.clone(), Arc::new(HttpKeys(client)));
+    let opened = tokio::task::spawn_blocking(move || AccessKeeper::open(settings, fetcher, troubles)).await;
     let (keeper, authority) = opened.context("reading the accounts panicked")?;
-    api.attach_access(authority);
-    Ok(Some(keeper))
+    state.attach_access(authority);
+    Ok(GuardedApi { state, tasks: AccessTasks { keeper: Some(keeper), writer } })
 }
 
 fn say_who_may_ask(config: &GatewayConfig) {

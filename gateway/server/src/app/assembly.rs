@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::access;
+use super::access::{self, GuardedApi};
 use super::front_door::{self, FrontDoorGround};
 use super::nacos_settings;
 use anyhow::Context;
@@ -91,8 +91,7 @@ impl RunningGateway {
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let (flusher, kept) = (log.flusher(), troubles.clone());
         let elsewhere = UnmatchedNames::new(&config, ground.view_reader.clone(), policy.clone(), troubles.clone());
-        let api = api_state(&config, &ground, commands, &policy, exclusions);
-        let access = access::attach(&config, &api, &troubles).await?;
+        let api = api_state(&config, &ground, commands, &policy, exclusions).await?;
         let mut engine = Engine {
             core,
             clock,
@@ -111,7 +110,7 @@ impl RunningGateway {
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
-        let front_door = front_door::bind(&config, passed_on, &api)?;
+        let front_door = front_door::bind(&config, passed_on, &api.state)?;
         let listeners = bound.map_or_else(|| bind_ports(&ground.gate, &config), Ok)?;
         Ok(Self {
             engine,
@@ -125,22 +124,21 @@ impl RunningGateway {
             elsewhere,
             registry,
             front_door,
-            access,
             listeners,
             api,
         })
     }
 }
 
-/// What the API answers from.
-fn api_state(
+/// What the API answers from, and whom it lets in.
+async fn api_state(
     config: &GatewayConfig,
     ground: &Ground,
     commands: EngineCommands,
     policy: &PolicyReader,
     exclusions: Exclusions,
-) -> ApiState {
-    ApiState::new(
+) -> anyhow::Result<GuardedApi> {
+    let state = ApiState::new(
         identity(config),
         ground.view_reader.clone(),
         commands,
@@ -150,7 +148,8 @@ fn api_state(
         ground.troubles.clone(),
         exclusions,
         ground.clock.now().wall,
-    )
+    );
+    access::guard(config, state, &ground.troubles).await
 }
 
 /// What all parts stand on.

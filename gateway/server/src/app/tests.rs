@@ -40,7 +40,7 @@ struct Running {
 impl Running {
     async fn start(config: GatewayConfig) -> Self {
         let gateway = RunningGateway::assemble(config, LogTopics::Prepared).await.unwrap();
-        let (view, commands) = (gateway.api.view().clone(), gateway.api.commands().clone());
+        let (view, commands) = (gateway.api.state.view().clone(), gateway.api.state.commands().clone());
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         task.spawn(gateway.run(stop.clone()));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
-pub(super) use self::accounts::{Credentials, NewToken, RevokedToken, Token, TokenFile};
+pub(super) use self::accounts::{Audit, Credentials, NewToken, RevokedToken, Token, TokenFile};
 pub(super) use self::orders::{
     Adopt, ClearDrains, DoorOrder, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, FrontDoor, Guard,
     HoldDecision, Include, Undrain,
@@ -286,6 +286,9 @@ Services that are left without anything come first; the exit code is 1 if there 
 
     /// For whom the gateway takes its caller, and what that may do
     Whoami,
+
+    /// Who ordered what at the gateway that is asked, and what was refused
+    Audit(Audit),
 
     /// Static tokens of gateways: make one, list them, revoke one
     #[command(subcommand)]

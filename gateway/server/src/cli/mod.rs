@@ -6,6 +6,7 @@
 mod adopt;
 mod age;
 mod args;
+mod audit;
 mod check_config;
 mod client;
 mod clusters;
@@ -87,6 +88,7 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
 async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let client = Client::new(&global.server, &global.credentials)?;
     match command {
+        Command::Audit(args) => audit::run(args, &client, output).await,
         Command::Whoami => whoami::run(&client, output).await,
         Command::Status => status::run(&client, output).await,
         Command::Policy(Policy::Show(args)) => policy::show(args, global, &client, output).await,

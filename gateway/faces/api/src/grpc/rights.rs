@@ -43,7 +43,8 @@ pub(super) struct Admission {
 /// The layer around all calls.
 pub(super) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
     let right = declared(request.uri().path());
-    match Asker::let_in(&admission.state, request.headers(), admission.place, right) {
+    let (headers, extensions) = (request.headers(), request.extensions());
+    match Asker::let_in(&admission.state, headers, extensions, admission.place, right).await {
         Ok(asker) => {
             request.extensions_mut().insert(asker);
             next.run(request).await

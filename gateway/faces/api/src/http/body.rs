@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::problem::Problem;
 
 /// Bytes of an order: some texts of at most 1 KiB, escaped.
-const LARGEST_BODY: usize = 64 << 10;
+pub(super) const LARGEST_BODY: usize = 64 << 10;
 
 /// The body of an order as it came.
 pub(super) struct Ordered {

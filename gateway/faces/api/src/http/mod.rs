@@ -1,5 +1,6 @@
 //! The HTTP face: JSON documents, server-sent events, health, metrics and the description of itself.
 
+mod audit;
 mod body;
 mod clusters;
 mod comparison;
@@ -83,6 +84,7 @@ fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
         .route("/v1/verify/nacos", get(VIEW, verify_nacos::show).post(OPERATE_PART, verify_nacos::begin))
         .route("/v1/status", get(VIEW, operations::status))
         .route("/v1/whoami", get(OPEN, whoami::show))
+        .route("/v1/audit", get(ADMINISTER, audit::list))
         .route("/livez", get(OPEN, operations::livez))
         .route("/readyz", get(OPEN, operations::readyz))
         .route("/metrics", get(VIEW, operations::metrics))

@@ -16,6 +16,7 @@ use axum::routing::{self, MethodRouter};
 use federation_access::authority::ListenerPlace;
 use federation_access::right::{AccessRight, DeclaredRight};
 
+use super::audit;
 use super::problem::Problem;
 use crate::ApiState;
 use crate::asker::Asker;
@@ -120,7 +121,11 @@ pub(crate) fn declared(table: &RightsTable, path: Option<&str>, method: &Method)
 pub(super) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let right = declared(&admission.table, path, request.method());
-    match Asker::let_in(&admission.state, request.headers(), admission.place, right) {
+    if path.is_some() && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return audit::recorded(&admission.state, admission.place, right, request, next).await;
+    }
+    let (headers, extensions) = (request.headers(), request.extensions());
+    match Asker::let_in(&admission.state, headers, extensions, admission.place, right).await {
         Ok(asker) => {
             request.extensions_mut().insert(asker);
             next.run(request).await

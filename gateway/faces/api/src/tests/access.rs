@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use axum::http::{Method, header};
 use federation_access::authority::{AccessAuthority, ListenerPlace};
-use federation_access::book::AccessBook;
+use federation_access::book::{AccessBook, BookParts};
 use federation_access::document::tokens_from_text;
 use federation_access::judge::judge_declared;
 use federation_access::right::DeclaredRight;
@@ -32,12 +32,13 @@ const CALLERS: [(&str, &str); 8] = [
 ];
 
 /// Every path and method of the API, and some more parameters and bodies where a part is asked for.
-const REQUESTS: [(&str, &str, &str); 41] = [
+const REQUESTS: [(&str, &str, &str); 42] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/openapi.json", ""),
     ("GET", "/docs/", ""),
     ("GET", "/v1/whoami", ""),
+    ("GET", "/v1/audit", ""),
     ("GET", "/metrics", ""),
     ("GET", "/v1/status", ""),
     ("GET", "/v1/clusters", ""),
@@ -90,7 +91,7 @@ fn book(but: &[&str]) -> AccessBook {
         let digest = TokenDigest::of(name);
         writeln!(text, "- {{name: {name}, sha256: {digest}, created_ms: 0, roles: [{role}]}}").unwrap();
     }
-    AccessBook::new(&[], &tokens_from_text("t", &text).unwrap(), &[])
+    AccessBook::new(BookParts { tokens: &tokens_from_text("t", &text).unwrap(), ..BookParts::default() })
 }
 
 /// A gateway that others reach, with all callers of [`CALLERS`].
@@ -191,14 +192,14 @@ async fn a_path_that_is_in_no_table_fails_this_test() {
     let beside = rights::declared(&table, Some("/beside"), &Method::GET);
     assert!(
         judge_declared(
-            &gateway.state.access().admit(Some(b"Bearer operator"), ListenerPlace::Beyond).unwrap().grants,
+            &gateway.state.access().admit_now(Some(b"Bearer operator"), None, ListenerPlace::Beyond).unwrap().grants,
             beside
         )
         .is_err()
     );
     assert!(
         judge_declared(
-            &gateway.state.access().admit(Some(b"Bearer admin"), ListenerPlace::Beyond).unwrap().grants,
+            &gateway.state.access().admit_now(Some(b"Bearer admin"), None, ListenerPlace::Beyond).unwrap().grants,
             beside
         )
         .is_ok()
@@ -394,4 +395,44 @@ async fn a_watch_ends_when_its_token_is_revoked_and_others_go_on() {
     let mut other = Box::pin(to_bytes(other, usize::MAX));
     let pending = futures::poll!(&mut other).is_pending();
     assert!(pending, "who still may goes on watching");
+}
+
+#[tokio::test]
+async fn every_order_is_recorded_with_who_gave_it_and_what_came_of_it_and_so_is_every_refused_one() {
+    let (gateway, _) = reached();
+    let order = r#"{"cluster": "frankfurt", "excluded": true, "who": "token:admin"}"#;
+    for caller in ["operator", "viewer", "nobody", "someone"] {
+        gateway.ask(request("POST", "/v1/excluded", order, caller)).await;
+    }
+    gateway.ask(request("POST", "/v1/excluded", "{", "operator")).await;
+    gateway.ask(request("GET", "/v1/status", "", "viewer")).await;
+    let audit = gateway.ask(request("GET", "/v1/audit", "", "admin")).await.json();
+    let told: Vec<_> = audit["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["who"].as_str().unwrap(), it["outcome"].as_str().unwrap(), it["status"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("token:operator", "done", 200),
+            ("token:viewer", "refused", 403),
+            ("anonymous", "refused", 401),
+            ("unknown", "refused", 401),
+            ("token:operator", "failed", 400),
+        ],
+        "reading is no act"
+    );
+    let first = &audit["records"][0];
+    assert_eq!((&first["act"], &first["order"]["cluster"]), (&json!("POST /v1/excluded"), &json!("frankfurt")));
+    assert_eq!(first["answer"]["excluded"], json!(true));
+    assert_eq!(audit["records"][1]["answer"]["missingRight"], "operate");
+    assert_eq!(audit["records"][4]["order"], "{");
+    let only = gateway.ask(request("GET", "/v1/audit?who=token:viewer", "", "admin")).await.json();
+    assert_eq!(only["records"].as_array().map(Vec::len), Some(1));
+    let later = first["atMs"].as_u64().unwrap() + 1;
+    let none = gateway.ask(request("GET", &format!("/v1/audit?sinceMs={later}"), "", "admin")).await.json();
+    assert_eq!(none["records"], json!([]));
+    assert_eq!(gateway.ask(request("GET", "/v1/audit?sinceMs=x", "", "admin")).await.status, StatusCode::BAD_REQUEST);
 }

@@ -336,6 +336,7 @@ async fn the_description_lists_every_route_and_every_parameter() {
     let routes = [
         "/livez",
         "/metrics",
+        "/v1/audit",
         "/readyz",
         "/v1/clusters",
         "/v1/config",

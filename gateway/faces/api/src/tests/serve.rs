@@ -65,6 +65,25 @@ async fn routes_beside_are_served_and_counted_like_the_others() {
 }
 
 #[tokio::test]
+async fn an_order_is_recorded_with_the_address_that_it_came_from() {
+    let gateway = Gateway::new();
+    let listeners = ApiListeners::bind(&ListenerGate::default(), any(), any()).unwrap();
+    let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
+    tasks.spawn(serve::run(listeners, gateway.state.clone(), stop.clone()));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let own = client.local_addr().unwrap().to_string();
+    client.write_all(b"POST /v1/guard HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+    read_until(&mut client, "415").await;
+    let audit = gateway.get("/v1/audit").await.json();
+    assert_eq!(
+        (audit["records"][0]["from"].as_str(), audit["records"][0]["who"].as_str()),
+        (Some(&*own), Some("local"))
+    );
+    stop.cancel();
+    assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+}
+
+#[tokio::test]
 async fn who_does_not_read_the_answer_holds_a_stop_up_for_the_drain_time_only() {
     let mut gateway = Gateway::new();
     let mut large = config("public", "large", 3, &["shanghai"]);

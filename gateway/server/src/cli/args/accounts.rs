@@ -20,6 +20,17 @@ pub(in crate::cli) struct Credentials {
     pub(in crate::cli) plain_token: bool,
 }
 
+/// Arguments of `audit`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Audit {
+    /// Only of so long ago
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) since: Option<Duration>,
+    /// Only of this identity, like token:ops
+    #[arg(long, value_name = "IDENTITY")]
+    pub(in crate::cli) who: Option<String>,
+}
+
 /// What to do with the tokens of a gateway's file. Needs no gateway.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Token {

@@ -1,7 +1,7 @@
 //! `token create`, `list` and `revoke` on a file, and what is shown to a gateway.
 
 use axum::http::HeaderMap;
-use federation_access::book::AccessBook;
+use federation_access::book::{AccessBook, BookParts};
 use federation_access::token_file;
 use federation_core::time::WallMs;
 
@@ -40,7 +40,7 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
     );
 
     let tokens = token_file::read(&path).unwrap();
-    let book = AccessBook::new(&[], &tokens, &[]);
+    let book = AccessBook::new(BookParts { tokens: &tokens, ..BookParts::default() });
     assert_eq!(book.bearer(token.trim(), WallMs(0)).unwrap().to_string(), "token:ci");
     assert_eq!(tokens[1].grants[0].to_string(), "operator (clusters frankfurt; services pr'\"od/*/order-*)");
     let (_, listed, _) = here(&["token", "list", "--file", file]);
@@ -132,4 +132,16 @@ async fn a_refusal_tells_the_missing_right() {
     let canned = Canned::start(Router::new().route("/v1/excluded", axum::routing::post(refuse))).await;
     let (exit, _, err) = canned.run(&["exclude", "frankfurt"]).await;
     assert!(exit == Exit::Refused && err.contains("missing right: operate"), "{err}");
+}
+
+#[tokio::test]
+async fn who_ordered_what_is_a_line_each_that_no_terminal_obeys() {
+    let record = json!({"atMs": 5, "who": "token:ops", "from": "10.0.0.1:5", "act": "POST /v1/drains", "order": {"why": "\u{1b}[2J\n"},
+        "outcome": "refused", "status": 403, "answer": null});
+    let canned = Canned::start(echo("/v1/audit", json!({"records": [record]}))).await;
+    let (exit, out, _) = canned.run(&["audit", "--since", "1h", "--who", "token:ops"]).await;
+    assert!(exit == Exit::Ok && out.contains("token:ops") && out.contains("refused"), "{out}");
+    assert!(out.lines().count() == 2 && !out.contains('\u{1b}'), "{out:?}");
+    let (_, out, _) = canned.run(&["audit", "--who", "token:ops", "--format", "json"]).await;
+    assert!(out.contains("who=token%3Aops"), "{out}");
 }

@@ -1,0 +1,123 @@
+//! Records of orders, made by the layer around all routes; and `/v1/audit`, which shows the newest.
+
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::{MatchedPath, RawQuery, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bounded_listener::PeerConnection;
+use bytes::Bytes;
+use federation_access::audit::{AuditOutcome, AuditRecord};
+use federation_access::authority::ListenerPlace;
+use federation_access::right::DeclaredRight;
+use federation_answers::audit::{AuditDocument, AuditEntry};
+use federation_answers::problem::ProblemDocument;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::body::LARGEST_BODY;
+use super::problem::Problem;
+use super::reply;
+use crate::ApiState;
+use crate::asker::Asker;
+
+/// Longest order or answer that a record has whole; that of a drain has some hundred bytes.
+const LONGEST_PART_BYTES: usize = 4 << 10;
+
+/// Lets an order in or refuses it, and records what came of it.
+pub(super) async fn recorded(
+    state: &ApiState,
+    place: ListenerPlace,
+    right: DeclaredRight,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let path =
+        parts.extensions.get::<MatchedPath>().map_or_else(|| parts.uri.path().to_owned(), |it| it.as_str().to_owned());
+    let act = format!("{} {path}", parts.method);
+    let from = parts.extensions.get::<Arc<PeerConnection>>().map(|connection| connection.peer().to_string());
+    let received = to_bytes(body, LARGEST_BODY).await;
+    let order = received.as_ref().map_or(Value::Null, part);
+    let mut request = Request::from_parts(parts, Body::from(received.as_ref().cloned().unwrap_or_default()));
+    let asker = Asker::let_in(state, request.headers(), request.extensions(), place, right).await;
+    let (who, response) = match asker {
+        Err(refusal) => (refusal.who().to_owned(), Problem::from(refusal).into_response()),
+        Ok(asker) if received.is_err() => {
+            (asker.identity().to_string(), Problem::too_large(LARGEST_BODY).into_response())
+        }
+        Ok(asker) => {
+            let who = asker.identity().to_string();
+            request.extensions_mut().insert(asker);
+            (who, next.run(request).await)
+        }
+    };
+    let (answer, response) = read(response).await;
+    let status = response.status().as_u16();
+    let (at_ms, outcome) = (state.wall_now().0, AuditOutcome::of_status(status));
+    state.audit().record(AuditRecord { at_ms, who, from, act, order, outcome, status, answer });
+    response
+}
+
+/// The answer's document, if it is short, and the answer.
+async fn read(response: Response) -> (Value, Response) {
+    if response.body().size_hint().upper().is_none_or(|size| size > LONGEST_PART_BYTES as u64) {
+        return (Value::Null, response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, LONGEST_PART_BYTES).await.unwrap_or_default();
+    (part(&body), Response::from_parts(parts, Body::from(body)))
+}
+
+/// What a record has of an order or an answer.
+fn part(body: &Bytes) -> Value {
+    if body.len() > LONGEST_PART_BYTES {
+        return Value::String(format!("{} bytes", body.len()));
+    }
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+}
+
+/// What was ordered at this gateway since its start, and what was refused; the newest thousand.
+#[utoipa::path(
+    get,
+    path = "/v1/audit",
+    tag = "operations",
+    params(
+        ("sinceMs" = Option<u64>, Query, description = "only since then, milliseconds since 1970"),
+        ("who" = Option<String>, Query, description = "only of this identity, like token:ops"),
+    ),
+    responses(
+        (status = 200, body = AuditDocument, description = "the oldest first"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
+    ),
+)]
+pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let (mut since, mut who) = (0, None);
+    for (name, value) in form_urlencoded::parse(query.as_deref().unwrap_or("").as_bytes()) {
+        match &*name {
+            "sinceMs" => {
+                let wrong = |_| Problem::bad_parameter("sinceMs", Some(&value), &"milliseconds since 1970 are needed");
+                since = value.parse::<u64>().map_err(wrong)?;
+            }
+            "who" => who = Some(value.into_owned()),
+            _ => return Err(Problem::unknown_parameter(&name, &value, &["sinceMs", "who"])),
+        }
+    }
+    let records = state.audit().recent();
+    let wanted = records.iter().filter(|it| it.at_ms >= since && who.as_ref().is_none_or(|who| *who == it.who));
+    Ok(reply::json(&AuditDocument { records: wanted.map(|record| entry(record)).collect() }))
+}
+
+fn entry(record: &AuditRecord) -> AuditEntry {
+    AuditEntry {
+        at_ms: record.at_ms,
+        who: record.who.clone(),
+        from: record.from.clone(),
+        act: record.act.clone(),
+        order: record.order.clone(),
+        outcome: record.outcome.as_str().into(),
+        status: record.status,
+        answer: record.answer.clone(),
+    }
+}
