@@ -12,8 +12,8 @@ use nacos_protocol::server::{
 
 use crate::access::Access;
 use crate::configs::Configs;
-use crate::names::check_lookup;
 use crate::mappings::{AskedOfNacos, Mappings};
+use crate::names::check_lookup;
 use crate::naming::Naming;
 use crate::naming::unshared::UnsharedServices;
 use crate::registrations::Registrations;
