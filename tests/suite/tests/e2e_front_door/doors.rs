@@ -17,7 +17,7 @@ const GRPC_OFFSET: i32 = 1000;
 /// Everything.
 pub(crate) struct Doors {
     parts: Parts,
-    _kafka: Kafka,
+    kafka: Kafka,
     regions: BTreeMap<Side, Region>,
 }
 
@@ -49,13 +49,28 @@ impl Doors {
             Region::begin(&kafka, Side::Frankfurt, frankfurt)
         )?;
         let regions = BTreeMap::from([(Side::Shanghai, shanghai), (Side::Frankfurt, frankfurt)]);
-        Ok(Self { parts, _kafka: kafka, regions })
+        Ok(Self { parts, kafka, regions })
     }
 
     /// A process with an SDK whose server is the front door of that side.
     pub(crate) async fn client(&self, side: Side, sdk: Sdk) -> Result<SdkClient> {
         let address = format!("127.0.0.1:{}", self.regions[&side].door.main());
         SdkClient::start(&self.parts, sdk, &address, None).await
+    }
+
+    /// A process with the Java SDK whose server is there.
+    pub(crate) async fn client_of(&self, address: &str) -> Result<SdkClient> {
+        SdkClient::start(&self.parts, Sdk::Java, address, None).await
+    }
+
+    /// What starts processes.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Where Kafka is.
+    pub(crate) fn kafka(&self) -> String {
+        self.kafka.bootstrap()
     }
 
     /// A process whose server is the Nacos of that side itself.

@@ -4,6 +4,7 @@
 //! from both when it deregisters, and when it is killed.
 
 mod doors;
+mod encrypted;
 
 use std::time::Duration;
 
