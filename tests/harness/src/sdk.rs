@@ -151,6 +151,20 @@ impl SdkClient {
         Self::start_in(Home::temporary(sdk.part().name())?, parts, sdk, server, user).await
     }
 
+    /// A Java SDK's driver that speaks TLS to that server, whose certificate the authority in this PEM file has to have signed.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub async fn start_over_tls(parts: &Parts, server: &str, authority: &std::path::Path) -> Result<Self> {
+        let sdk = Sdk::Java;
+        let home = Home::temporary(sdk.part().name())?;
+        let tls = "nacos.remote.client.rpc.tls";
+        let authority = authority.display();
+        let options = format!("-D{tls}.enable=true -D{tls}.trustCollectionChainPath={authority}");
+        let program = sdk.program(parts, &home)?.env("JAVA_TOOL_OPTIONS", options).args([server]);
+        Self::spawn(home, sdk, program).await
+    }
+
     /// The same with its log and caches in `home`.
     ///
     /// # Errors
@@ -166,6 +180,10 @@ impl SdkClient {
         if let Some(Credentials { username, password }) = user {
             program = program.args([username, password]);
         }
+        Self::spawn(home, sdk, program).await
+    }
+
+    async fn spawn(home: Home, sdk: Sdk, program: Program) -> Result<Self> {
         let mut process = program.spawn(Conversation::Pipes).await?;
         let (input, output) = process.pipes().context("a new process has its pipes")?;
         let shared = Arc::new(Shared::default());

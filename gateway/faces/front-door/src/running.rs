@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bounded_listener::{Listener, ListenerGate, ListenerLimits};
+use bounded_listener::{Listener, ListenerGate, ListenerLimits, ListenerTls};
 use federation_core::id::ClusterId;
 use federation_core::local::mark::DoorMark;
 use federation_ports::metrics::FrontDoorMetrics;
@@ -180,6 +180,12 @@ impl FrontDoor {
             unfailing(comparing.run(eight)),
         ];
         Ok(Self { http, protocol, door, upstream, tasks, end, handle, moving, news, gate })
+    }
+
+    /// Speaks TLS on both ports; without one, plain text.
+    #[must_use]
+    pub fn secured(self, tls: Option<ListenerTls>) -> Self {
+        Self { http: self.http.secured(tls.clone()), protocol: self.protocol.secured(tls), ..self }
     }
 
     /// Where HTTP is served.

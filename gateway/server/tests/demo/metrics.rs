@@ -45,6 +45,7 @@ const ELSEWHERE: [(&str, &str); 34] = [
     ("federation_front_door_registrations_lost_total", "gateway/faces/front-door/src/registrations/tests.rs"),
     ("federation_front_door_registrations_total", "gateway/faces/front-door/src/registrations/tests.rs"),
     ("federation_front_door_upstream_connections", "gateway/faces/front-door/src/registrations/tests.rs"),
+    ("federation_tls_certificate_expiry_seconds", "gateway/server/tests/tls.rs"),
     ("federation_turned_away_total", "src/app/reception.rs"),
     ("federation_grpc_requests_total", "src/api/tests/grpc.rs"),
     ("federation_watchers", "src/api/tests/watch.rs"),

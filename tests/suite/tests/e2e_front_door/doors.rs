@@ -18,7 +18,7 @@ const GRPC_OFFSET: i32 = 1000;
 /// Everything.
 pub(crate) struct Doors {
     parts: Parts,
-    _kafka: Kafka,
+    kafka: Kafka,
     regions: BTreeMap<Side, Region>,
 }
 
@@ -51,7 +51,7 @@ impl Doors {
             Region::begin(&kafka, Side::Frankfurt, frankfurt)
         )?;
         let regions = BTreeMap::from([(Side::Shanghai, shanghai), (Side::Frankfurt, frankfurt)]);
-        Ok(Self { parts, _kafka: kafka, regions })
+        Ok(Self { parts, kafka, regions })
     }
 
     /// A process with an SDK whose server is the front door of that side.
@@ -69,6 +69,21 @@ impl Doors {
     /// The Nacos of that side itself.
     pub(crate) fn nacos(&self, side: Side) -> &Nacos {
         &self.regions[&side].nacos
+    }
+
+    /// A process with the Java SDK whose server is there.
+    pub(crate) async fn client_of(&self, address: &str) -> Result<SdkClient> {
+        SdkClient::start(&self.parts, Sdk::Java, address, None).await
+    }
+
+    /// What starts processes.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Where Kafka is.
+    pub(crate) fn kafka(&self) -> String {
+        self.kafka.bootstrap()
     }
 
     /// A process whose server is the Nacos of that side itself.

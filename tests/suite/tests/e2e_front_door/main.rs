@@ -5,6 +5,7 @@
 
 mod doors;
 mod frameworks;
+mod encrypted;
 
 use std::time::Duration;
 
