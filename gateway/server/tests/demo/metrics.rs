@@ -11,7 +11,7 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 34] = [
+const ELSEWHERE: [(&str, &str); 35] = [
     ("federation_access_refused_total", "gateway/faces/api/src/tests/access.rs"),
     ("federation_guard_holds", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_guard_trips_total", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
