@@ -36,7 +36,8 @@ impl Watches {
         let http = reqwest::Client::builder().no_proxy().build()?;
         for number in 0..=crowd.services() {
             let name = service(number);
-            let query = [("namespaceId", &*name.namespace), ("groupName", &name.group), ("serviceName", &name.service)];
+            let query =
+                [("namespaceId", &*name.namespace), ("groupName", &*name.group), ("serviceName", &*name.service)];
             let asked = http.get(format!("{}/v1/watch", stage.afar.base())).query(&query);
             let answer = asked.send().await?.error_for_status()?;
             tasks.spawn(read(answer, number, Arc::clone(&seen)));
