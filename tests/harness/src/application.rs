@@ -9,7 +9,7 @@ use crate::gateway::is_ok;
 use crate::home::Home;
 use crate::parts::{Part, Parts};
 use crate::port::PortBlock;
-use crate::process::{Conversation, POLL, Process, Program, Signal};
+use crate::process::{Conversation, POLL, Process, Program, Signal, tail};
 
 /// A start takes 6 to 18 s beside other servers on two cores.
 const START_PATIENCE: Duration = Duration::from_secs(120);
@@ -108,6 +108,11 @@ impl Application {
     /// Its name, by which others call it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The end of its log, for people.
+    pub fn log_end(&self) -> String {
+        format!("the end of the log of {}:\n{}", self.name, tail(&self.process.output()))
     }
 
     /// Asks it: status and text.

@@ -19,7 +19,8 @@ fn dubbo_consumers_call_a_provider_of_another_region_whose_mapping_their_own_nac
         ensure!(status == 502 && told.contains("No provider available"), "nobody offers it yet: {status} {told}");
 
         let provider = doors.application(Side::Shanghai, Framework::DubboProvider, &far).await?;
-        is_greeted_by(&early, &far).await.context("it was there before its provider, and is told of the mapping")?;
+        let told = is_greeted_by(&early, &far).await;
+        told.with_context(|| format!("it was there before its provider, of which it is told; {}", provider.log_end()))?;
         let late = doors.application(Side::Frankfurt, Framework::DubboConsumer, &unique("late")).await?;
         is_greeted_by(&late, &far).await.context("it reads the mapping when it starts")?;
 
