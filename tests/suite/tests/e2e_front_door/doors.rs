@@ -110,9 +110,9 @@ impl Region {
     }
 }
 
-/// One of each language whose newest SDK speaks gRPC.
-pub(crate) fn sdks() -> [Sdk; 4] {
-    [Sdk::Java, Sdk::Python, Sdk::Go, Sdk::Rust]
+/// One of each language. The one of Node speaks HTTP, all others gRPC.
+pub(crate) fn sdks() -> [Sdk; 5] {
+    [Sdk::Java, Sdk::Python, Sdk::Go, Sdk::Rust, Sdk::Node]
 }
 
 /// A name that no other test uses.

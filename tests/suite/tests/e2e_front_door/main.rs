@@ -19,6 +19,8 @@ use crate::doors::{Doors, before_the_doors, sdks, unique};
 const SEEN_WITHIN: Duration = Duration::from_secs(20);
 /// A killed process's connections close at once, and Nacos drops with them what was registered on them; all of it one second more.
 const GONE_WITHIN: Duration = Duration::from_secs(20);
+/// Over HTTP there is no connection: Nacos takes away after 30 s what does not beat any more, and looks every 5 s.
+const EXPIRED_WITHIN: Duration = Duration::from_secs(50);
 
 #[test]
 fn what_an_sdk_registers_through_one_door_is_in_its_nacos_and_behind_the_other_door() {
@@ -83,8 +85,13 @@ impl Watched {
         Ok(())
     }
 
-    async fn until_gone(at_the_nacos: &SdkClient, java: &SdkClient, service: &SdkService) -> Result<()> {
-        at_the_nacos.until_instances(service, GONE_WITHIN, <[_]>::is_empty).await.context("from the Nacos itself")?;
+    async fn until_gone(
+        at_the_nacos: &SdkClient,
+        java: &SdkClient,
+        service: &SdkService,
+        patience: Duration,
+    ) -> Result<()> {
+        at_the_nacos.until_instances(service, patience, <[_]>::is_empty).await.context("from the Nacos itself")?;
         java.until_instances(service, GONE_WITHIN, <[_]>::is_empty).await.context("from behind the other door")?;
         Ok(())
     }
@@ -94,7 +101,7 @@ async fn comes_and_goes(doors: &Doors, sdk: Sdk, from: Side) -> Result<()> {
     let watched = Watched::begin(doors, sdk, from).await?;
     watched.until_seen().await?;
     watched.program.deregister(&watched.service, &watched.instance).await?;
-    Watched::until_gone(&watched.at_the_nacos, &watched.java, &watched.service).await
+    Watched::until_gone(&watched.at_the_nacos, &watched.java, &watched.service, GONE_WITHIN).await
 }
 
 async fn is_killed(doors: &Doors, sdk: Sdk, from: Side) -> Result<()> {
@@ -103,7 +110,8 @@ async fn is_killed(doors: &Doors, sdk: Sdk, from: Side) -> Result<()> {
     let Watched { program, java, at_the_nacos, service, .. } = watched;
     program.kill().await?;
     let start = std::time::Instant::now();
-    Watched::until_gone(&at_the_nacos, &java, &service).await?;
+    let patience = if sdk == Sdk::Node { EXPIRED_WITHIN } else { GONE_WITHIN };
+    Watched::until_gone(&at_the_nacos, &java, &service, patience).await?;
     announce(&format!("{sdk:?} killed: gone from both after {} ms", start.elapsed().as_millis()));
     Ok(())
 }
