@@ -80,7 +80,7 @@ impl NamePart {
                 text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
             }
             Self::Group | Self::DataId => text.chars().all(is_name_char),
-            Self::Service => !text.starts_with('@') && !text.contains("@@") && text.chars().all(is_plain_char),
+            Self::Service => is_service_name(text),
             Self::Ip => text.chars().all(is_plain_char),
         }
     }
@@ -111,6 +111,15 @@ pub fn port(text: &str) -> Result<u16, IllegalPart> {
 /// What Nacos allows in the names of groups and config items.
 fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.')
+}
+
+/// Nacos looks at the first character apart from the others: it may be all but `@` and the end of a line, a blank and a Chinese one too.
+fn is_service_name(text: &str) -> bool {
+    let ends_line = |c: char| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let mut chars = text.chars();
+    let is_first = chars.next().is_none_or(|first| first != '@' && !ends_line(first));
+    let rest = chars.as_str();
+    is_first && !rest.contains("@@") && rest.chars().all(is_plain_char)
 }
 
 /// Everything but blanks (Java's `\s`, which other control characters are not) and Chinese characters.

@@ -7,6 +7,7 @@
 
 mod access;
 mod assembly;
+mod certificates;
 mod data_folders;
 pub mod demo_parts;
 mod front_door;
@@ -22,7 +23,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -33,6 +34,7 @@ use federation_ports::fault::InjectedFaults;
 use federation_ports::inbox::EngineNews;
 use federation_view::watchdog::EngineWatchdog;
 
+use self::certificates::CertificateKeepers;
 use self::group::Group;
 use self::snapshots::SnapshotKeeper;
 
@@ -64,17 +66,26 @@ pub struct RunningGateway {
     front_door: Option<federation_front_door::FrontDoor>,
     listeners: federation_api::serve::ApiListeners,
     api: access::GuardedApi,
+    certificates: CertificateKeepers,
 }
 
-/// Runs a gateway from its configuration until `stop`, then stops it in order.
+/// Runs a gateway from its configuration until `stop`, then stops it in order. Files that may change while it runs are read again at once
+/// whenever `reload` changes.
 ///
 /// # Errors
 /// What keeps it from starting (an address in use, a property that Kafka's client refuses, a [`ClaimRefused`](federation_storage::ClaimRefused)
 /// of its data directory), or what ended a fatal task.
-pub async fn serve(config: GatewayConfig, faults: InjectedFaults, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve(
+    config: GatewayConfig,
+    faults: InjectedFaults,
+    reload: watch::Receiver<()>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let encrypted = config.listen.security.tls().is_some();
     let mut gateway = RunningGateway::assemble(config, LogTopics::Managed).await?;
     gateway.engine.fault = faults.engine_stuck;
-    tracing::info!(http = %gateway.http(), grpc = %gateway.grpc(), "gateway listens");
+    gateway.certificates.reload_on(reload);
+    tracing::info!(http = %gateway.http(), grpc = %gateway.grpc(), tls = encrypted, "gateway listens");
     gateway.run(stop).await
 }
 
@@ -140,6 +151,8 @@ impl Parts {
             elsewhere.run(token).await;
             Ok(())
         });
+        let (certificates, token) = (gateway.certificates, stop.clone());
+        outer.spawn("the keeper of certificates", async move { certificates.run(token).await });
         if let Some(door) = gateway.front_door {
             let token = stop.clone();
             outer.spawn("the front door", async move { door.run(token).await.context("the front door ended") });

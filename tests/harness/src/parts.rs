@@ -43,6 +43,12 @@ pub enum Part {
     NodeSdk,
     /// Nacos's Rust SDK 0.8.3 with our driver.
     RustSdk,
+    /// A program on Spring Cloud Alibaba 2025.0.0.0.
+    Spring,
+    /// The same program on Spring Cloud Alibaba 2023.0.3.4.
+    Spring2023,
+    /// Programs on Dubbo 3.3.6.
+    Dubbo,
 }
 
 /// How a part is made from its sources.
@@ -62,7 +68,7 @@ enum Recipe {
 
 impl Part {
     /// All there are.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Kafka,
         Self::Nacos2,
         Self::Nacos3,
@@ -74,6 +80,9 @@ impl Part {
         Self::GoSdk,
         Self::NodeSdk,
         Self::RustSdk,
+        Self::Spring,
+        Self::Spring2023,
+        Self::Dubbo,
     ];
 
     /// Its name in paths and messages.
@@ -90,6 +99,9 @@ impl Part {
             Self::GoSdk => "go-sdk",
             Self::NodeSdk => "node-sdk",
             Self::RustSdk => "rust-sdk",
+            Self::Spring => "spring",
+            Self::Spring2023 => "spring2023",
+            Self::Dubbo => "dubbo",
         }
     }
 
@@ -104,15 +116,24 @@ impl Part {
             Self::GoSdk => "clients/go",
             Self::NodeSdk => "clients/node",
             Self::RustSdk => "clients/rust",
+            Self::Spring | Self::Spring2023 => "clients/spring",
+            Self::Dubbo => "clients/dubbo",
         };
         workspace().join("tests").join(relative)
     }
 
     fn recipe(self) -> Recipe {
         match self {
-            Self::Kafka | Self::Nacos2 | Self::Nacos3 | Self::JavaSdk => Recipe::Maven(&[]),
+            Self::Kafka | Self::Nacos2 | Self::Nacos3 | Self::JavaSdk | Self::Spring | Self::Dubbo => {
+                Recipe::Maven(&[])
+            }
             Self::JavaSdk2 => Recipe::Maven(&["-Dnacos.client.version=2.4.3"]),
             Self::JavaSdk1 => Recipe::Maven(&["-Dnacos.client.version=1.4.8"]),
+            Self::Spring2023 => Recipe::Maven(&[
+                "-Dspring.boot.version=3.2.12",
+                "-Dspring.cloud.version=2023.0.4",
+                "-Dspring.cloud.alibaba.version=2023.0.3.4",
+            ]),
             Self::PythonSdk | Self::PythonSdk2 => Recipe::Venv,
             Self::GoSdk => Recipe::Go,
             Self::NodeSdk => Recipe::Npm,

@@ -21,7 +21,7 @@ use crate::home::Home;
 use crate::nacos::Credentials;
 use crate::parts::{Part, Parts};
 use crate::port::PortBlock;
-use crate::process::{Conversation, Process, Program, Signal};
+use crate::process::{Conversation, POLL, Process, Program, Signal};
 
 /// Longer than any SDK's own time-out with its retries, so that it is the SDK that speaks first.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(45);
@@ -30,6 +30,9 @@ const EVENTS_LIMIT: usize = 200_000;
 
 /// How a driver's complaint begins that its SDK cannot do at all what was asked for.
 const ABSENT: &str = "not in this SDK";
+
+/// What Java's SDK says that has no connection, in small letters.
+const WITHOUT_CONNECTION: &str = "client not connected";
 
 /// Which SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +72,11 @@ impl Sdk {
             Self::Node => Part::NodeSdk,
             Self::Rust => Part::RustSdk,
         }
+    }
+
+    /// Whether it asks and beats over HTTP, and is pushed to over UDP at best; all others hold a connection.
+    pub fn speaks_http(self) -> bool {
+        matches!(self, Self::Java1 | Self::Python2 | Self::Node)
     }
 
     fn program(self, parts: &Parts, home: &Home) -> Result<Program> {
@@ -138,6 +146,7 @@ pub struct SdkClient {
     next_id: AtomicU64,
     shared: Arc<Shared>,
     heard: watch::Receiver<usize>,
+    reconnects_within: Duration,
     _reader: JoinSet<()>,
     _home: Home,
 }
@@ -149,6 +158,20 @@ impl SdkClient {
     /// When the process cannot be started.
     pub async fn start(parts: &Parts, sdk: Sdk, server: &str, user: Option<&Credentials>) -> Result<Self> {
         Self::start_in(Home::temporary(sdk.part().name())?, parts, sdk, server, user).await
+    }
+
+    /// A Java SDK's driver that speaks TLS to that server, whose certificate the authority in this PEM file has to have signed.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub async fn start_over_tls(parts: &Parts, server: &str, authority: &std::path::Path) -> Result<Self> {
+        let sdk = Sdk::Java;
+        let home = Home::temporary(sdk.part().name())?;
+        let tls = "nacos.remote.client.rpc.tls";
+        let authority = authority.display();
+        let options = format!("-D{tls}.enable=true -D{tls}.trustCollectionChainPath={authority}");
+        let program = sdk.program(parts, &home)?.env("JAVA_TOOL_OPTIONS", options).args([server]);
+        Self::spawn(home, sdk, program).await
     }
 
     /// The same with its log and caches in `home`.
@@ -166,6 +189,10 @@ impl SdkClient {
         if let Some(Credentials { username, password }) = user {
             program = program.args([username, password]);
         }
+        Self::spawn(home, sdk, program).await
+    }
+
+    async fn spawn(home: Home, sdk: Sdk, program: Program) -> Result<Self> {
         let mut process = program.spawn(Conversation::Pipes).await?;
         let (input, output) = process.pipes().context("a new process has its pipes")?;
         let shared = Arc::new(Shared::default());
@@ -175,7 +202,8 @@ impl SdkClient {
         reader.spawn(read(lines, Arc::clone(&shared), hearing));
         let input = tokio::sync::Mutex::new(ChildStdin::from_std(input)?);
         let next_id = AtomicU64::new(1);
-        Ok(Self { sdk, process, input, next_id, shared, heard, _reader: reader, _home: home })
+        let reconnects_within = Duration::ZERO;
+        Ok(Self { sdk, process, input, next_id, shared, heard, reconnects_within, _reader: reader, _home: home })
     }
 
     /// Which SDK it is.
@@ -389,7 +417,27 @@ impl SdkClient {
         Ok(())
     }
 
+    /// The same, and what the SDK refuses by itself because it has no connection is asked of it again, for so long at most. Some connect again after
+    /// a server has refused them something.
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.reconnects_within = patience;
+        self
+    }
+
     async fn order(&self, connection: &str, order: Order<'_>) -> Result<Answer> {
+        let deadline = tokio::time::Instant::now() + self.reconnects_within;
+        loop {
+            match self.order_once(connection, order.clone()).await {
+                Err(error) if is_without_connection(&error) && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(POLL).await;
+                }
+                answered => return answered,
+            }
+        }
+    }
+
+    async fn order_once(&self, connection: &str, order: Order<'_>) -> Result<Answer> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let what = format!("{order:?}");
         let mut line = serde_json::to_vec(&Command { id, connection, order })?;
@@ -409,6 +457,12 @@ impl SdkClient {
             None => Ok(answer),
         }
     }
+}
+
+/// Whether the SDK asked nobody, because it has lost its server for a moment.
+fn is_without_connection(error: &anyhow::Error) -> bool {
+    let told = error.downcast_ref::<SdkRefusal>();
+    matches!(told, Some(SdkRefusal::Refused(told)) if told.to_lowercase().contains(WITHOUT_CONNECTION))
 }
 
 /// One named connection of an [`SdkClient`]. Commands answer when they were done, in ms since 1970.

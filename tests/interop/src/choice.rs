@@ -1,5 +1,7 @@
 //! What of all is run.
 
+use std::fmt;
+
 use crate::script::{BEHAVIOURS, RESTART};
 
 /// Which behaviours.
@@ -21,8 +23,20 @@ impl RunChoice {
         }
     }
 
+    /// These and no others; they exist.
+    pub(crate) fn exactly(behaviours: Vec<String>) -> Self {
+        Self { behaviours }
+    }
+
     pub(crate) fn has(&self, behaviour: &str) -> bool {
         self.behaviours.is_empty() || self.behaviours.iter().any(|name| name == behaviour)
+    }
+}
+
+impl fmt::Display for RunChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.behaviours.is_empty() { "everything" } else { "" })?;
+        formatter.write_str(&self.behaviours.join(", "))
     }
 }
 

@@ -60,12 +60,21 @@ impl ComparisonTable {
 
     /// Whether nothing differs but what is listed, and all that is listed does.
     pub(crate) fn is_as_known(&self) -> bool {
-        let unknown = |cell: &TableCell| match cell {
-            TableCell::Differs(steps) => steps.iter().any(|step| step.known.is_none()),
-            TableCell::Same | TableCell::NotRun(_) => false,
-        };
-        self.healed.is_empty() && !self.rows.values().flat_map(BTreeMap::values).any(unknown)
+        self.healed.is_empty() && self.unexplained().is_empty()
     }
+
+    /// The behaviours in which something differs that is not listed, by client.
+    pub(crate) fn unexplained(&self) -> BTreeMap<&str, Vec<String>> {
+        let of = |behaviours: &BTreeMap<String, TableCell>| -> Vec<String> {
+            behaviours.iter().filter(|(_, cell)| is_unexplained(cell)).map(|(behaviour, _)| behaviour.clone()).collect()
+        };
+        let rows = self.rows.iter().map(|(client, behaviours)| (client.as_str(), of(behaviours)));
+        rows.filter(|(_, behaviours)| !behaviours.is_empty()).collect()
+    }
+}
+
+fn is_unexplained(cell: &TableCell) -> bool {
+    matches!(cell, TableCell::Differs(steps) if steps.iter().any(|step| step.known.is_none()))
 }
 
 fn compared(expected: &BehaviourOutcome, found: &BehaviourOutcome) -> TableCell {
@@ -99,14 +108,14 @@ fn explain(cell: &mut TableCell, place: DifferencePlace<'_>, known: &[KnownDiffe
     }
 }
 
-/// Listed differences of this subject and line that no client showed, though one that they name ran the behaviour.
+/// Listed differences of this subject and line that no client showed, though one that they name ran the behaviour, and that show each time.
 fn healed(
     (subject, line): (&str, &str),
     rows: &BTreeMap<String, BTreeMap<String, TableCell>>,
     known: &[KnownDifference],
 ) -> Vec<String> {
     let mut healed = Vec::new();
-    for listed in known {
+    for listed in known.iter().filter(|listed| !listed.is_at_times()) {
         let (mut ran, mut seen) = (false, false);
         for (client, behaviours) in rows {
             for (behaviour, cell) in behaviours {
@@ -154,6 +163,7 @@ mod tests {
             ("differs as listed", other.clone(), listed, true),
             ("another step is listed", other, "embedded | * | go | names | star | it is so", false),
             ("listed and gone", one.clone(), listed, false),
+            ("shows at times", one.clone(), "embedded | * | go | names | blank | at times: it is so", true),
             ("of another subject", one.clone(), "gateway | * | go | names | blank | it is so", true),
         ] {
             assert_eq!(table(one.clone(), subject, known).is_as_known(), want, "{name}");
@@ -171,6 +181,7 @@ mod tests {
     #[test]
     fn a_script_that_breaks_off_differs_from_there_on() {
         let table = table(ran(&[("a", "1"), ("b", "2")]), ran(&[("a", "1")]), "");
+        assert_eq!(table.unexplained(), BTreeMap::from([("go", vec!["names".to_owned()])]));
         let TableCell::Differs(steps) = &table.rows["go"]["names"] else { panic!("{table:?}") };
         assert_eq!((steps.len(), steps[0].step.as_str()), (1, "b"));
     }

@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+/// How the reason of a difference begins that depends on who is faster: it may be there, and need not.
+const AT_TIMES: &str = "at times: ";
+
 /// Matches any line of Nacos, or any client.
 const ANY: &str = "*";
 
@@ -36,6 +39,11 @@ impl KnownDifference {
     pub(crate) fn is_of(&self, place: DifferencePlace<'_>) -> bool {
         let line = self.line == ANY || self.line == place.line;
         self.subject == place.subject && line && self.names(place.client) && self.behaviour == place.behaviour
+    }
+
+    /// Whether it need not be there.
+    pub(crate) fn is_at_times(&self) -> bool {
+        self.why.starts_with(AT_TIMES)
     }
 
     fn names(&self, client: &str) -> bool {

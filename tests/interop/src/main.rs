@@ -17,16 +17,21 @@ mod server;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Error, Result};
 use clap::{Parser, ValueEnum};
 use federation_harness::{Line, Part, Parts, Sdk, announce};
+use tokio::sync::Semaphore;
 
 use crate::choice::RunChoice;
 use crate::compare::ComparisonTable;
 use crate::known::KnownDifference;
 use crate::outcome::ServerRecord;
 use crate::server::{RunningServer, SubjectKind};
+
+/// How often what differs is done again, before it is called a difference.
+const REPEATS: usize = 2;
 
 /// Compares what SDKs are told by a subject and by real Nacos servers.
 #[derive(Debug, Parser)]
@@ -83,18 +88,18 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     let known = known::parse_list(known::CHECKED_IN).map_err(Error::msg)?;
     let stage = Stage::prepare(&cli).await?;
     let mut tables = Vec::new();
-    let mut embedded: Option<ServerRecord> = None; // It is the same for both lines.
     for &line in &cli.lines {
-        let reference = stage.record("reference", SubjectKind::Nacos, line).await?;
-        for &subject in &cli.subjects {
-            let told = match (subject, &embedded) {
-                (SubjectKind::Embedded, Some(told)) => told.clone(),
-                _ => stage.record("subject", subject, line).await?,
-            };
-            if subject == SubjectKind::Embedded {
-                embedded = Some(told.clone());
+        let subjects = async {
+            let mut subjects = Vec::new();
+            for &subject in &cli.subjects {
+                subjects.push((subject, stage.record("subject", subject, line).await?));
             }
-            tables.push(stage.compare(subject, line, &reference, &told, &known));
+            anyhow::Ok(subjects)
+        };
+        let (mut reference, subjects) =
+            tokio::try_join!(stage.record("reference", SubjectKind::Nacos, line), subjects)?;
+        for (subject, mut told) in subjects {
+            tables.push(stage.compare((subject, line), &mut reference, &mut told, &known).await?);
         }
     }
     match cli.format {
@@ -112,6 +117,7 @@ struct Stage {
     absent: BTreeMap<Sdk, String>,
     choice: RunChoice,
     tag: String,
+    turns: Arc<Semaphore>,
     records: Option<PathBuf>,
 }
 
@@ -140,37 +146,94 @@ impl Stage {
         wanted.extend(sdks.iter().map(|sdk| sdk.part()));
         let parts = Parts::ensure(&wanted).await?;
         let tag = format!("t{:07x}", std::process::id());
-        Ok(Self { parts, sdks, absent, choice, tag, records: cli.records.clone() })
+        let turns = Arc::new(Semaphore::new(record::AT_A_TIME));
+        Ok(Self { parts, sdks, absent, choice, tag, turns, records: cli.records.clone() })
     }
 
-    async fn record(&self, role: &str, kind: SubjectKind, line: Line) -> Result<ServerRecord> {
+    /// Starts a server, and records what all clients are told there.
+    async fn record(&self, role: &str, kind: SubjectKind, line: Line) -> Result<RecordedServer> {
         let name = format!("{role}-{}-{}", kind.name(), line.version());
         let kept = self.records.as_ref().map(|folder| folder.join(format!("{name}.json")));
         if let Some(text) = kept.as_ref().and_then(|path| std::fs::read(path).ok()) {
             announce(&format!("{name} was recorded before"));
-            return serde_json::from_slice(&text).with_context(|| format!("the record of {name} is not readable"));
+            let told =
+                serde_json::from_slice(&text).with_context(|| format!("the record of {name} is not readable"))?;
+            return Ok(RecordedServer { told, server: None, kept });
         }
         announce(&format!("recording {name}"));
         let mut server = RunningServer::start(&self.parts, kind, line).await?;
-        let mut told = record::record(&self.parts, &mut server, &self.sdks, &self.choice, &self.tag).await?;
+        let work = self.sdks.iter().map(|&sdk| (sdk, self.choice.clone())).collect();
+        let mut told = record::record(&self.parts, &mut server, &work, (self.tag.as_str(), &self.turns)).await?;
         for (&sdk, why) in &self.absent {
             told.insert(record::title(sdk).into(), record::absent(&self.choice, why));
         }
-        if let Some(path) = kept {
-            std::fs::create_dir_all(path.parent().context("a record lies in a folder")?)?;
-            std::fs::write(path, serde_json::to_vec_pretty(&told)?)?;
-        }
-        Ok(told)
+        let recorded = RecordedServer { told, server: Some(server), kept };
+        recorded.keep()?;
+        Ok(recorded)
     }
 
-    fn compare(
+    /// Compares, and has both do again what differs and is not listed: on a busy machine an SDK may lose its connection before either, and what
+    /// is really told differently is told so each time.
+    async fn compare(
         &self,
-        subject: SubjectKind,
-        line: Line,
-        reference: &ServerRecord,
-        told: &ServerRecord,
+        (subject, line): (SubjectKind, Line),
+        reference: &mut RecordedServer,
+        told: &mut RecordedServer,
         known: &[KnownDifference],
-    ) -> ComparisonTable {
-        ComparisonTable::of((subject.name(), line.version()), reference, told, known)
+    ) -> Result<ComparisonTable> {
+        let compared = |reference: &RecordedServer, told: &RecordedServer| {
+            ComparisonTable::of((subject.name(), line.version()), &reference.told, &told.told, known)
+        };
+        for attempt in 1..=REPEATS {
+            let work = repeated(&compared(reference, told));
+            let RecordedServer { server: Some(home), .. } = reference else { break };
+            let RecordedServer { server: Some(away), .. } = told else { break };
+            if work.is_empty() {
+                break;
+            }
+            let which: Vec<String> =
+                work.iter().map(|(&sdk, choice)| format!("{}: {choice}", record::title(sdk))).collect();
+            announce(&format!("{} compared with {}: once more {}", subject.name(), line.version(), which.join("; ")));
+            let tag = format!("{}-{attempt}{}", self.tag, subject.name());
+            let (again_home, again_away) = tokio::try_join!(
+                record::record(&self.parts, home, &work, (tag.as_str(), &self.turns)),
+                record::record(&self.parts, away, &work, (tag.as_str(), &self.turns))
+            )?;
+            reference.replace(again_home)?;
+            told.replace(again_away)?;
+        }
+        Ok(compared(reference, told))
     }
+}
+
+/// What clients were told by a server, and the server, unless it was recorded by an earlier run.
+struct RecordedServer {
+    told: ServerRecord,
+    server: Option<RunningServer>,
+    kept: Option<PathBuf>,
+}
+
+impl RecordedServer {
+    fn keep(&self) -> Result<()> {
+        if let Some(path) = &self.kept {
+            std::fs::create_dir_all(path.parent().context("a record lies in a folder")?)?;
+            std::fs::write(path, serde_json::to_vec_pretty(&self.told)?)?;
+        }
+        Ok(())
+    }
+
+    /// What was done again takes the place of what was told before.
+    fn replace(&mut self, again: ServerRecord) -> Result<()> {
+        for (client, behaviours) in again {
+            self.told.entry(client).or_default().extend(behaviours);
+        }
+        self.keep()
+    }
+}
+
+/// What differs and is not listed, by client.
+fn repeated(table: &ComparisonTable) -> BTreeMap<Sdk, RunChoice> {
+    let differing = table.unexplained();
+    let of = |sdk: Sdk| Some((sdk, RunChoice::exactly(differing.get(record::title(sdk))?.clone())));
+    Sdk::ALL.into_iter().filter_map(of).collect()
 }

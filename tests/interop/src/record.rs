@@ -14,8 +14,12 @@ use crate::outcome::{BehaviourOutcome, ServerRecord};
 use crate::script::{BEHAVIOURS, ClientPair, RESTART, RestartCrew};
 use crate::server::RunningServer;
 
-/// Clients that run at the same time: they wait most of the time, but two cores start no more Java machines at once in good time.
-const AT_A_TIME: usize = 4;
+/// Clients that run at the same time on all servers: they wait most of the time, but two cores start no more Java machines at once in good
+/// time.
+pub(crate) const AT_A_TIME: usize = 6;
+
+/// Waits for as long as all others together: what was killed is missed after half a minute over HTTP.
+const KILLED: &str = "killed";
 
 /// By behaviour.
 pub(crate) type ClientRecord = BTreeMap<String, BehaviourOutcome>;
@@ -27,23 +31,24 @@ struct ClientRun {
     crew: Option<RestartCrew>,
 }
 
-/// Runs what is chosen for these clients on a server.
+/// Runs what is chosen for each client on a server.
 pub(crate) async fn record(
     parts: &Parts,
     server: &mut RunningServer,
-    sdks: &[Sdk],
-    choice: &RunChoice,
-    tag: &str,
+    work: &BTreeMap<Sdk, RunChoice>,
+    (tag, turns): (&str, &Arc<Semaphore>),
 ) -> Result<ServerRecord> {
     let mask = TextMask::of(server.port(), tag);
-    let turns = Arc::new(Semaphore::new(AT_A_TIME));
     let (mut running, mut runs) = (JoinSet::new(), Vec::new());
     let is_ours = server.is_somebody_else_s().is_none();
-    for &sdk in sdks {
+    let mut in_order: Vec<(Sdk, &RunChoice)> = work.iter().map(|(&sdk, choice)| (sdk, choice)).collect();
+    in_order.sort_by_key(|(sdk, _)| !sdk.speaks_http()); // Those that take the longest first.
+    for (sdk, choice) in in_order {
+        let turn = Arc::clone(turns).acquire_owned().await.context("nobody closes it")?;
         let (parts, address, tag) = (parts.clone(), server.address(), tag.to_owned());
-        let (mask, turns, choice) = (mask.clone(), Arc::clone(&turns), choice.clone());
+        let (mask, choice) = (mask.clone(), choice.clone());
         running.spawn(async move {
-            let _turn = turns.acquire_owned().await.context("nobody closes it")?;
+            let _turn = turn;
             let pair = ClientPair::start(&parts, sdk, &address, &tag, mask).await?;
             before_the_restart(pair, sdk, &choice, is_ours).await
         });
@@ -58,7 +63,7 @@ pub(crate) async fn record(
     let mut records = ServerRecord::new();
     let mut judged = JoinSet::new();
     for ClientRun { sdk, mut record, crew } in runs {
-        if let Some(why) = server.is_somebody_else_s().filter(|_| choice.has(RESTART)) {
+        if let Some(why) = server.is_somebody_else_s().filter(|_| work[&sdk].has(RESTART)) {
             record.insert(RESTART.into(), BehaviourOutcome::NotRun(why.into()));
         }
         records.insert(title(sdk).into(), record);
@@ -74,8 +79,21 @@ pub(crate) async fn record(
 }
 
 async fn before_the_restart(pair: ClientPair, sdk: Sdk, choice: &RunChoice, is_ours: bool) -> Result<ClientRun> {
+    let in_turn: Vec<&str> = BEHAVIOURS.into_iter().filter(|name| *name != KILLED).collect();
+    let (record, killed) =
+        tokio::try_join!(behave(&pair, sdk, &in_turn, choice), behave(&pair, sdk, &[KILLED], choice))?;
+    let record = record.into_iter().chain(killed).collect();
+    let crew = if choice.has(RESTART) && is_ours { Some(RestartCrew::muster(&pair).await?) } else { None };
+    Ok(ClientRun { sdk, record, crew })
+}
+
+/// Runs those of these behaviours that are chosen, one after the other.
+async fn behave(pair: &ClientPair, sdk: Sdk, behaviours: &[&str], choice: &RunChoice) -> Result<ClientRecord> {
     let mut record = ClientRecord::new();
-    for behaviour in BEHAVIOURS.into_iter().filter(|name| choice.has(name)) {
+    for &behaviour in behaviours {
+        if !choice.has(behaviour) {
+            continue;
+        }
         let start = std::time::Instant::now();
         let mut outcome = pair.run(behaviour).await;
         if outcome.is_without_connection() {
@@ -86,8 +104,7 @@ async fn before_the_restart(pair: ClientPair, sdk: Sdk, choice: &RunChoice, is_o
         record.insert(behaviour.into(), outcome);
         announce(&format!("{}, {behaviour}: {:.1} s", title(sdk), start.elapsed().as_secs_f64()));
     }
-    let crew = if choice.has(RESTART) && is_ours { Some(RestartCrew::muster(&pair).await?) } else { None };
-    Ok(ClientRun { sdk, record, crew })
+    Ok(record)
 }
 
 /// A client that cannot be had on this machine: no behaviour was run, and why.

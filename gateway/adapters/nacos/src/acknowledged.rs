@@ -41,9 +41,10 @@ impl LocalRegistrations {
     }
 
     /// A client has `registered` in a service, by its local name, and not `withdrawn` any more. Of what is not exported nothing is told; what
-    /// finds no room in the engine's inbox, Nacos itself pushes half a second later.
+    /// finds no room in the engine's inbox, Nacos itself pushes half a second later. A namespace that nobody has created, and that Nacos lists
+    /// therefore nowhere, is met with the first registration in it.
     pub fn acknowledged(&self, service: &ServiceName, registered: &[NacosInstance], withdrawn: &[NacosInstance]) {
-        let Some(key) = self.shared.names.service_key(service) else { return };
+        let Some(key) = self.shared.names.registered_key(service) else { return };
         let read = |hosts: &[NacosInstance]| instance::read(hosts.to_vec()).instances;
         let withdrawn = read(withdrawn).into_iter().map(|(id, _)| id).collect();
         self.shared.try_tell(LocalInput::Acknowledged { service: key, registered: read(registered), withdrawn });

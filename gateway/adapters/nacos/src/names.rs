@@ -120,6 +120,15 @@ impl Names {
         Some(if same { local } else { ServiceKey::new(&federated, &name.group, &name.service) })
     }
 
+    /// As [`Names::service_key`], of a service in which somebody registered: so its namespace exists. It is met, unless its federated name depends
+    /// on its shown name, or is another's.
+    pub(super) fn registered_key(&self, name: &ServiceName) -> Option<ServiceKey> {
+        if self.federated(&name.namespace).is_none() {
+            self.meet(&name.namespace, None);
+        }
+        self.service_key(name)
+    }
+
     /// The local name of a service; `None` while its namespace is not known.
     pub(super) fn service_name(&self, key: &ServiceKey) -> Option<ServiceName> {
         self.local(key.namespace()).map(|local| ServiceName::new(local, key.group(), key.service()))
@@ -260,6 +269,20 @@ mod tests {
         assert_eq!(names.meet("prod", Some("Production")), Meeting::Named);
         assert_eq!(names.service_key(&ServiceName::new("prod", "G", "s")), Some(key.clone()));
         assert_eq!(names.service_name(&key), Some(ServiceName::new("prod", "G", "s")));
+    }
+
+    #[test]
+    fn a_namespace_that_nobody_created_is_met_with_the_first_registration_in_it() {
+        let name = |namespace: &str| ServiceName::new(namespace, "G", "s");
+        let names = everything("{a: shared}");
+        assert_eq!(names.registered_key(&name("new")), Some(ServiceKey::new("new", "G", "s")));
+        assert_eq!(names.service_key(&name("new")), Some(ServiceKey::new("new", "G", "s")));
+        assert_eq!(names.registered_key(&name("shared")), None, "the name of another one");
+        assert_eq!(
+            everything(r#"{"name:Production": prod}"#).registered_key(&name("a1b2")),
+            None,
+            "it may be that one"
+        );
     }
 
     #[test]

@@ -9,9 +9,6 @@ pub const CONTENT_MAX_BYTES: usize = 10 * 1024 * 1024;
 /// A registration, publication or request with parts that Nacos does not accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IllegalName {
-    /// A required part is empty.
-    #[error("Param '{0}' is required.")]
-    Missing(&'static str),
     /// A part has characters, a length or a value that Nacos does not accept there.
     #[error(transparent)]
     Part(#[from] IllegalPart),
@@ -137,6 +134,11 @@ mod tests {
             ("g", "@a", false),
             ("g", "a b", false),
             ("g", "订单", false),
+            ("g", "订", true), // The first character may be what no other may.
+            ("g", "订orders", true),
+            ("g", "orders订", false),
+            ("g", " a", true),
+            ("g", "\na", false),
             ("g", long.as_str(), false),
         ] {
             assert_eq!(check_service(&ServiceKey::new("public", group, service)).is_ok(), legal, "{group} {service}");

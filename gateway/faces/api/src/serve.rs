@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use bounded_listener::{Listener, ListenerGate, ListenerLimits, RoutedService};
+use bounded_listener::{Listener, ListenerGate, ListenerLimits, ListenerTls, RoutedService};
 use federation_access::authority::ListenerPlace;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,12 @@ impl ApiListeners {
             })
         };
         Ok(Self { http: bind("http", "HTTP", http)?, grpc: bind("grpc", "gRPC", grpc)? })
+    }
+
+    /// Speaks TLS on both; without one, plain text.
+    #[must_use]
+    pub fn secured(self, tls: Option<ListenerTls>) -> Self {
+        Self { http: self.http.secured(tls.clone()), grpc: self.grpc.secured(tls) }
     }
 
     /// Where HTTP is answered, with the port that was taken.

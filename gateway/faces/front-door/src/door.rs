@@ -12,6 +12,7 @@ use nacos_protocol::server::{
 
 use crate::access::Access;
 use crate::configs::Configs;
+use crate::mappings::{AskedOfNacos, Mappings};
 use crate::names::check_lookup;
 use crate::naming::Naming;
 use crate::naming::unshared::UnsharedServices;
@@ -26,6 +27,7 @@ pub(crate) struct Door {
     pub(crate) unshared: UnsharedServices,
     pub(crate) registrations: Registrations,
     pub(crate) configs: Configs,
+    pub(crate) mappings: Mappings,
     pub(crate) access: Access,
     pub(crate) drained: Arc<AtomicBool>,
 }
@@ -52,6 +54,7 @@ impl RegistryBackend for Door {
         self.naming.forget(connection);
         self.unshared.forget(connection);
         self.configs.forget(connection);
+        self.mappings.forget(connection);
         self.registrations.forget(connection);
     }
 
@@ -123,7 +126,8 @@ impl RegistryBackend for Door {
         name: ConfigName,
         tag: Option<String>,
     ) -> Result<Option<ConfigQueryResponse>, RegistryRefusal> {
-        self.configs.read(caller, name, tag).await
+        let local = self.configs.read(caller, name.clone(), tag).await?;
+        self.mappings.answer(&name, local)
     }
 
     async fn change_config(
@@ -132,6 +136,7 @@ impl RegistryBackend for Door {
         name: ConfigName,
         change: ConfigChange,
     ) -> Result<(), RegistryRefusal> {
+        let change = self.mappings.written(&name, change);
         self.configs.change(caller, name, change).await
     }
 
@@ -140,10 +145,17 @@ impl RegistryBackend for Door {
         caller: &CallingClient<'_>,
         contexts: Vec<ListenContext>,
     ) -> Result<Vec<ConfigName>, RegistryRefusal> {
-        self.configs.listen(caller, contexts).await
+        let AskedOfNacos { contexts, differing } = self.mappings.ask(caller.connection(), contexts);
+        let told = self.configs.listen(caller, contexts).await;
+        self.mappings.asked(caller.connection());
+        let mut told = told?;
+        let untold: Vec<ConfigName> = differing.into_iter().filter(|name| !told.contains(name)).collect();
+        told.extend(untold);
+        Ok(told)
     }
 
     async fn ignore(&self, caller: &CallingClient<'_>, names: Vec<ConfigName>) -> Result<(), RegistryRefusal> {
+        self.mappings.ignore(caller.connection(), &names);
         self.configs.ignore(caller, names);
         Ok(())
     }

@@ -7,6 +7,7 @@
 //!   SDK ──gRPC──▶ door ──lookups, subscriptions──▶ naming ──▶ view, plan()
 //!                  │  ───registrations───────────▶ registrations ──▶ local Nacos, a connection for each client that registers
 //!                  │  ───config items────────────▶ configs ────────▶ local Nacos, listened to once for all
+//!                  │     ──of Dubbo's mapping────▶ mappings ───────▶ the same, and what other clusters export
 //!                  └  ───may it?─────────────────▶ access ─────────▶ local Nacos's word, kept for a while
 //!   SDK ──HTTP──▶ http ── the same parts; what is not looked up here is passed on as it came
 //! ```
@@ -18,6 +19,7 @@ mod access;
 mod configs;
 mod door;
 mod http;
+mod mappings;
 mod moving;
 mod names;
 mod naming;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bounded_listener::{Listener, ListenerGate, ListenerLimits};
+use bounded_listener::{Listener, ListenerGate, ListenerLimits, ListenerTls};
 use federation_core::id::ClusterId;
 use federation_core::local::mark::DoorMark;
 use federation_ports::metrics::FrontDoorMetrics;
@@ -22,6 +22,7 @@ use crate::access::{Access, AccessRule};
 use crate::configs::Configs;
 use crate::door::Door;
 use crate::http::{LastAnswers, MAX_REQUEST_BYTES, Web, face};
+use crate::mappings::{MappingSources, Mappings};
 use crate::moving::{FrontDoorHandle, Moving};
 use crate::names::ServiceNames;
 use crate::naming::rules::LookupRules;
@@ -133,6 +134,12 @@ impl FrontDoor {
         let limits = ListenerLimits { connections, ..ListenerLimits::with_large(MAX_REQUEST_BYTES) };
         let http = Listener::bind(&gate, "front_door_http", limits, settings.http).map_err(failed(settings.http))?;
         let (sessions, end) = (protocol.sessions(), CancellationToken::new());
+        let (mappings, comparing) = Mappings::new(MappingSources {
+            view: view.clone(),
+            names: Arc::clone(&names),
+            own: cluster.clone(),
+            sessions: sessions.clone(),
+        });
         let sources = NamingSources {
             view,
             resolver,
@@ -157,11 +164,11 @@ impl FrontDoor {
         });
         let (handle, moving) = Moving::new(Arc::clone(&drained), sessions.clone(), registrations.clone());
         let (configs, listening) = Configs::new(Arc::clone(&upstream), gate.clone(), sessions, troubles, metrics);
-        let door = Arc::new(Door { naming, unshared, registrations, configs, access, drained });
+        let door = Arc::new(Door { naming, unshared, registrations, configs, mappings, access, drained });
         let asked_to_move = Arc::clone(&moving);
         let ends = || end.clone();
         let (one, two, three, four, five) = (ends(), ends(), ends(), ends(), ends());
-        let (six, seven) = (ends(), ends());
+        let (six, seven, eight) = (ends(), ends(), ends());
         let tasks: Vec<FrontDoorTask> = vec![
             Box::pin(async move { Ok(pushes.run(one).await?) }),
             Box::pin(async move { Ok(keeping.run(two).await?) }),
@@ -170,8 +177,15 @@ impl FrontDoor {
             unfailing(watching.run(five)),
             unfailing(asking.run(six)),
             unfailing(async move { asked_to_move.run(seven).await }),
+            unfailing(comparing.run(eight)),
         ];
         Ok(Self { http, protocol, door, upstream, tasks, end, handle, moving, news, gate })
+    }
+
+    /// Speaks TLS on both ports; without one, plain text.
+    #[must_use]
+    pub fn secured(self, tls: Option<ListenerTls>) -> Self {
+        Self { http: self.http.secured(tls.clone()), protocol: self.protocol.secured(tls), ..self }
     }
 
     /// Where HTTP is served.

@@ -23,21 +23,21 @@ use crate::naming::NamingSources;
 use crate::naming::tests::{sources, with_service};
 use crate::{AccessRule, FrontDoor, FrontDoorParts, FrontDoorSettings, LookupRules};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A front door and what lies behind it.
-struct Rig {
-    writer: ViewWriter,
-    registry: Arc<NacosCluster>,
-    door: Arc<NacosCluster>,
+pub(crate) struct Rig {
+    pub(crate) writer: ViewWriter,
+    pub(crate) registry: Arc<NacosCluster>,
+    pub(crate) door: Arc<NacosCluster>,
     metrics: FrontDoorMetrics,
     tasks: JoinSet<()>,
 }
 
 /// A client and what it hears.
-struct Peer {
-    client: NacosClient,
-    events: ClientEvents,
+pub(crate) struct Peer {
+    pub(crate) client: NacosClient,
+    pub(crate) events: ClientEvents,
 }
 
 fn any() -> SocketAddr {
@@ -53,7 +53,7 @@ fn reached_at(grpc: SocketAddr) -> Arc<NacosCluster> {
 }
 
 impl Rig {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut tasks = JoinSet::new();
         let options = EmbeddedOptions { grpc: Some(any()), ..EmbeddedOptions::at(any()) };
         let registry = EmbeddedRegistry::start(options).await.expect("ports are free");
@@ -90,7 +90,7 @@ impl Rig {
         Self { writer, registry: upstream, door: reached, metrics, tasks }
     }
 
-    async fn connect(&mut self, to: Arc<NacosCluster>) -> Peer {
+    pub(crate) async fn connect(&mut self, to: Arc<NacosCluster>) -> Peer {
         let (client, events, connection) = NacosClient::new(to, ClientOptions::default());
         self.tasks.spawn(connection.run(CancellationToken::new()));
         assert!(client.connected_within(PATIENCE).await);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bounded_listener::limits::REQUEST_SIZE;
-use bounded_listener::{Listener, ListenerGate, ListenerLimits};
+use bounded_listener::{Listener, ListenerGate, ListenerLimits, ListenerTls};
 use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -113,6 +113,12 @@ impl NacosServer {
         limits.connections = options.max_connections;
         let listener = Listener::bind(gate, name, limits, address)?;
         Ok(Self { listener, sessions: ClientSessions::default(), options })
+    }
+
+    /// Speaks TLS with all clients; without one, plain text.
+    #[must_use]
+    pub fn secured(self, tls: Option<ListenerTls>) -> Self {
+        Self { listener: self.listener.secured(tls), ..self }
     }
 
     /// The address that was bound, with its real port.

@@ -24,6 +24,7 @@ struct ReasonLabels {
 pub struct ConnectionMetrics {
     open: Family<ListenerLabels, Gauge>,
     turned_away: Family<ReasonLabels, Counter>,
+    certificate_expiry: Family<ListenerLabels, Gauge>,
 }
 
 impl ConnectionMetrics {
@@ -33,6 +34,9 @@ impl ConnectionMetrics {
         catalog.gauge("federation_connections", "listener", help, &new.open);
         let help = "connections and requests that were turned away or given up, by reason";
         catalog.counter("federation_turned_away_total", "listener, reason", help, &new.turned_away);
+        let help = "until the certificate that a listener shows expires; negative once it has";
+        let expiry = "federation_tls_certificate_expiry_seconds";
+        catalog.gauge(expiry, "listener", help, &new.certificate_expiry);
         new
     }
 
@@ -40,6 +44,12 @@ impl ConnectionMetrics {
     #[must_use]
     pub fn open(&self, listener: &'static str) -> Gauge {
         self.open.get_or_create_owned(&ListenerLabels { listener })
+    }
+
+    /// Seconds until a listener's certificate expires; a listener without TLS has no such metric.
+    #[must_use]
+    pub fn certificate_expiry(&self, listener: &'static str) -> Gauge {
+        self.certificate_expiry.get_or_create_owned(&ListenerLabels { listener })
     }
 
     /// What a listener turned away for this reason.

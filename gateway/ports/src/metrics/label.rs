@@ -179,6 +179,12 @@ label!(
         ConfigCopies = "config_copies",
         /// A file of accounts or keys cannot be used: what it held before counts on.
         Access = "access",
+        /// What the files of a listener's certificate hold now cannot be used.
+        CertificateRefused = "certificate_refused",
+        /// A listener's certificate is near its end, or past it.
+        CertificateExpiring = "certificate_expiring",
+        /// Something is open to others on the line, as the configuration asks for by name.
+        Insecure = "insecure",
     }
 );
 

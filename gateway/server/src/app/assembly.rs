@@ -25,6 +25,7 @@ use federation_core::time::Millis;
 use tokio::sync::{mpsc, watch};
 
 use super::RunningGateway;
+use super::certificates::Certificates;
 use super::data_folders::{self, DataFolders};
 use super::reception::Reception;
 use super::snapshots::SnapshotKeeper;
@@ -44,7 +45,7 @@ use federation_ports::clock::ProcessClock;
 use federation_ports::commands::{EngineCommands, commands};
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::{INBOX_CAPACITY, OwnItem};
-use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics};
+use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
 use federation_registry::{EmbeddedOptions, EmbeddedRegistry};
 use federation_storage::StoragePlace;
@@ -69,15 +70,13 @@ impl RunningGateway {
     /// # Errors
     /// A [`ClaimRefused`](federation_storage::ClaimRefused) of a data directory, an address in use, or a property that a client refuses.
     pub async fn assemble(config: GatewayConfig, topics: LogTopics) -> anyhow::Result<Self> {
-        let folders = data_folders::claim(&config).await?;
-        let ground = Ground::lay(config.listen.hosts.clone());
+        let (folders, ground) = (data_folders::claim(&config).await?, Ground::lay(config.listen.hosts.clone()));
         let (clock, metrics, troubles) = (ground.clock, Arc::clone(&ground.metrics), ground.troubles.clone());
+        let certificates = ground.certificates(&config).await?;
         let registry = start_registry(&config, &folders, &troubles, ground.gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
-        let (streams, snapshots) = mpsc::channel(1); // One is written while the next waits.
-        let outlet = SnapshotOutlet { streams, mark: Arc::default() };
-        let mark = Arc::clone(&outlet.mark);
+        let (outlet, snapshots) = snapshot_way(folders.own.clone(), troubles.clone());
         let bound = bind_any_port(&ground.gate, &config)?;
         let (recorder, core) = begin(&config, bound.as_ref(), &folders, &exclusions).await?;
         let log_options = kafka_options(&config, topics, exclusions.clone(), core.cursors().collect());
@@ -89,9 +88,8 @@ impl RunningGateway {
         let passed_on = ground.for_front_door(upstream, nacos_handle.registrations(), core.identity());
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
-        let (flusher, kept) = (log.flusher(), troubles.clone());
         let elsewhere = UnmatchedNames::new(&config, ground.view_reader.clone(), policy.clone(), troubles.clone());
-        let api = api_state(&config, &ground, commands, &policy, exclusions).await?;
+        let (api, flusher) = (api_state(&config, &ground, commands, &policy, exclusions).await?, log.flusher());
         let mut engine = Engine {
             core,
             clock,
@@ -110,13 +108,13 @@ impl RunningGateway {
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
-        let front_door = front_door::bind(&config, passed_on, &api.state)?;
-        let listeners = bound.map_or_else(|| bind_ports(&ground.gate, &config), Ok)?;
+        let front_door = front_door::bind(&config, passed_on, &api.state, certificates.front_door)?;
+        let listeners = bound.map_or_else(|| bind_ports(&ground.gate, &config), Ok)?.secured(certificates.api);
         Ok(Self {
             engine,
             watchdog: ground.watchdog,
             inbox,
-            snapshots: SnapshotKeeper::new(folders.own, kept, snapshots, mark),
+            snapshots,
             kafka,
             flusher,
             nacos,
@@ -126,8 +124,17 @@ impl RunningGateway {
             front_door,
             listeners,
             api,
+            certificates: certificates.keepers,
         })
     }
+}
+
+/// Where the engine leaves snapshots, and who writes them.
+fn snapshot_way(place: StoragePlace, troubles: TroubleBoard) -> (SnapshotOutlet, SnapshotKeeper) {
+    let (streams, snapshots) = mpsc::channel(1); // One is written while the next waits.
+    let outlet = SnapshotOutlet { streams, mark: Arc::default() };
+    let mark = Arc::clone(&outlet.mark);
+    (outlet, SnapshotKeeper::new(place, troubles, snapshots, mark))
 }
 
 /// What the API answers from, and whom it lets in.
@@ -175,6 +182,15 @@ impl Ground {
         let (capacity, patience) = (ListenerCapacity::claim(), bounded_listener::PeerPatience::default());
         let gate = ListenerGate::new(capacity, patience, hosts, reception);
         Self { clock, view_writer, view_reader, metrics, troubles, watchdog, gate }
+    }
+
+    /// The certificates of all ports. What is open to others because the configuration says so is told: at each start, and as long as
+    /// it is.
+    async fn certificates(&self, config: &GatewayConfig) -> anyhow::Result<Certificates> {
+        for weakness in config.weaknesses() {
+            self.troubles.raise(TroubleKind::Insecure, weakness.field, weakness.text);
+        }
+        Certificates::open(config, &self.troubles, &self.metrics.connections).await
     }
 
     /// What a front door stands on before this Nacos.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use bounded_listener::ListenerGate;
+use bounded_listener::{ListenerGate, ListenerTls};
 use federation_api::ApiState;
 use federation_core::id::ServiceKey;
 use federation_core::local::mark::DoorMark;
@@ -67,6 +67,7 @@ pub(super) fn bind(
     config: &GatewayConfig,
     ground: FrontDoorGround,
     api: &ApiState,
+    tls: Option<ListenerTls>,
 ) -> anyhow::Result<Option<FrontDoor>> {
     let Some(door) = &config.front_door else { return Ok(None) };
     let settings = FrontDoorSettings {
@@ -89,8 +90,9 @@ pub(super) fn bind(
         troubles: ground.troubles,
         metrics: ground.metrics,
     };
-    let bound = FrontDoor::bind(settings, parts)?;
+    let encrypted = tls.is_some();
+    let bound = FrontDoor::bind(settings, parts)?.secured(tls);
     api.attach_front_door(Arc::new(bound.handle()));
-    tracing::info!(http = %door.http, grpc = %bound.grpc_address(), "front door listens");
+    tracing::info!(http = %door.http, grpc = %bound.grpc_address(), tls = encrypted, "front door listens");
     Ok(Some(bound))
 }

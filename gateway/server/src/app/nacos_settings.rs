@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_nacos_is_reached_as_the_configuration_says() {
         let config = config(
-            "nacos: {servers: [\"[::1]:8000\", \"nacos:8848\"], username: u, password: p, https: true, grpc_offset: 7, \
+            "nacos: {servers: [\"[::1]:8000\", \"nacos:8848\"], username: u, password: p, https: true, insecure: true, grpc_offset: 7, \
              context_path: /x, request_timeout: 2s, http_timeout: 5s, service_poll: 4s}\n",
         );
         let settings = for_remote(&config).unwrap();

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod orders;
+mod trust;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,7 @@ pub(super) use self::orders::{
     Adopt, ClearDrains, DoorOrder, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, FrontDoor, Guard,
     HoldDecision, Include, Undrain,
 };
+pub(super) use self::trust::ServerTrust;
 use super::exit::Failure;
 use super::output::Format;
 use crate::config::LogFormat;
@@ -46,6 +48,9 @@ pub(super) struct Global {
     #[arg(long, global = true, help_heading = ASKING, value_name = "URL", env = "NACOS_FED_SERVER", default_value = "http://127.0.0.1:7070")]
     #[arg(value_parser = server)]
     pub(super) server: Url,
+
+    #[command(flatten)]
+    pub(super) trust: ServerTrust,
 
     /// Namespace id; "" is a namespace of its own. Without it: all in lists, public for one item
     #[arg(short, long, global = true, help_heading = ASKING, value_name = "ID")]

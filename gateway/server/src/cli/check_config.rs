@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::CheckConfig;
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
-use crate::config::{self, ConfigSurroundings};
+use crate::config::{self, AcceptedWeakness, ConfigSurroundings};
 
 /// Checks a file, or prints the schema.
 pub(super) fn run(args: &CheckConfig, output: &mut Output<'_>) -> Result<Exit, Failure> {
@@ -14,10 +14,15 @@ pub(super) fn run(args: &CheckConfig, output: &mut Output<'_>) -> Result<Exit, F
     }
     let Some(file) = &args.file else { return Ok(Exit::Ok) };
     match (config::load(file, &ConfigSurroundings::of_process()), output.format) {
-        (Ok(loaded), Format::Json) => output.document(&json!({"ok": true, "effective": loaded.effective}))?,
+        (Ok(loaded), Format::Json) => {
+            let insecure = loaded.config.weaknesses();
+            output.document(&json!({"ok": true, "insecure": insecure, "effective": loaded.effective}))?;
+        }
         (Ok(loaded), Format::Table) => {
             let yaml = serde_saphyr::to_string(&loaded.effective).map_err(Failure::failed)?;
-            output.text(&format!("# {}: ok; this is in force:\n{yaml}", file.display()))?;
+            let line = |it: &AcceptedWeakness| format!("# {} allows: {}\n", it.field, it.text);
+            let insecure: String = loaded.config.weaknesses().iter().map(line).collect();
+            output.text(&format!("# {}: ok; this is in force:\n{insecure}{yaml}", file.display()))?;
         }
         (Err(mistakes), Format::Json) => {
             output.document(&json!({"ok": false, "mistakes": mistakes.sorted()}))?;

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use federation_answers::problem::ProblemDocument;
-use reqwest::Response;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use reqwest::{Certificate, ClientBuilder, Identity, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::args::Credentials;
+use super::args::{Credentials, ServerTrust};
 use super::exit::{Failure, Problem};
 use federation_document::text_file;
 
@@ -26,6 +26,48 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Items per page; the most that the API gives at once.
 pub(super) const PAGE_SIZE: usize = 1000;
+
+/// The builder with what is trusted and shown, and the address to ask for: with the name that the certificate has to bear, if one is
+/// given, which then stands for the address that was. The request itself asks for that address still.
+fn trusting(
+    mut builder: ClientBuilder,
+    headers: &mut HeaderMap,
+    server: &Url,
+    trust: &ServerTrust,
+) -> Result<(ClientBuilder, Url), Failure> {
+    if let Some(path) = &trust.ca {
+        let authorities = Certificate::from_pem_bundle(&read(path)?).map_err(unusable(path))?;
+        if authorities.is_empty() {
+            return Err(Failure::Arguments(format!("there is no certificate in {}", path.display())));
+        }
+        builder = builder.tls_certs_only(authorities);
+    }
+    match (&trust.cert, &trust.key) {
+        (Some(cert), Some(key)) => {
+            let both = [read(cert)?, b"\n".to_vec(), read(key)?].concat();
+            builder = builder.identity(Identity::from_pem(&both).map_err(unusable(cert))?);
+        }
+        (None, None) => {}
+        _ => return Err(Failure::Arguments("--cert and --key belong together".to_owned())),
+    }
+    let Some(name) = &trust.tls_server_name else { return Ok((builder, server.clone())) };
+    let nowhere = |reason: String| Failure::NotAGateway { server: server.to_string(), reason };
+    let found = server.socket_addrs(|| None).map_err(|error| nowhere(error.to_string()))?;
+    let address = *found.first().ok_or_else(|| nowhere("its host has no address".to_owned()))?;
+    let mut named = server.clone();
+    named.set_host(Some(name)).map_err(|error| Failure::Arguments(format!("--tls-server-name {name:?}: {error}")))?;
+    let asked_for = HeaderValue::from_str(server.authority()).map_err(|error| nowhere(error.to_string()))?;
+    headers.insert(HOST, asked_for);
+    Ok((builder.resolve(name, address), named))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| Failure::Arguments(format!("{} cannot be read: {error}", path.display())))
+}
+
+fn unusable(path: &Path) -> impl Fn(reqwest::Error) -> Failure + '_ {
+    |error| Failure::Arguments(format!("{} cannot be used: {error}", path.display()))
+}
 
 /// Asks one gateway.
 pub(super) struct Client {
@@ -75,7 +117,7 @@ fn bearer(file: &Path) -> Result<HeaderValue, Failure> {
 
 impl Client {
     /// For the gateway at `server`. Proxies of the environment are not used: a gateway is a part of one's own network.
-    pub(super) fn new(server: &Url, credentials: &Credentials) -> Result<Self, Failure> {
+    pub(super) fn new(server: &Url, credentials: &Credentials, trust: &ServerTrust) -> Result<Self, Failure> {
         let mut headers = HeaderMap::new();
         if let Some(file) = &credentials.token_file {
             if server.scheme() != "https" && !is_near(server) && !credentials.plain_token {
@@ -84,9 +126,9 @@ impl Client {
             }
             headers.insert(AUTHORIZATION, bearer(file)?);
         }
-        let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().default_headers(headers);
-        let http = builder.build().map_err(Failure::failed)?;
-        Ok(Self { http, server: server.clone() })
+        let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
+        let (builder, server) = trusting(builder, &mut headers, server, trust)?;
+        Ok(Self { http: builder.default_headers(headers).build().map_err(Failure::failed)?, server })
     }
 
     /// The document at `path`.

@@ -86,7 +86,7 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
 
 /// The commands that ask a running gateway.
 async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let client = Client::new(&global.server, &global.credentials)?;
+    let client = Client::new(&global.server, &global.credentials, &global.trust)?;
     match command {
         Command::Audit(args) => audit::run(args, &client, output).await,
         Command::Whoami => whoami::run(&client, output).await,

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::runtime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Global, Serve};
@@ -65,18 +66,29 @@ async fn serve_until_stopped(
     faults: InjectedFaults,
     mut signals: Signals,
 ) -> anyhow::Result<()> {
-    let stop = CancellationToken::new();
-    let gateway = app::serve(config, faults, stop.clone());
+    let (stop, (reload, reloads)) = (CancellationToken::new(), watch::channel(()));
+    let gateway = app::serve(config, faults, reloads, stop.clone());
     tokio::pin!(gateway);
-    tokio::select! {
-        ended = &mut gateway => return ended,
-        name = signals.next() => tracing::info!(signal = name, "stopping"),
+    loop {
+        tokio::select! { // Cancel-safe: a signal that is not waited for is kept.
+            ended = &mut gateway => return ended,
+            heard = signals.next() => match heard {
+                Heard::Reload => {
+                    tracing::info!(signal = "SIGHUP", "reading certificates again");
+                    reload.send_replace(());
+                }
+                Heard::Stop(name) => {
+                    tracing::info!(signal = name, "stopping");
+                    break;
+                }
+            },
+        }
     }
     end_by_force_after(FORCED_AFTER)?;
     stop.cancel();
     tokio::select! {
         ended = gateway => ended,
-        name = signals.next() => anyhow::bail!("stopped at once by {name} before the orderly stop was done"),
+        name = signals.stop() => anyhow::bail!("stopped at once by {name} before the orderly stop was done"),
     }
 }
 
@@ -95,6 +107,7 @@ fn end_by_force_after(limit: Duration) -> std::io::Result<()> {
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
     /// Not waited for: that somebody listens is what keeps a limit on the size of files (`ulimit -f`) from ending the process, so that it is
     /// an error of the write like a full disk.
     _file_too_large: tokio::signal::unix::Signal,
@@ -106,15 +119,34 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
             _file_too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
         })
     }
 
-    /// The name of the next signal. Cancel-safe: a signal that is not waited for is kept.
-    async fn next(&mut self) -> &'static str {
+    /// The next signal. Cancel-safe: a signal that is not waited for is kept.
+    async fn next(&mut self) -> Heard {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Heard::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Heard::Stop("SIGINT"),
+            _ = self.hangup.recv() => Heard::Reload,
         }
     }
+
+    /// The name of the next signal that asks for an end.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Heard::Stop(name) = self.next().await {
+                return name;
+            }
+        }
+    }
+}
+
+/// What a signal asks for.
+enum Heard {
+    /// An end; the signal's name.
+    Stop(&'static str),
+    /// That files are read again.
+    Reload,
 }

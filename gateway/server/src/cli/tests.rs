@@ -101,6 +101,7 @@ async fn status_is_good_only_if_the_gateway_is_ready_without_trouble_and_all_are
         (true, &json!([]), vec![live(), stale()], Exit::Negative),
         (false, &json!([]), vec![live()], Exit::Negative),
         (true, &full, vec![live()], Exit::Negative),
+        (true, &json!([{"kind": "insecure", "about": "", "text": "", "sinceMs": 5}]), vec![live()], Exit::Ok),
     ] {
         let canned = Canned::start(json_at("/v1/status", status(ready, troubles, clusters))).await;
         assert_eq!(canned.run(&["status"]).await.0, want);
@@ -384,10 +385,10 @@ fn check_config_reports_five_mistakes_with_line_and_field() {
 #[test]
 fn check_config_prints_what_is_in_force_as_a_configuration() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "federation: f\ncluster: a\nnacos: {servers: [\"[::1]:8848\"], username: u, password: hunter2}\nkafka: {brokers: [\"k:1\"]}\n").unwrap();
+    std::fs::write(file.path(), "federation: f\ncluster: a\nnacos: {servers: [\"[::1]:8848\"], username: u, password: hunter2}\nkafka: {brokers: [\"k:1\"], properties: {ssl.ca.location: c}, insecure: true}\n").unwrap();
     let (outcome, out) = check_config(&[file.path().to_str().unwrap()]);
     assert_eq!(outcome.unwrap(), Exit::Ok);
-    assert!(!out.contains("hunter2"));
+    assert!(!out.contains("hunter2") && out.contains("# kafka.insecure allows: settings of TLS, which is not spoken"));
     std::fs::write(file.path(), &out).unwrap();
     let (again, second) = check_config(&[file.path().to_str().unwrap()]);
     assert_eq!(again.unwrap(), Exit::Ok, "what is printed can be read");

@@ -7,9 +7,11 @@ use federation_access::fields::ACCESS;
 use federation_document::table::{FieldPresence, TableField, TableSection, ValueKind};
 
 mod front_door;
+mod listen;
 mod routing;
 
 use front_door::FRONT_DOOR;
+use listen::{LISTEN, NACOS_LISTEN};
 use routing::ROUTING;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -208,6 +210,13 @@ static NACOS: TableSection = TableSection {
              gone. Nacos then serves true but partial lists while its clients register again, 1 to 5 s each.",
         ),
         default(
+            "insecure",
+            ValueKind::Flag,
+            "false",
+            "Whether a Nacos that is not on this machine may be spoken to in a way that others on the line can read or forge: with a user and \
+             password in plain text, or with TLS for one of gRPC and HTTP alone.",
+        ),
+        default(
             "embedded",
             ValueKind::Flag,
             "false",
@@ -244,24 +253,6 @@ static NACOS_TLS: TableSection = TableSection {
     ],
 };
 
-static NACOS_LISTEN: TableSection = TableSection {
-    about: "Addresses of the embedded registry.",
-    fields: &[
-        default(
-            "http",
-            ValueKind::SocketAddress,
-            "127.0.0.1:8848",
-            "HTTP; Nacos's port, on this machine only until somebody decides otherwise.",
-        ),
-        optional(
-            "grpc",
-            ValueKind::SocketAddress,
-            "the HTTP address, its port plus `grpc_offset`",
-            "gRPC; clients expect it at the HTTP port plus 1000.",
-        ),
-    ],
-};
-
 static KAFKA: TableSection = TableSection {
     about: "The federation log.",
     fields: &[
@@ -283,6 +274,13 @@ static KAFKA: TableSection = TableSection {
             ValueKind::TopicPrefix,
             "nacos-fed.",
             "Begins the name of every topic; equal in all clusters. Says whose topics these are in a shared Kafka.",
+        ),
+        default(
+            "insecure",
+            ValueKind::Flag,
+            "false",
+            "Whether the properties may leave the connection to brokers beyond this machine open to others on the line: SASL without TLS, \
+             certificates or host names that are not verified, settings of TLS or SASL that `security.protocol` does not use.",
         ),
         default("read_also", ValueKind::Reserved, "[]", "Further Kafkas to read; not available yet."),
     ],
@@ -464,32 +462,6 @@ static CONFIG_RULE: TableSection = TableSection {
         default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
         default("group", ValueKind::Glob, r#""*""#, "Of the group."),
         default("data_id", ValueKind::Glob, r#""*""#, "Of the data id."),
-    ],
-};
-
-static LISTEN: TableSection = TableSection {
-    about: "Where this gateway answers.",
-    fields: &[
-        default(
-            "http",
-            ValueKind::SocketAddress,
-            "127.0.0.1:7070",
-            "HTTP API, metrics, health. This machine only, until somebody decides otherwise; elsewhere nobody may ask without `access`.",
-        ),
-        default(
-            "grpc",
-            ValueKind::SocketAddress,
-            "127.0.0.1:7071",
-            "All gRPC services; this machine only, for the same reason.",
-        ),
-        default(
-            "hosts",
-            ValueKind::List { of: &ValueKind::HostName, min_items: 0 },
-            "[]",
-            "Names in the public DNS by which HTTP clients ask for this gateway, on any of its ports. Addresses, names without a dot and those \
-             that end in .localhost, .internal, .svc or .cluster.local need not be listed; a request that names another host is refused \
-             (421), because a web page may have made it up.",
-        ),
     ],
 };
 

@@ -7,6 +7,8 @@ use federation_core::pattern::ServicePattern;
 use federation_document::reader::{FieldPlace, ReadValue};
 use federation_front_door::{AccessRule, LookupRules, OnlyFrom};
 
+use super::listen::ListenSecurity;
+
 /// The front door.
 #[derive(Clone, Debug)]
 pub struct FrontDoorConfig {
@@ -20,6 +22,8 @@ pub struct FrontDoorConfig {
     pub auth: FrontDoorAuth,
     /// Connections at a time.
     pub max_connections: usize,
+    /// What both ports speak.
+    pub security: ListenSecurity,
 }
 
 /// Whether the local Nacos judges who may read.
@@ -63,6 +67,7 @@ impl ReadValue for FrontDoorConfig {
             let lookups = fields.get::<WantedLookups>("naming");
             let auth = fields.get::<FrontDoorAuth>("auth");
             let max_connections = fields.get::<u64>("max_connections");
+            let security = ListenSecurity::read(fields, &[("listen", http)]);
             let (http, offset) = (http?, offset?);
             let port = u16::try_from(offset).ok().and_then(|offset| http.port().checked_add(offset));
             let Some(port) = port.filter(|_| http.port() != 0) else {
@@ -72,7 +77,7 @@ impl ReadValue for FrontDoorConfig {
             };
             let max_connections = usize::try_from(max_connections?).unwrap_or(usize::MAX);
             let grpc = SocketAddr::new(http.ip(), port);
-            Some(Self { http, grpc, lookups: lookups?.0, auth: auth?, max_connections })
+            Some(Self { http, grpc, lookups: lookups?.0, auth: auth?, max_connections, security: security? })
         })
     }
 }

@@ -1,35 +1,13 @@
-//! The small sections: `replica`, `locality`, `advertise`, `listen`, `freshness`, `telemetry` and `log`.
+//! The small sections: `replica`, `locality`, `advertise`, `freshness`, `telemetry` and `log`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use bounded_listener::{HostPattern, ServedHosts};
 use federation_core::routing::AdvertisedAddress;
 use url::Url;
 
 use federation_document::reader::{FieldPlace, ReadValue};
 use federation_document::values::{LogFilter, Ratio};
-
-/// Where this gateway answers.
-#[derive(Clone, Debug)]
-pub struct ListenConfig {
-    /// The HTTP API; port 0 for any free one.
-    pub http: SocketAddr,
-    /// All gRPC services; port 0 for any free one.
-    pub grpc: SocketAddr,
-    /// By which names it is asked for, at all ports.
-    pub hosts: ServedHosts,
-}
-
-/// An item of `hosts`.
-struct ListedHost(HostPattern);
-
-impl ReadValue for ListedHost {
-    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
-        place.parse(|text| text.parse().ok()).map(Self)
-    }
-}
 
 /// When a silent cluster counts as stale and as lost: `3 × beat <= stale_after < lost_after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,21 +72,6 @@ impl ReadValue for AdvertiseConfig {
             return None;
         }
         Some(Self(addresses))
-    }
-}
-
-impl ReadValue for ListenConfig {
-    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
-        place.section(|fields| {
-            let http = fields.get::<SocketAddr>("http");
-            let grpc = fields.get::<SocketAddr>("grpc");
-            let hosts = fields.get::<Vec<ListedHost>>("hosts");
-            let (http, grpc) = (http?, grpc?);
-            if http == grpc && http.port() != 0 {
-                fields.mistake("grpc", "the same address as http", "a port of its own");
-            }
-            Some(Self { http, grpc, hosts: hosts?.into_iter().map(|ListedHost(pattern)| pattern).collect() })
-        })
     }
 }
 

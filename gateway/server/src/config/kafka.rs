@@ -10,6 +10,8 @@ use federation_document::reader::{FieldPlace, MappingFields, ReadValue};
 use federation_document::secret::{MASK, is_sensitive};
 use federation_document::values::{ByteCount, HostPort, PropertyText, ReservedValue};
 
+use super::weakness::{SectionWeakness, is_on_this_machine};
+
 /// The Kafka that keeps the federation log.
 #[derive(Clone, Debug)]
 pub struct KafkaConfig {
@@ -21,6 +23,45 @@ pub struct KafkaConfig {
     pub topics: TopicsConfig,
     /// Begins the name of every topic.
     pub topic_prefix: String,
+}
+
+impl KafkaConfig {
+    /// What others on the line to brokers beyond this machine can read or forge.
+    pub(super) fn weakness(&self) -> Option<SectionWeakness> {
+        if self.brokers.iter().all(is_on_this_machine) {
+            return None;
+        }
+        let (what, right) = self.properties.weakness()?;
+        Some(SectionWeakness { field: "properties", what, right })
+    }
+}
+
+impl KafkaProperties {
+    /// What is weak, and what would be right.
+    fn weakness(&self) -> Option<(&'static str, &'static str)> {
+        let value = |name: &str| self.0.get(name).map(|value| value.to_ascii_lowercase());
+        let has = |beginning: &str| self.0.keys().any(|name| name.starts_with(beginning));
+        let protocol = value("security.protocol").unwrap_or_else(|| "plaintext".to_owned());
+        let (tls, sasl) = (protocol.ends_with("ssl"), protocol.starts_with("sasl_"));
+        if tls && value("enable.ssl.certificate.verification").is_some_and(|value| is_off(&value)) {
+            return Some(("certificates of brokers are not verified", "no enable.ssl.certificate.verification: false"));
+        }
+        if tls && value("ssl.endpoint.identification.algorithm").is_some_and(|value| value == "none") {
+            return Some(("host names of brokers are not verified", "ssl.endpoint.identification.algorithm: https"));
+        }
+        if !tls && has("ssl.") {
+            return Some(("settings of TLS, which is not spoken", "security.protocol: ssl, or sasl_ssl"));
+        }
+        if !sasl && has("sasl.") {
+            return Some(("settings of SASL, which is not used", "security.protocol: sasl_ssl"));
+        }
+        (sasl && !tls).then_some(("SASL without TLS", "security.protocol: sasl_ssl"))
+    }
+}
+
+/// As librdkafka reads it.
+fn is_off(value: &str) -> bool {
+    matches!(value, "false" | "f" | "0" | "no" | "n" | "off")
 }
 
 /// Properties for librdkafka by name. Printed with secrets masked.
@@ -98,9 +139,11 @@ impl ReadValue for KafkaConfig {
             let properties = fields.get("properties");
             let topics = fields.get("topics");
             let topic_prefix = fields.get("topic_prefix");
+            let insecure = fields.get::<bool>("insecure");
             let read_also = fields.get::<ReservedValue>("read_also");
             let kafka =
                 Self { brokers: brokers?, properties: properties?, topics: topics?, topic_prefix: topic_prefix? };
+            SectionWeakness::refuse(fields, kafka.weakness(), insecure?)?;
             read_also.map(|ReservedValue| kafka)
         })
     }

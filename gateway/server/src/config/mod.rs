@@ -10,6 +10,7 @@ mod gateway;
 mod guard;
 pub mod json_schema;
 mod kafka;
+mod listen;
 mod nacos;
 #[cfg(test)]
 mod reference;
@@ -17,6 +18,7 @@ mod routing;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod weakness;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,13 +28,15 @@ use federation_core::id::{ClusterId, FederationId};
 use federation_core::locality::Locality;
 
 pub use self::front_door::{FrontDoorAuth, FrontDoorConfig};
-pub use self::gateway::{AdvertiseConfig, FreshnessConfig, ListenConfig, LogConfig, LogFormat, TelemetryConfig};
+pub use self::gateway::{AdvertiseConfig, FreshnessConfig, LogConfig, LogFormat, TelemetryConfig};
 pub use self::guard::Guard;
 pub use self::kafka::{CompactionConfig, KafkaConfig, KafkaProperties, TopicsConfig};
+pub use self::listen::{ListenConfig, ListenSecurity};
 pub use self::nacos::{
     ClientCertificate, EmbeddedRegistryConfig, LoginConfig, NacosConfig, RegistryChoice, RemoteNacos, Tls,
 };
 pub use self::routing::{DampingConfig, RoutingConfig};
+pub use self::weakness::AcceptedWeakness;
 use federation_core::namespaces::Namespaces;
 
 pub use self::rules::{ExportConfig, ImportConfig, ImportLimits};

@@ -8,6 +8,9 @@ use federation_document::reader::{FieldPlace, MappingFields, ReadValue};
 use federation_document::secret::Secret;
 use federation_document::values::HostPort;
 
+use super::listen::ListenSecurity;
+use super::weakness::{SectionWeakness, is_on_this_machine};
+
 /// The registry that this gateway stands beside, and how it is watched.
 #[derive(Clone, Debug)]
 pub struct NacosConfig {
@@ -53,6 +56,31 @@ pub struct RemoteNacos {
     pub grpc_offset: u16,
 }
 
+impl RemoteNacos {
+    /// What others on the line to servers beyond this machine can read or forge, with the field that says so and what would be right.
+    pub(super) fn weakness(&self) -> Option<SectionWeakness> {
+        if self.servers.iter().all(is_on_this_machine) {
+            return None;
+        }
+        let (field, what, right) = match (&self.tls, self.https, &self.login) {
+            (Some(_), true, _) | (None, false, None) => return None,
+            (Some(_), false, Some(_)) => {
+                ("tls", "TLS for gRPC alone: user and password go over HTTP in plain text", "`https: true` beside it")
+            }
+            (Some(_), false, None) => {
+                ("tls", "TLS for gRPC alone: what HTTP answers can be read and forged", "`https: true` beside it")
+            }
+            (None, true, _) => {
+                ("https", "TLS for HTTP alone: gRPC, with what it logs in by, is plain text", "`tls` beside it")
+            }
+            (None, false, Some(_)) => {
+                ("password", "user and password in plain text", "`tls` and `https: true` beside it")
+            }
+        };
+        Some(SectionWeakness { field, what, right })
+    }
+}
+
 /// An account.
 #[derive(Clone, Debug)]
 pub struct LoginConfig {
@@ -91,6 +119,8 @@ pub struct EmbeddedRegistryConfig {
     pub grpc: SocketAddr,
     /// Where config items are kept; `None` for `registry` in the gateway's data directory.
     pub data_dir: Option<PathBuf>,
+    /// Who may reach its ports.
+    pub security: ListenSecurity,
 }
 
 impl ReadValue for NacosConfig {
@@ -131,18 +161,21 @@ fn remote(fields: &mut MappingFields<'_>) -> Option<RemoteNacos> {
     let https = fields.get("https");
     let context_path = fields.get("context_path");
     let grpc_offset = fields.get::<u16>("grpc_offset");
+    let insecure = fields.get::<bool>("insecure");
     let (servers, grpc_offset) = (servers?, grpc_offset?);
     if servers.iter().any(|server| server.port.checked_add(grpc_offset).is_none()) {
         fields.mistake("servers", "a gRPC port above 65535", "HTTP port plus grpc_offset at most 65535");
     }
-    Some(RemoteNacos {
+    let remote = RemoteNacos {
         servers,
         login: login?,
         tls: tls?.and_then(|wanted| wanted.0),
         https: https?,
         context_path: context_path?,
         grpc_offset,
-    })
+    };
+    SectionWeakness::refuse(fields, remote.weakness(), insecure?)?;
+    Some(remote)
 }
 
 fn login(fields: &mut MappingFields<'_>) -> Option<Option<LoginConfig>> {
@@ -163,17 +196,18 @@ fn login(fields: &mut MappingFields<'_>) -> Option<Option<LoginConfig>> {
 }
 
 fn embedded(fields: &mut MappingFields<'_>) -> Option<EmbeddedRegistryConfig> {
-    let remote_only = ["servers", "username", "password", "tls", "https", "context_path"];
+    let remote_only = ["servers", "username", "password", "tls", "https", "context_path", "insecure"];
     refuse_fields(fields, &remote_only, "nothing here: the registry is in this process with `embedded: true`");
     let grpc_offset = fields.get::<u16>("grpc_offset");
     let listen = fields.get::<RegistryListen>("listen");
     let data_dir = fields.maybe("data_dir");
     let (listen, grpc_offset) = (listen?, grpc_offset?);
+    let security = listen.security;
     let grpc = listen.grpc.or_else(|| offset(listen.http, grpc_offset));
     if grpc.is_none() {
         fields.mistake("listen", "a gRPC port above 65535", "HTTP port plus grpc_offset at most 65535");
     }
-    Some(EmbeddedRegistryConfig { http: listen.http, grpc: grpc?, data_dir: data_dir? })
+    Some(EmbeddedRegistryConfig { http: listen.http, grpc: grpc?, data_dir: data_dir?, security })
 }
 
 /// The gRPC address that belongs to an HTTP address; any free port to any free port.
@@ -193,6 +227,7 @@ fn refuse_fields(fields: &mut MappingFields<'_>, names: &[&'static str], expecte
 struct RegistryListen {
     http: SocketAddr,
     grpc: Option<SocketAddr>,
+    security: ListenSecurity,
 }
 
 impl ReadValue for RegistryListen {
@@ -200,7 +235,8 @@ impl ReadValue for RegistryListen {
         place.section(|fields| {
             let http = fields.get("http");
             let grpc = fields.maybe("grpc");
-            Some(Self { http: http?, grpc: grpc? })
+            let security = ListenSecurity::read_plain(fields, &[("http", http), ("grpc", grpc.flatten())]);
+            Some(Self { http: http?, grpc: grpc?, security: security? })
         })
     }
 }

@@ -15,6 +15,8 @@ use federation_document::values::{ByteCount, HostPort};
 
 use super::*;
 
+mod safety;
+
 const EXAMPLE: &str = r#"federation: demo
 cluster: shanghai
 replica: {name: shanghai-0}              # optional
@@ -269,7 +271,11 @@ fn a_nacos_is_remote_or_embedded_and_nothing_between() {
         assert_eq!(mistakes(&nacos(text)), want, "{text}");
     }
     let RegistryChoice::Embedded(registry) =
-        read(&nacos("{embedded: true, listen: {http: \"0.0.0.0:18848\"}}")).unwrap().config.nacos.registry
+        read(&nacos("{embedded: true, listen: {http: \"0.0.0.0:18848\", insecure: true}}"))
+            .unwrap()
+            .config
+            .nacos
+            .registry
     else {
         panic!("embedded")
     };
@@ -390,8 +396,8 @@ fn a_text_is_no_number_and_a_number_no_text() {
 #[test]
 fn secrets_are_never_shown() {
     let text = with("")
-        .replace("[\"n:8848\"]", "[\"n:8848\"], username: u, password: hunter2")
-        .replace("[\"k:9092\"]", "[\"k:9092\"], properties: {sasl.password: hunter2, ssl.key.pem: hunter2}");
+        .replace("[\"n:8848\"]", "[\"127.0.0.1:8848\"], username: u, password: hunter2")
+        .replace("[\"k:9092\"]", "[\"127.0.0.1:9092\"], properties: {sasl.password: hunter2, ssl.key.pem: hunter2}");
     let loaded = read(&text).unwrap();
     let shown = serde_json::to_string(&loaded.effective).unwrap();
     assert!(shown.contains("\"password\":\"***\"") && shown.contains("\"sasl.password\":\"***\""));
@@ -464,14 +470,15 @@ federation: f
 cluster: c
 replica: {name: r}
 locality: {region: r, zone: z, sub_zone: s, network: n}
-nacos: {servers: ["n:1"], username: u, password: p, tls: {ca: a, cert: b, key: c, server_name: d}}
+nacos: {servers: ["n:1"], username: u, password: p, tls: {ca: a, cert: b, key: c, server_name: d}, https: true}
 kafka: {brokers: ["k:1"], topics: {replication_factor: 3}}
 export: {configs: [{}]}
 guard: {mass_confirm_after: 1h}
 routing: {policy: {file: p}, plan_cache: 1GiB}
 telemetry: {otlp: "http://t:4317"}
 access: {tokens_file: t, jwt: [{name: n, issuer: i, audience: a, jwks_file: f}], certificates: [{uri: u}], bindings: [{to: ["token:x"], role: admin}], bindings_file: b, audit_file: a}
-front_door: {listen: "127.0.0.1:8848", naming: {only_from: [{services: {service: s}, cluster: c}]}}
+listen: {tls: {certificate: a, key: b, client_ca: c, client_auth: request}}
+front_door: {listen: "127.0.0.1:8848", tls: {certificate: a, key: b, client_ca: c, client_auth: request}, naming: {only_from: [{services: {service: s}, cluster: c}]}}
 "#;
     let embedded = r#"
 federation: f

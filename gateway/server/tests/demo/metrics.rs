@@ -11,7 +11,7 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 34] = [
+const ELSEWHERE: [(&str, &str); 35] = [
     ("federation_access_refused_total", "gateway/faces/api/src/tests/access.rs"),
     ("federation_guard_holds", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_guard_trips_total", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
@@ -45,6 +45,7 @@ const ELSEWHERE: [(&str, &str); 34] = [
     ("federation_front_door_registrations_lost_total", "gateway/faces/front-door/src/registrations/tests.rs"),
     ("federation_front_door_registrations_total", "gateway/faces/front-door/src/registrations/tests.rs"),
     ("federation_front_door_upstream_connections", "gateway/faces/front-door/src/registrations/tests.rs"),
+    ("federation_tls_certificate_expiry_seconds", "gateway/server/tests/tls.rs"),
     ("federation_turned_away_total", "src/app/reception.rs"),
     ("federation_grpc_requests_total", "src/api/tests/grpc.rs"),
     ("federation_watchers", "src/api/tests/watch.rs"),

@@ -25,6 +25,8 @@ const MAYBE_WITHIN: Duration = Duration::from_secs(4);
 /// How often something is published until a new listener hears of it: over HTTP it is asked for only when the question before, which may take
 /// half a minute, has been answered.
 const LISTEN_ATTEMPTS: usize = 10;
+/// Java connects again after it was refused something, and gives a connection up that is slow for three seconds.
+const RECONNECTED_WITHIN: Duration = Duration::from_secs(15);
 /// From a registration to the server's answer with it.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
 
@@ -61,8 +63,8 @@ pub(crate) struct ClientPair {
 impl ClientPair {
     /// `tag` is a part of all names, so that a server may have seen other runs.
     pub(crate) async fn start(parts: &Parts, sdk: Sdk, server: &str, tag: &str, mask: TextMask) -> Result<Self> {
-        let publisher = SdkClient::start(parts, sdk, server, None).await?;
-        let watcher = SdkClient::start(parts, sdk, server, None).await?;
+        let publisher = SdkClient::start(parts, sdk, server, None).await?.patient(RECONNECTED_WITHIN);
+        let watcher = SdkClient::start(parts, sdk, server, None).await?.patient(RECONNECTED_WITHIN);
         let (tag, server, parts) = (tag.to_owned(), server.to_owned(), parts.clone());
         let pair = Self { sdk, tag, parts, server, mask, publisher, watcher };
         for client in [&pair.publisher, &pair.watcher] {
@@ -109,7 +111,7 @@ impl ClientPair {
 
     /// Whether it asks and beats over HTTP, and is pushed to over UDP at best.
     fn speaks_http(&self) -> bool {
-        matches!(self.sdk, Sdk::Java1 | Sdk::Python2 | Sdk::Node)
+        self.sdk.speaks_http()
     }
 
     fn service(&self, stem: &str) -> SdkService {

@@ -11,6 +11,8 @@ use crate::outcome::{BehaviourOutcome, StepLog};
 
 /// Clients come back 1 to 5 s after the server, those over HTTP with their next beat or question.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
+/// After a client's registration is back and changed: some ask every ten seconds, and one asks no more.
+const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
 /// A client with a registration, a subscription, a configuration item and a listener, all of which should outlive a restart.
 pub(crate) struct RestartCrew {
@@ -66,7 +68,7 @@ impl RestartCrew {
         let is_done = tokio::time::timeout(BACK_WITHIN, changing).await.is_ok();
         log.note("change", if is_done { "done" } else { "refused all the time" });
         let is_changed = |list: &[SdkInstance]| list.iter().any(|it| it.weight == 4.0);
-        pair.hear(log, "told of the change", service, BACK_WITHIN, is_changed).await;
+        pair.hear(log, "told of the change", service, TOLD_WITHIN, is_changed).await;
         pair.read(log, "content is kept", item, Some("before")).await;
         log.done("publish again", pair.publisher.publish_config(item, "after").await)?;
         pair.hear_content(log, "told of the new content", item, BACK_WITHIN, Some("after")).await;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::Result;
 use federation_harness::port::PortBlock;
 use federation_harness::{
-    Gateway, GatewayOptions, Kafka, KafkaOptions, Nacos, NacosOptions, Part, Parts, Sdk, SdkClient, announce,
+    Application, Framework, Gateway, GatewayOptions, Kafka, KafkaOptions, Nacos, NacosOptions, Part, Parts, Sdk,
+    SdkClient, announce,
 };
 use federation_tests::{SharedStage, Side};
 
@@ -17,7 +18,7 @@ const GRPC_OFFSET: i32 = 1000;
 /// Everything.
 pub(crate) struct Doors {
     parts: Parts,
-    _kafka: Kafka,
+    kafka: Kafka,
     regions: BTreeMap<Side, Region>,
 }
 
@@ -38,6 +39,7 @@ impl Doors {
     async fn begin() -> Result<Self> {
         let mut wanted = vec![Part::Kafka, Part::Nacos2, Part::Nacos3];
         wanted.extend(sdks().into_iter().map(Sdk::part));
+        wanted.extend([Framework::Spring, Framework::Spring2023, Framework::DubboConsumer].map(Framework::part));
         let parts = Parts::ensure(&wanted).await?;
         let (kafka, shanghai, frankfurt) = tokio::try_join!(
             Kafka::start(&parts, KafkaOptions::default()),
@@ -49,13 +51,39 @@ impl Doors {
             Region::begin(&kafka, Side::Frankfurt, frankfurt)
         )?;
         let regions = BTreeMap::from([(Side::Shanghai, shanghai), (Side::Frankfurt, frankfurt)]);
-        Ok(Self { parts, _kafka: kafka, regions })
+        Ok(Self { parts, kafka, regions })
     }
 
     /// A process with an SDK whose server is the front door of that side.
     pub(crate) async fn client(&self, side: Side, sdk: Sdk) -> Result<SdkClient> {
         let address = format!("127.0.0.1:{}", self.regions[&side].door.main());
         SdkClient::start(&self.parts, sdk, &address, None).await
+    }
+
+    /// An application whose Nacos is the front door of that side.
+    pub(crate) async fn application(&self, side: Side, framework: Framework, name: &str) -> Result<Application> {
+        let address = format!("127.0.0.1:{}", self.regions[&side].door.main());
+        Application::start(&self.parts, framework, name, &address).await
+    }
+
+    /// The Nacos of that side itself.
+    pub(crate) fn nacos(&self, side: Side) -> &Nacos {
+        &self.regions[&side].nacos
+    }
+
+    /// A process with the Java SDK whose server is there.
+    pub(crate) async fn client_of(&self, address: &str) -> Result<SdkClient> {
+        SdkClient::start(&self.parts, Sdk::Java, address, None).await
+    }
+
+    /// What starts processes.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Where Kafka is.
+    pub(crate) fn kafka(&self) -> String {
+        self.kafka.bootstrap()
     }
 
     /// A process whose server is the Nacos of that side itself.

@@ -4,6 +4,8 @@
 //! from both when it deregisters, and when it is killed.
 
 mod doors;
+mod encrypted;
+mod frameworks;
 
 use std::time::Duration;
 

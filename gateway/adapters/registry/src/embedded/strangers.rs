@@ -87,6 +87,19 @@ async fn a_config_item_of_ten_mebibytes_is_taken_and_other_requests_end_at_64_ki
 }
 
 #[tokio::test]
+async fn a_long_poll_for_three_thousand_items_is_taken_and_one_beyond_two_mebibytes_is_not() {
+    let running = start(PeerPatience::default()).await;
+    let item = |number: usize| format!("{number}{}%02{}%02{}%01", "d".repeat(200), "g".repeat(64), "0".repeat(32));
+    let form = format!("Listening-Configs={}", (0..3000).map(item).collect::<String>());
+    assert!(form.len() > 900_000, "{} bytes", form.len());
+    let polled = running.post("/nacos/v1/cs/configs/listener", form.len(), form.as_bytes()).await;
+    assert!(polled.starts_with("HTTP/1.1 200") && polled.contains("2999dd"), "{polled:.200}");
+    let refused = running.post("/nacos/v1/cs/configs/listener", (2 << 20) + 1, b"").await;
+    assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
+    running.end().await;
+}
+
+#[tokio::test]
 async fn a_body_that_never_comes_is_refused() {
     let moment = Duration::from_millis(100);
     let running = start(PeerPatience { body_part: moment, look_every: moment, ..PeerPatience::default() }).await;

@@ -92,7 +92,7 @@ impl Failure {
                 IllegalName::ServiceExists(_) => (21_007, "service already exist"),
                 IllegalName::NoSuchService(_) => (21_008, "service not exist"),
                 IllegalName::ServiceNotEmpty(_) => (21_010, "service delete failure"),
-                IllegalName::BlankContent(_) | IllegalName::Missing(_) => (10_000, "parameter missing"),
+                IllegalName::BlankContent(_) => (10_000, "parameter missing"),
                 IllegalName::NoService(_) | IllegalName::OtherLifetime { .. } => (21_004, "instance error"),
                 _ => (20_002, "parameter validate error"),
             };
@@ -188,7 +188,6 @@ fn wrapped(told: &Failure, status: StatusCode, version: WebVersion) -> Response 
     }
     let data = match (told, told.illegal()) {
         (Failure::Param(params), _) => params.data(version),
-        (_, Some(IllegalName::Missing(name))) => missing(version, name),
         (_, Some(IllegalName::BlankContent(_))) => missing(version, "content"),
         _ => told.to_string(),
     };

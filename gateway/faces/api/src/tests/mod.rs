@@ -3,6 +3,7 @@
 mod access;
 mod descriptor;
 mod drains;
+mod encrypted;
 mod excluded;
 mod front_door;
 mod golden;

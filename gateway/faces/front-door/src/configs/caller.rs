@@ -6,7 +6,9 @@
 //! answered only to whom it was allowed, over both: the same group, and the same headers.
 
 use std::collections::{BTreeMap, HashMap};
+#[cfg(test)]
 use std::net::SocketAddr;
+#[cfg(test)]
 use std::sync::Arc;
 
 use nacos_protocol::server::{CallingClient, ConnectedClient, ConnectionId};
@@ -53,10 +55,9 @@ impl From<&CallingClient<'_>> for ConfigCaller {
 }
 
 impl ConfigCaller {
-    /// A caller without a connection of its own. `client_ip` is its address as Nacos would take it from the request, empty for that of the
-    /// socket; `headers` are those that a gRPC call would carry (`accessToken`, `Vipserver-Tag`, `Spas-AccessKey` …), wherever the request had them.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for requests over HTTP"))]
-    pub(crate) fn of_http(remote: SocketAddr, client_ip: &str, headers: HashMap<String, String>) -> Self {
+    /// A caller that showed these headers, over a connection that said no more than its address.
+    #[cfg(test)]
+    pub(crate) fn for_test(remote: SocketAddr, client_ip: &str, headers: HashMap<String, String>) -> Self {
         let peer = ConnectedClient {
             connection: ConnectionId::from(Arc::from("")),
             remote,
@@ -168,7 +169,7 @@ mod tests {
         let remote: SocketAddr = "10.0.0.1:40000".parse().expect("an address");
         let at = |client_ip: &str, headers: &[(&str, &str)]| {
             let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            ConfigCaller::of_http(remote, client_ip, headers).group()
+            ConfigCaller::for_test(remote, client_ip, headers).group()
         };
         assert_eq!(
             at("", &[("accessToken", "a")]),

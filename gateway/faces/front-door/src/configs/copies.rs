@@ -152,7 +152,7 @@ mod tests {
 
     fn key(token: &str, item: &str) -> CopyKey {
         let headers = HashMap::from([("accessToken".to_owned(), token.to_owned())]);
-        let caller = ConfigCaller::of_http("10.0.0.1:1".parse().expect("an address"), "", headers);
+        let caller = ConfigCaller::for_test("10.0.0.1:1".parse().expect("an address"), "", headers);
         let name = ConfigName { namespace: "public".into(), group: "G".into(), data_id: item.into() };
         CopyKey { group: Arc::new(caller.group()), shown: caller.shown(), name, tag: None }
     }

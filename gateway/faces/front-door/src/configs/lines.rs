@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::caller::{CallerGroup, ConfigCaller};
 use super::fuzzy::{FuzzyPatterns, PatternOrder};
-use super::listening::{ConfigListener, ListenBudget, Listening, MOST_LISTENS, Ring};
+use super::listening::{ListenBudget, Listening, MOST_LISTENS, Ring};
 use super::told::ListenersTold;
 use crate::upstream::{NO_PLACE, UpstreamCaller, UpstreamConnection, answered, upstream_for};
 
@@ -306,7 +306,7 @@ impl ConfigLines {
     /// The connection is gone.
     pub(super) fn forget(&self, connection: &ConnectionId) {
         for line in self.of_connection(connection) {
-            line.listening().forget(&ConfigListener::Connection(connection.clone()), Instant::now());
+            line.listening().forget(connection, Instant::now());
             if line.fuzzy().forget(connection) {
                 line.fuzzy_due.notify_one();
             }

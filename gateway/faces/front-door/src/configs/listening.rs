@@ -40,17 +40,8 @@ const MOST_OF_A_GROUP: usize = 5 * MOST_OF_A_LISTENER;
 /// Items and listeners of items in all, also items that linger: ten thousand clients with a hundred items each. Some 150 bytes each.
 pub(super) const MOST_LISTENS: usize = 2_000_000;
 
-/// Who is told of changes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum ConfigListener {
-    /// A client's connection.
-    Connection(ConnectionId),
-    /// A request that waits, by its number.
-    Poll(u64),
-}
-
 /// A listener, and what it is to look at again, as it named it.
-pub(super) type Ring = (ConfigListener, Arc<ConfigName>);
+pub(super) type Ring = (ConnectionId, Arc<ConfigName>);
 
 /// Listens that may still be added, over all connections to Nacos. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -91,7 +82,7 @@ struct Item {
     /// To whom Nacos answered, and when.
     confirmed: Vec<(ShownHeaders, Instant)>,
     /// With the MD5 that each holds.
-    listeners: HashMap<ConfigListener, String>,
+    listeners: HashMap<ConnectionId, String>,
     unheard_since: Instant,
 }
 
@@ -133,7 +124,7 @@ pub(super) struct Settled {
 #[derive(Debug)]
 pub(super) struct Listening {
     items: HashMap<Arc<ConfigName>, Item>,
-    by_listener: HashMap<ConfigListener, BTreeSet<Arc<ConfigName>>>,
+    by_listener: HashMap<ConnectionId, BTreeSet<Arc<ConfigName>>>,
     /// Grows when the connection is gone, and when there is one.
     connection: u64,
     budget: ListenBudget,
@@ -192,7 +183,7 @@ impl Listening {
     /// Notes a listener of these items.
     pub(super) fn begin(
         &mut self,
-        listener: &ConfigListener,
+        listener: &ConnectionId,
         contexts: &[ListenContext],
         shown: ShownHeaders,
         now: Instant,
@@ -232,7 +223,7 @@ impl Listening {
     /// Nacos answered that these differ, and all others do not.
     pub(super) fn settle(
         &mut self,
-        listener: &ConfigListener,
+        listener: &ConnectionId,
         contexts: &[ListenContext],
         ticket: &ListenTicket,
         differing: &HashSet<ConfigName>,
@@ -260,7 +251,7 @@ impl Listening {
     /// Nacos could not be reached: the listener hears of it when Nacos is back and something differs.
     pub(super) fn settle_unreached(
         &mut self,
-        listener: &ConfigListener,
+        listener: &ConnectionId,
         contexts: &[ListenContext],
         ticket: &ListenTicket,
     ) -> Settled {
@@ -278,7 +269,7 @@ impl Listening {
     /// Nacos refused, or did not answer: what was added is taken back.
     pub(super) fn withdraw(
         &mut self,
-        listener: &ConfigListener,
+        listener: &ConnectionId,
         contexts: &[ListenContext],
         ticket: &ListenTicket,
         now: Instant,
@@ -291,7 +282,7 @@ impl Listening {
     }
 
     /// The listener listens to this no more.
-    pub(super) fn ignore(&mut self, listener: &ConfigListener, name: &ConfigName, now: Instant) {
+    pub(super) fn ignore(&mut self, listener: &ConnectionId, name: &ConfigName, now: Instant) {
         let Some(names) = self.by_listener.get_mut(listener) else { return };
         if names.remove(name) {
             if names.is_empty() {
@@ -302,7 +293,7 @@ impl Listening {
     }
 
     /// The listener is gone.
-    pub(super) fn forget(&mut self, listener: &ConfigListener, now: Instant) {
+    pub(super) fn forget(&mut self, listener: &ConnectionId, now: Instant) {
         for name in self.by_listener.remove(listener).unwrap_or_default() {
             self.leave(listener, &name, now);
         }
@@ -408,7 +399,7 @@ impl Listening {
     /// The items of a question of which the listener has not taken leave meanwhile, with what it holds now.
     fn each_of(
         &mut self,
-        listener: &ConfigListener,
+        listener: &ConnectionId,
         contexts: &[ListenContext],
         ticket: &ListenTicket,
         mut each: impl FnMut(&Arc<ConfigName>, &mut Item, &ListenContext, ItemLook),
@@ -424,7 +415,7 @@ impl Listening {
         }
     }
 
-    fn leave(&mut self, listener: &ConfigListener, name: &ConfigName, now: Instant) {
+    fn leave(&mut self, listener: &ConnectionId, name: &ConfigName, now: Instant) {
         if let Some(item) = self.items.get_mut(name)
             && item.listeners.remove(listener).is_some()
         {

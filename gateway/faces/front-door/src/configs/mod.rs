@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use caller::ConfigCaller;
 use copies::{CopyKey, LastCopies, MOST_BYTES, MOST_COPIES};
 use lines::{BeginningLine, ConfigLines, LineUse};
-use listening::{Begun, ConfigListener, Settled};
+use listening::{Begun, Settled};
 use served::CopiesServed;
 use told::ListenersTold;
 
@@ -223,8 +223,7 @@ impl Configs {
         let caller = ConfigCaller::from(caller);
         let line = self.lines.of(&caller).await?;
         self.lines.note(connection, &line);
-        let listener = ConfigListener::Connection(connection.clone());
-        let differing = self.listen_as(&line, &listener, &caller, &contexts).await;
+        let differing = self.listen_as(&line, connection, &caller, &contexts).await;
         if !self.told.is_there(connection) {
             self.lines.forget(connection); // It went meanwhile, and nobody else would take it back.
             return Err(RegistryRefusal::unregistered());
@@ -232,48 +231,10 @@ impl Configs {
         differing
     }
 
-    /// Waits until one of these items differs from what the caller holds, for so long at most; which do, as they were named. Without patience, it
-    /// compares only. It may be dropped at any time.
-    ///
-    /// # Errors
-    /// As [`Configs::listen`].
-    #[cfg_attr(not(test), allow(dead_code, reason = "for long polls over HTTP"))]
-    pub(crate) async fn differing(
-        &self,
-        caller: ConfigCaller,
-        contexts: Vec<ListenContext>,
-        patience: Duration,
-    ) -> Result<Vec<ConfigName>, RegistryRefusal> {
-        /// Takes the listener back, however the waiting ends.
-        struct Listens<'a>(&'a LineUse, ConfigListener);
-        impl Drop for Listens<'_> {
-            fn drop(&mut self) {
-                self.0.listening().forget(&self.1, Instant::now());
-            }
-        }
-        let line = self.lines.of(&caller).await?;
-        let poll = self.told.poll();
-        let listens = Listens(&line, poll.listener());
-        let waiting = async {
-            loop {
-                let differing = self.listen_as(&line, &listens.1, &caller, &contexts).await?;
-                if !differing.is_empty() {
-                    return Ok(differing);
-                }
-                poll.rung().await; // A bell says to look, not that something differs from what this caller holds.
-            }
-        };
-        if patience.is_zero() {
-            return self.listen_as(&line, &listens.1, &caller, &contexts).await;
-        }
-        // Nothing is left to lose where the time is over.
-        tokio::time::timeout(patience, waiting).await.unwrap_or_else(|_| Ok(Vec::new()))
-    }
-
     async fn listen_as(
         &self,
         line: &LineUse,
-        listener: &ConfigListener,
+        listener: &ConnectionId,
         caller: &ConfigCaller,
         contexts: &[ListenContext],
     ) -> Result<Vec<ConfigName>, RegistryRefusal> {
@@ -343,10 +304,10 @@ impl Configs {
 
     /// Listens no more.
     pub(crate) fn ignore(&self, caller: &CallingClient<'_>, names: Vec<ConfigName>) {
-        let listener = ConfigListener::Connection(caller.connection().clone());
+        let listener = caller.connection();
         for line in self.lines.of_connection(caller.connection()) {
             let (mut listening, now) = (line.listening(), Instant::now());
-            names.iter().for_each(|name| listening.ignore(&listener, name, now));
+            names.iter().for_each(|name| listening.ignore(listener, name, now));
         }
     }
 

@@ -506,32 +506,6 @@ async fn the_registry_judges_each_caller_and_copies_are_for_whom_it_let_in() {
 }
 
 #[tokio::test]
-async fn a_request_waits_until_an_item_differs_or_its_patience_ends() {
-    let mut rig = Rig::start(None).await;
-    let direct = rig.direct().await;
-    direct.client.publish_config(&item("a"), write("1")).await.expect("it is taken");
-    let caller = || ConfigCaller::of_http("10.0.0.5:1".parse().expect("an address"), "", HashMap::new());
-    let name = ConfigName { namespace: String::new(), group: "G".into(), data_id: "a".into() };
-    let holding = |content: &str| vec![ListenContext { name: name.clone(), md5: md5_of(content) }];
-    let configs = Arc::clone(&rig.configs);
-    let at_once = configs.differing(caller(), holding("0"), PATIENCE).await.expect("it is answered");
-    assert_eq!(at_once, std::slice::from_ref(&name));
-    let none = configs.differing(caller(), holding("1"), Duration::ZERO).await.expect("it is answered");
-    assert_eq!(none, []);
-
-    let waiting = configs.differing(caller(), holding("1"), PATIENCE);
-    let changing = async {
-        let line = configs.lines.of(&caller()).await.expect("it is there");
-        until("it waits", async || !line.listening().is_unheard()).await;
-        direct.client.publish_config(&item("a"), write("2")).await.expect("it is taken");
-    };
-    let (told, ()) = tokio::join!(waiting, changing);
-    assert_eq!(told.expect("it is answered"), [name]);
-    let line = configs.lines.of(&caller()).await.expect("it is there");
-    assert!(line.listening().is_unheard(), "nobody waits any more");
-}
-
-#[tokio::test]
 async fn who_watches_a_pattern_is_told_which_items_exist_also_after_a_break() {
     let mut rig = Rig::start(None).await;
     let direct = rig.direct().await;

@@ -102,7 +102,7 @@ fn looked_up() -> Router<Web> {
 fn passed() -> Router<Web> {
     let login = || post(passing::pass);
     let service = || get(passing::pass).post(passing::pass).put(passing::pass).delete(passing::pass);
-    let registering = || post(registering::pass_instance).delete(passing::pass);
+    let registering = || post(registering::pass_instance).delete(registering::pass_instance);
     let instance = || registering().get(passing::pass).put(passing::pass).patch(passing::pass);
     let config = || get(passing::pass).post(passing::pass).delete(passing::pass);
     Router::new()

@@ -1,5 +1,6 @@
 //! Registrations over HTTP: passed on like all else, and told to whoever puts them into the view once Nacos has acknowledged them, before Nacos
-//! itself pushes them. So a client finds in its next lookup what it registered.
+//! itself pushes them. So a client finds in its next lookup what it registered. That one was taken back is told too: then lists of Nacos count
+//! again, which are taken for older than a registration for a while.
 
 use axum::Extension;
 use axum::body::{Body, Bytes, to_bytes};
@@ -28,6 +29,13 @@ const INSTANCE_BYTES: usize = 1 << 20;
 /// How an acknowledgement begins, in version 1 and in the others.
 const ACKNOWLEDGED: [&[u8]; 2] = [b"ok", b"{\"code\":0,"];
 
+/// What a call does once it is acknowledged.
+#[derive(Debug, PartialEq)]
+enum CallMeaning {
+    Registers(ServiceName, NacosInstance),
+    Withdraws(ServiceName, NacosInstance),
+}
+
 /// A call about one instance.
 pub(super) async fn pass_instance(
     State(web): State<Web>,
@@ -38,18 +46,16 @@ pub(super) async fn pass_instance(
         Ok(request) => request,
         Err(refused) => return refused,
     };
-    let (registers, reads) = (registered_by(&request), request.method == Method::GET);
+    let (meaning, reads) = (meaning_of(&request), request.method == Method::GET);
     let answer = passed_on(&web, request).await;
-    match registers {
-        Some((service, instance)) if answer.status() == StatusCode::OK => {
+    match meaning {
+        Some(meaning) if answer.status() == StatusCode::OK => {
             let (head, body) = answer.into_parts();
             let Ok(said) = to_bytes(body, ANSWER_BYTES).await else {
                 return bare(StatusCode::BAD_GATEWAY);
             };
             if is_acknowledged(&said) {
-                let registered = [instance];
-                web.news.registered(&service, &registered);
-                web.door.naming.until_shown(&service, &registered).await;
+                tell(&web, meaning).await;
             }
             (head, Body::from(said)).into_response()
         }
@@ -71,15 +77,26 @@ async fn without_mark(answer: Response) -> Response {
     (head, Body::from(unmarked)).into_response()
 }
 
+async fn tell(web: &Web, meaning: CallMeaning) {
+    match meaning {
+        CallMeaning::Registers(service, instance) => {
+            let registered = [instance];
+            web.news.registered(&service, &registered);
+            web.door.naming.until_shown(&service, &registered).await;
+        }
+        CallMeaning::Withdraws(service, instance) => web.news.withdrawn(&service, &[instance]),
+    }
+}
+
 fn is_acknowledged(said: &Bytes) -> bool {
     ACKNOWLEDGED.iter().any(|begin| said.starts_with(begin))
 }
 
-/// What a request registers, if it is a registration that Nacos can take.
-fn registered_by(request: &PassedRequest) -> Option<(ServiceName, NacosInstance)> {
+/// What a request registers or takes back, if Nacos can take it.
+fn meaning_of(request: &PassedRequest) -> Option<CallMeaning> {
     let form: &[u8] = if is_form(&request.headers) { &request.body } else { b"" };
     let params = RequestParams::of(form, request.query.as_bytes());
-    if request.method != Method::POST || params.flag("heartBeat", false) {
+    if params.flag("heartBeat", false) {
         return None;
     }
     let service = params.service().ok()?;
@@ -97,7 +114,11 @@ fn registered_by(request: &PassedRequest) -> Option<(ServiceName, NacosInstance)
         metadata: params.metadata().ok()?,
         ..NacosInstance::default()
     };
-    Some((service, instance))
+    match request.method {
+        Method::POST => Some(CallMeaning::Registers(service, instance)),
+        Method::DELETE => Some(CallMeaning::Withdraws(service, instance)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -119,18 +140,22 @@ mod tests {
     fn a_registration_is_read_as_nacos_reads_it_and_nothing_else_is_one() {
         let one = "serviceName=g@@s&ip=10.0.0.1&port=80";
         let query = format!("{one}&weight=2&enable=false&metadata=a=b&namespaceId=n&clusterName=c");
-        let (service, instance) = registered_by(&request(Method::POST, &query)).expect("it registers");
+        let Some(CallMeaning::Registers(service, instance)) = meaning_of(&request(Method::POST, &query)) else {
+            panic!("it registers")
+        };
         assert_eq!((&*service.namespace, &*service.group, &*service.service), ("n", "g", "s"));
         assert_eq!((&*instance.ip, instance.port, instance.weight), ("10.0.0.1", 80, 2.0));
         assert_eq!((instance.enabled, instance.healthy, instance.ephemeral), (false, true, true));
         assert_eq!((&*instance.cluster_name, &*instance.metadata["a"]), ("c", "b"));
+        let withdraws = meaning_of(&request(Method::DELETE, one));
+        assert!(matches!(withdraws, Some(CallMeaning::Withdraws(_, NacosInstance { port: 80, .. }))), "{withdraws:?}");
         for (method, query) in [
-            (Method::DELETE, one),
+            (Method::PUT, one),
             (Method::POST, "serviceName=s&ip=10.0.0.1&port=80&heartBeat=true"),
             (Method::POST, "serviceName=s&ip=10.0.0.1&port=http"),
             (Method::POST, "serviceName=s&port=80"),
         ] {
-            assert_eq!(registered_by(&request(method, query)), None, "{query}");
+            assert_eq!(meaning_of(&request(method, query)), None, "{query}");
         }
     }
 }

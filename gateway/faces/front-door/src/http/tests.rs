@@ -55,7 +55,7 @@ impl ServiceNames for SameNames {
     }
 }
 
-/// What was said to be registered.
+/// What was said to be registered, and to be taken back.
 #[derive(Default)]
 struct Heard(Mutex<Vec<(String, f64)>>);
 
@@ -65,7 +65,10 @@ impl RegistrationNews for Heard {
         self.0.lock().unwrap().extend(said);
     }
 
-    fn withdrawn(&self, _: &ServiceName, _: &[NacosInstance]) {}
+    fn withdrawn(&self, service: &ServiceName, instances: &[NacosInstance]) {
+        let said = instances.iter().map(|one| (format!("no more {} {}", service.service, one.ip), one.weight));
+        self.0.lock().unwrap().extend(said);
+    }
 }
 
 fn cluster(id: &str) -> ClusterId {
@@ -336,7 +339,10 @@ async fn registrations_beats_and_config_items_reach_the_local_nacos_and_its_answ
         assert_eq!(door.ask("POST", path, &[]).await, own, "{path}");
     }
     assert_eq!(*door.heard.0.lock().unwrap(), [("s 10.0.0.1".to_owned(), 3.0)], "what was acknowledged, and no more");
+    assert_eq!(door.ask("DELETE", "v1/ns/instance?serviceName=s&ip=10.0.0.1&port=x", &[]).await.0, 400);
     assert_eq!(door.ask("DELETE", &format!("v1/ns/instance?{one}"), &[]).await.0, 200);
+    let said = ["s 10.0.0.1", "no more s 10.0.0.1"].map(str::to_owned);
+    assert_eq!(door.heard.0.lock().unwrap().iter().map(|(said, _)| said.clone()).collect::<Vec<_>>(), said);
     assert_eq!(ask(upstream.address, "GET", "v1/ns/instance/list?serviceName=s", &[]).await.1["hosts"], json!([]));
     let item = "dataId=d&group=g";
     assert_eq!(door.ask("POST", &format!("v1/cs/configs?{item}&content=%7B%7D"), &[]).await, (200, json!(true)));

@@ -57,11 +57,11 @@ pub(crate) struct Knowledge {
 }
 
 impl Knowledge {
-    fn of(view: ViewReader) -> Arc<Self> {
+    pub(crate) fn of(view: ViewReader) -> Arc<Self> {
         Arc::new(Self { view, was_ready: AtomicBool::new(false) })
     }
 
-    fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.was_ready.load(Ordering::Relaxed) || {
             let ready = self.view.is_ready();
             self.was_ready.fetch_or(ready, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use federation_document::table::{TableSection, ValueKind};
 
+use super::listen::{INSECURE, TLS};
 use super::{SERVICE_RULE, SERVICE_RULES, default, list, required};
 
 pub(super) static FRONT_DOOR: TableSection = TableSection {
@@ -19,6 +20,8 @@ pub(super) static FRONT_DOOR: TableSection = TableSection {
             "1000",
             "From the HTTP port to the gRPC port. Unmodified clients add 1000.",
         ),
+        TLS,
+        INSECURE,
         default("naming", ValueKind::Section(&LOOKUPS), "{}", "Which clusters lookups are answered from."),
         default(
             "auth",

@@ -10,11 +10,11 @@ use crate::configs::caller::ConfigCaller;
 
 fn shown(token: &str) -> ShownHeaders {
     let headers = HashMap::from([("accessToken".to_owned(), token.to_owned())]);
-    ConfigCaller::of_http("10.0.0.1:1".parse().expect("an address"), "", headers).shown()
+    ConfigCaller::for_test("10.0.0.1:1".parse().expect("an address"), "", headers).shown()
 }
 
-fn listener(number: u64) -> ConfigListener {
-    ConfigListener::Poll(number)
+fn listener(number: u64) -> ConnectionId {
+    ConnectionId::from(Arc::from(number.to_string()))
 }
 
 fn name(namespace: &str) -> ConfigName {
@@ -27,10 +27,7 @@ fn holds(namespace: &str, md5: &str) -> Vec<ListenContext> {
 
 fn numbers(mut ring: Vec<Ring>) -> Vec<u64> {
     ring.sort_by_key(|(listener, name)| (format!("{listener:?}"), name.namespace.clone()));
-    let number = |(listener, _): Ring| match listener {
-        ConfigListener::Poll(number) => number,
-        ConfigListener::Connection(_) => panic!("none here"),
-    };
+    let number = |(listener, _): Ring| listener.text().parse().expect("listeners are named by numbers here");
     ring.into_iter().map(number).collect()
 }
 
