@@ -86,7 +86,7 @@ fn modulus_and_exponent(der: &[u8]) -> (&[u8], &[u8]) {
     fn value(der: &[u8]) -> (&[u8], &[u8]) {
         let (length, head) = match der[1] {
             0x81 => (usize::from(der[2]), 3),
-            0x82 => (usize::from(der[2]) << 8 | usize::from(der[3]), 4),
+            0x82 => ((usize::from(der[2]) << 8) | usize::from(der[3]), 4),
             short => (usize::from(short), 2),
         };
         der[head..].split_at(length)
