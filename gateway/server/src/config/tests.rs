@@ -168,7 +168,7 @@ fn relations_between_fields_are_checked() {
         ("locality: {zone: z}\n", "5:1 locality.region: a required field is missing (the region of `zone`)"),
         (
             "listen: {hosts: [\"https://a.example\"]}\n",
-            "5:18 listen.hosts[0]: \"https://a.example\" (a name, like gateway.example.com, *.example.com for all below it, or * for any)",
+            "5:18 listen.hosts[0]: `https://a.example` does not fit (a name, like gateway.example.com, *.example.com for all below it, or * for any)",
         ),
         ("listen: {grpc: \"127.0.0.1:7070\"}\n", "5:10 listen.grpc: the same address as http (a port of its own)"),
         (

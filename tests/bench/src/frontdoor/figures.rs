@@ -30,8 +30,8 @@ impl Figure {
     pub(crate) fn is_missed(&self) -> bool {
         match self.goal {
             None => false,
-            Some(Goal::AtMost(most)) => !(self.value <= most),
-            Some(Goal::AtLeast(least)) => !(self.value >= least),
+            Some(Goal::AtMost(most)) => self.value.is_nan() || self.value > most,
+            Some(Goal::AtLeast(least)) => self.value.is_nan() || self.value < least,
         }
     }
 

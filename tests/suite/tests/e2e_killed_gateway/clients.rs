@@ -57,7 +57,7 @@ impl Crowd {
             Err(_) => 200,
         };
         ensure!(all >= OF_ONE_SERVICE && all % OF_ONE_SERVICE == 0, "tens of clients, not {all}");
-        let door = |client: usize| if client % 2 == 0 { Door::One } else { Door::Other };
+        let door = |client: usize| if client.is_multiple_of(2) { Door::One } else { Door::Other };
         let mut crowd = Self {
             all,
             doors: Arc::new((0..=all).map(|client| Mutex::new(door(client))).collect()),
