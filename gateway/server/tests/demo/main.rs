@@ -124,7 +124,7 @@ fn every_region_sees_all_instances_of_every_other_one_and_what_was_recorded_happ
 fn a_region_that_was_stopped_makes_the_outcome_negative_and_keeps_its_instances() {
     // A gateway's orderly stop waits 4.5 s for clients that have nowhere else to go.
     let mut demo = Demo::start("20s");
-    let told = demo.tells("door");
+    let told = demo.tells("door  ");
     let door = told.split_whitespace().nth(1).unwrap().to_owned();
     let command = demo.tells("stop frankfurt");
     let port = command.split_whitespace().skip_while(|word| *word != "--control-port").nth(1).unwrap().to_owned();
