@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold bench-frontdoor bench-memory promises chaos trials fmt
+.PHONY: help killed-gateway demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold bench-frontdoor bench-memory promises chaos trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ demo: ## three regions in one process, no other software
 test: ## everything: fmt, clippy, unit, property, contract and end-to-end tests on real Kafka and Nacos
 	@tests/run
 
-test-all: test audit trials promises chaos bench-drain bench-stranger ## test, and what takes longer: dependencies, faults of brokers by rounds, promises under faults, chaos, benchmarks with bounds; three hours
+test-all: test audit trials promises killed-gateway chaos bench-drain bench-stranger ## test, and what takes longer: dependencies, faults of brokers by rounds, promises under faults, chaos, benchmarks with bounds; three hours
 
 SUBJECT ?= embedded
 CLIENTS ?=
@@ -121,6 +121,14 @@ promises: ## what is promised under faults, on real Kafka and Nacos with the gua
 	cargo build --quiet --bin nacos-fed --bin harness
 	cargo run --quiet --bin harness -- fetch kafka nacos2 nacos3
 	NACOS_FED_BIN=$$(cargo build --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo test --workspace --test promises --no-fail-fast -- --test-threads 1
+	cargo run --quiet --bin harness -- sweep
+
+CLIENTS_OF_DOORS ?= 200
+killed-gateway: ## a gateway with a front door is killed under its clients, a standby and a leader, on real Kafka and Nacos (CLIENTS_OF_DOORS=1000); a minute
+	@tests/machine test
+	cargo build --quiet --bin nacos-fed --bin harness
+	cargo run --quiet --bin harness -- fetch kafka nacos3
+	NACOS_FED_CLIENTS=$(CLIENTS_OF_DOORS) NACOS_FED_BIN=$$(cargo build --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) cargo test --workspace --test e2e_killed_gateway -- --test-threads 1
 	cargo run --quiet --bin harness -- sweep
 
 MINUTES ?= 12
