@@ -150,7 +150,9 @@ impl Client {
     /// Registers and subscribes; ends with the connection.
     async fn visit(&self, address: &str) -> Result<()> {
         let cluster = NacosCluster::new(ClusterOptions::new(vec![address.parse()?]))?;
-        let (client, events, connection) = NacosClient::new(cluster, ClientOptions::default());
+        // SDKs never ask a server to push something.
+        let options = ClientOptions { push_quiet: Duration::from_secs(3_600), ..ClientOptions::default() };
+        let (client, events, connection) = NacosClient::new(cluster, options);
         let mut tasks = JoinSet::new(); // Dropping it ends the connection.
         tasks.spawn(connection.run(CancellationToken::new()));
         ensure!(client.connected_within(PATIENCE).await, "no connection");
