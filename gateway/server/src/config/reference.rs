@@ -118,20 +118,21 @@ fn the_documentation_has_the_table_of_the_program() {
 
 #[test]
 fn the_examples_of_the_documentation_are_valid() {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md"));
-    let text = text.expect("the page exists");
-    let mut examples = 0;
-    for block in text.split("```yaml\n").skip(1) {
-        let (yaml, _) = block.split_once("```").expect("the example has an end");
-        let variables =
-            [("NACOS_PASSWORD", "x"), ("KAFKA_PASSWORD", "x")].map(|(name, value)| (name.into(), value.into()));
-        let surroundings = super::ConfigSurroundings { variables: variables.into(), host: "box".into() };
-        if let Err(mistakes) = super::from_text("docs/configuration.md", yaml, &surroundings) {
-            panic!("{mistakes}\n{yaml}");
+    let variables = [("NACOS_PASSWORD", "x"), ("KAFKA_PASSWORD", "x")].map(|(name, value)| (name.into(), value.into()));
+    let surroundings = super::ConfigSurroundings { variables: variables.into(), host: "box".into() };
+    let whole = |yaml: &str| yaml.contains("federation:") && yaml.contains("cluster:");
+    for (page, least) in [("README.md", 1), ("docs/configuration.md", 2)] {
+        let text = std::fs::read_to_string(format!("{}/../../{page}", env!("CARGO_MANIFEST_DIR")));
+        let text = text.expect("the page exists");
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|block| Some(block.split_once("```")?.0));
+        let examples: Vec<&str> = blocks.filter(|yaml| whole(yaml)).collect();
+        assert!(examples.len() >= least, "{page} has {} examples", examples.len());
+        for yaml in examples {
+            if let Err(mistakes) = super::from_text(page, yaml, &surroundings) {
+                panic!("{mistakes}\n{yaml}");
+            }
         }
-        examples += 1;
     }
-    assert!(examples >= 2);
 }
 
 #[test]
