@@ -85,7 +85,7 @@ fn write_pieces(
     Ok(folder.sync()?)
 }
 
-/// Writes a generation of these pieces, as [`write`] does: for tests and tools.
+/// Writes a generation of these pieces, as [`write()`] does: for tests and tools.
 ///
 /// # Errors
 /// Those of the disk.
