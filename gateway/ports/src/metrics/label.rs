@@ -331,10 +331,26 @@ label!(
         Drains = "/v1/drains",
         /// Clusters of which nothing counts.
         Excluded = "/v1/excluded",
+        /// The front door.
+        FrontDoor = "/v1/front-door",
+        /// Its clients are to move.
+        FrontDoorDrain = "/v1/front-door/drain",
+        /// They may come again.
+        FrontDoorUndrain = "/v1/front-door/undrain",
+        /// How clusters are described.
+        Descriptor = "/v1/descriptor",
+        /// Mass losses.
+        Guard = "/v1/guard",
         /// What would be.
         WhatIf = "/v1/what-if",
         /// Whether all gateways have what each cluster says that it has.
         Verify = "/v1/verify",
+        /// Whether the log has what the local Nacos says.
+        VerifyNacos = "/v1/verify/nacos",
+        /// Who asks.
+        WhoAmI = "/v1/whoami",
+        /// Who ordered what.
+        Audit = "/v1/audit",
         /// The gateway's own state.
         Status = "/v1/status",
         /// Whether the process lives.

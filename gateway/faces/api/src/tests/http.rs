@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use federation_ports::metrics::Route;
 use serde_json::json;
 
 use super::*;
@@ -361,6 +362,8 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/whoami",
     ];
     assert_eq!(paths, routes.into());
+    let unnamed: Vec<_> = paths.iter().filter(|path| Route::of(path) == Route::Other).collect();
+    assert_eq!(unnamed, Vec::<&&str>::new(), "requests for these are not told apart by metrics");
     let is_read = |path: &&&str| path.starts_with("/v1/") && description["paths"][path]["get"].is_object();
     for path in paths.iter().filter(is_read) {
         let described = description["paths"][path]["get"]["parameters"].as_array().cloned().unwrap_or_default();

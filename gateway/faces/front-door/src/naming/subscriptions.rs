@@ -19,9 +19,9 @@ use super::Knowledge;
 use super::lookups::{LookupAnswer, LookupTopic, Lookups};
 
 /// Services that one client may subscribe to; who watches all services of a registry has some thousands on a connection.
-const MOST_OF_ONE: usize = 20_000;
+pub(super) const MOST_OF_ONE: usize = 20_000;
 /// Topics of all clients together, each of which has a task and the newest list: twice the services of a large federation.
-const MOST_TOPICS: usize = 200_000;
+pub(super) const MOST_TOPICS: usize = 200_000;
 
 /// Topics that begin and whose task is not running yet; it is taken up at once. Who subscribes waits while it is full.
 const BEGINNING: usize = 256;
@@ -145,7 +145,6 @@ impl Register {
         service: &ServiceName,
         of: &LookupTopic,
     ) -> Result<(), RegistryRefusal> {
-        let too_many = |words| Err(RegistryRefusal::new(error_code::OVER_THRESHOLD, words));
         let mine = self.by_connection.get(connection);
         if mine.is_some_and(|mine| mine.len() >= MOST_OF_ONE && !mine.contains_key(service)) {
             return too_many(format!("a client may subscribe to {MOST_OF_ONE} services"));
@@ -231,6 +230,11 @@ impl SubscriptionTasks {
             }
         }
     }
+}
+
+/// Refuses a subscription as Nacos refuses what is too much.
+pub(super) fn too_many<T>(words: String) -> Result<T, RegistryRefusal> {
+    Err(RegistryRefusal::new(error_code::OVER_THRESHOLD, words))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Services that are not exported: the view does not have them, so the local Nacos answers for them, and pushes what it pushes.
 //!
 //! One connection to Nacos serves all clients, and subscribes to each service once, with what whoever asked for it first showed: whether
-//! others may read it was asked before. Bounds: a client has one subscription for each service, as everywhere; of each service nothing is kept.
+//! others may read it was asked before. Bounds: a client has one subscription for each service, [`MOST_OF_ONE`] in all, and there are
+//! [`MOST_TOPICS`] services; of each nothing is kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nacos_protocol::client::{ClientEvent, NacosClient, ServiceName as UpstreamName};
@@ -14,6 +15,7 @@ use nacos_protocol::server::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::subscriptions::{MOST_OF_ONE, MOST_TOPICS, too_many};
 use crate::registrations::marking::unmark;
 use crate::upstream::{UpstreamConnection, answered, upstream_of_gateway};
 
@@ -38,6 +40,7 @@ struct Shared {
 #[derive(Default)]
 struct Register {
     subscribers: HashMap<UpstreamName, BTreeMap<ConnectionId, String>>,
+    by_connection: HashMap<ConnectionId, BTreeSet<UpstreamName>>,
 }
 
 impl UnsharedServices {
@@ -75,7 +78,7 @@ impl UnsharedServices {
     /// Reads a service and pushes it whenever Nacos does.
     ///
     /// # Errors
-    /// As [`UnsharedServices::query`]; then there is no subscription.
+    /// As [`UnsharedServices::query`], and where there are too many subscriptions; then there is none.
     pub(crate) async fn subscribe(
         &self,
         caller: &CallingClient<'_>,
@@ -83,7 +86,7 @@ impl UnsharedServices {
         clusters: &str,
     ) -> Result<ServiceInfo, RegistryRefusal> {
         // Before the read: what changes after it is pushed.
-        self.shared.register().add(name(service), caller.connection(), clusters);
+        self.shared.register().add(name(service), caller.connection(), clusters)?;
         self.client.subscribe(&name(service));
         let read = self.query(caller, service, clusters, false).await;
         if read.is_err() || !self.shared.sessions.contains(caller.connection()) {
@@ -107,12 +110,28 @@ impl UnsharedServices {
 }
 
 impl Register {
-    fn add(&mut self, service: UpstreamName, connection: &ConnectionId, clusters: &str) {
+    fn add(&mut self, service: UpstreamName, connection: &ConnectionId, clusters: &str) -> Result<(), RegistryRefusal> {
+        let mine = self.by_connection.get(connection);
+        let is_new = mine.is_none_or(|mine| !mine.contains(&service));
+        if is_new && mine.is_some_and(|mine| mine.len() >= MOST_OF_ONE) {
+            return too_many(format!("a client may subscribe to {MOST_OF_ONE} services"));
+        }
+        if !self.subscribers.contains_key(&service) && self.subscribers.len() >= MOST_TOPICS {
+            return too_many(format!("{MOST_TOPICS} services that are not exported are subscribed to"));
+        }
+        self.by_connection.entry(connection.clone()).or_default().insert(service.clone());
         self.subscribers.entry(service).or_default().insert(connection.clone(), clusters.to_owned());
+        Ok(())
     }
 
     /// Whether nobody is left.
     fn remove(&mut self, service: &UpstreamName, connection: &ConnectionId) -> bool {
+        if let Some(mine) = self.by_connection.get_mut(connection) {
+            mine.remove(service);
+            if mine.is_empty() {
+                self.by_connection.remove(connection);
+            }
+        }
         let Some(subscribers) = self.subscribers.get_mut(service) else { return false };
         subscribers.remove(connection);
         let empty = subscribers.is_empty();
@@ -124,8 +143,7 @@ impl Register {
 
     /// Services of which nobody is left.
     fn forget(&mut self, connection: &ConnectionId) -> Vec<UpstreamName> {
-        let mine = self.subscribers.iter().filter(|(_, all)| all.contains_key(connection));
-        let mine: Vec<UpstreamName> = mine.map(|(service, _)| service.clone()).collect();
+        let mine = self.by_connection.remove(connection).unwrap_or_default();
         mine.into_iter().filter(|service| self.remove(service, connection)).collect()
     }
 
@@ -180,4 +198,30 @@ fn push(info: &ServiceInfo, clusters: String) -> PushBody {
 
 fn name(service: &ServiceName) -> UpstreamName {
     UpstreamName::new(&service.namespace, &service.group, &service.service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(number: usize) -> UpstreamName {
+        UpstreamName::new("dev", "DEFAULT_GROUP", format!("s{number}"))
+    }
+
+    #[test]
+    fn a_client_subscribes_to_so_many_services_that_are_not_exported_and_all_clients_to_so_many() {
+        let (mut register, client) =
+            (Register::default(), |number: usize| ConnectionId::from(Arc::<str>::from(format!("c{number}"))));
+        for number in 0..MOST_TOPICS {
+            register.add(service(number), &client(number / MOST_OF_ONE), "").unwrap();
+        }
+        assert!(register.add(service(MOST_OF_ONE), &client(0), "").is_err(), "one more of the first client");
+        assert!(register.add(service(0), &client(0), "a").is_ok(), "said again with other clusters");
+        assert!(register.add(service(MOST_TOPICS), &client(99), "").is_err(), "one more service");
+        assert!(register.add(service(1), &client(99), "").is_ok(), "one that is known");
+        let given_up = register.forget(&client(0));
+        assert_eq!(given_up.len(), MOST_OF_ONE - 1, "somebody is left for one");
+        assert!(register.add(service(MOST_TOPICS), &client(0), "").is_ok());
+        assert_eq!(register.by_connection.len(), MOST_TOPICS / MOST_OF_ONE + 1);
+    }
 }
