@@ -71,6 +71,21 @@ impl Doors {
         &self.regions[&side].nacos
     }
 
+    /// The same, to be stopped and started.
+    pub(crate) fn nacos_mut(&mut self, side: Side) -> &mut Nacos {
+        &mut self.regions.get_mut(&side).expect("both sides are there").nacos
+    }
+
+    /// The gateway of that side.
+    pub(crate) fn gateway(&self, side: Side) -> &Gateway {
+        &self.regions[&side].gateway
+    }
+
+    /// Kafka, to be stopped and started.
+    pub(crate) fn kafka_mut(&mut self) -> &mut Kafka {
+        &mut self.kafka
+    }
+
     /// A process with the Java SDK whose server is there.
     pub(crate) async fn client_of(&self, address: &str) -> Result<SdkClient> {
         SdkClient::start(&self.parts, Sdk::Java, address, None).await

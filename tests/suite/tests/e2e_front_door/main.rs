@@ -5,6 +5,7 @@
 
 mod doors;
 mod encrypted;
+mod failover;
 mod frameworks;
 
 use std::time::Duration;
