@@ -57,31 +57,10 @@ impl Glob {
         &self.pattern
     }
 
-    /// Whether the whole of `name` matches. A failed attempt goes back only to the last `*` before it: what an earlier
-    /// star could match, the later one can as well.
+    /// Whether the whole of `name` matches.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let (mut pattern, mut rest) = (self.pattern.chars(), name.chars());
-        let mut last_star = None;
-        loop {
-            let rest_here = rest.clone();
-            match (pattern.next(), rest.next()) {
-                (None, None) => return true,
-                (Some('*'), _) => {
-                    rest = rest_here;
-                    last_star = Some((pattern.clone(), rest.clone()));
-                }
-                (Some('?'), Some(_)) => {}
-                (Some(wanted), Some(found)) if wanted == found => {}
-                (_, _) => {
-                    let Some((after_star, swallowed)) = last_star.as_mut() else { return false };
-                    if swallowed.next().is_none() {
-                        return false;
-                    }
-                    (pattern, rest) = (after_star.clone(), swallowed.clone());
-                }
-            }
-        }
+        self.takes(name, |_| true)
     }
 
     /// Whether some name is matched by both. At most pattern × pattern steps, fewer where their beginnings differ.
@@ -114,8 +93,14 @@ impl Glob {
     /// Whether every name that `other` matches is matched by this pattern as well. Sound, not complete: `?*` is not found to cover `*?`.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        // As `matches`, with the other's wildcards as characters of their own: a star is swallowed by a star alone, a `?` by either.
-        let (mut pattern, mut rest) = (self.pattern.chars(), other.pattern.chars());
+        // The other's wildcards are characters of their own: a star is swallowed by a star alone, a `?` by either.
+        self.takes(&other.pattern, |character| character != '*')
+    }
+
+    /// Whether the whole of `text` is taken, a `?` taking one character that is `one`. A failed attempt goes back only to the last `*` before
+    /// it: what an earlier star could take, the later one can as well.
+    fn takes(&self, text: &str, one: impl Fn(char) -> bool) -> bool {
+        let (mut pattern, mut rest) = (self.pattern.chars(), text.chars());
         let mut last_star = None;
         loop {
             let rest_here = rest.clone();
@@ -125,7 +110,7 @@ impl Glob {
                     rest = rest_here;
                     last_star = Some((pattern.clone(), rest.clone()));
                 }
-                (Some('?'), Some(found)) if found != '*' => {}
+                (Some('?'), Some(found)) if one(found) => {}
                 (Some(wanted), Some(found)) if wanted == found => {}
                 (_, _) => {
                     let Some((after_star, swallowed)) = last_star.as_mut() else { return false };

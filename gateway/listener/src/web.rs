@@ -73,8 +73,12 @@ impl FromIterator<HostPattern> for ServedHosts {
 
 impl ServedHosts {
     fn include(&self, host: &str) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        is_address(&host) || is_local(&host) || self.0.iter().any(|pattern| pattern.0.includes(&host))
+        let host = host.strip_suffix('.').unwrap_or(host);
+        // Most requests name an address: nothing is allocated for these.
+        is_address(host) || {
+            let host = host.to_ascii_lowercase();
+            is_local(&host) || self.0.iter().any(|pattern| pattern.0.includes(&host))
+        }
     }
 }
 
@@ -99,19 +103,24 @@ fn is_local(host: &str) -> bool {
     !host.contains('.') || [".localhost", ".internal", ".svc", ".cluster.local"].iter().any(|end| host.ends_with(end))
 }
 
+/// Where a browser's request comes from.
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Whether the request may be looked at.
 ///
 /// # Errors
 /// It is meant for somebody else, or it is another page's.
 pub(crate) fn judge(head: &Parts, served: &ServedHosts) -> Result<(), ListenerRefusal> {
-    let asked = asked_for(head);
-    let is_ours = |asked: &Authority| served.include(asked.host());
-    if head.version < Version::HTTP_2 && !asked.as_ref().is_ok_and(|asked| asked.as_ref().is_none_or(is_ours)) {
+    let of_page = head.headers.contains_key(ORIGIN) || head.headers.contains_key(SITE);
+    if head.version >= Version::HTTP_2 && !of_page {
+        return Ok(()); // A call of a program, on the way of every answer.
+    }
+    let asked = asked_for(head)?;
+    if head.version < Version::HTTP_2 && asked.as_ref().is_some_and(|asked| !served.include(asked.host())) {
         return Err(ListenerRefusal::Misdirected);
     }
-    let mut origins = head.headers.get_all(ORIGIN).iter();
-    let foreign_origin = origins.any(|origin| !is_origin_of(origin, asked.as_ref().ok().and_then(Option::as_ref)));
-    if foreign_origin || is_fetched_by_others(head) {
+    let is_ours = |origin: &HeaderValue| is_origin_of(origin, asked.as_ref());
+    if !head.headers.get_all(ORIGIN).iter().all(is_ours) || is_fetched_by_others(head) {
         return Err(ListenerRefusal::ForeignPage);
     }
     Ok(())
@@ -145,7 +154,6 @@ fn is_origin_of(origin: &HeaderValue, asked: Option<&Authority>) -> bool {
 
 /// Browsers of today say so with every request to an address that is theirs alone or comes with TLS.
 fn is_fetched_by_others(head: &Parts) -> bool {
-    const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
     let says = |name: HeaderName, words: &[&str]| {
         let mut values = head.headers.get_all(name).iter();
