@@ -19,7 +19,7 @@ const CALL_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What an application is made with, and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framework {
+pub enum ClientFramework {
     /// Spring Cloud Alibaba 2025.0.0.0 on Spring Boot 3.5, whose client of Nacos is 3.0.3. It offers itself, and calls others when it is asked to.
     Spring,
     /// Spring Cloud Alibaba 2023.0.3.4 on Spring Boot 3.2, whose client of Nacos is 2.4.3. The same program.
@@ -31,7 +31,7 @@ pub enum Framework {
     DubboConsumer,
 }
 
-impl Framework {
+impl ClientFramework {
     /// The part to ask [`Parts::ensure`] for.
     pub fn part(self) -> Part {
         match self {
@@ -68,7 +68,7 @@ impl Framework {
 
 /// A running application. Dropping it kills it.
 #[derive(Debug)]
-pub struct Application {
+pub struct FrameworkProcess {
     name: String,
     base: String,
     http: reqwest::Client,
@@ -76,12 +76,12 @@ pub struct Application {
     _home: Home,
 }
 
-impl Application {
+impl FrameworkProcess {
     /// Starts one whose Nacos is at `nacos` (`host:port`), and waits until it answers.
     ///
     /// # Errors
     /// When it does not; the error quotes its log.
-    pub async fn start(parts: &Parts, framework: Framework, name: &str, nacos: &str) -> Result<Self> {
+    pub async fn start(parts: &Parts, framework: ClientFramework, name: &str, nacos: &str) -> Result<Self> {
         let (start, home) = (Instant::now(), Home::temporary(framework.part().name())?);
         let port = PortBlock::choose(&[])?.main();
         let part = parts.directory(framework.part())?.display().to_string();

@@ -11,7 +11,7 @@
 //! | [`FaultProxy`] | a proxy before a Nacos that answers wrongly on demand |
 //! | [`Gateway`] | one `nacos-fed serve` of this workspace |
 //! | [`SdkClient`] | a process that runs a real SDK in Java, Python, Go, Node or Rust |
-//! | [`Application`] | a process that runs a small program on Spring Cloud Alibaba or Dubbo |
+//! | [`FrameworkProcess`] | a process that runs a small program on Spring Cloud Alibaba or Dubbo |
 //!
 //! Everything started here dies with the harness, however that ends: a dropped value kills its process, and the kernel kills the rest when
 //! the harness itself is killed. Only the local stack asks for processes that stay ([`process::Tie::Detached`]).
@@ -32,7 +32,7 @@ pub mod sdk;
 pub mod stack;
 
 pub use announce::announce;
-pub use application::{Application, Framework};
+pub use application::{ClientFramework, FrameworkProcess};
 pub use fault_proxy::{Fault, FaultProxy, Link};
 pub use gateway::{CommandTold, Gateway, GatewayOptions};
 pub use kafka::{Kafka, KafkaDoor, KafkaOptions};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::Result;
 use federation_harness::port::PortBlock;
 use federation_harness::{
-    Application, Framework, Gateway, GatewayOptions, Kafka, KafkaOptions, Nacos, NacosOptions, Part, Parts, Sdk,
-    SdkClient, announce,
+    ClientFramework, FrameworkProcess, Gateway, GatewayOptions, Kafka, KafkaOptions, Nacos, NacosOptions, Part, Parts,
+    Sdk, SdkClient, announce,
 };
 use federation_tests::{SharedStage, Side};
 
@@ -39,7 +39,10 @@ impl Doors {
     async fn begin() -> Result<Self> {
         let mut wanted = vec![Part::Kafka, Part::Nacos2, Part::Nacos3];
         wanted.extend(sdks().into_iter().map(Sdk::part));
-        wanted.extend([Framework::Spring, Framework::Spring2023, Framework::DubboConsumer].map(Framework::part));
+        wanted.extend(
+            [ClientFramework::Spring, ClientFramework::Spring2023, ClientFramework::DubboConsumer]
+                .map(ClientFramework::part),
+        );
         let parts = Parts::ensure(&wanted).await?;
         let (kafka, shanghai, frankfurt) = tokio::try_join!(
             Kafka::start(&parts, KafkaOptions::default()),
@@ -61,9 +64,14 @@ impl Doors {
     }
 
     /// An application whose Nacos is the front door of that side.
-    pub(crate) async fn application(&self, side: Side, framework: Framework, name: &str) -> Result<Application> {
+    pub(crate) async fn application(
+        &self,
+        side: Side,
+        framework: ClientFramework,
+        name: &str,
+    ) -> Result<FrameworkProcess> {
         let address = format!("127.0.0.1:{}", self.regions[&side].door.main());
-        Application::start(&self.parts, framework, name, &address).await
+        FrameworkProcess::start(&self.parts, framework, name, &address).await
     }
 
     /// The Nacos of that side itself.

@@ -1,7 +1,7 @@
 //! Spring Cloud Alibaba in both of its lines: each application offers itself and calls the other one, and takes its configuration from Nacos.
 
 use anyhow::{Context, Result, ensure};
-use federation_harness::{Application, Framework, Nacos};
+use federation_harness::{ClientFramework, FrameworkProcess, Nacos};
 use federation_tests::Side;
 use reqwest::Method;
 
@@ -13,9 +13,9 @@ fn spring_applications_of_two_regions_call_each_other_and_refresh_what_is_publis
     before_the_doors(async |doors| {
         let (orders, shop) = (unique("orders"), unique("shop"));
         let (one, other, shop) = tokio::try_join!(
-            doors.application(Side::Shanghai, Framework::Spring, &orders),
-            doors.application(Side::Shanghai, Framework::Spring2023, &orders),
-            doors.application(Side::Frankfurt, Framework::Spring2023, &shop),
+            doors.application(Side::Shanghai, ClientFramework::Spring, &orders),
+            doors.application(Side::Shanghai, ClientFramework::Spring2023, &orders),
+            doors.application(Side::Frankfurt, ClientFramework::Spring2023, &shop),
         )?;
         calls(&shop, one.name()).await?;
         calls(&one, shop.name()).await?;
@@ -33,13 +33,13 @@ fn spring_applications_of_two_regions_call_each_other_and_refresh_what_is_publis
 }
 
 /// Calls over HTTP, through the load balancer that comes with the framework.
-async fn calls(caller: &Application, name: &str) -> Result<()> {
+async fn calls(caller: &FrameworkProcess, name: &str) -> Result<()> {
     let answer = caller.until(&format!("/ask?service={name}"), SEEN_WITHIN, |answer| answer == name).await;
     answer.map(drop).with_context(|| format!("{} calls {name}", caller.name()))
 }
 
 /// A value of a bean in the refresh scope, which began without the config item; published as a console does, at the Nacos of its region.
-async fn refreshes(application: &Application, nacos: &Nacos) -> Result<()> {
+async fn refreshes(application: &FrameworkProcess, nacos: &Nacos) -> Result<()> {
     let greeting = |text: &'static str| application.until("/greeting", SEEN_WITHIN, move |answer| answer == text);
     greeting("nothing").await?;
     let data_id = format!("{}.properties", application.name());
