@@ -1,26 +1,11 @@
 //! Every field of what is written about access, in the configuration and in files of its own: the one place from which readers, the JSON
 //! Schema and the documentation follow.
 
-use federation_document::table::{FieldPresence, TableField, TableSection, ValueKind};
+use federation_document::sections::{CONFIG_NAMES, SERVICE_NAMES};
+use federation_document::table::{TableField, TableSection, ValueKind, default, list, optional, required};
 
 use crate::jwt::JWT_ALGORITHMS;
 use crate::role::AccessRole;
-
-const fn required(name: &'static str, kind: ValueKind, about: &'static str) -> TableField {
-    TableField { name, kind, presence: FieldPresence::Required, about }
-}
-
-const fn optional(name: &'static str, kind: ValueKind, without: &'static str, about: &'static str) -> TableField {
-    TableField { name, kind, presence: FieldPresence::Optional(without), about }
-}
-
-const fn default(name: &'static str, kind: ValueKind, yaml: &'static str, about: &'static str) -> TableField {
-    TableField { name, kind, presence: FieldPresence::Default(yaml), about }
-}
-
-const fn list(of: &'static ValueKind) -> ValueKind {
-    ValueKind::List { of, min_items: 0 }
-}
 
 /// Section `access` of the configuration.
 pub static ACCESS: TableSection = TableSection {
@@ -181,24 +166,6 @@ const CONFIGS: TableField = optional(
 
 static SERVICE_NAMES_KIND: ValueKind = ValueKind::Section(&SERVICE_NAMES);
 static CONFIG_NAMES_KIND: ValueKind = ValueKind::Section(&CONFIG_NAMES);
-
-static SERVICE_NAMES: TableSection = TableSection {
-    about: "Names services; all three patterns have to match.",
-    fields: &[
-        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
-        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
-        default("service", ValueKind::Glob, r#""*""#, "Of the service's name."),
-    ],
-};
-
-static CONFIG_NAMES: TableSection = TableSection {
-    about: "Names config items; all three patterns have to match.",
-    fields: &[
-        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
-        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
-        default("data_id", ValueKind::Glob, r#""*""#, "Of the data id."),
-    ],
-};
 
 /// A file of bindings.
 pub(crate) static BINDINGS_FILE: TableSection = TableSection {

@@ -9,7 +9,7 @@ pub mod place;
 pub mod reader;
 pub mod scalar;
 pub mod secret;
-mod sections;
+pub mod sections;
 pub mod table;
 pub mod text_file;
 pub mod tree;

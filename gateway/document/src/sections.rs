@@ -8,6 +8,7 @@ use federation_core::namespaces::Namespaces;
 use federation_core::pattern::{ConfigPattern, ServicePattern};
 
 use crate::reader::{FieldPlace, MappingFields, ReadValue};
+use crate::table::{TableSection, ValueKind, default};
 
 impl ReadValue for Locality {
     fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
@@ -40,6 +41,26 @@ fn place_name(fields: &mut MappingFields<'_>, name: &'static str) -> Option<Opti
     fields.mistake(name, problem, "a name without / and without blanks around it; leave out what is not known");
     None
 }
+
+/// What a [`ServicePattern`] is read from.
+pub static SERVICE_NAMES: TableSection = TableSection {
+    about: "Names services; all three patterns have to match.",
+    fields: &[
+        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
+        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
+        default("service", ValueKind::Glob, r#""*""#, "Of the service's name."),
+    ],
+};
+
+/// What a [`ConfigPattern`] is read from.
+pub static CONFIG_NAMES: TableSection = TableSection {
+    about: "Names config items; all three patterns have to match.",
+    fields: &[
+        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
+        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
+        default("data_id", ValueKind::Glob, r#""*""#, "Of the data id."),
+    ],
+};
 
 impl ReadValue for ServicePattern {
     fn read(place: &mut FieldPlace<'_>) -> Option<Self> {

@@ -116,6 +116,30 @@ pub enum ValueKind {
     Reserved,
 }
 
+/// A field that has to be there.
+#[must_use]
+pub const fn required(name: &'static str, kind: ValueKind, about: &'static str) -> TableField {
+    TableField { name, kind, presence: FieldPresence::Required, about }
+}
+
+/// A field that may be left out; `without` is what holds then, in words.
+#[must_use]
+pub const fn optional(name: &'static str, kind: ValueKind, without: &'static str, about: &'static str) -> TableField {
+    TableField { name, kind, presence: FieldPresence::Optional(without), about }
+}
+
+/// A field that is read as this YAML where it is left out.
+#[must_use]
+pub const fn default(name: &'static str, kind: ValueKind, yaml: &'static str, about: &'static str) -> TableField {
+    TableField { name, kind, presence: FieldPresence::Default(yaml), about }
+}
+
+/// A list that may be empty.
+#[must_use]
+pub const fn list(of: &'static ValueKind) -> ValueKind {
+    ValueKind::List { of, min_items: 0 }
+}
+
 impl TableSection {
     /// The field of this name.
     #[must_use]

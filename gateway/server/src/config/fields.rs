@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use federation_access::fields::ACCESS;
-use federation_document::table::{FieldPresence, TableField, TableSection, ValueKind};
+use federation_document::sections::{CONFIG_NAMES, SERVICE_NAMES};
+use federation_document::table::{TableSection, ValueKind, default, list, optional, required};
 
 mod front_door;
 mod listen;
@@ -18,24 +19,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
-const fn required(name: &'static str, kind: ValueKind, about: &'static str) -> TableField {
-    TableField { name, kind, presence: FieldPresence::Required, about }
-}
-
-const fn optional(name: &'static str, kind: ValueKind, without: &'static str, about: &'static str) -> TableField {
-    TableField { name, kind, presence: FieldPresence::Optional(without), about }
-}
-
-const fn default(name: &'static str, kind: ValueKind, yaml: &'static str, about: &'static str) -> TableField {
-    TableField { name, kind, presence: FieldPresence::Default(yaml), about }
-}
-
 const fn duration(min: Duration, max: Duration) -> ValueKind {
     ValueKind::Duration { min, max }
-}
-
-const fn list(of: &'static ValueKind) -> ValueKind {
-    ValueKind::List { of, min_items: 0 }
 }
 
 /// The whole file as a kind, for readers that start at the top.
@@ -361,8 +346,8 @@ static TOPIC_DATA: TableSection = TableSection {
     ],
 };
 
-const SERVICE_RULES: ValueKind = ValueKind::List { of: &ValueKind::Section(&SERVICE_RULE), min_items: 0 };
-const CONFIG_RULES: ValueKind = ValueKind::List { of: &ValueKind::Section(&CONFIG_RULE), min_items: 0 };
+const SERVICE_RULES: ValueKind = ValueKind::List { of: &ValueKind::Section(&SERVICE_NAMES), min_items: 0 };
+const CONFIG_RULES: ValueKind = ValueKind::List { of: &ValueKind::Section(&CONFIG_NAMES), min_items: 0 };
 
 static EXPORT: TableSection = TableSection {
     about: "What other clusters may see.",
@@ -444,24 +429,6 @@ static IMPORT_EXCLUDE: TableSection = TableSection {
         default("clusters", list(&ValueKind::Glob), "[]", "Patterns of clusters to leave out."),
         default("services", SERVICE_RULES, "[]", "Services to leave out."),
         default("configs", CONFIG_RULES, "[]", "Config items to leave out."),
-    ],
-};
-
-static SERVICE_RULE: TableSection = TableSection {
-    about: "Names services; all three patterns have to match.",
-    fields: &[
-        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
-        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
-        default("service", ValueKind::Glob, r#""*""#, "Of the service's name."),
-    ],
-};
-
-static CONFIG_RULE: TableSection = TableSection {
-    about: "Names config items; all three patterns have to match.",
-    fields: &[
-        default("namespace", ValueKind::GlobOrEmpty, r#""*""#, "Of the namespace's id."),
-        default("group", ValueKind::Glob, r#""*""#, "Of the group."),
-        default("data_id", ValueKind::Glob, r#""*""#, "Of the data id."),
     ],
 };
 

@@ -1,9 +1,10 @@
 //! The fields of `front_door`.
 
-use federation_document::table::{TableSection, ValueKind};
+use federation_document::sections::SERVICE_NAMES;
+use federation_document::table::{TableSection, ValueKind, default, list, required};
 
+use super::SERVICE_RULES;
 use super::listen::{INSECURE, TLS};
-use super::{SERVICE_RULE, SERVICE_RULES, default, list, required};
 
 pub(super) static FRONT_DOOR: TableSection = TableSection {
     about: "Where clients of Nacos are served as by a Nacos: lookups from all clusters, registrations and config items from and to the own \
@@ -61,7 +62,7 @@ static LOOKUPS: TableSection = TableSection {
 static ONLY_FROM: TableSection = TableSection {
     about: "Services that are looked up in one cluster alone.",
     fields: &[
-        required("services", ValueKind::Section(&SERVICE_RULE), "Which, by local names."),
+        required("services", ValueKind::Section(&SERVICE_NAMES), "Which, by local names."),
         required("cluster", ValueKind::Id, "Where."),
     ],
 };

@@ -1,8 +1,6 @@
 //! The fields of sections that name addresses to listen on.
 
-use federation_document::table::{TableField, TableSection, ValueKind};
-
-use super::{default, optional, required};
+use federation_document::table::{TableField, TableSection, ValueKind, default, optional, required};
 
 pub(super) static LISTEN: TableSection = TableSection {
     about: "Where this gateway answers.",

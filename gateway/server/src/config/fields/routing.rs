@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use federation_document::table::{TableSection, ValueKind};
+use federation_document::table::{TableSection, ValueKind, default, optional};
 
-use super::{MINUTE, default, duration, optional};
+use super::{MINUTE, duration};
 
 pub(super) static ROUTING: TableSection = TableSection {
     about: "How callers are led to instances.",
