@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod ports;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,6 +26,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use ports::free_port;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn configuration(folder: &Path, broker: &str, registry: SocketAddr, keys: SocketAddr) -> GatewayConfig {
@@ -36,14 +40,6 @@ fn configuration(folder: &Path, broker: &str, registry: SocketAddr, keys: Socket
          jwt: [{{name: corp, issuer: id, audience: nacos-fed, algorithms: [EdDSA], jwks_url: \"http://{keys}/keys\"}}]\n"
     );
     config::from_text("test", &text, &ConfigSurroundings::default()).unwrap().config
-}
-
-/// A port on loopback that is free now, and the one 1000 above it. Below the range that outgoing connections take theirs from.
-fn free_port() -> SocketAddr {
-    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let port =
-        std::iter::repeat_with(|| rand::random_range(20_000..31_000)).find(|port| free(*port) && free(port + 1000));
-    SocketAddr::from(([127, 0, 0, 1], port.unwrap()))
 }
 
 /// An identity provider with one key, which it shows until it is dropped.

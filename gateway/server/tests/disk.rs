@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod ports;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -17,17 +19,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use ports::free_port;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nacos-fed");
 /// Far longer than anything here takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A port on loopback that is free now, and the one 1000 above it. Below the range that outgoing connections take theirs from.
-fn free_port() -> SocketAddr {
-    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let port =
-        std::iter::repeat_with(|| rand::random_range(20_000..31_000)).find(|port| free(*port) && free(port + 1000));
-    SocketAddr::from(([127, 0, 0, 1], port.unwrap()))
-}
 
 /// What one gateway is started with; no Kafka, for none is needed to keep files.
 struct Setup {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod ports;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ use nacos_protocol::message::naming::NacosInstance;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use ports::free_port;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What is promised of a policy that was published.
@@ -38,14 +42,6 @@ fn configuration(folder: &Path, broker: &str, registry: SocketAddr) -> GatewayCo
          listen: {{http: \"127.0.0.1:0\", grpc: \"127.0.0.1:0\"}}\ndata_dir: {data}\n"
     );
     config::from_text("test", &text, &ConfigSurroundings::default()).unwrap().config
-}
-
-/// A port on loopback that is free now, and the one 1000 above it. Below the range that outgoing connections take theirs from.
-fn free_port() -> SocketAddr {
-    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let port =
-        std::iter::repeat_with(|| rand::random_range(20_000..31_000)).find(|port| free(*port) && free(port + 1000));
-    SocketAddr::from(([127, 0, 0, 1], port.unwrap()))
 }
 
 impl Running {

@@ -19,6 +19,7 @@ mod access;
 mod configs;
 mod door;
 mod http;
+mod looking;
 mod mappings;
 mod moving;
 mod names;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use federation_harness::process::POLL;
-use serde_json::Value;
+use federation_tests::read_service_events;
 use tokio::task::JoinSet;
 
 use crate::clients::{Crowd, service};
@@ -95,18 +95,11 @@ impl Seen {
     }
 }
 
-async fn read(mut answer: reqwest::Response, number: usize, seen: Arc<Mutex<Seen>>) -> Result<()> {
-    let mut pending = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        pending.extend_from_slice(&chunk);
-        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = pending.drain(..=end).collect();
-            let Some(data) = line.strip_prefix(b"data:") else { continue };
-            let document: Value = serde_json::from_slice(data)?;
-            let instances = document["instances"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let told = instances.iter().filter_map(|it| it["ip"].as_str().map(str::to_owned)).collect();
-            seen.lock().expect("no holder panics").note(number, told);
-        }
-    }
-    Ok(())
+async fn read(answer: reqwest::Response, number: usize, seen: Arc<Mutex<Seen>>) -> Result<()> {
+    read_service_events(answer, |instances| {
+        let told = instances.iter().filter_map(|it| it["ip"].as_str().map(str::to_owned)).collect();
+        seen.lock().expect("no holder panics").note(number, told);
+        Ok(())
+    })
+    .await
 }

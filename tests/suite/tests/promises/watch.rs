@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use federation_harness::{Gateway, SdkService};
+use federation_tests::read_service_events;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -69,22 +70,15 @@ impl Watch {
     }
 }
 
-async fn read(mut answer: reqwest::Response, told: Arc<Mutex<Vec<Told>>>) -> Result<()> {
-    let mut pending = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        pending.extend_from_slice(&chunk);
-        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = pending.drain(..=end).collect();
-            let Some(data) = line.strip_prefix(b"data:") else { continue };
-            let document: Value = serde_json::from_slice(data)?;
-            let instances = document["instances"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let port = |instance: &Value| instance["port"].as_u64().and_then(|port| u16::try_from(port).ok());
-            let ports = instances.iter().map(|it| port(it).context("an instance without a port"));
-            let event = Told { at: Instant::now(), ports: ports.collect::<Result<_>>()? };
-            let mut told = told.lock().expect("no holder panics");
-            ensure!(told.len() < EVENTS_LIMIT, "more than {EVENTS_LIMIT} events");
-            told.push(event);
-        }
-    }
-    Ok(())
+async fn read(answer: reqwest::Response, told: Arc<Mutex<Vec<Told>>>) -> Result<()> {
+    let port = |instance: &Value| instance["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+    read_service_events(answer, |instances| {
+        let ports = instances.iter().map(|it| port(it).context("an instance without a port"));
+        let event = Told { at: Instant::now(), ports: ports.collect::<Result<_>>()? };
+        let mut told = told.lock().expect("no holder panics");
+        ensure!(told.len() < EVENTS_LIMIT, "more than {EVENTS_LIMIT} events");
+        told.push(event);
+        Ok(())
+    })
+    .await
 }

@@ -35,12 +35,12 @@ use nacos_protocol::server::{
     RegistryRefusal,
 };
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use self::answered::{MappingAnswer, MappingAnswers};
 use self::heard::HeardMappings;
 use self::names::{OtherApplications, md5_of, with, without};
+use crate::looking::look_while_wanted;
 use crate::names::ServiceNames;
 use crate::naming::Knowledge;
 
@@ -269,20 +269,6 @@ impl MappingTask {
     /// Compares while somebody listens, until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let Self(shared) = self;
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            // Both arms are cancel-safe: a notice is kept, a tick is not lost.
-            let next = async {
-                if lock(&shared.heard).is_empty() {
-                    shared.begun.notified().await;
-                }
-                looks.tick().await;
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = next => shared.look(),
-            }
-        }
+        look_while_wanted(LOOK, &shared.begun, || !lock(&shared.heard).is_empty(), || shared.look(), stop).await;
     }
 }

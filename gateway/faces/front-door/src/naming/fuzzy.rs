@@ -23,11 +23,11 @@ use nacos_protocol::message::error_code;
 use nacos_protocol::server::fuzzy::{FuzzyPattern, WatchDifference, WatchedName, fuzzy_push, fuzzy_state, wire_key};
 use nacos_protocol::server::{ClientSessions, ConnectionId, FuzzyWatch, FuzzyWatching, RegistryRefusal};
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::Knowledge;
 use super::rules::LookupRules;
+use crate::looking::look_while_wanted;
 use crate::names::ServiceNames;
 
 /// How often names are compared while somebody watches. Nacos itself gathers for as long.
@@ -249,21 +249,7 @@ impl ServiceWatchTask {
     /// Compares while somebody watches, until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let Self(shared) = self;
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            // Both arms are cancel-safe: a notice is kept, a tick is not lost.
-            let next = async {
-                if shared.patterns().is_empty() {
-                    shared.begun.notified().await;
-                }
-                looks.tick().await;
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = next => shared.look(),
-            }
-        }
+        look_while_wanted(LOOK, &shared.begun, || !shared.patterns().is_empty(), || shared.look(), stop).await;
     }
 }
 
