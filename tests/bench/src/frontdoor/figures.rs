@@ -1,7 +1,10 @@
 //! What was measured, beside its goal, for people and for programs.
 
+use anyhow::Result;
 use federation_bench::figures::grouped;
 use serde_json::{Value, json};
+
+use crate::stage::Server;
 
 /// What a figure has to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,6 +88,21 @@ impl Figures {
             println!("| {} | {} | {value} | {} | {} |", figure.what, figure.subject, figure.goal(), figure.verdict());
         }
         self.all.push(figure);
+    }
+
+    /// Goes on where a peer does not bear what it is measured by, which is a finding: a figure without a value, and the reason for people.
+    ///
+    /// # Errors
+    /// Our own server failed.
+    pub(crate) fn or_none(&mut self, what: impl Into<String>, of: &Server, measured: Result<()>) -> Result<()> {
+        match measured {
+            Err(error) if of.is_peer => {
+                eprintln!("{}: {error:#}", of.name);
+                self.add(Figure::new(what, of.name, f64::NAN, ""));
+                Ok(())
+            }
+            measured => measured,
+        }
     }
 
     /// How many have missed their goals.

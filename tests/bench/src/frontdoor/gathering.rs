@@ -24,10 +24,11 @@ const SERVICE: &str = "crowded";
 /// Gathers clients at each server in turn, `connections` of them, of which `subscribers` are told of changes.
 pub(crate) async fn run(stage: &Stage, connections: usize, subscribers: usize, figures: &mut Figures) -> Result<()> {
     for server in stage.servers() {
-        let is_own = server.name == stage.door_a.name;
-        idle(&server, connections, is_own, figures).await?;
-        let encodings = is_own.then_some(stage);
-        told(&server, subscribers, encodings, figures).await?;
+        let measured = idle(&server, connections, !server.is_peer, figures).await;
+        figures.or_none(format!("{connections} idle connections"), &server, measured)?;
+        let encodings = (!server.is_peer).then_some(stage);
+        let measured = told(&server, subscribers, encodings, figures).await;
+        figures.or_none(format!("a change for {subscribers} subscribers"), &server, measured)?;
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ impl Rnacos {
 
     pub(crate) fn server(&self) -> Server {
         let grpc = std::net::SocketAddr::from(([127, 0, 0, 1], self.ports.main() + 1000));
-        Server { name: "rnacos 0.8.8", grpc, processes: vec![self.process.pid()] }
+        Server { name: "rnacos 0.8.8", grpc, processes: vec![self.process.pid()], is_peer: true }
     }
 }
 

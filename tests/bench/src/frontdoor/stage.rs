@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) grpc: SocketAddr,
     /// Processes that do its work; the first one holds its connections.
     pub(crate) processes: Vec<u32>,
+    /// It is none of ours.
+    pub(crate) is_peer: bool,
 }
 
 /// See the module.
@@ -62,13 +64,14 @@ impl Stage {
         let (gateway_b, door_b) = beside("b", &of_b, &kafka).await?;
         let pid = |of: Option<u32>| of.context("a server ended");
         let server = |name, port: u16, processes| {
-            anyhow::Ok(Server { name, grpc: format!("127.0.0.1:{}", port + GRPC_OFFSET).parse()?, processes })
+            let grpc = format!("127.0.0.1:{}", port + GRPC_OFFSET).parse()?;
+            anyhow::Ok(Server { name, grpc, processes, is_peer: false })
         };
         let metrics = format!("{}/metrics", gateway_a.base());
         Ok(Self {
             door_a: server("front door", door_a, vec![pid(gateway_a.pid())?, pid(of_a.pid())?])?,
             door_b: server("front door of B", door_b, vec![pid(gateway_b.pid())?, pid(of_b.pid())?])?,
-            nacos: server("Nacos 3.1.0", alone.port(), vec![pid(alone.pid())?])?,
+            nacos: Server { is_peer: true, ..server("Nacos 3.1.0", alone.port(), vec![pid(alone.pid())?])? },
             rnacos: rnacos.as_ref().map(Rnacos::server),
             metrics,
             _servers: Servers {

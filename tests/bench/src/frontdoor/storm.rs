@@ -18,7 +18,8 @@ const PER_SERVICE: usize = 100;
 /// `clients` register `each` instances at each server in turn.
 pub(crate) async fn run(stage: &Stage, clients: usize, each: usize, figures: &mut Figures) -> Result<()> {
     for server in stage.servers() {
-        one(&server, clients, each, figures).await?;
+        let measured = one(&server, clients, each, figures).await;
+        figures.or_none(format!("{} registrations by {clients} clients", clients * each), &server, measured)?;
     }
     Ok(())
 }
