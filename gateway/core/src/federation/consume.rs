@@ -146,7 +146,9 @@ impl Federation {
 
     pub(super) fn note_change(&mut self, now: Now, origin: &ClusterId, key: &DataKey) {
         self.note_snapshot_change();
-        self.changed.note(key);
+        if !self.is_shown_from_nacos(origin, key) {
+            self.changed.note(key);
+        }
         self.hear_health(now, origin, key);
         self.recount(origin, key);
     }

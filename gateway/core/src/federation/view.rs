@@ -9,7 +9,7 @@ use crate::freshness::Freshness;
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::local::observation::NacosConnection;
-use crate::log::key::NameHash;
+use crate::log::key::{DataKey, NameHash};
 use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
 use crate::pulse::FreshnessVerdict;
@@ -24,6 +24,15 @@ use crate::time::{Millis, Mono, Now};
 const NACOS_SILENT_AFTER: Millis = Millis::from_secs(10);
 
 impl Federation {
+    /// Whether answers show this key as the own Nacos lists it, so that an own record that is read back changes none.
+    pub(super) fn is_shown_from_nacos(&self, origin: &ClusterId, key: &DataKey) -> bool {
+        let is_listed = match key {
+            DataKey::Instance(service, _) => self.local.service(service).is_some(),
+            DataKey::Config(config) => self.local.config(config).is_some(),
+        };
+        is_listed && origin == self.cluster()
+    }
+
     /// The service as it is to be shown now; `None` if no origin has an instance.
     #[must_use]
     pub fn service(&self, key: &ServiceKey) -> Option<FederatedService> {

@@ -23,6 +23,7 @@ mod storms;
 mod strangers;
 mod traces;
 mod verify;
+mod view_changes;
 mod world;
 
 use std::collections::BTreeMap;

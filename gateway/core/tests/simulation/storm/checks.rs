@@ -488,7 +488,9 @@ impl Storm {
         for service in changed.services {
             let process = self.slots[slot].process.as_mut().expect("it runs");
             let mut shown: BTreeMap<ClusterId, BTreeSet<InstanceId>> = BTreeMap::new();
-            for found in process.core.service(&service).into_iter().flat_map(|found| found.origins) {
+            let found = process.core.service(&service).map(|found| found.origins).unwrap_or_default();
+            process.memory.told.insert(service.clone(), found.clone());
+            for found in found {
                 shown.insert(found.origin, found.instances.into_iter().map(|it| it.id).collect());
             }
             for of in 0..self.registries.len() {

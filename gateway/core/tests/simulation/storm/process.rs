@@ -10,6 +10,7 @@ use federation_core::log::cursor::{FoundLog, LogCursor};
 use federation_core::log::key::{DataKey, RecordKey};
 use federation_core::log::record::{Epoch, HIGHEST_TERM, PartitionId, Record, RecordBody};
 use federation_core::seed::Seed;
+use federation_core::service::OriginInstances;
 use federation_core::time::{Millis, Mono, Now, WallMs};
 
 use super::late::LateMemory;
@@ -75,6 +76,8 @@ pub(crate) type Shown = BTreeMap<(ClusterId, ServiceKey), BTreeMap<InstanceId, u
 /// What the checks remember of a process.
 #[derive(Default)]
 pub(crate) struct Memory {
+    /// What watchers were told of last.
+    pub(crate) told: BTreeMap<ServiceKey, Vec<OriginInstances>>,
     pub(crate) shown: Shown,
     /// When a tombstone of a key was handed over to it.
     pub(crate) tombstones: BTreeMap<(ClusterId, DataKey), u64>,

@@ -91,7 +91,21 @@ impl Storm {
             }
         }
         for slot in 0..self.slots.len() {
+            self.check_told(slot);
             self.check_trouble(slot);
+        }
+    }
+
+    /// 6: whoever watches has been told of what would be answered now.
+    fn check_told(&mut self, slot: usize) {
+        let Some(process) = self.process(slot) else { return };
+        for service in services() {
+            let (told, found) = (process.memory.told.get(&service), process.core.service(&service));
+            let found = found.map(|found| found.origins).unwrap_or_default();
+            if told.map_or(&[][..], Vec::as_slice) != found {
+                let text = format!("{service} at slot {slot}: {found:?}, told {told:?}");
+                return self.fail("6 watchers were told of the last change", || text);
+            }
         }
     }
 
