@@ -13,6 +13,7 @@
 pub mod admin;
 pub mod client;
 pub mod cluster;
+mod codec;
 pub mod message;
 pub mod names;
 mod paging;
