@@ -316,6 +316,14 @@ impl NameSelection {
         self.services.iter().any(|pattern| pattern.namespace.matches(namespace))
     }
 
+    /// Whether it is certain that all services of this group pass, whatever they are called.
+    #[must_use]
+    pub fn has_all_services_in(&self, namespace: &str, group: &str) -> bool {
+        let is_of = |pattern: &ServicePattern| pattern.namespace.matches(namespace) && pattern.group.matches(group);
+        self.services.iter().any(|pattern| is_of(pattern) && pattern.service.covers(&Glob::any()))
+            && !self.excluded_services.iter().any(is_of)
+    }
+
     /// Whether some config item of this namespace may pass; false saves listing it.
     #[must_use]
     pub fn may_have_configs_in(&self, namespace: &str) -> bool {
@@ -474,6 +482,9 @@ mod tests {
         assert!(selection.has_service(&ServiceKey::new("prod", "DEFAULT_GROUP", "order")));
         assert!(!selection.has_service(&ServiceKey::new("prod", "DEFAULT_GROUP", "internal-order")));
         assert!(!selection.has_service(&ServiceKey::new("test", "DEFAULT_GROUP", "order")));
+        assert!(!selection.has_all_services_in("prod", "DEFAULT_GROUP"), "some are excluded");
+        assert!(!NameSelection::default().has_all_services_in("prod", "DEFAULT_GROUP"));
+        assert!(NameSelection::everything().has_all_services_in("prod", "DEFAULT_GROUP"));
         assert!(selection.may_have_services_in("prod") && !selection.may_have_services_in("test"));
         assert_eq!(selection.literal_namespaces(), ["prod"]);
     }

@@ -33,6 +33,12 @@ impl LocalRegistrations {
         })
     }
 
+    /// Whether all services of a local group are exported, whatever they are called.
+    #[must_use]
+    pub fn are_all_exported(&self, namespace: &str, group: &str) -> bool {
+        self.shared.names.export().has_all_services_in(namespace, group)
+    }
+
     /// The federated name of a local namespace.
     #[must_use]
     pub fn namespace(&self, local: &str) -> String {

@@ -32,6 +32,26 @@ pub(crate) struct Door {
     pub(crate) drained: Arc<AtomicBool>,
 }
 
+impl Door {
+    /// Names of a group's services: those of all clusters, and the local ones that are not exported. Where the local Nacos is not reached, these
+    /// are what it listed last, or none.
+    ///
+    /// # Errors
+    /// The caller may not list them.
+    pub(crate) async fn service_names(
+        &self,
+        caller: &CallingClient<'_>,
+        namespace: &str,
+        group: &str,
+        page: ListingPage,
+    ) -> Result<(usize, Vec<String>), RegistryRefusal> {
+        self.access.may_list(caller, namespace, group).await?;
+        let has_unshared = self.naming.may_have_unshared(namespace, group);
+        let local = if has_unshared { self.unshared.names(namespace, group).await } else { Arc::default() };
+        Ok(self.naming.list(namespace, group, page, &local))
+    }
+}
+
 impl RegistryBackend for Door {
     /// A door that is drained sends whoever connects on to another gateway.
     fn takes_clients(&self) -> bool {
@@ -96,8 +116,7 @@ impl RegistryBackend for Door {
         group: String,
         page: ListingPage,
     ) -> Result<(usize, Vec<String>), RegistryRefusal> {
-        self.access.may_list(caller, &namespace, &group).await?;
-        Ok(self.naming.list(&namespace, &group, page))
+        self.service_names(caller, &namespace, &group, page).await
     }
 
     async fn subscribe(

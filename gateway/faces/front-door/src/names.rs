@@ -13,6 +13,9 @@ pub trait ServiceNames: Send + Sync {
     /// The federated key of a service by its local name; `None` if it is not exported, and so not in the view.
     fn federated(&self, local: &ServiceKey) -> Option<ServiceKey>;
 
+    /// Whether all services of a local group are exported, whatever they are called.
+    fn are_all_exported(&self, namespace: &str, group: &str) -> bool;
+
     /// The federated name of a local namespace.
     fn namespace(&self, local: &str) -> String;
 }

@@ -152,6 +152,9 @@ async fn a_service_that_is_not_exported_is_looked_up_in_the_local_nacos_and_push
     provider.client.register(&own, vec![instance(1), instance(2)]).await.unwrap();
     peer.hears(&own, |info| info.hosts.len() == 2).await;
     assert_eq!(peer.client.query(&own).await.unwrap().hosts.len(), 2);
+    rig.write(1, 1.0);
+    let names = peer.client.list_services("public", "G").await.unwrap();
+    assert_eq!(names, ["orders", "own-ledger"], "what is exported once, and what is not");
 }
 
 #[tokio::test]

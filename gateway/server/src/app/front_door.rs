@@ -26,6 +26,10 @@ impl ServiceNames for LocalNames {
         self.0.federated(&ServiceName::new(local.namespace(), local.group(), local.service()))
     }
 
+    fn are_all_exported(&self, namespace: &str, group: &str) -> bool {
+        self.0.are_all_exported(namespace, group)
+    }
+
     fn namespace(&self, local: &str) -> String {
         self.0.namespace(local)
     }

@@ -36,6 +36,10 @@ impl ServiceNames for SameNames {
         Some(local.clone())
     }
 
+    fn are_all_exported(&self, _namespace: &str, _group: &str) -> bool {
+        true
+    }
+
     fn namespace(&self, local: &str) -> String {
         local.to_owned()
     }

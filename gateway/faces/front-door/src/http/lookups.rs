@@ -82,8 +82,7 @@ async fn names(
     page: Result<ListingPage, ParamFailure>,
 ) -> Result<(usize, Vec<String>), WebFailure> {
     let (page, namespace, group) = (page?, asked.params.namespace(), asked.params.group());
-    web.door.access.may_list(&asked.caller(), namespace, group).await?;
-    Ok(web.door.naming.list(namespace, group, page))
+    Ok(web.door.service_names(&asked.caller(), namespace, group, page).await?)
 }
 
 fn told(version: WebVersion, listed: Result<Value, WebFailure>) -> Response {

@@ -50,6 +50,10 @@ impl ServiceNames for SameNames {
         (local.service() != "unshared").then(|| local.clone())
     }
 
+    fn are_all_exported(&self, _namespace: &str, _group: &str) -> bool {
+        true
+    }
+
     fn namespace(&self, local: &str) -> String {
         local.to_owned()
     }

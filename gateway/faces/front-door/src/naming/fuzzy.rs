@@ -272,6 +272,10 @@ mod tests {
             Some(ServiceKey::new(&self.namespace(local.namespace()), local.group(), local.service()))
         }
 
+        fn are_all_exported(&self, _namespace: &str, _group: &str) -> bool {
+            true
+        }
+
         fn namespace(&self, local: &str) -> String {
             format!("f-{local}")
         }

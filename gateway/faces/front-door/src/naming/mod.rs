@@ -9,7 +9,7 @@ mod subscriptions;
 pub(crate) mod tests;
 pub(crate) mod unshared;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -195,14 +195,31 @@ impl Naming {
         self.watches.watch(connection, watch)
     }
 
-    /// Names of the services of one group in all clusters: how many there are, and one page of them.
-    pub(crate) fn list(&self, namespace: &str, group: &str, page: ListingPage) -> (usize, Vec<String>) {
+    /// Whether there are services of this group that the view has not, because they are not exported.
+    pub(crate) fn may_have_unshared(&self, namespace: &str, group: &str) -> bool {
+        !self.names.are_all_exported(namespace, group)
+    }
+
+    /// Names of the services of one group in all clusters, and of those of `local` that are not exported: how many there are, and one page of
+    /// them.
+    pub(crate) fn list(
+        &self,
+        namespace: &str,
+        group: &str,
+        page: ListingPage,
+        local: &[String],
+    ) -> (usize, Vec<String>) {
         let first = ServiceKey::new(&self.names.namespace(namespace), group, "");
         let names = self.view.service_names();
         let of_group = |key: &&ServiceKey| key.namespace() == first.namespace() && key.group() == first.group();
-        let all = names.range(first.clone()..).take_while(of_group);
-        let shown = all.clone().skip(page.skip()).take(page.size).map(|key| key.service().to_owned()).collect();
-        (all.count(), shown)
+        let shared = names.range(first.clone()..).take_while(of_group).map(ServiceKey::service);
+        if local.is_empty() {
+            let shown = shared.clone().skip(page.skip()).take(page.size).map(str::to_owned).collect();
+            return (shared.count(), shown);
+        }
+        let is_unshared = |name: &&str| self.names.federated(&ServiceKey::new(namespace, group, name)).is_none();
+        let all: BTreeSet<&str> = shared.chain(local.iter().map(String::as_str).filter(is_unshared)).collect();
+        (all.len(), all.into_iter().skip(page.skip()).take(page.size).map(str::to_owned).collect())
     }
 
     fn topic(&self, labels: &ClientLabels, service: &ServiceName, clusters: &str) -> LookupTopic {

@@ -33,6 +33,10 @@ impl ServiceNames for SameNames {
         (!local.service().starts_with("own-")).then(|| local.clone())
     }
 
+    fn are_all_exported(&self, _namespace: &str, _group: &str) -> bool {
+        false
+    }
+
     fn namespace(&self, local: &str) -> String {
         local.to_owned()
     }

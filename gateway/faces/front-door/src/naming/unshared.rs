@@ -2,10 +2,11 @@
 //!
 //! One connection to Nacos serves all clients, and subscribes to each service once, with what whoever asked for it first showed: whether
 //! others may read it was asked before. Bounds: a client has one subscription for each service, [`MOST_OF_ONE`] in all, and there are
-//! [`MOST_TOPICS`] services; of each nothing is kept.
+//! [`MOST_TOPICS`] services; of each nothing is kept. Of names, lists of [`MOST_LISTINGS`] groups are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use nacos_protocol::client::{ClientEvent, NacosClient, ServiceName as UpstreamName};
 use nacos_protocol::cluster::NacosCluster;
@@ -17,12 +18,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::subscriptions::{MOST_OF_ONE, MOST_TOPICS, too_many};
 use crate::registrations::marking::unmark;
-use crate::upstream::{UpstreamConnection, answered, upstream_of_gateway};
+use crate::upstream::{ANSWER_WITHIN, UpstreamConnection, answered, upstream_of_gateway};
+
+/// For how long a list of names is answered again.
+const LISTED_FOR: Duration = Duration::from_secs(2);
+/// Groups whose names are kept; of more, those that were listed last.
+const MOST_LISTINGS: usize = 256;
 
 /// See the module.
 pub(crate) struct UnsharedServices {
     client: NacosClient,
     shared: Arc<Shared>,
+    /// By namespace and group. Locked for single steps, never across an await.
+    listings: Mutex<HashMap<(String, String), Listing>>,
+}
+
+/// What the local Nacos listed.
+#[derive(Clone)]
+struct Listing {
+    at: Instant,
+    names: Arc<Vec<String>>,
 }
 
 /// What there is to run.
@@ -47,7 +62,10 @@ impl UnsharedServices {
     pub(crate) fn new(upstream: &Arc<NacosCluster>, sessions: ClientSessions) -> (Self, UnsharedConnection) {
         let (client, connection) = upstream_of_gateway(upstream);
         let shared = Arc::new(Shared { sessions, register: Mutex::default() });
-        (Self { client, shared: Arc::clone(&shared) }, UnsharedConnection { connection, shared })
+        (
+            Self { client, shared: Arc::clone(&shared), listings: Mutex::default() },
+            UnsharedConnection { connection, shared },
+        )
     }
 
     /// Reads a service.
@@ -93,6 +111,37 @@ impl UnsharedServices {
             self.unsubscribe(caller.connection(), service);
         }
         read
+    }
+
+    /// Names of all services of a group as the local Nacos lists them, exported or not. Where it does not answer, as it listed them last; none
+    /// if it never did.
+    pub(crate) async fn names(&self, namespace: &str, group: &str) -> Arc<Vec<String>> {
+        let of = (namespace.to_owned(), group.to_owned());
+        let last = self.listings().get(&of).cloned();
+        if let Some(listing) = last.as_ref().filter(|listing| listing.at.elapsed() < LISTED_FOR) {
+            return Arc::clone(&listing.names);
+        }
+        match tokio::time::timeout(ANSWER_WITHIN, self.client.list_services(namespace, group)).await {
+            Ok(Ok(names)) => {
+                let names = Arc::new(names);
+                self.keep(of, &names);
+                names
+            }
+            _ => last.map(|listing| listing.names).unwrap_or_default(),
+        }
+    }
+
+    fn keep(&self, of: (String, String), names: &Arc<Vec<String>>) {
+        let mut listings = self.listings();
+        if listings.len() >= MOST_LISTINGS && !listings.contains_key(&of) {
+            let oldest = listings.iter().min_by_key(|(_, listing)| listing.at).map(|(of, _)| of.clone());
+            oldest.map(|oldest| listings.remove(&oldest));
+        }
+        listings.insert(of, Listing { at: Instant::now(), names: Arc::clone(names) });
+    }
+
+    fn listings(&self) -> MutexGuard<'_, HashMap<(String, String), Listing>> {
+        self.listings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends a subscription, if there is one.
