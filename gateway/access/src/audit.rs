@@ -73,13 +73,23 @@ pub struct AuditRecord {
     pub who: String,
     /// The other side's address.
     pub from: Option<String>,
+    /// By what he is known: `token`.
+    pub means: Option<String>,
+    /// The cluster in whose log it was read; `None` if it was ordered at this gateway.
+    pub taken_in: Option<String>,
     /// Method and path.
     pub act: String,
     /// The order as it came; a text if it is no JSON.
     pub order: Value,
+    /// What was in force before, and what is after it; null where nothing changed, or that cannot be said in a word.
+    pub before: Value,
+    /// As `before`.
+    pub after: Value,
+    /// Why, for people.
+    pub reason: Option<String>,
     /// What became of it.
     pub outcome: AuditOutcome,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the answer; 0 of what was read in the log.
     pub status: u16,
     /// The answer: what is in force now, or why nothing was done; null if it is long.
     pub answer: Value,
@@ -236,8 +246,13 @@ mod tests {
             at_ms: 5,
             who: who.to_owned(),
             from: Some("10.0.0.1:5".to_owned()),
+            means: Some("token".to_owned()),
+            taken_in: None,
             act: "POST /v1/drains".to_owned(),
             order: serde_json::json!({"cluster": "frankfurt"}),
+            before: Value::Null,
+            after: Value::Null,
+            reason: None,
             outcome: AuditOutcome::Done,
             status: 200,
             answer: Value::Null,
@@ -281,7 +296,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!((text.lines().count(), log.recent().len()), (2, 2));
         assert!(
-            text.starts_with(r#"{"atMs":5,"who":"token:ops","from":"10.0.0.1:5","act":"POST /v1/drains""#),
+            text.starts_with(r#"{"atMs":5,"who":"token:ops","from":"10.0.0.1:5","means":"token","takenIn":null,"act":"POST /v1/drains""#),
             "{text}"
         );
 

@@ -58,6 +58,9 @@ pub struct ClusterDocument<'a> {
     pub configs: usize,
     /// Wall time of its last beat by its own clock, unix milliseconds; null if none was read.
     pub last_beat_ms: Option<u64>,
+    /// The public key by which it says that it signs its orders; missing if it says none. Whoever believes it pins it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<Cow<'a, str>>,
 }
 
 /// All clusters.

@@ -12,6 +12,9 @@ use utoipa::ToSchema;
 pub struct DrainsDocument {
     /// By target.
     pub drains: Vec<DrainDocument>,
+    /// Records of drains that are not accepted at this gateway, by where they stand: they have no effect here. Missing if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_accepted: Vec<RefusedDrainDocument>,
     /// True if only drains that concern some services may be seen by whoever asks. Missing otherwise.
     #[serde(default, skip_serializing_if = "crate::is_not_said")]
     pub filtered: bool,
@@ -51,6 +54,25 @@ pub struct DrainDocument {
     /// What it does, for callers in the place of the answering gateway's cluster. Not in the answer to an order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<EffectDocument>,
+}
+
+/// A record of a drain that has no effect at the gateway that answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DrainNotAccepted)]
+pub struct RefusedDrainDocument {
+    /// What it would drain.
+    pub target: String,
+    /// The cluster in whose log it stands.
+    pub taken_in: String,
+    /// The percentage at its end; null of a record that would take another one away, or cannot be read.
+    pub percent: Option<u8>,
+    /// Who is said to have ordered it; null if nobody is.
+    pub who: Option<String>,
+    /// Its number among the orders for this target; null as `percent`.
+    pub counter: Option<u64>,
+    /// Why it is not accepted here.
+    pub because: String,
 }
 
 /// Patterns of names.

@@ -3,8 +3,10 @@
 //!
 //! - [`record`] keys, values, headers and digests of records.
 //! - [`snapshot`] a whole origin, many times over, with a checksum.
+//! - [`signature`] whether an order's record was made by its cluster.
 //! - [`interner`] texts that come again and again, kept once.
 
 pub mod interner;
 pub mod record;
+pub mod signature;
 pub mod snapshot;

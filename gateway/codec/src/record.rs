@@ -13,6 +13,7 @@ use bytes::Bytes;
 use federation_core::config_item::ConfigItem;
 use federation_core::input::{OutgoingCensus, OutgoingCheckpoint, OutgoingRecord, SendId};
 use federation_core::instance::{Health, Instance};
+use federation_core::intents::rules::Signed;
 use federation_core::locality::Locality;
 use federation_core::log::census::Census;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
@@ -39,6 +40,8 @@ pub struct EncodedRecord {
     pub value: Option<Bytes>,
     /// Header `f`.
     pub header: [u8; 26],
+    /// Header `s`, of orders whose cluster signs them: see [`signature`](crate::signature).
+    pub signature: Option<Bytes>,
     /// Header `traceparent`, only when sampled.
     pub traceparent: Option<String>,
     /// Reported back in `LogInput::SendFailed` if it cannot be delivered; `None` for control records and checkpoints.
@@ -89,6 +92,7 @@ pub fn encode_outgoing(outgoing: &OutgoingRecord) -> EncodedRecord {
         key: outgoing.key.encode().into(),
         value,
         header: encode_header(&outgoing.header),
+        signature: None,
         traceparent: None,
         send: Some(SendId(outgoing.header.seq)),
     }
@@ -113,6 +117,7 @@ pub fn encode_checkpoint(topic: TopicKind, partition: u32, outgoing: &OutgoingCh
         key: Bytes::from_static(b"checkpoint"),
         value: Some(checkpoint_value(&outgoing.checkpoint).into()),
         header: encode_header(&outgoing.header),
+        signature: None,
         traceparent: None,
         send: None,
     }
@@ -138,6 +143,7 @@ pub fn encode_census(topic: TopicKind, partition: u32, outgoing: &OutgoingCensus
         key: key.into(),
         value: Some(value.encode_to_vec().into()),
         header: encode_header(&outgoing.header),
+        signature: None,
         traceparent: None,
         send: None,
     }
@@ -160,6 +166,7 @@ pub fn encode_control(key: &ControlKey, value: Option<&ControlValue>, header: &R
         key: key.encode()?.into(),
         value,
         header: encode_header(header),
+        signature: None,
         traceparent: None,
         send: None,
     })
@@ -242,7 +249,7 @@ pub(crate) fn decode_undigested(raw: &RawRecord<'_>, interner: &mut TextInterner
     Record { offset: raw.offset, key, header, body, digest: 0 }
 }
 
-/// Reads a record of a control topic.
+/// Reads a record of a control topic. Whether it is signed is left open: see [`SignatureVerifier`](crate::signature::SignatureVerifier).
 #[must_use]
 pub fn decode_control(raw: &RawRecord<'_>, interner: &mut TextInterner) -> ControlRecord {
     let key = if bounds::is_key(raw.key) { ControlKey::parse(raw.key) } else { ControlKey::Other };
@@ -252,7 +259,7 @@ pub fn decode_control(raw: &RawRecord<'_>, interner: &mut TextInterner) -> Contr
         let readable = is_readable.then(|| decode_control_value(&key, value, interner)).flatten();
         readable.unwrap_or(ControlValue::Unreadable)
     });
-    ControlRecord { offset: raw.offset, key, header, value }
+    ControlRecord { offset: raw.offset, key, header, value, signed: Signed::Absent }
 }
 
 fn is_readable(header: Option<RecordHeader>) -> bool {
@@ -405,6 +412,7 @@ fn descriptor_to_proto(descriptor: &Descriptor) -> proto::Descriptor {
         generation: descriptor.generation,
         reads_schema: descriptor.reads_schema.into(),
         advertise: descriptor.advertise.iter().map(|(network, host)| (network.to_string(), host.to_string())).collect(),
+        signing_key: descriptor.signing_key.as_ref().map_or_else(String::new, ToString::to_string),
     }
 }
 
@@ -433,6 +441,7 @@ fn descriptor_from_proto(record: proto::Descriptor, interner: &mut TextInterner)
             .iter()
             .map(|(network, host)| (interner.text(network), interner.text(host)))
             .collect(),
+        signing_key: Some(&*record.signing_key).filter(|key| !key.is_empty()).map(|key| interner.text(key)),
     })
 }
 

@@ -8,9 +8,10 @@ use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 
 use federation_core::federation::{FrozenPiece, KeptFact, OriginSnapshot};
 use federation_core::input::OutgoingRecord;
-use federation_core::intents::{DrainIntent, DrainTarget};
+use federation_core::intents::rules::Signed;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor};
 use federation_core::log::cursor::{KeptPlace, LogCursor, LogSource, MetCheckpoint};
+use federation_core::log::intents::KeptDrain;
 use federation_core::log::key::RecordKey;
 use federation_core::log::record::{Epoch, RecordBody, RecordHeader, SCHEMA, TopicKind};
 use federation_core::time::WallMs;
@@ -244,6 +245,7 @@ fn fact_to_proto(fact: &KeptFact) -> proto::SnapshotRecord {
         header: record.header.to_vec(),
         digest: if *digest == 0 { Vec::new() } else { digest.to_be_bytes().to_vec() },
         unreadable: !readable,
+        signed: false,
     }
 }
 
@@ -341,22 +343,20 @@ fn decode_descriptor(bytes: &[u8], interner: &mut TextInterner) -> Option<Descri
     }
 }
 
-fn encode_drain((target, intent, observed): &(DrainTarget, DrainIntent, WallMs)) -> Option<proto::SnapshotRecord> {
-    let (key, value) = (ControlKey::Drain(target.clone()), ControlValue::Drain(intent.clone()));
-    let record = record::encode_control(&key, Some(&value), &RecordHeader { observed: *observed, ..NO_HEADER })?;
-    let value = Some(record.value.unwrap_or_default().to_vec());
+fn encode_drain(kept: &KeptDrain) -> Option<proto::SnapshotRecord> {
+    let (key, value) = (ControlKey::Drain(kept.target.clone()), ControlValue::Drain(kept.intent.clone()));
+    let header = RecordHeader { observed: kept.observed, ..NO_HEADER };
+    let record = record::encode_control(&key, Some(&value), &header)?;
     Some(proto::SnapshotRecord {
         key: record.key.to_vec(),
-        value,
+        value: Some(record.value.unwrap_or_default().to_vec()),
         header: record.header.to_vec(),
+        signed: kept.signed == Signed::Valid,
         ..Default::default()
     })
 }
 
-fn decode_drain(
-    stored: &proto::SnapshotRecord,
-    interner: &mut TextInterner,
-) -> Option<(DrainTarget, DrainIntent, WallMs)> {
+fn decode_drain(stored: &proto::SnapshotRecord, interner: &mut TextInterner) -> Option<KeptDrain> {
     let raw = RawRecord {
         offset: 0,
         key: &stored.key,
@@ -366,7 +366,8 @@ fn decode_drain(
     let record = record::decode_control(&raw, interner);
     match (record.key, record.value, record.header) {
         (ControlKey::Drain(target), Some(ControlValue::Drain(intent)), Some(header)) => {
-            Some((target, intent, header.observed))
+            let signed = if stored.signed { Signed::Valid } else { Signed::Absent };
+            Some(KeptDrain { target, intent, observed: header.observed, signed })
         }
         _ => None,
     }

@@ -152,6 +152,8 @@ pub struct ClusterStatus {
     /// Where its instances are reached from other networks: by network `host[:port]`, the port that of the instance where
     /// none is named.
     pub advertise: BTreeMap<Arc<str>, Arc<str>>,
+    /// The public key by which it says that it signs its orders, as text.
+    pub signing_key: Option<Arc<str>>,
     /// Whether it is the gateway's own cluster.
     pub local: bool,
     /// How its facts are to be taken.

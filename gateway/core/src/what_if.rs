@@ -322,6 +322,7 @@ mod tests {
             id: id.parse().unwrap(),
             locality: Locality { region: Some(format!("r{id}").into()), ..Locality::default() },
             advertise: BTreeMap::new(),
+            signing_key: None,
             local: id == "a",
             freshness: Freshness::Live,
             effective: Freshness::Live,
@@ -363,8 +364,9 @@ mod tests {
             when: WallMs(1),
             replica: 7,
             ramp: None,
+            giver: crate::intents::OrderGiver::default(),
         };
-        let logged = |value| LoggedDrain { intent: Some(intent(value)), observed: WallMs(1), readable: true };
+        let logged = |value| LoggedDrain::read(intent(value), WallMs(1), crate::intents::rules::Signed::Absent);
         let drains: Vec<_> = drains.iter().map(|(target, value)| (target.parse().unwrap(), logged(*value))).collect();
         let taken_in = "a".parse().unwrap();
         IntentTable::new(Revision(1), drains.iter().map(|(target, logged)| (&taken_in, target, logged)))

@@ -25,6 +25,7 @@ mod thread;
 
 use std::sync::Arc;
 
+use federation_codec::signature::RecordSigner;
 use federation_core::federation::{Federation, ViewChanges};
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::input::{Effect, Input, LogInput};
@@ -49,6 +50,7 @@ use crate::snapshot_stream::SnapshotOutlet;
 use federation_ports::clock::ProcessClock;
 use federation_ports::commands::{CommandQueue, EngineCommand};
 use federation_ports::facts::FactSource;
+use federation_ports::orders::OrderListener;
 use federation_ports::trace;
 
 /// How much news is taken in before the view is changed. A larger batch makes a replay cheaper, a smaller one a change
@@ -110,6 +112,10 @@ pub struct Engine {
     pub commands: CommandQueue,
     /// A fault that a test asked for.
     pub fault: Option<EngineStuck>,
+    /// What signs the own cluster's orders, if anything does.
+    pub signer: Option<RecordSigner>,
+    /// Who is told what people ordered elsewhere.
+    pub orders: Box<dyn OrderListener>,
     /// Where it writes down what it is told, if somebody wants that.
     pub recorder: Option<StepRecorder>,
     /// Who waits for answers to orders; nobody at first.
@@ -284,6 +290,9 @@ impl Engine {
         let role = self.core.role();
         for effect in self.tell(now, input) {
             self.act(effect, traceparent);
+        }
+        for order in self.core.take_heard() {
+            self.orders.heard(order);
         }
         if std::mem::discriminant(&role) != std::mem::discriminant(&self.core.role()) {
             let (role, epoch) = (status::role_name(&self.core), self.core.lease().epoch());

@@ -166,8 +166,10 @@ mod tests {
     use federation_core::federation::KeptFact;
 
     use super::*;
-    use federation_core::intents::{DrainIntent, OrderCounter};
+    use federation_core::intents::rules::Signed;
+    use federation_core::intents::{DrainIntent, OrderCounter, OrderGiver};
     use federation_core::log::control::Descriptor;
+    use federation_core::log::intents::KeptDrain;
     use federation_core::time::WallMs;
     use federation_storage::{FolderClaim, OwnerEvidence};
 
@@ -195,9 +197,14 @@ mod tests {
                 digest: 7,
                 readable: true,
             }],
-            intents: vec![("frankfurt".parse().unwrap(), drain(), WallMs(6))],
+            intents: vec![kept()],
             places: Vec::new(),
         }]
+    }
+
+    fn kept() -> KeptDrain {
+        let target = "frankfurt".parse().unwrap();
+        KeptDrain { target, intent: drain(), observed: WallMs(6), signed: Signed::Valid }
     }
 
     fn drain() -> DrainIntent {
@@ -210,6 +217,7 @@ mod tests {
             when: WallMs(5),
             replica: 7,
             ramp: None,
+            giver: OrderGiver::new("token:ops", "10.0.0.1:5", "token"),
         }
     }
 
@@ -245,7 +253,7 @@ mod tests {
         let origins = read(&place).unwrap();
         assert_eq!((origins[0].facts.len(), origins[0].descriptor.as_ref().unwrap().partitions), (1, 8));
         assert_eq!(weight_in(&place), Some(0.5));
-        assert_eq!(origins[0].intents, [("frankfurt".parse().unwrap(), drain(), WallMs(6))]);
+        assert_eq!(origins[0].intents, [kept()]);
     }
 
     #[test]

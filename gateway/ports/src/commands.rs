@@ -170,6 +170,7 @@ mod tests {
             guard: DrainGuard::default(),
             who: "ann".into(),
             why: "".into(),
+            giver: Default::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`inbox`] news for the engine, and the traits by which it acts: the log, the local Nacos.
 //! - [`commands`] what people order, each with its answer.
+//! - [`orders`] what people ordered elsewhere.
 //! - [`clock`] the clocks of this process. [`trace`] one trace through all of it.
 //! - [`metrics`] the catalogue of all that is counted. [`trouble`] the board of all that is wrong. [`facts`] what parts tell of themselves.
 //! - [`front_door`] the front door, as other faces meet it.
@@ -14,5 +15,6 @@ pub mod fault;
 pub mod front_door;
 pub mod inbox;
 pub mod metrics;
+pub mod orders;
 pub mod trace;
 pub mod trouble;

@@ -149,6 +149,7 @@ pub struct EngineMetrics {
     partitions_replaced: Family<OriginLabels, Counter>,
     records_read: Family<OriginLabels, Counter>,
     partitions_read_on: Family<OriginLabels, Counter>,
+    orders_not_accepted: Family<OriginLabels, Counter>,
     /// Records that another writer put over own keys, and that this leader overruled.
     pub overruled: Counter,
     removals_held: Family<ReasonLabels, Gauge>,
@@ -176,6 +177,8 @@ impl EngineMetrics {
         catalog.counter("federation_data_records_read_total", "origin", help, &new.records_read);
         let help = "partitions read on from where the snapshot stands, instead of from their beginning";
         catalog.counter("federation_partitions_read_on_total", "origin", help, &new.partitions_read_on);
+        let help = "records of drains and of decisions about holds that are not accepted here";
+        catalog.counter("federation_orders_not_accepted_total", "origin", help, &new.orders_not_accepted);
         let help = "records that another writer put over own keys, and that this leader overruled";
         catalog.counter("federation_records_overruled_total", "", help, &new.overruled);
         let help = "records handed to the log of the own cluster, by outcome";
@@ -221,6 +224,12 @@ impl EngineMetrics {
     #[must_use]
     pub fn partitions_read_on(&self, origin: &ClusterId) -> Counter {
         self.partitions_read_on.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
+    }
+
+    /// Records of orders in the log of `origin` that are not accepted here.
+    #[must_use]
+    pub fn orders_not_accepted(&self, origin: &ClusterId) -> Counter {
+        self.orders_not_accepted.get_or_create_owned(&OriginLabels { origin: MetricLabel(origin.clone()) })
     }
 
     /// How many namespaces of the cluster the guard holds.

@@ -172,9 +172,11 @@ mod tests {
                 when: WallMs(0),
                 replica: 7,
                 ramp: None,
+                giver: Default::default(),
             }),
             observed: WallMs(0),
             readable: true,
+            signed: Default::default(),
         };
         let cluster: ClusterId = "a".parse().unwrap();
         let targets = ["a", "b", "c"].map(|name| DrainTarget::new(name.parse().unwrap(), None));

@@ -40,6 +40,7 @@ pub fn log_options(bootstrap: &str, federation: &str) -> Result<KafkaOptions> {
         topics: TopicSettings::default(),
         pace: ReadPace::default(),
         imports: Arc::new(|_| true),
+        signatures: None,
         cursors: Default::default(),
     })
 }

@@ -66,6 +66,7 @@ fn settings() -> FederationSettings {
         damping: Damping::default(),
         export: NameSelection::everything(),
         import: ImportRules::everything(),
+        intents: federation_core::intents::rules::IntentRules::default(),
         bounds: OriginBounds::default(),
         digest: digest_of,
         seed: Seed(1),

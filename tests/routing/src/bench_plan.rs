@@ -84,6 +84,7 @@ fn cluster(id: &str) -> ClusterStatus {
         id: id.parse().expect("an id"),
         locality: Locality { region: part("region"), zone: part("zone"), ..Locality::default() },
         advertise: BTreeMap::new(),
+        signing_key: None,
         local: id == "a",
         freshness: Freshness::Live,
         effective: Freshness::Live,

@@ -41,7 +41,7 @@ use crate::resumption::Resumption;
 use crate::slot::{Hindrance, Slot, Verdict};
 use crate::source::Sources;
 use crate::topics::TopicNames;
-use crate::turn::{StoppedBy, Turn, described_partitions};
+use crate::turn::{ReadCluster, StoppedBy, Turn, described_partitions};
 use federation_ports::inbox::{EngineInbox, EngineNews};
 use federation_ports::metrics::{Component, LogMetrics, TroubleKind};
 use federation_ports::trouble::TroubleBoard;
@@ -446,7 +446,8 @@ impl Reading<'_> {
                     let offset = u64::try_from(message.offset()).unwrap_or(0);
                     slot.place.advance(offset + 1, Instant::now());
                     slot.beginning.read(offset);
-                    turn.take(&slot.id, &message, partitions, &mut source.interner);
+                    let read = ReadCluster { partitions, signatures: self.reader.options.signatures.as_deref() };
+                    turn.take(&slot.id, &message, &read, &mut source.interner);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     let next = slot.place.reached_end();

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use federation_codec::signature::SignatureVerifier;
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::log::cursor::LogCursor;
 use federation_core::log::record::PartitionId;
@@ -35,6 +36,8 @@ pub struct KafkaOptions {
     pub pace: ReadPace,
     /// Which other clusters are read.
     pub imports: ClusterFilter,
+    /// By whose keys orders are verified; `None` if no keys are known.
+    pub signatures: Option<Arc<SignatureVerifier>>,
     /// Where the engine's snapshot stands: read on from there if that is found to be the same log.
     pub cursors: BTreeMap<PartitionId, LogCursor>,
 }

@@ -25,6 +25,7 @@ use crate::options::KafkaOptions;
 use crate::topics::TopicNames;
 use federation_codec::record::EncodedRecord;
 use federation_codec::record::{HEADER, TRACEPARENT};
+use federation_codec::signature::SIGNATURE;
 use federation_ports::inbox::LogWriter;
 use federation_ports::metrics::{Component, LogMetrics, PublishResult};
 
@@ -324,6 +325,10 @@ impl Limits {
 
 fn headers(record: &EncodedRecord) -> OwnedHeaders {
     let headers = OwnedHeaders::new_with_capacity(2).insert(Header { key: HEADER, value: Some(&record.header) });
+    let headers = match &record.signature {
+        Some(signature) => headers.insert(Header { key: SIGNATURE, value: Some(&signature[..]) }),
+        None => headers,
+    };
     match &record.traceparent {
         Some(trace) => headers.insert(Header { key: TRACEPARENT, value: Some(trace) }),
         None => headers,

@@ -53,6 +53,7 @@ fn options(bootstrap: &str, name: &str) -> KafkaOptions {
         },
         pace: ReadPace::default(),
         imports: Arc::new(|_| true),
+        signatures: None,
         cursors: BTreeMap::new(),
     }
 }

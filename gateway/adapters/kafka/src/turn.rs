@@ -11,12 +11,15 @@ use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
 use crate::fairness::RECORD_WORK;
 use federation_codec::interner::TextInterner;
 use federation_codec::record::{HEADER, RawRecord, TRACEPARENT, decode_control, decode_record, home_partition};
+use federation_codec::signature::{self, SIGNATURE, SignatureVerifier};
 use federation_ports::inbox::EngineNews;
 
 /// Headers of a record that are looked at; a record that has more has none.
 const MOST_HEADERS: usize = 64;
 /// What a header costs, in bytes: the library makes a list of them.
 const HEADER_BYTES: usize = 64;
+/// What it costs to verify a signature, in bytes that could be read meanwhile.
+const SIGNATURE_BYTES: usize = 16 << 10;
 
 /// What one turn of reading found, in order, ready to be handed over.
 #[derive(Debug, Default)]
@@ -30,12 +33,23 @@ pub(super) struct Turn {
     pub(super) misplaced: usize,
     /// Headers, for what they cost.
     headers: usize,
+    /// Signatures, for what they cost.
+    signatures: usize,
+}
+
+/// What is known of the cluster that is read.
+pub(super) struct ReadCluster<'a> {
+    /// Over how many partitions its keys are hashed.
+    pub(super) partitions: u32,
+    /// By whose keys its orders are verified.
+    pub(super) signatures: Option<&'a SignatureVerifier>,
 }
 
 impl Turn {
     /// What the turn was worth, as [`crate::fairness`] counts; never nothing.
     pub(super) fn work(&self) -> u64 {
-        (self.bytes + HEADER_BYTES * self.headers) as u64 + RECORD_WORK * self.records.max(1) as u64
+        (self.bytes + HEADER_BYTES * self.headers + SIGNATURE_BYTES * self.signatures) as u64
+            + RECORD_WORK * self.records.max(1) as u64
     }
 
     /// Adds a record of a data topic. A batch has one trace or none, so that its news can name it.
@@ -64,17 +78,18 @@ impl Turn {
         self.news.push(Input::Log(LogInput::AtEnd { partition: partition.clone(), next_offset }).into());
     }
 
-    /// Adds a message of this partition, whose cluster's keys are hashed over so many `partitions`.
+    /// Adds a message of this partition.
     pub(super) fn take(
         &mut self,
         id: &PartitionId,
         message: &BorrowedMessage<'_>,
-        partitions: u32,
+        reading: &ReadCluster<'_>,
         interner: &mut TextInterner,
     ) {
         let headers = message.headers();
         self.headers += headers.map_or(0, Headers::count);
-        let (header, traceparent) = headers.filter(|them| them.count() <= MOST_HEADERS).map_or((None, None), known);
+        let headers = headers.filter(|them| them.count() <= MOST_HEADERS);
+        let (header, traceparent) = headers.map_or((None, None), known);
         let raw = RawRecord {
             offset: u64::try_from(message.offset()).unwrap_or(0),
             key: message.key().unwrap_or_default(),
@@ -84,13 +99,18 @@ impl Turn {
         self.records += 1;
         self.bytes += raw.key.len() + raw.value.map_or(0, <[u8]>::len);
         let unreadable = if id.topic == TopicKind::Control {
-            let record = decode_control(&raw, interner);
+            let mut record = decode_control(&raw, interner);
+            if let Some(verifier) = reading.signatures.filter(|_| signature::is_signed(&record.key)) {
+                let signature = headers.and_then(|them| value_of(them, SIGNATURE));
+                self.signatures += usize::from(signature.is_some());
+                record.signed = verifier.verify(&id.origin, &raw, signature);
+            }
             let unreadable = is_unreadable_control(&record);
             self.control(id, record);
             unreadable
         } else {
             let record = decode_record(&raw, interner);
-            if !belongs(&record.key, raw.key, id, partitions) {
+            if !belongs(&record.key, raw.key, id, reading.partitions) {
                 self.misplaced += 1;
                 return;
             }
@@ -111,12 +131,16 @@ pub(super) enum StoppedBy {
 
 /// Header `f` and, if it can be one, the trace.
 fn known(headers: &BorrowedHeaders) -> (Option<&[u8]>, Option<String>) {
-    let find = |name| headers.iter().find(|header| header.key == name).and_then(|header| header.value);
-    let traceparent = find(TRACEPARENT)
+    let traceparent = value_of(headers, TRACEPARENT)
         .filter(|value| value.len() <= 128)
         .and_then(|value| std::str::from_utf8(value).ok())
         .map(str::to_owned);
-    (find(HEADER), traceparent)
+    (value_of(headers, HEADER), traceparent)
+}
+
+/// Of several headers of one name the first counts.
+fn value_of<'a>(headers: &'a BorrowedHeaders, name: &str) -> Option<&'a [u8]> {
+    headers.iter().find(|header| header.key == name).and_then(|header| header.value)
 }
 
 /// Whether a record stands in the topic and partition where its key belongs (rule R23).

@@ -5,6 +5,7 @@ use federation_core::intents::OrderCounter;
 use federation_core::time::WallMs;
 use federation_proto::federation::log::v1 as proto;
 
+use super::intents::{giver_from_proto, giver_to_proto};
 use crate::interner::TextInterner;
 
 pub(super) fn guard_to_proto(entry: &GuardEntry) -> proto::GuardEntry {
@@ -24,6 +25,7 @@ pub(super) fn guard_to_proto(entry: &GuardEntry) -> proto::GuardEntry {
         who: entry.who.to_string(),
         why: entry.why.to_string(),
         when_ms: entry.when.0,
+        giver: giver_to_proto(&entry.giver),
     }
 }
 
@@ -45,6 +47,7 @@ pub(super) fn guard_from_proto(entry: &proto::GuardEntry, interner: &mut TextInt
         who: interner.text(&entry.who),
         why: interner.text(&entry.why),
         when: WallMs(entry.when_ms),
+        giver: giver_from_proto(entry.giver.as_ref(), interner),
     })
 }
 
@@ -89,6 +92,7 @@ mod tests {
                 who: self.who.as_str().into(),
                 why: self.why.as_str().into(),
                 when: WallMs(self.when_ms),
+                giver: Default::default(),
             }
         }
     }

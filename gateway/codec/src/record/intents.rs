@@ -1,6 +1,6 @@
 //! Intents as bytes (rule R24). A value that no gateway writes is refused whole: it is unreadable.
 
-use federation_core::intents::{DrainIntent, DrainRamp, OrderCounter};
+use federation_core::intents::{DrainIntent, DrainRamp, OrderCounter, OrderGiver};
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::{Millis, WallMs};
 use federation_proto::federation::log::v1 as proto;
@@ -17,6 +17,7 @@ pub(super) fn drain_to_proto(intent: &DrainIntent) -> proto::DrainIntent {
         when_ms: intent.when.0,
         replica: intent.replica,
         ramp: intent.ramp.as_ref().map(ramp_to_proto),
+        giver: giver_to_proto(&intent.giver),
     }
 }
 
@@ -34,6 +35,23 @@ pub(super) fn drain_from_proto(record: &proto::DrainIntent, interner: &mut TextI
         when: WallMs(record.when_ms),
         replica: record.replica,
         ramp,
+        giver: giver_from_proto(record.giver.as_ref(), interner),
+    })
+}
+
+/// An empty one is not written, so that what nobody knows costs nothing.
+pub(super) fn giver_to_proto(giver: &OrderGiver) -> Option<proto::Giver> {
+    let OrderGiver { identity, from, means } = giver;
+    let giver = proto::Giver { identity: identity.to_string(), from: from.to_string(), means: means.to_string() };
+    (giver != proto::Giver::default()).then_some(giver)
+}
+
+pub(super) fn giver_from_proto(giver: Option<&proto::Giver>, interner: &mut TextInterner) -> OrderGiver {
+    let mut text = |text: &str| interner.text(text);
+    giver.map_or_else(OrderGiver::default, |giver| OrderGiver {
+        identity: text(&giver.identity),
+        from: giver.from.as_str().into(), // With a port: another one each time.
+        means: text(&giver.means),
     })
 }
 

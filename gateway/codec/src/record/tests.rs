@@ -2,7 +2,7 @@
 
 use federation_core::id::{ConfigKey, InstanceId, ServiceKey};
 use federation_core::instance::Weight;
-use federation_core::intents::{DrainIntent, DrainRamp, DrainTarget, OrderCounter};
+use federation_core::intents::{DrainIntent, DrainRamp, DrainTarget, OrderCounter, OrderGiver};
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};
 use proptest::collection::{btree_map, vec};
@@ -155,6 +155,7 @@ impl IntentVector {
             when: WallMs(self.when_ms),
             replica: self.replica,
             ramp,
+            giver: Default::default(),
         }
     }
 }
@@ -362,9 +363,10 @@ fn told(Locality { region, zone, sub_zone, network }: &Locality) -> Locality {
 
 fn descriptors() -> impl Strategy<Value = Descriptor> {
     let locality = [optional_texts(), optional_texts(), optional_texts(), optional_texts()];
-    let advertise = btree_map(texts(), texts(), 0..3);
-    (locality, vec(texts(), 0..4), any::<u32>(), any::<u32>(), any::<u16>(), advertise).prop_map(
-        |([region, zone, sub_zone, network], nacos_servers, partitions, generation, reads_schema, advertise)| {
+    let reached = (btree_map(texts(), texts(), 0..3), optional_texts());
+    (locality, vec(texts(), 0..4), any::<u32>(), any::<u32>(), any::<u16>(), reached).prop_map(
+        |([region, zone, sub_zone, network], nacos_servers, partitions, generation, reads_schema, reached)| {
+            let (advertise, signing_key) = reached;
             Descriptor {
                 locality: told(&Locality { region, zone, sub_zone, network }),
                 nacos_servers,
@@ -372,6 +374,7 @@ fn descriptors() -> impl Strategy<Value = Descriptor> {
                 generation,
                 reads_schema,
                 advertise,
+                signing_key: signing_key.filter(|key| !key.is_empty()), // Without a text there is none.
             }
         },
     )
@@ -393,8 +396,8 @@ fn percents() -> impl Strategy<Value = Percent> {
 fn drains() -> impl Strategy<Value = DrainIntent> {
     let ramp = (percents(), percents(), any::<u64>(), any::<u64>())
         .prop_map(|(from, to, started, over)| DrainRamp::new(from, to, WallMs(started), Millis(over)));
-    ((1..1u64 << 63), percents(), any::<bool>(), [texts(), texts()], any::<u64>(), any::<u32>(), ramp).prop_map(
-        |(counter, percent, force, [who, why], when, replica, ramp)| DrainIntent {
+    ((1..1u64 << 63), percents(), any::<bool>(), [(); 5].map(|()| texts()), any::<u64>(), any::<u32>(), ramp).prop_map(
+        |(counter, percent, force, [who, why, identity, from, means], when, replica, ramp)| DrainIntent {
             counter: OrderCounter::new(counter).unwrap(),
             percent,
             guard: if force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
@@ -403,6 +406,7 @@ fn drains() -> impl Strategy<Value = DrainIntent> {
             when: WallMs(when),
             replica,
             ramp,
+            giver: OrderGiver { identity, from, means },
         },
     )
 }

@@ -7,4 +7,4 @@ pub(crate) mod prune;
 mod table;
 pub(crate) mod writer;
 
-pub use table::{DrainInForce, IntentTable, OrderSettled, TakenOrder};
+pub use table::{DrainInForce, IntentTable, OrderSettled, RefusedOrder, TakenOrder};

@@ -75,7 +75,8 @@ fn says_nothing(logged: &LoggedDrain) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::{DrainIntent, OrderCounter};
+    use crate::intents::rules::Signed;
+    use crate::intents::{DrainIntent, OrderCounter, OrderGiver};
     use crate::log::intents::DrainRecord;
     use crate::routing::DrainGuard;
     use crate::service::Revision;
@@ -95,8 +96,9 @@ mod tests {
                 when: WallMs(0),
                 replica: 7,
                 ramp: None,
+                giver: OrderGiver::default(),
             };
-            log.fold(&"x".parse().unwrap(), DrainRecord::Order(&intent, WallMs(0)));
+            log.fold(&"x".parse().unwrap(), DrainRecord::Order(&intent, WallMs(0), Signed::Absent));
         }
         log.at_end();
         log

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::id::{ClusterId, ServiceKey};
 use crate::intents::{DrainIntent, DrainTarget};
-use crate::log::intents::LoggedDrain;
+use crate::log::intents::{LoggedDrain, RefusedDrain};
 use crate::routing::{Drain, Intents, Percent};
 use crate::service::Revision;
 use crate::time::WallMs;
@@ -16,6 +16,18 @@ pub struct IntentTable {
     version: Revision,
     /// By the targets' texts: the order in which drains are judged.
     drains: BTreeMap<Arc<str>, DrainInForce>,
+    refused: Vec<RefusedOrder>,
+}
+
+/// A record of a drain that has no effect at this gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedOrder {
+    /// What it would drain.
+    pub target: DrainTarget,
+    /// The cluster in whose log it stands.
+    pub taken_in: ClusterId,
+    /// What it says, and why it has no effect.
+    pub record: RefusedDrain,
 }
 
 /// The drain that counts for its target.
@@ -77,7 +89,19 @@ impl IntentTable {
                 drains.insert(text, drain);
             }
         }
-        Self { version, drains }
+        Self { version, drains, refused: Vec::new() }
+    }
+
+    /// The same with records that have no effect here.
+    #[must_use]
+    pub fn refusing(self, refused: Vec<RefusedOrder>) -> Self {
+        Self { refused, ..self }
+    }
+
+    /// Records that have no effect here.
+    #[must_use]
+    pub fn refused(&self) -> &[RefusedOrder] {
+        &self.refused
     }
 
     /// Changes whenever anything in the table does.
@@ -141,7 +165,7 @@ impl IntentTable {
     /// Whether both say the same, whatever their versions.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        self.drains == other.drains
+        self.drains == other.drains && self.refused == other.refused
     }
 }
 
@@ -165,8 +189,9 @@ mod tests {
             when: WallMs(1),
             replica: 7,
             ramp: None,
+            giver: crate::intents::OrderGiver::default(),
         };
-        LoggedDrain { intent: Some(intent), observed: WallMs(1), readable: true }
+        LoggedDrain::read(intent, WallMs(1), crate::intents::rules::Signed::Absent)
     }
 
     fn table(logged: &[(&str, &str, LoggedDrain)]) -> IntentTable {

@@ -1,8 +1,8 @@
 //! What this process has written of its own cluster's intents: until it is read back, and while it is the last word.
 //!
 //! Input: records of the own control topic as read back, orders, time. Output: records to write. An order is written again
-//! until it is read back or ten seconds have passed. What a late writer overwrote with a lower counter, or a new topic
-//! lacks, is stated again. Invariant: nothing here decides what is in force: that is the fold's to say (rule R1).
+//! until it is read back or ten seconds have passed. What a late writer overwrote with a lower counter, somebody with a record that is
+//! not accepted, or a new topic lacks, is stated again. Invariant: nothing here decides what is in force: that is the fold's to say (rule R1).
 
 use std::collections::BTreeMap;
 
@@ -132,10 +132,11 @@ impl IntentWriter {
         for target in idle {
             let known = self.known[&target].clone();
             let last = log.image(&target);
-            if last.is_some_and(|last| !last.readable) {
+            if last.is_some_and(|last| !last.readable) && !log.is_refused(&target) {
                 continue;
             }
             let counter = last.and_then(|last| last.intent.as_ref()).map(|intent| intent.counter);
+            let counter = counter.filter(|_| !log.is_refused(&target)); // Something else stands there, and nobody accepts it.
             if counter < Some(known.intent.counter) {
                 if part.leads || known.intent.replica == part.nonce {
                     writes.push(self.write_due(now.mono, &target, known.intent, known.observed, known.at));
@@ -176,7 +177,8 @@ fn next_step(now: Mono, target: &DrainTarget, known: &Known, part: &Part<'_>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::DrainRamp;
+    use crate::intents::rules::{NotAccepted, Signed};
+    use crate::intents::{DrainRamp, OrderGiver};
     use crate::log::intents::DrainRecord;
     use crate::routing::DrainGuard;
 
@@ -200,6 +202,7 @@ mod tests {
             when: WallMs(0),
             replica: NONCE,
             ramp: ramp.and_then(|(from, to, over)| DrainRamp::new(percent(from), percent(to), WallMs(0), Millis(over))),
+            giver: OrderGiver::default(),
         }
     }
 
@@ -221,7 +224,7 @@ mod tests {
         }
 
         fn read(&mut self, now: u64, intent: &DrainIntent) {
-            self.log.fold(&target(), DrainRecord::Order(intent, WallMs(now)));
+            self.log.fold(&target(), DrainRecord::Order(intent, WallMs(now), Signed::Absent));
             self.writer.read(Mono(now), &target(), Some((intent, WallMs(now))));
         }
 
@@ -303,6 +306,21 @@ mod tests {
             let written = topic.tick(60_000, 9, leads, gone);
             assert_eq!(written.len(), want);
             assert!(written.iter().all(|step| (step.percent.get(), step.replica) == (4, 9)));
+        }
+    }
+
+    #[test]
+    fn what_is_covered_by_something_that_is_not_accepted_is_stated_again_by_its_writer_or_the_leader() {
+        for forged in [None, Some(order(9, 100, None))] {
+            for (nonce, leads, want) in [(NONCE, false, 1), (3, true, 1), (3, false, 0)] {
+                let mut topic = Topic::new();
+                topic.read(0, &order(5, 30, None));
+                topic.log.fold(&target(), DrainRecord::Refused(forged.as_ref(), NotAccepted::Unsigned));
+                let written = topic.tick(1_000, nonce, leads, false);
+                assert_eq!(written, vec![order(5, 30, None); want], "{forged:?} {nonce} {leads}");
+                topic.read(1_100, &order(5, 30, None));
+                assert_eq!(topic.tick(3_000, nonce, leads, false), []);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::federation::reconcile::Occasion;
 use crate::federation::stated::Described;
-use crate::federation::{Counts, Federation, Origin};
+use crate::federation::{Federation, Origin};
 use crate::id::ClusterId;
 use crate::input::{Effect, LogInput, SendId};
 use crate::lease::ReplicaRole;
@@ -248,10 +248,10 @@ impl Federation {
                 }
                 (ControlKey::Descriptor, Some(ControlValue::Descriptor(descriptor))) => described = Some(descriptor),
                 (ControlKey::Guard(target), value) => {
-                    guard_changed |= origin.fold_guard(&target, value.as_ref(), self.bounds.drains);
+                    guard_changed |= self.read_guard(now, id, &target, value.as_ref(), record.signed);
                 }
                 (ControlKey::Drain(target), value) => {
-                    drains_changed |= self.read_drain(now, id, &target, value.as_ref(), record.header);
+                    drains_changed |= self.read_drain(now, id, &target, value.as_ref(), (record.header, record.signed));
                 }
                 _ => {}
             }
@@ -287,6 +287,7 @@ impl Federation {
 
     fn at_end(&mut self, now: Now, place: &PartitionId, next_offset: u64, effects: &mut Vec<Effect>) {
         let own = place.origin == *self.cluster();
+        let known = (place.topic == TopicKind::Control).then(|| self.known_before(&place.origin)).flatten();
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         if place.topic == TopicKind::Control {
             origin.pulse.at_end(now.mono, next_offset);
@@ -297,6 +298,9 @@ impl Federation {
             }
             if guard {
                 self.choose_guard();
+            }
+            if let Some(known) = known {
+                self.hear_difference(now, &place.origin, &known);
             }
             if own {
                 self.described_in_log.read = true;
@@ -438,19 +442,5 @@ impl Federation {
 
     fn own_next_offset(&self, topic: TopicKind, partition: u32) -> Option<u64> {
         Some(self.origins.get(self.cluster())?.log.partition(topic, partition)?.next_offset())
-    }
-}
-
-impl Counts {
-    pub(super) fn note(&mut self, applied: &AppliedRecord) {
-        match applied {
-            AppliedRecord::Changed(_) => self.changed += 1,
-            AppliedRecord::Replaced(_) => (self.changed, self.replaced) = (self.changed + 1, self.replaced + 1),
-            AppliedRecord::Unchanged => self.unchanged += 1,
-            AppliedRecord::Held => self.held += 1,
-            AppliedRecord::Late(_) => self.late += 1,
-            AppliedRecord::Undecodable(_) => self.undecodable += 1,
-            AppliedRecord::NotAFact => {}
-        }
     }
 }

@@ -9,13 +9,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::federation::{Federation, Origin};
+use crate::federation::Federation;
 use crate::guard::{
     GuardEntry, GuardOrder, GuardRecord, GuardRefused, GuardTable, GuardTaken, GuardTarget, GuardWord, Hold, OwnWord,
+    RefusedDecision,
 };
-use crate::id::{InstanceId, ServiceKey};
+use crate::id::{ClusterId, InstanceId, ServiceKey};
 use crate::input::Effect;
-use crate::intents::{DrainRefused, LONGEST_TEXT_BYTES, OrderCounter};
+use crate::intents::rules::{OrderSubject, Signed};
+use crate::intents::{DrainRefused, LONGEST_TEXT_BYTES, OrderCounter, OrderGiver};
 use crate::lease::ReplicaRole;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::DataKey;
@@ -82,16 +84,20 @@ impl Federation {
             return Err(GuardRefused::NotHeld { target: order.target });
         };
         let counter = self.next_word(&order.target);
-        let entry = GuardEntry { counter, word: order.word, who: order.who, why: order.why, when: now.wall, ..known };
-        let record = self.say(now, order.target.clone(), entry.clone());
-        Ok((GuardTaken { target: order.target, entry, cluster: self.cluster().clone() }, record))
+        let GuardOrder { target, word, who, why, giver } = order;
+        let entry = GuardEntry { counter, word, who, why, when: now.wall, giver, ..known };
+        let record = self.say(now, target.clone(), entry.clone());
+        Ok((GuardTaken { target, entry, cluster: self.cluster().clone() }, record))
     }
 
     /// 1 + the highest that is known of the target.
     fn next_word(&self, target: &GuardTarget) -> OrderCounter {
         let known = self.guard.get(target).map(|found| found.entry.counter);
         let written = self.guard_desk.under_way.get(target).map(|under_way| under_way.entry.counter);
-        known.max(written).map_or(OrderCounter::FIRST, OrderCounter::next)
+        let others = self.guard.refused().iter().filter(|it| it.target == *target);
+        let others = others.filter(|it| it.record.why.may_count_elsewhere());
+        let others = others.filter_map(|it| Some(it.record.entry.as_ref()?.counter));
+        OrderCounter::above(known.max(written), others).map_or(OrderCounter::FIRST, OrderCounter::next)
     }
 
     fn say(&mut self, now: Now, target: GuardTarget, entry: GuardEntry) -> Effect {
@@ -110,7 +116,14 @@ impl Federation {
         let included = self.origins.iter().filter(|(id, _)| !self.excluded.contains(*id));
         let said =
             included.flat_map(|(id, origin)| origin.guard.served().map(move |(target, word)| (id, target, word)));
-        let table = GuardTable::new(said);
+        let refused = self.origins.iter().flat_map(|(id, origin)| {
+            origin.guard.refused().map(|(target, record)| RefusedDecision {
+                target: target.clone(),
+                taken_in: id.clone(),
+                record: record.clone(),
+            })
+        });
+        let table = GuardTable::new(said).refusing(refused.collect());
         if table != *self.guard {
             self.guard = Arc::new(table);
             self.changed.guard = true;
@@ -251,6 +264,7 @@ impl Federation {
             who: who.into(),
             why: "".into(),
             when: now.wall,
+            giver: OrderGiver::default(),
         };
         let confirmed =
             self.settings.guard.confirm_after.is_some_and(|after| now.wall.0.saturating_sub(since.0) >= after.0);
@@ -298,6 +312,7 @@ impl Federation {
                     kept: 0,
                     who: "guard".into(),
                     when: now.wall,
+                    giver: OrderGiver::default(),
                     ..entry
                 };
                 effects.push(self.say(now, target, over));
@@ -308,16 +323,38 @@ impl Federation {
             .retain(|namespace, _| held.contains(namespace) || self.guard_desk.idle.contains_key(namespace));
         self.guard_desk.recounted.retain(|namespace, _| held.contains(namespace));
     }
-}
 
-impl Origin {
-    /// Folds one word about a hold. Returns whether what is served changed.
-    pub(super) fn fold_guard(&mut self, target: &GuardTarget, value: Option<&ControlValue>, most: usize) -> bool {
-        let record = match value {
-            None => GuardRecord::Tombstone,
-            Some(ControlValue::Guard(entry)) => GuardRecord::Word(entry),
-            Some(_) => GuardRecord::Unreadable,
+    /// Folds one word about a hold, if it is accepted. Returns whether what is served or refused changed.
+    pub(super) fn read_guard(
+        &mut self,
+        now: Now,
+        id: &ClusterId,
+        target: &GuardTarget,
+        value: Option<&ControlValue>,
+        signed: Signed,
+    ) -> bool {
+        let entry = if let Some(ControlValue::Guard(entry)) = value { Some(entry) } else { None };
+        let subject = OrderSubject::Hold(target, entry.map(|entry| entry.word));
+        let refused = self.settings.intents.judge(self.cluster(), id, subject, signed).err();
+        let record = match (refused, value) {
+            (Some(why), _) => GuardRecord::Refused(entry, why),
+            (None, None) => GuardRecord::Tombstone,
+            (None, Some(ControlValue::Guard(entry))) => GuardRecord::Word(entry),
+            (None, Some(_)) => GuardRecord::Unreadable,
         };
-        self.guard.fold(target, record, most)
+        let most = self.bounds.drains;
+        let Some(origin) = self.origins.get_mut(id) else { return false };
+        origin.counts.not_accepted += u64::from(refused.is_some());
+        let changed = origin.guard.fold(target, record, most);
+        if let Some(entry) = entry.filter(|_| changed && origin.guard.is_read()) {
+            self.hear_word(now, id, target, entry, refused);
+        }
+        changed
+    }
+
+    /// Whether people gave this process this word.
+    pub(super) fn is_under_way(&self, id: &ClusterId, target: &GuardTarget, entry: &GuardEntry) -> bool {
+        let under_way = self.guard_desk.under_way.get(target).is_some_and(|it| it.entry == *entry);
+        under_way && id == self.cluster() && &*entry.who != BY_CONFIGURATION
     }
 }

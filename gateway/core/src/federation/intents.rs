@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::drains::writer::{Part, Write};
-use crate::drains::{IntentTable, TakenOrder};
+use crate::drains::{IntentTable, RefusedOrder, TakenOrder};
 use crate::federation::Federation;
 use crate::id::ClusterId;
 use crate::input::{Effect, OperatorOrder};
+use crate::intents::rules::{OrderSubject, Signed};
 use crate::intents::{DrainIntent, DrainOrder, DrainRamp, DrainRefused, DrainTarget, LONGEST_TEXT_BYTES, OrderCounter};
 use crate::lease::ReplicaRole;
 use crate::log::control::{ControlKey, ControlValue};
@@ -69,6 +70,7 @@ impl Federation {
             when: now.wall,
             replica: self.settings.identity.nonce,
             ramp,
+            giver: order.giver,
         };
         let write = self.intent_writer.write(now, &order.target, intent.clone());
         let taken = TakenOrder { target: order.target, intent, cluster: self.cluster().clone() };
@@ -101,19 +103,25 @@ impl Federation {
         }
     }
 
-    /// 1 + the highest that is known of the target. At the end of counting only an order of the same number in a cluster not
-    /// below the holder's is one.
+    /// 1 + the highest that is known of the target, so that an own order overrules what others ordered, here and elsewhere. At the end of counting
+    /// only an order of the same number in a cluster not below the holder's is one.
     fn next_counter(&self, target: &DrainTarget) -> Result<OrderCounter, DrainRefused> {
         let logged = self.origins.iter().flat_map(|(id, origin)| {
             origin.intents.of(target).filter_map(move |logged| Some((logged.intent.as_ref()?.counter, id)))
         });
         let written = self.intent_writer.counter(target).map(|counter| (counter, self.cluster()));
-        let Some((highest, holder)) = logged.chain(written).max() else { return Ok(OrderCounter::FIRST) };
-        let next = highest.next();
-        if (next, self.cluster()) < (highest, holder) {
-            return Err(DrainRefused::CountedOut { holder: holder.clone() });
+        let accepted = logged.chain(written).max();
+        let refused = self.origins.values().filter_map(|origin| origin.intents.refused_of(target));
+        let refused = refused.filter(|record| record.why.may_count_elsewhere());
+        let refused = refused.filter_map(|record| Some(record.intent.as_ref()?.counter));
+        let highest = OrderCounter::above(accepted.map(|(counter, _)| counter), refused);
+        let next = highest.map_or(OrderCounter::FIRST, OrderCounter::next);
+        match accepted {
+            Some((highest, holder)) if (next, self.cluster()) < (highest, holder) => {
+                Err(DrainRefused::CountedOut { holder: holder.clone() })
+            }
+            _ => Ok(next),
         }
-        Ok(next)
     }
 
     /// Ramps, repairs, and intents that leave.
@@ -156,31 +164,45 @@ impl Federation {
         Effect::Control { key: ControlKey::Drain(write.target), value: Some(ControlValue::Drain(write.intent)), header }
     }
 
-    /// Returns whether what is served of the origin's drains changed: then [`Federation::choose_intents`] is due, once for a batch.
+    /// Returns whether what is served or refused of the origin's drains changed: then [`Federation::choose_intents`] is due, once for a batch.
     pub(super) fn read_drain(
         &mut self,
         now: Now,
         id: &ClusterId,
         target: &DrainTarget,
         value: Option<&ControlValue>,
-        header: Option<RecordHeader>,
+        (header, signed): (Option<RecordHeader>, Signed),
     ) -> bool {
-        let record = match (value, header) {
-            (None, _) => DrainRecord::Tombstone,
-            (Some(ControlValue::Drain(intent)), Some(header)) => DrainRecord::Order(intent, header.observed),
-            (Some(_), _) => DrainRecord::Unreadable,
+        let order = if let Some(ControlValue::Drain(intent)) = value { Some(intent) } else { None };
+        let verdict = self.settings.intents.judge(self.cluster(), id, OrderSubject::Drain(target), signed);
+        let record = match (verdict, value, header) {
+            (Err(why), ..) => DrainRecord::Refused(order, why),
+            (Ok(()), None, _) => DrainRecord::Tombstone,
+            (Ok(()), Some(ControlValue::Drain(intent)), Some(header)) => {
+                DrainRecord::Order(intent, header.observed, signed)
+            }
+            (Ok(()), Some(_), _) => DrainRecord::Unreadable,
         };
         if id == self.cluster() {
             match record {
                 DrainRecord::Tombstone => self.intent_writer.read(now.mono, target, None),
-                DrainRecord::Order(intent, observed) => {
+                DrainRecord::Order(intent, observed, _) => {
                     self.intent_writer.read(now.mono, target, Some((intent, observed)));
                 }
-                DrainRecord::Unreadable => {}
+                DrainRecord::Unreadable | DrainRecord::Refused(..) => {}
             }
         }
-        let most = self.bounds.drains;
-        self.origins.get_mut(id).is_some_and(|origin| origin.fold_drain(target, record, most))
+        let (most, before) = (self.bounds.drains, self.percent_of(target).0);
+        let Some(origin) = self.origins.get_mut(id) else { return false };
+        let (was, is_read) = (origin.intents.served_of(target).cloned(), origin.intents.is_read());
+        let changed = origin.fold_drain(target, record, most);
+        origin.counts.not_accepted += u64::from(verdict.is_err());
+        match verdict {
+            Ok(()) if changed && is_read => self.hear_drain(now, id, target, was.as_ref(), before),
+            Err(why) if changed && is_read => self.hear_refused_drain(now, id, target, order, why),
+            _ => {}
+        }
+        changed
     }
 
     /// What one origin has changed: all are chosen from anew. They are few: [`crate::log::bounds::OriginBounds`] sees to that.
@@ -191,7 +213,14 @@ impl Federation {
             .iter()
             .filter(|(id, _)| !self.excluded.contains(*id))
             .flat_map(|(id, origin)| origin.intents.served().map(move |(target, logged)| (id, target, logged)));
-        let table = IntentTable::new(revision, logged);
+        let refused = self.origins.iter().flat_map(|(id, origin)| {
+            origin.intents.refused().map(|(target, record)| RefusedOrder {
+                target: target.clone(),
+                taken_in: id.clone(),
+                record: record.clone(),
+            })
+        });
+        let table = IntentTable::new(revision, logged).refusing(refused.collect());
         if !table.says_the_same(&self.intents) {
             self.intents = Arc::new(table);
             self.changed.intents = true;

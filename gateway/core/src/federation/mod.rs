@@ -3,7 +3,7 @@
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
 //! a second copy. [`local`](crate::local) takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
 //! compares it with what Nacos says, [`own`] drives it,
-//! [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`comparing`] the own log with Nacos, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
+//! [`heard`] tells what others ordered, [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`comparing`] the own log with Nacos, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.
 //!
 //! A step costs what its input asks for, never what the registry holds: counts are kept as they change, deadlines exist only where
@@ -14,9 +14,11 @@ mod census;
 mod clock;
 mod comparing;
 mod consume;
+mod counts;
 mod damping;
 mod doors;
 mod guard;
+mod heard;
 mod imports;
 mod intents;
 mod judge;
@@ -55,6 +57,8 @@ use crate::freshness::Freshness;
 use crate::guard::{GuardLog, GuardSettings, GuardTable};
 use crate::id::{ClusterId, ConfigKey, ObservedSubject, ServiceKey};
 use crate::input::{Effect, Input, LocalInput, OutgoingRecord, ReplicaIdentity};
+use crate::intents::HeardOrder;
+use crate::intents::rules::IntentRules;
 use crate::lease::{Fitness, Lease, ReplicaRole, Wish};
 use crate::local::mark::DoorMark;
 use crate::local::observation::{LocalObservation, NacosConnection};
@@ -77,6 +81,7 @@ use crate::time::{Millis, Mono, Now};
 
 pub use belonging::{Membership, Stranger};
 pub use census::CensusPace;
+pub use counts::Counts;
 pub use imports::ImportRules;
 pub use judge::SetAside;
 pub use limits::OriginLimit;
@@ -112,6 +117,9 @@ pub struct FederationSettings {
     pub export: NameSelection,
     /// What is shown of other clusters.
     pub import: ImportRules,
+    /// Whose orders count here.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub intents: IntentRules,
     /// What one origin may put upon this process.
     #[cfg_attr(feature = "serde", serde(default))]
     pub bounds: OriginBounds,
@@ -160,33 +168,6 @@ impl ViewChanges {
             DataKey::Config(config) => drop(self.configs.insert(config.clone())),
         }
     }
-}
-
-/// Counts for metrics; they only grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Records of facts that changed what is shown.
-    pub changed: u64,
-    /// Records of facts that changed nothing.
-    pub unchanged: u64,
-    /// Records that were folded while an older state is shown.
-    pub held: u64,
-    /// Records that were folded out of order while the former value is shown (rule R14).
-    pub late: u64,
-    /// Records whose value could not be read.
-    pub undecodable: u64,
-    /// Own keys that another writer had overwritten.
-    pub overwritten: u64,
-    /// Partitions that were folded anew.
-    pub restarted: u64,
-    /// Checkpoints that differ from what was folded at their place.
-    pub mismatched: u64,
-    /// Times that what was folded anew took the place of what was served.
-    pub replaced: u64,
-    /// Records of data topics that were read since this process started, whatever they did.
-    pub read: u64,
-    /// Partitions that were read on from where an earlier process stood.
-    pub read_on: u64,
 }
 
 /// One origin: what its log says, and how fresh that is.
@@ -267,6 +248,7 @@ pub struct Federation {
     intents: Arc<IntentTable>,
     intent_writer: IntentWriter,
     intent_pruner: Pruner,
+    heard: Vec<HeardOrder>,
     guard: Arc<GuardTable>,
     guard_desk: GuardDesk,
     log_trouble: Option<Arc<str>>,
@@ -308,6 +290,7 @@ impl Federation {
             intents: Arc::default(),
             intent_writer: IntentWriter::default(),
             intent_pruner: Pruner::default(),
+            heard: Vec::new(),
             guard: Arc::default(),
             guard_desk: GuardDesk::default(),
             log_trouble: None,

@@ -12,12 +12,13 @@ use crate::config_item::ConfigItem;
 use crate::federation::{Federation, Origin};
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
-use crate::intents::{DrainIntent, DrainTarget, HIGHEST_COUNTER};
+use crate::intents::HIGHEST_COUNTER;
+use crate::intents::rules::OrderSubject;
 use crate::log::bounds::{judge_descriptor, judge_record};
 use crate::log::control::Descriptor;
 use crate::log::cursor::{KeptPlace, LogCursor};
 use crate::log::entries::{FoldEntry, ServiceEntries};
-use crate::log::intents::IntentLog;
+use crate::log::intents::{IntentLog, KeptDrain};
 use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
 use crate::log::partition::Fold;
@@ -38,8 +39,8 @@ pub struct OriginSnapshot {
     pub partitions: u32,
     /// Its facts.
     pub facts: Vec<KeptFact>,
-    /// Its intents: target, the last value that could be read, and when that was written.
-    pub intents: Vec<(DrainTarget, DrainIntent, WallMs)>,
+    /// Its drains, as far as they were accepted.
+    pub intents: Vec<KeptDrain>,
     /// Where the log of its partitions may be read on: of those whose facts are all of them here.
     #[cfg_attr(feature = "serde", serde(default))]
     pub places: Vec<KeptPlace>,
@@ -183,7 +184,7 @@ impl Federation {
                 fact.refold(&mut folds, own);
             }
             places.extend(Some(piece.places).filter(|_| piece.partitions == partitions).into_iter().flatten());
-            drains.extend(piece.intents.into_iter().filter(|(_, intent, _)| intent.counter.get() <= HIGHEST_COUNTER));
+            drains.extend(piece.intents.into_iter().filter(|kept| self.still_counts(&id, kept)));
             if let Some(descriptor) = piece.descriptor.filter(|it| judge_descriptor(it, &self.bounds).is_none()) {
                 origin.descriptor = Some(descriptor);
             }
@@ -210,6 +211,15 @@ impl Federation {
     }
 }
 
+impl Federation {
+    /// What the configuration accepts may have changed since the snapshot was written; whether a drain was signed stands in it.
+    fn still_counts(&self, id: &ClusterId, kept: &KeptDrain) -> bool {
+        let subject = OrderSubject::Drain(&kept.target);
+        let accepted = self.settings.intents.judge(self.cluster(), id, subject, kept.signed).is_ok();
+        accepted && kept.intent.counter.get() <= HIGHEST_COUNTER
+    }
+}
+
 impl KeptFact {
     /// Folds it as it was folded before, if it counts.
     fn refold(self, folds: &mut OriginLog, own: bool) {
@@ -229,8 +239,8 @@ impl Origin {
     /// What it is, without its facts.
     fn head(&self, id: &ClusterId) -> OriginSnapshot {
         let intents = self.intents.served().filter_map(|(target, logged)| {
-            let intent = logged.intent.clone()?;
-            Some((target.clone(), intent, logged.observed))
+            let (target, intent) = (target.clone(), logged.intent.clone()?);
+            Some(KeptDrain { target, intent, observed: logged.observed, signed: logged.signed })
         });
         OriginSnapshot {
             origin: id.clone(),

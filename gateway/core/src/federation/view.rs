@@ -79,6 +79,7 @@ impl Federation {
             id: id.clone(),
             locality: descriptor.map(|descriptor| descriptor.locality.clone()).unwrap_or_default(),
             advertise: descriptor.map(|descriptor| descriptor.advertise.clone()).unwrap_or_default(),
+            signing_key: descriptor.and_then(|descriptor| descriptor.signing_key.clone()),
             local,
             freshness: origin.freshness,
             effective: origin.effective,

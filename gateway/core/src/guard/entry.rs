@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::escape;
 use crate::id::{ClusterId, InvalidId};
-use crate::intents::{DrainRefused, OrderCounter};
+use crate::intents::{DrainRefused, OrderCounter, OrderGiver};
 use crate::time::WallMs;
 
 /// A namespace of a cluster, of which removals are kept back. It is the hold's id, and there is one spelling for each.
@@ -123,6 +123,9 @@ pub struct GuardEntry {
     pub why: Arc<str>,
     /// When, by the clock of the gateway that wrote it.
     pub when: WallMs,
+    /// Who decided, as the gateway that took the decision found out.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub giver: OrderGiver,
 }
 
 /// What an operator decides about a hold.
@@ -137,6 +140,9 @@ pub struct GuardOrder {
     pub who: Arc<str>,
     /// Why, for people; may be empty.
     pub why: Arc<str>,
+    /// Who decides, as was found out.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub giver: OrderGiver,
 }
 
 /// Why a decision is not taken. Nothing was written.

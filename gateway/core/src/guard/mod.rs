@@ -24,9 +24,9 @@ mod table;
 
 pub use entry::{GuardEntry, GuardOrder, GuardRefused, GuardTarget, GuardWord, InvalidGuardTarget};
 pub use keeper::{Guard, Hold, Judgement, OwnWord};
-pub use log::{GuardLog, GuardRecord};
+pub use log::{GuardLog, GuardRecord, RefusedWord};
 pub use losses::{Loss, Losses};
-pub use table::{GuardInForce, GuardTable, GuardTaken};
+pub use table::{GuardInForce, GuardTable, GuardTaken, RefusedDecision};
 
 use crate::percent::Percent;
 use crate::time::Millis;

@@ -2,12 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use super::{GuardEntry, GuardTarget, GuardWord};
+use super::{GuardEntry, GuardTarget, GuardWord, RefusedWord};
 use crate::id::ClusterId;
 
 /// All words in force, one for each target; an immutable value of the view.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GuardTable(BTreeMap<GuardTarget, GuardInForce>);
+pub struct GuardTable {
+    words: BTreeMap<GuardTarget, GuardInForce>,
+    refused: Vec<RefusedDecision>,
+}
+
+/// A record of a word that has no effect at this gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedDecision {
+    /// Which hold it is about.
+    pub target: GuardTarget,
+    /// The cluster in whose log it stands.
+    pub taken_in: ClusterId,
+    /// What it says, and why it has no effect.
+    pub record: RefusedWord,
+}
 
 /// The word that counts for its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,23 +60,35 @@ impl GuardTable {
                 words.insert(target.clone(), word);
             }
         }
-        Self(words)
+        Self { words, refused: Vec::new() }
+    }
+
+    /// The same with records that have no effect here.
+    #[must_use]
+    pub fn refusing(self, refused: Vec<RefusedDecision>) -> Self {
+        Self { refused, ..self }
+    }
+
+    /// Records that have no effect here.
+    #[must_use]
+    pub fn refused(&self) -> &[RefusedDecision] {
+        &self.refused
     }
 
     /// The word in force for a target, [`GuardWord::Over`] too.
     #[must_use]
     pub fn get(&self, target: &GuardTarget) -> Option<&GuardInForce> {
-        self.0.get(target)
+        self.words.get(target)
     }
 
     /// All words in force in the order of their targets, those of holds that are over too.
     pub fn iter(&self) -> impl Iterator<Item = (&GuardTarget, &GuardInForce)> {
-        self.0.iter()
+        self.words.iter()
     }
 
     /// Holds that stand, in the order of their targets.
     pub fn standing(&self) -> impl Iterator<Item = (&GuardTarget, &GuardInForce)> {
-        self.0.iter().filter(|(_, word)| word.entry.word != GuardWord::Over)
+        self.words.iter().filter(|(_, word)| word.entry.word != GuardWord::Over)
     }
 
     /// Whether a decision was read in the log: it, or what was said after it, is in force.
@@ -90,6 +116,7 @@ mod tests {
             who: "ann".into(),
             why: "".into(),
             when: WallMs(6),
+            giver: crate::intents::OrderGiver::default(),
         };
         let (a, b): (ClusterId, ClusterId) = ("a".parse().unwrap(), "b".parse().unwrap());
         let target: GuardTarget = "a/public".parse().unwrap();

@@ -3,11 +3,14 @@
 //! A [`DrainIntent`] stands in the control topic of the cluster where it was ordered, one for each [`DrainTarget`]. Of all
 //! clusters' the highest (counter, cluster) is in force: see [`drains`](crate::drains).
 
+mod heard;
 mod ramp;
+pub mod rules;
 mod target;
 
 use std::sync::Arc;
 
+pub use heard::{HeardOrder, HeardWhat, OrderGiver};
 pub use ramp::DrainRamp;
 pub use target::{DrainTarget, InvalidTarget};
 
@@ -21,6 +24,10 @@ const COUNTER_LIMIT: u64 = 1 << 63;
 /// Counters above are set aside: nobody gives 2⁴⁰ orders for one target, and one absurd record must not make every later order a lower
 /// one.
 pub const HIGHEST_COUNTER: u64 = 1 << 40;
+
+/// How far an order that is not accepted may lie above all that are and still be counted on: more orders than people ever give for one target,
+/// and so little of [`HIGHEST_COUNTER`] that it can be done a million times.
+const REACH: u64 = 1 << 20;
 
 /// Which order for a target is the last: 1 + the highest that was known anywhere when it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +47,14 @@ impl OrderCounter {
     #[must_use]
     pub fn get(self) -> u64 {
         self.0
+    }
+
+    /// What an order has to be counted after, where `accepted` is the highest that counts here and `others` are true orders that do not. Those are
+    /// heeded, because others may go by them, and only within [`REACH`]: a number that nobody accepted must not use up the numbers.
+    #[must_use]
+    pub fn above(accepted: Option<Self>, others: impl Iterator<Item = Self>) -> Option<Self> {
+        let within = accepted.map_or(0, Self::get).saturating_add(REACH);
+        accepted.max(others.filter(|other| other.0 <= within).max())
     }
 
     /// The counter of the next order; of [`HIGHEST_COUNTER`] itself, after which only the cluster decides.
@@ -80,6 +95,9 @@ pub struct DrainIntent {
     pub replica: u32,
     /// How the percentage came about and where it goes; `None` if it was ordered at once.
     pub ramp: Option<DrainRamp>,
+    /// Who gave the order, as the gateway that took it found out.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub giver: OrderGiver,
 }
 
 impl DrainIntent {
@@ -122,6 +140,9 @@ pub struct DrainOrder {
     pub who: Arc<str>,
     /// Why, for people; may be empty.
     pub why: Arc<str>,
+    /// Who gives it, as was found out.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub giver: OrderGiver,
 }
 
 /// Why an order is not taken. Nothing was written.
@@ -174,5 +195,18 @@ mod tests {
         let last = OrderCounter::new((1 << 63) - 1).unwrap();
         assert_eq!(last.next(), last);
         assert_eq!(OrderCounter::FIRST.next().get(), 2);
+    }
+
+    #[test]
+    fn a_counter_that_is_not_accepted_is_passed_and_does_not_use_up_the_numbers() {
+        let counter = |number| OrderCounter::new(number).unwrap();
+        let above = |accepted: Option<u64>, others: &[u64]| {
+            OrderCounter::above(accepted.map(counter), others.iter().copied().map(counter)).map(OrderCounter::get)
+        };
+        assert_eq!(above(None, &[]), None);
+        assert_eq!(above(Some(4), &[7, 2]), Some(7));
+        assert_eq!(above(Some(9), &[7]), Some(9));
+        assert_eq!(above(Some(4), &[HIGHEST_COUNTER, 6]), Some(6));
+        assert_eq!(above(None, &[HIGHEST_COUNTER]), None);
     }
 }

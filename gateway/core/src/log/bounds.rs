@@ -191,7 +191,8 @@ pub fn judge_descriptor(descriptor: &Descriptor, bounds: &OriginBounds) -> Optio
     let place = &descriptor.locality;
     let places = [&place.region, &place.zone, &place.sub_zone, &place.network].into_iter().flatten();
     let addresses = descriptor.advertise.iter().flat_map(|(network, address)| [network, address]);
-    let too_long = places.chain(&descriptor.nacos_servers).chain(addresses).any(is_too_long);
+    let mut texts = places.chain(&descriptor.nacos_servers).chain(addresses).chain(&descriptor.signing_key);
+    let too_long = texts.any(is_too_long);
     let too_many = descriptor.nacos_servers.len() > LIST_ITEMS || descriptor.advertise.len() > LIST_ITEMS;
     (too_long || too_many).then_some(OutOfBounds::Length)
 }
@@ -201,7 +202,8 @@ fn judge_drain(key: &ControlKey, intent: &DrainIntent) -> Option<OutOfBounds> {
         return Some(OutOfBounds::Counter);
     }
     let target = if let ControlKey::Drain(target) = key { target.to_string().len() } else { 0 };
-    (target > 2 * NAME_BYTES || is_too_long(&intent.who) || is_too_long(&intent.why)).then_some(OutOfBounds::Length)
+    let mut texts = [&intent.who, &intent.why].into_iter().chain(intent.giver.parts());
+    (target > 2 * NAME_BYTES || texts.any(is_too_long)).then_some(OutOfBounds::Length)
 }
 
 fn judge_guard(key: &ControlKey, entry: &GuardEntry) -> Option<OutOfBounds> {
@@ -209,7 +211,8 @@ fn judge_guard(key: &ControlKey, entry: &GuardEntry) -> Option<OutOfBounds> {
         return Some(OutOfBounds::Counter);
     }
     let target = if let ControlKey::Guard(target) = key { target.to_string().len() } else { 0 };
-    (target > NAME_BYTES || is_too_long(&entry.who) || is_too_long(&entry.why)).then_some(OutOfBounds::Length)
+    let mut texts = [&entry.who, &entry.why].into_iter().chain(entry.giver.parts());
+    (target > NAME_BYTES || texts.any(is_too_long)).then_some(OutOfBounds::Length)
 }
 
 fn is_too_long(text: &Arc<str>) -> bool {

@@ -135,4 +135,7 @@ pub struct Descriptor {
     pub reads_schema: u16,
     /// Where its instances are reached from other networks: network to `host` or `host:port`.
     pub advertise: BTreeMap<Arc<str>, Arc<str>>,
+    /// The public key by which its orders are signed, as text; `None` if they are not. Only told: whoever reads it has to pin it to believe it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub signing_key: Option<Arc<str>>,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config_item::ConfigItem;
 use crate::id::ClusterId;
 use crate::instance::Instance;
+use crate::intents::rules::Signed;
 use crate::log::census::Census;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::RecordKey;
@@ -142,4 +143,7 @@ pub struct ControlRecord {
     pub header: Option<RecordHeader>,
     /// `None` is a tombstone.
     pub value: Option<ControlValue>,
+    /// Whether it bears its cluster's signature. Looked for where it is an order.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub signed: Signed,
 }

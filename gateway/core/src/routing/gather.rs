@@ -364,6 +364,7 @@ mod tests {
             services: 1,
             instances: 1,
             configs: 0,
+            signing_key: None,
         }
     }
 

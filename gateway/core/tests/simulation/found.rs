@@ -58,7 +58,7 @@ fn control(world: &mut World, of: &str, key: ControlKey, value: ControlValue) {
     let records = world.log.control.get_mut(&cluster(of)).unwrap();
     let offset = u64::try_from(records.len()).unwrap();
     let header = RecordHeader { schema: 1, epoch: Epoch::default(), seq: 0, observed: WallMs(0) };
-    records.push(ControlRecord { offset, key, header: Some(header), value: Some(value) });
+    records.push(ControlRecord { offset, key, header: Some(header), value: Some(value), signed: Default::default() });
 }
 
 // ---- takeover -------------------------------------------------------------------------------------------------
@@ -368,7 +368,13 @@ fn d05_an_absurd_number_of_partitions_kills_nobody_else() {
     let mut core = core(&cluster(F), 1);
     let partitions = 200_000_000;
     let value = ControlValue::Descriptor(Descriptor { partitions, generation: 1, ..Descriptor::default() });
-    let record = ControlRecord { offset: 0, key: ControlKey::Descriptor, header: None, value: Some(value) };
+    let record = ControlRecord {
+        offset: 0,
+        key: ControlKey::Descriptor,
+        header: None,
+        value: Some(value),
+        signed: Default::default(),
+    };
     let now = federation_core::time::Now { mono: Mono(1), wall: WallMs(1) };
     drop(core.step(now, Input::Log(LogInput::Members(vec![(cluster(S), 8)]))));
     drop(core.step(now, Input::Log(LogInput::Control { origin: cluster(S), records: vec![record] })));

@@ -48,7 +48,8 @@ fn target() -> GuardTarget {
 }
 
 fn order(world: &mut World, at: &str, word: GuardWord) {
-    let order = GuardOrder { target: target(), word, who: "ann".into(), why: "it is so".into() };
+    let order =
+        GuardOrder { target: target(), word, who: "ann".into(), why: "it is so".into(), giver: Default::default() };
     world.tell(&cluster(at), Input::Order(OperatorOrder::Guard { id: OrderId(1), order }));
 }
 

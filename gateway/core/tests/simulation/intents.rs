@@ -36,6 +36,7 @@ fn order(percent: u8, over: u64) -> DrainOrder {
         guard: DrainGuard::default(),
         who: "ann".into(),
         why: "maintenance".into(),
+        giver: Default::default(),
     }
 }
 
@@ -75,7 +76,13 @@ fn insert(world: &mut World, of: &str, value: Option<ControlValue>) {
     let records = world.log.control.get_mut(&cluster(of)).unwrap();
     let offset = u64::try_from(records.len()).unwrap();
     let header = RecordHeader { schema: 1, epoch: Epoch::default(), seq: 0, observed: WallMs(0) };
-    records.push(ControlRecord { offset, key: ControlKey::Drain(target()), header: Some(header), value });
+    records.push(ControlRecord {
+        offset,
+        key: ControlKey::Drain(target()),
+        header: Some(header),
+        value,
+        signed: Default::default(),
+    });
 }
 
 fn foreign(counter: u64, percent: u8) -> DrainIntent {
@@ -88,6 +95,7 @@ fn foreign(counter: u64, percent: u8) -> DrainIntent {
         when: WallMs(0),
         replica: 1,
         ramp: None,
+        giver: Default::default(),
     }
 }
 

@@ -149,6 +149,7 @@ fn a_deposed_leader_wants_no_tick_at_once_and_has_nothing_to_write() {
         key: federation_core::log::control::ControlKey::Replica(5),
         header: Some(header),
         value: Some(federation_core::log::control::ControlValue::Replica(replica)),
+        signed: Default::default(),
     });
     world.run(1_000);
     let core = &world.gateways[&cluster(S)].core;

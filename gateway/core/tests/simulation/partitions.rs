@@ -23,7 +23,13 @@ fn topics(core: &mut Federation, partitions: u32) {
 
 fn descriptor(core: &mut Federation) {
     let value = ControlValue::Descriptor(Descriptor { partitions: STATED, generation: 1, ..Descriptor::default() });
-    let record = ControlRecord { offset: 0, key: ControlKey::Descriptor, header: None, value: Some(value) };
+    let record = ControlRecord {
+        offset: 0,
+        key: ControlKey::Descriptor,
+        header: None,
+        value: Some(value),
+        signed: Default::default(),
+    };
     step(core, LogInput::Control { origin: cluster("b"), records: vec![record] });
 }
 
@@ -84,7 +90,13 @@ fn another_number_in_the_descriptor_hides_nothing_while_all_is_read_anew() {
     facts(&mut core);
     core.take_changed();
     let value = ControlValue::Descriptor(Descriptor { partitions: 3, generation: 1, ..Descriptor::default() });
-    let record = ControlRecord { offset: 0, key: ControlKey::Descriptor, header: None, value: Some(value) };
+    let record = ControlRecord {
+        offset: 0,
+        key: ControlKey::Descriptor,
+        header: None,
+        value: Some(value),
+        signed: Default::default(),
+    };
     step(&mut core, LogInput::Control { origin: cluster("b"), records: vec![record] });
     assert_eq!(core.take_changed().services.len(), 20);
     assert_eq!(shown(&mut core), 20);

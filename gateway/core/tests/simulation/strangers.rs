@@ -122,11 +122,18 @@ fn control(dice: &mut Dice, offset: u64) -> ControlRecord {
                 when: WallMs(number(dice)),
                 replica: small(dice),
                 ramp: None,
+                giver: Default::default(),
             };
             (ControlKey::Drain(target), ControlValue::Drain(intent))
         }
     };
-    ControlRecord { offset, key, header: header(dice), value: (!dice.one_in(10)).then_some(value) }
+    ControlRecord {
+        offset,
+        key,
+        header: header(dice),
+        value: (!dice.one_in(10)).then_some(value),
+        signed: Default::default(),
+    }
 }
 
 fn fact(dice: &mut Dice, offset: u64) -> Record {
@@ -237,11 +244,18 @@ fn an_excluded_cluster_counts_for_nothing_whatever_it_writes_and_all_else_stays(
         when: WallMs(0),
         replica: 1,
         ramp: None,
+        giver: Default::default(),
     };
     let key = ControlKey::Drain("frankfurt".parse().unwrap());
     let header = RecordHeader { schema: 1, epoch: Epoch::default(), seq: 1, observed: WallMs(0) };
     let offset = u64::try_from(world.log.control[&cluster("shanghai")].len()).unwrap();
-    let record = ControlRecord { offset, key, header: Some(header), value: Some(ControlValue::Drain(intent)) };
+    let record = ControlRecord {
+        offset,
+        key,
+        header: Some(header),
+        value: Some(ControlValue::Drain(intent)),
+        signed: Default::default(),
+    };
     world.log.control.get_mut(&cluster("shanghai")).unwrap().push(record);
     world.run(1_000);
     assert_eq!((shown(&mut world), drains(&world)), (3, 1));
@@ -277,6 +291,7 @@ fn a_cluster_that_is_described_anew_all_the_time_is_read_anew_seldom() {
             key: ControlKey::Descriptor,
             header: None,
             value: Some(ControlValue::Descriptor(value)),
+            signed: Default::default(),
         };
         world.tell(&at, Input::Log(LogInput::Control { origin: cluster(STRANGER), records: vec![record] }));
         changes += usize::from(spread(&world) != last);

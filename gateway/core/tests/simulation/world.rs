@@ -140,6 +140,7 @@ pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> FederationSe
         guard,
         export: NameSelection::everything(),
         import: ImportRules::everything(),
+        intents: federation_core::intents::rules::IntentRules::default(),
         bounds: federation_core::log::bounds::OriginBounds::default(),
         census: federation_core::federation::CensusPace::default(),
         digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
@@ -516,7 +517,8 @@ impl World {
             Effect::Control { key, value, header } if self.log.up && !self.log.swallows_control => {
                 let records = self.log.control.get_mut(&gateway.cluster).unwrap();
                 let offset = u64::try_from(records.len()).unwrap();
-                records.push(ControlRecord { offset, key, header: Some(header), value });
+                let signed = self.log.signed;
+                records.push(ControlRecord { offset, key, header: Some(header), value, signed });
             }
             Effect::Answer { outcome, .. } => self.answer = Some(outcome),
             Effect::Adopted { outcome, .. } => self.adopted = Some(outcome),

@@ -4,7 +4,7 @@ use federation_core::input::{Effect, OutgoingRecord};
 use federation_core::log::record::PartitionId;
 
 use super::Engine;
-use federation_codec::record;
+use federation_codec::{record, signature};
 
 impl Engine {
     pub(super) fn act(&mut self, effect: Effect, traceparent: Option<&str>) {
@@ -21,7 +21,10 @@ impl Engine {
             Effect::Adopted { id, outcome } => self.waiting.adopted(id, outcome),
             Effect::GuardAnswer { id, outcome } => self.waiting.answer_decision(id, outcome),
             Effect::Control { key, value, header } => {
-                if let Some(record) = record::encode_control(&key, value.as_ref(), &header) {
+                if let Some(mut record) = record::encode_control(&key, value.as_ref(), &header) {
+                    if let Some(signer) = self.signer.as_ref().filter(|_| signature::is_signed(&key)) {
+                        signer.sign(&mut record);
+                    }
                     self.log.send(record);
                 }
             }

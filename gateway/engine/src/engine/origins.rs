@@ -1,10 +1,15 @@
 //! Tells the board which clusters' records do not count, or are not all there.
 
+use std::collections::BTreeMap;
+
 use federation_core::federation::{Federation, OriginLimit};
 use federation_core::id::ClusterId;
 
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
+
+/// Orders that are named; of others their number is.
+const NAMED: usize = 3;
 
 /// Makes the board's troubles of these kinds those of now. The cost grows with the number of clusters.
 pub(super) fn tell_origins(board: &TroubleBoard, core: &Federation) {
@@ -17,6 +22,7 @@ pub(super) fn tell_origins(board: &TroubleBoard, core: &Federation) {
         })
         .collect();
     replace(board, TroubleKind::OriginSetAside, aside);
+    replace(board, TroubleKind::OrdersNotAccepted, not_accepted(core));
     replace(board, TroubleKind::OriginOverLimit, over_limits(core));
     let incomplete: Vec<(String, String)> = core
         .incomplete()
@@ -38,6 +44,25 @@ pub(super) fn tell_origins(board: &TroubleBoard, core: &Federation) {
         (name, text)
     });
     replace(board, TroubleKind::PartitionDiverged, diverged.collect());
+}
+
+/// One for each cluster: who writes what nobody accepts can write a lot of it.
+fn not_accepted(core: &Federation) -> Vec<(String, String)> {
+    let (intents, guard) = (core.intents(), core.guard());
+    let drains = intents.refused().iter().map(|it| (&it.taken_in, format!("a drain of {}", it.target), it.record.why));
+    let words = guard.refused().iter().map(|it| (&it.taken_in, format!("a word about {}", it.target), it.record.why));
+    let mut of_clusters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (origin, what, why) in drains.chain(words) {
+        of_clusters.entry(origin.to_string()).or_default().push(format!("{what}, because {why}"));
+    }
+    let tell = |(origin, orders): (String, Vec<String>)| {
+        let others = orders.len().saturating_sub(NAMED);
+        let more = if others > 0 { format!("; and {others} more") } else { String::new() };
+        let named = orders.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
+        let text = format!("in the log of {origin} stands what is not accepted here, and has no effect: {named}{more}");
+        (origin, text)
+    };
+    of_clusters.into_iter().map(tell).collect()
 }
 
 fn over_limits(core: &Federation) -> Vec<(String, String)> {

@@ -130,6 +130,7 @@ impl Engine {
                 (self.metrics.partitions_replaced(origin), counts.replaced),
                 (self.metrics.records_read(origin), counts.read),
                 (self.metrics.partitions_read_on(origin), counts.read_on),
+                (self.metrics.orders_not_accepted(origin), counts.not_accepted),
             ] {
                 counter.inc_by(total.saturating_sub(counter.get()));
             }

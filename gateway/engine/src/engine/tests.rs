@@ -108,6 +108,7 @@ fn core() -> Federation {
         guard: federation_core::guard::GuardSettings::default(),
         export: NameSelection::everything(),
         import: ImportRules::everything(),
+        intents: federation_core::intents::rules::IntentRules::default(),
         bounds: federation_core::log::bounds::OriginBounds::default(),
         census: federation_core::federation::CensusPace::default(),
         digest: federation_codec::record::digest_of,
@@ -137,6 +138,8 @@ impl Stage {
             snapshots,
             commands: queue,
             fault: None,
+            signer: None,
+            orders: Box::new(()),
             recorder: None,
             waiting: OrderWaiter::default(),
         };
@@ -162,7 +165,7 @@ impl Stage {
         for offset in 0.. {
             let read_back = written.drain(..).find_map(|effect| match effect {
                 Effect::Control { key, value, header } => {
-                    Some(ControlRecord { offset, key, value, header: Some(header) })
+                    Some(ControlRecord { offset, key, value, header: Some(header), signed: Default::default() })
                 }
                 _ => None,
             });
@@ -213,6 +216,7 @@ fn order() -> DrainOrder {
         guard: DrainGuard::default(),
         who: "ann".into(),
         why: "".into(),
+        giver: Default::default(),
     }
 }
 

@@ -13,6 +13,7 @@ use federation_access::certificate::ShownCertificate;
 use federation_access::identity::CallerIdentity;
 use federation_access::judge::{AccessSubject, ListSight, MissingRight, NamedByPattern, judge_declared};
 use federation_access::right::{AccessRight, DeclaredRight};
+use federation_core::intents::OrderGiver;
 use federation_ports::metrics::AccessRefusalKind;
 
 use crate::ApiState;
@@ -22,6 +23,8 @@ use crate::ApiState;
 pub(crate) struct Asker {
     identity: Arc<CallerIdentity>,
     authority: AccessAuthority,
+    /// The other side's address, where it is known.
+    from: Option<String>,
     /// Set only where nothing is demanded: what was shown counts for nothing.
     pub(crate) refused: Option<CredentialRefused>,
 }
@@ -82,11 +85,12 @@ impl Asker {
         let shown = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes);
         let certificate = extensions.get::<Arc<PeerConnection>>().and_then(|connection| connection.certificate());
         let certificate = certificate.map(|it| ShownCertificate { subject: it.subject(), uris: it.uris() });
+        let from = extensions.get::<Arc<PeerConnection>>().map(|connection| connection.peer().to_string());
         let asker = match authority.admit(shown, certificate, place).await {
-            Ok(identity) => Self { identity, authority, refused: None },
+            Ok(identity) => Self { identity, authority, from, refused: None },
             Err(refused) if declared == DeclaredRight::Open => {
                 let identity = Arc::new(CallerIdentity::anonymous([].into()));
-                Self { identity, authority, refused: Some(refused) }
+                Self { identity, authority, from, refused: Some(refused) }
             }
             Err(refused) => return Err(told(state, AccessRefusal::Credential(refused))),
         };
@@ -98,6 +102,12 @@ impl Asker {
 
     pub(crate) fn identity(&self) -> &CallerIdentity {
         &self.identity
+    }
+
+    /// He as he stands in the records of his orders.
+    pub(crate) fn giver(&self) -> OrderGiver {
+        let (identity, from) = (self.identity.to_string(), self.from.as_deref().unwrap_or_default());
+        OrderGiver::new(&identity, from, self.identity.means.as_str())
     }
 
     /// Whether he may do this, of which the path has declared only a part.

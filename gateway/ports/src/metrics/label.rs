@@ -153,6 +153,8 @@ label!(
         PartitionDiverged = "partition_diverged",
         /// Records of another cluster are out of bounds and set aside.
         OriginSetAside = "origin_set_aside",
+        /// Orders of a cluster are not accepted here, or not signed as they have to be.
+        OrdersNotAccepted = "orders_not_accepted",
         /// Another cluster has more instances, config items or bytes than are taken of one.
         OriginOverLimit = "origin_over_limit",
         /// Another cluster writes more than is read of one in the long run.

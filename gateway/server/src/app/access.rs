@@ -13,6 +13,7 @@ use federation_ports::trouble::TroubleBoard;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::heard::HeardOrders;
 use crate::config::GatewayConfig;
 
 /// How long an identity provider may take.
@@ -46,6 +47,8 @@ impl KeyFetcher for HttpKeys {
 pub(super) struct GuardedApi {
     pub(super) state: ApiState,
     pub(super) tasks: AccessTasks,
+    /// Keeps what was ordered at other gateways beside what is ordered at this one.
+    pub(super) heard: HeardOrders,
 }
 
 /// What keeps accounts up to date, and what writes who did what.
@@ -87,17 +90,18 @@ pub(super) async fn guard(
 ) -> anyhow::Result<GuardedApi> {
     let file = config.access.as_ref().and_then(|access| access.audit_file.clone());
     let (audit, writer) = AuditLog::new(file, troubles.clone());
+    let heard = HeardOrders(audit.clone());
     state.attach_audit(audit);
     let Some(settings) = config.access.clone() else {
         say_who_may_ask(config);
-        return Ok(GuardedApi { state, tasks: AccessTasks { keeper: None, writer } });
+        return Ok(GuardedApi { state, tasks: AccessTasks { keeper: None, writer }, heard });
     };
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let (troubles, fetcher) = (troubles.clone(), Arc::new(HttpKeys(client)));
     let opened = tokio::task::spawn_blocking(move || AccessKeeper::open(settings, fetcher, troubles)).await;
     let (keeper, authority) = opened.context("reading the accounts panicked")?;
     state.attach_access(authority);
-    Ok(GuardedApi { state, tasks: AccessTasks { keeper: Some(keeper), writer } })
+    Ok(GuardedApi { state, tasks: AccessTasks { keeper: Some(keeper), writer }, heard })
 }
 
 fn say_who_may_ask(config: &GatewayConfig) {

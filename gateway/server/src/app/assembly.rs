@@ -7,8 +7,10 @@ use std::sync::Arc;
 use super::access::{self, GuardedApi};
 use super::front_door::{self, FrontDoorGround};
 use super::nacos_settings;
+use super::order_keys::OrderKeys;
 use anyhow::Context;
 use bounded_listener::{ListenerCapacity, ListenerGate, ServedHosts};
+use federation_codec::signature::SignatureVerifier;
 use federation_core::federation::{CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
@@ -72,14 +74,14 @@ impl RunningGateway {
     pub async fn assemble(config: GatewayConfig, topics: LogTopics) -> anyhow::Result<Self> {
         let (folders, ground) = (data_folders::claim(&config).await?, Ground::lay(config.listen.hosts.clone()));
         let (clock, metrics, troubles) = (ground.clock, Arc::clone(&ground.metrics), ground.troubles.clone());
-        let certificates = ground.certificates(&config).await?;
+        let (certificates, keys) = (ground.certificates(&config).await?, OrderKeys::open(&config).await?);
         let registry = start_registry(&config, &folders, &troubles, ground.gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
         let (outlet, snapshots) = snapshot_way(folders.own.clone(), troubles.clone());
         let bound = bind_any_port(&ground.gate, &config)?;
-        let (recorder, core) = begin(&config, bound.as_ref(), &folders, &exclusions).await?;
-        let log_options = kafka_options(&config, topics, exclusions.clone(), core.cursors().collect());
+        let (recorder, core) = begin(&config, &keys, bound.as_ref(), &folders, &exclusions).await?;
+        let log_options = kafka_options(&config, topics, exclusions.clone(), (core.cursors().collect(), keys.verifier));
         let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
         let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
         let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
@@ -103,6 +105,8 @@ impl RunningGateway {
             snapshots: outlet,
             commands: command_queue,
             fault: None,
+            signer: keys.signer,
+            orders: Box::new(api.heard.clone()),
             recorder,
             waiting: OrderWaiter::default(),
         };
@@ -225,17 +229,19 @@ fn bind_ports(gate: &ListenerGate, config: &GatewayConfig) -> anyhow::Result<Api
 /// The decisions, and what records what they are told, if anything is to.
 async fn begin(
     config: &GatewayConfig,
+    keys: &OrderKeys,
     bound: Option<&ApiListeners>,
     folders: &DataFolders,
     exclusions: &Exclusions,
 ) -> anyhow::Result<(Option<StepRecorder>, Federation)> {
-    let beginning = beginning(config, bound, folders, exclusions).await?;
+    let beginning = beginning(config, keys, bound, folders, exclusions).await?;
     Ok((recorder(&beginning)?, beginning.begin()))
 }
 
 /// What the decisions begin with: what was known when the gateway last ran.
 async fn beginning(
     config: &GatewayConfig,
+    keys: &OrderKeys,
     bound: Option<&ApiListeners>,
     folders: &DataFolders,
     exclusions: &Exclusions,
@@ -243,7 +249,7 @@ async fn beginning(
     let advertised = bound.map_or(config.listen.http, ApiListeners::http_address);
     Ok(RecordingBeginning {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        settings: settings(config, advertised.to_string()),
+        settings: settings(config, keys, advertised.to_string()),
         snapshot: read_snapshot(folders.own.clone()).await?.unwrap_or_default(),
         excluded: exclusions.clusters(),
     })
@@ -344,7 +350,7 @@ fn kafka_options(
     config: &GatewayConfig,
     topics: LogTopics,
     exclusions: Exclusions,
-    cursors: BTreeMap<PartitionId, LogCursor>,
+    (cursors, signatures): (BTreeMap<PartitionId, LogCursor>, Option<Arc<SignatureVerifier>>),
 ) -> KafkaOptions {
     let imports = config.import.clone();
     let kafka = &config.kafka;
@@ -374,10 +380,11 @@ fn kafka_options(
         pace: ReadPace::of(config.import.limits.bytes, config.import.limits.bytes_per_second),
         imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
         cursors,
+        signatures,
     }
 }
 
-fn settings(config: &GatewayConfig, advertised: String) -> FederationSettings {
+fn settings(config: &GatewayConfig, keys: &OrderKeys, advertised: String) -> FederationSettings {
     let millis = |duration: std::time::Duration| Millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
     let nacos_servers = match &config.nacos.registry {
         RegistryChoice::Remote(remote) => remote.servers.iter().map(|server| server.to_string().into()).collect(),
@@ -399,12 +406,14 @@ fn settings(config: &GatewayConfig, advertised: String) -> FederationSettings {
             generation: 1,
             reads_schema: SCHEMA + 1,
             advertise,
+            signing_key: keys.public.map(|key| key.to_string().into()),
         },
         patience: RemovalPatience {
             removal_hold: millis(config.nacos.removal_hold),
             sweep_interval: millis(config.nacos.sweep_interval),
         },
         guard: config.guard.0,
+        intents: config.intents.rules(),
         beat: millis(config.freshness.beat),
         freshness: FreshnessSettings {
             stale_after: millis(config.freshness.stale_after),

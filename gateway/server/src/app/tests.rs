@@ -82,6 +82,7 @@ fn order(percent: u8) -> DrainOrder {
         guard: DrainGuard::default(),
         who: "ann".into(),
         why: "maintenance".into(),
+        giver: Default::default(),
     }
 }
 

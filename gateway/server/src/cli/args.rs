@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
-pub(super) use self::accounts::{Audit, Credentials, NewToken, RevokedToken, Token, TokenFile};
+pub(super) use self::accounts::{Audit, Credentials, NewToken, RevokedToken, SigningKey, Token, TokenFile};
 pub(super) use self::orders::{
     Adopt, ClearDrains, DoorOrder, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, FrontDoor, Guard,
     HoldDecision, Include, Undrain,
@@ -292,12 +292,16 @@ Services that are left without anything come first; the exit code is 1 if there 
     /// For whom the gateway takes its caller, and what that may do
     Whoami,
 
-    /// Who ordered what at the gateway that is asked, and what was refused
+    /// Who ordered what at the gateway that is asked, and elsewhere as far as it read that; and what was refused
     Audit(Audit),
 
     /// Static tokens of gateways: make one, list them, revoke one
     #[command(subcommand)]
     Token(Token),
+
+    /// The key by which a cluster signs orders: make one, or print the public half of one
+    #[command(after_help = accounts::SIGNING_KEY_HELP)]
+    SigningKey(SigningKey),
 
     /// Three regions in one process, without any other software
     #[command(after_help = "Examples:

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use federation_answers::audit::{AuditDocument, AuditEntry};
+use serde_json::Value;
 
 use super::age::age;
 use super::args::Audit;
@@ -26,13 +27,35 @@ fn table(document: &AuditDocument, now_ms: u64) -> String {
     if document.records.is_empty() {
         return "nothing was ordered".to_owned();
     }
-    let columns = [right("AGE"), left("WHO"), left("FROM"), left("ACT"), left("OUTCOME"), left("ORDER")];
+    let columns = [
+        right("AGE"),
+        left("WHO"),
+        left("FROM"),
+        left("TAKEN IN"),
+        left("ACT"),
+        left("OUTCOME"),
+        left("CHANGE"),
+        left("ORDER"),
+    ];
     let mut table = Table::new(columns);
     for record in &document.records {
-        let AuditEntry { at_ms, who, from, act, order, outcome, .. } = record;
+        let AuditEntry { at_ms, who, from, taken_in, act, order, outcome, .. } = record;
         let old = age(now_ms.saturating_sub(*at_ms));
-        let from = from.clone().unwrap_or_default();
-        table.row([old, who.clone(), from, act.clone(), outcome.to_string(), order.to_string()]);
+        let (from, taken_in) =
+            (from.clone().unwrap_or_default(), taken_in.clone().unwrap_or_else(|| "here".to_owned()));
+        let outcome = outcome.to_string();
+        table.row([old, who.clone(), from, taken_in, act.clone(), outcome, change(record), order.to_string()]);
     }
     table.render()
+}
+
+/// `0 -> 30`, `held -> released`, or why nothing changed where that is said in a word.
+fn change(record: &AuditEntry) -> String {
+    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match (&record.before, &record.after) {
+        (Value::Null, Value::Null) => String::new(),
+        _ if record.outcome != "done" => record.answer.as_str().unwrap_or_default().to_owned(),
+        (Value::Null, after) => word(after),
+        (before, after) => format!("{} -> {}", word(before), word(after)),
+    }
 }

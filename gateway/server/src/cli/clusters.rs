@@ -9,11 +9,17 @@ use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::table::{Table, left, right};
+use federation_answers::printable::printable;
 
 /// Shows all clusters.
 pub(super) async fn run(client: &Client, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let answer = client.get::<ClustersDocument<'static>>("/v1/clusters", &[]).await?;
-    output.answer(&answer, |document| table(&document.clusters))?;
+    output.answer(&answer, |document| {
+        let keys = document.clusters.iter().filter_map(|it| Some((&it.cluster, it.signing_key.as_ref()?)));
+        keys.fold(table(&document.clusters), |told, (cluster, key)| {
+            format!("{told}\n{} says that it signs its orders by {}", printable(cluster), printable(key))
+        })
+    })?;
     Ok(Exit::Ok)
 }
 

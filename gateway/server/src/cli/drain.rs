@@ -2,7 +2,7 @@
 
 use federation_answers::comparison::ComparisonDocument;
 use federation_answers::drain::{
-    DrainDocument, DrainsDocument, EffectDocument, OrderBody, PatternBody, PatternDocument,
+    DrainDocument, DrainsDocument, EffectDocument, OrderBody, PatternBody, PatternDocument, RefusedDrainDocument,
 };
 use serde_json::json;
 
@@ -164,9 +164,21 @@ pub(super) async fn list(args: &Drains, client: &Client, output: &mut Output<'_>
     };
     output.answer(&answer, |document| {
         let shown: Vec<&DrainDocument> = document.drains.iter().filter(|it| args.all || is_drained(it)).collect();
-        if shown.is_empty() { "nothing is drained".to_owned() } else { table(&shown) }
+        let drained = if shown.is_empty() { "nothing is drained".to_owned() } else { table(&shown) };
+        document.not_accepted.iter().fold(drained, |told, it| format!("{told}\n{}", not_accepted(it)))
     })?;
     Ok(Exit::Ok)
+}
+
+/// A line for what stands in a log and does nothing here.
+fn not_accepted(record: &RefusedDrainDocument) -> String {
+    let what = match record.percent {
+        Some(percent) => format!("{} to {percent} %", printable(&record.target)),
+        None => format!("the removal of {}", printable(&record.target)),
+    };
+    let who = record.who.as_ref().map(|who| format!(", by {}", printable(who))).unwrap_or_default();
+    let (taken_in, because) = (printable(&record.taken_in), printable(&record.because));
+    format!("NOT ACCEPTED, without effect here: {what}, in the log of {taken_in}{who}, because {because}")
 }
 
 fn table(drains: &[&DrainDocument]) -> String {

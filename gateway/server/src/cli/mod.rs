@@ -26,6 +26,7 @@ mod route;
 mod serve;
 mod service;
 mod services;
+mod signing_key;
 pub mod sse;
 mod status;
 mod table;
@@ -74,6 +75,7 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
         Command::Policy(Policy::Check(args)) => policy::check(args, &mut output),
         Command::Replay(args) => replay::run(args, &mut output),
         Command::Token(token) => token::run(token, global, &mut output),
+        Command::SigningKey(args) => signing_key::run(args, &mut output),
         query => {
             let level = global.log_level.clone().unwrap_or_else(|| LogFilter("warn".to_owned()));
             telemetry::init(global.log_format.unwrap_or(LogFormat::Text), &level, None).map_err(Failure::failed)?;
@@ -121,6 +123,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         | Command::Route(_)
         | Command::Replay(_)
         | Command::Token(_)
+        | Command::SigningKey(_)
         | Command::Policy(Policy::Check(_)) => {
             unreachable!("these do not ask a gateway and were handled before")
         }

@@ -8,10 +8,12 @@ use federation_document::sections::{CONFIG_NAMES, SERVICE_NAMES};
 use federation_document::table::{TableSection, ValueKind, default, list, optional, required};
 
 mod front_door;
+mod intents;
 mod listen;
 mod routing;
 
 use front_door::FRONT_DOOR;
+use intents::INTENTS;
 use listen::{LISTEN, NACOS_LISTEN};
 use routing::ROUTING;
 
@@ -89,6 +91,7 @@ pub static ROOT: TableSection = TableSection {
             "{}",
             "When a mass loss is held until an operator says what it is.",
         ),
+        default("intents", ValueKind::Section(&INTENTS), "{}", "Whose orders count here, and how they are signed."),
         default("routing", ValueKind::Section(&ROUTING), "{}", "How callers are led to instances."),
         default(
             "data_dir",

@@ -8,6 +8,7 @@ pub mod fields;
 mod front_door;
 mod gateway;
 mod guard;
+mod intents;
 pub mod json_schema;
 mod kafka;
 mod listen;
@@ -30,6 +31,7 @@ use federation_core::locality::Locality;
 pub use self::front_door::{FrontDoorAuth, FrontDoorConfig};
 pub use self::gateway::{AdvertiseConfig, FreshnessConfig, LogConfig, LogFormat, TelemetryConfig};
 pub use self::guard::Guard;
+pub use self::intents::IntentsConfig;
 pub use self::kafka::{CompactionConfig, KafkaConfig, KafkaProperties, TopicsConfig};
 pub use self::listen::{ListenConfig, ListenSecurity};
 pub use self::nacos::{
@@ -83,6 +85,8 @@ pub struct GatewayConfig {
     pub freshness: FreshnessConfig,
     /// When a mass loss is held.
     pub guard: Guard,
+    /// Whose orders count.
+    pub intents: IntentsConfig,
     /// How services are routed.
     pub routing: RoutingConfig,
     /// Directory for snapshots and policies, of this cluster and process alone; need not exist yet.
@@ -190,6 +194,7 @@ impl GatewayConfig {
         let front_door = fields.maybe("front_door");
         let freshness = fields.get("freshness");
         let guard = fields.get("guard");
+        let intents = fields.get("intents");
         let routing = fields.get("routing");
         let data_dir = fields.get("data_dir");
         let telemetry = fields.get("telemetry");
@@ -210,6 +215,7 @@ impl GatewayConfig {
             front_door: front_door?,
             freshness: freshness?,
             guard: guard?,
+            intents: intents?,
             routing: routing?,
             data_dir: data_dir?,
             telemetry: telemetry?,

@@ -15,6 +15,7 @@ use federation_document::values::{ByteCount, HostPort};
 
 use super::*;
 
+mod intents;
 mod safety;
 
 const EXAMPLE: &str = r#"federation: demo
@@ -474,6 +475,7 @@ nacos: {servers: ["n:1"], username: u, password: p, tls: {ca: a, cert: b, key: c
 kafka: {brokers: ["k:1"], topics: {replication_factor: 3}}
 export: {configs: [{}]}
 guard: {mass_confirm_after: 1h}
+intents: {accept: [{}], signing: {key_file: k}}
 routing: {policy: {file: p}, plan_cache: 1GiB}
 telemetry: {otlp: "http://t:4317"}
 access: {tokens_file: t, jwt: [{name: n, issuer: i, audience: a, jwks_file: f}], certificates: [{uri: u}], bindings: [{to: ["token:x"], role: admin}], bindings_file: b, audit_file: a}

@@ -11,7 +11,7 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 35] = [
+const ELSEWHERE: [(&str, &str); 36] = [
     ("federation_access_refused_total", "gateway/faces/api/src/tests/access.rs"),
     ("federation_guard_holds", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_guard_trips_total", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
@@ -19,6 +19,7 @@ const ELSEWHERE: [(&str, &str); 35] = [
     ("federation_partitions_replaced_total", "gateway/core/tests/simulation/repair.rs: what the engine copies from"),
     ("federation_partitions_read_on_total", "gateway/core/tests/simulation/snapshots.rs: what the engine copies from"),
     ("federation_log_cursors_refused_total", "gateway/core/src/log/cursor.rs: what the reader counts"),
+    ("federation_orders_not_accepted_total", "tests/suite/tests/e2e_process/orders.rs"),
     ("federation_records_overruled_total", "gateway/core/tests/simulation/main.rs: what the engine copies from"),
     ("federation_policy_version", "src/policy/keeper/tests.rs"),
     ("federation_policy_refused", "src/policy/keeper/tests.rs"),

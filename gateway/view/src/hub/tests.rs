@@ -443,6 +443,7 @@ mod of_services {
             services: 0,
             instances: 0,
             configs: 0,
+            signing_key: None,
         };
         let clusters = Some(Arc::new(ClusterTable { clusters: vec![cluster] }));
         writer.apply(ViewChange { clusters, ..ViewChange::default() });

@@ -80,8 +80,9 @@ impl World {
             when: WallMs(1),
             replica: 1,
             ramp: None,
+            giver: Default::default(),
         };
-        let logged = LoggedDrain { intent: Some(intent), observed: WallMs(1), readable: true };
+        let logged = LoggedDrain::read(intent, WallMs(1), Default::default());
         let table = IntentTable::new(revision, [(&cluster, &target, &logged)]);
         self.apply(ViewChange { intents: Some(Arc::new(table)), ..ViewChange::default() });
     }
@@ -146,6 +147,7 @@ fn cluster(id: &str, place: &str, effective: Freshness, revision: Revision) -> C
         services: 1,
         instances: 1,
         configs: 0,
+        signing_key: None,
     }
 }
 

@@ -77,6 +77,7 @@ impl Held {
             services: 1,
             instances: 1,
             configs: 0,
+            signing_key: None,
         };
         let clusters = Some(Arc::new(ClusterTable { clusters: told.iter().map(status).collect() }));
         self.writer.apply(ViewChange { clusters, ..ViewChange::default() });

@@ -24,6 +24,7 @@ const CLUSTERS: [&str; 4] = ["a", "b", "c", "d"];
 
 fn cluster(id: &str, network: Option<&str>) -> ClusterStatus {
     ClusterStatus {
+        signing_key: None,
         id: id.parse().unwrap(),
         locality: Locality {
             region: Some(format!("r{id}").into()),
@@ -81,8 +82,9 @@ fn logged(percent: Percent, guard: DrainGuard) -> LoggedDrain {
         when: WallMs(1),
         replica: 7,
         ramp: None,
+        giver: Default::default(),
     };
-    LoggedDrain { intent: Some(intent), observed: WallMs(1), readable: true }
+    LoggedDrain::read(intent, WallMs(1), Default::default())
 }
 
 /// What one instance is: its health, weight, port, and whether it is enabled.

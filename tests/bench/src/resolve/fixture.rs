@@ -134,6 +134,7 @@ pub(crate) fn clusters(services: usize) -> Vec<ClusterStatus> {
         services,
         instances: services * 4,
         configs: 0,
+        signing_key: None,
     };
     CLUSTERS.iter().enumerate().map(cluster).collect()
 }

@@ -118,6 +118,7 @@ pub(crate) fn drain() -> Wild {
         when: WallMs(any(&NUMBERS)),
         replica: number(9),
         ramp: None,
+        giver: Default::default(),
     };
     Wild::control(&ControlKey::Drain(DrainTarget::new(cluster, Some(service))), &ControlValue::Drain(intent))
 }

@@ -53,6 +53,7 @@ pub(crate) fn options(bootstrap: &str, federation: &str, name: &str) -> KafkaOpt
         topics: TopicSettings { partitions: 2, ..TopicSettings::default() },
         pace: federation_kafka::options::ReadPace::default(),
         imports: Arc::new(|_| true),
+        signatures: None,
         cursors: BTreeMap::new(),
     }
 }

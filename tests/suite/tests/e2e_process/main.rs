@@ -1,6 +1,8 @@
 //! Real gateways, as processes with embedded registries on a real Kafka, in which something is broken on purpose: what each says of
 //! itself, by its API and by `nacos-fed status`, and that it is well again afterwards.
 
+mod orders;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};

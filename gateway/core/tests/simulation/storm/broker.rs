@@ -197,7 +197,10 @@ impl Broker {
         value: Option<ControlValue>,
         header: Option<RecordHeader>,
     ) {
-        self.control.get_mut(of).unwrap().push(now, ControlRecord { offset: 0, key, header, value });
+        self.control
+            .get_mut(of)
+            .unwrap()
+            .push(now, ControlRecord { offset: 0, key, header, value, signed: Default::default() });
     }
 
     /// Where a partition ends.

@@ -75,7 +75,13 @@ impl Storm {
             let leader = self.running_of(of).iter().find(|(_, it)| leading(it)).map(|(slot, it)| (*slot, held(it)));
             let Some((slot, targets)) = leader.filter(|(_, targets)| !targets.is_empty()) else { continue };
             for (number, target) in targets.into_iter().enumerate() {
-                let order = GuardOrder { target, word: GuardWord::Release, who: "ann".into(), why: "looked".into() };
+                let order = GuardOrder {
+                    target,
+                    word: GuardWord::Release,
+                    who: "ann".into(),
+                    why: "looked".into(),
+                    giver: Default::default(),
+                };
                 let id = OrderId(1_000 + number as u64);
                 self.tell(slot, Input::Order(OperatorOrder::Guard { id, order }));
             }

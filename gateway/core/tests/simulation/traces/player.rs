@@ -287,7 +287,13 @@ impl Player {
         let value = Some(ControlValue::Replica(federation_core::log::control::ReplicaRecord { state, ..beat }));
         let records = self.world.log.control.entry(cluster(of)).or_default();
         let offset = u64::try_from(records.len()).unwrap();
-        records.push(ControlRecord { offset, key: ControlKey::Replica(nonce), header: Some(header), value });
+        records.push(ControlRecord {
+            offset,
+            key: ControlKey::Replica(nonce),
+            header: Some(header),
+            value,
+            signed: Default::default(),
+        });
     }
 
     fn time(&mut self, verb: &str, step: &mut Step<'_>) -> Vec<String> {
@@ -321,7 +327,7 @@ impl Player {
         let over = step.option("over").map_or(0, |over| step.time_of(over));
         let (guard, who, why) = (DrainGuard::default(), "ann".into(), "maintenance".into());
         self.orders += 1;
-        let order = DrainOrder { target, percent, over: Millis(over), guard, who, why };
+        let order = DrainOrder { target, percent, over: Millis(over), guard, who, why, giver: Default::default() };
         self.world.tell(&at, Input::Order(OperatorOrder::Drain { id: OrderId(self.orders), order }));
         Vec::new()
     }

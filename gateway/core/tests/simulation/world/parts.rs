@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::instance::Instance;
+use federation_core::intents::rules::Signed;
 use federation_core::log::cursor::LogSource;
 use federation_core::log::key::DataKey;
 use federation_core::log::record::{ControlRecord, PartitionId, Record};
@@ -49,6 +50,8 @@ impl Nacos {
 
 #[derive(Default)]
 pub(crate) struct Log {
+    /// What gateways' records of orders bear.
+    pub(crate) signed: Signed,
     pub(crate) data: BTreeMap<PartitionId, Vec<Record>>,
     pub(crate) control: BTreeMap<ClusterId, Vec<ControlRecord>>,
     pub(crate) up: bool,

@@ -42,22 +42,56 @@ pub(super) async fn recorded(
     let order = received.as_ref().map_or(Value::Null, part);
     let mut request = Request::from_parts(parts, Body::from(received.as_ref().cloned().unwrap_or_default()));
     let asker = Asker::let_in(state, request.headers(), request.extensions(), place, right).await;
-    let (who, response) = match asker {
-        Err(refusal) => (refusal.who().to_owned(), Problem::from(refusal).into_response()),
-        Ok(asker) if received.is_err() => {
-            (asker.identity().to_string(), Problem::too_large(LARGEST_BODY).into_response())
-        }
+    let known = asker.as_ref().map(|asker| (asker.identity().to_string(), asker.identity().means.as_str().to_owned()));
+    let (who, means) = known.map_or_else(|refusal| (refusal.who().to_owned(), None), |(who, means)| (who, Some(means)));
+    let mut response = match asker {
+        Err(refusal) => Problem::from(refusal).into_response(),
+        Ok(_) if received.is_err() => Problem::too_large(LARGEST_BODY).into_response(),
         Ok(asker) => {
-            let who = asker.identity().to_string();
             request.extensions_mut().insert(asker);
-            (who, next.run(request).await)
+            next.run(request).await
         }
     };
+    let ActChange { before, after } = response.extensions_mut().remove().unwrap_or_default();
     let (answer, response) = read(response).await;
     let status = response.status().as_u16();
     let (at_ms, outcome) = (state.wall_now().0, AuditOutcome::of_status(status));
-    state.audit().record(AuditRecord { at_ms, who, from, act, order, outcome, status, answer });
+    let said = ["reason", "why"].into_iter().find_map(|field| order.get(field)?.as_str());
+    let reason = said.map(str::to_owned);
+    let record = AuditRecord {
+        at_ms,
+        who,
+        from,
+        means,
+        taken_in: None,
+        act,
+        order,
+        before,
+        after,
+        reason,
+        outcome,
+        status,
+        answer,
+    };
+    state.audit().record(record);
     response
+}
+
+/// What an act changed, for its record: a handler leaves it in the extensions of its answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ActChange {
+    /// What was in force before; null if nothing changed.
+    pub(super) before: Value,
+    /// What is in force after it.
+    pub(super) after: Value,
+}
+
+impl ActChange {
+    /// An answer that carries this.
+    pub(super) fn on(mut response: Response, before: impl Into<Value>, after: impl Into<Value>) -> Response {
+        response.extensions_mut().insert(Self { before: before.into(), after: after.into() });
+        response
+    }
 }
 
 /// The answer's document, if it is short, and the answer.
@@ -78,7 +112,7 @@ fn part(body: &Bytes) -> Value {
     serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
 }
 
-/// What was ordered at this gateway since its start, and what was refused; the newest thousand.
+/// What was ordered at this gateway since its start, what was refused, and what it read in the log that was ordered elsewhere; the newest thousand.
 #[utoipa::path(
     get,
     path = "/v1/audit",
@@ -104,7 +138,8 @@ pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuer
             _ => return Err(Problem::unknown_parameter(&name, &value, &["sinceMs", "who"])),
         }
     }
-    let records = state.audit().recent();
+    let mut records = state.audit().recent();
+    records.sort_by_key(|record| record.at_ms); // What was ordered elsewhere has the time at which it was.
     let wanted = records.iter().filter(|it| it.at_ms >= since && who.as_ref().is_none_or(|who| *who == it.who));
     Ok(reply::json(&AuditDocument { records: wanted.map(|record| entry(record)).collect() }))
 }
@@ -114,8 +149,13 @@ fn entry(record: &AuditRecord) -> AuditEntry {
         at_ms: record.at_ms,
         who: record.who.clone(),
         from: record.from.clone(),
+        means: record.means.clone(),
+        taken_in: record.taken_in.clone(),
         act: record.act.clone(),
         order: record.order.clone(),
+        before: record.before.clone(),
+        after: record.after.clone(),
+        reason: record.reason.clone(),
         outcome: record.outcome.as_str().into(),
         status: record.status,
         answer: record.answer.clone(),

@@ -43,6 +43,7 @@ fn cluster<'a>(cluster: &'a ClusterStatus, moment: &Moment) -> ClusterDocument<'
         instances: cluster.instances,
         configs: cluster.configs,
         last_beat_ms: cluster.last_beat.map(|at| at.0),
+        signing_key: cluster.signing_key.as_deref().map(Into::into),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Drains in force, as documents.
 
-use federation_answers::drain::{DrainDocument, EffectDocument, PatternDocument};
-use federation_core::drains::DrainInForce;
+use federation_answers::drain::{DrainDocument, EffectDocument, PatternDocument, RefusedDrainDocument};
+use federation_core::drains::{DrainInForce, RefusedOrder};
 use federation_core::intents::DrainIntent;
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};
@@ -28,6 +28,20 @@ pub(super) fn drain(drain: &DrainInForce, now: WallMs) -> DrainDocument {
         taken_in: drain.taken_in.to_string(),
         counter: intent.counter.get(),
         effect: None,
+    }
+}
+
+/// A record of a drain that has no effect here.
+pub(super) fn refused(order: &RefusedOrder) -> RefusedDrainDocument {
+    let intent = order.record.intent.as_ref();
+    let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    RefusedDrainDocument {
+        target: order.target.to_string(),
+        taken_in: order.taken_in.to_string(),
+        percent: intent.map(|intent| intent.goal().get()),
+        who: intent.and_then(|intent| said(&intent.who)),
+        counter: intent.map(|intent| intent.counter.get()),
+        because: order.record.why.to_string(),
     }
 }
 

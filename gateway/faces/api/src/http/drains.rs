@@ -8,15 +8,16 @@ use federation_access::judge::AccessSubject;
 use federation_access::right::AccessRight;
 use federation_answers::drain::{DrainDocument, DrainsDocument, OrderBody, PatternBody};
 use federation_answers::problem::ProblemDocument;
-use federation_core::drains::{DrainInForce, OrderSettled};
+use federation_core::drains::{DrainInForce, OrderSettled, RefusedOrder};
 use federation_core::id::ServiceKey;
-use federation_core::intents::{DrainOrder, DrainRefused, DrainTarget};
+use federation_core::intents::{DrainOrder, DrainRefused, DrainTarget, OrderGiver};
 use federation_core::pattern::{Glob, ServicePattern};
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::time::Millis;
 use federation_core::what_if::{Hypothesis, SupposedDrain};
 use url::form_urlencoded;
 
+use super::audit::ActChange;
 use super::body::Ordered;
 use super::problem::Problem;
 use super::what_if::{DEFAULT_LIMIT, known_cluster, parse_limit};
@@ -65,7 +66,9 @@ pub(super) async fn list(
     let sight = asker.sight::<ServiceKey>();
     let concerns = |drain: &&DrainInForce| drain.target.services().is_none_or(|services| sight.touches(services));
     let drains = table.iter().filter(concerns).map(document).collect();
-    Ok(reply::json(&DrainsDocument { drains, filtered: sight.is_filtered() }))
+    let concerns = |order: &&RefusedOrder| order.target.services().is_none_or(|services| sight.touches(services));
+    let refused = table.refused().iter().filter(concerns).map(drain_document::refused).collect();
+    Ok(reply::json(&DrainsDocument { drains, not_accepted: refused, filtered: sight.is_filtered() }))
 }
 
 /// Drains a cluster or some services of it, changes the percentage, or undoes it. The answer comes once the order was read back
@@ -96,7 +99,8 @@ pub(super) async fn order(
     let limit = limit(query.as_deref())?;
     let mut body: OrderBody = body.read()?;
     body.who = asker.identity().signs(body.who.take());
-    let Order { order, last_ones, dry_run } = understand(body, &state.view().clusters())?;
+    let Order { mut order, last_ones, dry_run } = understand(body, &state.view().clusters())?;
+    order.giver = asker.giver();
     let (cluster, services) = (order.target.cluster(), order.target.services());
     let subject = services.map_or(AccessSubject::Cluster(cluster), |it| AccessSubject::Services(cluster, it));
     asker.may(&state, AccessRight::Operate, subject)?;
@@ -115,9 +119,11 @@ pub(super) async fn order(
         }
     }
     let target = order.target.clone();
+    let before = state.view().intents().get(&target).map_or(0, |drain| drain.intent.percent.get());
     let drain = tokio::time::timeout(IN_FORCE_WITHIN, give(&state, order)).await;
     let drain = drain.map_err(|_| Problem::not_in_force_yet(&target, IN_FORCE_WITHIN))??;
-    Ok(reply::json(&drain_document::drain(&drain, state.wall_now())))
+    let answer = reply::json(&drain_document::drain(&drain, state.wall_now()));
+    Ok(ActChange::on(answer, before, drain.intent.goal().get()))
 }
 
 /// An order, and whether it is only tried.
@@ -171,6 +177,7 @@ fn understand(body: OrderBody, clusters: &ClusterTable) -> Result<Order, Problem
         guard: if body.force { DrainGuard::Force } else { DrainGuard::VoidIfNothingIsLeft },
         who: body.who.unwrap_or_default().into(),
         why: body.reason.unwrap_or_default().into(),
+        giver: OrderGiver::default(), // Known to whoever asked.
     };
     Ok(Order { order, last_ones, dry_run: body.dry_run })
 }

@@ -11,10 +11,11 @@ use federation_answers::problem::ProblemDocument;
 use federation_core::guard::{
     GuardInForce, GuardOrder, GuardRefused, GuardTable, GuardTarget, GuardWord, InvalidGuardTarget, Loss,
 };
-use federation_core::intents::DrainRefused;
+use federation_core::intents::{DrainRefused, OrderGiver};
 use federation_core::pattern::{Glob, ServicePattern};
 use federation_core::time::WallMs;
 
+use super::audit::ActChange;
 use super::body::Ordered;
 use super::problem::Problem;
 use super::{params, reply};
@@ -104,7 +105,7 @@ pub(super) async fn decide(
     let mut body: DecisionBody = body.read()?;
     body.who = asker.identity().signs(body.who.take());
     let dry_run = body.dry_run;
-    let order = understand(body)?;
+    let order = GuardOrder { giver: asker.giver(), ..understand(body)? };
     let (target, now) = (order.target.clone(), state.wall_now());
     let services = all_of(target.namespace());
     asker.may(&state, AccessRight::Operate, AccessSubject::Services(target.cluster(), &services))?;
@@ -117,9 +118,11 @@ pub(super) async fn decide(
     if let Some(silence) = state.view().engine_stuck() {
         return Err(Problem::hold_not_decided(&stuck_reason(silence))); // Nobody wants it to be taken when it turns again.
     }
+    let before = found.entry.word;
     let decided = tokio::time::timeout(IN_FORCE_WITHIN, give(&state, order)).await;
     let found = decided.map_err(|_| Problem::hold_not_in_force_yet(&target.to_string(), IN_FORCE_WITHIN))??;
-    Ok(reply::json(&hold(&target, &found, state.wall_now())))
+    let answer = reply::json(&hold(&target, &found, state.wall_now()));
+    Ok(ActChange::on(answer, before.as_str(), found.entry.word.as_str()))
 }
 
 fn understand(body: DecisionBody) -> Result<GuardOrder, Problem> {
@@ -131,7 +134,7 @@ fn understand(body: DecisionBody) -> Result<GuardOrder, Problem> {
         other => return Err(Problem::bad_parameter("action", Some(other), &"release or keep is needed")),
     };
     let (who, why) = (body.who.unwrap_or_default().into(), body.reason.unwrap_or_default().into());
-    Ok(GuardOrder { target, word, who, why })
+    Ok(GuardOrder { target, word, who, why, giver: OrderGiver::default() }) // Known to whoever asked.
 }
 
 /// All services of a namespace. Of a name that is no pattern, or has a wildcard, more is asked for than it names, never less.

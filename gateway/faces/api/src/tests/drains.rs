@@ -2,9 +2,10 @@
 
 use axum::body::Body;
 use axum::http::header;
-use federation_core::drains::IntentTable;
+use federation_core::drains::{IntentTable, RefusedOrder};
+use federation_core::intents::rules::NotAccepted;
 use federation_core::intents::{DrainIntent, DrainRamp, DrainTarget, OrderCounter};
-use federation_core::log::intents::LoggedDrain;
+use federation_core::log::intents::{LoggedDrain, RefusedDrain};
 use federation_core::routing::{DrainGuard, Percent};
 use serde_json::json;
 
@@ -26,6 +27,7 @@ fn intent(value: u8, ramp: Option<DrainRamp>) -> DrainIntent {
         when: WallMs(1),
         replica: 7,
         ramp,
+        giver: Default::default(),
     }
 }
 
@@ -34,7 +36,7 @@ impl Gateway {
     fn set_drains(&mut self, drains: &[(&str, DrainIntent)]) {
         let logged: Vec<(DrainTarget, LoggedDrain)> = (drains.iter())
             .map(|(target, intent)| {
-                let logged = LoggedDrain { intent: Some(intent.clone()), observed: WallMs(1), readable: true };
+                let logged = LoggedDrain::read(intent.clone(), WallMs(1), Default::default());
                 (target.parse().unwrap(), logged)
             })
             .collect();
@@ -206,6 +208,24 @@ pub(super) fn ramping() -> Gateway {
     let mut gateway = gateway();
     let ramp = DrainRamp::new(percent(0), percent(30), WallMs(1), Millis(600_000));
     gateway.set_drains(&[("frankfurt", intent(10, ramp)), ("shanghai/*/*/there", intent(0, None))]);
+    gateway.pass(5_000);
+    gateway
+}
+
+/// A drain in force, one that somebody else wrote, and a removal of the first.
+pub(super) fn refusing() -> Gateway {
+    let mut gateway = gateway();
+    gateway.set_drains(&[("frankfurt", intent(10, None))]);
+    let refused = |target: &str, intent, why| RefusedOrder {
+        target: target.parse().unwrap(),
+        taken_in: "shanghai".parse().unwrap(),
+        record: RefusedDrain { intent, why },
+    };
+    let forged = DrainIntent { who: "mallory".into(), ..intent(100, None) };
+    let refused =
+        vec![refused("shanghai", Some(forged), NotAccepted::NoRule), refused("frankfurt", None, NotAccepted::Unsigned)];
+    let table = IntentTable::clone(&gateway.writer.intents()).refusing(refused);
+    gateway.writer.apply(ViewChange { intents: Some(Arc::new(table)), ..ViewChange::default() });
     gateway.pass(5_000);
     gateway
 }

@@ -117,6 +117,7 @@ async fn orders_and_suppositions(answers: &mut Answers) {
     let gateway = drains::ramping();
     answers.get("drains.json", &gateway, "/v1/drains").await;
     answers.get("drains-without-effects.json", &gateway, "/v1/drains?effects=false").await;
+    answers.get("drains-not-accepted.json", &drains::refusing(), "/v1/drains?effects=false").await;
     answers.get("comparison.json", &gateway, "/v1/what-if?lost=frankfurt").await;
     let dry = json!({"cluster": "frankfurt", "percent": 60, "dryRun": true});
     answers.post("comparison-of-a-drain.json", &gateway, "/v1/drains", dry).await;

@@ -20,6 +20,7 @@ fn entry(counter: u64, word: GuardWord) -> GuardEntry {
         who: "guard".into(),
         why: "".into(),
         when: WallMs(500),
+        giver: Default::default(),
     }
 }
 

@@ -140,8 +140,9 @@ impl Gateway {
             when: WallMs(5),
             replica: 1,
             ramp: None,
+            giver: Default::default(),
         };
-        let logged = LoggedDrain { intent: Some(intent), observed: WallMs(5), readable: true };
+        let logged = LoggedDrain::read(intent, WallMs(5), Default::default());
         let table = IntentTable::new(Revision(version), [(&cluster, &target, &logged)]);
         self.writer.apply(ViewChange { intents: Some(Arc::new(table)), ..ViewChange::default() });
     }
@@ -213,6 +214,7 @@ fn cluster(id: &str, freshness: Freshness, freshness_revision: u64) -> ClusterSt
         services: 2,
         instances: 3,
         configs: 1,
+        signing_key: None,
     }
 }
 

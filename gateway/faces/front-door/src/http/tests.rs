@@ -95,6 +95,7 @@ fn status(id: &str) -> ClusterStatus {
         services: 0,
         instances: 0,
         configs: 0,
+        signing_key: None,
     }
 }
 

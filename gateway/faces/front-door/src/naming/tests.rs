@@ -159,6 +159,7 @@ fn status(id: &str, freshness: Freshness, freshness_revision: Revision) -> Clust
         services: 0,
         instances: 0,
         configs: 0,
+        signing_key: None,
     }
 }
 

@@ -57,6 +57,24 @@ The exit code is 4 if there is no such token.")]
     Revoke(RevokedToken),
 }
 
+pub(super) const SIGNING_KEY_HELP: &str = "Examples:
+  nacos-fed signing-key --new orders.pem
+  nacos-fed signing-key orders.pem
+
+The file is the one that `intents.signing.key_file` of the cluster's gateways names; what is printed goes into `intents.keys` of others. The exit
+code is 2 if the file is no such key, or with --new if it is there.";
+
+/// Arguments of `signing-key`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct SigningKey {
+    /// File with the private key, in PEM
+    #[arg(value_name = "FILE")]
+    pub(in crate::cli) file: PathBuf,
+    /// Make the file first; it must not be there
+    #[arg(long)]
+    pub(in crate::cli) new: bool,
+}
+
 /// Which file.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct TokenFile {

@@ -19,6 +19,25 @@ fn here(arguments: &[&str]) -> (Exit, String, String) {
 }
 
 #[test]
+fn a_key_of_orders_is_made_once_and_its_public_half_is_printed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.pem");
+    let file = path.to_str().unwrap();
+    let (exit, made, _) = here(&["signing-key", "--new", file]);
+    assert!(exit == Exit::Ok && made.trim().parse::<federation_codec::signature::OrderPublicKey>().is_ok(), "{made}");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(here(&["signing-key", file]).1, made);
+    let private = std::fs::read_to_string(&path).unwrap();
+    let (exit, _, err) = here(&["signing-key", "--new", file]);
+    assert!(exit == Exit::WrongInput && err.contains("exists"), "{err}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), private, "it is not written over");
+    std::fs::write(&path, "nothing").unwrap();
+    let (exit, _, err) = here(&["signing-key", file]);
+    assert!(exit == Exit::WrongInput && err.contains("it is no private key"), "{err}");
+}
+
+#[test]
 fn a_token_is_made_shown_once_listed_and_revoked() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();

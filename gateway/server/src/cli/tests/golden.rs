@@ -12,7 +12,7 @@ fn folder(of: &str) -> PathBuf {
 }
 
 /// The table, the path that it asks for, the golden document that answers, and the command.
-const TABLES: [(&str, &str, &str, &[&str]); 24] = [
+const TABLES: [(&str, &str, &str, &[&str]); 25] = [
     ("status.txt", "/v1/status", "status.json", &["status"]),
     ("status-with-a-trouble.txt", "/v1/status", "status-with-a-trouble.json", &["status"]),
     ("clusters.txt", "/v1/clusters", "clusters.json", &["clusters"]),
@@ -27,6 +27,7 @@ const TABLES: [(&str, &str, &str, &[&str]); 24] = [
     ("explanation-unusable.txt", "/v1/explain", "explanation-unusable.json", &["explain", "orders"]),
     ("drains.txt", "/v1/drains", "drains.json", &["drains", "--all"]),
     ("drains-without-effects.txt", "/v1/drains", "drains-without-effects.json", &["drains"]),
+    ("drains-not-accepted.txt", "/v1/drains", "drains-not-accepted.json", &["drains"]),
     ("comparison.txt", "/v1/what-if", "comparison.json", &["what-if", "--lost", "frankfurt"]),
     ("excluded.txt", "/v1/excluded", "excluded.json", &["excluded"]),
     ("front-door.txt", "/v1/front-door", "front-door.json", &["front-door", "status"]),
