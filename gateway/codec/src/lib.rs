@@ -3,8 +3,11 @@
 //!
 //! - [`record`] keys, values, headers and digests of records.
 //! - [`snapshot`] a whole origin, many times over, with a checksum.
+//! - [`seal`] contents of config items that only who has a key can read.
 //! - [`interner`] texts that come again and again, kept once.
 
+mod config;
 pub mod interner;
 pub mod record;
+pub mod seal;
 pub mod snapshot;

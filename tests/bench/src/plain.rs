@@ -41,6 +41,7 @@ pub fn log_options(bootstrap: &str, federation: &str) -> Result<KafkaOptions> {
         pace: ReadPace::default(),
         imports: Arc::new(|_| true),
         cursors: Default::default(),
+        keys: Default::default(),
     })
 }
 

@@ -149,7 +149,7 @@ impl Reader {
             reader: self,
             names,
             by_id: HashMap::new(),
-            sources: Sources::default(),
+            sources: Sources::new(self.options.keys.clone()),
             kafka: None,
             retentions: HashMap::new(),
             turns: Turns::new(self.options.pace, self.options.cluster.clone()),
@@ -446,7 +446,7 @@ impl Reading<'_> {
                     let offset = u64::try_from(message.offset()).unwrap_or(0);
                     slot.place.advance(offset + 1, Instant::now());
                     slot.beginning.read(offset);
-                    turn.take(&slot.id, &message, partitions, &mut source.interner);
+                    turn.take(&slot.id, &message, partitions, source);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     let next = slot.place.reached_end();

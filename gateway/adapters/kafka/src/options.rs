@@ -9,6 +9,7 @@ use std::time::Duration;
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::log::cursor::LogCursor;
 use federation_core::log::record::PartitionId;
+use federation_ports::seal_keys::SealKeyring;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -37,6 +38,8 @@ pub struct KafkaOptions {
     pub imports: ClusterFilter,
     /// Where the engine's snapshot stands: read on from there if that is found to be the same log.
     pub cursors: BTreeMap<PartitionId, LogCursor>,
+    /// For what is sealed.
+    pub keys: SealKeyring,
 }
 
 /// How much is read of one other cluster. Each record counts with 512 bytes more than it has.

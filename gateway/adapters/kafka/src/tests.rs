@@ -54,6 +54,7 @@ fn options(bootstrap: &str, name: &str) -> KafkaOptions {
         pace: ReadPace::default(),
         imports: Arc::new(|_| true),
         cursors: BTreeMap::new(),
+        keys: Default::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
 //! a second copy. [`local`](crate::local) takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
-//! compares it with what Nacos says, [`own`] drives it,
+//! compares it with what Nacos says, [`own`] drives it, [`sealing`] knows under which keys contents stand there,
 //! [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`comparing`] the own log with Nacos, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.
 //!
@@ -14,7 +14,9 @@ mod census;
 mod clock;
 mod comparing;
 mod consume;
+mod counts;
 mod damping;
+mod digest;
 mod doors;
 mod guard;
 mod imports;
@@ -26,6 +28,7 @@ mod own;
 mod partitions;
 mod reconcile;
 mod replicas;
+mod sealing;
 mod snapshot;
 mod stated;
 mod takeover;
@@ -49,12 +52,13 @@ use crate::federation::late::LateDue;
 use crate::federation::limits::{Load, PassedOver, SweepCredit};
 use crate::federation::reconcile::Reconciling;
 use crate::federation::replicas::Replicas;
+use crate::federation::sealing::Sealing;
 use crate::federation::stated::Described;
 use crate::federation::tally::Tally;
 use crate::freshness::Freshness;
 use crate::guard::{GuardLog, GuardSettings, GuardTable};
 use crate::id::{ClusterId, ConfigKey, ObservedSubject, ServiceKey};
-use crate::input::{Effect, Input, LocalInput, OutgoingRecord, ReplicaIdentity};
+use crate::input::{Effect, Input, LocalInput, ReplicaIdentity};
 use crate::lease::{Fitness, Lease, ReplicaRole, Wish};
 use crate::local::mark::DoorMark;
 use crate::local::observation::{LocalObservation, NacosConnection};
@@ -77,6 +81,8 @@ use crate::time::{Millis, Mono, Now};
 
 pub use belonging::{Membership, Stranger};
 pub use census::CensusPace;
+pub use counts::Counts;
+pub use digest::RecordDigest;
 pub use imports::ImportRules;
 pub use judge::SetAside;
 pub use limits::OriginLimit;
@@ -119,19 +125,10 @@ pub struct FederationSettings {
     #[cfg_attr(feature = "serde", serde(default))]
     pub census: CensusPace,
     /// The digest of a record as it is written (rule R15); asked for values only.
-    #[cfg_attr(feature = "serde", serde(skip, default = "no_digest"))]
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub digest: RecordDigest,
     /// What hash maps are seeded with: drawn by the process, given again to repeat what it did.
     pub seed: Seed,
-}
-
-/// Gives the digest of a record: bytes are the business of whoever encodes.
-pub type RecordDigest = fn(&OutgoingRecord) -> u128;
-
-/// Of settings that were read: whoever reads them puts the real one in its place.
-#[cfg(feature = "serde")]
-fn no_digest() -> RecordDigest {
-    |_| 0
 }
 
 /// What changed in what answers are made of, since it was last taken.
@@ -160,33 +157,6 @@ impl ViewChanges {
             DataKey::Config(config) => drop(self.configs.insert(config.clone())),
         }
     }
-}
-
-/// Counts for metrics; they only grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Records of facts that changed what is shown.
-    pub changed: u64,
-    /// Records of facts that changed nothing.
-    pub unchanged: u64,
-    /// Records that were folded while an older state is shown.
-    pub held: u64,
-    /// Records that were folded out of order while the former value is shown (rule R14).
-    pub late: u64,
-    /// Records whose value could not be read.
-    pub undecodable: u64,
-    /// Own keys that another writer had overwritten.
-    pub overwritten: u64,
-    /// Partitions that were folded anew.
-    pub restarted: u64,
-    /// Checkpoints that differ from what was folded at their place.
-    pub mismatched: u64,
-    /// Times that what was folded anew took the place of what was served.
-    pub replaced: u64,
-    /// Records of data topics that were read since this process started, whatever they did.
-    pub read: u64,
-    /// Partitions that were read on from where an earlier process stood.
-    pub read_on: u64,
 }
 
 /// One origin: what its log says, and how fresh that is.
@@ -279,6 +249,7 @@ pub struct Federation {
     bounds: OriginBounds,
     late: LateDue,
     censuses: OwnCensuses,
+    sealing: Sealing,
     /// Clusters of which nothing counts, by order of an operator of this cluster.
     excluded: BTreeSet<ClusterId>,
     snapshot_revision: u64,
@@ -319,6 +290,7 @@ impl Federation {
             route: Route::default(),
             late: LateDue::default(),
             censuses: OwnCensuses::default(),
+            sealing: Sealing::default(),
             excluded: BTreeSet::new(),
             snapshot_revision: 0,
         }
@@ -337,6 +309,7 @@ impl Federation {
             Input::Local(input) => self.step_local(now, input, &mut effects),
             Input::Log(input) => self.step_log(now, input, &mut effects),
             Input::Order(order) => self.obey(now, order, &mut effects),
+            Input::Seal(input) => self.step_sealing(now, input),
             Input::Look => {
                 self.look(now);
                 return effects;
@@ -532,6 +505,7 @@ impl Federation {
         self.lease.tick(now.mono, self.fitness(now), &mut wishes);
         self.fulfil(now, wishes, effects);
         self.describe(now, effects);
+        self.reseal(now);
         self.publish(now, effects);
         self.drive_intents(now, effects);
         self.drive_guard(now, effects);

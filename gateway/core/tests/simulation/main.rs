@@ -17,6 +17,7 @@ mod partitions;
 mod random;
 mod repair;
 mod route;
+mod sealing;
 mod snapshots;
 mod storm;
 mod storms;

@@ -110,7 +110,7 @@ fn core() -> Federation {
         import: ImportRules::everything(),
         bounds: federation_core::log::bounds::OriginBounds::default(),
         census: federation_core::federation::CensusPace::default(),
-        digest: federation_codec::record::digest_of,
+        digest: federation_core::federation::RecordDigest::new(federation_codec::record::digest_of),
         seed: Seed(1),
     })
 }
@@ -139,6 +139,7 @@ impl Stage {
             fault: None,
             recorder: None,
             waiting: OrderWaiter::default(),
+            keys: Default::default(),
         };
         Self { engine, view, inbox, news, commands, asked, metrics, blocked, let_go, _snapshots }
     }

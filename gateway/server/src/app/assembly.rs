@@ -9,7 +9,11 @@ use super::front_door::{self, FrontDoorGround};
 use super::nacos_settings;
 use anyhow::Context;
 use bounded_listener::{ListenerCapacity, ListenerGate, ServedHosts};
-use federation_core::federation::{CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot};
+use federation_codec::record::RecordSealer;
+use federation_codec::seal::SealKeys;
+use federation_core::federation::{
+    CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot, RecordDigest,
+};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
 use federation_core::local::mark::DoorMark;
@@ -28,6 +32,7 @@ use super::RunningGateway;
 use super::certificates::Certificates;
 use super::data_folders::{self, DataFolders};
 use super::reception::Reception;
+use super::seal_keys::SealKeyKeeper;
 use super::snapshots::SnapshotKeeper;
 use crate::config::{CompactionConfig, GatewayConfig, RegistryChoice};
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
@@ -46,6 +51,7 @@ use federation_ports::commands::{EngineCommands, commands};
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::{INBOX_CAPACITY, OwnItem};
 use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics, TroubleKind};
+use federation_ports::seal_keys::SealKeyring;
 use federation_ports::trouble::TroubleBoard;
 use federation_registry::{EmbeddedOptions, EmbeddedRegistry};
 use federation_storage::StoragePlace;
@@ -72,14 +78,14 @@ impl RunningGateway {
     pub async fn assemble(config: GatewayConfig, topics: LogTopics) -> anyhow::Result<Self> {
         let (folders, ground) = (data_folders::claim(&config).await?, Ground::lay(config.listen.hosts.clone()));
         let (clock, metrics, troubles) = (ground.clock, Arc::clone(&ground.metrics), ground.troubles.clone());
-        let certificates = ground.certificates(&config).await?;
+        let (certificates, seal_keys) = (ground.certificates(&config).await?, ground.seal_keys(&config).await?);
         let registry = start_registry(&config, &folders, &troubles, ground.gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
-        let (outlet, snapshots) = snapshot_way(folders.own.clone(), troubles.clone());
+        let (outlet, snapshots) = snapshot_way(folders.own.clone(), ground.keys.clone(), troubles.clone());
         let bound = bind_any_port(&ground.gate, &config)?;
-        let (recorder, core) = begin(&config, bound.as_ref(), &folders, &exclusions).await?;
-        let log_options = kafka_options(&config, topics, exclusions.clone(), core.cursors().collect());
+        let (recorder, core) = begin(&config, bound.as_ref(), &folders, &exclusions, &ground.keys).await?;
+        let log_options = kafka_options(&config, topics, exclusions.clone(), core.cursors().collect(), &ground.keys);
         let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
         let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
         let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
@@ -105,6 +111,7 @@ impl RunningGateway {
             fault: None,
             recorder,
             waiting: OrderWaiter::default(),
+            keys: ground.keys,
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
@@ -125,16 +132,17 @@ impl RunningGateway {
             listeners,
             api,
             certificates: certificates.keepers,
+            seal_keys,
         })
     }
 }
 
 /// Where the engine leaves snapshots, and who writes them.
-fn snapshot_way(place: StoragePlace, troubles: TroubleBoard) -> (SnapshotOutlet, SnapshotKeeper) {
+fn snapshot_way(place: StoragePlace, keys: SealKeyring, troubles: TroubleBoard) -> (SnapshotOutlet, SnapshotKeeper) {
     let (streams, snapshots) = mpsc::channel(1); // One is written while the next waits.
     let outlet = SnapshotOutlet { streams, mark: Arc::default() };
     let mark = Arc::clone(&outlet.mark);
-    (outlet, SnapshotKeeper::new(place, troubles, snapshots, mark))
+    (outlet, SnapshotKeeper::new(place, keys, troubles, snapshots, mark))
 }
 
 /// What the API answers from, and whom it lets in.
@@ -168,6 +176,7 @@ struct Ground {
     troubles: TroubleBoard,
     watchdog: EngineWatchdog,
     gate: ListenerGate,
+    keys: SealKeyring,
 }
 
 impl Ground {
@@ -181,7 +190,8 @@ impl Ground {
         let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
         let (capacity, patience) = (ListenerCapacity::claim(), bounded_listener::PeerPatience::default());
         let gate = ListenerGate::new(capacity, patience, hosts, reception);
-        Self { clock, view_writer, view_reader, metrics, troubles, watchdog, gate }
+        let keys = SealKeyring::default();
+        Self { clock, view_writer, view_reader, metrics, troubles, watchdog, gate, keys }
     }
 
     /// The certificates of all ports. What is open to others because the configuration says so is told: at each start, and as long as
@@ -191,6 +201,11 @@ impl Ground {
             self.troubles.raise(TroubleKind::Insecure, weakness.field, weakness.text);
         }
         Certificates::open(config, &self.troubles, &self.metrics.connections).await
+    }
+
+    /// Reads the keys of sealed contents, and who goes on reading them.
+    async fn seal_keys(&self, config: &GatewayConfig) -> anyhow::Result<SealKeyKeeper> {
+        SealKeyKeeper::open(config.kafka.sealing.as_ref(), self.keys.clone(), self.troubles.clone()).await
     }
 
     /// What a front door stands on before this Nacos.
@@ -228,9 +243,11 @@ async fn begin(
     bound: Option<&ApiListeners>,
     folders: &DataFolders,
     exclusions: &Exclusions,
+    keys: &SealKeyring,
 ) -> anyhow::Result<(Option<StepRecorder>, Federation)> {
-    let beginning = beginning(config, bound, folders, exclusions).await?;
-    Ok((recorder(&beginning)?, beginning.begin()))
+    let beginning = beginning(config, bound, folders, exclusions, keys).await?;
+    let (recorder, digest) = (recorder(config, &beginning)?, beginning.settings.digest.clone());
+    Ok((recorder, beginning.begin(digest)))
 }
 
 /// What the decisions begin with: what was known when the gateway last ran.
@@ -239,12 +256,13 @@ async fn beginning(
     bound: Option<&ApiListeners>,
     folders: &DataFolders,
     exclusions: &Exclusions,
+    keys: &SealKeyring,
 ) -> anyhow::Result<RecordingBeginning> {
     let advertised = bound.map_or(config.listen.http, ApiListeners::http_address);
     Ok(RecordingBeginning {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        settings: settings(config, advertised.to_string()),
-        snapshot: read_snapshot(folders.own.clone()).await?.unwrap_or_default(),
+        settings: settings(config, advertised.to_string(), keys.clone()),
+        snapshot: read_snapshot(folders.own.clone(), keys.load()).await?.unwrap_or_default(),
         excluded: exclusions.clusters(),
     })
 }
@@ -252,8 +270,13 @@ async fn beginning(
 /// Names the folder in which all inputs are recorded, for a bug report; read at the start.
 const RECORD: &str = "NACOS_FED_RECORD";
 
-fn recorder(beginning: &RecordingBeginning) -> anyhow::Result<Option<StepRecorder>> {
+fn recorder(config: &GatewayConfig, beginning: &RecordingBeginning) -> anyhow::Result<Option<StepRecorder>> {
     let Some(folder) = std::env::var_os(RECORD) else { return Ok(None) };
+    if config.kafka.sealing.is_some() {
+        anyhow::bail!(
+            "{RECORD}: a recording would have the contents that kafka.encrypt_configs keeps from others in the clear"
+        );
+    }
     let begun = StepRecorder::begin(Path::new(&folder), beginning);
     begun.map(Some).with_context(|| format!("{RECORD}: inputs cannot be recorded in {}", folder.display()))
 }
@@ -279,8 +302,9 @@ fn identity(config: &GatewayConfig) -> GatewayIdentity {
 }
 
 /// Reads what was last known, away from the tasks that serve.
-async fn read_snapshot(place: StoragePlace) -> anyhow::Result<Option<Vec<OriginSnapshot>>> {
-    tokio::task::spawn_blocking(move || snapshot_file::read(&place)).await.context("reading the snapshot panicked")
+async fn read_snapshot(place: StoragePlace, keys: Arc<SealKeys>) -> anyhow::Result<Option<Vec<OriginSnapshot>>> {
+    let read = tokio::task::spawn_blocking(move || snapshot_file::read(&place, &keys));
+    read.await.context("reading the snapshot panicked")
 }
 
 /// Reads what was kept and what the file says, away from the tasks that serve.
@@ -345,6 +369,7 @@ fn kafka_options(
     topics: LogTopics,
     exclusions: Exclusions,
     cursors: BTreeMap<PartitionId, LogCursor>,
+    keys: &SealKeyring,
 ) -> KafkaOptions {
     let imports = config.import.clone();
     let kafka = &config.kafka;
@@ -374,10 +399,14 @@ fn kafka_options(
         pace: ReadPace::of(config.import.limits.bytes, config.import.limits.bytes_per_second),
         imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
         cursors,
+        keys: keys.clone(),
     }
 }
 
-fn settings(config: &GatewayConfig, advertised: String) -> FederationSettings {
+fn settings(config: &GatewayConfig, advertised: String, keys: SealKeyring) -> FederationSettings {
+    let cluster = config.cluster.clone();
+    let digest =
+        RecordDigest::new(move |record| RecordSealer { origin: &cluster, keys: &keys.load() }.digest_of(record));
     let millis = |duration: std::time::Duration| Millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
     let nacos_servers = match &config.nacos.registry {
         RegistryChoice::Remote(remote) => remote.servers.iter().map(|server| server.to_string().into()).collect(),
@@ -426,7 +455,7 @@ fn settings(config: &GatewayConfig, advertised: String) -> FederationSettings {
             ..OriginBounds::default()
         },
         census: CensusPace::default(),
-        digest: federation_codec::record::digest_of,
+        digest,
         seed: Seed(rand::random()),
     }
 }

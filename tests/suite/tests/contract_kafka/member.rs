@@ -54,6 +54,7 @@ pub(crate) fn options(bootstrap: &str, federation: &str, name: &str) -> KafkaOpt
         pace: federation_kafka::options::ReadPace::default(),
         imports: Arc::new(|_| true),
         cursors: BTreeMap::new(),
+        keys: Default::default(),
     }
 }
 
