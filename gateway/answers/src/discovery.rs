@@ -245,6 +245,22 @@ pub struct ContentSummary<'a> {
     pub r#type: Cow<'a, str>,
     /// Length of the content.
     pub bytes: usize,
+    /// Set if this gateway cannot read it: then nothing else here says anything. Missing otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedDocument>,
+}
+
+/// Why a content cannot be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, rename_all = "camelCase")]
+#[schema(as = Sealed)]
+pub struct SealedDocument {
+    /// The key that it is sealed under: sixteen hexadecimal digits that tell nothing of the key.
+    #[schema(required = true)]
+    pub key_id: Cow<'static, str>,
+    /// `no_key`: this gateway does not have the key. `cannot_be_opened`: it has, and the key does not open it.
+    #[schema(required = true)]
+    pub reason: Cow<'static, str>,
 }
 
 /// One config item as each cluster has it.
@@ -271,8 +287,12 @@ pub struct ConfigDocument<'a> {
 pub struct ItemDocument<'a> {
     /// The cluster that observed it.
     pub origin: Cow<'a, str>,
-    /// The content, byte for byte.
-    pub content: Cow<'a, str>,
+    /// The content, byte for byte; null if it is sealed.
+    pub content: Option<Cow<'a, str>>,
+    /// Set if this gateway cannot read the content: then nothing is known of its MD5, type, description, tags and application either.
+    /// Missing otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedDocument>,
     /// Hexadecimal MD5 of the content.
     pub md5: Cow<'a, str>,
     /// Nacos's `type`, empty if none was given.

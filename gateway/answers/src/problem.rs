@@ -12,6 +12,9 @@ use crate::plan::UnusedDocument;
 /// The type of the answer that nothing of an existing service can be used: a finding, not a failure.
 pub const NOTHING_USABLE: &str = "urn:federation:problem:nothing-usable";
 
+/// The type of the answer that a config item is there, and cannot be read by the gateway that was asked.
+pub const CONFIG_SEALED: &str = "urn:federation:problem:config-sealed";
+
 /// An error as a document of type `application/problem+json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]

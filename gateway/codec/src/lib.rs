@@ -3,10 +3,13 @@
 //!
 //! - [`record`] keys, values, headers and digests of records.
 //! - [`snapshot`] a whole origin, many times over, with a checksum.
+//! - [`seal`] contents of config items that only who has a key can read.
 //! - [`signature`] whether an order's record was made by its cluster.
 //! - [`interner`] texts that come again and again, kept once.
 
+mod config;
 pub mod interner;
 pub mod record;
+pub mod seal;
 pub mod signature;
 pub mod snapshot;

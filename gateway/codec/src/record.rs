@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use federation_core::config_item::ConfigItem;
+use federation_core::id::ClusterId;
 use federation_core::input::{OutgoingCensus, OutgoingCheckpoint, OutgoingRecord, SendId};
 use federation_core::instance::{Health, Instance};
 use federation_core::intents::rules::Signed;
@@ -25,7 +26,9 @@ use federation_core::time::{Millis, WallMs};
 use federation_proto::federation::log::v1 as proto;
 use prost::Message;
 
+use crate::config;
 use crate::interner::TextInterner;
+use crate::seal::{self, SealKeys};
 
 /// A record, encoded, on its way to an own topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,40 +75,72 @@ pub struct RawRecord<'a> {
     pub header: Option<&'a [u8]>,
 }
 
-/// Encodes a record of a data topic.
-///
-/// # Panics
-/// If the body is neither an instance nor a config item nor a tombstone: nothing else is sent under a data key.
-#[must_use]
-pub fn encode_outgoing(outgoing: &OutgoingRecord) -> EncodedRecord {
-    let value = match &outgoing.body {
-        RecordBody::Tombstone => None,
-        RecordBody::Instance(instance) => Some(instance_to_proto(instance).encode_to_vec().into()),
-        RecordBody::Config(item) => Some(config_to_proto(item).encode_to_vec().into()),
-        RecordBody::Checkpoint(_) | RecordBody::Census(_) | RecordBody::Unreadable => {
-            unreachable!("only instances, config items and tombstones are sent")
+/// Whose record is encoded, and with which keys: a config item is sealed under the key that it names.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordSealer<'a> {
+    /// The cluster whose topic it is for.
+    pub origin: &'a ClusterId,
+    /// The keys.
+    pub keys: &'a SealKeys,
+}
+
+impl RecordSealer<'_> {
+    /// Encodes a record of a data topic.
+    ///
+    /// # Panics
+    /// If the body is neither an instance nor a config item nor a tombstone: nothing else is sent under a data key.
+    #[must_use]
+    pub fn encode(self, outgoing: &OutgoingRecord) -> EncodedRecord {
+        let value = match (&outgoing.key, &outgoing.body) {
+            (_, RecordBody::Tombstone) => None,
+            (_, RecordBody::Instance(instance)) => Some(instance_to_proto(instance).encode_to_vec().into()),
+            (DataKey::Config(key), RecordBody::Config(item)) => Some(self.keys.value(self.origin, key, item).into()),
+            _ => unreachable!("only instances, config items and tombstones are sent, each under its own kind of key"),
+        };
+        EncodedRecord {
+            topic: outgoing.topic,
+            partition: outgoing.partition,
+            key: outgoing.key.encode().into(),
+            value,
+            header: encode_header(&outgoing.header),
+            signature: None,
+            traceparent: None,
+            send: Some(SendId(outgoing.header.seq)),
         }
-    };
-    EncodedRecord {
-        topic: outgoing.topic,
-        partition: outgoing.partition,
-        key: outgoing.key.encode().into(),
-        value,
-        header: encode_header(&outgoing.header),
-        signature: None,
-        traceparent: None,
-        send: Some(SendId(outgoing.header.seq)),
+    }
+
+    /// The [`digest`] of a fact as it is written; of a tombstone, which no digest counts, that of an empty value.
+    ///
+    /// # Panics
+    /// As [`RecordSealer::encode`].
+    #[must_use]
+    pub fn digest_of(self, outgoing: &OutgoingRecord) -> u128 {
+        let record = self.encode(outgoing);
+        digest(&record.key, record.value.as_deref().unwrap_or_default())
     }
 }
 
-/// The [`digest`] of a fact as it is written; of a tombstone, which no digest counts, that of an empty value.
+/// Encodes a record of a data topic by whoever has no keys: an item that is to be sealed has nothing in it.
 ///
 /// # Panics
-/// As [`encode_outgoing`].
+/// As [`RecordSealer::encode`].
+#[must_use]
+pub fn encode_outgoing(outgoing: &OutgoingRecord) -> EncodedRecord {
+    RecordSealer { origin: &nobody(), keys: &SealKeys::default() }.encode(outgoing)
+}
+
+/// The digest of what [`encode_outgoing`] gives.
+///
+/// # Panics
+/// As [`RecordSealer::encode`].
 #[must_use]
 pub fn digest_of(outgoing: &OutgoingRecord) -> u128 {
-    let record = encode_outgoing(outgoing);
-    digest(&record.key, record.value.as_deref().unwrap_or_default())
+    RecordSealer { origin: &nobody(), keys: &SealKeys::default() }.digest_of(outgoing)
+}
+
+/// Without keys nothing depends on whose record it is.
+fn nobody() -> ClusterId {
+    "nobody".parse().expect("a cluster may have this id")
 }
 
 /// Encodes a checkpoint of a partition of an own data topic.
@@ -270,7 +305,7 @@ fn decode_body(key: &RecordKey, value: &[u8], interner: &mut TextInterner) -> Op
     match key {
         RecordKey::Data(DataKey::Instance(..)) => instance::decode(value, interner).map(RecordBody::Instance),
         RecordKey::Data(DataKey::Config(_)) => {
-            Some(RecordBody::Config(Arc::new(config_from_proto(proto::ConfigRecord::decode(value).ok()?, interner))))
+            decode_config(value, interner).map(|item| RecordBody::Config(Arc::new(item)))
         }
         RecordKey::Checkpoint => {
             checkpoint_from_proto(&proto::Checkpoint::decode(value).ok()?).map(RecordBody::Checkpoint)
@@ -281,6 +316,11 @@ fn decode_body(key: &RecordKey, value: &[u8], interner: &mut TextInterner) -> Op
         }
         RecordKey::Other | RecordKey::Malformed => None,
     }
+}
+
+/// Sealed or not.
+fn decode_config(value: &[u8], interner: &mut TextInterner) -> Option<ConfigItem> {
+    if seal::is_sealed(value) { seal::decode(value).map(ConfigItem::sealed) } else { config::decode(value, interner) }
 }
 
 fn decode_control_value(key: &ControlKey, value: &[u8], interner: &mut TextInterner) -> Option<ControlValue> {
@@ -313,32 +353,6 @@ fn instance_to_proto(instance: &Instance) -> proto::InstanceRecord {
         disabled: !instance.enabled,
         persistent: !instance.ephemeral,
         metadata: instance.metadata.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-    }
-}
-
-fn config_to_proto(item: &ConfigItem) -> proto::ConfigRecord {
-    proto::ConfigRecord {
-        content: item.content.to_string(),
-        md5: item.md5.to_string(),
-        content_type: item.content_type.to_string(),
-        encrypted_data_key: item.encrypted_data_key.to_string(),
-        description: item.description.to_string(),
-        tags: item.tags.to_string(),
-        application: item.application.to_string(),
-        last_modified_ms: item.last_modified_ms,
-    }
-}
-
-fn config_from_proto(record: proto::ConfigRecord, interner: &mut TextInterner) -> ConfigItem {
-    ConfigItem {
-        content: record.content.into(),
-        md5: record.md5.into(),
-        content_type: interner.text(&record.content_type),
-        encrypted_data_key: record.encrypted_data_key.into(),
-        description: record.description.into(),
-        tags: interner.text(&record.tags),
-        application: interner.text(&record.application),
-        last_modified_ms: record.last_modified_ms,
     }
 }
 

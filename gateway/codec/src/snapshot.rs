@@ -4,7 +4,9 @@
 //! behind its length, then BLAKE3 over all of that. What is cut off, changed, or of another version is never believed in part. It is written
 //! as it comes, a slice of facts at a time: nowhere is there a second copy of all of it.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use federation_core::federation::{FrozenPiece, KeptFact, OriginSnapshot};
 use federation_core::input::OutgoingRecord;
@@ -19,7 +21,8 @@ use federation_proto::federation::log::v1 as proto;
 use prost::Message;
 
 use crate::interner::TextInterner;
-use crate::record::{self, RawRecord};
+use crate::record::{self, RawRecord, RecordSealer};
+use crate::seal::SealKeys;
 
 /// Before the version, in a line of its own.
 const BEGINNING: &[u8] = b"nacos-fed snapshot ";
@@ -76,6 +79,7 @@ pub struct SnapshotWriter<W> {
     to: W,
     hasher: blake3::Hasher,
     buffer: Vec<u8>,
+    keys: Arc<SealKeys>,
 }
 
 impl<W: Write> SnapshotWriter<W> {
@@ -84,10 +88,18 @@ impl<W: Write> SnapshotWriter<W> {
     /// # Errors
     /// Those of `to`.
     pub fn begin(to: W, owner: &str) -> io::Result<Self> {
-        let mut writer = Self { to, hasher: blake3::Hasher::new(), buffer: BEGINNING.to_vec() };
+        let keys = Arc::default();
+        let mut writer = Self { to, hasher: blake3::Hasher::new(), buffer: BEGINNING.to_vec(), keys };
         writer.buffer.extend_from_slice(format!("{VERSION}\n{owner}\n").as_bytes());
         writer.pass_on()?;
         Ok(writer)
+    }
+
+    /// Contents of config items are sealed with these keys: what stands sealed on the log under its own, all else under the one that own items
+    /// are sealed with.
+    #[must_use]
+    pub fn sealing(self, keys: Arc<SealKeys>) -> Self {
+        Self { keys, ..self }
     }
 
     /// Adds a piece.
@@ -96,8 +108,9 @@ impl<W: Write> SnapshotWriter<W> {
     /// Those of `to`.
     pub fn write(&mut self, piece: &FrozenPiece) -> io::Result<()> {
         let (mut facts, mut message) = (piece.facts().peekable(), head_to_proto(piece.head()));
+        let sealer = RecordSealer { origin: &piece.head().origin, keys: &Arc::clone(&self.keys) };
         loop {
-            message.records = facts.by_ref().take(SLICE).map(|fact| fact_to_proto(&fact)).collect();
+            message.records = facts.by_ref().take(SLICE).map(|fact| fact_to_proto(fact, sealer)).collect();
             message.encode_length_delimited(&mut self.buffer).expect("a vector grows");
             self.pass_on()?;
             if facts.peek().is_none() {
@@ -126,19 +139,20 @@ impl<W: Write> SnapshotWriter<W> {
     }
 }
 
-/// Reads a snapshot, whole or not at all.
+/// Reads a snapshot, whole or not at all. What is sealed in it stays so.
 ///
 /// # Errors
 /// See [`NoSnapshot`].
 pub fn decode(bytes: Vec<u8>) -> Result<SnapshotContent, NoSnapshot> {
-    read(Cursor::new(bytes)).expect("memory can be read")
+    read(Cursor::new(bytes), &SealKeys::default()).expect("memory can be read")
 }
 
 /// Reads a snapshot, whole or not at all, a slice of facts at a time: first all of it for its checksum, then again for what is in it.
+/// What these keys open is opened.
 ///
 /// # Errors
 /// Those of `from`; inside, see [`NoSnapshot`].
-pub fn read(mut from: impl Read + Seek) -> io::Result<Result<SnapshotContent, NoSnapshot>> {
+pub fn read(mut from: impl Read + Seek, keys: &SealKeys) -> io::Result<Result<SnapshotContent, NoSnapshot>> {
     let mut beginning = Vec::new();
     from.by_ref().take(LONGEST_BEGINNING).read_to_end(&mut beginning)?;
     let (owner, start) = match begun(&beginning) {
@@ -158,17 +172,28 @@ pub fn read(mut from: impl Read + Seek) -> io::Result<Result<SnapshotContent, No
         return Ok(Err(NoSnapshot::Checksum));
     }
     from.seek(SeekFrom::Start(start))?;
-    let mut rest = BufReader::with_capacity(buffer, from.take(split - start));
+    let origins = read_origins(BufReader::with_capacity(buffer, from.take(split - start)), keys)?;
+    Ok(origins.map(|origins| SnapshotContent { owner, origins }).ok_or(NoSnapshot::Content))
+}
+
+/// `None` if something in it is no origin.
+fn read_origins<R: Read>(mut rest: BufReader<io::Take<R>>, keys: &SealKeys) -> io::Result<Option<Vec<OriginSnapshot>>> {
     let (mut interner, mut origins, mut message) = (TextInterner::default(), Vec::new(), Vec::new());
+    let mut lacking = BTreeSet::new();
     while rest.get_ref().limit() > 0 || !rest.buffer().is_empty() {
-        let origin = match next_message(&mut rest, &mut message)? {
-            Some(()) => proto::OriginSnapshot::decode(&*message).ok().and_then(|it| from_proto(it, &mut interner)),
-            None => None,
-        };
-        let Some(origin) = origin else { return Ok(Err(NoSnapshot::Content)) };
+        let Some(()) = next_message(&mut rest, &mut message)? else { return Ok(None) };
+        let stored = proto::OriginSnapshot::decode(&*message).ok();
+        let Some((origin, whole)) = stored.and_then(|it| from_proto(it, keys, &mut interner)) else { return Ok(None) };
+        if !whole {
+            lacking.insert(origin.origin.clone());
+        }
         origins.push(origin);
     }
-    Ok(Ok(SnapshotContent { owner, origins }))
+    for piece in origins.iter_mut().filter(|piece| lacking.contains(&piece.origin)) {
+        // What the log has for all to read is read from there.
+        piece.places.retain(|place| place.topic != TopicKind::Configs);
+    }
+    Ok(Some(origins))
 }
 
 /// Whose it is, and where its messages begin.
@@ -234,18 +259,26 @@ fn head_to_proto(snapshot: &OriginSnapshot) -> proto::OriginSnapshot {
     }
 }
 
-fn fact_to_proto(fact: &KeptFact) -> proto::SnapshotRecord {
+fn fact_to_proto(fact: KeptFact, sealer: RecordSealer<'_>) -> proto::SnapshotRecord {
     let KeptFact { key, body, header, digest, readable } = fact;
-    let (topic, header) = (federation_core::log::origin::topic_of(key), header.unwrap_or(NO_HEADER));
-    let body = if *body == RecordBody::Unreadable { RecordBody::Tombstone } else { body.clone() };
-    let record = record::encode_outgoing(&OutgoingRecord { topic, partition: 0, key: key.clone(), body, header });
+    let (topic, header) = (federation_core::log::origin::topic_of(&key), header.unwrap_or(NO_HEADER));
+    let (body, clear_on_log) = match body {
+        RecordBody::Unreadable => (RecordBody::Tombstone, false),
+        RecordBody::Config(item) => {
+            let (kept, clear_on_log) = sealer.keys.kept(&item);
+            (RecordBody::Config(kept), clear_on_log)
+        }
+        body => (body, false),
+    };
+    let record = sealer.encode(&OutgoingRecord { topic, partition: 0, key, body, header });
     proto::SnapshotRecord {
         key: record.key.to_vec(),
         value: record.value.map(|value| value.to_vec()),
         header: record.header.to_vec(),
-        digest: if *digest == 0 { Vec::new() } else { digest.to_be_bytes().to_vec() },
+        digest: if digest == 0 { Vec::new() } else { digest.to_be_bytes().to_vec() },
         unreadable: !readable,
         signed: false,
+        clear_on_log,
     }
 }
 
@@ -311,18 +344,29 @@ fn place_from_proto(stored: &proto::SnapshotPlace, interner: &mut TextInterner) 
     })
 }
 
-fn from_proto(message: proto::OriginSnapshot, interner: &mut TextInterner) -> Option<OriginSnapshot> {
-    let mut facts = Vec::with_capacity(message.records.len());
-    facts.extend(message.records.iter().filter_map(|stored| fact_from_proto(stored, interner)));
-    Some(OriginSnapshot {
-        origin: message.origin.parse().ok()?,
+/// A piece, and whether it has all that anybody could read on the log.
+fn from_proto(
+    message: proto::OriginSnapshot,
+    keys: &SealKeys,
+    interner: &mut TextInterner,
+) -> Option<(OriginSnapshot, bool)> {
+    let origin = message.origin.parse().ok()?;
+    let (mut facts, mut whole) = (Vec::with_capacity(message.records.len()), true);
+    for stored in &message.records {
+        let Some(mut fact) = fact_from_proto(stored, interner) else { continue };
+        whole &= keys.open_fact(&origin, &mut fact, stored.clear_on_log, interner);
+        facts.push(fact);
+    }
+    let piece = OriginSnapshot {
+        origin,
         descriptor: decode_descriptor(&message.descriptor, interner),
         last_beat: Some(message.last_beat_ms).filter(|beat| *beat > 0).map(WallMs),
         partitions: message.partitions,
         facts,
         intents: message.intents.iter().filter_map(|stored| decode_drain(stored, interner)).collect(),
         places: message.places.iter().filter_map(|stored| place_from_proto(stored, interner)).collect(),
-    })
+    };
+    Some((piece, whole))
 }
 
 const NO_HEADER: RecordHeader =

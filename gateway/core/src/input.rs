@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::comparison::ComparisonRefused;
-use crate::config_item::ConfigItem;
+use crate::config_item::{ConfigItem, SealPolicy};
 use crate::drains::TakenOrder;
 use crate::guard::{GuardOrder, GuardRefused, GuardTaken};
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
@@ -28,12 +28,38 @@ pub enum Input {
     Log(LogInput),
     /// Somebody of this cluster orders something.
     Order(OperatorOrder),
+    /// What is sealed, and what was found in it.
+    Seal(SealInput),
     /// Somebody is about to be told how fresh the clusters are: they are judged as of now.
     Look,
     /// Time passed; due at the latest at `next_deadline`.
     Tick,
     /// The process is about to end: say so in the log.
     Stop,
+}
+
+/// News of keys and of sealed contents, from whoever has the keys.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum SealInput {
+    /// Contents of own config items are written so from now on.
+    Policy(SealPolicy),
+    /// These were tried with their key, which came after their records.
+    Opened(Vec<OpenedItem>),
+}
+
+/// What was found in a sealed item.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct OpenedItem {
+    /// Whose it is.
+    pub origin: ClusterId,
+    /// Its name.
+    pub key: ConfigKey,
+    /// The item as it was handed out: it counts only while that is what is there.
+    pub sealed: Arc<ConfigItem>,
+    /// The item behind it, or that it cannot be opened.
+    pub opened: Arc<ConfigItem>,
 }
 
 /// What people of the own cluster order.

@@ -140,7 +140,7 @@ impl Looker {
         Ok(found
             .iter()
             .flat_map(|config| &config.items)
-            .any(|item| item.origin == origin.name() && item.content == content))
+            .any(|item| item.origin == origin.name() && item.content.as_deref() == Some(content)))
     }
 
     async fn registered(&self, region: DemoRegion) -> Result<Instances, reqwest::Error> {

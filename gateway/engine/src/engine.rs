@@ -17,6 +17,7 @@ mod keeping;
 mod origins;
 mod read_back;
 mod removals;
+mod seals;
 mod status;
 mod strangers;
 #[cfg(test)]
@@ -51,6 +52,7 @@ use federation_ports::clock::ProcessClock;
 use federation_ports::commands::{CommandQueue, EngineCommand};
 use federation_ports::facts::FactSource;
 use federation_ports::orders::OrderListener;
+use federation_ports::seal_keys::SealKeyring;
 use federation_ports::trace;
 
 /// How much news is taken in before the view is changed. A larger batch makes a replay cheaper, a smaller one a change
@@ -120,6 +122,8 @@ pub struct Engine {
     pub recorder: Option<StepRecorder>,
     /// Who waits for answers to orders; nobody at first.
     pub waiting: OrderWaiter,
+    /// For contents that are sealed.
+    pub keys: SealKeyring,
 }
 
 /// Why a turn begins.
@@ -171,6 +175,7 @@ impl Engine {
             left: Left::default(),
         };
         self.view.turned();
+        self.follow_keys();
         while let Some(occasion) = self.await_occasion(&mut inbox, &stop, &course).await {
             self.turn(occasion, &mut inbox, &mut course);
         }
@@ -233,6 +238,7 @@ impl Engine {
         let told = now.mono >= course.tell_at;
         if told {
             course.tell_at = now.mono + TELL_EVERY;
+            self.follow_keys();
         }
         if self.show(now, told, course) == Orders::Changed {
             course.keeping.hasten(now.mono);

@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use federation_codec::record;
-use federation_core::federation::{Federation, FederationSettings, OriginSnapshot};
+use federation_core::federation::{Federation, FederationSettings, OriginSnapshot, RecordDigest};
 use federation_core::id::ClusterId;
 use federation_core::input::{Effect, Input};
 use federation_core::time::Now;
@@ -36,8 +36,8 @@ pub struct RecordingBeginning {
 impl RecordingBeginning {
     /// A state machine that begins so.
     #[must_use]
-    pub fn begin(self) -> Federation {
-        let mut core = Federation::new(FederationSettings { digest: record::digest_of, ..self.settings });
+    pub fn begin(self, digest: RecordDigest) -> Federation {
+        let mut core = Federation::new(FederationSettings { digest, ..self.settings });
         if !self.snapshot.is_empty() {
             core.restore(self.snapshot);
         }
@@ -145,7 +145,7 @@ pub fn replay(path: &Path) -> Result<ReplayOutcome, NoReplay> {
     let first = lines.next().ok_or(NoReplay::Empty)??;
     let beginning: RecordingBeginning =
         serde_json::from_str(&first).map_err(|error| NoReplay::Line { line: 1, error })?;
-    let mut core = beginning.begin();
+    let mut core = beginning.begin(RecordDigest::new(record::digest_of));
     let mut replayed = ReplayOutcome::default();
     let mut line = 1;
     while let Some(text) = lines.next() {
@@ -208,7 +208,7 @@ mod tests {
             intents: federation_core::intents::rules::IntentRules::default(),
             bounds: federation_core::log::bounds::OriginBounds::default(),
             census: federation_core::federation::CensusPace::default(),
-            digest: record::digest_of,
+            digest: RecordDigest::new(record::digest_of),
             seed: Seed(u64::MAX),
         };
         RecordingBeginning { version: "0".into(), settings, snapshot: Vec::new(), excluded: BTreeSet::new() }
@@ -217,7 +217,7 @@ mod tests {
     /// A recording of three steps, the second of which has effects.
     fn recorded(folder: &Path) -> PathBuf {
         let mut recorder = StepRecorder::begin(folder, &beginning()).unwrap();
-        let mut core = beginning().begin();
+        let mut core = beginning().begin(RecordDigest::new(record::digest_of));
         let found = LocalInput::Discovered(federation_core::id::ServiceKey::new("public", "G", "s"));
         for (at, input) in [(1, Input::Local(LocalInput::Connected)), (2, Input::Local(found)), (3, Input::Look)] {
             let now = Now { mono: Mono(at), wall: WallMs(1_000 + at) };

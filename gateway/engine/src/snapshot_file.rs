@@ -2,6 +2,9 @@
 //!
 //! Two generations are kept; one that cannot be read, or is of another cluster, is set aside for the older one, and never believed in part.
 
+use std::sync::Arc;
+
+use federation_codec::seal::SealKeys;
 use federation_codec::snapshot::{self, NAMELESS_VERSION, NoSnapshot, SnapshotContent, SnapshotWriter};
 use federation_core::federation::{FrozenPiece, OriginSnapshot};
 use federation_storage::{AsideReason, FolderOwner, StorageError, StorageFolder, StoragePlace};
@@ -48,24 +51,29 @@ impl From<StorageError> for UnwrittenGeneration {
     }
 }
 
-/// Writes a new generation as its pieces come: first whole, then in place of the last one, which stays as the older one. Blocks.
+/// Writes a new generation as its pieces come, sealed with these keys: first whole, then in place of the last one, which stays as the older one. Blocks.
 ///
 /// # Errors
 /// If the directory cannot be made or written, or the engine gives it up; the generations before are untouched, or the newest of them is the older
 /// one now.
-pub fn write(place: &StoragePlace, stream: &mut SnapshotStream) -> Result<(), UnwrittenGeneration> {
-    write_pieces(place, || stream.next_piece())
+pub fn write(
+    place: &StoragePlace,
+    stream: &mut SnapshotStream,
+    keys: Arc<SealKeys>,
+) -> Result<(), UnwrittenGeneration> {
+    write_pieces(place, keys, || stream.next_piece())
 }
 
 fn write_pieces(
     place: &StoragePlace,
+    keys: Arc<SealKeys>,
     mut next: impl FnMut() -> Result<Option<FrozenPiece>, StreamAbandoned>,
 ) -> Result<(), UnwrittenGeneration> {
     let folder = place.to_write()?;
     let owner = place.owner().map(name_of).unwrap_or_default();
     let mut abandoned = None;
     let staged = folder.stage_with(NEWEST, |file| {
-        let mut writer = SnapshotWriter::begin(file, &owner)?;
+        let mut writer = SnapshotWriter::begin(file, &owner)?.sealing(keys);
         loop {
             match next() {
                 Ok(Some(piece)) => writer.write(&piece)?,
@@ -85,18 +93,19 @@ fn write_pieces(
     Ok(folder.sync()?)
 }
 
-/// Writes a generation of these pieces, as [`write()`] does: for tests and tools.
+/// Writes a generation of these pieces, as [`write()`] does, without keys: for tests and tools.
 ///
 /// # Errors
 /// Those of the disk.
 pub fn write_all(place: &StoragePlace, pieces: &[OriginSnapshot]) -> Result<(), UnwrittenGeneration> {
     let mut pieces = pieces.iter();
-    write_pieces(place, || Ok(pieces.next().cloned().map(FrozenPiece::from)))
+    write_pieces(place, Arc::default(), || Ok(pieces.next().cloned().map(FrozenPiece::from)))
 }
 
-/// Reads the newest generation that can be used; `None` if there is none. One that cannot is logged and set aside. Blocks.
+/// Reads the newest generation that can be used, and opens with these keys what is sealed in it; `None` if there is none. One that cannot be
+/// used is logged and set aside. Blocks.
 #[must_use]
-pub fn read(place: &StoragePlace) -> Option<Vec<OriginSnapshot>> {
+pub fn read(place: &StoragePlace, keys: &SealKeys) -> Option<Vec<OriginSnapshot>> {
     let folder = match place.to_read() {
         Ok(folder) => folder?,
         Err(error) => {
@@ -104,7 +113,7 @@ pub fn read(place: &StoragePlace) -> Option<Vec<OriginSnapshot>> {
             return None;
         }
     };
-    [NEWEST, OLDER].into_iter().find_map(|name| match read_generation(&folder, name) {
+    [NEWEST, OLDER].into_iter().find_map(|name| match read_generation(&folder, name, keys) {
         Ok(generation) => match judged(generation?, place) {
             Ok(origins) => Some(origins),
             Err(reason) => pass_over(&folder, name, &reason),
@@ -113,10 +122,11 @@ pub fn read(place: &StoragePlace) -> Option<Vec<OriginSnapshot>> {
     })
 }
 
-/// The generations of a folder that can be read, the newest first, whosever they are. Blocks.
+/// The generations of a folder that can be read, the newest first, whosever they are. What is sealed in them stays so. Blocks.
 #[must_use]
 pub fn generations(folder: &StorageFolder) -> Vec<SnapshotContent> {
-    [NEWEST, OLDER].into_iter().filter_map(|name| read_generation(folder, name).ok().flatten()).collect()
+    let keys = SealKeys::default();
+    [NEWEST, OLDER].into_iter().filter_map(|name| read_generation(folder, name, &keys).ok().flatten()).collect()
 }
 
 fn pass_over<T>(folder: &StorageFolder, name: &str, reason: &UnusableGeneration) -> Option<T> {
@@ -144,9 +154,13 @@ fn name_of(owner: &FolderOwner) -> String {
     format!("{}/{}", owner.federation, owner.cluster)
 }
 
-fn read_generation(folder: &StorageFolder, name: &str) -> Result<Option<SnapshotContent>, UnusableGeneration> {
+fn read_generation(
+    folder: &StorageFolder,
+    name: &str,
+    keys: &SealKeys,
+) -> Result<Option<SnapshotContent>, UnusableGeneration> {
     let Some(file) = folder.reader(name, MOST_BYTES).map_err(UnusableGeneration::File)? else { return Ok(None) };
-    let content = snapshot::read(file).map_err(|error| UnusableGeneration::File(folder.unread(name, error)))?;
+    let content = snapshot::read(file, keys).map_err(|error| UnusableGeneration::File(folder.unread(name, error)))?;
     Ok(Some(content?))
 }
 
@@ -155,7 +169,6 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::Path;
-    use std::sync::Arc;
 
     use federation_core::id::{InstanceId, ServiceKey};
     use federation_core::instance::{Health, Instance, Metadata, Weight};
@@ -222,7 +235,7 @@ mod tests {
     }
 
     fn weight_in(place: &StoragePlace) -> Option<f64> {
-        let origins = read(place)?;
+        let origins = read(place, &SealKeys::default())?;
         let RecordBody::Instance(instance) = &origins[0].facts[0].body else { panic!("not an instance") };
         Some(instance.weight.get())
     }
@@ -248,9 +261,9 @@ mod tests {
     fn what_was_written_is_read() {
         let directory = tempfile::tempdir().unwrap();
         let place = StoragePlace::from(directory.path());
-        assert!(read(&place).is_none());
+        assert!(read(&place, &SealKeys::default()).is_none());
         write_all(&place, &origins(0.5)).unwrap();
-        let origins = read(&place).unwrap();
+        let origins = read(&place, &SealKeys::default()).unwrap();
         assert_eq!((origins[0].facts.len(), origins[0].descriptor.as_ref().unwrap().partitions), (1, 8));
         assert_eq!(weight_in(&place), Some(0.5));
         assert_eq!(origins[0].intents, [kept()]);
@@ -276,7 +289,7 @@ mod tests {
             (&newer, "it is of version 4, this program reads version 3"),
         ] {
             fs::write(folder.file(NEWEST), bytes).unwrap();
-            assert_eq!(read_generation(&folder, NEWEST).unwrap_err().to_string(), want);
+            assert_eq!(read_generation(&folder, NEWEST, &SealKeys::default()).unwrap_err().to_string(), want);
             assert_eq!(weight_in(&place), Some(1.0), "{want}");
             assert!(!folder.file(NEWEST).exists(), "{want}: it is not read again");
         }

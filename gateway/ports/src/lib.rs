@@ -6,6 +6,7 @@
 //! - [`clock`] the clocks of this process. [`trace`] one trace through all of it.
 //! - [`metrics`] the catalogue of all that is counted. [`trouble`] the board of all that is wrong. [`facts`] what parts tell of themselves.
 //! - [`front_door`] the front door, as other faces meet it.
+//! - [`seal_keys`] the keys of sealed contents.
 //! - [`fault`] faults on purpose, for tests of a real process.
 
 pub mod clock;
@@ -16,5 +17,6 @@ pub mod front_door;
 pub mod inbox;
 pub mod metrics;
 pub mod orders;
+pub mod seal_keys;
 pub mod trace;
 pub mod trouble;

@@ -10,6 +10,7 @@ mod label;
 mod nacos;
 mod troubles;
 
+use federation_core::config_item::SealReason;
 use federation_core::id::ClusterId;
 use federation_core::log::record::TopicKind;
 use federation_core::service::HoldReason;
@@ -114,6 +115,12 @@ struct ReasonLabels {
     reason: MetricLabel<HoldReason>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SealLabels {
+    origin: MetricLabel<ClusterId>,
+    reason: MetricLabel<SealReason>,
+}
+
 /// What becomes of records for the own topics: written by the adapter of the log, and by the engine when they come back.
 #[derive(Clone, Debug, Default)]
 pub struct PublishMetrics {
@@ -156,6 +163,9 @@ pub struct EngineMetrics {
     /// Mass losses that began to be held.
     pub guard_trips: Counter,
     guard_holds: Family<HoldLabels, Gauge>,
+    sealed_config_items: Family<SealLabels, Gauge>,
+    /// Own config items that stand on the log otherwise than they are to be sealed.
+    pub config_items_to_reseal: Gauge,
 }
 
 impl EngineMetrics {
@@ -192,6 +202,10 @@ impl EngineMetrics {
         catalog.counter("federation_guard_trips_total", "", help, &new.guard_trips);
         let help = "holds of the guard that stand in the federation, by cluster";
         catalog.gauge("federation_guard_holds", "cluster", help, &new.guard_holds);
+        let help = "config items whose contents this gateway cannot read, by why";
+        catalog.gauge("federation_sealed_config_items", "origin, reason", help, &new.sealed_config_items);
+        let help = "own config items that stand on the log otherwise than they are to be sealed";
+        catalog.gauge("federation_config_items_to_reseal", "", help, &new.config_items_to_reseal);
         new
     }
 
@@ -236,6 +250,13 @@ impl EngineMetrics {
     #[must_use]
     pub fn guard_holds(&self, cluster: &ClusterId) -> Gauge {
         self.guard_holds.get_or_create_owned(&HoldLabels { cluster: MetricLabel(cluster.clone()) })
+    }
+
+    /// How many config items of `origin` this gateway cannot read for this reason.
+    #[must_use]
+    pub fn sealed_config_items(&self, origin: &ClusterId, reason: SealReason) -> Gauge {
+        let labels = SealLabels { origin: MetricLabel(origin.clone()), reason: MetricLabel(reason) };
+        self.sealed_config_items.get_or_create_owned(&labels)
     }
 
     /// How many removals are kept back for this reason.

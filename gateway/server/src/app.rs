@@ -16,6 +16,7 @@ mod heard;
 mod nacos_settings;
 pub(crate) mod order_keys;
 mod reception;
+mod seal_keys;
 mod snapshots;
 pub mod stand_in;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use federation_view::watchdog::EngineWatchdog;
 
 use self::certificates::CertificateKeepers;
 use self::group::Group;
+use self::seal_keys::SealKeyKeeper;
 use self::snapshots::SnapshotKeeper;
 
 pub use assembly::LogTopics;
@@ -69,6 +71,7 @@ pub struct RunningGateway {
     listeners: federation_api::serve::ApiListeners,
     api: access::GuardedApi,
     certificates: CertificateKeepers,
+    seal_keys: SealKeyKeeper,
 }
 
 /// Runs a gateway from its configuration until `stop`, then stops it in order. Files that may change while it runs are read again at once
@@ -155,6 +158,8 @@ impl Parts {
         });
         let (certificates, token) = (gateway.certificates, stop.clone());
         outer.spawn("the keeper of certificates", async move { certificates.run(token).await });
+        let (seal_keys, token) = (gateway.seal_keys, stop.clone());
+        outer.spawn("the keeper of keys", async move { seal_keys.run(token).await });
         if let Some(door) = gateway.front_door {
             let token = stop.clone();
             outer.spawn("the front door", async move { door.run(token).await.context("the front door ended") });

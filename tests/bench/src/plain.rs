@@ -42,6 +42,7 @@ pub fn log_options(bootstrap: &str, federation: &str) -> Result<KafkaOptions> {
         imports: Arc::new(|_| true),
         signatures: None,
         cursors: Default::default(),
+        keys: Default::default(),
     })
 }
 

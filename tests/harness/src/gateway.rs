@@ -39,6 +39,8 @@ pub struct GatewayOptions {
     pub kafka: String,
     /// Further YAML, appended to the file: whole top-level sections other than the above.
     pub further: String,
+    /// What is put under `kafka:`, each a `field: value`.
+    pub kafka_further: Vec<String>,
     /// What is put under `nacos:`, one `field: value` a line.
     pub nacos_further: Vec<String>,
     /// Environment variables, by name.
@@ -58,6 +60,7 @@ impl GatewayOptions {
             user: None,
             kafka: kafka.into(),
             further: String::new(),
+            kafka_further: Vec::new(),
             nacos_further: Vec::new(),
             variables: Vec::new(),
             home: None,
@@ -85,10 +88,11 @@ impl GatewayOptions {
         }
         nacos.extend(self.nacos_further.iter().cloned());
         let (http, grpc, nacos) = (ports.main(), ports.main() + 1, nacos.join("\n  "));
-        let kafka = kafka.replace(',', "\", \"");
+        let brokers = format!("brokers: [\"{}\"]", kafka.replace(',', "\", \""));
+        let kafka = [&[brokers], &*self.kafka_further].concat().join(", ");
         format!(
             "federation: {federation}\ncluster: {cluster}\nlocality: {{region: {region}}}\nnacos:\n  {nacos}\n\
-             kafka: {{brokers: [\"{kafka}\"]}}\nexport: {{configs: [{{data_id: \"*\"}}]}}\n\
+             kafka: {{{kafka}}}\nexport: {{configs: [{{data_id: \"*\"}}]}}\n\
              listen: {{http: \"127.0.0.1:{http}\", grpc: \"127.0.0.1:{grpc}\"}}\ndata_dir: data\n{further}\n"
         )
     }

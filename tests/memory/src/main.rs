@@ -138,7 +138,7 @@ fn tell_snapshot(registry: Registry, instances: u64, file: &Path) -> Result<(), 
     let (before, begun) = (counting::held(), processor());
     counting::begin_peak();
     let mut restored = Registry::new();
-    let content = snapshot::read(File::open(file)?)??;
+    let content = snapshot::read(File::open(file)?, &federation_codec::seal::SealKeys::default())??;
     let read = processor();
     restored.restore(content.origins);
     let folded = processor();

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use federation_codec::interner::TextInterner;
 use federation_codec::record::{EncodedRecord, RawRecord, decode_record, digest_of, encode_outgoing};
 use federation_codec::snapshot::SnapshotWriter;
-use federation_core::federation::{CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot};
+use federation_core::federation::{
+    CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot, RecordDigest,
+};
 use federation_core::guard::GuardSettings;
 use federation_core::id::{ClusterId, ServiceKey};
 use federation_core::input::{Input, LogInput, OutgoingRecord, ReplicaIdentity};
@@ -68,7 +70,7 @@ fn settings() -> FederationSettings {
         import: ImportRules::everything(),
         intents: federation_core::intents::rules::IntentRules::default(),
         bounds: OriginBounds::default(),
-        digest: digest_of,
+        digest: RecordDigest::new(digest_of),
         seed: Seed(1),
     }
 }

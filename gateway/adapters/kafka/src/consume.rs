@@ -149,7 +149,7 @@ impl Reader {
             reader: self,
             names,
             by_id: HashMap::new(),
-            sources: Sources::default(),
+            sources: Sources::new(self.options.keys.clone()),
             kafka: None,
             retentions: HashMap::new(),
             turns: Turns::new(self.options.pace, self.options.cluster.clone()),
@@ -447,7 +447,7 @@ impl Reading<'_> {
                     slot.place.advance(offset + 1, Instant::now());
                     slot.beginning.read(offset);
                     let read = ReadCluster { partitions, signatures: self.reader.options.signatures.as_deref() };
-                    turn.take(&slot.id, &message, &read, &mut source.interner);
+                    turn.take(&slot.id, &message, &read, source);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     let next = slot.place.reached_end();

@@ -10,6 +10,7 @@ use federation_codec::signature::SignatureVerifier;
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::log::cursor::LogCursor;
 use federation_core::log::record::PartitionId;
+use federation_ports::seal_keys::SealKeyring;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -40,6 +41,8 @@ pub struct KafkaOptions {
     pub signatures: Option<Arc<SignatureVerifier>>,
     /// Where the engine's snapshot stands: read on from there if that is found to be the same log.
     pub cursors: BTreeMap<PartitionId, LogCursor>,
+    /// For what is sealed.
+    pub keys: SealKeyring,
 }
 
 /// How much is read of one other cluster. Each record counts with 512 bytes more than it has.

@@ -11,19 +11,25 @@ use std::time::{Duration, Instant};
 use federation_core::id::ClusterId;
 
 use federation_codec::interner::TextInterner;
+use federation_ports::seal_keys::SealKeyring;
 
 /// A number that changes again and again is followed this often at most; the engine does the same.
 const FOLLOW_EVERY: Duration = Duration::from_secs(60);
 
 /// All origins that are read.
-#[derive(Debug, Default)]
-pub(super) struct Sources(HashMap<ClusterId, Source>);
+#[derive(Debug)]
+pub(super) struct Sources {
+    by_origin: HashMap<ClusterId, Source>,
+    keys: SealKeyring,
+}
 
 /// One origin.
 #[derive(Debug)]
 pub(super) struct Source {
     spread: Spread,
     pub(super) interner: TextInterner,
+    /// For what is sealed in its records.
+    pub(super) keys: SealKeyring,
 }
 
 /// Over how many partitions keys are hashed.
@@ -36,10 +42,16 @@ struct Spread {
 }
 
 impl Sources {
+    /// None yet; what is sealed in their records is opened with these keys.
+    pub(super) fn new(keys: SealKeyring) -> Self {
+        Self { by_origin: HashMap::new(), keys }
+    }
+
     /// An origin whose topics have so many partitions, if it is new.
     pub(super) fn add(&mut self, origin: &ClusterId, partitions: u32) {
-        let source = || Source { spread: Spread::over(partitions), interner: TextInterner::default() };
-        self.0.entry(origin.clone()).or_insert_with(source);
+        let (spread, interner, keys) = (Spread::over(partitions), TextInterner::default(), self.keys.clone());
+        let source = || Source { spread, interner, keys };
+        self.by_origin.entry(origin.clone()).or_insert_with(source);
     }
 
     /// What is kept of an origin.
@@ -47,7 +59,7 @@ impl Sources {
     /// # Panics
     /// If it was not added.
     pub(super) fn of(&mut self, origin: &ClusterId) -> &mut Source {
-        self.0.get_mut(origin).expect("every origin that is read was added")
+        self.by_origin.get_mut(origin).expect("every origin that is read was added")
     }
 
     /// The origin's descriptor names this number, which is within bounds. What to read over from now on, if that is another.
@@ -58,7 +70,7 @@ impl Sources {
     /// Origins of which another number waits whose time has come, with what to read over from now on.
     pub(super) fn due(&mut self, now: Instant) -> Vec<(ClusterId, u32)> {
         let due = |(origin, source): (&ClusterId, &mut Source)| Some((origin.clone(), source.spread.due(now)?));
-        self.0.iter_mut().filter_map(due).collect()
+        self.by_origin.iter_mut().filter_map(due).collect()
     }
 }
 

@@ -55,6 +55,7 @@ fn options(bootstrap: &str, name: &str) -> KafkaOptions {
         imports: Arc::new(|_| true),
         signatures: None,
         cursors: BTreeMap::new(),
+        keys: Default::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
 
 use crate::fairness::RECORD_WORK;
-use federation_codec::interner::TextInterner;
+use crate::source::Source;
 use federation_codec::record::{HEADER, RawRecord, TRACEPARENT, decode_control, decode_record, home_partition};
 use federation_codec::signature::{self, SIGNATURE, SignatureVerifier};
 use federation_ports::inbox::EngineNews;
@@ -84,7 +84,7 @@ impl Turn {
         id: &PartitionId,
         message: &BorrowedMessage<'_>,
         reading: &ReadCluster<'_>,
-        interner: &mut TextInterner,
+        source: &mut Source,
     ) {
         let headers = message.headers();
         self.headers += headers.map_or(0, Headers::count);
@@ -99,7 +99,7 @@ impl Turn {
         self.records += 1;
         self.bytes += raw.key.len() + raw.value.map_or(0, <[u8]>::len);
         let unreadable = if id.topic == TopicKind::Control {
-            let mut record = decode_control(&raw, interner);
+            let mut record = decode_control(&raw, &mut source.interner);
             if let Some(verifier) = reading.signatures.filter(|_| signature::is_signed(&record.key)) {
                 let signature = headers.and_then(|them| value_of(them, SIGNATURE));
                 self.signatures += usize::from(signature.is_some());
@@ -109,7 +109,10 @@ impl Turn {
             self.control(id, record);
             unreadable
         } else {
-            let record = decode_record(&raw, interner);
+            let mut record = decode_record(&raw, &mut source.interner);
+            if id.topic == TopicKind::Configs {
+                source.keys.load().open_record(&id.origin, &mut record, &mut source.interner);
+            }
             if !belongs(&record.key, raw.key, id, reading.partitions) {
                 self.misplaced += 1;
                 return;

@@ -395,6 +395,7 @@ fn item_of(content: ConfigContent, md5: &str, detail: ConfigDetail) -> ConfigIte
         tags: detail.tags.join(",").into(),
         application: detail.app_name.into(),
         last_modified_ms: u64::try_from(modified).unwrap_or(0),
+        sealed_under: None,
     }
 }
 

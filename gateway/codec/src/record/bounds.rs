@@ -43,7 +43,8 @@ pub(super) fn is_value(key: &RecordKey, value: &[u8]) -> bool {
         RecordKey::Census(_) => (CENSUS_BYTES, FEW_FIELDS),
         RecordKey::Other | RecordKey::Malformed => return false,
     };
-    value.len() <= most_bytes && has_at_most(most_fields, value, None)
+    let is_sealed = matches!(key, RecordKey::Data(DataKey::Config(_))) && crate::seal::is_sealed(value);
+    value.len() <= most_bytes && (is_sealed || has_at_most(most_fields, value, None))
 }
 
 /// Whether the value of a control topic's record may be decoded.

@@ -343,7 +343,8 @@ fn config_items() -> impl Strategy<Value = ConfigItem> {
     ([texts(), texts(), texts(), texts()], [texts(), texts(), texts()], any::<u64>()).prop_map(
         |([content, md5, content_type, encrypted_data_key], [description, tags, application], last_modified_ms)| {
             ConfigItem {
-                content,
+                content: content.into(),
+                sealed_under: None,
                 md5,
                 content_type,
                 encrypted_data_key,

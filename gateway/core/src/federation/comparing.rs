@@ -256,7 +256,7 @@ impl Federation {
             (None, None) => None,
             (None, Some(_)) => Some(NacosDifferenceKind::NotInLog),
             (Some(_), None) => Some(NacosDifferenceKind::NotInNacos),
-            (Some(ImageValue::Config(ours)), Some(theirs)) => {
+            (Some(ImageValue::Config(ours)), Some(theirs)) if ours.content.text().is_ok() => {
                 let fields = item_fields(&ours, theirs);
                 (!fields.is_empty()).then_some(NacosDifferenceKind::Values(fields))
             }

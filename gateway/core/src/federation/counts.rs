@@ -1,4 +1,4 @@
-//! What is counted of an origin's records.
+//! What is counted of an origin's records, for metrics.
 
 use crate::log::partition::AppliedRecord;
 

@@ -2,7 +2,7 @@
 //!
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
 //! a second copy. [`local`](crate::local) takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
-//! compares it with what Nacos says, [`own`] drives it,
+//! compares it with what Nacos says, [`own`] drives it, [`sealing`] knows under which keys contents stand there,
 //! [`heard`] tells what others ordered, [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`comparing`] the own log with Nacos, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.
 //!
@@ -16,6 +16,7 @@ mod comparing;
 mod consume;
 mod counts;
 mod damping;
+mod digest;
 mod doors;
 mod guard;
 mod heard;
@@ -28,6 +29,7 @@ mod own;
 mod partitions;
 mod reconcile;
 mod replicas;
+mod sealing;
 mod snapshot;
 mod stated;
 mod takeover;
@@ -51,12 +53,13 @@ use crate::federation::late::LateDue;
 use crate::federation::limits::{Load, PassedOver, SweepCredit};
 use crate::federation::reconcile::Reconciling;
 use crate::federation::replicas::Replicas;
+use crate::federation::sealing::Sealing;
 use crate::federation::stated::Described;
 use crate::federation::tally::Tally;
 use crate::freshness::Freshness;
 use crate::guard::{GuardLog, GuardSettings, GuardTable};
 use crate::id::{ClusterId, ConfigKey, ObservedSubject, ServiceKey};
-use crate::input::{Effect, Input, LocalInput, OutgoingRecord, ReplicaIdentity};
+use crate::input::{Effect, Input, LocalInput, ReplicaIdentity};
 use crate::intents::HeardOrder;
 use crate::intents::rules::IntentRules;
 use crate::lease::{Fitness, Lease, ReplicaRole, Wish};
@@ -82,6 +85,7 @@ use crate::time::{Millis, Mono, Now};
 pub use belonging::{Membership, Stranger};
 pub use census::CensusPace;
 pub use counts::Counts;
+pub use digest::RecordDigest;
 pub use imports::ImportRules;
 pub use judge::SetAside;
 pub use limits::OriginLimit;
@@ -127,19 +131,10 @@ pub struct FederationSettings {
     #[cfg_attr(feature = "serde", serde(default))]
     pub census: CensusPace,
     /// The digest of a record as it is written (rule R15); asked for values only.
-    #[cfg_attr(feature = "serde", serde(skip, default = "no_digest"))]
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub digest: RecordDigest,
     /// What hash maps are seeded with: drawn by the process, given again to repeat what it did.
     pub seed: Seed,
-}
-
-/// Gives the digest of a record: bytes are the business of whoever encodes.
-pub type RecordDigest = fn(&OutgoingRecord) -> u128;
-
-/// Of settings that were read: whoever reads them puts the real one in its place.
-#[cfg(feature = "serde")]
-fn no_digest() -> RecordDigest {
-    |_| 0
 }
 
 /// What changed in what answers are made of, since it was last taken.
@@ -261,6 +256,7 @@ pub struct Federation {
     bounds: OriginBounds,
     late: LateDue,
     censuses: OwnCensuses,
+    sealing: Sealing,
     /// Clusters of which nothing counts, by order of an operator of this cluster.
     excluded: BTreeSet<ClusterId>,
     snapshot_revision: u64,
@@ -302,6 +298,7 @@ impl Federation {
             route: Route::default(),
             late: LateDue::default(),
             censuses: OwnCensuses::default(),
+            sealing: Sealing::default(),
             excluded: BTreeSet::new(),
             snapshot_revision: 0,
         }
@@ -320,6 +317,7 @@ impl Federation {
             Input::Local(input) => self.step_local(now, input, &mut effects),
             Input::Log(input) => self.step_log(now, input, &mut effects),
             Input::Order(order) => self.obey(now, order, &mut effects),
+            Input::Seal(input) => self.step_sealing(now, input),
             Input::Look => {
                 self.look(now);
                 return effects;
@@ -515,6 +513,7 @@ impl Federation {
         self.lease.tick(now.mono, self.fitness(now), &mut wishes);
         self.fulfil(now, wishes, effects);
         self.describe(now, effects);
+        self.reseal(now);
         self.publish(now, effects);
         self.drive_intents(now, effects);
         self.drive_guard(now, effects);

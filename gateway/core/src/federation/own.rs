@@ -18,7 +18,7 @@ use crate::time::Now;
 const SENT_IN_A_STEP: usize = 500;
 
 /// What the local Nacos says of a key.
-enum Wanted {
+pub(super) enum Wanted {
     /// Nothing is known: the log stays as it is.
     Unknown,
     /// The key is not to be in the log.
@@ -67,7 +67,7 @@ impl Federation {
             let outgoing = self.publisher.send(now.mono, self.lease.epoch(), (key, since, wall), body, partitions);
             if outgoing.body != RecordBody::Tombstone {
                 // Checkpoints count it before it is read back.
-                self.publisher.encoded(SendId(outgoing.header.seq), (self.settings.digest)(&outgoing));
+                self.publisher.encoded(SendId(outgoing.header.seq), self.settings.digest.of(&outgoing));
             }
             effects.push(Effect::Send(outgoing));
         }
@@ -82,10 +82,7 @@ impl Federation {
                 Some(state) => present(state.wanted(id).map(|instance| RecordBody::Instance(Arc::clone(instance)))),
                 None => Wanted::Unknown,
             },
-            DataKey::Config(config) => match self.local.config(config) {
-                Some(state) => present(state.wanted().map(|item| RecordBody::Config(Arc::clone(item)))),
-                None => Wanted::Unknown,
-            },
+            DataKey::Config(config) => self.wanted_item(config),
         }
     }
 
@@ -113,7 +110,9 @@ impl Federation {
                 let differs = match (image, wanted) {
                     (None, None) => false,
                     (Some(ImageValue::Instance(logged)), Some(RecordBody::Instance(instance))) => logged != *instance,
-                    (Some(ImageValue::Config(logged)), Some(RecordBody::Config(item))) => logged != *item,
+                    (Some(ImageValue::Config(logged)), Some(RecordBody::Config(item))) => {
+                        self.item_differs(key, &logged, item)
+                    }
                     _ => true,
                 };
                 differs || self.is_unlisted(key)

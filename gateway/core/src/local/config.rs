@@ -151,6 +151,15 @@ impl LocalConfig {
         true
     }
 
+    /// What was found in a sealed item takes its place, if it is held as that. Returns whether it was.
+    pub fn open(&mut self, sealed: &ConfigItem, opened: &Arc<ConfigItem>) -> bool {
+        let same = self.item.as_deref() == Some(sealed);
+        if same {
+            self.item = Some(Arc::clone(opened));
+        }
+        same
+    }
+
     /// The log was read to its end and does not have it. Returns whether it is not shown any more: only a snapshot had it.
     pub fn is_not_logged(&mut self) -> bool {
         self.proven_gone = false;

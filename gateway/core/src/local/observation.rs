@@ -37,6 +37,7 @@ mod doors;
 mod guarded;
 mod guarded_configs;
 mod outage;
+mod sealed;
 
 /// The first sweep of a service comes within this time after it was found, or within the interval of sweeps if that is shorter, spread by
 /// its name: it finds the instances that were disabled before this process started.

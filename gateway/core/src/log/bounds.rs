@@ -162,8 +162,9 @@ pub fn instance_bytes(instance: &Instance) -> u64 {
 /// As [`value_bytes`], of a config item.
 #[must_use]
 pub fn config_bytes(item: &ConfigItem) -> u64 {
-    let texts = [&item.content, &item.encrypted_data_key, &item.description, &item.tags, &item.application];
-    texts.into_iter().map(|text| text.len() as u64).sum()
+    let content = item.content.text().map_or_else(|sealed| sealed.bytes.len(), str::len) as u64;
+    let texts = [&item.encrypted_data_key, &item.description, &item.tags, &item.application];
+    content + texts.into_iter().map(|text| text.len() as u64).sum::<u64>()
 }
 
 fn judge_replica(replica: &mut ReplicaRecord, bounds: &OriginBounds) -> Option<OutOfBounds> {

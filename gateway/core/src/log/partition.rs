@@ -17,9 +17,12 @@
 //! after that is news to it.
 
 mod place;
+mod seals;
 mod sweep;
 
 use std::collections::BTreeSet;
+
+pub use seals::SealCounts;
 
 use crate::config_item::ConfigItem;
 use crate::id::{ConfigKey, InstanceId, ServiceKey};
@@ -41,6 +44,7 @@ pub struct Fold {
     seed: Seed,
     services: Map<ServiceKey, ServiceEntries>,
     configs: Map<ConfigKey, FoldEntry<ConfigItem>>,
+    seals: SealCounts,
     count: u64,
     digest: u128,
     /// Of the values that are kept.
@@ -51,7 +55,8 @@ impl Fold {
     /// Nothing is folded yet.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        Self { seed, services: seed.map(), configs: seed.map(), count: 0, digest: 0, bytes: 0 }
+        let (services, configs, seals) = (seed.map(), seed.map(), SealCounts::default());
+        Self { seed, services, configs, seals, count: 0, digest: 0, bytes: 0 }
     }
 
     /// Number of `i` and `c` keys.
@@ -159,11 +164,13 @@ impl Fold {
         let share = |entry: Option<&FoldEntry<_>>| entry.map(|entry| entry.share(config_bytes)).unwrap_or_default();
         if record.body == RecordBody::Tombstone {
             let removed = self.configs.remove(key);
+            self.seals.replace(removed.as_ref(), None);
             return (share(removed.as_ref()), FoldShare::default(), removed.is_some());
         }
         let read = if let RecordBody::Config(item) = &record.body { Some(item) } else { None };
         let (entry, changed) = FoldEntry::next(self.configs.get(key), read, record);
         let after = share(Some(&entry));
+        self.seals.replace(self.configs.get(key), Some(&entry));
         let replaced = self.configs.insert(key.clone(), entry);
         (share(replaced.as_ref()), after, changed)
     }

@@ -18,6 +18,7 @@ mod partitions;
 mod random;
 mod repair;
 mod route;
+mod sealing;
 mod snapshots;
 mod storm;
 mod storms;

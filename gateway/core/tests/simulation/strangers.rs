@@ -150,8 +150,8 @@ fn fact(dice: &mut Dice, offset: u64) -> Record {
             (RecordKey::Checkpoint, RecordBody::Checkpoint(stated))
         }
         1 => {
-            let content = "c".repeat(usize::try_from(dice.roll(30_000)).unwrap()).into();
-            let item = ConfigItem { content, ..ConfigItem::default() };
+            let content = "c".repeat(usize::try_from(dice.roll(30_000)).unwrap());
+            let item = ConfigItem { content: content.into(), ..ConfigItem::default() };
             let key = ConfigKey::new("public", "g", &dice.roll(1_000).to_string());
             (RecordKey::Data(DataKey::Config(key)), RecordBody::Config(Arc::new(item)))
         }

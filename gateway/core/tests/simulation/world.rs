@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use federation_core::comparison::ComparisonRefused;
 use federation_core::drains::TakenOrder;
-use federation_core::federation::{Federation, FederationSettings, ImportRules};
+use federation_core::federation::{Federation, FederationSettings, ImportRules, RecordDigest};
 use federation_core::guard::{GuardRefused, GuardSettings, GuardTaken};
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::input::{
@@ -143,7 +143,7 @@ pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> FederationSe
         intents: federation_core::intents::rules::IntentRules::default(),
         bounds: federation_core::log::bounds::OriginBounds::default(),
         census: federation_core::federation::CensusPace::default(),
-        digest: |outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body),
+        digest: RecordDigest::new(|outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body)),
         seed,
     }
 }

@@ -4,7 +4,8 @@ use federation_core::input::{Effect, OutgoingRecord};
 use federation_core::log::record::PartitionId;
 
 use super::Engine;
-use federation_codec::{record, signature};
+use federation_codec::record::{self, RecordSealer};
+use federation_codec::signature;
 
 impl Engine {
     pub(super) fn act(&mut self, effect: Effect, traceparent: Option<&str>) {
@@ -56,7 +57,8 @@ impl Engine {
     }
 
     fn send(&mut self, outgoing: &OutgoingRecord, traceparent: Option<&str>) {
-        let mut record = record::encode_outgoing(outgoing);
+        let sealer = RecordSealer { origin: self.core.cluster(), keys: &self.keys.load() };
+        let mut record = sealer.encode(outgoing);
         record.traceparent = traceparent.map(str::to_owned);
         self.log.send(record);
     }

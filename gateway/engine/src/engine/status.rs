@@ -47,6 +47,7 @@ impl Engine {
         let held = self.core.removals_held();
         self.measure(held);
         let mut facts = self.core_facts(now.mono, held.values().sum());
+        facts.extend(self.tell_seals());
         facts.extend(self.facts.iter().flat_map(|source| source.facts()));
         let (ready, reasons) = (startup.is_ready(now.mono), self.reasons(startup));
         GatewayStatus { ready, reasons, facts, membership, clock_behind: self.core.clock_behind(now) }

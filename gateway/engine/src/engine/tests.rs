@@ -111,7 +111,7 @@ fn core() -> Federation {
         intents: federation_core::intents::rules::IntentRules::default(),
         bounds: federation_core::log::bounds::OriginBounds::default(),
         census: federation_core::federation::CensusPace::default(),
-        digest: federation_codec::record::digest_of,
+        digest: federation_core::federation::RecordDigest::new(federation_codec::record::digest_of),
         seed: Seed(1),
     })
 }
@@ -142,6 +142,7 @@ impl Stage {
             orders: Box::new(()),
             recorder: None,
             waiting: OrderWaiter::default(),
+            keys: Default::default(),
         };
         Self { engine, view, inbox, news, commands, asked, metrics, blocked, let_go, _snapshots }
     }

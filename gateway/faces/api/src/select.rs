@@ -96,6 +96,16 @@ impl Moment {
         wanted.map(|found| (self.origin(&found.origin, found.source), found))
     }
 
+    /// Why the item cannot be read, as a sentence, if that is so wherever it is wanted.
+    pub(crate) fn sealed_sentence(&self, config: &FederatedConfig, origins: &Origins) -> Option<String> {
+        let mut told = Vec::new();
+        for (origin, found) in self.items(config, origins) {
+            let sealed = found.item.content.text().err()?;
+            told.push(format!("in {} it is {}", origin.id, sealed.told()));
+        }
+        (!told.is_empty()).then(|| format!("{}: {}", config.key, told.join("; ")))
+    }
+
     /// The clusters that somebody looked at, in vain.
     pub(crate) fn looked_at<'a>(&'a self, origins: &'a Origins) -> impl Iterator<Item = &'a ClusterStatus> {
         self.clusters.clusters.iter().filter(|cluster| origins.accepts(&cluster.id))

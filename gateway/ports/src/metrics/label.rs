@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use federation_core::config_item::SealReason;
 use federation_core::freshness::Freshness;
 use federation_core::id::ClusterId;
 use federation_core::log::record::TopicKind;
@@ -37,6 +38,12 @@ impl LabelWord for TopicKind {
 }
 
 impl LabelWord for Freshness {
+    fn word(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl LabelWord for SealReason {
     fn word(&self) -> &str {
         self.as_str()
     }
@@ -185,6 +192,8 @@ label!(
         CertificateRefused = "certificate_refused",
         /// A listener's certificate is near its end, or past it.
         CertificateExpiring = "certificate_expiring",
+        /// Contents of config items cannot be read, or the file of their keys cannot.
+        Sealed = "sealed_contents",
         /// Something is open to others on the line, as the configuration asks for by name.
         Insecure = "insecure",
     }

@@ -10,8 +10,12 @@ use super::nacos_settings;
 use super::order_keys::OrderKeys;
 use anyhow::Context;
 use bounded_listener::{ListenerCapacity, ListenerGate, ServedHosts};
+use federation_codec::record::RecordSealer;
+use federation_codec::seal::SealKeys;
 use federation_codec::signature::SignatureVerifier;
-use federation_core::federation::{CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot};
+use federation_core::federation::{
+    CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot, RecordDigest,
+};
 use federation_core::id::ClusterId;
 use federation_core::input::ReplicaIdentity;
 use federation_core::local::mark::DoorMark;
@@ -30,6 +34,7 @@ use super::RunningGateway;
 use super::certificates::Certificates;
 use super::data_folders::{self, DataFolders};
 use super::reception::Reception;
+use super::seal_keys::SealKeyKeeper;
 use super::snapshots::SnapshotKeeper;
 use crate::config::{CompactionConfig, GatewayConfig, RegistryChoice};
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
@@ -48,6 +53,7 @@ use federation_ports::commands::{EngineCommands, commands};
 use federation_ports::facts::FactSource;
 use federation_ports::inbox::{INBOX_CAPACITY, OwnItem};
 use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics, TroubleKind};
+use federation_ports::seal_keys::SealKeyring;
 use federation_ports::trouble::TroubleBoard;
 use federation_registry::{EmbeddedOptions, EmbeddedRegistry};
 use federation_storage::StoragePlace;
@@ -74,14 +80,17 @@ impl RunningGateway {
     pub async fn assemble(config: GatewayConfig, topics: LogTopics) -> anyhow::Result<Self> {
         let (folders, ground) = (data_folders::claim(&config).await?, Ground::lay(config.listen.hosts.clone()));
         let (clock, metrics, troubles) = (ground.clock, Arc::clone(&ground.metrics), ground.troubles.clone());
-        let (certificates, keys) = (ground.certificates(&config).await?, OrderKeys::open(&config).await?);
+        let (certificates, seal_keys) = (ground.certificates(&config).await?, ground.seal_keys(&config).await?);
+        let order_keys = OrderKeys::open(&config).await?;
         let registry = start_registry(&config, &folders, &troubles, ground.gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
-        let (outlet, snapshots) = snapshot_way(folders.own.clone(), troubles.clone());
+        let (outlet, snapshots) = snapshot_way(folders.own.clone(), ground.keys.clone(), troubles.clone());
         let bound = bind_any_port(&ground.gate, &config)?;
-        let (recorder, core) = begin(&config, &keys, bound.as_ref(), &folders, &exclusions).await?;
-        let log_options = kafka_options(&config, topics, exclusions.clone(), (core.cursors().collect(), keys.verifier));
+        let keys = GatewayKeys { sealing: &ground.keys, orders: &order_keys };
+        let (recorder, core) = begin(&config, keys, bound.as_ref(), &folders, &exclusions).await?;
+        let cursors = core.cursors().collect();
+        let log_options = kafka_options(&config, topics, exclusions.clone(), cursors, keys);
         let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
         let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
         let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
@@ -105,10 +114,11 @@ impl RunningGateway {
             snapshots: outlet,
             commands: command_queue,
             fault: None,
-            signer: keys.signer,
+            signer: order_keys.signer,
             orders: Box::new(api.heard.clone()),
             recorder,
             waiting: OrderWaiter::default(),
+            keys: ground.keys,
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
@@ -129,16 +139,17 @@ impl RunningGateway {
             listeners,
             api,
             certificates: certificates.keepers,
+            seal_keys,
         })
     }
 }
 
 /// Where the engine leaves snapshots, and who writes them.
-fn snapshot_way(place: StoragePlace, troubles: TroubleBoard) -> (SnapshotOutlet, SnapshotKeeper) {
+fn snapshot_way(place: StoragePlace, keys: SealKeyring, troubles: TroubleBoard) -> (SnapshotOutlet, SnapshotKeeper) {
     let (streams, snapshots) = mpsc::channel(1); // One is written while the next waits.
     let outlet = SnapshotOutlet { streams, mark: Arc::default() };
     let mark = Arc::clone(&outlet.mark);
-    (outlet, SnapshotKeeper::new(place, troubles, snapshots, mark))
+    (outlet, SnapshotKeeper::new(place, keys, troubles, snapshots, mark))
 }
 
 /// What the API answers from, and whom it lets in.
@@ -172,6 +183,7 @@ struct Ground {
     troubles: TroubleBoard,
     watchdog: EngineWatchdog,
     gate: ListenerGate,
+    keys: SealKeyring,
 }
 
 impl Ground {
@@ -185,7 +197,8 @@ impl Ground {
         let reception = Reception { troubles: troubles.clone(), metrics: metrics.connections.clone() };
         let (capacity, patience) = (ListenerCapacity::claim(), bounded_listener::PeerPatience::default());
         let gate = ListenerGate::new(capacity, patience, hosts, reception);
-        Self { clock, view_writer, view_reader, metrics, troubles, watchdog, gate }
+        let keys = SealKeyring::default();
+        Self { clock, view_writer, view_reader, metrics, troubles, watchdog, gate, keys }
     }
 
     /// The certificates of all ports. What is open to others because the configuration says so is told: at each start, and as long as
@@ -195,6 +208,11 @@ impl Ground {
             self.troubles.raise(TroubleKind::Insecure, weakness.field, weakness.text);
         }
         Certificates::open(config, &self.troubles, &self.metrics.connections).await
+    }
+
+    /// Reads the keys of sealed contents, and who goes on reading them.
+    async fn seal_keys(&self, config: &GatewayConfig) -> anyhow::Result<SealKeyKeeper> {
+        SealKeyKeeper::open(config.kafka.sealing.as_ref(), self.keys.clone(), self.troubles.clone()).await
     }
 
     /// What a front door stands on before this Nacos.
@@ -226,22 +244,30 @@ fn bind_ports(gate: &ListenerGate, config: &GatewayConfig) -> anyhow::Result<Api
     Ok(ApiListeners::bind(gate, config.listen.http, config.listen.grpc)?)
 }
 
+/// The keys of the own cluster, and those that are known of others.
+#[derive(Clone, Copy)]
+struct GatewayKeys<'a> {
+    sealing: &'a SealKeyring,
+    orders: &'a OrderKeys,
+}
+
 /// The decisions, and what records what they are told, if anything is to.
 async fn begin(
     config: &GatewayConfig,
-    keys: &OrderKeys,
+    keys: GatewayKeys<'_>,
     bound: Option<&ApiListeners>,
     folders: &DataFolders,
     exclusions: &Exclusions,
 ) -> anyhow::Result<(Option<StepRecorder>, Federation)> {
     let beginning = beginning(config, keys, bound, folders, exclusions).await?;
-    Ok((recorder(&beginning)?, beginning.begin()))
+    let (recorder, digest) = (recorder(config, &beginning)?, beginning.settings.digest.clone());
+    Ok((recorder, beginning.begin(digest)))
 }
 
 /// What the decisions begin with: what was known when the gateway last ran.
 async fn beginning(
     config: &GatewayConfig,
-    keys: &OrderKeys,
+    keys: GatewayKeys<'_>,
     bound: Option<&ApiListeners>,
     folders: &DataFolders,
     exclusions: &Exclusions,
@@ -250,7 +276,7 @@ async fn beginning(
     Ok(RecordingBeginning {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: settings(config, keys, advertised.to_string()),
-        snapshot: read_snapshot(folders.own.clone()).await?.unwrap_or_default(),
+        snapshot: read_snapshot(folders.own.clone(), keys.sealing.load()).await?.unwrap_or_default(),
         excluded: exclusions.clusters(),
     })
 }
@@ -258,8 +284,13 @@ async fn beginning(
 /// Names the folder in which all inputs are recorded, for a bug report; read at the start.
 const RECORD: &str = "NACOS_FED_RECORD";
 
-fn recorder(beginning: &RecordingBeginning) -> anyhow::Result<Option<StepRecorder>> {
+fn recorder(config: &GatewayConfig, beginning: &RecordingBeginning) -> anyhow::Result<Option<StepRecorder>> {
     let Some(folder) = std::env::var_os(RECORD) else { return Ok(None) };
+    if config.kafka.sealing.is_some() {
+        anyhow::bail!(
+            "{RECORD}: a recording would have the contents that kafka.encrypt_configs keeps from others in the clear"
+        );
+    }
     let begun = StepRecorder::begin(Path::new(&folder), beginning);
     begun.map(Some).with_context(|| format!("{RECORD}: inputs cannot be recorded in {}", folder.display()))
 }
@@ -285,8 +316,9 @@ fn identity(config: &GatewayConfig) -> GatewayIdentity {
 }
 
 /// Reads what was last known, away from the tasks that serve.
-async fn read_snapshot(place: StoragePlace) -> anyhow::Result<Option<Vec<OriginSnapshot>>> {
-    tokio::task::spawn_blocking(move || snapshot_file::read(&place)).await.context("reading the snapshot panicked")
+async fn read_snapshot(place: StoragePlace, keys: Arc<SealKeys>) -> anyhow::Result<Option<Vec<OriginSnapshot>>> {
+    let read = tokio::task::spawn_blocking(move || snapshot_file::read(&place, &keys));
+    read.await.context("reading the snapshot panicked")
 }
 
 /// Reads what was kept and what the file says, away from the tasks that serve.
@@ -350,7 +382,8 @@ fn kafka_options(
     config: &GatewayConfig,
     topics: LogTopics,
     exclusions: Exclusions,
-    (cursors, signatures): (BTreeMap<PartitionId, LogCursor>, Option<Arc<SignatureVerifier>>),
+    cursors: BTreeMap<PartitionId, LogCursor>,
+    keys: GatewayKeys<'_>,
 ) -> KafkaOptions {
     let imports = config.import.clone();
     let kafka = &config.kafka;
@@ -380,11 +413,15 @@ fn kafka_options(
         pace: ReadPace::of(config.import.limits.bytes, config.import.limits.bytes_per_second),
         imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
         cursors,
-        signatures,
+        signatures: keys.orders.verifier.clone(),
+        keys: keys.sealing.clone(),
     }
 }
 
-fn settings(config: &GatewayConfig, keys: &OrderKeys, advertised: String) -> FederationSettings {
+fn settings(config: &GatewayConfig, keys: GatewayKeys<'_>, advertised: String) -> FederationSettings {
+    let (cluster, sealing) = (config.cluster.clone(), keys.sealing.clone());
+    let digest =
+        RecordDigest::new(move |record| RecordSealer { origin: &cluster, keys: &sealing.load() }.digest_of(record));
     let millis = |duration: std::time::Duration| Millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
     let nacos_servers = match &config.nacos.registry {
         RegistryChoice::Remote(remote) => remote.servers.iter().map(|server| server.to_string().into()).collect(),
@@ -406,7 +443,7 @@ fn settings(config: &GatewayConfig, keys: &OrderKeys, advertised: String) -> Fed
             generation: 1,
             reads_schema: SCHEMA + 1,
             advertise,
-            signing_key: keys.public.map(|key| key.to_string().into()),
+            signing_key: keys.orders.public.map(|key| key.to_string().into()),
         },
         patience: RemovalPatience {
             removal_hold: millis(config.nacos.removal_hold),
@@ -435,7 +472,7 @@ fn settings(config: &GatewayConfig, keys: &OrderKeys, advertised: String) -> Fed
             ..OriginBounds::default()
         },
         census: CensusPace::default(),
-        digest: federation_codec::record::digest_of,
+        digest,
         seed: Seed(rand::random()),
     }
 }

@@ -123,7 +123,7 @@ fn judge(folder: &StorageFolder, owner: &FolderOwner) -> Result<OwnerEvidence, S
 fn is_among(items: &BTreeSet<(&str, &str, &str)>, fact: &KeptFact) -> bool {
     match (&fact.key, &fact.body) {
         (DataKey::Config(key), RecordBody::Config(item)) => {
-            items.contains(&(key.group(), key.data_id(), &*item.content))
+            item.content.text().is_ok_and(|text| items.contains(&(key.group(), key.data_id(), text)))
         }
         _ => false,
     }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use federation_engine::snapshot_file::{self, NEWEST, UnwrittenGeneration};
 use federation_engine::snapshot_stream::{SnapshotMark, SnapshotStream};
 use federation_ports::metrics::TroubleKind;
+use federation_ports::seal_keys::SealKeyring;
 use federation_ports::trouble::TroubleBoard;
 use federation_storage::{ANSWERS_WITHIN, StoragePlace, TRY_AGAIN};
 
@@ -29,6 +30,7 @@ const PROBED: usize = 4096;
 /// See the module.
 pub(super) struct SnapshotKeeper {
     place: StoragePlace,
+    keys: SealKeyring,
     troubles: TroubleBoard,
     snapshots: mpsc::Receiver<SnapshotStream>,
     mark: Arc<SnapshotMark>,
@@ -59,6 +61,7 @@ enum Outcome {
 impl SnapshotKeeper {
     pub(super) fn new(
         place: StoragePlace,
+        keys: SealKeyring,
         troubles: TroubleBoard,
         snapshots: mpsc::Receiver<SnapshotStream>,
         mark: Arc<SnapshotMark>,
@@ -66,6 +69,7 @@ impl SnapshotKeeper {
         let now = Instant::now();
         Self {
             place,
+            keys,
             troubles,
             snapshots,
             mark,
@@ -110,7 +114,8 @@ impl SnapshotKeeper {
 
     fn write(&mut self, mut stream: SnapshotStream) {
         let place = self.place.clone();
-        self.spawn(move || match snapshot_file::write(&place, &mut stream) {
+        let keys = self.keys.load();
+        self.spawn(move || match snapshot_file::write(&place, &mut stream, keys) {
             Ok(()) => Outcome::Written(stream.revision()),
             Err(UnwrittenGeneration::Abandoned(_)) => Outcome::Abandoned,
             // The stream is closed with it: the engine does not go on taking pieces.

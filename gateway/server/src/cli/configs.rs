@@ -1,6 +1,6 @@
 //! `configs` and `config`: config items, all of them or one as every cluster has it.
 
-use federation_answers::discovery::{ConfigDocument, ConfigsDocument};
+use federation_answers::discovery::{ConfigDocument, ConfigsDocument, ContentSummary, SealedDocument};
 
 use super::args::{ConfigItem, Filter, Global, Name};
 use super::client::Client;
@@ -31,7 +31,11 @@ pub(super) async fn list(
 fn list_table(document: &ConfigsDocument<'_>) -> String {
     let mut table = Table::new([left("NAMESPACE"), left("GROUP"), left("DATA ID"), left("CLUSTERS")]);
     for config in &document.configs {
-        let clusters: Vec<&str> = config.clusters.keys().map(|cluster| &**cluster).collect();
+        let cluster = |(cluster, content): (_, &ContentSummary<'_>)| match content.sealed {
+            Some(_) => format!("{cluster} (sealed)"),
+            None => format!("{cluster}"),
+        };
+        let clusters: Vec<String> = config.clusters.iter().map(cluster).collect();
         table.row([
             namespace(&config.namespace_id),
             config.group_name.to_string(),
@@ -79,8 +83,16 @@ fn keep_origin(document: &mut ConfigDocument<'_>, origin: &str) -> Result<(), Fa
 
 /// The one content. Where clusters differ, which is meant has to be said.
 fn content<'a>(document: &'a ConfigDocument<'_>) -> Result<&'a str, Failure> {
-    let first = document.items.first().map_or("", |item| &*item.content);
-    if document.items.iter().all(|item| item.content == first) {
+    let readable = document.items.iter().filter_map(|item| item.content.as_deref());
+    let sealed: Vec<&str> = document.items.iter().filter(|it| it.content.is_none()).map(|it| &*it.origin).collect();
+    if !sealed.is_empty() {
+        let others = "the contents of some clusters are sealed for this gateway";
+        let origins: Vec<&str> = document.items.iter().map(|item| &*item.origin).collect();
+        let (sealed, origins) = (sealed.join(", "), origins.join(", "));
+        return Err(Failure::Arguments(format!("{others} ({sealed}): name one with --origin, of {origins}")));
+    }
+    let first = readable.clone().next().unwrap_or_default();
+    if readable.clone().all(|content| content == first) {
         return Ok(first);
     }
     let origins: Vec<&str> = document.items.iter().map(|item| &*item.origin).collect();
@@ -91,10 +103,11 @@ fn item_text(document: &ConfigDocument<'_>) -> String {
     let mut table =
         Table::new([left("ORIGIN"), left("TYPE"), right("BYTES"), left("MD5"), left("FRESHNESS"), right("AGE")]);
     for item in &document.items {
+        let bytes = item.content.as_ref().map_or_else(|| "sealed".to_owned(), |content| content.len().to_string());
         table.row([
             item.origin.to_string(),
             item.r#type.to_string(),
-            item.content.len().to_string(),
+            bytes,
             item.md5.to_string(),
             freshness(&item.freshness, &item.freshness_reason),
             age_of(item.age_ms),
@@ -104,7 +117,12 @@ fn item_text(document: &ConfigDocument<'_>) -> String {
     let name = format!("{group_name}@@{data_id} in namespace {}", namespace(namespace_id));
     let mut shown = format!("{}\n{}", printable(&name), table.render());
     for item in &document.items {
-        let lines: Vec<String> = item.content.lines().map(printable).collect();
+        let sealed = item.sealed.as_ref().map(|SealedDocument { key_id, reason }| match &**reason {
+            "cannot_be_opened" => format!("(sealed: cannot be opened by key {key_id})"),
+            _ => format!("(sealed under key {key_id}, which the gateway does not have)"),
+        });
+        let text = sealed.as_deref().or(item.content.as_deref()).unwrap_or_default();
+        let lines: Vec<String> = text.lines().map(printable).collect();
         shown.push_str(&format!("\n--- {}\n{}\n", printable(&item.origin), lines.join("\n")));
     }
     shown

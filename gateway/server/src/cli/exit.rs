@@ -156,7 +156,7 @@ impl Failure {
             Self::Problem(problem) if problem.is_finding() => Exit::Negative,
             Self::Problem(problem) => match problem.status {
                 404 | 410 => Exit::NotFound,
-                401 | 403 | 405 | 409 | 412 | 501 => Exit::Refused,
+                401 | 403 | 405 | 409 | 412 | 423 | 501 => Exit::Refused,
                 429 => Exit::Unreachable, // It would answer, but not now.
                 400..=499 => Exit::WrongInput,
                 _ => Exit::Unreachable,

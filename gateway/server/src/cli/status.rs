@@ -31,18 +31,20 @@ enum Group {
     Gateway,
     OwnNacos,
     Log,
+    Contents,
     Guard,
     Policy,
 }
 
 impl Group {
-    const ALL: [Self; 5] = [Self::Gateway, Self::OwnNacos, Self::Log, Self::Guard, Self::Policy];
+    const ALL: [Self; 6] = [Self::Gateway, Self::OwnNacos, Self::Log, Self::Contents, Self::Guard, Self::Policy];
 
     fn title(self) -> &'static str {
         match self {
             Self::Gateway => "GATEWAY",
             Self::OwnNacos => "OWN NACOS",
             Self::Log => "LOG",
+            Self::Contents => "CONTENTS",
             Self::Guard => "GUARD",
             Self::Policy => "POLICY",
         }
@@ -54,6 +56,7 @@ impl Group {
             "nacos" => (Self::OwnNacos, 1),
             "services" | "removals" => (Self::OwnNacos, 0),
             "own" | "records" | "changes" | "unpublished" | "partition" | "may" | "import" => (Self::Log, 0),
+            "contents" => (Self::Contents, 1),
             "guard" => (Self::Guard, 1),
             "policy" => (Self::Policy, 1),
             _ => (Self::Gateway, 0),

@@ -263,6 +263,12 @@ static KAFKA: TableSection = TableSection {
             "nacos-fed.",
             "Begins the name of every topic; equal in all clusters. Says whose topics these are in a shared Kafka.",
         ),
+        optional(
+            "encrypt_configs",
+            ValueKind::Section(&SEALING),
+            "contents of config items stand in the clear on the log",
+            "Seals contents of config items on the log and in snapshots, so that only who has a key can read them.",
+        ),
         default(
             "insecure",
             ValueKind::Flag,
@@ -271,6 +277,25 @@ static KAFKA: TableSection = TableSection {
              certificates or host names that are not verified, settings of TLS or SASL that `security.protocol` does not use.",
         ),
         default("read_also", ValueKind::Reserved, "[]", "Further Kafkas to read; not available yet."),
+    ],
+};
+
+static SEALING: TableSection = TableSection {
+    about: "Sealed contents of config items.",
+    fields: &[
+        required(
+            "key_file",
+            ValueKind::Path,
+            "A file of keys, one a line: 32 random bytes in base64 or hexadecimal, as `openssl rand -base64 32` prints them. The first seals \
+             what this cluster has, all open what is read; lines that begin with `#` are remarks. Read again whenever it changes.",
+        ),
+        default(
+            "seal",
+            ValueKind::Flag,
+            "true",
+            "Whether what this cluster has is sealed; equal in all its replicas. Switched off, sealed items of other clusters are opened all the \
+             same, and own ones that stand sealed on the log are written anew in the clear.",
+        ),
     ],
 };
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use federation_codec::seal::SealsOwn;
 use rdkafka::ClientConfig;
 
 use federation_document::reader::{FieldPlace, MappingFields, ReadValue};
@@ -23,6 +25,17 @@ pub struct KafkaConfig {
     pub topics: TopicsConfig,
     /// Begins the name of every topic.
     pub topic_prefix: String,
+    /// How contents of config items are sealed; `None`: they are not.
+    pub sealing: Option<SealingConfig>,
+}
+
+/// How contents of config items are sealed, on the log and in snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealingConfig {
+    /// A file of keys.
+    pub key_file: PathBuf,
+    /// Whether own items are sealed, or only those of others opened.
+    pub seals: SealsOwn,
 }
 
 impl KafkaConfig {
@@ -140,11 +153,27 @@ impl ReadValue for KafkaConfig {
             let topics = fields.get("topics");
             let topic_prefix = fields.get("topic_prefix");
             let insecure = fields.get::<bool>("insecure");
+            let sealing = fields.maybe("encrypt_configs");
             let read_also = fields.get::<ReservedValue>("read_also");
-            let kafka =
-                Self { brokers: brokers?, properties: properties?, topics: topics?, topic_prefix: topic_prefix? };
+            let kafka = Self {
+                brokers: brokers?,
+                properties: properties?,
+                topics: topics?,
+                topic_prefix: topic_prefix?,
+                sealing: sealing?,
+            };
             SectionWeakness::refuse(fields, kafka.weakness(), insecure?)?;
             read_also.map(|ReservedValue| kafka)
+        })
+    }
+}
+
+impl ReadValue for SealingConfig {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        place.section(|fields| {
+            let key_file = fields.get("key_file");
+            let seal = fields.get::<bool>("seal");
+            Some(Self { key_file: key_file?, seals: if seal? { SealsOwn::Yes } else { SealsOwn::No } })
         })
     }
 }

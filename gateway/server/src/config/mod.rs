@@ -32,7 +32,7 @@ pub use self::front_door::{FrontDoorAuth, FrontDoorConfig};
 pub use self::gateway::{AdvertiseConfig, FreshnessConfig, LogConfig, LogFormat, TelemetryConfig};
 pub use self::guard::Guard;
 pub use self::intents::IntentsConfig;
-pub use self::kafka::{CompactionConfig, KafkaConfig, KafkaProperties, TopicsConfig};
+pub use self::kafka::{CompactionConfig, KafkaConfig, KafkaProperties, SealingConfig, TopicsConfig};
 pub use self::listen::{ListenConfig, ListenSecurity};
 pub use self::nacos::{
     ClientCertificate, EmbeddedRegistryConfig, LoginConfig, NacosConfig, RegistryChoice, RemoteNacos, Tls,

@@ -472,7 +472,7 @@ cluster: c
 replica: {name: r}
 locality: {region: r, zone: z, sub_zone: s, network: n}
 nacos: {servers: ["n:1"], username: u, password: p, tls: {ca: a, cert: b, key: c, server_name: d}, https: true}
-kafka: {brokers: ["k:1"], topics: {replication_factor: 3}}
+kafka: {brokers: ["k:1"], topics: {replication_factor: 3}, encrypt_configs: {key_file: f}}
 export: {configs: [{}]}
 guard: {mass_confirm_after: 1h}
 intents: {accept: [{}], signing: {key_file: k}}

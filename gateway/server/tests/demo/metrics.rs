@@ -11,8 +11,10 @@ use super::{Demo, ctl};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a demo cannot provoke, and where it is seen to move.
-const ELSEWHERE: [(&str, &str); 36] = [
+const ELSEWHERE: [(&str, &str); 38] = [
     ("federation_access_refused_total", "gateway/faces/api/src/tests/access.rs"),
+    ("federation_sealed_config_items", "gateway/core/tests/simulation/sealing.rs: what the engine copies from"),
+    ("federation_config_items_to_reseal", "gateway/core/tests/simulation/sealing.rs: what the engine copies from"),
     ("federation_guard_holds", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_guard_trips_total", "gateway/core/tests/simulation/guard.rs: what the engine copies from"),
     ("federation_checkpoint_mismatches_total", "gateway/core/tests/simulation/repair.rs: what the engine copies from"),

@@ -157,7 +157,9 @@ fn data_record(input: &[u8]) -> Checked {
                 !instance.metadata.is_empty()
             )
         }
-        RecordBody::Config(item) => format!("config {} {}", item.content.is_empty(), item.tags.is_empty()),
+        RecordBody::Config(item) => {
+            format!("config {:?} {}", item.content.text().map(str::is_empty).ok(), item.tags.is_empty())
+        }
         RecordBody::Checkpoint(_) => "checkpoint".into(),
         RecordBody::Census(census) => format!("census {}", census.hashes().is_empty()),
     };

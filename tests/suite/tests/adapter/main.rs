@@ -95,7 +95,10 @@ async fn config_items_are_found_listened_to_and_seen_to_go() {
     let mut gateway = registry.gateway();
     let key = |config: &ConfigName| ConfigKey::new("public", "G", &config.data_id);
     let content = |seen: &Gateway, config: &ConfigName| {
-        seen.local.config(&key(config)).and_then(|found| found.wanted()).map(|item| item.content.to_string())
+        seen.local
+            .config(&key(config))
+            .and_then(|found| found.wanted())
+            .map(|item| item.content.text().unwrap_or_default().to_owned())
     };
     gateway.until("the early one is read", |seen| content(seen, &early).as_deref() == Some("ü\r\n")).await;
     registry.sdk.publish_config(&late, write("1")).await.unwrap();

@@ -113,7 +113,10 @@ async fn config_items_are_followed(server: &Server, gateway: &mut Gateway) {
         let config = ConfigName::new(namespace, "G", "app.yaml");
         let key = ConfigKey::new(if namespace.is_empty() { "public" } else { namespace }, "G", "app.yaml");
         let content = |seen: &Gateway| {
-            seen.local.config(&key).and_then(|found| found.wanted()).map(|item| item.content.to_string())
+            seen.local
+                .config(&key)
+                .and_then(|found| found.wanted())
+                .map(|item| item.content.text().unwrap_or_default().to_owned())
         };
         for text in ["ü: \"值\"\r\n", "changed"] {
             let additions = [("desc", "words"), ("config_tags", "a,b"), ("appName", "shop")];

@@ -19,6 +19,7 @@ mod restarts;
 mod routing;
 mod sampler;
 mod scale;
+mod sealed;
 mod seen;
 mod starts;
 mod world;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use federation_harness::Kafka;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::world::{FEDERATION, Side};
@@ -32,7 +33,7 @@ pub(crate) async fn facts(kafka: &Kafka) -> Result<Vec<Fact>> {
         for side in Side::BOTH {
             for kind in ["instances", "configs"] {
                 let topic = format!("nacos-fed.{FEDERATION}.{}.{kind}", side.cluster());
-                facts.extend(read(&brokers, &topic).with_context(|| format!("cannot read {topic}"))?);
+                facts.extend(facts_in(&brokers, &topic).with_context(|| format!("cannot read {topic}"))?);
             }
         }
         facts.sort();
@@ -41,7 +42,39 @@ pub(crate) async fn facts(kafka: &Kafka) -> Result<Vec<Fact>> {
     .await?
 }
 
-fn read(brokers: &str, topic: &str) -> Result<Vec<Fact>> {
+/// Keys, values and headers of all that stands in these topics, one after the other.
+pub(crate) async fn every_byte(kafka: &Kafka, topics: Vec<String>) -> Result<Vec<u8>> {
+    let brokers = kafka.bootstrap();
+    tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        for topic in topics {
+            read(&brokers, &topic, |message| {
+                bytes.extend_from_slice(message.key().unwrap_or_default());
+                bytes.extend_from_slice(message.payload().unwrap_or_default());
+                for header in message.headers().into_iter().flat_map(Headers::iter) {
+                    bytes.extend_from_slice(header.value.unwrap_or_default());
+                }
+            })
+            .with_context(|| format!("cannot read {topic}"))?;
+        }
+        Ok(bytes)
+    })
+    .await?
+}
+
+fn facts_in(brokers: &str, topic: &str) -> Result<Vec<Fact>> {
+    let mut facts = Vec::new();
+    read(brokers, topic, |message| {
+        let key = String::from_utf8_lossy(message.key().unwrap_or_default()).replace('\u{1f}', "·");
+        if key.starts_with("i·") || key.starts_with("c·") {
+            let (partition, offset) = (message.partition(), message.offset());
+            facts.push(Fact { topic: topic.into(), partition, offset, key, removed: message.payload().is_none() });
+        }
+    })?;
+    Ok(facts)
+}
+
+fn read(brokers: &str, topic: &str, mut told: impl FnMut(&BorrowedMessage<'_>)) -> Result<()> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "e2e")
@@ -60,17 +93,13 @@ fn read(brokers: &str, topic: &str) -> Result<Vec<Fact>> {
         }
     }
     consumer.assign(&assignment)?;
-    let (mut facts, deadline) = (Vec::new(), Instant::now() + READ_WITHIN);
+    let deadline = Instant::now() + READ_WITHIN;
     while left > 0 {
         ensure!(Instant::now() < deadline, "{left} records were not read within {READ_WITHIN:?}");
         let Some(message) = consumer.poll(Duration::from_millis(200)) else { continue };
         let message = message?;
         left -= 1; // Nothing is compacted away within a test: segments are closed after an hour.
-        let key = String::from_utf8_lossy(message.key().unwrap_or_default()).replace('\u{1f}', "·");
-        if key.starts_with("i·") || key.starts_with("c·") {
-            let (partition, offset) = (message.partition(), message.offset());
-            facts.push(Fact { topic: topic.into(), partition, offset, key, removed: message.payload().is_none() });
-        }
+        told(&message);
     }
-    Ok(facts)
+    Ok(())
 }

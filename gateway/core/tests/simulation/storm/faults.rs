@@ -414,5 +414,5 @@ fn any_value(dice: &mut Dice) -> Instance {
 
 fn item(number: u64) -> Arc<ConfigItem> {
     let content: Arc<str> = format!("value {number}").into();
-    Arc::new(ConfigItem { md5: content.clone(), content, ..ConfigItem::default() })
+    Arc::new(ConfigItem { md5: content.clone(), content: content.into(), ..ConfigItem::default() })
 }

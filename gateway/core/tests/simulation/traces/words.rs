@@ -233,7 +233,9 @@ fn body(body: &RecordBody) -> String {
         RecordBody::Tombstone => "gone".to_owned(),
         RecordBody::Unreadable => "unreadable".to_owned(),
         RecordBody::Instance(value) => instance(value),
-        RecordBody::Config(item) => format!("{:?}", item.content),
+        RecordBody::Config(item) => {
+            item.content.text().map_or_else(|sealed| format!("{sealed:?}"), |text| format!("{text:?}"))
+        }
         RecordBody::Checkpoint(stated) => checkpoint(stated),
         RecordBody::Census(census) => format!("of {} keys", census.hashes().len()),
     }

@@ -77,6 +77,9 @@ impl DiscoveryFace {
         let Some(config) = self.0.view().config(&ask.key) else {
             return Err(Status::not_found(moment.looked_at_sentence(&ask.key, &Origins::All)));
         };
+        if let Some(told) = moment.sealed_sentence(&config, &ask.origins) {
+            return Err(Status::failed_precondition(told));
+        }
         let version = self.0.shown_version(moment.config_version(&config));
         Ok(pb::GetConfigResponse { config: Some(wire::encode_config(&ask, &config, &moment, version)) })
     }
@@ -99,6 +102,7 @@ fn code_word(code: Code) -> &'static str {
         Code::Ok => "ok",
         Code::InvalidArgument => "invalid_argument",
         Code::NotFound => "not_found",
+        Code::FailedPrecondition => "failed_precondition",
         Code::Unavailable => "unavailable",
         Code::Unauthenticated => "unauthenticated",
         Code::PermissionDenied => "permission_denied",

@@ -1,5 +1,6 @@
 //! The view's values as protobuf messages, and requests as what is asked for.
 
+use federation_core::config_item::SealedContent;
 use federation_core::freshness::Freshness;
 use federation_core::id::ServiceKey;
 use federation_core::instance::Health;
@@ -197,8 +198,9 @@ pub(super) fn encode_config_summary(config: &FederatedConfig, origins: &Origins)
     let wanted = config.items.iter().filter(|item| origins.accepts(&item.origin));
     let contents = wanted.map(|found| {
         let (md5, r#type) = (found.item.md5.to_string(), found.item.content_type.to_string());
-        let bytes = number(found.item.content.len());
-        (found.origin.to_string(), pb::ConfigContentSummary { md5, r#type, bytes })
+        let content = found.item.content.text();
+        let (bytes, sealed) = (number(content.map_or(0, str::len)), content.err().map(sealed));
+        (found.origin.to_string(), pb::ConfigContentSummary { md5, r#type, bytes, sealed })
     });
     pb::ConfigSummary {
         namespace_id: config.key.namespace().to_owned(),
@@ -219,11 +221,16 @@ pub(super) fn encode_config(ask: &ConfigAsk, config: &FederatedConfig, moment: &
     }
 }
 
+fn sealed(content: &SealedContent) -> pb::Sealed {
+    pb::Sealed { key_id: content.key.to_string(), reason: content.reason.as_str().to_owned() }
+}
+
 fn encode_item(found: &OriginConfig, origin: Origin<'_>, moment: &Moment) -> pb::ConfigItem {
     let item = &found.item;
     pb::ConfigItem {
         origin: origin.id.to_string(),
-        content: item.content.to_string(),
+        content: item.content.text().unwrap_or_default().to_owned(),
+        sealed: item.content.text().err().map(sealed),
         md5: item.md5.to_string(),
         r#type: item.content_type.to_string(),
         freshness: freshness(origin.freshness),

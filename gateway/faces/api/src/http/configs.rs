@@ -65,6 +65,7 @@ pub(super) async fn list(
         (status = 304, description = "the version is the one that If-None-Match names"),
         (status = 400, body = ProblemDocument, content_type = "application/problem+json", description = "a parameter cannot be used"),
         (status = 404, body = ProblemDocument, content_type = "application/problem+json", description = "no cluster has it; the clusters that were looked at"),
+        (status = 423, body = ProblemDocument, content_type = "application/problem+json", description = "it is there, and sealed for this gateway wherever it was asked for; where one cluster's can be read, that is answered, beside `sealed` of the others"),
     ),
 )]
 pub(super) async fn one(
@@ -79,6 +80,9 @@ pub(super) async fn one(
     let Some(config) = state.view().config(&ask.key) else {
         return Err(Problem::config_not_found(&ask.key.to_string(), &moment, &Origins::All));
     };
+    if let Some(told) = moment.sealed_sentence(&config, &ask.origins) {
+        return Err(Problem::config_sealed(told));
+    }
     let version = state.shown_version(moment.config_version(&config));
     let document = || document::config(&config, &ask.origins, &moment, version);
     Ok(reply::json_tagged_by_version(&headers, version, &ask.origins, document))

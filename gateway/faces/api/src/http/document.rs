@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use federation_answers::discovery::{
     ClusterDocument, ConfigDocument, ConfigSummary, ConfigsDocument, ContentSummary, CountsDocument, HeldDocument,
-    InstanceDocument, ItemDocument, LocalityDocument, LookedAt, ServiceDocument, ServiceSummary, ServicesDocument,
+    InstanceDocument, ItemDocument, LocalityDocument, LookedAt, SealedDocument, ServiceDocument, ServiceSummary,
+    ServicesDocument,
 };
 use federation_answers::status::TroubleDocument;
+use federation_core::config_item::SealedContent;
 use federation_core::instance::Health;
 use federation_core::locality::Locality;
 use federation_core::service::{
@@ -146,8 +148,10 @@ pub(super) fn configs<'a>(
     origins: &Origins,
 ) -> ConfigsDocument<'a> {
     let content = |item: &'a OriginConfig| {
-        let (md5, content_type, bytes) = (&*item.item.md5, &*item.item.content_type, item.item.content.len());
-        (item.origin.as_str().into(), ContentSummary { md5: md5.into(), r#type: content_type.into(), bytes })
+        let (md5, content_type) = (&*item.item.md5, &*item.item.content_type);
+        let content = item.item.content.text();
+        let (bytes, sealed) = (content.map_or(0, str::len), content.err().map(sealed));
+        (item.origin.as_str().into(), ContentSummary { md5: md5.into(), r#type: content_type.into(), bytes, sealed })
     };
     let summary = |config: &'a Arc<FederatedConfig>| ConfigSummary {
         namespace_id: config.key.namespace().into(),
@@ -163,6 +167,10 @@ pub(super) fn configs<'a>(
         configs,
         filtered: listed.filtered,
     }
+}
+
+fn sealed(content: &SealedContent) -> SealedDocument {
+    SealedDocument { key_id: content.key.to_string().into(), reason: content.reason.as_str().into() }
 }
 
 /// One config item, as far as it is asked for.
@@ -185,7 +193,8 @@ fn item<'a>(found: &'a OriginConfig, origin: Origin<'a>, moment: &Moment) -> Ite
     let item = &found.item;
     ItemDocument {
         origin: origin.id.as_str().into(),
-        content: (&*item.content).into(),
+        content: item.content.text().ok().map(Into::into),
+        sealed: item.content.text().err().map(sealed),
         md5: (&*item.md5).into(),
         r#type: (&*item.content_type).into(),
         freshness: origin.freshness.as_str().into(),

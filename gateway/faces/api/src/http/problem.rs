@@ -31,6 +31,7 @@ enum Kind {
     UnknownParameter,
     ServiceNotFound,
     ConfigNotFound,
+    ConfigSealed,
     NoSuchPath,
     NoSuchMethod,
     NotReady,
@@ -68,6 +69,7 @@ impl Kind {
             Self::UnknownParameter => "urn:federation:problem:unknown-parameter",
             Self::ServiceNotFound => "urn:federation:problem:service-not-found",
             Self::ConfigNotFound => "urn:federation:problem:config-not-found",
+            Self::ConfigSealed => problem::CONFIG_SEALED,
             Self::NoSuchPath => "urn:federation:problem:no-such-path",
             Self::NoSuchMethod => "urn:federation:problem:no-such-method",
             Self::NotReady => "urn:federation:problem:not-ready",
@@ -105,6 +107,7 @@ impl Kind {
             Self::UnknownParameter => "A parameter is not known",
             Self::ServiceNotFound => "There is no such service",
             Self::ConfigNotFound => "There is no such config item",
+            Self::ConfigSealed => "The config item is sealed",
             Self::NoSuchPath => "There is no such path",
             Self::NoSuchMethod => "The path has no such method",
             Self::NotReady => "The gateway is not ready",
@@ -143,6 +146,7 @@ impl Kind {
             | Self::NoSuchPath
             | Self::HoldNotFound
             | Self::NoFrontDoor => StatusCode::NOT_FOUND,
+            Self::ConfigSealed => StatusCode::LOCKED,
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotReady
             | Self::NothingUsable
@@ -228,6 +232,11 @@ impl Problem {
             _ => "GET and HEAD",
         };
         Self::new(Kind::NoSuchMethod, format!("{method} cannot be used here, only {usable}"))
+    }
+
+    /// A config item that this gateway cannot read anywhere; `told` is why.
+    pub(super) fn config_sealed(told: String) -> Self {
+        Self::new(Kind::ConfigSealed, told)
     }
 
     /// A parameter, or field of a body, whose value cannot be used, or is missing.

@@ -68,6 +68,19 @@ async fn discovery(answers: &mut Answers) {
     answers.get("service.json", &gateway, "/v1/service?serviceName=orders").await;
     answers.get("configs.json", &gateway, "/v1/configs").await;
     answers.get("config.json", &gateway, "/v1/config?groupName=g&dataId=app.yaml").await;
+    gateway.put_config(partly_sealed());
+    answers.get("configs-sealed.json", &gateway, "/v1/configs").await;
+    answers.get("config-sealed.json", &gateway, "/v1/config?groupName=g&dataId=app.yaml").await;
+    let of_one = "/v1/config?groupName=g&dataId=app.yaml&origin=frankfurt";
+    answers.get("problem-config-sealed.json", &gateway, of_one).await;
+}
+
+/// Frankfurt's content is sealed, shanghai's is not.
+fn partly_sealed() -> FederatedConfig {
+    let (key, reason) = (SealKeyId([0xab; 8]), SealReason::NoKey);
+    let mut partly = config("public", "app.yaml", 4, &["frankfurt", "shanghai"]);
+    partly.items[0].item = Arc::new(ConfigItem::sealed(SealedContent { key, bytes: [1; 40].into(), reason }));
+    partly
 }
 
 /// What a watcher of a service that nobody has is told: the line of its event.

@@ -83,6 +83,36 @@ async fn calls_answer_what_http_answers() {
 }
 
 #[tokio::test]
+async fn what_is_sealed_says_so_and_is_refused_where_nothing_else_is_asked_for() {
+    let mut gateway = Gateway::new();
+    let (key, reason) = (SealKeyId([0xab; 8]), SealReason::CannotBeOpened);
+    let mut partly = config("public", "app.yaml", 3, &["frankfurt", "shanghai"]);
+    partly.items[0].item = Arc::new(ConfigItem::sealed(SealedContent { key, bytes: [1; 40].into(), reason }));
+    gateway.put_config(partly);
+    let served = served(&gateway).await;
+    let mut client = DiscoveryClient::new(served.channel.clone());
+    let sealed = pb::Sealed { key_id: "abababababababab".to_owned(), reason: "cannot_be_opened".to_owned() };
+    let configs = client.list_configs(pb::ListConfigsRequest::default()).await.unwrap().into_inner().configs;
+    let of = |origin: &str| (configs[0].clusters[origin].sealed.clone(), configs[0].clusters[origin].bytes);
+    assert_eq!((of("frankfurt"), of("shanghai")), ((Some(sealed.clone()), 0), (None, 15)));
+    let get = |origins: Vec<String>| pb::GetConfigRequest {
+        group_name: "g".to_owned(),
+        data_id: "app.yaml".to_owned(),
+        origins,
+        ..pb::GetConfigRequest::default()
+    };
+    let items = client.get_config(get(Vec::new())).await.unwrap().into_inner().config.unwrap().items;
+    assert_eq!((items[0].content.as_str(), items[0].sealed.clone()), ("", Some(sealed)));
+    assert_eq!((items[1].content.len(), items[1].sealed.clone()), (15, None));
+    let error = client.get_config(get(vec!["frankfurt".to_owned()])).await.unwrap_err();
+    assert_eq!(error.code(), Code::FailedPrecondition);
+    assert!(
+        error.message().ends_with("in frankfurt it is sealed and cannot be opened by key abababababababab"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn errors_have_codes_and_say_what_is_wrong() {
     let gateway = Gateway::new();
     let served = served(&gateway).await;

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use federation_core::config_item::ConfigItem;
+use federation_core::config_item::{ConfigItem, SealKeyId, SealReason, SealedContent};
 use federation_core::drains::IntentTable;
 use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};

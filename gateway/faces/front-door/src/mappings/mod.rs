@@ -242,7 +242,7 @@ impl Shared {
         let is_theirs = |it: &&federation_core::service::OriginConfig| {
             it.origin != self.own && it.item.encrypted_data_key.is_empty()
         };
-        OtherApplications::of(config.items.iter().filter(is_theirs).map(|it| &*it.item.content))
+        OtherApplications::of(config.items.iter().filter(is_theirs).filter_map(|it| it.item.content.text().ok()))
     }
 
     /// Tells whoever listens to what changed.

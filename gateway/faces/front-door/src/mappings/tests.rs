@@ -35,6 +35,7 @@ fn map(writer: &mut ViewWriter, revision: u64, of: &[(&str, &str)]) {
         tags: "".into(),
         application: "".into(),
         last_modified_ms: 1,
+        sealed_under: None,
     };
     let origin = |(cluster, content): &(&str, &str)| OriginConfig {
         origin: cluster.parse().expect("a cluster"),

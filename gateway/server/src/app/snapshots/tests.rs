@@ -18,7 +18,10 @@ fn start(folder: &Path) -> Running {
     let (troubles, (engine, snapshots)) = (TroubleBoard::default(), mpsc::channel(1));
     let mut tasks = JoinSet::new();
     let mark = Arc::<SnapshotMark>::default();
-    tasks.spawn(SnapshotKeeper::new(folder.into(), troubles.clone(), snapshots, Arc::clone(&mark)).run());
+    tasks.spawn(
+        SnapshotKeeper::new(folder.into(), SealKeyring::default(), troubles.clone(), snapshots, Arc::clone(&mark))
+            .run(),
+    );
     Running { engine, mark, troubles, tasks }
 }
 
@@ -36,7 +39,7 @@ fn snapshot(partitions: u32) -> Vec<OriginSnapshot> {
 }
 
 fn on_disk(folder: &Path) -> Option<u32> {
-    snapshot_file::read(&folder.into()).map(|origins| origins[0].partitions)
+    snapshot_file::read(&folder.into(), &Default::default()).map(|origins| origins[0].partitions)
 }
 
 impl Running {

@@ -12,7 +12,7 @@ fn folder(of: &str) -> PathBuf {
 }
 
 /// The table, the path that it asks for, the golden document that answers, and the command.
-const TABLES: [(&str, &str, &str, &[&str]); 25] = [
+const TABLES: [(&str, &str, &str, &[&str]); 27] = [
     ("status.txt", "/v1/status", "status.json", &["status"]),
     ("status-with-a-trouble.txt", "/v1/status", "status-with-a-trouble.json", &["status"]),
     ("clusters.txt", "/v1/clusters", "clusters.json", &["clusters"]),
@@ -20,6 +20,8 @@ const TABLES: [(&str, &str, &str, &[&str]); 25] = [
     ("service.txt", "/v1/service", "service.json", &["service", "orders"]),
     ("configs.txt", "/v1/configs", "configs.json", &["configs"]),
     ("config.txt", "/v1/config", "config.json", &["config", "app.yaml"]),
+    ("configs-sealed.txt", "/v1/configs", "configs-sealed.json", &["configs"]),
+    ("config-sealed.txt", "/v1/config", "config-sealed.json", &["config", "app.yaml"]),
     ("plan.txt", "/v1/resolve", "plan.json", &["resolve", "orders"]),
     ("plan-excerpt.txt", "/v1/resolve", "plan-excerpt.json", &["resolve", "orders", "--limit", "1"]),
     ("plan-advertised.txt", "/v1/resolve", "plan-advertised.json", &["resolve", "orders"]),
@@ -41,9 +43,10 @@ const TABLES: [(&str, &str, &str, &[&str]); 25] = [
 ];
 
 /// Answers of status 4xx and 5xx, the same for every command.
-const PROBLEMS: [&str; 9] = [
+const PROBLEMS: [&str; 10] = [
     "problem-service-not-found",
     "problem-config-not-found",
+    "problem-config-sealed",
     "problem-bad-parameter",
     "problem-unknown-parameter",
     "problem-nothing-usable",
