@@ -83,7 +83,7 @@ bench-propagation: ## from a registration in one region to a watcher in the othe
 bench-plan: ## what one plan costs, for services of 5 to 10,000 endpoints; half a minute
 	cargo run --release --quiet --bin bench-plan
 
-bench-resolve: ## what answers and watches cost next to fixed bytes from the same server, with 100,000 services; 3 minutes
+bench-resolve: ## what answers and watches cost next to fixed bytes from the same server, and what TLS and tokens cost, with 100,000 services; 4 minutes
 	cargo run --release --quiet --bin bench-plan
 	cargo run --release --quiet --bin bench-resolve
 
