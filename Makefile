@@ -27,7 +27,7 @@ test-interop: ## every SDK of Nacos, old and new, in five languages: what it is 
 check: ## format, lints, tidiness, documentation: before each commit
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
-	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test e2e_front_door --test e2e_killed_gateway --test trials --test promises -- -D warnings
+	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test e2e_front_door --test e2e_access --test e2e_killed_gateway --test trials --test promises -- -D warnings
 	cargo test --quiet --package federation-tidy
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --workspace --no-deps
 
