@@ -27,7 +27,7 @@ test-interop: ## every SDK of Nacos, old and new, in five languages: what it is 
 check: ## format, lints, tidiness, documentation: before each commit
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
-	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test e2e_front_door --test e2e_killed_gateway --test trials --test promises -- -D warnings
+	cargo clippy --quiet --workspace --test contract --test contract_adapter --test contract_kafka --test e2e --test e2e_process --test e2e_gateway --test e2e_front_door --test e2e_access --test e2e_killed_gateway --test trials --test promises -- -D warnings
 	cargo test --quiet --package federation-tidy
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --quiet --workspace --no-deps
 
@@ -83,7 +83,7 @@ bench-propagation: ## from a registration in one region to a watcher in the othe
 bench-plan: ## what one plan costs, for services of 5 to 10,000 endpoints; half a minute
 	cargo run --release --quiet --bin bench-plan
 
-bench-resolve: ## what answers and watches cost next to fixed bytes from the same server, with 100,000 services; 3 minutes
+bench-resolve: ## what answers and watches cost next to fixed bytes from the same server, and what TLS and tokens cost, with 100,000 services; 4 minutes
 	cargo run --release --quiet --bin bench-plan
 	cargo run --release --quiet --bin bench-resolve
 

@@ -116,7 +116,7 @@ impl AccessBook {
             return if known.is_over(now) { Err(JwtRefused::Expired.into()) } else { Ok(known) };
         }
         let mut told = JwtRefused::Issuer;
-        for (expected, keys) in &self.providers {
+        for (expected, keys) in self.providers.iter().filter(|(expected, _)| jwt::names_issuer(token, expected)) {
             match jwt::verify(token, expected, keys) {
                 Ok(claims) => {
                     let identity = Arc::new(self.of_claims(claims, digest));

@@ -14,6 +14,8 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
     RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use federation_core::time::WallMs;
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -75,7 +77,8 @@ pub struct VerifiedClaims {
     pub expires: WallMs,
 }
 
-/// Why a JWT does not count. Of several providers' words the last one in this order is told: it comes from the one that knows most of it.
+/// Why a JWT does not count. Of the words of several providers with one issuer the last one in this order is told: it comes from the one that knows
+/// most of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum JwtRefused {
     /// Another provider made it.
@@ -157,6 +160,15 @@ fn provider_key(value: &Value) -> Option<ProviderKey> {
 #[must_use]
 pub fn jwt_algorithm(word: &str) -> Option<Algorithm> {
     JWT_ALGORITHMS.contains(&word).then(|| word.parse().ok())?
+}
+
+/// Whether a token says that it is of this provider, before anything of it is checked: of several providers only that one's word about it is of
+/// use to anybody. One that cannot be read may be anybody's.
+#[must_use]
+pub fn names_issuer(token: &str, expected: &JwtExpectation) -> bool {
+    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let claims = claims.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    claims.is_none_or(|claims| claims.get("iss").and_then(Value::as_str) == Some(&expected.issuer))
 }
 
 /// Checks a token.

@@ -4,6 +4,7 @@
 //! and who is silent is cut by its listener. It runs in the task of its connection and holds up nobody else.
 
 use std::io;
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +24,9 @@ const HANDSHAKE_RECORD: u8 = 22;
 const PLAIN_ANSWER: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 44\r\nconnection: close\r\n\r\n\
       This port speaks TLS: its URL is https://...";
+
+/// For a peer that was refused, to read why and leave: some round trips. Longer, and strangers would hold connections.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +73,13 @@ pub(crate) async fn shake(
         Ok(None) => return Err(HandshakeFailure::Left),
         Err(error) => return Err(HandshakeFailure::Broken(error)),
     }
-    let stream = TlsAcceptor::from(tls.in_force()).accept(wire).await.map_err(judged)?;
+    let stream = match TlsAcceptor::from(tls.in_force()).accept(wire).into_fallible().await {
+        Ok(stream) => stream,
+        Err((error, wire)) => {
+            part(wire).await;
+            return Err(judged(error));
+        }
+    };
     let shown = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
     let certificate = shown.map(PeerCertificate::read).transpose()?;
     connection.secure(certificate);
@@ -84,6 +94,17 @@ fn judged(error: io::Error) -> HandshakeFailure {
         }
         _ => HandshakeFailure::Failed(error),
     }
+}
+
+/// Lets a peer that was refused read why. It may have sent its request behind its certificate, and a socket that is closed with bytes unread
+/// takes back what was written to it last: the alert.
+async fn part(mut wire: Wire) {
+    let leaving = async {
+        let _ = wire.shutdown().await; // It may have left.
+        let mut rest = [0; 1024];
+        while matches!(wire.read(&mut rest).await, Ok(1..)) {}
+    };
+    let _ = tokio::time::timeout(PARTING, leaving).await;
 }
 
 /// A request of HTTP/1 gets a word in its own language; all else would not understand one.

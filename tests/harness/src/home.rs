@@ -54,6 +54,11 @@ impl Home {
         given.map_or_else(|| Self::temporary(label), Self::given)
     }
 
+    /// Leaves it there for now: what failed is looked into.
+    pub fn keep(&mut self) {
+        self.keep = Keep::Always;
+    }
+
     /// Where it is, absolute.
     pub fn path(&self) -> &Path {
         &self.path

@@ -11,6 +11,7 @@
 //! | [`FaultProxy`] | a proxy before a Nacos that answers wrongly on demand |
 //! | [`Gateway`] | one `nacos-fed serve` of this workspace |
 //! | [`SdkClient`] | a process that runs a real SDK in Java, Python, Go, Node or Rust |
+//! | [`Browser`] | a Chromium without a window that opens pages |
 //! | [`FrameworkProcess`] | a process that runs a small program on Spring Cloud Alibaba or Dubbo |
 //!
 //! Everything started here dies with the harness, however that ends: a dropped value kills its process, and the kernel kills the rest when
@@ -18,6 +19,7 @@
 
 mod announce;
 pub mod application;
+pub mod browser;
 pub mod fault_proxy;
 pub mod gateway;
 pub mod home;
@@ -33,6 +35,7 @@ pub mod stack;
 
 pub use announce::announce;
 pub use application::{ClientFramework, FrameworkProcess};
+pub use browser::Browser;
 pub use fault_proxy::{Fault, FaultProxy, Link};
 pub use gateway::{CommandTold, Gateway, GatewayOptions};
 pub use kafka::{Kafka, KafkaDoor, KafkaOptions};

@@ -72,7 +72,7 @@ pub enum Access {
     /// Everybody may do everything.
     #[default]
     Open,
-    /// Only users may; there is one, [`Credentials::default`], and it may do everything.
+    /// Only users may; there is one, [`Credentials::default`] unless another password is chosen, and it may do everything.
     Password,
 }
 
@@ -99,6 +99,8 @@ pub struct NacosOptions {
     pub port: Option<u16>,
     /// Whether it asks who is calling.
     pub access: Access,
+    /// The password of its user, `nacos` when absent. Chosen at the first start of a server of line 3.x alone.
+    pub password: Option<String>,
     /// How long it gathers changes of a service before it pushes them. Its own default, 500 ms, when absent.
     pub push_delay: Option<Duration>,
     /// Where its data lies; temporary when absent. A directory with data in it is continued.
@@ -117,6 +119,7 @@ impl Default for NacosOptions {
         Self {
             port: None,
             access: Access::Open,
+            password: None,
             push_delay: Some(Duration::ZERO),
             home: None,
             properties: Vec::new(),
@@ -130,7 +133,7 @@ impl Default for NacosOptions {
 #[derive(Debug)]
 pub struct Nacos {
     line: Line,
-    access: Access,
+    user: Option<Credentials>,
     part: PathBuf,
     ports: PortBlock,
     heap_mib: u32,
@@ -154,8 +157,11 @@ impl Nacos {
         settings::write(home.path(), line, ports.main(), &options)?;
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(CALL_PATIENCE).build()?;
         let part = parts.directory(line.part())?.to_path_buf();
-        let NacosOptions { access, heap_mib, tie, .. } = options;
-        let mut nacos = Self { line, access, part, ports, heap_mib, tie, http, process: None, home };
+        let NacosOptions { access, password, heap_mib, tie, .. } = options;
+        let known = Credentials::default();
+        let password = password.unwrap_or(known.password);
+        let user = (access == Access::Password).then_some(Credentials { password, ..known });
+        let mut nacos = Self { line, user, part, ports, heap_mib, tie, http, process: None, home };
         nacos.launch().await?;
         Ok(nacos)
     }
@@ -177,7 +183,7 @@ impl Nacos {
 
     /// Its user, if it asks for one.
     pub fn credentials(&self) -> Option<Credentials> {
-        (self.access == Access::Password).then(Credentials::default)
+        self.user.clone()
     }
 
     /// The server's process id, if it runs.
@@ -351,10 +357,10 @@ impl Nacos {
         if self.token().await.is_ok() {
             return true;
         }
-        if self.line == Line::V3 {
+        if let (Line::V3, Some(user)) = (self.line, &self.user) {
             // Refused with 409 once the user exists; the login tells whether it took.
             let admin = self.http.post(self.url("/nacos/v3/auth/user/admin"));
-            let _ = admin.form(&[("password", Credentials::default().password)]).send().await;
+            let _ = admin.form(&[("password", &user.password)]).send().await;
         }
         false
     }

@@ -17,6 +17,8 @@ use crate::process::Program;
 
 /// Written last into a fetched part: the files it holds, whose names carry their versions.
 const STAMP: &str = "stamp";
+/// A link in the part [`Part::Chromium`] to the program.
+pub(crate) const BROWSER: &str = "browser";
 
 /// Something real to test with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,10 +51,12 @@ pub enum Part {
     Spring2023,
     /// Programs on Dubbo 3.3.6.
     Dubbo,
+    /// A Chromium that needs no window, as this machine or Debian has it.
+    Chromium,
 }
 
 /// How a part is made from its sources.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Recipe {
     /// `mvn compile`, and all dependencies into `deps/`. With these further arguments.
     Maven(&'static [&'static str]),
@@ -64,11 +68,13 @@ enum Recipe {
     Npm,
     /// `cargo build` and a copy as `driver`. What is compiled is kept beside all parts, so that another driver costs seconds.
     Cargo,
+    /// A program of this machine, or of Debian's packages, as `browser`.
+    Browser,
 }
 
 impl Part {
     /// All there are.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Kafka,
         Self::Nacos2,
         Self::Nacos3,
@@ -83,6 +89,7 @@ impl Part {
         Self::Spring,
         Self::Spring2023,
         Self::Dubbo,
+        Self::Chromium,
     ];
 
     /// Its name in paths and messages.
@@ -102,6 +109,7 @@ impl Part {
             Self::Spring => "spring",
             Self::Spring2023 => "spring2023",
             Self::Dubbo => "dubbo",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -118,6 +126,7 @@ impl Part {
             Self::RustSdk => "clients/rust",
             Self::Spring | Self::Spring2023 => "clients/spring",
             Self::Dubbo => "clients/dubbo",
+            Self::Chromium => "harness/parts/chromium",
         };
         workspace().join("tests").join(relative)
     }
@@ -138,6 +147,7 @@ impl Part {
             Self::GoSdk => Recipe::Go,
             Self::NodeSdk => Recipe::Npm,
             Self::RustSdk => Recipe::Cargo,
+            Self::Chromium => Recipe::Browser,
         }
     }
 }
@@ -191,11 +201,11 @@ pub fn root() -> PathBuf {
 async fn ensure_one(root: &Path, part: Part) -> Result<PathBuf> {
     let sources = part.sources();
     let directory = root.join(format!("{}-{:016x}", part.name(), fingerprint(&sources)? ^ part.recipe().fingerprint()));
-    if directory.join(STAMP).exists() {
+    if is_whole(part, &directory) {
         return Ok(directory);
     }
     let _lock = lock(root.join(format!("{}.lock", part.name()))).await?;
-    if directory.join(STAMP).exists() {
+    if is_whole(part, &directory) {
         return Ok(directory); // Another process fetched it while this one waited.
     }
     announce(&format!("fetching {} (once; kept in {})", part.name(), directory.display()));
@@ -212,6 +222,11 @@ async fn ensure_one(root: &Path, part: Part) -> Result<PathBuf> {
     std::fs::rename(&fetching, &directory)?;
     announce(&format!("fetched {} in {:.1} s", part.name(), start.elapsed().as_secs_f64()));
     Ok(directory)
+}
+
+/// Whether it was fetched to its end; what the machine lent may be gone again.
+fn is_whole(part: Part, directory: &Path) -> bool {
+    directory.join(STAMP).exists() && (part.recipe() != Recipe::Browser || directory.join(BROWSER).exists())
 }
 
 async fn lock(path: PathBuf) -> Result<File> {
@@ -269,6 +284,11 @@ async fn make(part: Part, directory: &Path) -> Result<()> {
             tool(&cargo, &["build", "--quiet", "--locked", "--target-dir", target]).run().await?;
             std::fs::copy(kept.join("debug/federation-client-rust"), directory.join("driver"))?;
             Ok(())
+        }
+        Recipe::Browser => {
+            let packages = std::fs::read_to_string(directory.join("packages.txt"))?;
+            let packages: Vec<&str> = packages.lines().filter(|line| !line.starts_with('#')).collect();
+            Ok(std::os::unix::fs::symlink(tools::browser(&packages).await?, directory.join(BROWSER))?)
         }
     }
 }

@@ -225,6 +225,36 @@ fn bound(text: &str) -> std::sync::Arc<[crate::document::RoleBinding]> {
 }
 
 #[test]
+fn of_several_providers_the_one_that_a_token_names_says_what_is_wrong_with_it() {
+    let provider = Provider::new();
+    // It takes none of the algorithms with which the other one signs, and would always have the last word.
+    let lab = JwtExpectation {
+        provider: "lab".into(),
+        issuer: "lab".to_owned(),
+        algorithms: vec![jwt_algorithm("ES384").unwrap()],
+        ..expectation()
+    };
+    let (corp, keys) = (expectation(), provider.keys());
+    let both = [(&corp, &keys), (&lab, &keys)];
+    let book = AccessBook::new(BookParts { providers: &both, ..BookParts::default() });
+    let signed = |claims: &Value| provider.sign(&json!({"alg": "EdDSA", "kid": "ed"}), claims);
+    let mut endless = claims();
+    endless.as_object_mut().unwrap().remove("exp");
+    let mut foreign = claims();
+    foreign["iss"] = json!("https://evil.example");
+    let mut labs = claims();
+    labs["iss"] = json!("lab");
+    for (token, want) in [
+        (signed(&endless), JwtRefused::Unreadable),
+        (signed(&foreign), JwtRefused::Issuer),
+        (signed(&labs), JwtRefused::Algorithm),
+        ("a.b.c".to_owned(), JwtRefused::Unreadable),
+    ] {
+        assert_eq!(book.bearer(&token, WallMs(now() * 1000)).unwrap_err(), CredentialRefused::Jwt(want), "{token}");
+    }
+}
+
+#[test]
 fn who_shows_a_jwt_has_the_roles_of_his_name_and_of_his_groups() {
     let (provider, other) = (Provider::new(), Provider::new());
     let bindings = bound(

@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::requests::Requests;
 
@@ -22,9 +24,17 @@ impl HttpLoad {
     pub(crate) async fn connect(address: SocketAddr, connections: usize) -> Result<Self> {
         let mut load = Self(Vec::new());
         for _ in 0..connections {
-            let stream = TcpStream::connect(address).await.context("cannot connect over HTTP")?;
-            stream.set_nodelay(true)?;
-            load.0.push(Connection { stream, buffer: vec![0; 64 << 10] });
+            load.0.push(Connection::new(Wire::Plain(dial(address).await?)));
+        }
+        Ok(load)
+    }
+
+    /// Connects over TLS.
+    pub(crate) async fn connect_over(address: SocketAddr, connections: usize, tls: &TlsConnector) -> Result<Self> {
+        let mut load = Self(Vec::new());
+        for _ in 0..connections {
+            let stream = tls.connect(address.ip().into(), dial(address).await?).await.context("no TLS")?;
+            load.0.push(Connection::new(Wire::Tls(Box::new(stream))));
         }
         Ok(load)
     }
@@ -61,11 +71,45 @@ impl HttpLoad {
 }
 
 struct Connection {
-    stream: TcpStream,
+    wire: Wire,
     buffer: Vec<u8>,
 }
 
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+async fn dial(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await.context("cannot connect over HTTP")?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Wire {
+    async fn send(&mut self, request: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.write_all(request).await,
+            Self::Tls(stream) => {
+                stream.write_all(request).await?;
+                stream.flush().await
+            }
+        }
+    }
+
+    async fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(into).await,
+            Self::Tls(stream) => stream.read(into).await,
+        }
+    }
+}
+
 impl Connection {
+    fn new(wire: Wire) -> Self {
+        Self { wire, buffer: vec![0; 64 << 10] }
+    }
+
     async fn until(&mut self, end: Instant, requests: &Requests) -> Result<Vec<f64>> {
         let mut took = Vec::new();
         let mut begun = Instant::now();
@@ -80,7 +124,7 @@ impl Connection {
 
     /// Sends a request and reads the answer to its end; returns the length of its body.
     async fn ask(&mut self, request: &[u8]) -> Result<usize> {
-        self.stream.write_all(request).await?;
+        self.wire.send(request).await?;
         let mut filled = 0;
         let (head, body) = loop {
             ensure!(filled < self.buffer.len(), "the head of an answer is too long");
@@ -100,7 +144,7 @@ impl Connection {
     }
 
     async fn read(&mut self, filled: usize) -> Result<usize> {
-        match self.stream.read(&mut self.buffer[filled..]).await? {
+        match self.wire.read(&mut self.buffer[filled..]).await? {
             0 => bail!("the server closed a connection"),
             read => Ok(read),
         }

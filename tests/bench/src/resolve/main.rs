@@ -12,6 +12,7 @@ mod http_load;
 mod processor;
 mod requests;
 mod rounds;
+mod secured;
 mod server;
 mod watch;
 mod watchers;
@@ -83,6 +84,9 @@ struct Arguments {
     /// Leaves the watchers out.
     #[arg(long)]
     no_watchers: bool,
+    /// Leaves TLS and tokens out.
+    #[arg(long)]
+    no_access: bool,
     /// Ends with 1 where a ratio is below the floor.
     #[arg(long)]
     strict: bool,
@@ -122,6 +126,12 @@ fn main() -> Result<()> {
             outcomes.extend(load.block_on(requests(&arguments, &server, waiting, *distribution))?);
         }
     }
+    let mut with_tokens = 1.0;
+    if !arguments.no_access {
+        let plan = Plan::new(Distribution::Uniform, arguments.services, arguments.callers, ENCODED);
+        let rounds = rounds(&arguments, waiting);
+        with_tokens = load.block_on(secured::compare_access(&server, &plan, arguments.connections, rounds))?;
+    }
     if !arguments.no_watchers {
         let connections =
             arguments.channels.max(arguments.watchers.div_ceil(bounded_listener::limits::STREAMS as usize));
@@ -129,7 +139,12 @@ fn main() -> Result<()> {
         load.block_on(watch::run(&server, &mut maker, changes))?;
     }
     server.stop()?;
-    summary(&outcomes, arguments.strict)
+    summary(&outcomes, arguments.strict)?;
+    secured::hold(with_tokens, arguments.strict)
+}
+
+fn rounds(arguments: &Arguments, waiting: Waiting) -> Rounds {
+    Rounds { pairs: arguments.pairs, lasts: Duration::from_millis(arguments.round), waiting }
 }
 
 /// Both faces, with requests of one distribution.
@@ -150,7 +165,7 @@ async fn requests(
     let lengths = (http.mean_length(gateway.first(SAMPLED)).await?, first.mean_length(messages.first(SAMPLED)).await?);
     drop(first); // The server ends connections that are silent while the other face is asked.
     server.bare.answer_with(lengths.0, lengths.1);
-    let rounds = Rounds { pairs: arguments.pairs, lasts: Duration::from_millis(arguments.round), waiting };
+    let rounds = rounds(arguments, waiting);
     println!("\nrequests: {}, {} caller(s), load {}", distribution.describe(), arguments.callers, machine::load());
 
     println!("\n HTTP/1.1, {} connections, answers of {} bytes", arguments.connections, grouped(as_f64(lengths.0)));

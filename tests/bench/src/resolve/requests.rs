@@ -131,11 +131,20 @@ impl Plan {
 
     /// HTTP/1.1 requests, whole.
     pub(crate) fn http(&self, handler: Handler) -> Requests {
+        self.http_with(handler, "")
+    }
+
+    /// The same, for the gateway, showing a token.
+    pub(crate) fn http_showing(&self, token: &str) -> Requests {
+        self.http_with(Handler::Gateway, &format!("authorization: Bearer {token}\r\n"))
+    }
+
+    fn http_with(&self, handler: Handler, further: &str) -> Requests {
         let path = handler.http_path();
         Requests::new(self.0.iter().map(|(service, caller)| {
             let (name, region, zone) = (fixture::name(*service), fixture::CLUSTERS[0].1, fixture::zone(*caller));
             let query = format!("serviceName={name}&region={region}&zone={zone}");
-            format!("GET {path}?{query} HTTP/1.1\r\nhost: gateway\r\naccept: */*\r\n\r\n").into_bytes()
+            format!("GET {path}?{query} HTTP/1.1\r\nhost: gateway\r\naccept: */*\r\n{further}\r\n").into_bytes()
         }))
     }
 

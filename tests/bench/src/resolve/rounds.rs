@@ -86,7 +86,7 @@ async fn look(requests: Arc<Requests>, stop: CancellationToken) -> Duration {
 
 /// All rounds of one handler.
 #[derive(Default)]
-struct Side {
+pub(crate) struct Side {
     rates: Vec<f64>,
     seconds: Vec<f64>,
     processor: Vec<f64>,
@@ -104,7 +104,12 @@ impl Side {
         self.seconds.extend(seconds);
     }
 
-    fn print(&mut self, name: &str) {
+    /// Requests a second, of each round.
+    pub(crate) fn rates(&self) -> &[f64] {
+        &self.rates
+    }
+
+    pub(crate) fn print(&mut self, name: &str) {
         let micros = |seconds: f64| grouped(seconds * 1e6);
         println!(
             "  {name:<36} {:>10} {:>9} {:>9} {:>12} {:>9.2} {:>9.2}",
@@ -125,6 +130,36 @@ pub(crate) struct Outcome {
     pub(crate) processor_ratio: f64,
 }
 
+/// One round of these requests, as long as `asking` takes; its figures are added to the side for which it counts.
+pub(crate) async fn one_round(
+    requests: &Arc<Requests>,
+    rounds: Rounds,
+    side: Option<&mut Side>,
+    asking: impl Future<Output = Result<Vec<f64>>>,
+) -> Result<()> {
+    let (before, begun) = (Used::so_far()?, Instant::now());
+    let (stop, mut looking) = (CancellationToken::new(), JoinSet::new());
+    if rounds.waiting == Waiting::Looks {
+        looking.spawn(look(Arc::clone(requests), stop.clone()));
+    }
+    let seconds = asking.await?;
+    let (took, used) = (begun.elapsed(), Used::so_far()?.since(before));
+    stop.cancel();
+    let idle = looking.join_all().await.into_iter().sum();
+    if let Some(side) = side {
+        side.add(seconds, took, used, idle);
+    }
+    Ok(())
+}
+
+/// The line above all sides.
+pub(crate) fn print_heads() {
+    println!(
+        "  {:<36} {:>10} {:>9} {:>9} {:>12} {:>9} {:>9}",
+        "", "requests/s", "P50 µs", "P99 µs", "server CPU µs", "server", "load gen."
+    );
+}
+
 /// Compares, and prints what was seen.
 pub(crate) async fn compare(name: &str, load: &mut Load, rounds: Rounds) -> Result<Outcome> {
     let mut sides = [Side::default(), Side::default()];
@@ -133,27 +168,15 @@ pub(crate) async fn compare(name: &str, load: &mut Load, rounds: Rounds) -> Resu
         let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
         for side in order {
             let handler = [Handler::Gateway, Handler::Bare][side];
-            let (before, begun) = (Used::so_far()?, Instant::now());
-            let (stop, mut looking) = (CancellationToken::new(), JoinSet::new());
-            if rounds.waiting == Waiting::Looks {
-                looking.spawn(look(Arc::clone(load.requests(handler)), stop.clone()));
-            }
-            let seconds = load.round(handler, rounds.lasts).await?;
-            let (took, used) = (begun.elapsed(), Used::so_far()?.since(before));
-            stop.cancel();
-            let idle = looking.join_all().await.into_iter().sum();
-            if pair > 0 {
-                sides[side].add(seconds, took, used, idle);
-            }
+            let requests = Arc::clone(load.requests(handler));
+            let counts = (pair > 0).then_some(&mut sides[side]);
+            one_round(&requests, rounds, counts, load.round(handler, rounds.lasts)).await?;
         }
     }
     let [gateway, bare] = &mut sides;
     let mut ratios = of_pairs(&gateway.rates, &bare.rates);
     let mut processor = of_pairs(&bare.processor, &gateway.processor);
-    println!(
-        "  {:<36} {:>10} {:>9} {:>9} {:>12} {:>9} {:>9}",
-        "", "requests/s", "P50 µs", "P99 µs", "server CPU µs", "server", "load gen."
-    );
+    print_heads();
     gateway.print(name);
     bare.print("fixed bytes, the same server");
     let outcome =
@@ -190,7 +213,8 @@ impl Outcome {
     }
 }
 
-fn of_pairs(above: &[f64], below: &[f64]) -> Vec<f64> {
+/// Each of one side as a share of its neighbour in time.
+pub(crate) fn of_pairs(above: &[f64], below: &[f64]) -> Vec<f64> {
     above.iter().zip(below).map(|(above, below)| above / below).collect()
 }
 

@@ -15,7 +15,7 @@ use federation_policy::PolicyReader;
 use federation_policy::exclusions::Exclusions;
 use federation_ports::trouble::TroubleBoard;
 use federation_view::resolve::{OwnPlace, Resolver, kept_bytes};
-use federation_view::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewWriter};
+use federation_view::view::{self, ClusterTable, GatewayStatus, ViewChange, ViewReader, ViewWriter};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::bare::Bare;
 use super::fixture;
 use super::processor::SERVER_THREADS;
+use super::secured::Secured;
 use federation_bench::figures::grouped;
 
 /// A gateway without its engine.
@@ -35,6 +36,7 @@ pub(crate) struct Server {
     pub(crate) bare: Arc<Bare>,
     pub(crate) http: SocketAddr,
     pub(crate) grpc: SocketAddr,
+    pub(crate) secured: Secured,
 }
 
 impl Server {
@@ -42,14 +44,19 @@ impl Server {
     pub(crate) fn start(services: Vec<FederatedService>, threads: usize) -> Result<Self> {
         let runtime =
             Builder::new_multi_thread().worker_threads(threads).thread_name(SERVER_THREADS).enable_all().build()?;
-        let (writer, state) = gateway(services);
+        let (writer, [state, with_accounts]) = gateway(services);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listeners = runtime.block_on(async { ApiListeners::bind(&ListenerGate::default(), any, any) })?;
         let (http, grpc) = (listeners.http_address(), listeners.grpc_address());
         let (bare, stop, mut tasks) = (Arc::new(Bare::default()), CancellationToken::new(), JoinSet::new());
         let serving = serve::run_beside(listeners, state.clone(), Bare::routes(&bare), stop.clone());
         tasks.spawn_on(serving, runtime.handle());
-        Ok(Self { runtime, tasks, stop, writer: Arc::new(Mutex::new(writer)), state, bare, http, grpc })
+        let secured = runtime.block_on(async { Secured::bind([&state, &with_accounts]) })?;
+        let (secured, listeners) = secured;
+        for (listeners, state) in listeners.into_iter().zip([&state, &with_accounts]) {
+            tasks.spawn_on(serve::run(listeners, state.clone(), stop.clone()), runtime.handle());
+        }
+        Ok(Self { runtime, tasks, stop, writer: Arc::new(Mutex::new(writer)), state, bare, http, grpc, secured })
     }
 
     /// Runs this on a thread of the server and waits for its end.
@@ -97,8 +104,10 @@ impl Server {
     /// Stops serving.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.stop.cancel();
-        let ended = self.runtime.block_on(self.tasks.join_next());
-        Ok(ended.context("the server runs once")???)
+        while let Some(ended) = self.runtime.block_on(self.tasks.join_next()) {
+            ended??;
+        }
+        Ok(())
     }
 }
 
@@ -123,8 +132,8 @@ impl Lookups {
     }
 }
 
-/// A view of all clusters and services, and what answers from it.
-fn gateway(services: Vec<FederatedService>) -> (ViewWriter, ApiState) {
+/// A view of all clusters and services, and what answers from it, twice.
+fn gateway(services: Vec<FederatedService>) -> (ViewWriter, [ApiState; 2]) {
     let epoch = Instant::now();
     let now = move || Mono(u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX));
     let (mut writer, reader) = view::new(Arc::new(now));
@@ -132,6 +141,12 @@ fn gateway(services: Vec<FederatedService>) -> (ViewWriter, ApiState) {
     let gateway = Some(Arc::new(GatewayStatus { ready: true, ..GatewayStatus::default() }));
     let services = services.into_iter().map(|service| (service.key.clone(), Some(Arc::new(service)))).collect();
     writer.apply(ViewChange { services, clusters, gateway, ..ViewChange::default() });
+    let states = [(); 2].map(|()| answering(&reader));
+    (writer, states)
+}
+
+/// What answers from a view.
+fn answering(reader: &ViewReader) -> ApiState {
     let identity = GatewayIdentity {
         federation: "bench".parse().expect("the id is legal"),
         cluster: fixture::CLUSTERS[0].0.parse().expect("the id is legal"),
@@ -151,18 +166,6 @@ fn gateway(services: Vec<FederatedService>) -> (ViewWriter, ApiState) {
     );
     let (commands, _) = federation_ports::commands::commands();
     let exclusions = Exclusions::none(std::env::temp_dir().as_path().into());
-    (
-        writer,
-        ApiState::new(
-            identity,
-            reader,
-            commands,
-            policy,
-            resolver,
-            metrics,
-            TroubleBoard::default(),
-            exclusions,
-            WallMs(1),
-        ),
-    )
+    let (reader, troubles) = (reader.clone(), TroubleBoard::default());
+    ApiState::new(identity, reader, commands, policy, resolver, metrics, troubles, exclusions, WallMs(1))
 }

@@ -15,6 +15,10 @@ use crate::announce;
 const GO_MINOR: u32 = 21;
 /// Fetched where Go is older.
 const GO_FETCHED: &str = "go1.21.13";
+/// Names under which a Chromium is installed; the first one is Debian's without a window.
+const BROWSERS: [&str; 4] = ["chromium-headless-shell", "chromium", "google-chrome", "google-chrome-stable"];
+/// The oldest whose one headless mode is that of windows, and which sends `Sec-Fetch-Site` to plain addresses of this machine.
+const OLDEST_BROWSER: u32 = 120;
 
 /// Makes sure that `tool` can be called, installing `packages` if need be.
 ///
@@ -62,6 +66,31 @@ pub(super) async fn go() -> Result<PathBuf> {
     Ok(root.join("bin/go"))
 }
 
+/// A Chromium that is new enough: one of this machine's, or the one of `packages`.
+///
+/// # Errors
+/// When there is none and none can be had, or it is too old.
+pub(super) async fn browser(packages: &[&str]) -> Result<PathBuf> {
+    if !BROWSERS.into_iter().any(is_there) {
+        provide(BROWSERS[0], packages).await?;
+    }
+    let name = BROWSERS.into_iter().find(|name| is_there(name)).context("it was provided")?;
+    let told = run(name, &["--version"]).await?;
+    match major(&told) {
+        Some(major) if major >= OLDEST_BROWSER => path_of(name).context("it is there"),
+        _ => bail!(
+            "{name} is {}, and {OLDEST_BROWSER} or newer is needed: apt-get install {}",
+            told.trim(),
+            packages.join(" ")
+        ),
+    }
+}
+
+/// The first number of `Chromium 156.0.8078.108`, whatever is before and behind it.
+fn major(told: &str) -> Option<u32> {
+    told.split_whitespace().find_map(|word| word.split_once('.')?.0.parse().ok())
+}
+
 /// The second number of `go version go1.19.8 linux/amd64`.
 fn minor(told: &str) -> Option<u32> {
     let version = told.split_whitespace().find_map(|word| word.strip_prefix("go1."))?;
@@ -78,8 +107,12 @@ fn make_executable(folder: &Path) -> Result<()> {
 }
 
 fn is_there(tool: &str) -> bool {
+    path_of(tool).is_some()
+}
+
+fn path_of(tool: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths).any(|directory| directory.join(tool).is_file())
+    std::env::split_paths(&paths).map(|directory| directory.join(tool)).find(|path| path.is_file())
 }
 
 /// What a command prints.
@@ -107,6 +140,17 @@ mod tests {
             ("go version devel +abc linux/amd64", None),
         ] {
             assert_eq!(minor(told), want, "{told}");
+        }
+    }
+
+    #[test]
+    fn the_age_of_a_browser_is_read_from_what_it_says() {
+        for (told, want) in [
+            ("Chromium 156.0.8078.108 built on Debian GNU/Linux 12", Some(156)),
+            ("Google Chrome 120.0.6099.71 ", Some(120)),
+            ("a browser", None),
+        ] {
+            assert_eq!(major(told), want, "{told}");
         }
     }
 
