@@ -14,6 +14,7 @@ mod front_door;
 mod group;
 mod nacos_settings;
 mod reception;
+mod secrets;
 mod snapshots;
 pub mod stand_in;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use federation_view::watchdog::EngineWatchdog;
 
 use self::certificates::CertificateKeepers;
 use self::group::Group;
+use self::secrets::SecretKeeper;
 use self::snapshots::SnapshotKeeper;
 
 pub use assembly::LogTopics;
@@ -67,6 +69,7 @@ pub struct RunningGateway {
     listeners: federation_api::serve::ApiListeners,
     api: access::GuardedApi,
     certificates: CertificateKeepers,
+    secrets: SecretKeeper,
 }
 
 /// Runs a gateway from its configuration until `stop`, then stops it in order. Files that may change while it runs are read again at once
@@ -84,7 +87,8 @@ pub async fn serve(
     let encrypted = config.listen.security.tls().is_some();
     let mut gateway = RunningGateway::assemble(config, LogTopics::Managed).await?;
     gateway.engine.fault = faults.engine_stuck;
-    gateway.certificates.reload_on(reload);
+    gateway.certificates.reload_on(reload.clone());
+    gateway.secrets.reload_on(reload);
     tracing::info!(http = %gateway.http(), grpc = %gateway.grpc(), tls = encrypted, "gateway listens");
     gateway.run(stop).await
 }
@@ -153,6 +157,8 @@ impl Parts {
         });
         let (certificates, token) = (gateway.certificates, stop.clone());
         outer.spawn("the keeper of certificates", async move { certificates.run(token).await });
+        let (secrets, token) = (gateway.secrets, stop.clone());
+        outer.spawn("the keeper of passwords", async move { secrets.run(token).await });
         if let Some(door) = gateway.front_door {
             let token = stop.clone();
             outer.spawn("the front door", async move { door.run(token).await.context("the front door ended") });

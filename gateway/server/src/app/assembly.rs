@@ -28,6 +28,7 @@ use super::RunningGateway;
 use super::certificates::Certificates;
 use super::data_folders::{self, DataFolders};
 use super::reception::Reception;
+use super::secrets::SecretKeeper;
 use super::snapshots::SnapshotKeeper;
 use crate::config::{CompactionConfig, GatewayConfig, RegistryChoice};
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
@@ -73,23 +74,27 @@ impl RunningGateway {
         let (folders, ground) = (data_folders::claim(&config).await?, Ground::lay(config.listen.hosts.clone()));
         let (clock, metrics, troubles) = (ground.clock, Arc::clone(&ground.metrics), ground.troubles.clone());
         let certificates = ground.certificates(&config).await?;
+        let (secrets, in_files) = SecretKeeper::open(&config, &troubles).await?;
         let registry = start_registry(&config, &folders, &troubles, ground.gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
         let (outlet, snapshots) = snapshot_way(folders.own.clone(), troubles.clone());
         let bound = bind_any_port(&ground.gate, &config)?;
         let (recorder, core) = begin(&config, bound.as_ref(), &folders, &exclusions).await?;
-        let log_options = kafka_options(&config, topics, exclusions.clone(), core.cursors().collect());
+        let mut log_options = kafka_options(&config, topics, exclusions.clone(), core.cursors().collect());
+        log_options.renewed = in_files.kafka;
         let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
         let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
-        let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
+        let (mut watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
+        watched.cluster.renewed_credentials = in_files.nacos;
         let upstream = watched.cluster.clone();
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
         let passed_on = ground.for_front_door(upstream, nacos_handle.registrations(), core.identity());
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let elsewhere = UnmatchedNames::new(&config, ground.view_reader.clone(), policy.clone(), troubles.clone());
-        let (api, flusher) = (api_state(&config, &ground, commands, &policy, exclusions).await?, log.flusher());
+        let (api, flusher) =
+            (api_state(&config, &ground, commands, &policy, exclusions).await?, log.flusher());
         let mut engine = Engine {
             core,
             clock,
@@ -125,6 +130,7 @@ impl RunningGateway {
             listeners,
             api,
             certificates: certificates.keepers,
+            secrets,
         })
     }
 }
@@ -371,6 +377,7 @@ fn kafka_options(
             delete_retention: kafka.topics.delete_retention,
             max_message_bytes: kafka.topics.max_message_bytes.0,
         },
+        renewed: None,
         pace: ReadPace::of(config.import.limits.bytes, config.import.limits.bytes_per_second),
         imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
         cursors,

@@ -16,6 +16,7 @@ mod nacos;
 mod reference;
 mod routing;
 mod rules;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod weakness;
@@ -30,12 +31,15 @@ use federation_core::locality::Locality;
 pub use self::front_door::{FrontDoorAuth, FrontDoorConfig};
 pub use self::gateway::{AdvertiseConfig, FreshnessConfig, LogConfig, LogFormat, TelemetryConfig};
 pub use self::guard::Guard;
-pub use self::kafka::{CompactionConfig, KafkaConfig, KafkaProperties, TopicsConfig};
+pub use self::kafka::{
+    CompactionConfig, KafkaConfig, KafkaProperties, KafkaPropertyFiles, TopicsConfig, refused_property,
+};
 pub use self::listen::{ListenConfig, ListenSecurity};
 pub use self::nacos::{
     ClientCertificate, EmbeddedRegistryConfig, LoginConfig, NacosConfig, RegistryChoice, RemoteNacos, Tls,
 };
 pub use self::routing::{DampingConfig, RoutingConfig};
+pub use self::secret::SecretSource;
 pub use self::weakness::AcceptedWeakness;
 use federation_core::namespaces::Namespaces;
 
@@ -180,7 +184,7 @@ impl GatewayConfig {
         {
             fields.mistake("advertise", "an address for the cluster's own network", "names of other networks");
         }
-        let nacos = fields.get("nacos");
+        let nacos = fields.get::<NacosConfig>("nacos");
         let kafka = fields.get("kafka");
         let export = fields.get("export");
         let import = fields.get("import");

@@ -63,7 +63,7 @@ fn the_example_means_what_it_says() {
     let GatewayConfig { nacos, kafka, export, import, listen, replica, locality, .. } = read(EXAMPLE).unwrap().config;
     let RegistryChoice::Remote(remote) = nacos.registry else { panic!("remote") };
     assert_eq!(remote.servers, [HostPort { host: "127.0.0.1".into(), port: 8848 }]);
-    assert_eq!(remote.login.as_ref().unwrap().password.expose(), "hunter2");
+    assert_eq!(remote.login.as_ref().unwrap().password.written().unwrap().expose(), "hunter2");
     assert_eq!((remote.context_path.as_str(), remote.grpc_offset, remote.https), ("/nacos", 1000, false));
     assert_eq!(kafka.brokers[0].to_string(), "127.0.0.1:9092");
     assert!(export.0.has_service(&ServiceKey::new("", "G", "s")) && export.0.has_config(&ConfigKey::new("", "G", "s")));
@@ -486,7 +486,13 @@ cluster: c
 nacos: {embedded: true, listen: {http: "127.0.0.1:1", grpc: "127.0.0.1:2"}, data_dir: d}
 kafka: {brokers: ["k:1"]}
 "#;
-    let shown = [remote, embedded].map(|text| serde_json::to_value(read(text).unwrap().effective).unwrap());
+    let in_files = r#"
+federation: f
+cluster: c
+nacos: {servers: ["n:1"], username: u, password_file: p, insecure: true}
+kafka: {brokers: ["k:1"]}
+"#;
+    let shown = [remote, embedded, in_files].map(|text| serde_json::to_value(read(text).unwrap().effective).unwrap());
     let mut unread = Vec::new();
     find_unread("", &fields::ROOT, &shown, &mut unread);
     assert_eq!(unread, Vec::<String>::new());
