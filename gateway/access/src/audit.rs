@@ -75,13 +75,17 @@ pub struct AuditRecord {
     pub from: Option<String>,
     /// Method and path.
     pub act: String,
-    /// The order as it came; a text if it is no JSON.
+    /// The order as it came, without what is secret; a text if it is no JSON.
     pub order: Value,
+    /// What was in force before, and what is after it; null where nothing changed, or that cannot be said in a word.
+    pub before: Value,
+    /// As `before`.
+    pub after: Value,
     /// What became of it.
     pub outcome: AuditOutcome,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// The answer: what is in force now, or why nothing was done; null if it is long.
+    /// The answer: what is in force now, or why nothing was done; null if it is long or secret.
     pub answer: Value,
 }
 
@@ -238,6 +242,8 @@ mod tests {
             from: Some("10.0.0.1:5".to_owned()),
             act: "POST /v1/drains".to_owned(),
             order: serde_json::json!({"cluster": "frankfurt"}),
+            before: Value::Null,
+            after: Value::Null,
             outcome: AuditOutcome::Done,
             status: 200,
             answer: Value::Null,

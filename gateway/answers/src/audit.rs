@@ -27,12 +27,18 @@ pub struct AuditEntry {
     pub from: Option<String>,
     /// Method and path.
     pub act: String,
-    /// The order as it came; a text if it is no JSON, or long.
+    /// The order as it came, without what is secret; a text if it is no JSON, or long.
     pub order: Value,
+    /// What was in force for the target before. Missing where nothing changed.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub before: Value,
+    /// What is in force after it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub after: Value,
     /// `done`, `refused` (who gave it may not), or `failed`.
     pub outcome: Cow<'static, str>,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// The answer: what is in force, or the problem; null if it is long.
+    /// The answer: what is in force, or the problem; null if it is long or secret.
     pub answer: Value,
 }

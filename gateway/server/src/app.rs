@@ -12,6 +12,7 @@ mod data_folders;
 pub mod demo_parts;
 mod front_door;
 mod group;
+mod logins;
 mod nacos_settings;
 mod reception;
 mod secrets;

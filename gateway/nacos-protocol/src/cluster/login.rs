@@ -74,6 +74,18 @@ pub enum LoginError {
 }
 
 impl LoginError {
+    /// Whether this is how servers say that user or password are wrong. 2.3.2 answers a wrong password with what is no HTTP, and a user that
+    /// there is not with 500 (`caused: User x not found`); 3.1.0 a wrong password with 500 or 403. So a server that fails in itself says the same,
+    /// and so may one whose logins are off.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::Failed { status, .. } => *status == StatusCode::INTERNAL_SERVER_ERROR.as_u16(),
+            Self::Unanswered(error) => error.is_nonsense(),
+        }
+    }
+
     /// Whether a server answered, in whatever way. A server that is away, and whoever closes connections in its place, did not.
     pub(crate) fn is_answered(&self) -> bool {
         match self {
@@ -239,6 +251,19 @@ struct LoginAnswer {
 
 fn default_ttl() -> i64 {
     DEFAULT_TTL_SECONDS
+}
+
+/// What servers give out in place of a token where they ask for none: everybody's password is as good there as the one that they are shipped with.
+const NO_TOKEN: &str = "AUTH_DISABLED";
+
+/// One login, whose token is forgotten.
+pub(super) async fn judge(http: &Http, credentials: &LoginCredentials) -> Result<(), LoginError> {
+    let answer = log_in(http, credentials).await?;
+    if answer.access_token == NO_TOKEN {
+        let message = "nacos says that its logins are off".to_owned();
+        return Err(LoginError::Failed { status: StatusCode::OK.as_u16(), message });
+    }
+    Ok(())
 }
 
 async fn log_in(http: &Http, credentials: &LoginCredentials) -> Result<LoginAnswer, LoginError> {

@@ -160,6 +160,15 @@ impl NacosCluster {
         self.login.token(&self.http).await
     }
 
+    /// Whether a user with this password may log in there: one login, whose token is forgotten. How many are under way is not bounded here.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError::is_refusal`] if not; all others say that nobody knows.
+    pub async fn judge_password(&self, credentials: &LoginCredentials) -> Result<(), LoginError> {
+        login::judge(&self.http, credentials).await
+    }
+
     /// Says that a server refused this token; the next [`NacosCluster::token`] logs in again, unless that was done a moment ago.
     pub(crate) fn token_was_refused(&self, token: &str) {
         self.login.was_refused(token);

@@ -89,12 +89,12 @@ impl RunningGateway {
         watched.cluster.renewed_credentials = in_files.nacos;
         let upstream = watched.cluster.clone();
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
-        let passed_on = ground.for_front_door(upstream, nacos_handle.registrations(), core.identity());
+        let passed_on = ground.for_front_door(upstream.clone(), nacos_handle.registrations(), core.identity());
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let elsewhere = UnmatchedNames::new(&config, ground.view_reader.clone(), policy.clone(), troubles.clone());
         let (api, flusher) =
-            (api_state(&config, &ground, commands, &policy, exclusions).await?, log.flusher());
+            (api_state(&config, &ground, upstream, commands, &policy, exclusions).await?, log.flusher());
         let mut engine = Engine {
             core,
             clock,
@@ -147,6 +147,7 @@ fn snapshot_way(place: StoragePlace, troubles: TroubleBoard) -> (SnapshotOutlet,
 async fn api_state(
     config: &GatewayConfig,
     ground: &Ground,
+    nacos: ClusterOptions,
     commands: EngineCommands,
     policy: &PolicyReader,
     exclusions: Exclusions,
@@ -162,7 +163,7 @@ async fn api_state(
         exclusions,
         ground.clock.now().wall,
     );
-    access::guard(config, state, &ground.troubles).await
+    access::guard(config, state, nacos, &ground.troubles).await
 }
 
 /// What all parts stand on.

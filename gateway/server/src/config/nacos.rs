@@ -83,6 +83,14 @@ impl RemoteNacos {
     }
 }
 
+impl RemoteNacos {
+    /// What others on the line can read where users log in by their Nacos passwords.
+    pub(super) fn weakness_of_logins(&self) -> Option<&'static str> {
+        let open = !self.https && !self.servers.iter().all(is_on_this_machine);
+        open.then_some("passwords of users who log in, in plain text")
+    }
+}
+
 /// An account.
 #[derive(Clone, Debug)]
 pub struct LoginConfig {

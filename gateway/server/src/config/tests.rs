@@ -476,7 +476,7 @@ export: {configs: [{}]}
 guard: {mass_confirm_after: 1h}
 routing: {policy: {file: p}, plan_cache: 1GiB}
 telemetry: {otlp: "http://t:4317"}
-access: {tokens_file: t, jwt: [{name: n, issuer: i, audience: a, jwks_file: f}], certificates: [{uri: u}], bindings: [{to: ["token:x"], role: admin}], bindings_file: b, audit_file: a}
+access: {tokens_file: t, jwt: [{name: n, issuer: i, audience: a, jwks_file: f}], certificates: [{uri: u}], bindings: [{to: ["token:x"], role: admin}], bindings_file: b, audit_file: a, nacos_login: true}
 listen: {tls: {certificate: a, key: b, client_ca: c, client_auth: request}}
 front_door: {listen: "127.0.0.1:8848", tls: {certificate: a, key: b, client_ca: c, client_auth: request}, naming: {only_from: [{services: {service: s}, cluster: c}]}}
 "#;

@@ -211,3 +211,19 @@ fn a_secret_is_in_one_place_and_its_file_is_not_opened_by_reading_the_configurat
         assert!(found.len() == 1 && found[0].contains(part), "{found:?}");
     }
 }
+
+#[test]
+fn users_log_in_only_at_a_nacos_that_has_some_and_by_a_line_of_their_own() {
+    let with = |nacos: &str| format!("{}access: {{nacos_login: true}}\n", with_section(&format!("nacos: {{{nacos}}}")));
+    for (nacos, part) in [
+        ("embedded: true", "no users who could log in"),
+        (r#"servers: ["10.0.0.1:8848"]"#, "passwords of users who log in, in plain text"),
+    ] {
+        let found = mistakes(&with(nacos));
+        assert!(found.len() == 1 && found[0].contains(part), "{found:?}");
+    }
+    assert_eq!(weak(&with(r#"servers: ["10.0.0.1:8848"], insecure: true"#)), ["nacos.insecure"]);
+    for nacos in [r#"servers: ["127.0.0.1:8848"]"#, r#"servers: ["10.0.0.1:8848"], https: true, tls: {}"#] {
+        assert!(weak(&with(nacos)).is_empty(), "{nacos}");
+    }
+}
