@@ -79,7 +79,7 @@ pub struct AuditRecord {
     pub taken_in: Option<String>,
     /// Method and path.
     pub act: String,
-    /// The order as it came; a text if it is no JSON.
+    /// The order as it came, without what is secret; a text if it is no JSON.
     pub order: Value,
     /// What was in force before, and what is after it; null where nothing changed, or that cannot be said in a word.
     pub before: Value,
@@ -91,7 +91,7 @@ pub struct AuditRecord {
     pub outcome: AuditOutcome,
     /// The HTTP status of the answer; 0 of what was read in the log.
     pub status: u16,
-    /// The answer: what is in force now, or why nothing was done; null if it is long.
+    /// The answer: what is in force now, or why nothing was done; null if it is long or secret.
     pub answer: Value,
 }
 

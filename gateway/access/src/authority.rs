@@ -1,16 +1,19 @@
 //! The one place that faces ask who somebody is. Cheap to clone; all clones know the same.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use federation_core::time::WallMs;
+use federation_document::secret::Secret;
 use tokio::sync::{Notify, watch};
 
 use crate::book::{AccessBook, CredentialRefused};
 use crate::certificate::ShownCertificate;
 use crate::identity::{CallerIdentity, IdentityMeans};
 use crate::jwt::JwtRefused;
+use crate::sessions::{IDLE, SessionBook, SessionsFull, UserSession};
+use crate::tokens::{SESSION_PREFIX, TokenDigest, random_text};
 
 /// Where a request came in. What counts is the address that a gateway listens on, not the one that a request comes from: behind a proxy on
 /// the same host everybody would be near.
@@ -30,6 +33,15 @@ impl ListenerPlace {
     }
 }
 
+/// A session that has begun.
+#[derive(Clone, Debug)]
+pub struct OpenedSession {
+    /// What is shown from now on; told once.
+    pub token: Secret,
+    /// What it stands for.
+    pub session: UserSession,
+}
+
 /// For how long a token of an unknown key waits for keys. An identity provider answers within some hundred milliseconds, or is down.
 pub const KEYS_WITHIN: Duration = Duration::from_secs(3);
 
@@ -43,6 +55,8 @@ pub(crate) struct Inner {
     book: ArcSwapOption<AccessBook>,
     local: Arc<CallerIdentity>,
     nobody: Arc<CallerIdentity>,
+    /// Of those who logged in. Locked for single operations.
+    sessions: Mutex<SessionBook>,
     /// Counts books, so that watches hear of a new one.
     changes: watch::Sender<u64>,
     /// Somebody shows a token of a key that is not there.
@@ -58,6 +72,7 @@ impl Default for AccessAuthority {
             book: ArcSwapOption::empty(),
             local: Arc::new(CallerIdentity::local()),
             nobody: Arc::new(CallerIdentity::anonymous([].into())),
+            sessions: Mutex::default(),
             changes: watch::Sender::new(0),
             keys_wanted: Notify::new(),
             keys_answered: watch::Sender::new(0),
@@ -117,32 +132,94 @@ impl AccessAuthority {
             }
             (Some(book), _, Some(shown)) => {
                 let token = bearer(shown).ok_or(CredentialRefused::NotUnderstood)?;
+                if token.starts_with(SESSION_PREFIX) {
+                    return self.of_session(token).map(|(identity, _)| identity);
+                }
                 book.bearer(token, wall_now())
             }
         }
     }
 
-    /// Changes with each book.
+    /// Whoever shows this token of a session, which is used by that.
+    ///
+    /// # Errors
+    /// It is over, or there never was one.
+    pub fn of_session(&self, token: &str) -> Result<(Arc<CallerIdentity>, UserSession), CredentialRefused> {
+        let digest = TokenDigest::of(token);
+        let session = self.sessions().used(&digest, wall_now()).ok_or(CredentialRefused::SessionOver)?;
+        let book = self.0.book.load();
+        let book = book.as_ref().ok_or(CredentialRefused::SessionOver)?;
+        Ok((Arc::new(book.user(&session.user, digest, session.expires)), session))
+    }
+
+    /// The session by which somebody is known, if it is one.
+    #[must_use]
+    pub fn session_of(&self, identity: &CallerIdentity) -> Option<UserSession> {
+        let shown = identity.shown.as_ref().filter(|_| identity.means == IdentityMeans::Nacos)?;
+        self.sessions().used(shown, wall_now())
+    }
+
+    /// Whether anybody has an account here; if not, nothing that is shown counts for anything.
+    #[must_use]
+    pub fn has_accounts(&self) -> bool {
+        self.0.book.load().is_some()
+    }
+
+    /// Begins a session of a user whose password was right.
+    ///
+    /// # Errors
+    /// There is no room for another one.
+    pub fn open_session(&self, user: &str) -> Result<OpenedSession, SessionsFull> {
+        let (token, csrf) = (random_text(SESSION_PREFIX), random_text(""));
+        let session = self.sessions().open(user, TokenDigest::of(token.expose()), csrf, wall_now())?;
+        Ok(OpenedSession { token, session })
+    }
+
+    /// Ends the session by which somebody is known, and his watches with it. Whether he was known by one.
+    pub fn close_session(&self, identity: &CallerIdentity) -> bool {
+        let shown = identity.shown.as_ref().filter(|_| identity.means == IdentityMeans::Nacos);
+        let closed = shown.is_some_and(|digest| self.sessions().close(digest));
+        if closed {
+            self.0.changes.send_modify(|count| *count += 1);
+        }
+        closed
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, SessionBook> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the session by which somebody is known is open; a watch that is looked at uses it.
+    fn is_open(&self, identity: &CallerIdentity, now: WallMs) -> bool {
+        identity.means != IdentityMeans::Nacos
+            || identity.shown.as_ref().is_some_and(|digest| self.sessions().used(digest, now).is_some())
+    }
+
+    /// Changes with each book, and with each session that is ended.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
 
-    /// Waits until somebody may not do any more what he might when he was let in: a token was revoked or has expired, a role changed. For
-    /// answers that do not end. Cancel-safe.
+    /// Waits until somebody may not do any more what he might when he was let in: a token was revoked or has expired, a role changed, a session is
+    /// over. For answers that do not end, which use their session as long as they last. Cancel-safe.
     pub async fn ended(&self, identity: &CallerIdentity) {
         let mut changes = self.0.changes.subscribe();
         loop {
             changes.borrow_and_update();
             let now = wall_now();
             let still = match &*self.0.book.load() {
-                Some(book) => book.still_knows(identity, now),
+                Some(book) => book.still_knows(identity, now) && self.is_open(identity, now),
                 None => matches!(identity.means, IdentityMeans::Local | IdentityMeans::Anonymous),
             };
             if !still {
                 return;
             }
             let left = identity.expires.map(|expires| Duration::from_millis(expires.0.saturating_sub(now.0)));
+            let left = match identity.means {
+                IdentityMeans::Nacos => left.map(|left| left.min(Duration::from_millis(IDLE.0 / 2))),
+                _ => left,
+            };
             tokio::select! { // Both are cancel-safe: they only wait.
                 changed = changes.changed() => changed.expect("the sender is held here"),
                 () = sleep(left) => {}

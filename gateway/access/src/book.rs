@@ -24,6 +24,14 @@ pub enum CredentialRefused {
     /// Its time is over.
     #[error("the token has expired")]
     Expired,
+    /// It is that of a session.
+    #[error("the session is over, or of another gateway or before a restart: log in again")]
+    SessionOver,
+    /// It is the cookie of a session, without what says that the page which sends it may.
+    #[error(
+        "the header x-nacos-fed-csrf is missing, or another session's: a page that orders something by its cookie has to show it"
+    )]
+    Forged,
     /// It is a JWT.
     #[error(transparent)]
     Jwt(#[from] JwtRefused),
@@ -155,7 +163,14 @@ impl AccessBook {
         Arc::new(CallerIdentity { means: IdentityMeans::Certificate, name, groups, grants, expires, shown })
     }
 
-    /// Whether somebody who was let in still may what he might then.
+    /// Whoever has a session of this user.
+    pub(crate) fn user(&self, user: &str, shown: TokenDigest, expires: WallMs) -> CallerIdentity {
+        let grants = bound(&self.bindings, IdentityMeans::Nacos, user, &[]).collect();
+        let (groups, name) = ([].into(), user.into());
+        CallerIdentity { means: IdentityMeans::Nacos, name, groups, grants, expires: Some(expires), shown: Some(shown) }
+    }
+
+    /// Whether somebody who was let in still may what he might then. Whether a session is still open is not known here.
     #[must_use]
     pub fn still_knows(&self, identity: &CallerIdentity, now: WallMs) -> bool {
         let known = match (identity.means, &identity.shown) {
@@ -170,7 +185,7 @@ impl AccessBook {
                     |provider: &str| identity.name.strip_prefix(provider).is_some_and(|rest| rest.starts_with('/'));
                 self.providers.iter().any(|(expected, _)| of(&expected.provider)) && self.has_the_same_roles(identity)
             }
-            (IdentityMeans::Certificate, _) => self.has_the_same_roles(identity),
+            (IdentityMeans::Certificate | IdentityMeans::Nacos, _) => self.has_the_same_roles(identity),
         };
         known && !identity.is_over(now)
     }

@@ -47,6 +47,8 @@ pub struct AccessSettings {
     pub bindings_file: Option<PathBuf>,
     /// Where orders are written.
     pub audit_file: Option<PathBuf>,
+    /// Whether users of the local Nacos may log in.
+    pub nacos_login: bool,
 }
 
 /// A role and who has it.
@@ -83,6 +85,7 @@ impl ReadValue for AccessSettings {
             let bindings = fields.get("bindings");
             let bindings_file = fields.maybe("bindings_file");
             let audit_file = fields.maybe("audit_file");
+            let nacos_login = fields.get("nacos_login");
             Some(Self {
                 anonymous: anonymous?.0,
                 tokens_file: tokens_file?,
@@ -91,6 +94,7 @@ impl ReadValue for AccessSettings {
                 bindings: bindings?,
                 bindings_file: bindings_file?,
                 audit_file: audit_file?,
+                nacos_login: nacos_login?,
             })
         })
     }

@@ -40,6 +40,13 @@ pub static ACCESS: TableSection = TableSection {
             "File to which each order is written, and each that was refused, as a line of JSON: who, from where, what, and what came of it. From 16 MiB \
              on it is put aside as FILE.1, up to FILE.5.",
         ),
+        default(
+            "nacos_login",
+            ValueKind::Flag,
+            "false",
+            "Whether users of the local Nacos may log in with their passwords, which Nacos judges; bindings mean them by `nacos:USER`. Needs a \
+             Nacos whose own logins are on, as `nacos.core.auth.enabled` says.",
+        ),
     ],
 };
 
@@ -130,7 +137,7 @@ static BINDING: TableSection = TableSection {
         required(
             "to",
             ValueKind::List { of: &ValueKind::Text, min_items: 1 },
-            "Who: `token:NAME`, `jwt:PROVIDER/NAME`, `jwt-group:PROVIDER/GROUP` or `certificate:NAME`, each a pattern with * and ?.",
+            "Who: `token:NAME`, `jwt:PROVIDER/NAME`, `jwt-group:PROVIDER/GROUP`, `certificate:NAME` or `nacos:USER`, each a pattern with * and ?.",
         ),
         ROLE,
         CLUSTERS,

@@ -23,11 +23,13 @@ pub enum IdentityMeans {
     Jwt,
     /// A client certificate.
     Certificate,
+    /// A user of the local Nacos who logged in.
+    Nacos,
 }
 
 impl IdentityMeans {
     /// Those that name somebody, who can be bound to roles.
-    pub const NAMING: [Self; 3] = [Self::Token, Self::Jwt, Self::Certificate];
+    pub const NAMING: [Self; 4] = [Self::Token, Self::Jwt, Self::Certificate, Self::Nacos];
 
     /// As principals begin.
     #[must_use]
@@ -38,6 +40,7 @@ impl IdentityMeans {
             Self::Token => "token",
             Self::Jwt => "jwt",
             Self::Certificate => "certificate",
+            Self::Nacos => "nacos",
         }
     }
 }
@@ -118,7 +121,7 @@ impl fmt::Display for CallerIdentity {
     }
 }
 
-/// Whom a rule means: `token:ci-*`, `jwt:corp/alice`, `jwt-group:corp/sre`, `certificate:spiffe://prod/*`.
+/// Whom a rule means: `token:ci-*`, `jwt:corp/alice`, `jwt-group:corp/sre`, `certificate:spiffe://prod/*`, `nacos:alice`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrincipalPattern {
     /// What is compared.
@@ -137,7 +140,7 @@ pub enum PrincipalKind {
 }
 
 /// Principals as people write them.
-pub const PRINCIPALS: &str = "token:NAME, jwt:PROVIDER/NAME, jwt-group:PROVIDER/GROUP or certificate:NAME";
+pub const PRINCIPALS: &str = "token:NAME, jwt:PROVIDER/NAME, jwt-group:PROVIDER/GROUP, certificate:NAME or nacos:USER";
 
 impl PrincipalPattern {
     /// Reads `means:pattern`.

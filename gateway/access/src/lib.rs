@@ -1,7 +1,8 @@
 //! Who asks, what they may do, and whether that is enough.
 //!
 //! The problem: whoever reaches a port of a gateway could take a region's traffic away and read every exported config item. So each request
-//! is first given an identity (a static token, a JWT of an identity provider, or a certificate), the identity its roles, and a pure decision,
+//! is first given an identity (a static token, a JWT of an identity provider, the session of a user who logged in, or a certificate), the identity its
+//! roles, and a pure decision,
 //! [`judge::judge`], compares them with the right that its path declares. All faces use the same three steps.
 //!
 //! ```text
@@ -23,8 +24,11 @@ pub mod judge;
 pub mod jwt;
 pub mod keeper;
 mod key_sets;
+pub mod login_brake;
+pub mod logins;
 pub mod right;
 pub mod role;
+pub mod sessions;
 pub mod token_file;
 pub mod tokens;
 

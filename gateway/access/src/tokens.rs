@@ -13,6 +13,8 @@ use federation_document::secret::Secret;
 
 /// What every token begins with, so that people and scanners of secrets know one where they see it.
 pub const TOKEN_PREFIX: &str = "nfed_";
+/// What the token of a session begins with.
+pub const SESSION_PREFIX: &str = "nfeds_";
 /// Random bytes of a token.
 const RANDOM_BYTES: usize = 32;
 /// Longest thing that is taken for a token or the like, in bytes: JWTs with many groups have some thousands.
@@ -24,9 +26,23 @@ pub const LONGEST_SHOWN_BYTES: usize = 16 << 10;
 /// The system has no randomness to give, without which nothing here is safe.
 #[must_use]
 pub fn new_token() -> Secret {
+    random_text(TOKEN_PREFIX)
+}
+
+/// 256 random bits as a text after `prefix`.
+///
+/// # Panics
+/// As [`new_token`].
+pub(crate) fn random_text(prefix: &str) -> Secret {
     let mut random = [0; RANDOM_BYTES];
     aws_lc_rs::rand::fill(&mut random).expect("the system's source of randomness works");
-    Secret::new(format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random)))
+    Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random)))
+}
+
+/// Whether two texts are the same; takes the same time whatever differs, but for their lengths.
+#[must_use]
+pub fn is_same_secret(shown: &[u8], known: &Secret) -> bool {
+    verify_slices_are_equal(shown, known.expose().as_bytes()).is_ok()
 }
 
 /// The SHA-256 of a token.

@@ -33,7 +33,7 @@ pub struct AuditEntry {
     pub taken_in: Option<String>,
     /// Method and path; of what was read in the log, what it does to which target.
     pub act: String,
-    /// The order as it came; a text if it is no JSON, or long.
+    /// The order as it came, without what is secret; a text if it is no JSON, or long.
     pub order: Value,
     /// What was in force for the target before: a percentage, or a word about a hold. Missing where nothing changed.
     #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -48,6 +48,6 @@ pub struct AuditEntry {
     pub outcome: Cow<'static, str>,
     /// The HTTP status of the answer; 0 of what was read in the log.
     pub status: u16,
-    /// The answer: what is in force, or the problem; null if it is long. Of what is not accepted, why.
+    /// The answer: what is in force, or the problem; null if it is long or secret. Of what is not accepted, why.
     pub answer: Value,
 }

@@ -130,9 +130,7 @@ async fn exchange<S: Service>(
         Err(refusal) => return refused(service, terms, turn, version, refusal),
     };
     let mut response = service.answer(Request::from_parts(head, body)).await;
-    if version < Version::HTTP_2 {
-        web::guard_answer(response.headers_mut());
-    }
+    web::guard_answer(response.headers_mut());
     drop(held);
     if rule.answer == AnswerShape::Endless {
         return AnswerBody::plain(response, turn);
@@ -154,6 +152,7 @@ fn refused<S: Service>(
     terms.told.refused(refusal);
     let mut response = service.refuse(refusal);
     let headers = response.headers_mut();
+    web::guard_answer(headers);
     if refusal.is_for_others() {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     } else if version < Version::HTTP_2 {

@@ -163,20 +163,18 @@ fn is_fetched_by_others(head: &Parts) -> bool {
     says(SITE, &["cross-site", "same-site"]) && !follows_a_link
 }
 
-/// Tells browsers to take an answer for what it says it is, and a page to be in no frame, tell nobody where its reader comes from and, if it
-/// does not say what it loads, load and run nothing.
+/// Tells browsers to take an answer for what it says it is, to show it in no frame, to tell nobody where its reader comes from and, if it does
+/// not say itself what it loads, to load and run nothing. What is gRPC no browser shows; everything else one can be led to.
 pub(crate) fn guard_answer(headers: &mut HeaderMap) {
-    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
-    let is_page = |kind: &HeaderValue| {
-        let kind = kind.as_bytes().to_ascii_lowercase();
-        kind.starts_with(b"text/html") || kind.starts_with(b"application/xhtml") || kind.starts_with(b"image/svg")
-    };
-    if headers.get(CONTENT_TYPE).is_some_and(is_page) {
-        headers.entry(X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
-        headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
-        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
-        headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
+    const GRPC: &[u8] = b"application/grpc";
+    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(GRPC)) {
+        return;
     }
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
+    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+    headers.entry(X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
 }
 
 #[cfg(test)]
@@ -307,20 +305,22 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_what_they_say_and_pages_are_in_no_frame() {
+    fn answers_are_what_they_say_in_no_frame_and_load_nothing() {
         let guarded = |kind: &'static str| {
             let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
             guard_answer(&mut headers);
             headers
         };
-        let json = guarded("application/json");
-        assert_eq!((json.len(), &json[X_CONTENT_TYPE_OPTIONS]), (2, &HeaderValue::from_static("nosniff")));
-        let page = guarded("text/HTML; charset=utf-8");
-        assert_eq!(
-            (&page[X_FRAME_OPTIONS], &page[REFERRER_POLICY]),
-            (&"DENY".parse().unwrap(), &"no-referrer".parse().unwrap())
-        );
-        assert!(page.contains_key(CONTENT_SECURITY_POLICY));
+        for kind in ["application/json", "application/problem+json", "text/HTML; charset=utf-8", ""] {
+            let found = guarded(kind);
+            let found = [X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, REFERRER_POLICY, CONTENT_SECURITY_POLICY]
+                .map(|it| found[it].clone());
+            assert_eq!(
+                found,
+                ["nosniff", "DENY", "no-referrer", "default-src 'none'; frame-ancestors 'none'; sandbox"]
+            );
+        }
+        assert_eq!(guarded("application/grpc+proto").len(), 1, "no browser shows it");
         let mut own = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
         own.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'self'"));
         guard_answer(&mut own);

@@ -13,10 +13,12 @@ pub mod demo_parts;
 mod front_door;
 mod group;
 mod heard;
+mod logins;
 mod nacos_settings;
 pub(crate) mod order_keys;
 mod reception;
 mod seal_keys;
+mod secrets;
 mod snapshots;
 pub mod stand_in;
 #[cfg(test)]
@@ -40,6 +42,7 @@ use federation_view::watchdog::EngineWatchdog;
 use self::certificates::CertificateKeepers;
 use self::group::Group;
 use self::seal_keys::SealKeyKeeper;
+use self::secrets::SecretKeeper;
 use self::snapshots::SnapshotKeeper;
 
 pub use assembly::LogTopics;
@@ -72,6 +75,7 @@ pub struct RunningGateway {
     api: access::GuardedApi,
     certificates: CertificateKeepers,
     seal_keys: SealKeyKeeper,
+    secrets: SecretKeeper,
 }
 
 /// Runs a gateway from its configuration until `stop`, then stops it in order. Files that may change while it runs are read again at once
@@ -89,7 +93,8 @@ pub async fn serve(
     let encrypted = config.listen.security.tls().is_some();
     let mut gateway = RunningGateway::assemble(config, LogTopics::Managed).await?;
     gateway.engine.fault = faults.engine_stuck;
-    gateway.certificates.reload_on(reload);
+    gateway.certificates.reload_on(reload.clone());
+    gateway.secrets.reload_on(reload);
     tracing::info!(http = %gateway.http(), grpc = %gateway.grpc(), tls = encrypted, "gateway listens");
     gateway.run(stop).await
 }
@@ -160,6 +165,8 @@ impl Parts {
         outer.spawn("the keeper of certificates", async move { certificates.run(token).await });
         let (seal_keys, token) = (gateway.seal_keys, stop.clone());
         outer.spawn("the keeper of keys", async move { seal_keys.run(token).await });
+        let (secrets, token) = (gateway.secrets, stop.clone());
+        outer.spawn("the keeper of passwords", async move { secrets.run(token).await });
         if let Some(door) = gateway.front_door {
             let token = stop.clone();
             outer.spawn("the front door", async move { door.run(token).await.context("the front door ended") });

@@ -34,6 +34,7 @@ pub fn log_options(bootstrap: &str, federation: &str) -> Result<KafkaOptions> {
     Ok(KafkaOptions {
         brokers: vec![bootstrap.to_owned()],
         properties: Default::default(),
+        renewed: None,
         topic_prefix: PREFIX.to_owned(),
         federation: federation.parse()?,
         cluster: "bench".parse()?,

@@ -355,6 +355,7 @@ async fn a_token_waits_for_the_first_keys_and_whoever_makes_up_names_of_keys_has
         bindings: Vec::new(),
         bindings_file: None,
         audit_file: None,
+        nacos_login: false,
     };
     let (keeper, authority) = AccessKeeper::open(settings, dealt.clone(), TroubleBoard::default());
     let (stop, mut tasks) = (CancellationToken::new(), tokio::task::JoinSet::new());

@@ -30,6 +30,7 @@ fn settings(tokens: &std::path::Path) -> AccessSettings {
         bindings: Vec::new(),
         bindings_file: None,
         audit_file: None,
+        nacos_login: false,
     }
 }
 

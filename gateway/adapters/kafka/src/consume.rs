@@ -36,7 +36,7 @@ use crate::fetcher::Fetcher;
 use crate::hearing::{Hearing, Remedy};
 use crate::lookout::Lookout;
 use crate::membership::Member;
-use crate::options::KafkaOptions;
+use crate::options::{KafkaOptions, Renewals};
 use crate::resumption::Resumption;
 use crate::slot::{Hindrance, Slot, Verdict};
 use crate::source::Sources;
@@ -132,6 +132,7 @@ struct Reading<'a> {
     turns: Turns,
     chores: Chores,
     hearing: Hearing,
+    renewals: Renewals,
     /// When the loop last came round.
     turned: Instant,
     trouble_told: Option<Instant>,
@@ -143,6 +144,7 @@ impl Reader {
         let signalled = self.signalled.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let names = TopicNames::new(&self.options.topic_prefix, &self.options.federation);
+        let renewals = self.options.renewals();
         let mut reading = Reading {
             slots: Vec::new(),
             fetcher: Fetcher::new(&self.options, self.kept_topic_ids(&names), &self.signals, &self.disposal)?,
@@ -155,6 +157,7 @@ impl Reader {
             turns: Turns::new(self.options.pace, self.options.cluster.clone()),
             chores: Chores::default(),
             hearing: Hearing::new(now),
+            renewals,
             turned: now,
             trouble_told: None,
         };
@@ -305,8 +308,16 @@ impl Reading<'_> {
             match self.hearing.judge(now, self.reader.lookout.steady_since(now)) {
                 Remedy::Wait => {}
                 Remedy::Probe => self.probe(),
-                Remedy::Replace => self.replace_client(now),
+                Remedy::Replace => {
+                    let reason = self.told_deaf(now);
+                    tracing::warn!(reason, "the client that reads the log is silent, another takes its place");
+                    self.replace_client(now);
+                }
             }
+        }
+        if self.fetcher.can_be_replaced() && self.renewals.are_due() {
+            tracing::info!("properties of kafka clients changed, another reads the log");
+            self.replace_client(now);
         }
         self.reader.metrics.readable.set(i64::from(self.hearing.is_well(now)));
         let deaf = self.hearing.is_deaf().then(|| self.told_deaf(now));
@@ -336,7 +347,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Puts another client in the place of the one that is silent. It reads on from the same places.
+    /// Puts another client in the place of the one that is there. It reads on from the same places.
     fn replace_client(&mut self, now: Instant) {
         if !self.fetcher.can_be_replaced() {
             tracing::error!("too many kafka clients never end, the reader's is not replaced");
@@ -346,10 +357,6 @@ impl Reading<'_> {
             Ok(another) => another,
             Err(error) => return tracing::error!(%error, "the reader's client could not be replaced"),
         };
-        tracing::warn!(
-            reason = self.told_deaf(now),
-            "the client that reads the log is silent, another takes its place"
-        );
         self.reader.metrics.restarts(Component::Consumer).inc();
         let queues = self.slots.iter_mut().filter_map(|slot| slot.queue.take()).collect();
         std::mem::replace(&mut self.fetcher, another).end(queues);

@@ -19,7 +19,7 @@ use crate::client::Context;
 use crate::disposal::{Disposable, Disposal};
 use crate::life::Questions;
 use crate::lookout::Lookout;
-use crate::options::{KafkaOptions, QUESTION_TIMEOUT};
+use crate::options::{KafkaOptions, QUESTION_TIMEOUT, Renewals};
 use crate::topics::TopicNames;
 use federation_ports::metrics::{Component, LogMetrics};
 
@@ -28,6 +28,7 @@ type Client = Disposable<BaseConsumer<Context>>;
 /// Asks the brokers.
 pub(super) struct Inspector {
     client: ArcSwap<Client>,
+    renewals: Mutex<Renewals>,
     options: Arc<KafkaOptions>,
     names: TopicNames,
     /// Broker that leads each partition, as of the last answer about topics; -1 for none.
@@ -110,8 +111,10 @@ impl Inspector {
         disposal: &Disposal,
         metrics: &LogMetrics,
     ) -> KafkaResult<Self> {
+        let renewals = Mutex::new(options.renewals());
         let client = options.inspector().create_with_context(Context::default())?;
         Ok(Self {
+            renewals,
             client: ArcSwap::from_pointee(Disposable::new(client, disposal)),
             options: Arc::clone(options),
             names: TopicNames::new(&options.topic_prefix, &options.federation),
@@ -221,6 +224,12 @@ impl Inspector {
 
     /// The client, with its log lines and errors served: they wait in it until it is polled.
     fn client(&self) -> Arc<Client> {
+        // The critical section looks at a number.
+        let outdated = self.renewals.lock().unwrap_or_else(PoisonError::into_inner).are_due();
+        if outdated {
+            tracing::info!("properties of kafka clients changed, another asks questions");
+            self.renew(Instant::now());
+        }
         let client = self.client.load_full();
         while client.poll(Duration::ZERO).is_some() {}
         client

@@ -91,6 +91,7 @@ pub fn connect(
     troubles: TroubleBoard,
 ) -> Result<(KafkaLog, KafkaTasks), KafkaConnectError> {
     let options = Arc::new(options);
+    let renewals = options.renewals(); // Before any client is made.
     let (signals, signalled) = sync_channel(consume::CAPACITY);
     let (questions, asked) = sync_channel::<Question>(ends::CAPACITY);
     let (lookout, disposal) = (Arc::new(Lookout::default()), Disposal::default());
@@ -132,7 +133,7 @@ pub fn connect(
             begun: Arc::default(),
             resumption,
         },
-        supervisor: Supervisor::new(Arc::clone(&producers), inbox.clone(), troubles),
+        supervisor: Supervisor::new(Arc::clone(&producers), renewals, inbox.clone(), troubles),
         inbox,
         metrics,
         health,

@@ -13,6 +13,7 @@ use federation_core::log::record::PartitionId;
 use federation_ports::seal_keys::SealKeyring;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use tokio::sync::watch;
 
 /// Which clusters are read; the own one always is.
 pub type ClusterFilter = Arc<dyn Fn(&ClusterId) -> bool + Send + Sync>;
@@ -25,6 +26,8 @@ pub struct KafkaOptions {
     /// Further librdkafka properties of every client, for TLS and SASL above all. What the log's correctness rests on is
     /// set after them.
     pub properties: BTreeMap<String, String>,
+    /// More of them, which may change: clients with the new ones then take the place of those before.
+    pub renewed: Option<watch::Receiver<ClientProperties>>,
     /// Begins the name of every topic.
     pub topic_prefix: String,
     /// The federation.
@@ -66,6 +69,38 @@ impl Default for ReadPace {
     /// Eight GiB, then 128 MiB a second: more than a reader folds of records that change something.
     fn default() -> Self {
         Self::of(4 << 30, 128 << 20)
+    }
+}
+
+/// Properties of clients by name. Not printed: they hold passwords.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ClientProperties(Arc<BTreeMap<String, String>>);
+
+impl From<BTreeMap<String, String>> for ClientProperties {
+    fn from(properties: BTreeMap<String, String>) -> Self {
+        Self(Arc::new(properties))
+    }
+}
+
+impl fmt::Debug for ClientProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Whether other properties count than when one looked last.
+#[derive(Clone, Debug)]
+pub(super) struct Renewals(Option<watch::Receiver<ClientProperties>>);
+
+impl Renewals {
+    /// Whether there are others since the last call, or since this was made.
+    pub(super) fn are_due(&mut self) -> bool {
+        let Some(renewed) = &mut self.0 else { return false };
+        let due = renewed.has_changed().unwrap_or(false); // What tells of them has ended: nothing changes any more.
+        if due {
+            renewed.mark_unchanged();
+        }
+        due
     }
 }
 
@@ -227,6 +262,13 @@ const DATA_PRODUCER: Properties = &[
 const CONTROL_PRODUCER: Properties = &[("linger.ms", "0"), ("queue.buffering.max.messages", "1000")];
 
 impl KafkaOptions {
+    /// For whoever makes clients, to make others in time.
+    pub(super) fn renewals(&self) -> Renewals {
+        let mut renewals = Renewals(self.renewed.clone());
+        renewals.are_due(); // Those that are there now are known.
+        renewals
+    }
+
     /// Properties of the consumer that reads the log.
     #[must_use]
     pub fn consumer(&self) -> ClientConfig {
@@ -264,7 +306,8 @@ impl KafkaOptions {
         for (name, value) in defaults.iter().copied().flatten() {
             config.set(*name, *value);
         }
-        for (name, value) in &self.properties {
+        let renewed = self.renewed.as_ref().map(|renewed| renewed.borrow().clone()).unwrap_or_default();
+        for (name, value) in self.properties.iter().chain(renewed.0.iter()) {
             config.set(name, value);
         }
         for (name, value) in fixed.iter().copied().flatten() {

@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::life::Replacements;
+use crate::options::Renewals;
 use crate::produce::{Line, Producers};
 use federation_ports::inbox::EngineInbox;
 use federation_ports::metrics::TroubleKind;
@@ -28,6 +29,7 @@ pub(super) struct Supervisor {
     inbox: EngineInbox,
     troubles: TroubleBoard,
     wards: [Ward; 2],
+    renewals: Renewals,
 }
 
 /// One producer.
@@ -44,15 +46,22 @@ enum Fault {
     Fatal(String),
     /// It says nothing.
     Silent,
+    /// It was made with properties that count no more.
+    Outdated,
 }
 
 /// The engine has ended: nobody is left to tell.
 struct EngineGone;
 
 impl Supervisor {
-    pub(super) fn new(producers: Arc<Producers>, inbox: EngineInbox, troubles: TroubleBoard) -> Self {
+    pub(super) fn new(
+        producers: Arc<Producers>,
+        renewals: Renewals,
+        inbox: EngineInbox,
+        troubles: TroubleBoard,
+    ) -> Self {
         let ward = |line| Ward { line, replacements: Replacements::pausing(FIRST_PAUSE, LONGEST_PAUSE), ended: None };
-        Self { producers, inbox, troubles, wards: Line::BOTH.map(ward) }
+        Self { producers, inbox, troubles, wards: Line::BOTH.map(ward), renewals }
     }
 
     /// Reports and judges until stopped, or until nobody listens.
@@ -85,6 +94,7 @@ impl Supervisor {
     async fn judge(&mut self, now: Instant) -> Result<(), EngineGone> {
         let outcomes = self.producers.outcomes();
         let mut refused = outcomes.refused(now);
+        let outdated = self.producers.can_be_replaced() && self.renewals.are_due();
         for index in 0..self.wards.len() {
             let line = self.wards[index].line;
             let (begins, silent) = outcomes.silent(line, now);
@@ -101,7 +111,8 @@ impl Supervisor {
                     .push((line.as_str().to_owned(), format!("the {} of the log cannot go on: {why}", line.as_str())));
             }
             self.troubles.set(TroubleKind::LogSilent, line.as_str(), self.told_silent(line, &silent));
-            if let Some(fault) = fatal.map(Fault::Fatal).or(begins.then_some(Fault::Silent)) {
+            let fault = fatal.map(Fault::Fatal).or(begins.then_some(Fault::Silent));
+            if let Some(fault) = fault.or(outdated.then_some(Fault::Outdated)) {
                 self.replace(index, fault, now).await?;
             }
         }
@@ -112,7 +123,7 @@ impl Supervisor {
     /// Puts another producer in the place of this one, if it is time.
     async fn replace(&mut self, index: usize, fault: Fault, now: Instant) -> Result<(), EngineGone> {
         let ward = &mut self.wards[index];
-        if !ward.replacements.begin(now) {
+        if !matches!(fault, Fault::Outdated) && !ward.replacements.begin(now) {
             return Ok(());
         }
         let line = ward.line;
@@ -122,6 +133,9 @@ impl Supervisor {
                 ward.ended = Some(why);
             }
             Fault::Silent => tracing::warn!(producer = line.as_str(), "producer is silent, another takes its place"),
+            Fault::Outdated => {
+                tracing::info!(producer = line.as_str(), "properties of kafka clients changed, another producer writes")
+            }
         }
         if !self.producers.can_be_replaced() {
             tracing::error!("too many kafka clients never end, the producer is not replaced");

@@ -42,6 +42,7 @@ fn options(bootstrap: &str, name: &str) -> KafkaOptions {
     KafkaOptions {
         brokers: vec![bootstrap.to_owned()],
         properties: BTreeMap::new(),
+        renewed: None,
         topic_prefix: "t.".to_owned(),
         federation: "demo".parse().unwrap(),
         cluster: cluster(name),
@@ -444,6 +445,33 @@ async fn a_producer_that_cannot_go_on_is_replaced_and_told() {
     a.log.send(record("after", instance("3"), 3));
     a.find_record(&key("after")).await;
     assert_eq!(a.metrics.restarts(Component::DataProducer).get(), 1);
+    a.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_with_new_properties_take_the_place_of_those_before_and_nothing_is_lost() {
+    let broker = broker(&["a"]);
+    let properties = |name: &str| BTreeMap::from([("client.rack".to_owned(), name.to_owned())]).into();
+    let renewed = tokio::sync::watch::Sender::new(properties("first"));
+    let options = KafkaOptions { renewed: Some(renewed.subscribe()), ..options(broker.bootstrap(), "a") };
+    assert_eq!(options.consumer().get("client.rack"), Some("first"));
+    assert!(!format!("{:?}", renewed.borrow()).contains("first"), "values are printed nowhere");
+    let mut a = Member::start(options.clone());
+    a.find_members(&["a"]).await;
+    a.log.send(record("before", instance("1"), 1));
+    a.find_record(&key("before")).await;
+    renewed.send_replace(properties("second"));
+    assert_eq!(options.data_producer().get("client.rack"), Some("second"));
+    a.find("another producer", |news| matches!(news.input, Input::Log(LogInput::ProducerReplaced)).then_some(())).await;
+    let replaced = [Component::DataProducer, Component::ControlProducer, Component::Consumer];
+    for number in 2.. {
+        a.log.send(record(&format!("after {number}"), instance("1"), number));
+        a.find_record(&key(&format!("after {number}"))).await;
+        if replaced.iter().all(|component| a.metrics.restarts(*component).get() > 0) {
+            break;
+        }
+    }
+    assert_eq!(replaced.map(|component| a.metrics.restarts(component).get()), [1; 3]);
     a.end().await;
 }
 

@@ -13,10 +13,23 @@ use federation_access::certificate::ShownCertificate;
 use federation_access::identity::CallerIdentity;
 use federation_access::judge::{AccessSubject, ListSight, MissingRight, NamedByPattern, judge_declared};
 use federation_access::right::{AccessRight, DeclaredRight};
+use federation_access::tokens::is_same_secret;
 use federation_core::intents::OrderGiver;
 use federation_ports::metrics::AccessRefusalKind;
 
 use crate::ApiState;
+use crate::cookie;
+
+/// What the cookie of a session is worth in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CookieWorth {
+    /// Nothing: no page asks here.
+    Nothing,
+    /// It says who asks.
+    Asks,
+    /// It says who acts, if the request shows that the session's own page sends it.
+    Acts,
+}
 
 /// Somebody who was let in; a part of each request's extensions.
 #[derive(Clone, Debug)]
@@ -46,8 +59,8 @@ pub(crate) enum AccessRefusal {
 impl AccessRefusal {
     pub(crate) fn kind(&self) -> AccessRefusalKind {
         match self {
+            Self::Credential(CredentialRefused::Forged) | Self::Missing { .. } => AccessRefusalKind::Forbidden,
             Self::Credential(_) | Self::Nobody(_) => AccessRefusalKind::Unauthenticated,
-            Self::Missing { .. } => AccessRefusalKind::Forbidden,
         }
     }
 
@@ -80,13 +93,21 @@ impl Asker {
         extensions: &Extensions,
         place: ListenerPlace,
         declared: DeclaredRight,
+        worth: CookieWorth,
     ) -> Result<Self, AccessRefusal> {
         let authority = state.access().clone();
         let shown = headers.get(AUTHORIZATION).map(axum::http::HeaderValue::as_bytes);
-        let certificate = extensions.get::<Arc<PeerConnection>>().and_then(|connection| connection.certificate());
+        let connection = extensions.get::<Arc<PeerConnection>>();
+        let certificate = connection.and_then(|connection| connection.certificate());
         let certificate = certificate.map(|it| ShownCertificate { subject: it.subject(), uris: it.uris() });
-        let from = extensions.get::<Arc<PeerConnection>>().map(|connection| connection.peer().to_string());
-        let asker = match authority.admit(shown, certificate, place).await {
+        let is_encrypted = connection.is_some_and(|connection| connection.is_encrypted());
+        let from = connection.map(|connection| connection.peer().to_string());
+        let counts = shown.is_none() && worth != CookieWorth::Nothing && authority.has_accounts();
+        let admitted = match cookie::shown(headers, is_encrypted).filter(|_| counts) {
+            Some(token) => by_cookie(&authority, token, headers, worth),
+            None => authority.admit(shown, certificate, place).await,
+        };
+        let asker = match admitted {
             Ok(identity) => Self { identity, authority, from, refused: None },
             Err(refused) if declared == DeclaredRight::Open => {
                 let identity = Arc::new(CallerIdentity::anonymous([].into()));
@@ -140,6 +161,19 @@ impl Asker {
             AccessRefusal::Missing { who: self.identity.to_string(), missing }
         }
     }
+}
+
+/// Who sends this cookie. An order by it has to show what only pages of this gateway can read.
+fn by_cookie(
+    authority: &AccessAuthority,
+    token: &str,
+    headers: &HeaderMap,
+    worth: CookieWorth,
+) -> Result<Arc<CallerIdentity>, CredentialRefused> {
+    let (identity, session) = authority.of_session(token)?;
+    let proof = headers.get(cookie::CSRF).map_or(&b""[..], axum::http::HeaderValue::as_bytes);
+    let is_proven = worth == CookieWorth::Asks || is_same_secret(proof, &session.csrf);
+    is_proven.then_some(identity).ok_or(CredentialRefused::Forged)
 }
 
 fn told(state: &ApiState, refusal: AccessRefusal) -> AccessRefusal {

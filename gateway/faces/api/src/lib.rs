@@ -6,6 +6,7 @@
 
 mod ask;
 mod asker;
+mod cookie;
 pub mod grpc;
 pub mod http;
 mod known_peer;

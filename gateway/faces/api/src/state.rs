@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use federation_access::audit::AuditLog;
 use federation_access::authority::AccessAuthority;
+use federation_access::logins::LoginDesk;
 use federation_core::drains::IntentTable;
 use federation_core::id::{ClusterId, FederationId, ServiceKey};
 use federation_core::routing::Percent;
@@ -61,6 +62,7 @@ struct Inner {
     front_door: OnceLock<Arc<dyn FrontDoorControl>>,
     access: OnceLock<AccessAuthority>,
     audit: OnceLock<AuditLog>,
+    logins: OnceLock<LoginDesk>,
 }
 
 impl ApiState {
@@ -100,6 +102,7 @@ impl ApiState {
             front_door: OnceLock::new(),
             access: OnceLock::new(),
             audit: OnceLock::new(),
+            logins: OnceLock::new(),
         }))
     }
 
@@ -116,6 +119,15 @@ impl ApiState {
     /// Has orders recorded there; without, in memory alone. The first one counts, before anything is served.
     pub fn attach_audit(&self, audit: AuditLog) {
         let _ = self.0.audit.set(audit);
+    }
+
+    /// Lets users log in; without, nobody does. The first one counts, before anything is served.
+    pub fn attach_logins(&self, desk: LoginDesk) {
+        let _ = self.0.logins.set(desk);
+    }
+
+    pub(crate) fn logins(&self) -> Option<&LoginDesk> {
+        self.0.logins.get()
     }
 
     pub(crate) fn audit(&self) -> &AuditLog {

@@ -25,6 +25,8 @@ async fn a_page_of_another_origin_and_a_made_up_host_reach_no_face_and_are_count
     ] {
         let answer = asked(&running, &lines).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(shown), "{lines}: {answer}");
+        assert!(answer.contains("x-content-type-options: nosniff"), "also of what is refused: {answer}");
+        assert!(!answer.contains("access-control-"), "{answer}");
     }
     assert_eq!((running.heard.count(TurnedAway::Page), running.heard.count(TurnedAway::Host)), (2, 2));
     assert_eq!(running.heard.trouble(), None, "one page's requests are nobody's trouble");

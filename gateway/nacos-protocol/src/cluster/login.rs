@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use super::http::{Http, HttpAnswer, HttpError, HttpRequest};
 
@@ -73,6 +74,18 @@ pub enum LoginError {
 }
 
 impl LoginError {
+    /// Whether this is how servers say that user or password are wrong. 2.3.2 answers a wrong password with what is no HTTP, and a user that
+    /// there is not with 500 (`caused: User x not found`); 3.1.0 a wrong password with 500 or 403. So a server that fails in itself says the same,
+    /// and so may one whose logins are off.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::Failed { status, .. } => *status == StatusCode::INTERNAL_SERVER_ERROR.as_u16(),
+            Self::Unanswered(error) => error.is_nonsense(),
+        }
+    }
+
     /// Whether a server answered, in whatever way. A server that is away, and whoever closes connections in its place, did not.
     pub(crate) fn is_answered(&self) -> bool {
         match self {
@@ -84,6 +97,7 @@ impl LoginError {
 
 /// Logins in a row that were answered without a token.
 struct Refusal {
+    of: LoginCredentials,
     count: u32,
     until: Instant,
     error: LoginError,
@@ -106,6 +120,8 @@ struct Token {
 /// The login of one cluster.
 pub(super) struct Login {
     credentials: Option<LoginCredentials>,
+    /// What counts in their place, and may change.
+    renewed: Option<watch::Receiver<LoginCredentials>>,
     /// Read and replaced as a whole, never across an await.
     token: Mutex<Option<Token>>,
     /// What the last logins were refused with; repeated as the answer until its pause has passed.
@@ -115,13 +131,24 @@ pub(super) struct Login {
 }
 
 impl Login {
-    pub(super) fn new(credentials: Option<LoginCredentials>) -> Self {
-        Self { credentials, token: Mutex::new(None), refusal: Mutex::new(None), turn: tokio::sync::Mutex::new(None) }
+    pub(super) fn new(
+        credentials: Option<LoginCredentials>,
+        renewed: Option<watch::Receiver<LoginCredentials>>,
+    ) -> Self {
+        let turn = tokio::sync::Mutex::new(None);
+        Self { credentials, renewed, token: Mutex::new(None), refusal: Mutex::new(None), turn }
+    }
+
+    /// Who we are now. A token that was got by others before holds until it ends or is refused.
+    fn credentials(&self) -> Option<LoginCredentials> {
+        self.renewed.as_ref().map(|renewed| renewed.borrow().clone()).or_else(|| self.credentials.clone())
     }
 
     /// The token to use now.
     pub(super) async fn token(&self, http: &Http) -> Result<Option<Arc<str>>, LoginError> {
-        let Some(credentials) = &self.credentials else { return Ok(None) };
+        if self.credentials.is_none() && self.renewed.is_none() {
+            return Ok(None);
+        }
         if let Some(token) = self.usable(Instant::now()) {
             return Ok(Some(token));
         }
@@ -139,17 +166,18 @@ impl Login {
         if let Some((_, error)) = failed.as_ref().filter(|(ended, _)| *ended >= asked) {
             return Err(error.clone());
         }
-        if let Some(error) = self.recent_refusal() {
+        let Some(credentials) = self.credentials() else { return Ok(None) };
+        if let Some(error) = self.recent_refusal(&credentials) {
             return Err(error);
         }
-        match log_in(http, credentials).await {
+        match log_in(http, &credentials).await {
             Ok(answer) => {
                 *failed = None;
                 Ok(Some(self.keep(answer, Instant::now())))
             }
             Err(error) => {
                 *failed = Some((Instant::now(), error.clone()));
-                self.fall_back(error, Instant::now()).map(Some)
+                self.fall_back(credentials, error, Instant::now()).map(Some)
             }
         }
     }
@@ -172,7 +200,7 @@ impl Login {
     }
 
     /// The login failed. A token in hand that still holds is used on, and renewed some seconds later.
-    fn fall_back(&self, error: LoginError, now: Instant) -> Result<Arc<str>, LoginError> {
+    fn fall_back(&self, of: LoginCredentials, error: LoginError, now: Instant) -> Result<Arc<str>, LoginError> {
         if let Some(token) = self.lock().as_mut().filter(|token| now < token.ends_at && !token.refused) {
             tracing::warn!(%error, "token renewal failed, the old token is still used");
             token.renew_at = now + TRUSTED;
@@ -180,15 +208,16 @@ impl Login {
         }
         if error.is_answered() {
             let mut refusal = self.refusal();
-            let count = refusal.as_ref().map_or(0, |refusal| refusal.count) + 1;
-            *refusal = Some(Refusal { count, until: now + login_pause(count), error: error.clone() });
+            let count = refusal.as_ref().filter(|before| before.of == of).map_or(0, |before| before.count) + 1;
+            *refusal = Some(Refusal { of, count, until: now + login_pause(count), error: error.clone() });
         }
         Err(error)
     }
 
-    fn recent_refusal(&self) -> Option<LoginError> {
+    fn recent_refusal(&self, of: &LoginCredentials) -> Option<LoginError> {
         let refusal = self.refusal();
-        refusal.as_ref().filter(|refusal| Instant::now() < refusal.until).map(|refusal| refusal.error.clone())
+        let recent = refusal.as_ref().filter(|refusal| refusal.of == *of && Instant::now() < refusal.until);
+        recent.map(|refusal| refusal.error.clone())
     }
 
     fn refusal(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {
@@ -222,6 +251,19 @@ struct LoginAnswer {
 
 fn default_ttl() -> i64 {
     DEFAULT_TTL_SECONDS
+}
+
+/// What servers give out in place of a token where they ask for none: everybody's password is as good there as the one that they are shipped with.
+const NO_TOKEN: &str = "AUTH_DISABLED";
+
+/// One login, whose token is forgotten.
+pub(super) async fn judge(http: &Http, credentials: &LoginCredentials) -> Result<(), LoginError> {
+    let answer = log_in(http, credentials).await?;
+    if answer.access_token == NO_TOKEN {
+        let message = "nacos says that its logins are off".to_owned();
+        return Err(LoginError::Failed { status: StatusCode::OK.as_u16(), message });
+    }
+    Ok(())
 }
 
 async fn log_in(http: &Http, credentials: &LoginCredentials) -> Result<LoginAnswer, LoginError> {

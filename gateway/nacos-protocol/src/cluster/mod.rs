@@ -21,7 +21,7 @@ pub use tls::{ClientIdentity, TlsError, TlsOptions};
 
 use http::Http;
 use login::Login;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct ClusterOptions {
     pub context_path: String,
     /// User and password; absent where the cluster asks for none.
     pub credentials: Option<LoginCredentials>,
+    /// User and password that may change while clients run; in place of `credentials`, if it is there. Each login takes the newest.
+    pub renewed_credentials: Option<watch::Receiver<LoginCredentials>>,
     /// TLS on gRPC; absent is plain text.
     pub grpc_tls: Option<TlsOptions>,
     /// HTTPS; absent is plain text. Nacos itself offers none, a proxy in front of it may.
@@ -53,6 +55,11 @@ pub struct ClusterOptions {
 const CONNECTING_AT_ONCE: usize = 64;
 
 impl ClusterOptions {
+    /// Whether clients log in.
+    pub fn has_login(&self) -> bool {
+        self.credentials.is_some() || self.renewed_credentials.is_some()
+    }
+
     /// The defaults of Nacos for these servers, without credentials and TLS.
     pub fn new(servers: Vec<ServerAddress>) -> Self {
         Self {
@@ -60,6 +67,7 @@ impl ClusterOptions {
             grpc_offset: 1000,
             context_path: "/nacos".to_owned(),
             credentials: None,
+            renewed_credentials: None,
             grpc_tls: None,
             http_tls: None,
             connect_timeout: Duration::from_secs(3),
@@ -118,7 +126,7 @@ impl NacosCluster {
         }
         let grpc_tls = options.grpc_tls.as_ref().map(|tls| tls.configure(&[b"h2"])).transpose()?.map(Arc::new);
         let http = Http::new(&options)?;
-        let login = Login::new(options.credentials.clone());
+        let login = Login::new(options.credentials.clone(), options.renewed_credentials.clone());
         let connecting = Semaphore::new(options.connecting_at_once.max(1));
         Ok(Arc::new(Self { options, grpc_tls, http, login, connecting }))
     }
@@ -150,6 +158,15 @@ impl NacosCluster {
     /// [`LoginError`] if there is no token and none could be had.
     pub async fn token(&self) -> Result<Option<Arc<str>>, LoginError> {
         self.login.token(&self.http).await
+    }
+
+    /// Whether a user with this password may log in there: one login, whose token is forgotten. How many are under way is not bounded here.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError::is_refusal`] if not; all others say that nobody knows.
+    pub async fn judge_password(&self, credentials: &LoginCredentials) -> Result<(), LoginError> {
+        login::judge(&self.http, credentials).await
     }
 
     /// Says that a server refused this token; the next [`NacosCluster::token`] logs in again, unless that was done a moment ago.

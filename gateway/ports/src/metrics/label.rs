@@ -360,6 +360,12 @@ label!(
         VerifyNacos = "/v1/verify/nacos",
         /// Who asks.
         WhoAmI = "/v1/whoami",
+        /// Somebody wants to be known.
+        Login = "/v1/login",
+        /// Somebody wants to be known no more.
+        Logout = "/v1/logout",
+        /// By which session somebody is known.
+        Session = "/v1/session",
         /// Who ordered what.
         Audit = "/v1/audit",
         /// The gateway's own state.

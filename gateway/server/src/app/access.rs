@@ -8,12 +8,15 @@ use federation_access::audit::{AuditLog, AuditWriter};
 use federation_access::authority::ListenerPlace;
 use federation_access::jwt::LARGEST_KEY_SET_BYTES;
 use federation_access::keeper::{AccessKeeper, FetchedText, KeyFetcher};
+use federation_access::logins::LoginDesk;
 use federation_api::ApiState;
 use federation_ports::trouble::TroubleBoard;
+use nacos_protocol::cluster::ClusterOptions;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::heard::HeardOrders;
+use super::logins::NacosPasswords;
 use crate::config::GatewayConfig;
 
 /// How long an identity provider may take.
@@ -82,10 +85,11 @@ impl AccessTasks {
     }
 }
 
-/// Reads who is known, away from the tasks that serve, and has the API ask for it.
+/// Reads who is known, away from the tasks that serve, and has the API ask for it. Users of this Nacos log in, if they may.
 pub(super) async fn guard(
     config: &GatewayConfig,
     state: ApiState,
+    nacos: ClusterOptions,
     troubles: &TroubleBoard,
 ) -> anyhow::Result<GuardedApi> {
     let file = config.access.as_ref().and_then(|access| access.audit_file.clone());
@@ -97,9 +101,12 @@ pub(super) async fn guard(
         return Ok(GuardedApi { state, tasks: AccessTasks { keeper: None, writer }, heard });
     };
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    let (troubles, fetcher) = (troubles.clone(), Arc::new(HttpKeys(client)));
+    let (troubles, fetcher, logins) = (troubles.clone(), Arc::new(HttpKeys(client)), settings.nacos_login);
     let opened = tokio::task::spawn_blocking(move || AccessKeeper::open(settings, fetcher, troubles)).await;
     let (keeper, authority) = opened.context("reading the accounts panicked")?;
+    if logins {
+        state.attach_logins(LoginDesk::new(authority.clone(), Arc::new(NacosPasswords::at(nacos)?)));
+    }
     state.attach_access(authority);
     Ok(GuardedApi { state, tasks: AccessTasks { keeper: Some(keeper), writer }, heard })
 }

@@ -35,6 +35,7 @@ use super::certificates::Certificates;
 use super::data_folders::{self, DataFolders};
 use super::reception::Reception;
 use super::seal_keys::SealKeyKeeper;
+use super::secrets::SecretKeeper;
 use super::snapshots::SnapshotKeeper;
 use crate::config::{CompactionConfig, GatewayConfig, RegistryChoice};
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
@@ -82,6 +83,7 @@ impl RunningGateway {
         let (clock, metrics, troubles) = (ground.clock, Arc::clone(&ground.metrics), ground.troubles.clone());
         let (certificates, seal_keys) = (ground.certificates(&config).await?, ground.seal_keys(&config).await?);
         let order_keys = OrderKeys::open(&config).await?;
+        let (secrets, in_files) = SecretKeeper::open(&config, &troubles).await?;
         let registry = start_registry(&config, &folders, &troubles, ground.gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
@@ -90,17 +92,20 @@ impl RunningGateway {
         let keys = GatewayKeys { sealing: &ground.keys, orders: &order_keys };
         let (recorder, core) = begin(&config, keys, bound.as_ref(), &folders, &exclusions).await?;
         let cursors = core.cursors().collect();
-        let log_options = kafka_options(&config, topics, exclusions.clone(), cursors, keys);
+        let mut log_options = kafka_options(&config, topics, exclusions.clone(), cursors, keys);
+        log_options.renewed = in_files.kafka;
         let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
         let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
-        let (watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
+        let (mut watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
+        watched.cluster.renewed_credentials = in_files.nacos;
         let upstream = watched.cluster.clone();
         let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
-        let passed_on = ground.for_front_door(upstream, nacos_handle.registrations(), core.identity());
+        let passed_on = ground.for_front_door(upstream.clone(), nacos_handle.registrations(), core.identity());
         let (policy_keeper, policy) =
             open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
         let elsewhere = UnmatchedNames::new(&config, ground.view_reader.clone(), policy.clone(), troubles.clone());
-        let (api, flusher) = (api_state(&config, &ground, commands, &policy, exclusions).await?, log.flusher());
+        let (api, flusher) =
+            (api_state(&config, &ground, upstream, commands, &policy, exclusions).await?, log.flusher());
         let mut engine = Engine {
             core,
             clock,
@@ -140,6 +145,7 @@ impl RunningGateway {
             api,
             certificates: certificates.keepers,
             seal_keys,
+            secrets,
         })
     }
 }
@@ -156,6 +162,7 @@ fn snapshot_way(place: StoragePlace, keys: SealKeyring, troubles: TroubleBoard) 
 async fn api_state(
     config: &GatewayConfig,
     ground: &Ground,
+    nacos: ClusterOptions,
     commands: EngineCommands,
     policy: &PolicyReader,
     exclusions: Exclusions,
@@ -171,7 +178,7 @@ async fn api_state(
         exclusions,
         ground.clock.now().wall,
     );
-    access::guard(config, state, &ground.troubles).await
+    access::guard(config, state, nacos, &ground.troubles).await
 }
 
 /// What all parts stand on.
@@ -410,6 +417,7 @@ fn kafka_options(
             delete_retention: kafka.topics.delete_retention,
             max_message_bytes: kafka.topics.max_message_bytes.0,
         },
+        renewed: None,
         pace: ReadPace::of(config.import.limits.bytes, config.import.limits.bytes_per_second),
         imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
         cursors,

@@ -78,7 +78,7 @@ pub(super) fn bind(
         http: door.http,
         grpc: door.grpc,
         lookups: door.lookups.clone(),
-        access: door.auth.rule(ground.upstream.credentials.is_some()),
+        access: door.auth.rule(ground.upstream.has_login()),
         max_connections: door.max_connections,
         protocol: ServerOptions { max_connections: door.max_connections, ..ServerOptions::default() },
     };

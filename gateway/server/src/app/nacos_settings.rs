@@ -58,9 +58,9 @@ fn remote_cluster(nacos: &NacosConfig, remote: &RemoteNacos) -> ClusterOptions {
     ClusterOptions {
         grpc_offset: remote.grpc_offset,
         context_path: remote.context_path.clone(),
-        credentials: remote.login.as_ref().map(|login| LoginCredentials {
-            username: login.username.clone(),
-            password: login.password.expose().to_owned(),
+        credentials: remote.login.as_ref().and_then(|login| {
+            let password = login.password.written()?.expose().to_owned();
+            Some(LoginCredentials { username: login.username.clone(), password })
         }),
         http_tls: remote.https.then(|| tls.clone().unwrap_or_default()),
         grpc_tls: tls,

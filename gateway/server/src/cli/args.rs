@@ -10,7 +10,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
-pub(super) use self::accounts::{Audit, Credentials, NewToken, RevokedToken, SigningKey, Token, TokenFile};
+pub(super) use self::accounts::{
+    Audit, Credentials, Login, NewToken, RevokedToken, Session, SigningKey, Token, TokenFile,
+};
 pub(super) use self::orders::{
     Adopt, ClearDrains, DoorOrder, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, FrontDoor, Guard,
     HoldDecision, Include, Undrain,
@@ -291,6 +293,9 @@ Services that are left without anything come first; the exit code is 1 if there 
 
     /// For whom the gateway takes its caller, and what that may do
     Whoami,
+
+    #[command(flatten)]
+    Session(Session),
 
     /// Who ordered what at the gateway that is asked, and elsewhere as far as it read that; and what was refused
     Audit(Audit),

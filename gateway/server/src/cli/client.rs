@@ -16,6 +16,7 @@ use url::Url;
 
 use super::args::{Credentials, ServerTrust};
 use super::exit::{Failure, Problem};
+use super::sessions::KeptSessions;
 use federation_document::text_file;
 
 /// A gateway that does not accept a connection within this is not there: it is on this machine or a round trip away.
@@ -100,6 +101,15 @@ fn is_near(server: &Url) -> bool {
     }
 }
 
+/// What others could read on the way is not sent unless that is asked for.
+fn refuse_clear(what: &str, server: &Url, credentials: &Credentials) -> Result<(), Failure> {
+    if server.scheme() == "https" || is_near(server) || credentials.plain_token {
+        return Ok(());
+    }
+    let reason = format!("the {what} would be sent to {server} in clear: use https, or say --plain-token");
+    Err(Failure::Arguments(reason))
+}
+
 /// The header that shows the token of a file.
 fn bearer(file: &Path) -> Result<HeaderValue, Failure> {
     let name = file.display();
@@ -116,16 +126,34 @@ fn bearer(file: &Path) -> Result<HeaderValue, Failure> {
 }
 
 impl Client {
-    /// For the gateway at `server`. Proxies of the environment are not used: a gateway is a part of one's own network.
+    /// For the gateway at `server`, which is shown the token that is named, or that of the session that is kept for it.
     pub(super) fn new(server: &Url, credentials: &Credentials, trust: &ServerTrust) -> Result<Self, Failure> {
-        let mut headers = HeaderMap::new();
-        if let Some(file) = &credentials.token_file {
-            if server.scheme() != "https" && !is_near(server) && !credentials.plain_token {
-                let reason = format!("the token would be sent to {server} in clear: use https, or say --plain-token");
-                return Err(Failure::Arguments(reason));
-            }
-            headers.insert(AUTHORIZATION, bearer(file)?);
+        let kept = || KeptSessions::found(credentials)?.file_of(server);
+        match credentials.token_file.clone().or_else(kept) {
+            Some(file) => Self::showing(server, &file, credentials, trust),
+            None => Self::with(server, HeaderMap::new(), trust),
         }
+    }
+
+    /// For a gateway that is shown the token of this file.
+    pub(super) fn showing(
+        server: &Url,
+        file: &Path,
+        credentials: &Credentials,
+        trust: &ServerTrust,
+    ) -> Result<Self, Failure> {
+        refuse_clear("token", server, credentials)?;
+        Self::with(server, HeaderMap::from_iter([(AUTHORIZATION, bearer(file)?)]), trust)
+    }
+
+    /// For a gateway that is shown nothing, and told a password.
+    pub(super) fn unknown(server: &Url, credentials: &Credentials, trust: &ServerTrust) -> Result<Self, Failure> {
+        refuse_clear("password", server, credentials)?;
+        Self::with(server, HeaderMap::new(), trust)
+    }
+
+    /// Proxies of the environment are not used: a gateway is a part of one's own network.
+    fn with(server: &Url, mut headers: HeaderMap, trust: &ServerTrust) -> Result<Self, Failure> {
         let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
         let (builder, server) = trusting(builder, &mut headers, server, trust)?;
         Ok(Self { http: builder.default_headers(headers).build().map_err(Failure::failed)?, server })

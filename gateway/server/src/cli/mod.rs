@@ -18,6 +18,7 @@ mod exclude;
 mod exit;
 mod front_door;
 mod guard;
+mod login;
 mod output;
 mod plan;
 mod policy;
@@ -26,6 +27,7 @@ mod route;
 mod serve;
 mod service;
 mod services;
+mod sessions;
 mod signing_key;
 pub mod sse;
 mod status;
@@ -44,7 +46,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::args::{Cli, Command, DrainsAction, Global, Policy};
+use self::args::{Cli, Command, DrainsAction, Global, Policy, Session};
 use self::client::Client;
 use self::exit::{Exit, Failure};
 use self::output::Output;
@@ -88,6 +90,11 @@ fn run(cli: &Cli, out: &mut dyn std::io::Write) -> Result<Exit, Failure> {
 
 /// The commands that ask a running gateway.
 async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Session(Session::Login(args)) => return login::login(args, global, output).await,
+        Command::Session(Session::Logout) => return login::logout(global, output).await,
+        _ => {}
+    }
     let client = Client::new(&global.server, &global.credentials, &global.trust)?;
     match command {
         Command::Audit(args) => audit::run(args, &client, output).await,
@@ -124,6 +131,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         | Command::Replay(_)
         | Command::Token(_)
         | Command::SigningKey(_)
+        | Command::Session(_)
         | Command::Policy(Policy::Check(_)) => {
             unreachable!("these do not ask a gateway and were handled before")
         }

@@ -3,6 +3,8 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,7 @@ const FORCED_AFTER: Duration = Duration::from_secs(app::STOP_WITHIN.as_secs() + 
 
 /// Runs a gateway until a signal or an error ends it.
 pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
+    let dumps = refuse_core_dumps(); // Before the first secret is read.
     let surroundings = ConfigSurroundings::of_process();
     let mut config = config::load(&args.config, &surroundings)?.config;
     if let Some(format) = global.log_format {
@@ -37,12 +40,21 @@ pub(super) fn run(args: &Serve, global: &Global) -> Result<Exit, Failure> {
     let served = runtime.block_on(async {
         let signals = Signals::listen()?; // Before the first line is logged, perhaps to a file.
         let _telemetry = telemetry::init(config.log.format, &config.log.level, Some(&config.telemetry))?;
+        match dumps {
+            Ok(()) => tracing::info!("a crash writes no core file: it would hold passwords and contents"),
+            Err(error) => tracing::warn!(%error, "a crash may write a core file, with passwords and contents"),
+        }
         serve_until_stopped(config, InjectedFaults::of(fault)?, signals).await
     });
     end_by_force_after(ENDS_WITHIN).map_err(Failure::failed)?;
     drop(runtime);
     served.map_err(|error| error.downcast::<ClaimRefused>().map_or_else(Failure::Failed, Failure::DataDir))?;
     Ok(Exit::Ok)
+}
+
+/// A crash leaves no picture of this process's memory on a disk.
+fn refuse_core_dumps() -> Result<(), Errno> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
 }
 
 /// The runtime, whose end waits for its threads for a while only, also when it ends by a panic.
@@ -74,7 +86,7 @@ async fn serve_until_stopped(
             ended = &mut gateway => return ended,
             heard = signals.next() => match heard {
                 Heard::Reload => {
-                    tracing::info!(signal = "SIGHUP", "reading certificates again");
+                    tracing::info!(signal = "SIGHUP", "reading certificates and passwords again");
                     reload.send_replace(());
                 }
                 Heard::Stop(name) => {

@@ -146,7 +146,13 @@ static NACOS: TableSection = TableSection {
             "no login",
             "Account with the right to read what is exported, with `password`.",
         ),
-        optional("password", ValueKind::Secret, "no login", "Of `username`; best as ${NAME}."),
+        optional("password", ValueKind::Secret, "no login", "Of `username`; best as ${NAME}, or in `password_file`."),
+        optional(
+            "password_file",
+            ValueKind::Path,
+            "`password` counts",
+            "File with the password of `username`, one line. Read again whenever it changes: the next login takes what is there then.",
+        ),
         optional("tls", ValueKind::Section(&NACOS_TLS), "gRPC without TLS", "TLS of the gRPC connections."),
         default("https", ValueKind::Flag, "false", "Whether the HTTP API speaks TLS. Off, as Nacos itself has it."),
         default("context_path", ValueKind::ContextPath, "/nacos", "Path of the HTTP API; what Nacos is shipped with."),
@@ -250,6 +256,13 @@ static KAFKA: TableSection = TableSection {
             ValueKind::Map { keys: "names of librdkafka properties to values", of: &ValueKind::Property },
             "{}",
             "Passed to librdkafka as they are, for TLS and SASL above all. Those on which the log's correctness rests are refused.",
+        ),
+        default(
+            "properties_files",
+            ValueKind::Map { keys: "names of librdkafka properties to files with their values", of: &ValueKind::Path },
+            "{}",
+            "Further properties, each in a file of its own, as `sasl.password: /run/secrets/kafka`. Read again whenever one changes: clients \
+             with the new values then take the place of those before.",
         ),
         default(
             "topics",

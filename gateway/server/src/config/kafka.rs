@@ -21,6 +21,8 @@ pub struct KafkaConfig {
     pub brokers: Vec<HostPort>,
     /// Further properties of every client; none that the log fixes.
     pub properties: KafkaProperties,
+    /// Files with further ones.
+    pub properties_files: KafkaPropertyFiles,
     /// Settings of this cluster's topics.
     pub topics: TopicsConfig,
     /// Begins the name of every topic.
@@ -44,16 +46,16 @@ impl KafkaConfig {
         if self.brokers.iter().all(is_on_this_machine) {
             return None;
         }
-        let (what, right) = self.properties.weakness()?;
+        let (what, right) = self.properties.weakness(&self.properties_files)?;
         Some(SectionWeakness { field: "properties", what, right })
     }
 }
 
 impl KafkaProperties {
     /// What is weak, and what would be right.
-    fn weakness(&self) -> Option<(&'static str, &'static str)> {
+    fn weakness(&self, files: &KafkaPropertyFiles) -> Option<(&'static str, &'static str)> {
         let value = |name: &str| self.0.get(name).map(|value| value.to_ascii_lowercase());
-        let has = |beginning: &str| self.0.keys().any(|name| name.starts_with(beginning));
+        let has = |beginning: &str| self.0.keys().chain(files.0.keys()).any(|name| name.starts_with(beginning));
         let protocol = value("security.protocol").unwrap_or_else(|| "plaintext".to_owned());
         let (tls, sasl) = (protocol.ends_with("ssl"), protocol.starts_with("sasl_"));
         if tls && value("enable.ssl.certificate.verification").is_some_and(|value| is_off(&value)) {
@@ -89,6 +91,10 @@ impl fmt::Debug for KafkaProperties {
         f.debug_map().entries(self.0.iter().map(masked)).finish()
     }
 }
+
+/// Files with values of properties, by name; not looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KafkaPropertyFiles(pub BTreeMap<String, PathBuf>);
 
 /// How topics are created and what is verified of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,19 +155,21 @@ impl ReadValue for KafkaConfig {
     fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
         place.section(|fields| {
             let brokers = fields.get("brokers");
-            let properties = fields.get("properties");
+            let properties = fields.get::<KafkaProperties>("properties");
+            let properties_files = fields.get::<KafkaPropertyFiles>("properties_files");
             let topics = fields.get("topics");
             let topic_prefix = fields.get("topic_prefix");
             let insecure = fields.get::<bool>("insecure");
             let sealing = fields.maybe("encrypt_configs");
             let read_also = fields.get::<ReservedValue>("read_also");
-            let kafka = Self {
-                brokers: brokers?,
-                properties: properties?,
-                topics: topics?,
-                topic_prefix: topic_prefix?,
-                sealing: sealing?,
-            };
+            let (properties, properties_files) = (properties?, properties_files?);
+            if let Some(twice) = properties_files.0.keys().find(|name| properties.0.contains_key(*name)) {
+                let problem = format!("{twice} is in `properties` as well");
+                fields.mistake("properties_files", &problem, "each property once");
+                return None;
+            }
+            let (brokers, topics, topic_prefix, sealing) = (brokers?, topics?, topic_prefix?, sealing?);
+            let kafka = Self { brokers, properties, properties_files, topics, topic_prefix, sealing };
             SectionWeakness::refuse(fields, kafka.weakness(), insecure?)?;
             read_also.map(|ReservedValue| kafka)
         })
@@ -183,7 +191,7 @@ impl ReadValue for KafkaProperties {
         let properties = BTreeMap::<String, PropertyText>::read(place)?;
         let mistakes_before = place.mistakes.count();
         for (name, PropertyText(value)) in &properties {
-            if let Some((_, expected)) = FIXED_PROPERTIES.iter().find(|(fixed, _)| fixed == name) {
+            if let Some(expected) = fixed(name) {
                 place.add_below(name, "a property that must not be set", expected);
             } else if let Err(error) = ClientConfig::new().set(name, value).create_native_config() {
                 place.add_below(
@@ -196,6 +204,30 @@ impl ReadValue for KafkaProperties {
         let good = place.mistakes.count() == mistakes_before;
         good.then(|| Self(properties.into_iter().map(|(name, PropertyText(value))| (name, value)).collect()))
     }
+}
+
+fn fixed(name: &str) -> Option<&'static str> {
+    FIXED_PROPERTIES.iter().find(|(fixed, _)| *fixed == name).map(|(_, expected)| *expected)
+}
+
+impl ReadValue for KafkaPropertyFiles {
+    fn read(place: &mut FieldPlace<'_>) -> Option<Self> {
+        let files = BTreeMap::<String, PathBuf>::read(place)?;
+        let mistakes_before = place.mistakes.count();
+        for name in files.keys() {
+            if let Some(expected) = fixed(name) {
+                place.add_below(name, "a property that must not be set", expected);
+            }
+        }
+        (place.mistakes.count() == mistakes_before).then_some(Self(files))
+    }
+}
+
+/// Why librdkafka does not take this value of a property, without the value; `None` if it does.
+#[must_use]
+pub fn refused_property(name: &str, value: &str) -> Option<String> {
+    let refused = ClientConfig::new().set(name, value).create_native_config().is_err();
+    refused.then(|| format!("librdkafka does not take it for {name}"))
 }
 
 /// The library's own words, which name the value, unless it may be a secret.

@@ -17,6 +17,7 @@ mod nacos;
 mod reference;
 mod routing;
 mod rules;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod weakness;
@@ -32,12 +33,15 @@ pub use self::front_door::{FrontDoorAuth, FrontDoorConfig};
 pub use self::gateway::{AdvertiseConfig, FreshnessConfig, LogConfig, LogFormat, TelemetryConfig};
 pub use self::guard::Guard;
 pub use self::intents::IntentsConfig;
-pub use self::kafka::{CompactionConfig, KafkaConfig, KafkaProperties, SealingConfig, TopicsConfig};
+pub use self::kafka::{
+    CompactionConfig, KafkaConfig, KafkaProperties, KafkaPropertyFiles, SealingConfig, TopicsConfig, refused_property,
+};
 pub use self::listen::{ListenConfig, ListenSecurity};
 pub use self::nacos::{
     ClientCertificate, EmbeddedRegistryConfig, LoginConfig, NacosConfig, RegistryChoice, RemoteNacos, Tls,
 };
 pub use self::routing::{DampingConfig, RoutingConfig};
+pub use self::secret::SecretSource;
 pub use self::weakness::AcceptedWeakness;
 use federation_core::namespaces::Namespaces;
 
@@ -172,6 +176,24 @@ pub fn from_text(name: &str, text: &str, surroundings: &ConfigSurroundings) -> R
     }
 }
 
+/// Users can log in only where there is a Nacos that has some, and where their passwords are not for everybody.
+fn refuse_logins(fields: &mut MappingFields<'_>, access: Option<&AccessSettings>, nacos: Option<&NacosConfig>) {
+    let Some(nacos) = nacos.filter(|_| access.is_some_and(|access| access.nacos_login)) else { return };
+    match &nacos.registry {
+        RegistryChoice::Embedded(_) => {
+            let right = "`nacos_login: false`, or a Nacos that is not embedded";
+            fields.mistake("access", "the embedded registry has no users who could log in", right);
+        }
+        RegistryChoice::Remote(remote) if !remote.insecure => {
+            if let Some(what) = remote.weakness_of_logins() {
+                let right = "`https: true` in `nacos`, or `insecure: true` there where nobody else is on the line";
+                fields.mistake("access", what, right);
+            }
+        }
+        RegistryChoice::Remote(_) => {}
+    }
+}
+
 impl GatewayConfig {
     fn read(fields: &mut MappingFields<'_>, host: &str) -> Option<Self> {
         let federation = fields.get("federation");
@@ -184,13 +206,14 @@ impl GatewayConfig {
         {
             fields.mistake("advertise", "an address for the cluster's own network", "names of other networks");
         }
-        let nacos = fields.get("nacos");
+        let nacos = fields.get::<NacosConfig>("nacos");
         let kafka = fields.get("kafka");
         let export = fields.get("export");
         let import = fields.get("import");
         let namespaces = fields.get("namespaces");
         let listen = fields.get("listen");
-        let access = fields.maybe("access");
+        let access = fields.maybe::<AccessSettings>("access");
+        refuse_logins(fields, access.as_ref().and_then(Option::as_ref), nacos.as_ref());
         let front_door = fields.maybe("front_door");
         let freshness = fields.get("freshness");
         let guard = fields.get("guard");

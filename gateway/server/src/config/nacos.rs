@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use federation_document::reader::{FieldPlace, MappingFields, ReadValue};
-use federation_document::secret::Secret;
 use federation_document::values::HostPort;
 
 use super::listen::ListenSecurity;
+use super::secret::SecretSource;
 use super::weakness::{SectionWeakness, is_on_this_machine};
 
 /// The registry that this gateway stands beside, and how it is watched.
@@ -54,6 +54,8 @@ pub struct RemoteNacos {
     pub context_path: String,
     /// From the HTTP to the gRPC port; no server's sum exceeds 65535.
     pub grpc_offset: u16,
+    /// Whether what is weak is asked for by name.
+    pub insecure: bool,
 }
 
 impl RemoteNacos {
@@ -81,13 +83,21 @@ impl RemoteNacos {
     }
 }
 
+impl RemoteNacos {
+    /// What others on the line can read where users log in by their Nacos passwords.
+    pub(super) fn weakness_of_logins(&self) -> Option<&'static str> {
+        let open = !self.https && !self.servers.iter().all(is_on_this_machine);
+        open.then_some("passwords of users who log in, in plain text")
+    }
+}
+
 /// An account.
 #[derive(Clone, Debug)]
 pub struct LoginConfig {
     /// Its name.
     pub username: String,
     /// Its password.
-    pub password: Secret,
+    pub password: SecretSource,
 }
 
 /// TLS towards Nacos. Files are PEM and have not been looked at.
@@ -173,14 +183,15 @@ fn remote(fields: &mut MappingFields<'_>) -> Option<RemoteNacos> {
         https: https?,
         context_path: context_path?,
         grpc_offset,
+        insecure: insecure?,
     };
-    SectionWeakness::refuse(fields, remote.weakness(), insecure?)?;
+    SectionWeakness::refuse(fields, remote.weakness(), remote.insecure)?;
     Some(remote)
 }
 
 fn login(fields: &mut MappingFields<'_>) -> Option<Option<LoginConfig>> {
     let username = fields.maybe("username");
-    let password = fields.maybe("password");
+    let password = SecretSource::read(fields, "password", "password_file");
     match (username?, password?) {
         (None, None) => Some(None),
         (Some(username), Some(password)) => Some(Some(LoginConfig { username, password })),
@@ -196,7 +207,7 @@ fn login(fields: &mut MappingFields<'_>) -> Option<Option<LoginConfig>> {
 }
 
 fn embedded(fields: &mut MappingFields<'_>) -> Option<EmbeddedRegistryConfig> {
-    let remote_only = ["servers", "username", "password", "tls", "https", "context_path", "insecure"];
+    let remote_only = ["servers", "username", "password", "password_file", "tls", "https", "context_path", "insecure"];
     refuse_fields(fields, &remote_only, "nothing here: the registry is in this process with `embedded: true`");
     let grpc_offset = fields.get::<u16>("grpc_offset");
     let listen = fields.get::<RegistryListen>("listen");

@@ -64,7 +64,7 @@ fn the_example_means_what_it_says() {
     let GatewayConfig { nacos, kafka, export, import, listen, replica, locality, .. } = read(EXAMPLE).unwrap().config;
     let RegistryChoice::Remote(remote) = nacos.registry else { panic!("remote") };
     assert_eq!(remote.servers, [HostPort { host: "127.0.0.1".into(), port: 8848 }]);
-    assert_eq!(remote.login.as_ref().unwrap().password.expose(), "hunter2");
+    assert_eq!(remote.login.as_ref().unwrap().password.written().unwrap().expose(), "hunter2");
     assert_eq!((remote.context_path.as_str(), remote.grpc_offset, remote.https), ("/nacos", 1000, false));
     assert_eq!(kafka.brokers[0].to_string(), "127.0.0.1:9092");
     assert!(export.0.has_service(&ServiceKey::new("", "G", "s")) && export.0.has_config(&ConfigKey::new("", "G", "s")));
@@ -478,7 +478,7 @@ guard: {mass_confirm_after: 1h}
 intents: {accept: [{}], signing: {key_file: k}}
 routing: {policy: {file: p}, plan_cache: 1GiB}
 telemetry: {otlp: "http://t:4317"}
-access: {tokens_file: t, jwt: [{name: n, issuer: i, audience: a, jwks_file: f}], certificates: [{uri: u}], bindings: [{to: ["token:x"], role: admin}], bindings_file: b, audit_file: a}
+access: {tokens_file: t, jwt: [{name: n, issuer: i, audience: a, jwks_file: f}], certificates: [{uri: u}], bindings: [{to: ["token:x"], role: admin}], bindings_file: b, audit_file: a, nacos_login: true}
 listen: {tls: {certificate: a, key: b, client_ca: c, client_auth: request}}
 front_door: {listen: "127.0.0.1:8848", tls: {certificate: a, key: b, client_ca: c, client_auth: request}, naming: {only_from: [{services: {service: s}, cluster: c}]}}
 "#;
@@ -488,7 +488,13 @@ cluster: c
 nacos: {embedded: true, listen: {http: "127.0.0.1:1", grpc: "127.0.0.1:2"}, data_dir: d}
 kafka: {brokers: ["k:1"]}
 "#;
-    let shown = [remote, embedded].map(|text| serde_json::to_value(read(text).unwrap().effective).unwrap());
+    let in_files = r#"
+federation: f
+cluster: c
+nacos: {servers: ["n:1"], username: u, password_file: p, insecure: true}
+kafka: {brokers: ["k:1"]}
+"#;
+    let shown = [remote, embedded, in_files].map(|text| serde_json::to_value(read(text).unwrap().effective).unwrap());
     let mut unread = Vec::new();
     find_unread("", &fields::ROOT, &shown, &mut unread);
     assert_eq!(unread, Vec::<String>::new());

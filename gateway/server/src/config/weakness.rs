@@ -49,7 +49,11 @@ impl GatewayConfig {
     pub fn weaknesses(&self) -> Vec<AcceptedWeakness> {
         let of_section = |weakness: Option<SectionWeakness>| weakness.map(|it| it.what.to_owned());
         let (nacos, registry) = match &self.nacos.registry {
-            RegistryChoice::Remote(remote) => (of_section(remote.weakness()), None),
+            RegistryChoice::Remote(remote) => {
+                let logins = self.access.as_ref().filter(|access| access.nacos_login);
+                let logins = logins.and_then(|_| remote.weakness_of_logins()).map(str::to_owned);
+                (of_section(remote.weakness()).or(logins), None)
+            }
             RegistryChoice::Embedded(embedded) => (None, embedded.security.weakness()),
         };
         let door = self.front_door.as_ref().and_then(|door| door.security.weakness());

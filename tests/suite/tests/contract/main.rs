@@ -48,6 +48,7 @@ on_every_subject! {
     access: Password {
         a_wrong_password_is_told_and_nothing_is_read,
         a_right_password_reads_and_writes,
+        passwords_of_users_are_judged,
     }
     admin: Password {
         all_groups_of_a_namespace_are_listed_by_page,
@@ -99,10 +100,13 @@ on_every_subject! {
     }
     without_login: Open {
         a_login_that_fails_where_none_is_needed_does_not_matter,
+        no_password_is_right_where_nacos_asks_for_none,
     }
 }
 
 /// Apart and last by its name: it takes a server that asks for no password.
 mod without_login {
-    pub(crate) use crate::access::a_login_that_fails_where_none_is_needed_does_not_matter;
+    pub(crate) use crate::access::{
+        a_login_that_fails_where_none_is_needed_does_not_matter, no_password_is_right_where_nacos_asks_for_none,
+    };
 }

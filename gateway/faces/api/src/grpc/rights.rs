@@ -8,7 +8,7 @@ use federation_access::right::{AccessRight, DeclaredRight};
 use tonic::{Code, Status};
 
 use crate::ApiState;
-use crate::asker::{AccessRefusal, Asker};
+use crate::asker::{AccessRefusal, Asker, CookieWorth};
 
 /// Every call of the API. What is not here, and no health or description, is for those who may do everything.
 pub(crate) const CALLS: [(&str, DeclaredRight); 9] = [
@@ -44,7 +44,8 @@ pub(super) struct Admission {
 pub(super) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
     let right = declared(request.uri().path());
     let (headers, extensions) = (request.headers(), request.extensions());
-    match Asker::let_in(&admission.state, headers, extensions, admission.place, right).await {
+    let worth = CookieWorth::Nothing;
+    match Asker::let_in(&admission.state, headers, extensions, admission.place, right, worth).await {
         Ok(asker) => {
             request.extensions_mut().insert(asker);
             next.run(request).await

@@ -20,10 +20,22 @@ use super::body::LARGEST_BODY;
 use super::problem::Problem;
 use super::reply;
 use crate::ApiState;
-use crate::asker::Asker;
+use crate::asker::{Asker, CookieWorth};
 
 /// Longest order or answer that a record has whole; that of a drain has some hundred bytes.
 const LONGEST_PART_BYTES: usize = 4 << 10;
+
+/// What a login adds to its record, whose body is not kept: a handler leaves it in the extensions of its answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LoginNote {
+    /// Who it was, where that is known.
+    pub(super) who: Option<String>,
+    /// What is kept of the body.
+    pub(super) order: Value,
+}
+
+/// Paths whose bodies and answers hold secrets: nothing is kept of them but what the handler notes.
+const SECRET: [&str; 1] = ["/v1/login"];
 
 /// Lets an order in or refuses it, and records what came of it.
 pub(super) async fn recorded(
@@ -39,9 +51,10 @@ pub(super) async fn recorded(
     let act = format!("{} {path}", parts.method);
     let from = parts.extensions.get::<Arc<PeerConnection>>().map(|connection| connection.peer().to_string());
     let received = to_bytes(body, LARGEST_BODY).await;
-    let order = received.as_ref().map_or(Value::Null, part);
+    let is_secret = SECRET.contains(&&*path);
+    let order = received.as_ref().ok().filter(|_| !is_secret).map_or(Value::Null, part);
     let mut request = Request::from_parts(parts, Body::from(received.as_ref().cloned().unwrap_or_default()));
-    let asker = Asker::let_in(state, request.headers(), request.extensions(), place, right).await;
+    let asker = Asker::let_in(state, request.headers(), request.extensions(), place, right, CookieWorth::Acts).await;
     let known = asker.as_ref().map(|asker| (asker.identity().to_string(), asker.identity().means.as_str().to_owned()));
     let (who, means) = known.map_or_else(|refusal| (refusal.who().to_owned(), None), |(who, means)| (who, Some(means)));
     let mut response = match asker {
@@ -53,7 +66,12 @@ pub(super) async fn recorded(
         }
     };
     let ActChange { before, after } = response.extensions_mut().remove().unwrap_or_default();
-    let (answer, response) = read(response).await;
+    let LoginNote { who: known, order: kept } = response.extensions_mut().remove().unwrap_or_default();
+    let (who, order) = (known.unwrap_or(who), if is_secret { kept } else { order });
+    let (answer, response) = match is_secret && response.status().is_success() {
+        true => (Value::Null, response),
+        false => read(response).await,
+    };
     let status = response.status().as_u16();
     let (at_ms, outcome) = (state.wall_now().0, AuditOutcome::of_status(status));
     let said = ["reason", "why"].into_iter().find_map(|field| order.get(field)?.as_str());

@@ -34,13 +34,24 @@ impl Ordered {
     /// # Errors
     /// It is not said to be JSON, too large, or something else.
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.json()?).map_err(|error| Problem::bad_body(&error))
+    }
+
+    /// As [`Ordered::read`], of a body whose values are told to nobody: `wanted` is all that is said of one that is wrong.
+    ///
+    /// # Errors
+    /// As [`Ordered::read`].
+    pub(super) fn read_secret<T: DeserializeOwned>(self, wanted: &str) -> Result<T, Problem> {
+        serde_json::from_slice(&self.json()?).map_err(|_| Problem::bad_secret_body(wanted))
+    }
+
+    fn json(self) -> Result<Bytes, Problem> {
         // A page of another site can make a browser send text, but not this type.
         let content_type = self.content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("");
         if !content_type.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
             return Err(Problem::not_json(content_type));
         }
         let bytes = self.bytes.ok().filter(|bytes| bytes.len() <= LARGEST_BODY);
-        let bytes = bytes.ok_or_else(|| Problem::too_large(LARGEST_BODY))?;
-        serde_json::from_slice(&bytes).map_err(|error| Problem::bad_body(&error))
+        bytes.ok_or_else(|| Problem::too_large(LARGEST_BODY))
     }
 }

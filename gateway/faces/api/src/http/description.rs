@@ -12,8 +12,8 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    audit, clusters, configs, descriptor, drains, events, excluded, front_door, guard, operations, plans, policy,
-    services, verify, verify_nacos, what_if, whoami,
+    audit, clusters, configs, descriptor, drains, events, excluded, front_door, guard, login, operations, plans,
+    policy, services, verify, verify_nacos, what_if, whoami,
 };
 use crate::ApiState;
 
@@ -55,6 +55,9 @@ use crate::ApiState;
         verify_nacos::begin,
         operations::status,
         whoami::show,
+        login::begin,
+        login::end,
+        login::show,
         audit::list,
         operations::livez,
         operations::readyz,

@@ -13,7 +13,9 @@ use federation_core::id::ClusterId;
 use federation_core::intents::LONGEST_TEXT_BYTES;
 use federation_core::log::belonging::{AdoptRefused, Contradiction};
 use federation_core::log::control::Descriptor;
+use serde_json::json;
 
+use super::audit::ActChange;
 use super::body::Ordered;
 use super::problem::Problem;
 use super::{params, reply};
@@ -143,7 +145,9 @@ pub(super) async fn adopt(
             Problem::adoption_impossible(&refused)
         }
     })?;
-    Ok(reply::json(&adopted_by(own, adopted.was.as_ref(), &adopted.descriptor, false)))
+    let (before, after) = (json!(adopted.was.as_ref().map(described)), json!(described(&adopted.descriptor)));
+    let taken = reply::json(&adopted_by(own, adopted.was.as_ref(), &adopted.descriptor, false));
+    Ok(ActChange::on(taken, before, after))
 }
 
 fn text(field: &str, text: Option<String>) -> Result<String, Problem> {

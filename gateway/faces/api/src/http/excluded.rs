@@ -8,13 +8,15 @@ use federation_answers::exclusion::{ExcludedDocument, ExclusionDocument, OrderBo
 use federation_answers::problem::ProblemDocument;
 use federation_core::id::ClusterId;
 use federation_core::intents::LONGEST_TEXT_BYTES;
+use serde_json::{Value, json};
 
+use super::audit::ActChange;
 use super::body::Ordered;
 use super::problem::Problem;
 use super::{params, reply};
 use crate::ApiState;
 use crate::asker::Asker;
-use federation_policy::exclusions::{Exclusion, MOST};
+use federation_policy::exclusions::{Exclusion, Exclusions, MOST};
 
 /// Clusters of which nothing counts at this gateway, by an order given while it runs. Those of the configuration are not among them.
 #[utoipa::path(
@@ -25,13 +27,18 @@ use federation_policy::exclusions::{Exclusion, MOST};
 )]
 pub(super) async fn list(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     params::none(query.as_deref())?;
-    let document = |(cluster, exclusion): (&ClusterId, &Exclusion)| ExclusionDocument {
+    let all = state.exclusions().all();
+    let excluded = all.iter().map(|(cluster, exclusion)| document(cluster, exclusion)).collect();
+    Ok(reply::json(&ExcludedDocument { excluded }))
+}
+
+fn document(cluster: &ClusterId, exclusion: &Exclusion) -> ExclusionDocument {
+    ExclusionDocument {
         cluster: cluster.to_string(),
         who: exclusion.who.clone(),
         reason: exclusion.reason.clone(),
         since_ms: exclusion.since_ms,
-    };
-    Ok(reply::json(&ExcludedDocument { excluded: state.exclusions().all().iter().map(document).collect() }))
+    }
 }
 
 /// Excludes a cluster at this gateway: none of its instances is shown or routed to, none of its drains is in force, whatever it writes.
@@ -71,6 +78,7 @@ pub(super) async fn order(
     }
     let (who, reason) = (text("who", asker.identity().signs(order.who))?, text("reason", order.reason)?);
     tracing::warn!(%cluster, excluded = order.excluded, who, reason, "an operator says whether a cluster counts here");
+    let before = in_force(exclusions, &cluster);
     let exclusion = order.excluded.then(|| Exclusion { who, reason, since_ms: state.wall_now().0 });
     let commands = state.commands();
     let tell = |excluded| async move {
@@ -78,7 +86,16 @@ pub(super) async fn order(
         let _ = commands.exclude(excluded).await;
     };
     let kept = exclusions.change(&cluster, exclusion, tell).await;
-    Ok(reply::json(&TakenDocument { cluster: cluster.to_string(), excluded: order.excluded, kept }))
+    let taken = reply::json(&TakenDocument { cluster: cluster.to_string(), excluded: order.excluded, kept });
+    Ok(ActChange::on(taken, before, in_force(exclusions, &cluster)))
+}
+
+/// What counts of the cluster here, for the record of an order.
+fn in_force(exclusions: &Exclusions, cluster: &ClusterId) -> Value {
+    exclusions.all().get(cluster).map_or_else(
+        || json!({"cluster": cluster.to_string(), "excluded": false}),
+        |exclusion| json!(document(cluster, exclusion)),
+    )
 }
 
 pub(super) fn text(field: &str, text: Option<String>) -> Result<String, Problem> {

@@ -7,7 +7,9 @@ use federation_access::right::AccessRight;
 use federation_answers::front_door::{FrontDoorDocument, OrderBody};
 use federation_answers::problem::ProblemDocument;
 use federation_ports::front_door::FrontDoorControl;
+use serde_json::json;
 
+use super::audit::ActChange;
 use super::body::Ordered;
 use super::excluded::text;
 use super::problem::Problem;
@@ -90,11 +92,13 @@ fn order(
     let (who, reason) = (text("who", asker.identity().signs(who))?, text("reason", reason)?);
     let door = door(state)?;
     tracing::warn!(order, who, reason, "an operator says whether clients of nacos are taken here");
+    let was_drained = door.status().drained;
     match order {
         "drain" => door.drain(),
         _ => door.undrain(),
     }
-    Ok(shown(door))
+    let [before, after] = [was_drained, door.status().drained].map(|drained| json!({"drained": drained}));
+    Ok(ActChange::on(shown(door), before, after))
 }
 
 fn door(state: &ApiState) -> Result<&dyn FrontDoorControl, Problem> {

@@ -14,6 +14,7 @@ pub(super) mod events;
 mod excluded;
 mod front_door;
 mod guard;
+mod login;
 mod observe;
 mod operations;
 mod params;
@@ -84,6 +85,9 @@ fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
         .route("/v1/verify/nacos", get(VIEW, verify_nacos::show).post(OPERATE_PART, verify_nacos::begin))
         .route("/v1/status", get(VIEW, operations::status))
         .route("/v1/whoami", get(OPEN, whoami::show))
+        .route("/v1/login", post(OPEN, login::begin))
+        .route("/v1/logout", post(OPEN, login::end))
+        .route("/v1/session", get(OPEN, login::show))
         .route("/v1/audit", get(ADMINISTER, audit::list))
         .route("/livez", get(OPEN, operations::livez))
         .route("/readyz", get(OPEN, operations::readyz))

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bounded_listener::ListenerRefusal;
 use bytes::Bytes;
+use federation_access::identity::CallerIdentity;
 use federation_answers::comparison::ServiceNameDocument;
 use federation_answers::problem::{self, ProblemDocument};
 use federation_core::drains::DrainInForce;
@@ -60,6 +61,10 @@ enum Kind {
     EngineStuck,
     NotKnown,
     NotAllowed,
+    NoLogins,
+    LoginRefused,
+    LoginBraked,
+    LoginUnjudged,
 }
 
 impl Kind {
@@ -98,6 +103,10 @@ impl Kind {
             Self::EngineStuck => "urn:federation:problem:engine-stuck",
             Self::NotKnown => "urn:federation:problem:not-known",
             Self::NotAllowed => "urn:federation:problem:not-allowed",
+            Self::NoLogins => "urn:federation:problem:no-logins",
+            Self::LoginRefused => "urn:federation:problem:login-refused",
+            Self::LoginBraked => "urn:federation:problem:login-braked",
+            Self::LoginUnjudged => "urn:federation:problem:login-unjudged",
         }
     }
 
@@ -135,6 +144,10 @@ impl Kind {
             Self::EngineStuck => "The gateway does nothing any more",
             Self::NotKnown => "It is not known who asks",
             Self::NotAllowed => "Who asks may not",
+            Self::NoLogins => "Nobody logs in here",
+            Self::LoginRefused => "The login is refused",
+            Self::LoginBraked => "Too many logins have failed",
+            Self::LoginUnjudged => "Nobody knows whether the password is right",
         }
     }
 
@@ -145,7 +158,8 @@ impl Kind {
             | Self::ConfigNotFound
             | Self::NoSuchPath
             | Self::HoldNotFound
-            | Self::NoFrontDoor => StatusCode::NOT_FOUND,
+            | Self::NoFrontDoor
+            | Self::NoLogins => StatusCode::NOT_FOUND,
             Self::ConfigSealed => StatusCode::LOCKED,
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotReady
@@ -156,7 +170,8 @@ impl Kind {
             | Self::ComparisonImpossible
             | Self::HoldNotDecided
             | Self::TookTooLong
-            | Self::EngineStuck => StatusCode::SERVICE_UNAVAILABLE,
+            | Self::EngineStuck
+            | Self::LoginUnjudged => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -164,8 +179,8 @@ impl Kind {
             Self::ForeignPage => StatusCode::FORBIDDEN,
             Self::DrainRefused | Self::DrainOverruled | Self::NotAdopted => StatusCode::CONFLICT,
             Self::DrainNotInForceYet | Self::HoldNotInForceYet | Self::AdoptionUnsure => StatusCode::GATEWAY_TIMEOUT,
-            Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotKnown => StatusCode::UNAUTHORIZED,
+            Self::Crowded | Self::LoginBraked => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotKnown | Self::LoginRefused => StatusCode::UNAUTHORIZED,
             Self::NotAllowed => StatusCode::FORBIDDEN,
         }
     }
@@ -228,7 +243,7 @@ impl Problem {
     pub(super) fn no_such_method(method: &Method, path: &str) -> Self {
         let usable = match path {
             "/v1/drains" | "/v1/excluded" | "/v1/guard" | "/v1/descriptor" => "GET, HEAD and POST",
-            "/v1/front-door/drain" | "/v1/front-door/undrain" => "POST",
+            "/v1/front-door/drain" | "/v1/front-door/undrain" | "/v1/login" | "/v1/logout" => "POST",
             _ => "GET and HEAD",
         };
         Self::new(Kind::NoSuchMethod, format!("{method} cannot be used here, only {usable}"))
@@ -251,6 +266,41 @@ impl Problem {
     /// A body that is no order: not JSON, a field that is not known or missing, a value of another type.
     pub(super) fn bad_body(error: &serde_json::Error) -> Self {
         Self::new(Kind::BadBody, error.to_string())
+    }
+
+    /// A body that is not what is wanted, and is not told of.
+    pub(super) fn bad_secret_body(wanted: &str) -> Self {
+        Self::new(Kind::BadBody, format!("{wanted} are needed, and nothing else"))
+    }
+
+    /// The configuration lets nobody log in.
+    pub(super) fn no_logins() -> Self {
+        Self::new(Kind::NoLogins, "the configuration of this gateway has no `access: {nacos_login: true}`".to_owned())
+    }
+
+    /// User or password are wrong, in one form.
+    pub(super) fn login_refused(detail: String) -> Self {
+        Self::new(Kind::LoginRefused, detail)
+    }
+
+    /// Too many logins have failed from where this one comes.
+    pub(super) fn login_braked(detail: String, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..Self::new(Kind::LoginBraked, detail) }
+    }
+
+    /// The local Nacos cannot be asked.
+    pub(super) fn login_unjudged(detail: String) -> Self {
+        Self::new(Kind::LoginUnjudged, detail)
+    }
+
+    /// There is no room for another one.
+    pub(super) fn no_room(detail: String) -> Self {
+        Self { retry_after_s: Some(1), ..Self::new(Kind::Busy, detail) }
+    }
+
+    /// Whoever asks is known by no session.
+    pub(super) fn no_session(identity: &CallerIdentity) -> Self {
+        Self::new(Kind::NotKnown, format!("no session was shown: who asks is {identity}"))
     }
 
     /// A body of another type.

@@ -19,7 +19,7 @@ use federation_access::right::{AccessRight, DeclaredRight};
 use super::audit;
 use super::problem::Problem;
 use crate::ApiState;
-use crate::asker::Asker;
+use crate::asker::{Asker, CookieWorth};
 
 /// What each path demands, by method.
 pub(crate) type RightsTable = HashMap<&'static str, Vec<(Method, DeclaredRight)>>;
@@ -125,7 +125,7 @@ pub(super) async fn admit(State(admission): State<Admission>, mut request: Reque
         return audit::recorded(&admission.state, admission.place, right, request, next).await;
     }
     let (headers, extensions) = (request.headers(), request.extensions());
-    match Asker::let_in(&admission.state, headers, extensions, admission.place, right).await {
+    match Asker::let_in(&admission.state, headers, extensions, admission.place, right, CookieWorth::Asks).await {
         Ok(asker) => {
             request.extensions_mut().insert(asker);
             next.run(request).await

@@ -32,12 +32,15 @@ const CALLERS: [(&str, &str); 8] = [
 ];
 
 /// Every path and method of the API, and some more parameters and bodies where a part is asked for.
-const REQUESTS: [(&str, &str, &str); 42] = [
+pub(super) const REQUESTS: [(&str, &str, &str); 45] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/openapi.json", ""),
     ("GET", "/docs/", ""),
     ("GET", "/v1/whoami", ""),
+    ("POST", "/v1/login", r#"{"username": "alice", "password": "x"}"#),
+    ("POST", "/v1/logout", ""),
+    ("GET", "/v1/session", ""),
     ("GET", "/v1/audit", ""),
     ("GET", "/metrics", ""),
     ("GET", "/v1/status", ""),

@@ -26,7 +26,7 @@ async fn mute() -> (Http, Arc<AtomicUsize>, JoinSet<()>) {
 }
 
 fn login() -> Login {
-    Login::new(Some(LoginCredentials { username: "u".to_owned(), password: "p".to_owned() }))
+    Login::new(Some(LoginCredentials { username: "u".to_owned(), password: "p".to_owned() }), None)
 }
 
 #[tokio::test]

@@ -11,13 +11,52 @@ use super::{ASKING, duration};
 /// What says to a gateway who asks.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Credentials {
-    /// File with the token to show; a value on the command line would be seen by everybody on the machine
+    /// File with the token to show, in place of the session that `login` keeps for the gateway; a value on the command line would be seen by
+    /// everybody on the machine
     #[arg(long, global = true, help_heading = ASKING, value_name = "FILE", env = "NACOS_FED_TOKEN_FILE")]
     pub(in crate::cli) token_file: Option<PathBuf>,
 
-    /// Show the token also to a gateway on another machine without TLS, where others may read it on the way
+    /// Folder of the sessions that `login` keeps, one for each gateway; in the user's own configuration if left out
+    #[arg(long, global = true, help_heading = ASKING, value_name = "DIR", env = "NACOS_FED_SESSION_DIR")]
+    pub(in crate::cli) session_dir: Option<PathBuf>,
+
+    /// Show the token, or a password, also to a gateway on another machine without TLS, where others may read it on the way
     #[arg(long, global = true, help_heading = ASKING)]
     pub(in crate::cli) plain_token: bool,
+}
+
+/// Sessions of users of Nacos.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Session {
+    /// Be known to a gateway as a user of its Nacos, for half an hour without use and eight hours at most
+    #[command(after_help = "Examples:
+  nacos-fed login alice --server https://gateway.frankfurt:7070
+  nacos-fed login ci --password-file /run/secrets/nacos --print > ci.token
+
+The password is asked for on the terminal. The session is kept for this gateway alone; the other commands show it unless they are given
+--token-file. The exit code is 5 if user or password are wrong, 3 if Nacos does not answer or no login is looked at for a while.")]
+    Login(Login),
+
+    /// End the session that `login` keeps for a gateway
+    #[command(after_help = "Example:
+  nacos-fed logout --server https://gateway.frankfurt:7070
+
+The exit code is 4 if none is kept.")]
+    Logout,
+}
+
+/// Arguments of `login`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Login {
+    /// The user of the Nacos beside the gateway
+    #[arg(value_name = "USER")]
+    pub(in crate::cli) user: String,
+    /// File with the password, `-` for standard input; without it the terminal is asked, which does not show what is typed
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) password_file: Option<String>,
+    /// Print the token of the session, and keep it nowhere
+    #[arg(long)]
+    pub(in crate::cli) print: bool,
 }
 
 /// Arguments of `audit`.

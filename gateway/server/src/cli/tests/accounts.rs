@@ -164,3 +164,46 @@ async fn who_ordered_what_is_a_line_each_that_no_terminal_obeys() {
     let (_, out, _) = canned.run(&["audit", "--who", "token:ops", "--format", "json"]).await;
     assert!(out.contains("who=token%3Aops"), "{out}");
 }
+
+#[tokio::test]
+async fn a_session_is_kept_for_its_gateway_shown_by_other_commands_and_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sessions, password) = (folder.path().join("sessions"), folder.path().join("password"));
+    std::fs::write(&password, "correct horse\n").unwrap();
+    let log_in = |axum::Json(body): axum::Json<Value>| {
+        let right = body == json!({"username": "alice", "password": "correct horse"});
+        let session = json!({"identity": "nacos:alice", "roles": ["viewer"], "expiresMs": 5, "idleEndsMs": 5, "token": "nfeds_x"});
+        std::future::ready(if right {
+            axum::Json(session).into_response()
+        } else {
+            StatusCode::IM_A_TEAPOT.into_response()
+        })
+    };
+    let shown = |headers: HeaderMap| {
+        let identity = headers.get(header::AUTHORIZATION).map_or("nobody", |value| value.to_str().unwrap());
+        std::future::ready(axum::Json(json!({"identity": identity, "roles": [], "expiresMs": null, "ended": true})))
+    };
+    let router = Router::new()
+        .route("/v1/login", axum::routing::post(log_in))
+        .route("/v1/logout", axum::routing::post(shown))
+        .route("/v1/whoami", get(shown));
+    let canned = Canned::start(router).await;
+    let kept = ["--session-dir", sessions.to_str().unwrap()];
+    let login = ["login", "alice", "--password-file", password.to_str().unwrap()];
+    let (exit, out, err) = canned.run(&[&login[..], &["--print"], &kept].concat()).await;
+    assert_eq!((exit, out.trim()), (Exit::Ok, "nfeds_x"), "{err}");
+    assert!(!sessions.exists(), "printed, and kept nowhere");
+    let (exit, out, err) = canned.run(&[&login[..], &kept].concat()).await;
+    assert!(exit == Exit::Ok && out.contains("nacos:alice: viewer") && !out.contains("nfeds_x"), "{out} {err}");
+    let (_, out, _) = canned.run(&[&["whoami"][..], &kept].concat()).await;
+    assert_eq!(out.trim(), "Bearer nfeds_x: no role");
+    let (exit, out, err) = canned.run(&[&["logout"][..], &kept].concat()).await;
+    assert!(exit == Exit::Ok && out.contains("is logged out"), "{out} {err}");
+    let (_, out, _) = canned.run(&[&["whoami"][..], &kept].concat()).await;
+    assert_eq!(out.trim(), "nobody: no role");
+    let (exit, _, err) = canned.run(&[&["logout"][..], &kept].concat()).await;
+    assert!(exit == Exit::NotFound && err.contains("no session is kept"), "{err}");
+    let elsewhere = [&["nacos-fed"], &login[..], &["--server", "gateway.example:7070"]].concat();
+    let (exit, _, err) = run(&elsewhere).await;
+    assert!(exit == Exit::WrongInput && err.contains("the password would be sent"), "{err}");
+}

@@ -1,4 +1,5 @@
 use bounded_listener::ClientCertificates;
+use federation_document::secret::is_sensitive;
 
 use super::*;
 
@@ -136,5 +137,93 @@ fn what_looks_safe_and_is_not_is_a_mistake_unless_it_is_asked_for_by_name() {
         kafka("socket.timeout.ms: 3000"),
     ] {
         assert!(weak(&with_section(&section)).is_empty(), "{section}");
+    }
+}
+
+fn is_map_of_files(kind: &table::ValueKind) -> bool {
+    matches!(kind, table::ValueKind::Map { of: table::ValueKind::Path, .. })
+}
+
+/// Secret fields without a file beside them, and fields that are named like secrets and shown.
+fn find_open_secrets(path: &str, section: &table::TableSection, found: &mut Vec<String>) {
+    for field in section.fields {
+        let path = format!("{path}.{}", field.name);
+        let has_sibling = |ending: &str, is: fn(&table::ValueKind) -> bool| {
+            let sibling = format!("{}{ending}", field.name);
+            section.fields.iter().any(|other| other.name == sibling && is(&other.kind))
+        };
+        match &field.kind {
+            table::ValueKind::Secret if !has_sibling("_file", |kind| matches!(kind, table::ValueKind::Path)) => {
+                found.push(format!("{path} has no sibling {}_file", field.name));
+            }
+            table::ValueKind::Map { of: table::ValueKind::Property, .. } if !has_sibling("_files", is_map_of_files) => {
+                found.push(format!("{path} has no sibling {}_files", field.name));
+            }
+            table::ValueKind::Text | table::ValueKind::Property if is_sensitive(field.name) => {
+                found.push(format!("{path} is named like a secret and shown"));
+            }
+            table::ValueKind::Section(inner) => find_open_secrets(&path, inner, found),
+            table::ValueKind::List { of: table::ValueKind::Section(inner), .. }
+            | table::ValueKind::Map { of: table::ValueKind::Section(inner), .. } => {
+                find_open_secrets(&path, inner, found)
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_secret_can_be_in_a_file() {
+    let mut found = Vec::new();
+    find_open_secrets("", &fields::ROOT, &mut found);
+    assert_eq!(found, Vec::<String>::new());
+    let sections = ["nacos", "kafka"].map(|name| {
+        let field = fields::ROOT.fields.iter().find(|field| field.name == name).unwrap();
+        let table::ValueKind::Section(section) = &field.kind else { panic!("{name} is a section") };
+        section.fields.iter().map(|field| field.name).filter(|name| name.contains("_file")).collect::<Vec<_>>()
+    });
+    assert_eq!(sections, [vec!["password_file"], vec!["properties_files"]]);
+}
+
+#[test]
+fn a_secret_is_in_one_place_and_its_file_is_not_opened_by_reading_the_configuration() {
+    let nacos = |more: &str| with_section(&format!("nacos: {{servers: [\"127.0.0.1:8848\"], username: u{more}}}"));
+    let read_nacos = read(&nacos(", password_file: /nowhere")).unwrap().config.nacos.registry;
+    let RegistryChoice::Remote(remote) = read_nacos else { panic!("it is no embedded one") };
+    assert_eq!(remote.login.unwrap().password.file(), Some(&"/nowhere".into()));
+    assert_eq!(
+        mistakes(&nacos(", password: p, password_file: f")),
+        ["4:64 nacos.password_file: password is there as well (one of the two)"]
+    );
+    let kafka = |more: &str| with_section(&format!("kafka: {{brokers: [\"127.0.0.1:9092\"], {more}}}"));
+    let files = |more: &str| kafka(&format!("properties: {{security.protocol: sasl_ssl, sasl.username: u{more}}}"));
+    let read_kafka = read(&files("}, properties_files: {sasl.password: /nowhere")).unwrap().config.kafka;
+    assert_eq!(read_kafka.properties_files.0["sasl.password"], std::path::PathBuf::from("/nowhere"));
+    for (more, part) in [
+        (files(", sasl.password: p}, properties_files: {sasl.password: f"), "sasl.password is in `properties` as well"),
+        (kafka("properties_files: {group.id: f}"), "a property that must not be set"),
+        (
+            kafka("properties_files: {sasl.password: f}").replace("127.0.0.1", "10.0.0.1"),
+            "settings of SASL, which is not used",
+        ),
+    ] {
+        let found = mistakes(&more);
+        assert!(found.len() == 1 && found[0].contains(part), "{found:?}");
+    }
+}
+
+#[test]
+fn users_log_in_only_at_a_nacos_that_has_some_and_by_a_line_of_their_own() {
+    let with = |nacos: &str| format!("{}access: {{nacos_login: true}}\n", with_section(&format!("nacos: {{{nacos}}}")));
+    for (nacos, part) in [
+        ("embedded: true", "no users who could log in"),
+        (r#"servers: ["10.0.0.1:8848"]"#, "passwords of users who log in, in plain text"),
+    ] {
+        let found = mistakes(&with(nacos));
+        assert!(found.len() == 1 && found[0].contains(part), "{found:?}");
+    }
+    assert_eq!(weak(&with(r#"servers: ["10.0.0.1:8848"], insecure: true"#)), ["nacos.insecure"]);
+    for nacos in [r#"servers: ["127.0.0.1:8848"]"#, r#"servers: ["10.0.0.1:8848"], https: true, tls: {}"#] {
+        assert!(weak(&with(nacos)).is_empty(), "{nacos}");
     }
 }
