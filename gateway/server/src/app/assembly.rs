@@ -12,7 +12,6 @@ use anyhow::Context;
 use bounded_listener::{ListenerCapacity, ListenerGate, ServedHosts};
 use federation_codec::record::RecordSealer;
 use federation_codec::seal::SealKeys;
-use federation_codec::signature::SignatureVerifier;
 use federation_core::federation::{
     CensusPace, Federation, FederationSettings, ImportRules, OriginSnapshot, RecordDigest,
 };

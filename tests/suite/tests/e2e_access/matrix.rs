@@ -36,8 +36,8 @@ const ORDERS: [(&str, &str); 11] = [
     ("/v1/front-door/undrain", "{}"),
     ("/v1/descriptor", r#"{"cluster": "shanghai", "dryRun": true}"#),
     ("/v1/verify/nacos", "{}"),
-    ("/v1/logout", "{}"),
-    ("/v1/login", "{}"),
+    ("/v1/login", r#"{"username": "alice", "password": "x"}"#),
+    ("/v1/logout", ""),
 ];
 
 /// A line: what is asked for, and what comes of it for each caller.
