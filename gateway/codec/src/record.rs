@@ -14,7 +14,7 @@ use federation_core::config_item::ConfigItem;
 use federation_core::id::ClusterId;
 use federation_core::input::{OutgoingCensus, OutgoingCheckpoint, OutgoingRecord, SendId};
 use federation_core::instance::{Health, Instance};
-use federation_core::intents::rules::Signed;
+use federation_core::intents::verdict::Signed;
 use federation_core::locality::Locality;
 use federation_core::log::census::Census;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};

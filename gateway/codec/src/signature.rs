@@ -17,7 +17,7 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublic
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use federation_core::id::{ClusterId, FederationId};
-use federation_core::intents::rules::Signed;
+use federation_core::intents::verdict::Signed;
 use federation_core::log::control::ControlKey;
 
 use crate::record::{EncodedRecord, RawRecord};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use federation_core::federation::{FrozenPiece, KeptFact, OriginSnapshot};
 use federation_core::input::OutgoingRecord;
-use federation_core::intents::rules::Signed;
+use federation_core::intents::verdict::Signed;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor};
 use federation_core::log::cursor::{KeptPlace, LogCursor, LogSource, MetCheckpoint};
 use federation_core::log::intents::KeptDrain;

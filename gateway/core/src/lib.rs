@@ -20,6 +20,7 @@ pub mod local;
 pub mod locality;
 pub mod log;
 pub mod namespaces;
+pub mod orders;
 pub mod pattern;
 pub mod percent;
 pub mod publish;

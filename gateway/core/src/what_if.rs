@@ -366,7 +366,7 @@ mod tests {
             ramp: None,
             giver: crate::intents::OrderGiver::default(),
         };
-        let logged = |value| LoggedDrain::read(intent(value), WallMs(1), crate::intents::rules::Signed::Absent);
+        let logged = |value| LoggedDrain::read(intent(value), WallMs(1), crate::intents::verdict::Signed::Absent);
         let drains: Vec<_> = drains.iter().map(|(target, value)| (target.parse().unwrap(), logged(*value))).collect();
         let taken_in = "a".parse().unwrap();
         IntentTable::new(Revision(1), drains.iter().map(|(target, logged)| (&taken_in, target, logged)))

@@ -179,7 +179,7 @@ mod tests {
     use federation_core::federation::KeptFact;
 
     use super::*;
-    use federation_core::intents::rules::Signed;
+    use federation_core::intents::verdict::Signed;
     use federation_core::intents::{DrainIntent, OrderCounter, OrderGiver};
     use federation_core::log::control::Descriptor;
     use federation_core::log::intents::KeptDrain;

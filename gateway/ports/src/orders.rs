@@ -1,6 +1,6 @@
 //! Who is told what people ordered elsewhere, as the engine reads it in the log.
 
-use federation_core::intents::HeardOrder;
+use federation_core::orders::HeardOrder;
 
 /// Keeps who did what. Told on the engine's thread: it must not wait.
 pub trait OrderListener: Send {

@@ -68,7 +68,7 @@ fn settings() -> FederationSettings {
         damping: Damping::default(),
         export: NameSelection::everything(),
         import: ImportRules::everything(),
-        intents: federation_core::intents::rules::IntentRules::default(),
+        intents: federation_core::orders::rules::IntentRules::default(),
         bounds: OriginBounds::default(),
         digest: RecordDigest::new(digest_of),
         seed: Seed(1),

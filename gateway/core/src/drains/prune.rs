@@ -75,7 +75,7 @@ fn says_nothing(logged: &LoggedDrain) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::rules::Signed;
+    use crate::intents::verdict::Signed;
     use crate::intents::{DrainIntent, OrderCounter, OrderGiver};
     use crate::log::intents::DrainRecord;
     use crate::routing::DrainGuard;

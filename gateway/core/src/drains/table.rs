@@ -191,7 +191,7 @@ mod tests {
             ramp: None,
             giver: crate::intents::OrderGiver::default(),
         };
-        LoggedDrain::read(intent, WallMs(1), crate::intents::rules::Signed::Absent)
+        LoggedDrain::read(intent, WallMs(1), crate::intents::verdict::Signed::Absent)
     }
 
     fn table(logged: &[(&str, &str, LoggedDrain)]) -> IntentTable {

@@ -177,7 +177,7 @@ fn next_step(now: Mono, target: &DrainTarget, known: &Known, part: &Part<'_>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intents::rules::{NotAccepted, Signed};
+    use crate::intents::verdict::{NotAccepted, Signed};
     use crate::intents::{DrainRamp, OrderGiver};
     use crate::log::intents::DrainRecord;
     use crate::routing::DrainGuard;

@@ -16,12 +16,13 @@ use crate::guard::{
 };
 use crate::id::{ClusterId, InstanceId, ServiceKey};
 use crate::input::Effect;
-use crate::intents::rules::{OrderSubject, Signed};
+use crate::intents::verdict::Signed;
 use crate::intents::{DrainRefused, LONGEST_TEXT_BYTES, OrderCounter, OrderGiver};
 use crate::lease::ReplicaRole;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::DataKey;
 use crate::log::record::RecordHeader;
+use crate::orders::rules::OrderSubject;
 use crate::time::{Millis, Mono, Now, WallMs};
 
 /// What is to be said is looked at this often.

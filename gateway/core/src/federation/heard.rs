@@ -12,9 +12,10 @@ use crate::drains::IntentTable;
 use crate::federation::Federation;
 use crate::guard::{GuardEntry, GuardTable, GuardTarget, GuardWord};
 use crate::id::ClusterId;
-use crate::intents::rules::NotAccepted;
-use crate::intents::{DrainIntent, DrainTarget, HeardOrder, HeardWhat};
+use crate::intents::verdict::NotAccepted;
+use crate::intents::{DrainIntent, DrainTarget};
 use crate::log::intents::LoggedDrain;
+use crate::orders::{HeardOrder, HeardWhat};
 use crate::percent::Percent;
 use crate::time::{Now, WallMs};
 

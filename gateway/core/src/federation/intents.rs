@@ -8,12 +8,13 @@ use crate::drains::{IntentTable, RefusedOrder, TakenOrder};
 use crate::federation::Federation;
 use crate::id::ClusterId;
 use crate::input::{Effect, OperatorOrder};
-use crate::intents::rules::{OrderSubject, Signed};
+use crate::intents::verdict::Signed;
 use crate::intents::{DrainIntent, DrainOrder, DrainRamp, DrainRefused, DrainTarget, LONGEST_TEXT_BYTES, OrderCounter};
 use crate::lease::ReplicaRole;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::intents::DrainRecord;
 use crate::log::record::RecordHeader;
+use crate::orders::rules::OrderSubject;
 use crate::time::{Millis, Now};
 
 /// A member that was never heard is waited for this long before an order is taken without knowing its orders.

@@ -13,7 +13,6 @@ use crate::federation::{Federation, Origin};
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::Instance;
 use crate::intents::HIGHEST_COUNTER;
-use crate::intents::rules::OrderSubject;
 use crate::log::bounds::{judge_descriptor, judge_record};
 use crate::log::control::Descriptor;
 use crate::log::cursor::{KeptPlace, LogCursor};
@@ -23,6 +22,7 @@ use crate::log::key::{DataKey, RecordKey};
 use crate::log::origin::OriginLog;
 use crate::log::partition::Fold;
 use crate::log::record::{PartitionId, Record, RecordBody, RecordHeader, TopicKind};
+use crate::orders::rules::OrderSubject;
 use crate::time::WallMs;
 
 /// One origin, or a piece of it, as it was last shown.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{GuardEntry, GuardTarget};
-use crate::intents::rules::NotAccepted;
+use crate::intents::verdict::NotAccepted;
 
 /// Words that are not accepted, at most: they are shown, and do nothing.
 const MOST_REFUSED: usize = 100;

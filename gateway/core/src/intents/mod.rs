@@ -3,14 +3,14 @@
 //! A [`DrainIntent`] stands in the control topic of the cluster where it was ordered, one for each [`DrainTarget`]. Of all
 //! clusters' the highest (counter, cluster) is in force: see [`drains`](crate::drains).
 
-mod heard;
+mod giver;
 mod ramp;
-pub mod rules;
 mod target;
+pub mod verdict;
 
 use std::sync::Arc;
 
-pub use heard::{HeardOrder, HeardWhat, OrderGiver};
+pub use giver::OrderGiver;
 pub use ramp::DrainRamp;
 pub use target::{DrainTarget, InvalidTarget};
 

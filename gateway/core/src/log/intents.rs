@@ -3,12 +3,12 @@
 //! What is served changes only at the end of the topic while it is read from its beginning: orders that were overruled long
 //! ago are still in it, and must not come into force for the moment of reading them.
 //!
-//! A record that is not accepted here ([`IntentRules`](crate::intents::rules::IntentRules)) is kept beside: what was accepted before it counts on,
+//! A record that is not accepted here ([`IntentRules`](crate::orders::rules::IntentRules)) is kept beside: what was accepted before it counts on,
 //! although it is the key's last record.
 
 use std::collections::BTreeMap;
 
-use crate::intents::rules::{NotAccepted, Signed};
+use crate::intents::verdict::{NotAccepted, Signed};
 use crate::intents::{DrainIntent, DrainTarget};
 use crate::time::WallMs;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config_item::ConfigItem;
 use crate::id::ClusterId;
 use crate::instance::Instance;
-use crate::intents::rules::Signed;
+use crate::intents::verdict::Signed;
 use crate::log::census::Census;
 use crate::log::control::{ControlKey, ControlValue};
 use crate::log::key::RecordKey;

@@ -3,12 +3,12 @@
 use federation_core::federation::{Federation, FederationSettings};
 use federation_core::id::ClusterId;
 use federation_core::input::{Effect, Input, LogInput, OperatorOrder, OrderId};
-use federation_core::intents::rules::{AcceptRule, IntentRules, NotAccepted, OrderKind, Signed};
-use federation_core::intents::{
-    DrainIntent, DrainOrder, DrainTarget, HIGHEST_COUNTER, HeardOrder, HeardWhat, OrderCounter, OrderGiver,
-};
+use federation_core::intents::verdict::{NotAccepted, Signed};
+use federation_core::intents::{DrainIntent, DrainOrder, DrainTarget, HIGHEST_COUNTER, OrderCounter, OrderGiver};
 use federation_core::log::control::{ControlKey, ControlValue};
 use federation_core::log::record::{ControlRecord, Epoch, PartitionId, RecordHeader, TopicKind};
+use federation_core::orders::rules::{AcceptRule, IntentRules, OrderKind};
+use federation_core::orders::{HeardOrder, HeardWhat};
 use federation_core::pattern::ServicePattern;
 use federation_core::routing::{DrainGuard, Percent};
 use federation_core::seed::Seed;

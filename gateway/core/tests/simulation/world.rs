@@ -140,7 +140,7 @@ pub(crate) fn settings(name: &ClusterId, nonce: u32, seed: Seed) -> FederationSe
         guard,
         export: NameSelection::everything(),
         import: ImportRules::everything(),
-        intents: federation_core::intents::rules::IntentRules::default(),
+        intents: federation_core::orders::rules::IntentRules::default(),
         bounds: federation_core::log::bounds::OriginBounds::default(),
         census: federation_core::federation::CensusPace::default(),
         digest: RecordDigest::new(|outgoing| digest(&RecordKey::Data(outgoing.key.clone()), &outgoing.body)),

@@ -108,7 +108,7 @@ fn core() -> Federation {
         guard: federation_core::guard::GuardSettings::default(),
         export: NameSelection::everything(),
         import: ImportRules::everything(),
-        intents: federation_core::intents::rules::IntentRules::default(),
+        intents: federation_core::orders::rules::IntentRules::default(),
         bounds: federation_core::log::bounds::OriginBounds::default(),
         census: federation_core::federation::CensusPace::default(),
         digest: federation_core::federation::RecordDigest::new(federation_codec::record::digest_of),

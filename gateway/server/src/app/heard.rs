@@ -2,7 +2,8 @@
 
 use federation_access::audit::{AuditLog, AuditOutcome, AuditRecord};
 use federation_core::guard::GuardWord;
-use federation_core::intents::{HeardOrder, HeardWhat, OrderGiver};
+use federation_core::intents::OrderGiver;
+use federation_core::orders::{HeardOrder, HeardWhat};
 use federation_core::routing::DrainGuard;
 use federation_ports::orders::OrderListener;
 use serde_json::{Value, json};
@@ -96,7 +97,7 @@ fn told(what: HeardWhat) -> Told {
 
 #[cfg(test)]
 mod tests {
-    use federation_core::intents::rules::NotAccepted;
+    use federation_core::intents::verdict::NotAccepted;
     use federation_core::intents::{DrainIntent, OrderCounter};
     use federation_core::routing::Percent;
     use federation_core::time::WallMs;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use federation_codec::signature::OrderPublicKey;
 use federation_core::id::ClusterId;
-use federation_core::intents::rules::{AcceptRule, IntentRules, OrderKind};
+use federation_core::orders::rules::{AcceptRule, IntentRules, OrderKind};
 use federation_core::pattern::{Glob, ServicePattern};
 use federation_document::reader::{FieldPlace, MappingFields, ReadValue};
 

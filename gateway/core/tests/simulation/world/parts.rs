@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use federation_core::id::{ClusterId, InstanceId, ServiceKey};
 use federation_core::instance::Instance;
-use federation_core::intents::rules::Signed;
+use federation_core::intents::verdict::Signed;
 use federation_core::log::cursor::LogSource;
 use federation_core::log::key::DataKey;
 use federation_core::log::record::{ControlRecord, PartitionId, Record};

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::header;
 use federation_core::drains::{IntentTable, RefusedOrder};
-use federation_core::intents::rules::NotAccepted;
+use federation_core::intents::verdict::NotAccepted;
 use federation_core::intents::{DrainIntent, DrainRamp, DrainTarget, OrderCounter};
 use federation_core::log::intents::{LoggedDrain, RefusedDrain};
 use federation_core::routing::{DrainGuard, Percent};

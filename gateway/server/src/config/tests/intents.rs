@@ -13,7 +13,7 @@ fn with(intents: &str) -> Result<LoadedConfig, Mistakes> {
 #[test]
 fn without_the_section_everything_is_accepted_and_nothing_is_signed() {
     let intents = with("{}").unwrap().config.intents;
-    assert_eq!(intents.rules(), federation_core::intents::rules::IntentRules::default());
+    assert_eq!(intents.rules(), federation_core::orders::rules::IntentRules::default());
     assert_eq!(intents.key_file, None);
     assert_eq!(with("{accept: []}").unwrap().config.intents.accept, Some(Vec::new()));
 }

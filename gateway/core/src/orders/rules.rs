@@ -11,22 +11,8 @@ use std::collections::BTreeSet;
 use crate::guard::{GuardTarget, GuardWord};
 use crate::id::ClusterId;
 use crate::intents::DrainTarget;
+use crate::intents::verdict::{NotAccepted, Signed};
 use crate::pattern::{Glob, ServicePattern};
-
-/// Whether a record bears a signature of its cluster. Found by whoever decodes it: signatures are the business of bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Signed {
-    /// It bears none.
-    #[default]
-    Absent,
-    /// It bears one, and no key of its cluster is known by which it could be verified.
-    Unpinned,
-    /// It bears one by a key that is pinned for its cluster.
-    Valid,
-    /// It bears one that is none of a pinned key.
-    Wrong,
-}
 
 /// What a rule is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,32 +47,6 @@ pub enum OrderSubject<'a> {
     Drain(&'a DrainTarget),
     /// A word about a hold; `None` is a tombstone.
     Hold(&'a GuardTarget, Option<GuardWord>),
-}
-
-/// Why a record of an order has no effect here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum NotAccepted {
-    /// No rule lets this cluster order that.
-    #[error("no rule of intents.accept lets this cluster order it")]
-    NoRule,
-    /// It bears no signature, and needs one.
-    #[error("it is not signed")]
-    Unsigned,
-    /// It is signed, and no key of the cluster is known here.
-    #[error("it is signed, and intents.keys names no key of this cluster")]
-    NoKey,
-    /// Its signature is none of the cluster's.
-    #[error("its signature is not that of a key which intents.keys names for this cluster")]
-    WrongSignature,
-}
-
-impl NotAccepted {
-    /// Whether it may still be a true order of its cluster: others, with other rules, may go by it.
-    #[must_use]
-    pub fn may_count_elsewhere(self) -> bool {
-        self == Self::NoRule
-    }
 }
 
 /// What of all that clusters order is accepted. Without rules and keys, everything.
