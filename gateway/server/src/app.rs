@@ -73,6 +73,11 @@ pub struct RunningGateway {
     front_door: Option<federation_front_door::FrontDoor>,
     listeners: federation_api::serve::ApiListeners,
     api: access::GuardedApi,
+    keepers: FileKeepers,
+}
+
+/// Who goes on reading files that may change.
+struct FileKeepers {
     certificates: CertificateKeepers,
     seal_keys: SealKeyKeeper,
     secrets: SecretKeeper,
@@ -93,8 +98,8 @@ pub async fn serve(
     let encrypted = config.listen.security.tls().is_some();
     let mut gateway = RunningGateway::assemble(config, LogTopics::Managed).await?;
     gateway.engine.fault = faults.engine_stuck;
-    gateway.certificates.reload_on(reload.clone());
-    gateway.secrets.reload_on(reload);
+    gateway.keepers.certificates.reload_on(reload.clone());
+    gateway.keepers.secrets.reload_on(reload);
     tracing::info!(http = %gateway.http(), grpc = %gateway.grpc(), tls = encrypted, "gateway listens");
     gateway.run(stop).await
 }
@@ -161,11 +166,11 @@ impl Parts {
             elsewhere.run(token).await;
             Ok(())
         });
-        let (certificates, token) = (gateway.certificates, stop.clone());
+        let (certificates, token) = (gateway.keepers.certificates, stop.clone());
         outer.spawn("the keeper of certificates", async move { certificates.run(token).await });
-        let (seal_keys, token) = (gateway.seal_keys, stop.clone());
+        let (seal_keys, token) = (gateway.keepers.seal_keys, stop.clone());
         outer.spawn("the keeper of keys", async move { seal_keys.run(token).await });
-        let (secrets, token) = (gateway.secrets, stop.clone());
+        let (secrets, token) = (gateway.keepers.secrets, stop.clone());
         outer.spawn("the keeper of passwords", async move { secrets.run(token).await });
         if let Some(door) = gateway.front_door {
             let token = stop.clone();

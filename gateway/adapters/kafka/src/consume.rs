@@ -445,7 +445,8 @@ impl Reading<'_> {
     fn read_turn(&mut self, index: usize, queue: &PartitionQueue<Context>) -> (Turn, StoppedBy) {
         let (slot, mut turn) = (&mut self.slots[index], Turn::default());
         let source = self.sources.of(&slot.id.origin);
-        let (partitions, begun) = (source.partitions(), Instant::now());
+        let (signatures, begun) = (self.reader.options.signatures.as_deref(), Instant::now());
+        let read = ReadCluster { partitions: source.partitions(), signatures };
         while turn.records < TURN_RECORDS && turn.bytes < TURN_BYTES && begun.elapsed() < TURN_LENGTH {
             match queue.poll(Duration::ZERO) {
                 None => return (turn, StoppedBy::Empty),
@@ -453,7 +454,6 @@ impl Reading<'_> {
                     let offset = u64::try_from(message.offset()).unwrap_or(0);
                     slot.place.advance(offset + 1, Instant::now());
                     slot.beginning.read(offset);
-                    let read = ReadCluster { partitions, signatures: self.reader.options.signatures.as_deref() };
                     turn.take(&slot.id, &message, &read, source);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
@@ -469,8 +469,7 @@ impl Reading<'_> {
 
     /// A record or an end answers a fetch; an empty queue is judged by what the leader said that there is.
     fn note_signs(&mut self, index: usize, turn: &Turn, stopped_by: &StoppedBy) {
-        let now = Instant::now();
-        let slot = &mut self.slots[index];
+        let (now, slot) = (Instant::now(), &mut self.slots[index]);
         if turn.records > 0 || !turn.news.is_empty() {
             self.hearing.heard(index, now);
             self.reader.lookout.heard(now);

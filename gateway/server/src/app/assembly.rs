@@ -9,7 +9,7 @@ use super::front_door::{self, FrontDoorGround};
 use super::nacos_settings;
 use super::order_keys::OrderKeys;
 use anyhow::Context;
-use bounded_listener::{ListenerCapacity, ListenerGate, ServedHosts};
+use bounded_listener::{ListenerCapacity, ListenerGate, ListenerTls, ServedHosts};
 use federation_codec::record::RecordSealer;
 use federation_codec::seal::SealKeys;
 use federation_core::federation::{
@@ -29,13 +29,13 @@ use federation_core::seed::Seed;
 use federation_core::time::Millis;
 use tokio::sync::{mpsc, watch};
 
-use super::RunningGateway;
 use super::certificates::Certificates;
 use super::data_folders::{self, DataFolders};
 use super::reception::Reception;
 use super::seal_keys::SealKeyKeeper;
-use super::secrets::SecretKeeper;
+use super::secrets::{SecretKeeper, SecretsInFiles};
 use super::snapshots::SnapshotKeeper;
+use super::{FileKeepers, RunningGateway};
 use crate::config::{CompactionConfig, GatewayConfig, RegistryChoice};
 use crate::unmatched::{UnmatchedFacts, UnmatchedNames};
 use federation_api::serve::ApiListeners;
@@ -44,15 +44,17 @@ use federation_engine::engine::{Engine, OrderWaiter, TurnPace};
 use federation_engine::recording::{RecordingBeginning, StepRecorder};
 use federation_engine::snapshot_file;
 use federation_engine::snapshot_stream::SnapshotOutlet;
-use federation_kafka::options::{CompactionTimes, KafkaOptions, ReadPace, TopicCreation, TopicSettings};
-use federation_nacos::LocalRegistrations;
+use federation_kafka::options::{
+    ClientProperties, CompactionTimes, KafkaOptions, ReadPace, TopicCreation, TopicSettings,
+};
+use federation_nacos::{LocalRegistrations, NacosHandle, NacosTasks};
 use federation_policy::exclusions::Exclusions;
 use federation_policy::{KeeperOptions, PolicyKeeper, PolicyReader};
 use federation_ports::clock::ProcessClock;
 use federation_ports::commands::{EngineCommands, commands};
 use federation_ports::facts::FactSource;
-use federation_ports::inbox::{INBOX_CAPACITY, OwnItem};
-use federation_ports::metrics::{Metrics, PolicyMetrics, ResolveMetrics, TroubleKind};
+use federation_ports::inbox::{EngineInbox, INBOX_CAPACITY, OwnItem};
+use federation_ports::metrics::{Metrics, ResolveMetrics, TroubleKind};
 use federation_ports::seal_keys::SealKeyring;
 use federation_ports::trouble::TroubleBoard;
 use federation_registry::{EmbeddedOptions, EmbeddedRegistry};
@@ -60,7 +62,7 @@ use federation_storage::StoragePlace;
 use federation_view::resolve::{self, OwnPlace, Resolver};
 use federation_view::view::{self, ViewReader, ViewWriter};
 use federation_view::watchdog::EngineWatchdog;
-use nacos_protocol::cluster::ClusterOptions;
+use nacos_protocol::cluster::{ClusterOptions, LoginCredentials};
 
 /// Who makes the own topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,28 +82,20 @@ impl RunningGateway {
     pub async fn assemble(config: GatewayConfig, topics: LogTopics) -> anyhow::Result<Self> {
         let (folders, ground) = (data_folders::claim(&config).await?, Ground::lay(config.listen.hosts.clone()));
         let (clock, metrics, troubles) = (ground.clock, Arc::clone(&ground.metrics), ground.troubles.clone());
-        let (certificates, seal_keys) = (ground.certificates(&config).await?, ground.seal_keys(&config).await?);
-        let order_keys = OrderKeys::open(&config).await?;
-        let (secrets, in_files) = SecretKeeper::open(&config, &troubles).await?;
+        let (files, bound) = (ground.read_files(&config).await?, bind_any_port(&ground.gate, &config)?);
         let registry = start_registry(&config, &folders, &troubles, ground.gate.clone()).await?;
         let exclusions = open_exclusions(folders.own.clone(), troubles.clone()).await?;
         let ((inbox_sender, inbox), (commands, command_queue)) = (mpsc::channel(INBOX_CAPACITY), commands());
         let (outlet, snapshots) = snapshot_way(folders.own.clone(), ground.keys.clone(), troubles.clone());
-        let bound = bind_any_port(&ground.gate, &config)?;
-        let keys = GatewayKeys { sealing: &ground.keys, orders: &order_keys };
+        let keys = GatewayKeys { sealing: &ground.keys, orders: &files.orders };
         let (recorder, core) = begin(&config, keys, bound.as_ref(), &folders, &exclusions).await?;
-        let cursors = core.cursors().collect();
-        let mut log_options = kafka_options(&config, topics, exclusions.clone(), cursors, keys);
-        log_options.renewed = in_files.kafka;
-        let (told, counted) = (inbox_sender.clone(), metrics.log.clone());
-        let (log, kafka) = federation_kafka::connect(log_options, told, counted, troubles.clone())?;
-        let (mut watched, counted) = (registry_settings(&config, registry.as_ref())?, metrics.nacos.clone());
-        watched.cluster.renewed_credentials = in_files.nacos;
-        let upstream = watched.cluster.clone();
-        let (nacos_handle, nacos) = federation_nacos::connect(watched, inbox_sender, counted, troubles.clone())?;
+        let reading = LogReading { topics, cursors: core.cursors().collect(), renewed: files.secrets.kafka };
+        let (options, told) = (kafka_options(&config, reading, exclusions.clone(), keys), inbox_sender.clone());
+        let (log, kafka) = federation_kafka::connect(options, told, metrics.log.clone(), troubles.clone())?;
+        let watched = registry_settings(&config, registry.as_ref(), files.secrets.nacos)?;
+        let (nacos_handle, nacos, upstream) = ground.connect_nacos(watched, inbox_sender)?;
         let passed_on = ground.for_front_door(upstream.clone(), nacos_handle.registrations(), core.identity());
-        let (policy_keeper, policy) =
-            open_policy(&config, &folders, nacos_handle.own_item(), &troubles, metrics.policy.clone(), clock).await?;
+        let (policy_keeper, policy) = open_policy(&config, &folders, nacos_handle.own_item(), &ground).await?;
         let elsewhere = UnmatchedNames::new(&config, ground.view_reader.clone(), policy.clone(), troubles.clone());
         let (api, flusher) =
             (api_state(&config, &ground, upstream, commands, &policy, exclusions).await?, log.flusher());
@@ -118,7 +112,7 @@ impl RunningGateway {
             snapshots: outlet,
             commands: command_queue,
             fault: None,
-            signer: order_keys.signer,
+            signer: files.orders.signer,
             orders: Box::new(api.heard.clone()),
             recorder,
             waiting: OrderWaiter::default(),
@@ -126,8 +120,8 @@ impl RunningGateway {
         };
         // Who connects is answered from all that is known: until then nobody listens, and clients turn to another gateway at once.
         engine.show_restored();
-        let front_door = front_door::bind(&config, passed_on, &api.state, certificates.front_door)?;
-        let listeners = bound.map_or_else(|| bind_ports(&ground.gate, &config), Ok)?.secured(certificates.api);
+        let front_door = front_door::bind(&config, passed_on, &api.state, files.tls_of_door)?;
+        let listeners = bound.map_or_else(|| bind_ports(&ground.gate, &config), Ok)?.secured(files.tls_of_api);
         Ok(Self {
             engine,
             watchdog: ground.watchdog,
@@ -142,11 +136,18 @@ impl RunningGateway {
             front_door,
             listeners,
             api,
-            certificates: certificates.keepers,
-            seal_keys,
-            secrets,
+            keepers: files.keepers,
         })
     }
+}
+
+/// What was read of files that may change, and who goes on reading them.
+struct ReadFiles {
+    tls_of_api: Option<ListenerTls>,
+    tls_of_door: Option<ListenerTls>,
+    orders: OrderKeys,
+    secrets: SecretsInFiles,
+    keepers: FileKeepers,
 }
 
 /// Where the engine leaves snapshots, and who writes them.
@@ -216,9 +217,30 @@ impl Ground {
         Certificates::open(config, &self.troubles, &self.metrics.connections).await
     }
 
+    /// Reads certificates, keys and passwords.
+    async fn read_files(&self, config: &GatewayConfig) -> anyhow::Result<ReadFiles> {
+        let Certificates { api: tls_of_api, front_door: tls_of_door, keepers: certificates } =
+            self.certificates(config).await?;
+        let (seal_keys, orders) = (self.seal_keys(config).await?, OrderKeys::open(config).await?);
+        let (secret_keeper, secrets) = SecretKeeper::open(config, &self.troubles).await?;
+        let keepers = FileKeepers { certificates, seal_keys, secrets: secret_keeper };
+        Ok(ReadFiles { tls_of_api, tls_of_door, orders, secrets, keepers })
+    }
+
     /// Reads the keys of sealed contents, and who goes on reading them.
     async fn seal_keys(&self, config: &GatewayConfig) -> anyhow::Result<SealKeyKeeper> {
         SealKeyKeeper::open(config.kafka.sealing.as_ref(), self.keys.clone(), self.troubles.clone()).await
+    }
+
+    /// Watches the local Nacos, once what is returned second is run; the third is how to reach it.
+    fn connect_nacos(
+        &self,
+        watched: federation_nacos::NacosSettings,
+        told: EngineInbox,
+    ) -> anyhow::Result<(NacosHandle, NacosTasks, ClusterOptions)> {
+        let (upstream, counted) = (watched.cluster.clone(), self.metrics.nacos.clone());
+        let (handle, tasks) = federation_nacos::connect(watched, told, counted, self.troubles.clone())?;
+        Ok((handle, tasks, upstream))
     }
 
     /// What a front door stands on before this Nacos.
@@ -332,11 +354,10 @@ async fn open_policy(
     config: &GatewayConfig,
     folders: &DataFolders,
     item: watch::Receiver<OwnItem>,
-    troubles: &TroubleBoard,
-    metrics: PolicyMetrics,
-    clock: ProcessClock,
+    ground: &Ground,
 ) -> anyhow::Result<(PolicyKeeper, PolicyReader)> {
-    let (sources, kept_in, troubles) = (config.routing.policy.clone(), folders.own.clone(), troubles.clone());
+    let (sources, kept_in, clock) = (config.routing.policy.clone(), folders.own.clone(), ground.clock);
+    let (troubles, metrics) = (ground.troubles.clone(), ground.metrics.policy.clone());
     let options = KeeperOptions { sources, item, kept_in, troubles, metrics, clock };
     let opened = tokio::task::spawn_blocking(move || PolicyKeeper::open(options)).await;
     opened.context("reading the policy panicked")
@@ -370,12 +391,15 @@ async fn start_registry(
 fn registry_settings(
     config: &GatewayConfig,
     embedded: Option<&EmbeddedRegistry>,
+    renewed: Option<watch::Receiver<LoginCredentials>>,
 ) -> anyhow::Result<federation_nacos::NacosSettings> {
     let settings = match embedded {
         Some(registry) => nacos_settings::for_embedded(config, registry.http_addr(), registry.grpc_addr()),
         None => nacos_settings::for_remote(config),
     };
-    settings.context("the embedded registry's gRPC port must lie above its HTTP port")
+    let mut settings = settings.context("the embedded registry's gRPC port must lie above its HTTP port")?;
+    settings.cluster.renewed_credentials = renewed;
+    Ok(settings)
 }
 
 /// Reads which clusters an operator excluded, away from the tasks that serve.
@@ -384,11 +408,19 @@ async fn open_exclusions(place: StoragePlace, troubles: TroubleBoard) -> anyhow:
     opened.context("reading what is excluded panicked")
 }
 
+/// What the log is read with, beside the configuration.
+struct LogReading {
+    topics: LogTopics,
+    /// Where the snapshot stands.
+    cursors: BTreeMap<PartitionId, LogCursor>,
+    /// Passwords in files, as they change.
+    renewed: Option<watch::Receiver<ClientProperties>>,
+}
+
 fn kafka_options(
     config: &GatewayConfig,
-    topics: LogTopics,
+    reading: LogReading,
     exclusions: Exclusions,
-    cursors: BTreeMap<PartitionId, LogCursor>,
     keys: GatewayKeys<'_>,
 ) -> KafkaOptions {
     let imports = config.import.clone();
@@ -404,7 +436,7 @@ fn kafka_options(
         federation: config.federation.clone(),
         cluster: config.cluster.clone(),
         topics: TopicSettings {
-            creation: match topics {
+            creation: match reading.topics {
                 LogTopics::Managed => TopicCreation::Managed,
                 LogTopics::Prepared => TopicCreation::External,
             },
@@ -416,10 +448,10 @@ fn kafka_options(
             delete_retention: kafka.topics.delete_retention,
             max_message_bytes: kafka.topics.max_message_bytes.0,
         },
-        renewed: None,
+        renewed: reading.renewed,
         pace: ReadPace::of(config.import.limits.bytes, config.import.limits.bytes_per_second),
         imports: Arc::new(move |id: &ClusterId| imports.has_cluster(id) && !exclusions.has(id)),
-        cursors,
+        cursors: reading.cursors,
         signatures: keys.orders.verifier.clone(),
         keys: keys.sealing.clone(),
     }

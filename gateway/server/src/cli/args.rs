@@ -1,18 +1,20 @@
 //! The arguments of `nacos-fed`.
 
 mod accounts;
+mod demo;
 mod orders;
 mod trust;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use url::Url;
 
 pub(super) use self::accounts::{
     Audit, Credentials, Login, NewToken, RevokedToken, Session, SigningKey, Token, TokenFile,
 };
+pub(super) use self::demo::{Demo, DemoAction, DemoCommand};
 pub(super) use self::orders::{
     Adopt, ClearDrains, DoorOrder, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, FrontDoor, Guard,
     HoldDecision, Include, Undrain,
@@ -21,7 +23,6 @@ pub(super) use self::trust::ServerTrust;
 use super::exit::Failure;
 use super::output::Format;
 use crate::config::LogFormat;
-use federation_demo::ports::CONTROL_PORT;
 use federation_document::values::{LogFilter, parse_duration};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -309,14 +310,7 @@ Services that are left without anything come first; the exit code is 1 if there 
     SigningKey(SigningKey),
 
     /// Three regions in one process, without any other software
-    #[command(after_help = "Examples:
-  nacos-fed demo
-  nacos-fed demo --for 20s --format json
-  nacos-fed demo ctl stop frankfurt        (from another terminal)
-  nacos-fed demo ctl list
-
-With --for or --format json the exit code is 1 unless at the end nothing is stopped and every region sees
-exactly the instances of every other one, live.")]
+    #[command(after_help = demo::EXAMPLES)]
     Demo(Demo),
 }
 
@@ -497,51 +491,6 @@ pub(super) struct WhatIf {
     pub(super) limit: u32,
 }
 
-/// Arguments of `demo`.
-#[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(super) struct Demo {
-    /// End by itself after this time, with the matrix of what every region sees: 500ms, 20s, 5m
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
-    pub(super) duration: Option<Duration>,
-    /// How often an instance comes, goes or changes; at least 50ms
-    #[arg(long, value_name = "DURATION", value_parser = pace, default_value = "3s")]
-    pub(super) every: Duration,
-    /// Port on loopback where orders of `demo ctl` are taken; 0 for any
-    #[arg(long, value_name = "PORT", default_value_t = CONTROL_PORT)]
-    pub(super) control_port: u16,
-    #[command(subcommand)]
-    pub(super) command: Option<DemoCommand>,
-}
-
-/// What else than running it the demo can do.
-#[derive(Debug, Subcommand)]
-pub(super) enum DemoCommand {
-    /// Tell a running demo to stop or start something
-    Ctl {
-        /// What to do
-        #[arg(value_enum)]
-        action: DemoAction,
-        /// A region (its gateway), a region's registry, `kafka`, or an instance, as `list` names them
-        #[arg(value_name = "TARGET", required_if_eq_any([("action", "stop"), ("action", "start")]))]
-        target: Option<String>,
-        /// Port on loopback where the demo takes orders
-        #[arg(long, value_name = "PORT", default_value_t = CONTROL_PORT)]
-        control_port: u16,
-    },
-}
-
-/// What to do to a part of a running demo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum DemoAction {
-    /// Take the target down
-    Stop,
-    /// Bring the target back
-    Start,
-    /// Name all targets and their state
-    List,
-}
-
 /// A name within a namespace, as far as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
@@ -595,10 +544,4 @@ fn supposed_drain(text: &str) -> Result<String, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "a duration like 500ms, 20s or 5m is needed".to_owned())
-}
-
-/// Faster than this nobody could read along.
-fn pace(text: &str) -> Result<Duration, String> {
-    let least = Duration::from_millis(50);
-    duration(text).and_then(|pace| if pace < least { Err("at least 50ms is needed".to_owned()) } else { Ok(pace) })
 }

@@ -10,6 +10,7 @@ use bounded_listener::PeerConnection;
 use bytes::Bytes;
 use federation_access::audit::{AuditOutcome, AuditRecord};
 use federation_access::authority::ListenerPlace;
+use federation_access::identity::IdentityMeans;
 use federation_access::right::DeclaredRight;
 use federation_answers::audit::{AuditDocument, AuditEntry};
 use federation_answers::problem::ProblemDocument;
@@ -67,6 +68,7 @@ pub(super) async fn recorded(
     };
     let ActChange { before, after } = response.extensions_mut().remove().unwrap_or_default();
     let LoginNote { who: known, order: kept } = response.extensions_mut().remove().unwrap_or_default();
+    let means = if known.is_some() { Some(IdentityMeans::Nacos.as_str().to_owned()) } else { means };
     let (who, order) = (known.unwrap_or(who), if is_secret { kept } else { order });
     let (answer, response) = match is_secret && response.status().is_success() {
         true => (Value::Null, response),

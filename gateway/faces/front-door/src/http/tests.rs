@@ -37,27 +37,10 @@ use tokio::task::JoinSet;
 use self::upstream::Upstream;
 use super::*;
 use crate::AccessRule;
-use crate::names::ServiceNames;
+use crate::naming::tests::SameNames;
 use crate::running::{FrontDoor, FrontDoorParts, FrontDoorSettings};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Nothing is called otherwise in the federation, and one service is not exported.
-struct SameNames;
-
-impl ServiceNames for SameNames {
-    fn federated(&self, local: &ServiceKey) -> Option<ServiceKey> {
-        (local.service() != "unshared").then(|| local.clone())
-    }
-
-    fn are_all_exported(&self, _namespace: &str, _group: &str) -> bool {
-        true
-    }
-
-    fn namespace(&self, local: &str) -> String {
-        local.to_owned()
-    }
-}
 
 /// What was said to be registered, and to be taken back.
 #[derive(Default)]
@@ -332,8 +315,8 @@ async fn registrations_beats_and_config_items_reach_the_local_nacos_and_its_answ
     assert_eq!((&beaten["code"], &beaten["clientBeatInterval"]), (&json!(10_200), &json!(5000)));
     assert_eq!(door.ask("PATCH", &format!("v1/ns/instance?{one}&weight=4"), &[]).await.0, 200);
     assert_eq!(door.get(&format!("v1/ns/instance?{one}")).await.1["weight"], 4.0);
-    ask(upstream.address, "POST", "v1/ns/instance?serviceName=unshared&ip=10.0.0.7&port=80", &[]).await;
-    for path in ["v1/ns/instance/list?serviceName=unshared", "v3/client/ns/instance/list?serviceName=unshared"] {
+    ask(upstream.address, "POST", "v1/ns/instance?serviceName=own-books&ip=10.0.0.7&port=80", &[]).await;
+    for path in ["v1/ns/instance/list?serviceName=own-books", "v3/client/ns/instance/list?serviceName=own-books"] {
         let mut listed = door.get(path).await.1;
         let hosts = if path.starts_with("v1") { listed["hosts"].take() } else { listed["data"].take() };
         assert_eq!(ips(&hosts), ["10.0.0.7"], "{path}: the view has no such service");
