@@ -55,6 +55,7 @@ pub(crate) fn options(bootstrap: &str, federation: &str, name: &str) -> KafkaOpt
         imports: Arc::new(|_| true),
         signatures: None,
         cursors: BTreeMap::new(),
+        renewed: None,
         keys: Default::default(),
     }
 }
