@@ -28,9 +28,9 @@ async fn an_order_is_known_by_its_giver_everywhere_and_a_forged_one_does_nothing
     let parts = Parts::ensure(&[Part::Kafka]).await?;
     let kafka = Kafka::start(&parts, KafkaOptions::default()).await?;
     let mut shanghai = signing_shanghai(&kafka).await?;
-    let public = std::fs::read_to_string(shanghai.log().with_file_name(KEY))?;
-    let public = OrderSigningKey::from_pem(&public)?.public().to_string();
-    let pins = format!("intents: {{keys: [{{cluster: shanghai, public_keys: [\"{public}\"]}}]}}");
+    let key = std::fs::read_to_string(shanghai.log().with_file_name(KEY))?;
+    let public = OrderSigningKey::from_pem(&key)?.public().to_string();
+    let pins = format!("intents: {{{}}}", pinned(&public));
     let options = GatewayOptions::new(FEDERATION, "frankfurt", &kafka.bootstrap());
     let mut frankfurt = Gateway::start(&GatewayOptions { further: pins, ..options }).await?;
     eventually("both are well", async || is_well(&frankfurt).await).await?;
@@ -47,9 +47,13 @@ async fn an_order_is_known_by_its_giver_everywhere_and_a_forged_one_does_nothing
     frankfurt.stop().await
 }
 
-/// A gateway with an operator's token and a key of orders, both in its folder.
+fn pinned(public: &str) -> String {
+    format!("keys: [{{cluster: shanghai, public_keys: [\"{public}\"]}}]")
+}
+
+/// A gateway with an operator's token and a key of orders, both in its folder; the key is pinned there as well.
 async fn signing_shanghai(kafka: &Kafka) -> Result<Gateway> {
-    let further = format!("access: {{tokens_file: {TOKENS}}}\nintents: {{signing: {{key_file: {KEY}}}}}");
+    let further = format!("access: {{tokens_file: {TOKENS}}}\nintents: {{signing: {{key_file: {KEY}}}, PINNED}}");
     let options = GatewayOptions::new(FEDERATION, "shanghai", &kafka.bootstrap());
     let mut gateway = Gateway::prepare(&GatewayOptions { further, ..options }).await?;
     let path = |name: &str| gateway.log().with_file_name(name).display().to_string();
@@ -60,6 +64,8 @@ async fn signing_shanghai(kafka: &Kafka) -> Result<Gateway> {
     std::fs::write(path(TOKEN), made.text.trim())?;
     let made = gateway.command(&["signing-key", "--new", &key]).await?;
     ensure!(made.code == Some(0) && made.text.starts_with("ed25519:"), "{}", made.text);
+    let configuration = std::fs::read_to_string(path("gateway.yaml"))?;
+    std::fs::write(path("gateway.yaml"), configuration.replace("PINNED", &pinned(made.text.trim())))?;
     gateway.spawn().await?;
     gateway.until_ready().await?;
     Ok(gateway)
