@@ -34,6 +34,9 @@ const TOKENS: [(&str, &str); 6] = [
     ("admin", "--role admin"),
 ];
 
+/// The end of a configuration that lets users of the Nacos log in.
+const USERS_OF_NACOS: &str = "  - {role: viewer, to: [\"nacos:nacos\"]}\n  nacos_login: true\n";
+
 /// A gateway.
 pub(crate) struct AccessGateway {
     name: &'static str,
@@ -82,17 +85,19 @@ impl AccessGateway {
         let remote = |at: &str| format!("servers: [\"{at}\"], username: nacos, password: \"${{NACOS_PASSWORD}}\"");
         let (nacos, level, reached) = match cluster {
             Cluster::Shanghai(nacos) | Cluster::Astray(nacos) => {
-                (remote(nacos), "trace", self.reached("request", keys))
+                (remote(nacos), "trace", self.reached("request", keys) + USERS_OF_NACOS)
             }
             Cluster::Frankfurt => (embedded(), "info", self.reached("require", keys)),
             Cluster::Near => (embedded(), "trace", String::new()),
         };
+        let home = self.home.display();
         let (name, address, http, grpc) = (self.name, self.address, self.ports.main(), self.ports.main() + 1);
         let listen = format!("listen:\n  http: \"{address}:{http}\"\n  grpc: \"{address}:{grpc}\"\n");
         format!(
             "federation: access\ncluster: {name}\nlocality: {{region: {name}}}\nnacos: {{{nacos}}}\n\
              kafka:\n  brokers: [\"{kafka}\"]\n  properties: {{security.protocol: SASL_PLAINTEXT, sasl.mechanism: SCRAM-SHA-512, \
-             sasl.username: {KAFKA_USER}, sasl.password: \"${{KAFKA_PASSWORD}}\"}}\n\
+             sasl.username: {KAFKA_USER}, sasl.password: \"${{KAFKA_PASSWORD}}\"}}\n  \
+             encrypt_configs: {{key_file: {home}/contents.key}}\n\
              export: {{services: [{{}}, {{namespace: prod}}], configs: [{{data_id: \"*\"}}], exclude: {{configs: [{{data_id: \"hidden*\"}}]}}}}\n\
              data_dir: data\nlog: {{level: {level}}}\n{listen}{reached}"
         )

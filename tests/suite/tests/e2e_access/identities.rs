@@ -1,6 +1,6 @@
 //! Everybody who may be known, by all three ways to ask.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use federation_proto::federation::v1 as pb;
 use serde_json::json;
 use tonic::Code;
@@ -26,12 +26,33 @@ fn known(stage: &Stage) -> Result<Vec<(Shown, &'static str, &'static str)>> {
     ])
 }
 
+/// A user of the Nacos beside the gateway, who logs in as people do, after somebody who does not know the password.
+async fn user_of_nacos(stage: &Stage) -> Result<(Shown, &'static str, &'static str)> {
+    let password = stage.shanghai.secrets.iter().find(|(name, _)| name == "NACOS_PASSWORD");
+    let (_, password) = password.context("it has a password for its Nacos")?;
+    std::fs::write(stage.path("right.password"), password)?;
+    std::fs::write(stage.path("guessed.password"), "guessed\n")?;
+    let log_in = async |file: &str| {
+        let arguments = ["login", "nacos", "--password-file", file, "--print"];
+        stage.command(&stage.shanghai, &Shown::default(), &arguments).await
+    };
+    let told = log_in("guessed.password").await?;
+    ensure!(told.code != Some(0) && told.text.contains("user or password are wrong"), "{told:?}");
+    let told = log_in("right.password").await?;
+    ensure!(told.code == Some(0), "nobody is logged in: {}", told.code.unwrap_or(-1));
+    Ok((stage.keep_token("user-of-nacos", told.text.trim())?, "nacos:nacos", "viewer"))
+}
+
 pub(crate) async fn each_is_known_by_curl_by_grpc_and_by_the_command_line(stage: &mut Stage) -> Result<()> {
-    for (shown, identity, role) in known(stage)? {
+    let mut known = known(stage)?;
+    known.push(user_of_nacos(stage).await?);
+    for (shown, identity, role) in known {
         let roles = if role.is_empty() { json!([]) } else { json!([role]) };
-        let gateways = [&stage.shanghai, &stage.frankfurt];
+        // A session counts at the gateway that gave it.
+        let of_both = !identity.starts_with("nacos:");
+        let gateways = [Some(&stage.shanghai), Some(&stage.frankfurt).filter(|_| of_both)].into_iter().flatten();
         // Who shows no certificate is not let in at all by the other one.
-        for gateway in gateways.into_iter().filter(|it| !it.wants_certificates() || shown.certificate.is_some()) {
+        for gateway in gateways.filter(|it| !it.wants_certificates() || shown.certificate.is_some()) {
             let told = stage.curl(gateway, &shown, &[], "/v1/whoami").await?;
             let who = told.document();
             ensure!(told.status == 200 && who["identity"] == identity && who["roles"] == roles, "{shown:?}: {told:?}");

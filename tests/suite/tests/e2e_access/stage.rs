@@ -198,12 +198,15 @@ async fn put_configs(nacos: &Nacos, memory: &Memory) -> Result<()> {
     Ok(())
 }
 
-/// Certificates of both sides, and the keys of a provider that has a file.
+/// Certificates of both sides, the keys of a provider that has a file, and the key by which contents are sealed.
 fn write_files(home: &Path, authority: &Authority, memory: &Memory, address: IpAddr, build: &SigningKey) -> Result<()> {
     let stranger = Authority::new("a stranger's authority")?;
     std::fs::write(home.join("ca.crt"), authority.pem())?;
     std::fs::write(home.join("stranger-ca.crt"), stranger.pem())?;
     std::fs::write(home.join("build.jwks"), key_set(&[build]))?;
+    let of_contents = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
+    memory.hide("the key of contents", &of_contents);
+    std::fs::write(home.join("contents.key"), of_contents)?;
     let address = address.to_string();
     let server = Holder { common_name: "gateway", hosts: &[&address, "127.0.0.1", "localhost"], ..Holder::default() };
     let of = |common_name| Holder { common_name, ..Holder::default() };
