@@ -34,6 +34,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::GatewayConfig;
 use crate::unmatched::UnmatchedNames;
+use federation_api::serve::RoutesBeside;
 use federation_engine::engine::{Engine, EngineEnded, EngineThread};
 use federation_ports::fault::InjectedFaults;
 use federation_ports::inbox::EngineNews;
@@ -128,6 +129,14 @@ impl RunningGateway {
     }
 }
 
+/// What is served where the API is.
+fn beside_the_api() -> RoutesBeside {
+    let beside = RoutesBeside::default();
+    #[cfg(feature = "dashboard")]
+    let beside = RoutesBeside { pages: federation_dashboard::page, ..beside };
+    beside
+}
+
 /// The running tasks, in the groups that end one after the other.
 struct Parts {
     /// Servers, the local watch and the keeper of the policy: fatal, told to stop first.
@@ -151,7 +160,9 @@ impl Parts {
         let mut outer = Group::default();
         let (listeners, api, token) = (gateway.listeners, gateway.api.state, stop.clone());
         outer.spawn("the servers", async move {
-            federation_api::serve::run(listeners, api, token).await.context("the servers ended")
+            federation_api::serve::run_beside(listeners, api, beside_the_api(), token)
+                .await
+                .context("the servers ended")
         });
         let (nacos, token) = (gateway.nacos, stop.clone());
         outer.spawn("the watch of the local registry", async move {

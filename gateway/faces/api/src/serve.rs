@@ -13,6 +13,7 @@ use federation_access::authority::ListenerPlace;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub use super::http::PageSource;
 use super::known_peer::KnownPeer;
 use super::{ApiState, grpc, http};
 
@@ -82,14 +83,22 @@ impl ApiListeners {
     }
 }
 
-/// Routes beside the API's own, on paths that it does not have: the same sockets, connections and layers serve them. For
-/// measuring what an answer costs against a handler that does nothing.
-#[derive(Debug, Default)]
+/// What is served beside the API, on paths that it does not have: the same sockets, connections and layers serve it. Pages for people, and
+/// routes for measuring what an answer costs against a handler that does nothing.
+#[derive(Debug)]
 pub struct RoutesBeside {
     /// Served where HTTP is answered; counted and timed like every request. For those who may do everything.
     pub http: Router,
     /// Served where gRPC is answered.
     pub grpc: Router,
+    /// Served where HTTP is answered, at paths that nothing else has, to whoever asks.
+    pub pages: PageSource,
+}
+
+impl Default for RoutesBeside {
+    fn default() -> Self {
+        Self { http: Router::new(), grpc: Router::new(), pages: http::no_page }
+    }
 }
 
 /// Answers until `stop`, then drains; returns within [`DRAIN`] of that.
@@ -127,7 +136,8 @@ pub(super) async fn run_and_drain(
     let (grpc, reporter) = grpc::routes(&state, ListenerPlace::of(listeners.grpc_address()));
     let draining = state.draining().clone();
     let mut tasks = JoinSet::new();
-    let http = http::router_beside(state.clone(), beside.http, ListenerPlace::of(listeners.http_address()));
+    let http =
+        http::router_beside(state.clone(), beside.http, beside.pages, ListenerPlace::of(listeners.http_address()));
     let http = RoutedService { router: http, rule: http::rule, refuse: http::refuse };
     let grpc = grpc.prepare().into_axum_router().merge(beside.grpc);
     let grpc = RoutedService { router: grpc, rule: grpc::rule, refuse: grpc::refuse };

@@ -50,7 +50,7 @@ impl Bare {
         let grpc = Router::new()
             .route_service(Handler::Bare.grpc_path(), post_service(Call(Arc::clone(bare))))
             .route_service(Handler::Bare.watch_path(), post_service(Watch(Arc::clone(bare))));
-        RoutesBeside { http, grpc }
+        RoutesBeside { http, grpc, ..RoutesBeside::default() }
     }
 }
 

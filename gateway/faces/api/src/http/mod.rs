@@ -32,12 +32,14 @@ mod what_if;
 mod whoami;
 
 use axum::Router;
+use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{Method, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use bounded_listener::limits::REQUEST_SIZE;
 use bounded_listener::{ExchangeRule, ListenerRefusal};
+use bytes::Bytes;
 
 use std::sync::Arc;
 
@@ -48,9 +50,12 @@ use self::problem::Problem;
 use self::rights::{Admission, RightedRoutes, get, post};
 use super::ApiState;
 
+/// The answer to a request for a page, by its path, if there is one.
+pub type PageSource = fn(&str, &HeaderMap) -> Option<http::Response<Bytes>>;
+
 /// All routes of the API.
 pub fn router(state: ApiState) -> Router {
-    router_beside(state, Router::new(), ListenerPlace::Loopback)
+    router_beside(state, Router::new(), no_page, ListenerPlace::Loopback)
 }
 
 const OPEN: DeclaredRight = DeclaredRight::Open;
@@ -96,14 +101,16 @@ fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
         .merge(events::routes(state))
 }
 
-/// The same with other routes beside, under the same layers.
-pub(super) fn router_beside(state: ApiState, beside: Router, place: ListenerPlace) -> Router {
+/// The same with other routes beside, and pages where there is neither, under the same layers.
+pub(super) fn router_beside(state: ApiState, beside: Router, pages: PageSource, place: ListenerPlace) -> Router {
     let RightedRoutes { router, table } = routes(&state);
     let admission = Admission { state: state.clone(), place, table: Arc::new(table) };
     router
         .merge(description::pages())
         .merge(beside.with_state(()))
-        .fallback(no_such_path)
+        .fallback(move |method: Method, uri: Uri, headers: HeaderMap| {
+            std::future::ready(elsewhere(pages, &method, &uri, &headers))
+        })
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(admission, rights::admit))
         .layer(middleware::from_fn_with_state(state.clone(), observe::observe))
@@ -129,8 +136,18 @@ pub(super) fn refuse(refusal: ListenerRefusal) -> Response {
     Problem::refused(refusal).into_response()
 }
 
-async fn no_such_path(uri: Uri) -> Problem {
-    Problem::no_such_path(uri.path())
+/// A page, or word that nothing is at this path. Pages tell nothing of the federation: whoever asks may have them.
+fn elsewhere(pages: PageSource, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    match is_read.then(|| pages(uri.path(), headers)).flatten() {
+        Some(page) => page.map(Body::from),
+        None => Problem::no_such_path(uri.path()).into_response(),
+    }
+}
+
+/// No path is a page's.
+pub(super) fn no_page(_path: &str, _headers: &HeaderMap) -> Option<http::Response<Bytes>> {
+    None
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Problem {

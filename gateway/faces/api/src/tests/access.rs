@@ -111,7 +111,8 @@ fn reached() -> (Gateway, AccessAuthority) {
     let authority = AccessAuthority::default();
     authority.publish(book(&[]));
     gateway.state.attach_access(authority.clone());
-    gateway.router = crate::http::router_beside(gateway.state.clone(), Router::new(), ListenerPlace::Beyond);
+    gateway.router =
+        crate::http::router_beside(gateway.state.clone(), Router::new(), crate::http::no_page, ListenerPlace::Beyond);
     (gateway, authority)
 }
 

@@ -35,7 +35,8 @@ fn with_logins() -> (Gateway, Nacos) {
     authority.publish(AccessBook::new(BookParts { bindings: &[&bindings], ..BookParts::default() }));
     gateway.state.attach_logins(LoginDesk::new(authority.clone(), Arc::new(nacos.clone())));
     gateway.state.attach_access(authority);
-    gateway.router = crate::http::router_beside(gateway.state.clone(), Router::new(), ListenerPlace::Beyond);
+    gateway.router =
+        crate::http::router_beside(gateway.state.clone(), Router::new(), crate::http::no_page, ListenerPlace::Beyond);
     (gateway, nacos)
 }
 

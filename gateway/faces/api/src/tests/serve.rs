@@ -8,6 +8,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use axum::http::{HeaderMap, Response};
+use bytes::Bytes;
+
 use crate::serve::{self, ApiListeners, RoutesBeside};
 use federation_ports::metrics::Route;
 
@@ -60,6 +63,30 @@ async fn routes_beside_are_served_and_counted_like_the_others() {
     client.write_all(b"GET /beside HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     read_until(&mut client, "hello").await;
     assert_eq!(gateway.state.api_metrics().http_requests(Route::Other, 200).get(), 1);
+    stop.cancel();
+    assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn pages_are_where_nothing_else_is_and_only_to_be_read() {
+    fn page(path: &str, _headers: &HeaderMap) -> Option<Response<Bytes>> {
+        matches!(path, "/" | "/livez").then(|| Response::new(Bytes::from_static(b"a page of people")))
+    }
+    let gateway = Gateway::new();
+    let listeners = ApiListeners::bind(&ListenerGate::default(), any(), any()).unwrap();
+    let (address, stop, mut tasks) = (listeners.http_address(), CancellationToken::new(), JoinSet::new());
+    let beside = RoutesBeside { pages: page, ..RoutesBeside::default() };
+    tasks.spawn(serve::run_beside(listeners, gateway.state.clone(), beside, stop.clone()));
+    for (asked, answered) in [
+        ("GET /", "a page of people"),
+        ("GET /livez", "ok\n"),
+        ("GET /nothing", "urn:federation:problem:no-such-path"),
+        ("POST /", "urn:federation:problem:no-such-path"),
+    ] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(format!("{asked} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").as_bytes()).await.unwrap();
+        read_until(&mut client, answered).await;
+    }
     stop.cancel();
     assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
 }
