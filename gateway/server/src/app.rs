@@ -17,7 +17,6 @@ mod logins;
 mod nacos_settings;
 pub(crate) mod order_keys;
 mod reception;
-mod seal_keys;
 mod secrets;
 mod snapshots;
 pub mod stand_in;
@@ -42,7 +41,6 @@ use federation_view::watchdog::EngineWatchdog;
 
 use self::certificates::CertificateKeepers;
 use self::group::Group;
-use self::seal_keys::SealKeyKeeper;
 use self::secrets::SecretKeeper;
 use self::snapshots::SnapshotKeeper;
 
@@ -80,7 +78,6 @@ pub struct RunningGateway {
 /// Who goes on reading files that may change.
 struct FileKeepers {
     certificates: CertificateKeepers,
-    seal_keys: SealKeyKeeper,
     secrets: SecretKeeper,
 }
 
@@ -179,8 +176,6 @@ impl Parts {
         });
         let (certificates, token) = (gateway.keepers.certificates, stop.clone());
         outer.spawn("the keeper of certificates", async move { certificates.run(token).await });
-        let (seal_keys, token) = (gateway.keepers.seal_keys, stop.clone());
-        outer.spawn("the keeper of keys", async move { seal_keys.run(token).await });
         let (secrets, token) = (gateway.keepers.secrets, stop.clone());
         outer.spawn("the keeper of passwords", async move { secrets.run(token).await });
         if let Some(door) = gateway.front_door {

@@ -32,7 +32,6 @@ use tokio::sync::{mpsc, watch};
 use super::certificates::Certificates;
 use super::data_folders::{self, DataFolders};
 use super::reception::Reception;
-use super::seal_keys::SealKeyKeeper;
 use super::secrets::{SecretKeeper, SecretsInFiles};
 use super::snapshots::SnapshotKeeper;
 use super::{FileKeepers, RunningGateway};
@@ -221,15 +220,10 @@ impl Ground {
     async fn read_files(&self, config: &GatewayConfig) -> anyhow::Result<ReadFiles> {
         let Certificates { api: tls_of_api, front_door: tls_of_door, keepers: certificates } =
             self.certificates(config).await?;
-        let (seal_keys, orders) = (self.seal_keys(config).await?, OrderKeys::open(config).await?);
-        let (secret_keeper, secrets) = SecretKeeper::open(config, &self.troubles).await?;
-        let keepers = FileKeepers { certificates, seal_keys, secrets: secret_keeper };
+        let orders = OrderKeys::open(config).await?;
+        let (secret_keeper, secrets) = SecretKeeper::open(config, &self.keys, &self.troubles).await?;
+        let keepers = FileKeepers { certificates, secrets: secret_keeper };
         Ok(ReadFiles { tls_of_api, tls_of_door, orders, secrets, keepers })
-    }
-
-    /// Reads the keys of sealed contents, and who goes on reading them.
-    async fn seal_keys(&self, config: &GatewayConfig) -> anyhow::Result<SealKeyKeeper> {
-        SealKeyKeeper::open(config.kafka.sealing.as_ref(), self.keys.clone(), self.troubles.clone()).await
     }
 
     /// Watches the local Nacos, once what is returned second is run; the third is how to reach it.

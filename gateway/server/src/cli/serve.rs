@@ -86,7 +86,7 @@ async fn serve_until_stopped(
             ended = &mut gateway => return ended,
             heard = signals.next() => match heard {
                 Heard::Reload => {
-                    tracing::info!(signal = "SIGHUP", "reading certificates and passwords again");
+                    tracing::info!(signal = "SIGHUP", "reading certificates, passwords and keys of contents again");
                     reload.send_replace(());
                 }
                 Heard::Stop(name) => {
