@@ -17,11 +17,11 @@ const PAGES: [&str; 11] = [
     "about", "clusters", "configs", "drains", "drills", "guard", "policy", "services", "sign-in", "timeline", "what-if",
 ];
 
-/// A page loads and runs what its own gateway serves, asks that gateway alone, writes no text as markup (`require-trusted-types-for`), sends no form
-/// elsewhere and stands in no frame.
+/// A page loads and runs what its own gateway serves, asks that gateway alone, writes no text as markup (the one policy of trusted
+/// types that it may make is for the address of its worker), sends no form elsewhere and stands in no frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
-                      require-trusted-types-for 'script'; trusted-types 'none'";
+                      require-trusted-types-for 'script'; trusted-types nacos-fed";
 /// Nothing that a page could be made to do needs these.
 const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
 
