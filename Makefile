@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help killed-gateway demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold bench-frontdoor bench-memory promises chaos trials fmt
+.PHONY: help killed-gateway demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold bench-frontdoor bench-memory ui-check ui-test promises chaos trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,14 @@ sim: ## one seed of the simulation, all its effects (SEED=1 STEPS=40); the same 
 golden: ## writes golden files anew: documents of the API, tables and help texts of the command line
 	NACOS_FED_GOLDEN=write cargo test --quiet --package federation-api golden
 	NACOS_FED_GOLDEN=write cargo test --quiet --package federation-gateway --lib golden
+
+ui-check: ## types, texts and units of the dashboard; whether its committed bundle is what its sources build, byte for byte
+	@tests/ui check
+
+ONLY ?=
+ui-test: ## the dashboard's pages in a real Chromium, on the demo; ONLY="part of a name" for some
+	cargo build --quiet --bin nacos-fed --bin harness
+	@NACOS_FED_BIN=$$(cargo build --quiet --bin nacos-fed --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) tests/ui browse $(if $(ONLY),--only "$(ONLY)")
 
 SECONDS ?= 60
 TARGET ?=
