@@ -1,0 +1,1 @@
+import{n as e,t}from"./app.js";function n(){return e(t,{})}export{n as default};

@@ -1,0 +1,6 @@
+import { LoadingState } from '../../ui/states';
+
+/** The page. */
+export default function ComingPage() {
+  return <LoadingState />;
+}
