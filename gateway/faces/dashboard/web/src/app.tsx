@@ -1,10 +1,11 @@
 /** The page as a whole: the frame, and in it what stands at the address. */
 import { Component, type ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { UnreachableError } from './api/client';
 import { currentPath } from './router';
-import { routeOf, type PageComponent, type PageRoute } from './pages/routes';
+import { ROUTES, routeOf, type PageComponent, type PageRoute } from './pages/routes';
 import { PageLayout } from './ui/layout';
-import { LoadingState, StateBox } from './ui/states';
+import { ErrorState, LoadingState, StateBox } from './ui/states';
 import { PageFrame } from './ui/panel';
 import { shell } from './ui/messages';
 
@@ -25,18 +26,24 @@ function RoutedPage({ path }: { path: string }) {
   const [, setLoaded] = useState(0);
   const route = found?.route ?? null;
   const Page = route ? loaded.get(route) : undefined;
-  const [fault, setFault] = useState<unknown>(null);
+  const [isAway, setAway] = useState(false);
   useEffect(() => {
     if (!route || loaded.has(route)) return;
-    route.load().then((module) => {
-      loaded.set(route, module.default);
-      setLoaded((count) => count + 1);
-    }, setFault);
+    load(route).then(() => setLoaded((count) => count + 1), () => setAway(true));
   }, [route]);
   useHeadingFocus(path, Page !== undefined);
   if (!found) return <MissingPage />;
-  if (fault !== null) throw fault;
+  if (isAway && !Page) return <ErrorState error={new UnreachableError(path)} retry={() => location.reload()} />;
   return Page ? <Page parts={found.parts} /> : <LoadingState />;
+}
+
+async function load(route: PageRoute): Promise<void> {
+  if (!loaded.has(route)) loaded.set(route, (await route.load()).default);
+}
+
+/** Loads all pages once the first one is shown: when the gateway is away, what is known has still to be looked at. */
+export async function loadOthers(): Promise<void> {
+  for (const route of ROUTES) await load(route).catch(() => undefined);
 }
 
 let shownPath: string | null = null;

@@ -22,6 +22,13 @@ export function may(right: RightName): boolean {
 /** Whether a session is open that can be ended. */
 export const hasSession = computed(() => me.value?.session ?? false);
 
+/** Whether the gateway wants to know who asks, and does not. */
+export const isStranger = computed(() => {
+  const known = me.value;
+  if (known) return known.accounts && !known.session && !known.may.view;
+  return meError.value instanceof ProblemError && meError.value.status === 401;
+});
+
 /** Asks who asks. */
 export async function loadMe(signal?: AbortSignal): Promise<void> {
   try {

@@ -1,7 +1,7 @@
 /** Begins the dashboard. */
 import './style.css';
 import { render } from 'preact';
-import { DashboardApp } from './app';
+import { DashboardApp, loadOthers } from './app';
 import { loadMe } from './gateway';
 import { beginClock, beginNow } from './i18n/formats';
 import { beginLanguage } from './i18n/language';
@@ -21,6 +21,10 @@ void loadMe();
 onChange(['gateway'], (sign) => {
   if (sign === 'all') void loadMe(); // Another gateway may answer now, or other rights hold.
 });
+
+/** Milliseconds after which the pages that are not shown are loaded: after the first one has asked for what it shows. */
+const OTHERS_MS = 3000;
+setTimeout(() => void loadOthers(), OTHERS_MS);
 
 const root = document.getElementById('app');
 if (root) render(<DashboardApp />, root);

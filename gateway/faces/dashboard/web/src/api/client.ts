@@ -102,7 +102,8 @@ async function document<T>(response: Response): Promise<T> {
   }
   if (response.ok && isJson) return body as T;
   if (!isJson && response.status >= 500) throw new UnreachableError(`something in between answers with ${response.status}`);
-  throw new ProblemError(response.status, problemOf(response.status, body));
+  const problem = problemOf(response.status, body);
+  throw new ProblemError(problem.status, problem);
 }
 
 /** A problem document as far as `body` is one. A page, as an older gateway answers with for a path that it lacks, is a path that is not there. */

@@ -101,6 +101,8 @@ export interface MeDocument {
   identity: string;
   roles: string[];
   expiresMs?: number | null;
+  /** Why what was shown does not count any more. */
+  refused?: string;
   session: boolean;
   readOnly: boolean;
   accounts: boolean;

@@ -1,4 +1,5 @@
 /** Words that many pages share, and the reader's words for what the gateway says by codes. */
+import { codes } from './codes';
 import { catalogue } from './catalogue';
 import { formatAge } from './formats';
 import type { FreshnessFields, ReasonCode } from '../api/types';
@@ -85,25 +86,3 @@ export function freshnessReason(of: FreshnessFields): string {
 export function codeText(kind: string, of: ReasonCode, fallback: string): string {
   return codes.maybe(`${kind}.${of.code}`, readableParams(of.params)) ?? fallback;
 }
-
-/** Texts of the gateway's codes, by kind and code. */
-export const codes = catalogue({
-  en: {
-    'freshness.beating': 'heard of {ageMs} ago',
-    'freshness.silent': 'silent for {ageMs}',
-    'held.after_connect': 'The connection to Nacos is young; its clients may still be registering.',
-    'held.asked': 'Somebody asked to hold it.',
-    'held.may_not_read': 'The gateway may not read the namespace any more.',
-    'held.mass_loss': 'Many instances went at once; the guard holds them.',
-    'held.through_gateway': 'It is registered through a gateway.',
-  },
-  'zh-CN': {
-    'freshness.beating': '{ageMs} 前有消息',
-    'freshness.silent': '已静默 {ageMs}',
-    'held.after_connect': '与 Nacos 的连接刚建立,其客户端可能仍在注册。',
-    'held.asked': '有人要求保留。',
-    'held.may_not_read': '网关已无权读取该命名空间。',
-    'held.mass_loss': '大量实例同时消失,已被守卫保留。',
-    'held.through_gateway': '它通过网关注册。',
-  },
-});

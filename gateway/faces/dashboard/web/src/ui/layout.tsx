@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { ask, ProblemError, UnreachableError } from '../api/client';
 import type { ClustersDocument, ReadyDocument } from '../api/types';
-import { hasSession, me, meError, signOut } from '../gateway';
+import { hasSession, isStranger, me, signOut } from '../gateway';
 import { chooseClock, clock, type ClockName } from '../i18n/formats';
 import { chooseLanguage, language, type LanguageTag } from '../i18n/language';
 import { codeText } from '../i18n/words';
@@ -111,8 +111,7 @@ function AccountPart() {
       </span>
     );
   }
-  const isStranger = meError.value instanceof ProblemError && meError.value.status === 401;
-  if (isStranger || known?.nacosLogin) return <a class="button small" href="/sign-in">{shell('nav.signIn')}</a>;
+  if (known ? known.nacosLogin : isStranger.value) return <a class="button small" href="/sign-in">{shell('nav.signIn')}</a>;
   return known ? <span class="identity">{known.identity}</span> : null;
 }
 

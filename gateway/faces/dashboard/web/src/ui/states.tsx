@@ -66,18 +66,17 @@ export function LiveView<T>(props: {
   const isEmpty = props.isEmpty?.(data) ?? false;
   return (
     <div class={error ? 'outdated' : undefined} data-state={error ? 'outdated' : 'shown'}>
-      {error && <OutdatedNote error={error} atMs={atMs} />}
+      {error instanceof ProblemError && <OutdatedNote problem={error.problem} atMs={atMs} />}
       {isEmpty && props.empty ? props.empty() : props.children(data, atMs)}
     </div>
   );
 }
 
-/** Above what can no longer be renewed: why, and from when it is. */
-function OutdatedNote({ error, atMs }: { error: Error; atMs: number }) {
-  const why = error instanceof ProblemError ? problemTitle(error.problem) : shell('state.unreachable');
+/** Above what the gateway will not renew: why, and from when it is. That it does not answer at all stands above every page, once. */
+function OutdatedNote({ problem, atMs }: { problem: ProblemDocument; atMs: number }) {
   return (
     <div class="note note-outdated" role="note">
-      <strong>{why}</strong> <span>{shell('asOf')} <TimeMark atMs={atMs} /></span>
+      <strong>{problemTitle(problem)}</strong> <span>{shell('asOf')} <TimeMark atMs={atMs} /></span>
     </div>
   );
 }
@@ -88,7 +87,7 @@ export function AsOf<T>({ of }: { of: LiveDocument<T> }) {
   if (data === null) return null;
   const isLive = error === null && liveness.value === 'stream';
   return (
-    <span class="as-of">
+    <span class="as-of" data-as-of={atMs}>
       <span class={error ? 'dot off' : 'dot'} aria-hidden="true" />
       {error ? shell('asOf.silent') : isLive ? shell('asOf.live') : shell('asOf.polled')} <TimeMark atMs={atMs} />
     </span>
@@ -128,7 +127,7 @@ function SignInState() {
   const back = currentPath.value + (currentQuery.value.size > 0 ? `?${currentQuery.value.toString()}` : '');
   return (
     <StateBox kind="401" title={shell('state.401')}>
-      <p><a class="button" href={urlOf('/sign-in', { back })}>{shell('nav.signIn')}</a></p>
+      {me.value && !me.value.nacosLogin ? <p>{shell('state.401.noLogin')}</p> : <p><a class="button" href={urlOf('/sign-in', { back })}>{shell('nav.signIn')}</a></p>}
     </StateBox>
   );
 }

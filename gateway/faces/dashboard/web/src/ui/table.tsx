@@ -33,6 +33,8 @@ export function DataTable<Row>(props: {
   rowKey: (row: Row) => string;
   /** A class for a row, such as `stale`. */
   rowClass?: (row: Row) => string | undefined;
+  /** Attributes `data-…` of a row, for whoever looks at the page by program. */
+  rowData?: (row: Row) => Record<`data-${string}`, string | number | undefined>;
   /** Of how many rows these are some; absent: all are shown. */
   total?: number;
   /** How many rows of the total stand before these. */
@@ -53,7 +55,7 @@ export function DataTable<Row>(props: {
         </thead>
         <tbody>
           {rows.map((row, at) => (
-            <tr key={props.rowKey(row)} class={props.rowClass?.(row)} aria-rowindex={isPart ? offset + at + 2 : undefined}>
+            <tr key={props.rowKey(row)} class={props.rowClass?.(row)} {...props.rowData?.(row)} aria-rowindex={isPart ? offset + at + 2 : undefined}>
               {columns.map((column) => {
                 const kind = column.isNumber ? 'number' : undefined;
                 if (column.isRowHead) return <th key={column.key} scope="row" class={kind}>{column.cell(row)}</th>;
@@ -100,5 +102,5 @@ export function Pager(props: { page: number; pageSize: number; total: number; on
 /** Says that rows changed which the table does not show yet, so that nothing jumps under a hand. */
 export function ChangesPill({ waiting, onShow }: { waiting: number; onShow: () => void }) {
   if (waiting === 0) return null;
-  return <button type="button" class="changes-pill" onClick={onShow}>{shell.count('changes', waiting)}</button>;
+  return <button type="button" class="changes-pill" data-pill onClick={onShow}>{shell.count('changes', waiting)}</button>;
 }

@@ -33,6 +33,7 @@ export function ComparisonView({ of }: { of: ComparisonDocument }) {
       <DataTable<ComparedService>
         caption={text('caption')} columns={columns(clusterNames(of))} rows={of.services.slice(from, from + SHOWN)}
         rowKey={(row) => `${row.namespaceId}/${row.groupName}/${row.serviceName}`} total={of.services.length} offset={from}
+        rowData={(row) => ({ 'data-service': `${row.namespaceId}/${row.groupName}/${row.serviceName}`, 'data-impact': row.impact })}
       />
       <Pager page={Math.min(page, last)} pageSize={SHOWN} total={of.services.length} onPage={setPage} />
     </div>

@@ -62,7 +62,10 @@ function DrainsTable(props: { caption: string; drains: DrainDocument[]; atMs: nu
     { key: 'why', head: text('why'), cell: (row) => row.why ?? '' },
   ];
   if (may('operate')) columns.push({ key: 'actions', head: text('actions'), cell: (row) => <ActionsCell of={row} onDone={() => live.refresh()} /> });
-  return <DataTable<DrainDocument> hideCaption caption={props.caption} columns={columns} rows={drains} rowKey={(row) => row.target} />;
+  return <DataTable<DrainDocument>
+    hideCaption caption={props.caption} columns={columns} rows={drains} rowKey={(row) => row.target}
+    rowData={(row) => ({ 'data-drain': row.target, 'data-percent': row.percent })}
+  />;
 }
 
 function PercentCell({ of }: { of: DrainDocument }) {

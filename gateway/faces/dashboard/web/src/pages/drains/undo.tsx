@@ -23,7 +23,7 @@ export function UndoButton({ drain, onDone }: { drain: DrainDocument; onDone?: (
   };
   return (
     <>
-      <button type="button" data-action="undo" disabled={isBusy} aria-label={text('undo.of', { target: drain.target })} onClick={() => void undo()}>{text('undo')}</button>
+      <button type="button" data-action="undo" data-acts="drain" disabled={isBusy} aria-label={text('undo.of', { target: drain.target })} onClick={() => void undo()}>{text('undo')}</button>
       {error && <ErrorState error={error} />}
     </>
   );

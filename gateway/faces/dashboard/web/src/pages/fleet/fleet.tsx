@@ -10,7 +10,7 @@ import { pathOf } from '../../router';
 import { FreshnessBadge, LiveAge, Pill } from '../../ui/badges';
 import { PageFrame, PagePanel } from '../../ui/panel';
 import { SparkLine } from '../../ui/plots';
-import { EmptyState, LiveView } from '../../ui/states';
+import { AsOf, EmptyState, LiveView, LoadingState } from '../../ui/states';
 import { DataTable, type TableColumn } from '../../ui/table';
 import { useLinks } from './links';
 import { LinkMatrix } from './matrix';
@@ -24,7 +24,7 @@ export default function FleetPage() {
   const clusters = useLive<ClustersDocument>({ key: 'clusters', topics: ['clusters'], everyMs: 2000, fetch: (signal) => ask('/v1/clusters', {}, signal) });
   return (
     <PageFrame title={text('title')}>
-      <LiveView of={links}>{(data) => <HeadLine links={data} />}</LiveView>
+      <HeadLine live={links} />
       <FleetTiles />
       <PagePanel title={text('matrix')} live={links}>
         <LiveView of={links}>
@@ -41,7 +41,21 @@ export default function FleetPage() {
   );
 }
 
-function HeadLine({ links }: { links: LinksDocument }) {
+/** The answer, as long as there is one: what was true when the gateway fell silent is no answer. */
+function HeadLine({ live }: { live: LiveDocument<LinksDocument> }) {
+  const { data, error } = live.state.value;
+  if (data === null) return error === null ? <LoadingState /> : null; // The matrix says why.
+  if (error === null) return <AnsweredLine links={data} live={live} />;
+  return (
+    <div class="panel headline bad" data-verdict="unsaid">
+      <span class="muted">{text('question')}</span>
+      <strong>{text('answer.unsaid')}</strong>
+      <AsOf of={live} />
+    </div>
+  );
+}
+
+function AnsweredLine({ links, live }: { links: LinksDocument; live: LiveDocument<LinksDocument> }) {
   const verdict = judgeFleet(links);
   const { late, silent } = verdict;
   const answer = late.length === 0 ? text.count('answer.no', verdict.origins) : text.count('answer.yes', late.length, { names: late.join(', ') });
@@ -53,6 +67,7 @@ function HeadLine({ links }: { links: LinksDocument }) {
       <strong>{answer}</strong>
       {silence && <span>{silence}</span>}
       {verdict.oldestMs !== null && <span class="muted">{text('answer.oldest', { age: formatAge(verdict.oldestMs) })}</span>}
+      <AsOf of={live} />
     </div>
   );
 }

@@ -12,7 +12,7 @@ import { go, pathOf } from '../../router';
 import { movedCell } from '../../ui/arrows';
 import { FreshnessBadge, freshnessName, Pill } from '../../ui/badges';
 import { text } from './messages';
-import { isSilent, observerName } from './verdict';
+import { isSilent, observerKey, observerName } from './verdict';
 
 /** The matrix of all gateways and origins. */
 export function LinkMatrix({ links }: { links: LinksDocument }) {
@@ -20,7 +20,7 @@ export function LinkMatrix({ links }: { links: LinksDocument }) {
   const origins = [...new Set(observers.flatMap((observer) => observer.links.map((link) => link.origin)))].sort();
   const [chosen, setChosen] = useState({ observer: '', origin: '' });
   const table = useRef<HTMLTableElement>(null);
-  const row = Math.max(0, observers.findIndex((observer) => observerName(observer) === chosen.observer));
+  const row = Math.max(0, observers.findIndex((observer) => observerKey(observer) === chosen.observer));
   const column = Math.max(0, origins.indexOf(chosen.origin));
   const onKeyDown = (event: KeyboardEvent) => {
     if (!(event.target instanceof HTMLElement) || event.target.getAttribute('role') !== 'gridcell') return;
@@ -29,7 +29,7 @@ export function LinkMatrix({ links }: { links: LinksDocument }) {
     const observer = next && observers[next.row];
     if (!next || !observer) return;
     event.preventDefault();
-    setChosen({ observer: observerName(observer), origin: origins[next.column] ?? '' });
+    setChosen({ observer: observerKey(observer), origin: origins[next.column] ?? '' });
     table.current?.querySelector<HTMLElement>(`[data-cell="${next.row}-${next.column}"]`)?.focus();
   };
   return (
@@ -44,7 +44,7 @@ export function LinkMatrix({ links }: { links: LinksDocument }) {
         </thead>
         <tbody>
           {observers.map((observer, at) => (
-            <ObserverRow key={observerName(observer)} observer={observer} at={at} origins={origins} focusColumn={at === row ? column : null} onFocus={setChosen} />
+            <ObserverRow key={observerKey(observer)} observer={observer} at={at} origins={origins} focusColumn={at === row ? column : null} onFocus={setChosen} />
           ))}
         </tbody>
       </table>
@@ -60,10 +60,10 @@ function ObserverRow(props: {
   onFocus: (cell: { observer: string; origin: string }) => void;
 }) {
   const { observer, at, origins, focusColumn } = props;
-  const name = observerName(observer);
+  const [name, key] = [observerName(observer), observerKey(observer)];
   const byOrigin = new Map(observer.links.map((link) => [link.origin, link]));
   return (
-    <tr class={isSilent(observer) ? 'stale' : undefined} data-observer={name}>
+    <tr class={isSilent(observer) ? 'stale' : undefined} data-observer={key} data-silent={isSilent(observer) ? 'true' : undefined}>
       <th scope="row">
         {name} {observer.own && <Pill tone="info">{text('matrix.own')}</Pill>} {observer.leads && <Pill>{text('matrix.leads')}</Pill>}
         {!observer.alive && <Pill tone="warn">{text('matrix.gone')}</Pill>}
@@ -72,7 +72,8 @@ function ObserverRow(props: {
       {origins.map((origin, column) => (
         <td
           key={origin} role="gridcell" data-cell={`${at}-${column}`} data-origin={origin} tabIndex={focusColumn === column ? 0 : -1}
-          data-freshness={byOrigin.get(origin)?.freshness} onFocus={() => props.onFocus({ observer: name, origin })}
+          data-observer={key} data-freshness={byOrigin.get(origin)?.freshness} data-verdict={byOrigin.get(origin)?.verdict}
+          onFocus={() => props.onFocus({ observer: key, origin })}
         >
           <LinkCell observer={name} origin={origin} link={byOrigin.get(origin)} />
         </td>

@@ -23,7 +23,13 @@ export function isSilent(observer: ObserverDocument): boolean {
 
 /** The name of an observer: its cluster and replica. */
 export function observerName(observer: ObserverDocument): string {
-  return observer.replica.startsWith(observer.cluster) ? observer.replica : `${observer.cluster}/${observer.replica}`;
+  const name = observer.name || observer.replica;
+  return name.startsWith(observer.cluster) ? name : `${observer.cluster}/${name}`;
+}
+
+/** Names an observer among all: names of processes need not differ. */
+export function observerKey(observer: ObserverDocument): string {
+  return `${observer.cluster}/${observer.replica}`;
 }
 
 /** Judges by the rows of all gateways. */

@@ -63,10 +63,11 @@ function columns(atMs: number, onRelease: (id: string) => void, onKeep: (id: str
   return all;
 }
 
+/** What an older gateway, which sends no codes, means by each state. */
+const CODES: Record<HoldDocument['state'], string> = { held: 'decide', kept: 'release_if_gone', released: 'goes', over: 'over' };
+
 function whatToDo(hold: HoldDocument): string {
-  if (hold.state === 'held') return text('what.decide');
-  if (hold.state === 'kept') return text('what.wait');
-  return hold.state === 'released' ? text('what.nothing') : hold.whatToDo;
+  return text.maybe(`what.${hold.whatToDoCode ?? CODES[hold.state]}`) ?? hold.whatToDo;
 }
 
 function HoldActions({ hold, onRelease, onKeep }: { hold: HoldDocument; onRelease: (id: string) => void; onKeep: (id: string) => void }) {
@@ -74,8 +75,8 @@ function HoldActions({ hold, onRelease, onKeep }: { hold: HoldDocument; onReleas
   const { id } = hold;
   return (
     <span class="row">
-      <button type="button" data-action="release" aria-label={text('release.of', { id })} onClick={() => onRelease(id)}>{text('release')}</button>
-      {hold.state === 'held' && <button type="button" data-action="keep" aria-label={text('keep.of', { id })} onClick={() => onKeep(id)}>{text('keep')}</button>}
+      <button type="button" data-action="release" data-acts="release" aria-label={text('release.of', { id })} onClick={() => onRelease(id)}>{text('release')}</button>
+      {hold.state === 'held' && <button type="button" data-action="keep" data-acts="keep" aria-label={text('keep.of', { id })} onClick={() => onKeep(id)}>{text('keep')}</button>}
     </span>
   );
 }

@@ -32,7 +32,7 @@ export function ReleaseDialog({ hold, onClose, onRelease }: { hold: HoldDocument
         </label>
         <div class="dialog-actions">
           <button type="button" onClick={onClose}>{words('cancel')}</button>
-          <button type="submit" class="danger" data-action="confirm-release" disabled={!isReady}>{text.count('ask.do', kept, { id })}</button>
+          <button type="submit" class="danger" data-action="confirm-release" data-acts="release" disabled={!isReady}>{text.count('ask.do', kept, { id })}</button>
         </div>
       </form>
     </ModalDialog>

@@ -18,7 +18,10 @@ export function ChangesTable({ changes, isOfOne = false }: { changes: readonly C
     { key: 'value', head: text('value'), cell: valueText },
     { key: 'cause', head: text('cause'), cell: causeText },
   ];
-  return <DataTable<ChangeDocument> hideCaption caption={text('list')} columns={columns} rows={changes} rowKey={(row) => String(row.id)} />;
+  return <DataTable<ChangeDocument>
+    hideCaption caption={text('list')} columns={columns} rows={changes} rowKey={(row) => String(row.id)}
+    rowData={(row) => ({ 'data-event': row.kind, 'data-event-id': row.id })}
+  />;
 }
 
 /** The name of a kind of change. */

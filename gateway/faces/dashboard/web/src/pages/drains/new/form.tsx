@@ -57,7 +57,7 @@ export function DraftForm(props: {
       </label>
       {props.error && <ErrorState error={props.error} />}
       <div class="row">
-        <button type="submit" class="primary" data-action="dry-run" disabled={props.isTrying || draft.cluster === ''}>
+        <button type="submit" class="primary" data-action="dry-run" data-acts="drain" disabled={props.isTrying || draft.cluster === ''}>
           {props.isTrying ? text('dry.running') : text('dry.run')}
         </button>
       </div>

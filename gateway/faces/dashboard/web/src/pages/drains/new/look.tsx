@@ -52,7 +52,7 @@ function ConfirmPart({ step, draft, before, onGive }: { step: LookStep; draft: D
           <input class="mono" name="typed" autocomplete="off" spellcheck={false} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
         </label>
       )}
-      <button type="submit" class={kind === 'click' ? 'primary' : 'danger'} data-action="give" disabled={isBusy || (kind === 'type' && typed !== draft.cluster)}>
+      <button type="submit" class={kind === 'click' ? 'primary' : 'danger'} data-action="give" data-acts="drain" disabled={isBusy || (kind === 'type' && typed !== draft.cluster)}>
         {isBusy ? text('confirm.given') : confirmText(draft, before, losingServices(step.shown))}
       </button>
     </form>
