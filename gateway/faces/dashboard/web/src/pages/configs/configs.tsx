@@ -49,7 +49,7 @@ function ConfigsFilter({ query }: { query: ConfigsQuery }) {
         <input value={query.group} onChange={(event) => setQuery({ group: event.currentTarget.value.trim(), page: null })} />
       </label>
       <label class="check">
-        <input type="checkbox" checked={query.isDrift} onChange={(event) => setQuery({ drift: event.currentTarget.checked, page: null })} />
+        <input type="checkbox" checked={query.isDrift} onChange={(event) => setQuery({ drift: event.currentTarget.checked ? 1 : null, page: null })} />
         {text('onlyDrift')}
       </label>
     </form>
@@ -57,7 +57,7 @@ function ConfigsFilter({ query }: { query: ConfigsQuery }) {
 }
 
 function NoConfigs({ query }: { query: ConfigsQuery }) {
-  if (isNarrowed(query)) return <FilteredState onClear={() => go(query.isDrift ? '/configs?drift=true' : '/configs')} />;
+  if (isNarrowed(query)) return <FilteredState onClear={() => go(query.isDrift ? '/configs?drift=1' : '/configs')} />;
   if (query.isDrift) {
     return <EmptyState title={text('empty.drift')}><p><a href="/configs">{text('empty.drift.all')}</a></p></EmptyState>;
   }

@@ -20,7 +20,7 @@ export function readConfigsQuery(params: URLSearchParams): ConfigsQuery {
     q: params.get('q') ?? '',
     namespace: params.get('ns'),
     group: params.get('group') ?? '',
-    isDrift: params.get('drift') === 'true',
+    isDrift: ['1', 'true'].includes(params.get('drift') ?? ''),
     page: Number.isSafeInteger(page) && page > 0 ? page : 1,
   };
 }

@@ -9,7 +9,7 @@ export function ShareBar({ share }: { share: number }) {
   const width = Math.max(0, Math.min(100, (share / WHOLE) * 100));
   return (
     <span class="share">
-      <svg class="share-bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width={width} height="10" /></svg>
+      <svg class="plan-bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width={width} height="10" /></svg>
       {formatShare(share)}
     </span>
   );
