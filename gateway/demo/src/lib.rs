@@ -86,6 +86,8 @@ pub struct DemoOptions {
     pub progress: DemoProgress,
     /// How the program was called, for the commands to try.
     pub program: String,
+    /// Sections in YAML that each gateway has beside those of the demo; may be empty.
+    pub settings: String,
 }
 
 /// Why a demo could not go on.
@@ -147,7 +149,7 @@ async fn open(
     let control = control.context("no orders can be taken").map_err(DemoError::Part)?;
     let looker = Looker::new(ports.clone()).context("nothing can be asked").map_err(DemoError::Part)?;
     let shop = Shop::open(SEED);
-    let mut stage = Stage::set(made_of, ports.clone(), &shop).map_err(DemoError::Part)?;
+    let mut stage = Stage::set(made_of, ports.clone(), &shop, options.settings.clone()).map_err(DemoError::Part)?;
     console.say(&[Line::plain(format!(
         "  a broker in the place of Kafka, {}, with the topics of all regions",
         stage.broker()

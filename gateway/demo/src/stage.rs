@@ -53,6 +53,8 @@ pub(super) struct Stage {
     tasks: JoinSet<anyhow::Result<()>>,
     targets: HashMap<Id, Target>,
     made_of: Box<dyn DemoParts>,
+    /// Further sections of each gateway's configuration.
+    settings: String,
     broker: Box<dyn DemoBroker>,
     broker_standing: Standing,
     folder: TempDir, // Dropped last: the parts write into it.
@@ -64,11 +66,16 @@ struct Part {
 }
 
 impl Stage {
-    /// Starts the broker with all topics, nothing else yet.
+    /// Starts the broker with all topics, nothing else yet. `settings` are sections of each gateway's configuration beside the demo's own.
     ///
     /// # Errors
-    /// No port, no thread, no temporary folder.
-    pub(super) fn set(made_of: Box<dyn DemoParts>, ports: DemoPorts, shop: &Shop) -> anyhow::Result<Self> {
+    /// No port, no thread, no temporary folder, or settings that no gateway takes.
+    pub(super) fn set(
+        made_of: Box<dyn DemoParts>,
+        ports: DemoPorts,
+        shop: &Shop,
+        settings: String,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("nacos-fed-demo-").tempdir().context("no temporary folder")?;
         let stage = Self {
             ports,
@@ -81,6 +88,7 @@ impl Stage {
             targets: HashMap::new(),
             broker: made_of.broker()?,
             made_of,
+            settings,
             broker_standing: Standing::Up,
             folder,
         };
@@ -224,7 +232,7 @@ impl Stage {
     }
 
     fn configuration(&self, region: DemoRegion) -> String {
-        configuration(region, &self.ports, self.broker.address(), self.folder.path())
+        configuration(region, &self.ports, self.broker.address(), self.folder.path()) + &self.settings
     }
 }
 

@@ -22,6 +22,11 @@ enum Command {
         #[arg(required = true)]
         parts: Vec<PartName>,
     },
+    /// Print the folder of a part, fetching it if it is not there yet
+    Path {
+        /// Which
+        part: PartName,
+    },
     /// Remove what ended processes left behind in the temporary directory
     Sweep,
     /// The local stack
@@ -76,6 +81,9 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Fetch { parts } => {
             let parts: Vec<Part> = parts.into_iter().map(|PartName(part)| part).collect();
             Parts::ensure(&parts).await?;
+        }
+        Command::Path { part: PartName(part) } => {
+            println!("{}", Parts::ensure(&[part]).await?.directory(part)?.display());
         }
         Command::Sweep => home::sweep(),
         Command::Stack(StackCommand::Up) => stack::up().await?,

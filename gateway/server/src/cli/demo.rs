@@ -1,5 +1,7 @@
 //! `demo`: three regions in one process.
 
+use anyhow::Context;
+
 use super::args::{Demo, DemoAction, DemoCommand, Global};
 use super::exit::{Exit, Failure};
 use super::output::{Format, Output};
@@ -33,11 +35,15 @@ fn play(args: &Demo, global: &Global, output: &mut Output<'_>) -> Result<Exit, F
         Format::Table if global.log_level.is_some() => DemoProgress::Lines, // Log lines would run through a board.
         Format::Table => DemoProgress::Screen,
     };
+    let settings = args.settings.as_ref().map_or(Ok(String::new()), |path| {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read the settings {}", path.display()))
+    });
     let options = DemoOptions {
         duration: args.duration,
         every: args.every,
         control_port: args.control_port,
         progress,
+        settings: settings.map_err(Failure::Failed)?,
         program: std::env::args().next().unwrap_or_else(|| "nacos-fed".to_owned()),
     };
     // Two threads are enough for what three regions of a few instances do.

@@ -152,3 +152,16 @@ fn a_region_that_was_stopped_makes_the_outcome_negative_and_keeps_its_instances(
         assert!(ended.report["shop"][gateway]["payment"]["frankfurt"].as_u64().unwrap() >= 1, "{:#}", ended.report);
     }
 }
+
+#[test]
+fn settings_that_no_gateway_takes_end_a_demo_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("settings.yaml");
+    std::fs::write(&settings, "access: {anonymous: {roles: [{role: king}]}}\n").unwrap();
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let arguments = ["demo", "--for", "1s", "--format", "json", "--control-port", "0", "--settings"];
+    let ended = nacos_fed(folder.path()).args(arguments).arg(&settings).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(told.contains("access.anonymous.roles[0].role") && told.contains("king"), "{told}");
+}

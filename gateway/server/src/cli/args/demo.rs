@@ -1,5 +1,6 @@
 //! Arguments of the demo.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -30,6 +31,9 @@ pub(in crate::cli) struct Demo {
     /// Port on loopback where orders of `demo ctl` are taken; 0 for any
     #[arg(long, value_name = "PORT", default_value_t = CONTROL_PORT)]
     pub(in crate::cli) control_port: u16,
+    /// File with sections that each gateway's configuration has beside those of the demo, such as `access`
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) settings: Option<PathBuf>,
     #[command(subcommand)]
     pub(in crate::cli) command: Option<DemoCommand>,
 }

@@ -1,0 +1,1 @@
+import{t as e}from"./stream.js";var t=new Set,n={kind:`down`},r=null;function i(e){e.kind!==`changed`&&(n=e.kind===`up`?{kind:`up`,everything:!1}:e);for(let n of t)n.postMessage(e)}self.onconnect=a=>{let o=a.ports[0];o&&(o.onmessage=e=>{e.data===`gone`&&t.delete(o),e.data===`again`&&r?.(),e.data===`here`&&!t.has(o)&&(t.add(o),o.postMessage(n))},r??=e(i))};

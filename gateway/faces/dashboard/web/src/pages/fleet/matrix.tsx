@@ -1,0 +1,97 @@
+/**
+ * The link matrix: a grid with headers in which arrow keys move. One cell is in the order of the tabulator key; it stays the same one, by its
+ * names, when rows come and go.
+ *
+ * Ages are those of the answer and do not tick: a matrix of fifty rows and columns has 2,500 of them, and is asked for every two seconds anyway.
+ */
+import { useRef, useState } from 'preact/hooks';
+import type { LinkDocument, LinksDocument, ObserverDocument } from '../../api/types';
+import { formatAge } from '../../i18n/formats';
+import { ageText } from '../../i18n/words';
+import { go, pathOf } from '../../router';
+import { movedCell } from '../../ui/arrows';
+import { FreshnessBadge, freshnessName, Pill } from '../../ui/badges';
+import { text } from './messages';
+import { isSilent, observerKey, observerName } from './verdict';
+
+/** The matrix of all gateways and origins. */
+export function LinkMatrix({ links }: { links: LinksDocument }) {
+  const { observers } = links;
+  const origins = [...new Set(observers.flatMap((observer) => observer.links.map((link) => link.origin)))].sort();
+  const [chosen, setChosen] = useState({ observer: '', origin: '' });
+  const table = useRef<HTMLTableElement>(null);
+  const row = Math.max(0, observers.findIndex((observer) => observerKey(observer) === chosen.observer));
+  const column = Math.max(0, origins.indexOf(chosen.origin));
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (!(event.target instanceof HTMLElement) || event.target.getAttribute('role') !== 'gridcell') return;
+    if (event.key === 'Enter' && origins[column]) go(pathOf('clusters', origins[column]));
+    const next = movedCell(event.key, { row, column }, observers.length, origins.length, event.ctrlKey);
+    const observer = next && observers[next.row];
+    if (!next || !observer) return;
+    event.preventDefault();
+    setChosen({ observer: observerKey(observer), origin: origins[next.column] ?? '' });
+    table.current?.querySelector<HTMLElement>(`[data-cell="${next.row}-${next.column}"]`)?.focus();
+  };
+  return (
+    <div class="table-scroll">
+      <table class="matrix" role="grid" ref={table} onKeyDown={onKeyDown}>
+        <caption>{text('matrix.caption')}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{text('matrix.corner')}</th>
+            {origins.map((origin) => <th key={origin} scope="col"><a href={pathOf('clusters', origin)}>{origin}</a></th>)}
+          </tr>
+        </thead>
+        <tbody>
+          {observers.map((observer, at) => (
+            <ObserverRow key={observerKey(observer)} observer={observer} at={at} origins={origins} focusColumn={at === row ? column : null} onFocus={setChosen} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function ObserverRow(props: {
+  observer: ObserverDocument;
+  at: number;
+  origins: readonly string[];
+  focusColumn: number | null;
+  onFocus: (cell: { observer: string; origin: string }) => void;
+}) {
+  const { observer, at, origins, focusColumn } = props;
+  const [name, key] = [observerName(observer), observerKey(observer)];
+  const byOrigin = new Map(observer.links.map((link) => [link.origin, link]));
+  return (
+    <tr class={isSilent(observer) ? 'stale' : undefined} data-observer={key} data-silent={isSilent(observer) ? 'true' : undefined}>
+      <th scope="row">
+        {name} {observer.own && <Pill tone="info">{text('matrix.own')}</Pill>} {observer.leads && <Pill>{text('matrix.leads')}</Pill>}
+        {!observer.alive && <Pill tone="warn">{text('matrix.gone')}</Pill>}
+        {!observer.own && observer.saidAgeMs !== null && <div class="muted">{text('matrix.said', { age: formatAge(observer.saidAgeMs) })}</div>}
+      </th>
+      {origins.map((origin, column) => (
+        <td
+          key={origin} role="gridcell" data-cell={`${at}-${column}`} data-origin={origin} tabIndex={focusColumn === column ? 0 : -1}
+          data-observer={key} data-freshness={byOrigin.get(origin)?.freshness} data-verdict={byOrigin.get(origin)?.verdict}
+          onFocus={() => props.onFocus({ observer: key, origin })}
+        >
+          <LinkCell observer={name} origin={origin} link={byOrigin.get(origin)} />
+        </td>
+      ))}
+    </tr>
+  );
+}
+
+function LinkCell({ observer, origin, link }: { observer: string; origin: string; link: LinkDocument | undefined }) {
+  if (!link) return <span class="muted"><span class="sr-only">{text('cell.none', { observer, origin })}</span><span aria-hidden="true">{text('tile.unknown')}</span></span>;
+  const verdict = text.maybe(`verdict.${link.verdict}`) ?? link.verdict;
+  const age = ageText(link.ageMs);
+  return (
+    <>
+      <span class="sr-only">{text('cell.label', { observer, origin, freshness: freshnessName(link.freshness), age, verdict })}</span>
+      <span aria-hidden="true" title={verdict}>
+        <FreshnessBadge of={link} short /> {age} <span class="verdict">{text.maybe(`sign.${link.verdict}`) ?? ''}</span>
+      </span>
+    </>
+  );
+}
