@@ -160,10 +160,13 @@ async fn requests(
     let mut http = HttpLoad::connect(server.http, arguments.connections).await?;
     let grpc =
         |handler: Handler| GrpcLoad::connect(server.grpc, handler.grpc_path(), arguments.channels, arguments.streams);
+    warm_up_http(arguments, &mut http).await?;
+    // The server ends connections that are silent while the other face is asked, here and below.
     let mut first = grpc(Handler::Gateway).await?;
-    warm_up(arguments, &mut http, &mut first).await?;
-    let lengths = (http.mean_length(gateway.first(SAMPLED)).await?, first.mean_length(messages.first(SAMPLED)).await?);
-    drop(first); // The server ends connections that are silent while the other face is asked.
+    warm_up_grpc(arguments, &mut first).await?;
+    let of_messages = first.mean_length(messages.first(SAMPLED)).await?;
+    drop(first);
+    let lengths = (http.mean_length(gateway.first(SAMPLED)).await?, of_messages);
     server.bare.answer_with(lengths.0, lengths.1);
     let rounds = rounds(arguments, waiting);
     println!("\nrequests: {}, {} caller(s), load {}", distribution.describe(), arguments.callers, machine::load());
@@ -189,16 +192,21 @@ async fn requests(
     Ok(vec![over_http, over_grpc])
 }
 
-/// Asks for every service once over each face: a gateway that has run for a while is compared, not one that starts.
-async fn warm_up(arguments: &Arguments, http: &mut HttpLoad, grpc: &mut GrpcLoad) -> Result<()> {
-    let every = Plan::all(arguments.services, arguments.callers);
-    let (requests, messages) = (Arc::new(every.http(Handler::Gateway)), Arc::new(every.grpc()));
-    let a_while = Duration::from_millis(200);
+/// Warm-ups last in pieces of this, until every service was asked for once: a gateway that has run for a while is compared, not one that starts.
+const A_WHILE: Duration = Duration::from_millis(200);
+
+async fn warm_up_http(arguments: &Arguments, http: &mut HttpLoad) -> Result<()> {
+    let requests = Arc::new(Plan::all(arguments.services, arguments.callers).http(Handler::Gateway));
     while requests.progress().0 < requests.progress().1 {
-        http.round(&requests, a_while).await?;
+        http.round(&requests, A_WHILE).await?;
     }
+    Ok(())
+}
+
+async fn warm_up_grpc(arguments: &Arguments, grpc: &mut GrpcLoad) -> Result<()> {
+    let messages = Arc::new(Plan::all(arguments.services, arguments.callers).grpc());
     while messages.progress().0 < messages.progress().1 {
-        grpc.round(&messages, a_while).await?;
+        grpc.round(&messages, A_WHILE).await?;
     }
     Ok(())
 }
