@@ -96,8 +96,14 @@ pub struct ServicesDocument<'a> {
     pub page_no: u32,
     /// Most items of a page.
     pub page_size: u32,
-    /// Sorted by namespace, group and name.
+    /// In the order that was asked for: by namespace, group and name, or the largest first.
     pub services: Vec<ServiceSummary<'a>>,
+    /// What `cursor` of the next page's question is; null if this is the last page.
+    #[serde(default)]
+    pub next_cursor: Option<String>,
+    /// What the services are that pass the filter, in all pages; only if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facets: Option<FacetsDocument<'a>>,
     /// True if only some services may be seen by whoever asks: `total` counts those. Missing otherwise.
     #[serde(default, skip_serializing_if = "crate::is_not_said")]
     pub filtered: bool,
@@ -113,8 +119,52 @@ pub struct ServiceSummary<'a> {
     pub group_name: Cow<'a, str>,
     /// The service's name.
     pub service_name: Cow<'a, str>,
-    /// By cluster id, each cluster that has an instance.
+    /// By cluster id, each cluster that has an instance; missing if only sums were asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub clusters: BTreeMap<Cow<'a, str>, CountsDocument>,
+    /// How many instances these clusters have together.
+    #[serde(default)]
+    pub instances: usize,
+    /// Those that are healthy.
+    #[serde(default)]
+    pub healthy: usize,
+    /// Those that are not.
+    #[serde(default)]
+    pub unhealthy: usize,
+    /// Those whose health is not known, because their Nacos declares everybody healthy.
+    #[serde(default)]
+    pub unknown: usize,
+    /// How many clusters these are.
+    #[serde(default)]
+    pub origins: usize,
+    /// What it is, of `unhealthy`, `stale`, `held`, `drained`, `single` and `changed`; in this order.
+    #[serde(default)]
+    pub states: Vec<Cow<'a, str>>,
+    /// When its instances last changed, unix milliseconds; null if they have not since the gateway was ready.
+    #[serde(default)]
+    pub changed_ms: Option<u64>,
+}
+
+/// How many of the services that pass a filter are what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Facets)]
+pub struct FacetsDocument<'a> {
+    /// One of its instances is unhealthy.
+    pub unhealthy: usize,
+    /// One of its clusters is not live.
+    pub stale: usize,
+    /// The removal of one of its instances is kept back.
+    pub held: usize,
+    /// A drain in force covers it in one of its clusters.
+    pub drained: usize,
+    /// All its instances are in one region, as far as regions are known.
+    pub single: usize,
+    /// Its instances changed within the last ten minutes.
+    pub changed: usize,
+    /// By namespace id; of more than 1,000 those with the most services.
+    pub namespaces: BTreeMap<Cow<'a, str>, usize>,
+    /// By cluster id, how many have an instance there.
+    pub origins: BTreeMap<Cow<'a, str>, usize>,
 }
 
 /// How many instances of a service a cluster has.
@@ -233,6 +283,9 @@ pub struct ConfigSummary<'a> {
     pub data_id: Cow<'a, str>,
     /// By cluster id, each cluster that has it.
     pub clusters: BTreeMap<Cow<'a, str>, ContentSummary<'a>>,
+    /// Whether the content differs between these clusters, as far as this gateway can read it.
+    #[serde(default)]
+    pub drift: bool,
 }
 
 /// A content without the content.
@@ -248,6 +301,18 @@ pub struct ContentSummary<'a> {
     /// Set if this gateway cannot read it: then nothing else here says anything. Missing otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<SealedDocument>,
+    /// When the cluster's Nacos says it was changed last, unix milliseconds; 0 if it does not say.
+    #[serde(default)]
+    pub last_modified_ms: u64,
+    /// Of the cluster: `live`, `stale`, `lost` or `isolated`.
+    #[serde(default)]
+    pub freshness: Cow<'static, str>,
+    /// Age of the cluster's facts; null if no word of it has been heard yet.
+    #[serde(default)]
+    pub age_ms: Option<u64>,
+    /// Whether its removal is kept back.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// Why a content cannot be read.

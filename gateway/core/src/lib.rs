@@ -27,6 +27,7 @@ pub mod publish;
 pub mod pulse;
 pub mod route;
 pub mod routing;
+pub mod search;
 pub mod seed;
 #[cfg(feature = "serde")]
 mod serial;

@@ -63,6 +63,14 @@ struct Inner {
     access: OnceLock<AccessAuthority>,
     audit: OnceLock<AuditLog>,
     logins: OnceLock<LoginDesk>,
+    pages: OnceLock<PageRules>,
+}
+
+/// What web pages may do here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageRules {
+    /// They may only look: what acts is refused to them, whoever asks. Programs are not concerned.
+    pub read_only: bool,
 }
 
 impl ApiState {
@@ -103,6 +111,7 @@ impl ApiState {
             access: OnceLock::new(),
             audit: OnceLock::new(),
             logins: OnceLock::new(),
+            pages: OnceLock::new(),
         }))
     }
 
@@ -124,6 +133,15 @@ impl ApiState {
     /// Lets users log in; without, nobody does. The first one counts, before anything is served.
     pub fn attach_logins(&self, desk: LoginDesk) {
         let _ = self.0.logins.set(desk);
+    }
+
+    /// Has pages bound by these rules; without, they may do what whoever looks at them may. The first ones count, before anything is served.
+    pub fn attach_pages(&self, rules: PageRules) {
+        let _ = self.0.pages.set(rules);
+    }
+
+    pub(crate) fn pages(&self) -> PageRules {
+        self.0.pages.get().copied().unwrap_or_default()
     }
 
     pub(crate) fn logins(&self) -> Option<&LoginDesk> {
@@ -207,6 +225,12 @@ impl ApiState {
     /// Time by the wall clock at the process's start and the monotonic clock since: it never jumps.
     pub(crate) fn wall_now(&self) -> WallMs {
         WallMs(self.0.started_wall.0.saturating_add(self.uptime().0))
+    }
+
+    /// The wall time of a moment of this process, by the same clock.
+    pub(crate) fn wall_at(&self, at: Mono) -> WallMs {
+        let (since, before) = (at.since(self.0.started).0, self.0.started.since(at).0);
+        WallMs(self.0.started_wall.0.saturating_add(since).saturating_sub(before))
     }
 
     /// What becomes of all services under a hypothesis; the `limit` most serious. Takes up to seconds.

@@ -360,6 +360,8 @@ label!(
         VerifyNacos = "/v1/verify/nacos",
         /// Who asks.
         WhoAmI = "/v1/whoami",
+        /// What a page has to know of whoever looks.
+        Me = "/v1/me",
         /// Somebody wants to be known.
         Login = "/v1/login",
         /// Somebody wants to be known no more.

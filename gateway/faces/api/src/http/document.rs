@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use federation_answers::discovery::{
-    ClusterDocument, ConfigDocument, ConfigSummary, ConfigsDocument, ContentSummary, CountsDocument, HeldDocument,
-    InstanceDocument, ItemDocument, LocalityDocument, LookedAt, SealedDocument, ServiceDocument, ServiceSummary,
-    ServicesDocument,
+    ClusterDocument, ConfigDocument, HeldDocument, InstanceDocument, ItemDocument, LocalityDocument, LookedAt,
+    SealedDocument, ServiceDocument,
 };
 use federation_answers::status::TroubleDocument;
 use federation_core::config_item::SealedContent;
@@ -17,8 +15,8 @@ use federation_core::service::{
     ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, OriginConfig,
 };
 
-use crate::ask::{Origins, Page, ServiceAsk};
-use crate::select::{Counts, Listed, Moment, Origin};
+use crate::ask::{Origins, ServiceAsk};
+use crate::select::{Moment, Origin};
 use federation_ports::trouble::Trouble;
 
 fn locality(locality: Option<&Locality>) -> LocalityDocument<'_> {
@@ -63,35 +61,6 @@ pub(super) fn looked_at(moment: &Moment, origins: &Origins) -> Vec<LookedAt> {
         age_ms: moment.age(cluster).map(|age| age.0),
     };
     moment.looked_at(origins).map(seen).collect()
-}
-
-/// A page of services.
-pub(super) fn services<'a>(
-    listed: &'a Listed<Arc<FederatedService>>,
-    page: Page,
-    origins: &Origins,
-) -> ServicesDocument<'a> {
-    let summary = |service: &'a Arc<FederatedService>| {
-        let wanted = service.origins.iter().filter(|origin| origins.accepts(&origin.origin));
-        let counted = wanted.map(|origin| {
-            let Counts { instances, healthy, unknown } = Counts::of(origin);
-            (origin.origin.as_str().into(), CountsDocument { instances, healthy, unknown })
-        });
-        ServiceSummary {
-            namespace_id: service.key.namespace().into(),
-            group_name: service.key.group().into(),
-            service_name: service.key.service().into(),
-            clusters: counted.collect(),
-        }
-    };
-    let services = listed.rows.iter().map(summary).collect();
-    ServicesDocument {
-        total: listed.total,
-        page_no: page.number,
-        page_size: page.size,
-        services,
-        filtered: listed.filtered,
-    }
 }
 
 /// One service, as far as it is asked for.
@@ -141,35 +110,7 @@ pub(super) fn health_word(health: Health) -> &'static str {
     }
 }
 
-/// A page of config items.
-pub(super) fn configs<'a>(
-    listed: &'a Listed<Arc<FederatedConfig>>,
-    page: Page,
-    origins: &Origins,
-) -> ConfigsDocument<'a> {
-    let content = |item: &'a OriginConfig| {
-        let (md5, content_type) = (&*item.item.md5, &*item.item.content_type);
-        let content = item.item.content.text();
-        let (bytes, sealed) = (content.map_or(0, str::len), content.err().map(sealed));
-        (item.origin.as_str().into(), ContentSummary { md5: md5.into(), r#type: content_type.into(), bytes, sealed })
-    };
-    let summary = |config: &'a Arc<FederatedConfig>| ConfigSummary {
-        namespace_id: config.key.namespace().into(),
-        group_name: config.key.group().into(),
-        data_id: config.key.data_id().into(),
-        clusters: config.items.iter().filter(|item| origins.accepts(&item.origin)).map(content).collect(),
-    };
-    let configs = listed.rows.iter().map(summary).collect();
-    ConfigsDocument {
-        total: listed.total,
-        page_no: page.number,
-        page_size: page.size,
-        configs,
-        filtered: listed.filtered,
-    }
-}
-
-fn sealed(content: &SealedContent) -> SealedDocument {
+pub(super) fn sealed(content: &SealedContent) -> SealedDocument {
     SealedDocument { key_id: content.key.to_string().into(), reason: content.reason.as_str().into() }
 }
 

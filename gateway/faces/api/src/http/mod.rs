@@ -14,7 +14,9 @@ pub(super) mod events;
 mod excluded;
 mod front_door;
 mod guard;
+mod list_document;
 mod login;
+mod me;
 mod observe;
 mod operations;
 mod params;
@@ -90,6 +92,7 @@ fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
         .route("/v1/verify/nacos", get(VIEW, verify_nacos::show).post(OPERATE_PART, verify_nacos::begin))
         .route("/v1/status", get(VIEW, operations::status))
         .route("/v1/whoami", get(OPEN, whoami::show))
+        .route("/v1/me", get(OPEN, me::show))
         .route("/v1/login", post(OPEN, login::begin))
         .route("/v1/logout", post(OPEN, login::end))
         .route("/v1/session", get(OPEN, login::show))

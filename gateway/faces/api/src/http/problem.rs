@@ -65,6 +65,7 @@ enum Kind {
     LoginRefused,
     LoginBraked,
     LoginUnjudged,
+    ReadOnly,
 }
 
 impl Kind {
@@ -107,6 +108,7 @@ impl Kind {
             Self::LoginRefused => "urn:federation:problem:login-refused",
             Self::LoginBraked => "urn:federation:problem:login-braked",
             Self::LoginUnjudged => "urn:federation:problem:login-unjudged",
+            Self::ReadOnly => "urn:federation:problem:read-only",
         }
     }
 
@@ -148,6 +150,7 @@ impl Kind {
             Self::LoginRefused => "The login is refused",
             Self::LoginBraked => "Too many logins have failed",
             Self::LoginUnjudged => "Nobody knows whether the password is right",
+            Self::ReadOnly => "Pages may only look here",
         }
     }
 
@@ -181,7 +184,7 @@ impl Kind {
             Self::DrainNotInForceYet | Self::HoldNotInForceYet | Self::AdoptionUnsure => StatusCode::GATEWAY_TIMEOUT,
             Self::Crowded | Self::LoginBraked => StatusCode::TOO_MANY_REQUESTS,
             Self::NotKnown | Self::LoginRefused => StatusCode::UNAUTHORIZED,
-            Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::NotAllowed | Self::ReadOnly => StatusCode::FORBIDDEN,
         }
     }
 }
@@ -271,6 +274,13 @@ impl Problem {
     /// A body that is not what is wanted, and is not told of.
     pub(super) fn bad_secret_body(wanted: &str) -> Self {
         Self::new(Kind::BadBody, format!("{wanted} are needed, and nothing else"))
+    }
+
+    /// A page acts, and pages may only look.
+    pub(super) fn read_only() -> Self {
+        let detail = "the configuration of this gateway has `dashboard: {read_only: true}`: pages may only look; \
+                      the command line and other programs may act";
+        Self::new(Kind::ReadOnly, detail.to_owned())
     }
 
     /// The configuration lets nobody log in.

@@ -32,12 +32,13 @@ const CALLERS: [(&str, &str); 8] = [
 ];
 
 /// Every path and method of the API, and some more parameters and bodies where a part is asked for.
-pub(super) const REQUESTS: [(&str, &str, &str); 45] = [
+pub(super) const REQUESTS: [(&str, &str, &str); 46] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/openapi.json", ""),
     ("GET", "/docs/", ""),
     ("GET", "/v1/whoami", ""),
+    ("GET", "/v1/me", ""),
     ("POST", "/v1/login", r#"{"username": "alice", "password": "x"}"#),
     ("POST", "/v1/logout", ""),
     ("GET", "/v1/session", ""),

@@ -354,6 +354,7 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/guard",
         "/v1/login",
         "/v1/logout",
+        "/v1/me",
         "/v1/service",
         "/v1/services",
         "/v1/session",
