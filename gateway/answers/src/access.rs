@@ -20,7 +20,7 @@ pub struct WhoamiDocument {
 
 /// What a page has to know of whoever looks at it, and of the gateway that answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 #[schema(as = Me)]
 pub struct MeDocument {
     /// By what it is known, and its name, as in `/v1/whoami`.
@@ -54,7 +54,7 @@ pub struct MeDocument {
 
 /// Rights, each for something at least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 #[schema(as = Rights)]
 pub struct RightsDocument {
     /// Names, instances, freshness, plans, and what is ordered.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::pairs;
+use crate::reason::ReasonValue;
 
 /// Place of a cluster; a part that is not known is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +32,9 @@ pub struct HeldDocument {
     pub age_ms: u64,
     /// Why, for people.
     pub reason: Cow<'static, str>,
+    /// The same for programs.
+    #[serde(default)]
+    pub code: Cow<'static, str>,
 }
 
 /// One cluster of the federation.
@@ -48,6 +52,12 @@ pub struct ClusterDocument<'a> {
     pub freshness: Cow<'static, str>,
     /// Why, for people.
     pub freshness_reason: Cow<'a, str>,
+    /// The same for programs.
+    #[serde(default)]
+    pub freshness_code: Cow<'static, str>,
+    /// What its words are made of; missing if of nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freshness_params: BTreeMap<Cow<'static, str>, ReasonValue>,
     /// Age of its facts; null if no word of it has been heard yet.
     pub age_ms: Option<u64>,
     /// Services with at least one instance.
@@ -81,6 +91,12 @@ pub struct LookedAt {
     pub freshness: Cow<'static, str>,
     /// Why, for people.
     pub freshness_reason: String,
+    /// The same for programs.
+    #[serde(default)]
+    pub freshness_code: Cow<'static, str>,
+    /// What its words are made of; missing if of nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freshness_params: BTreeMap<Cow<'static, str>, ReasonValue>,
     /// Age of its facts; null if no word of it has been heard yet.
     pub age_ms: Option<u64>,
 }
@@ -146,7 +162,8 @@ pub struct ServiceSummary<'a> {
 }
 
 /// How many of the services that pass a filter are what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 #[schema(as = Facets)]
 pub struct FacetsDocument<'a> {
     /// One of its instances is unhealthy.
@@ -230,6 +247,12 @@ pub struct InstanceDocument<'a> {
     pub freshness: Cow<'static, str>,
     /// Why, for people.
     pub freshness_reason: Cow<'a, str>,
+    /// The same for programs.
+    #[serde(default)]
+    pub freshness_code: Cow<'static, str>,
+    /// What its words are made of; missing if of nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freshness_params: BTreeMap<Cow<'static, str>, ReasonValue>,
     /// Age of its origin's facts; null if no word of it has been heard yet.
     pub age_ms: Option<u64>,
     /// Set while its removal is kept back.
@@ -366,6 +389,12 @@ pub struct ItemDocument<'a> {
     pub freshness: Cow<'static, str>,
     /// Why, for people.
     pub freshness_reason: Cow<'a, str>,
+    /// The same for programs.
+    #[serde(default)]
+    pub freshness_code: Cow<'static, str>,
+    /// What its words are made of; missing if of nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freshness_params: BTreeMap<Cow<'static, str>, ReasonValue>,
     /// Age of its origin's facts; null if no word of it has been heard yet.
     pub age_ms: Option<u64>,
     /// Set while its removal is kept back.

@@ -25,6 +25,7 @@ pub mod pattern;
 pub mod percent;
 pub mod publish;
 pub mod pulse;
+pub mod reason;
 pub mod route;
 pub mod routing;
 pub mod search;

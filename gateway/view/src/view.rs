@@ -21,14 +21,15 @@ use federation_core::drains::{IntentTable, OrderSettled, TakenOrder};
 use federation_core::federation::{Membership, Verification};
 use federation_core::guard::GuardTable;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
+use federation_core::reason::GatewayReason;
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
 use federation_core::time::Millis;
 use tokio::sync::watch;
 
 use self::clusters::ShownClusters;
 use self::derived::Forget;
-pub use self::roster::{OriginFacts, ServiceFacts, ServiceRoster};
 use self::roster::{FormerService, SharedRoster};
+pub use self::roster::{OriginFacts, ServiceFacts, ServiceRoster};
 pub use self::turns::EngineMonitor;
 use self::turns::Turns;
 pub use self::turns::reason as stuck_reason;
@@ -98,8 +99,8 @@ impl ClusterTable {
 pub struct GatewayStatus {
     /// Whether answers can be relied on: own Nacos read once, and the log read to the end that was seen at the start.
     pub ready: bool,
-    /// Why it is not ready, or what is limited although it is ready; for people.
-    pub reasons: Vec<String>,
+    /// Why it is not ready, or what is limited although it is ready.
+    pub reasons: Vec<GatewayReason>,
     /// Named facts of its parts (leadership, connection to Nacos, log, refused calls), in a fixed order.
     pub facts: Vec<(&'static str, String)>,
     /// What it is configured to be, what its cluster is, and who is a stranger there.

@@ -103,13 +103,9 @@ impl Field {
             Self::Limit => "limit",
             Self::OnlyTop => "only_top",
             // No message has these yet: they are named alike.
-            Self::Query
-            | Self::State
-            | Self::Sort
-            | Self::Detail
-            | Self::Facets
-            | Self::Cursor
-            | Self::Drift => self.parameter(),
+            Self::Query | Self::State | Self::Sort | Self::Detail | Self::Facets | Self::Cursor | Self::Drift => {
+                self.parameter()
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::instance::Health;
 use federation_core::locality::Locality;
 use federation_core::pattern::ConfigPattern;
+use federation_core::reason::FreshnessReason;
 use federation_core::service::{
     ClusterStatus, FactSource, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, OriginConfig,
     OriginInstances, Revision,
@@ -20,9 +21,6 @@ use federation_core::time::{Millis, Mono};
 use super::ask::{Filter, ListAsk, Listable, Origins};
 use federation_view::hub::services::ServiceShown;
 use federation_view::view::{ClusterTable, ViewReader};
-
-/// What is said of a cluster that has facts in the view but no status, which is so only for a moment.
-const UNHEARD: &str = "nothing was heard of this cluster yet";
 
 /// One instant's clusters, and what the clock said.
 pub(crate) struct Moment {
@@ -61,7 +59,14 @@ impl Moment {
                 age: self.age(cluster),
                 source,
             },
-            None => Origin { id, locality: None, freshness: Freshness::Stale, reason: UNHEARD, age: None, source },
+            None => Origin {
+                id,
+                locality: None,
+                freshness: Freshness::Stale,
+                reason: FreshnessReason::unheard(),
+                age: None,
+                source,
+            },
         }
     }
 
@@ -139,7 +144,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) id: &'a ClusterId,
     pub(crate) locality: Option<&'a Locality>,
     pub(crate) freshness: Freshness,
-    pub(crate) reason: &'a str,
+    pub(crate) reason: &'a FreshnessReason,
     pub(crate) age: Option<Millis>,
     pub(crate) source: FactSource,
 }

@@ -7,6 +7,7 @@ use federation_access::authority::AccessAuthority;
 use federation_access::logins::LoginDesk;
 use federation_core::drains::IntentTable;
 use federation_core::id::{ClusterId, FederationId, ServiceKey};
+use federation_core::reason::GatewayReason;
 use federation_core::routing::Percent;
 use federation_core::service::Revision;
 use federation_core::time::{Millis, Mono, WallMs};
@@ -24,9 +25,6 @@ use federation_view::hub::{Hub, HubMetrics, Watched};
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
 use federation_view::what_if::{self, DrainEffects, QuestionLanes, QuestionUnanswered, ServiceSurvey, TooManyOrders};
-
-/// The reason that a stopping gateway gives for not being ready.
-const STOPPING: &str = "the gateway is stopping";
 
 /// Who answers.
 #[derive(Clone, Debug)]
@@ -281,12 +279,16 @@ impl ApiState {
     }
 
     /// Whether answers can be relied on, and why not or in which way only.
-    pub(crate) fn readiness(&self) -> (bool, Vec<String>) {
+    pub(crate) fn readiness(&self) -> (bool, Vec<GatewayReason>) {
         let gateway = self.0.view.gateway();
         let mut reasons = gateway.reasons.clone();
-        reasons.extend(self.troubles().into_iter().map(|trouble| trouble.text));
+        reasons.extend(self.troubles().into_iter().map(|it| GatewayReason::Trouble {
+            kind: it.kind.as_str(),
+            about: it.about.into(),
+            text: it.text.into(),
+        }));
         if self.0.draining.is_cancelled() {
-            reasons.push(STOPPING.to_owned());
+            reasons.push(GatewayReason::Stopping);
         }
         (self.0.view.is_ready() && !self.0.draining.is_cancelled(), reasons)
     }

@@ -51,13 +51,7 @@ impl LabelWord for SealReason {
 
 impl LabelWord for HoldReason {
     fn word(&self) -> &str {
-        match self {
-            Self::AfterConnect => "after_connect",
-            Self::Asked => "asked",
-            Self::MayNotRead => "may_not_read",
-            Self::MassLoss => "mass_loss",
-            Self::ThroughGateway => "through_gateway",
-        }
+        self.code()
     }
 }
 

@@ -7,10 +7,12 @@ use federation_answers::discovery::{
     ClusterDocument, ConfigDocument, HeldDocument, InstanceDocument, ItemDocument, LocalityDocument, LookedAt,
     SealedDocument, ServiceDocument,
 };
+use federation_answers::reason::{ReasonDocument, ReasonValue};
 use federation_answers::status::TroubleDocument;
 use federation_core::config_item::SealedContent;
 use federation_core::instance::Health;
 use federation_core::locality::Locality;
+use federation_core::reason::{GatewayReason, ReasonParam, ReasonParams};
 use federation_core::service::{
     ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, OriginConfig,
 };
@@ -27,8 +29,27 @@ fn locality(locality: Option<&Locality>) -> LocalityDocument<'_> {
     }
 }
 
+/// Parameters of a reason, by name.
+pub(super) fn params(params: ReasonParams) -> BTreeMap<Cow<'static, str>, ReasonValue> {
+    let value = |param| match param {
+        ReasonParam::Number(number) => ReasonValue::Number(number),
+        ReasonParam::Word(word) => ReasonValue::Word(word.to_string()),
+    };
+    params.into_iter().map(|(name, param)| (name.into(), value(param))).collect()
+}
+
+/// Codes of reasons, in the reasons' order.
+pub(super) fn codes(reasons: &[GatewayReason]) -> Vec<ReasonDocument> {
+    let code = |reason: &GatewayReason| ReasonDocument { code: reason.code().into(), params: params(reason.params()) };
+    reasons.iter().map(code).collect()
+}
+
 fn held(held: Option<&HeldRemoval>, moment: &Moment) -> Option<HeldDocument> {
-    held.map(|held| HeldDocument { age_ms: moment.held_for(held).0, reason: held.reason.as_str().into() })
+    held.map(|held| HeldDocument {
+        age_ms: moment.held_for(held).0,
+        reason: held.reason.as_str().into(),
+        code: held.reason.code().into(),
+    })
 }
 
 fn cluster<'a>(cluster: &'a ClusterStatus, moment: &Moment) -> ClusterDocument<'a> {
@@ -37,7 +58,9 @@ fn cluster<'a>(cluster: &'a ClusterStatus, moment: &Moment) -> ClusterDocument<'
         locality: locality(Some(&cluster.locality)),
         local: cluster.local,
         freshness: cluster.freshness.as_str().into(),
-        freshness_reason: (&*cluster.reason).into(),
+        freshness_reason: (&**cluster.reason.text()).into(),
+        freshness_code: cluster.reason.code().as_str().into(),
+        freshness_params: params(cluster.reason.code().params()),
         age_ms: moment.age(cluster).map(|age| age.0),
         services: cluster.services,
         instances: cluster.instances,
@@ -58,6 +81,8 @@ pub(super) fn looked_at(moment: &Moment, origins: &Origins) -> Vec<LookedAt> {
         cluster: cluster.id.to_string(),
         freshness: cluster.freshness.as_str().into(),
         freshness_reason: cluster.reason.to_string(),
+        freshness_code: cluster.reason.code().as_str().into(),
+        freshness_params: params(cluster.reason.code().params()),
         age_ms: moment.age(cluster).map(|age| age.0),
     };
     moment.looked_at(origins).map(seen).collect()
@@ -95,7 +120,9 @@ fn instance<'a>(found: &'a FederatedInstance, origin: Origin<'a>, moment: &Momen
         origin: origin.id.as_str().into(),
         locality: locality(origin.locality),
         freshness: origin.freshness.as_str().into(),
-        freshness_reason: origin.reason.into(),
+        freshness_reason: (&**origin.reason.text()).into(),
+        freshness_code: origin.reason.code().as_str().into(),
+        freshness_params: params(origin.reason.code().params()),
         age_ms: origin.age.map(|age| age.0),
         held: held(found.held.as_ref(), moment),
         source: origin.source.as_str().into(),
@@ -139,7 +166,9 @@ fn item<'a>(found: &'a OriginConfig, origin: Origin<'a>, moment: &Moment) -> Ite
         md5: (&*item.md5).into(),
         r#type: (&*item.content_type).into(),
         freshness: origin.freshness.as_str().into(),
-        freshness_reason: origin.reason.into(),
+        freshness_reason: (&**origin.reason.text()).into(),
+        freshness_code: origin.reason.code().as_str().into(),
+        freshness_params: params(origin.reason.code().params()),
         age_ms: origin.age.map(|age| age.0),
         held: held(found.held.as_ref(), moment),
         source: origin.source.as_str().into(),

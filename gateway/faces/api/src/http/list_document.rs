@@ -23,7 +23,8 @@ pub(super) fn services<'a>(
 ) -> ServicesDocument<'a> {
     let count = |origin: &OriginFacts| {
         let id = moment.roster.origins()[origin.place as usize].as_str();
-        let (instances, healthy, unknown) = (origin.instances as usize, origin.healthy as usize, origin.unknown as usize);
+        let (instances, healthy, unknown) =
+            (origin.instances as usize, origin.healthy as usize, origin.unknown as usize);
         (id.into(), CountsDocument { instances, healthy, unknown })
     };
     let summary = |(row, totals): &(&'a ServiceFacts, RowTotals)| ServiceSummary {

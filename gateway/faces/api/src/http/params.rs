@@ -135,7 +135,8 @@ pub(super) fn services(query: Option<&str>) -> Result<ServicesAsk, Problem> {
     let params = Params::parse(query, FederatedService::FIELDS)?;
     let list = list::<FederatedService>(&params)?;
     let search = params.get(Field::Query).filter(|text| !text.is_empty());
-    let search = search.map(|text| text.parse::<NameSearch>().map_err(|error| BadField::new(Field::Query, text, error)));
+    let search =
+        search.map(|text| text.parse::<NameSearch>().map_err(|error| BadField::new(Field::Query, text, error)));
     let order = params.get(Field::Sort).map(ListOrder::parse).transpose()?.unwrap_or_default();
     let detail = match params.get(Field::Detail) {
         None => RowDetail::Clusters,

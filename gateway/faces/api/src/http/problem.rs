@@ -8,6 +8,7 @@ use bytes::Bytes;
 use federation_access::identity::CallerIdentity;
 use federation_answers::comparison::ServiceNameDocument;
 use federation_answers::problem::{self, ProblemDocument};
+use federation_answers::reason::ReasonDocument;
 use federation_core::drains::DrainInForce;
 use federation_core::id::ClusterId;
 use federation_core::intents::DrainTarget;
@@ -409,10 +410,10 @@ impl Problem {
     }
 
     /// Answers cannot be relied on yet, or not any more.
-    pub(super) fn not_ready(reasons: Vec<String>) -> Self {
+    pub(super) fn not_ready(reasons: Vec<String>, codes: Vec<ReasonDocument>) -> Self {
         let detail = if reasons.is_empty() { "no reason was given".to_owned() } else { reasons.join("; ") };
         let mut problem = Self::new(Kind::NotReady, detail);
-        problem.document.reasons = Some(reasons);
+        (problem.document.reasons, problem.document.reason_codes) = (Some(reasons), Some(codes));
         problem
     }
 

@@ -35,7 +35,8 @@ impl ListCursor {
     pub(crate) fn parse(text: &str, order: ListOrder) -> Result<Self, BadField> {
         let wrong = || {
             let beginning: String = text.chars().take(32).collect();
-            let detail = "it is not a `nextCursor` of an answer to the same question; ask without one for the first page";
+            let detail =
+                "it is not a `nextCursor` of an answer to the same question; ask without one for the first page";
             BadField::new(Field::Cursor, &beginning, detail)
         };
         let bytes = hexadecimal(text).ok_or_else(wrong)?;

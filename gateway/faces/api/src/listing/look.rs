@@ -40,7 +40,9 @@ impl ListMoment {
         let place = |id: &ClusterId| {
             let known = self.clusters.get(id);
             let next = regions.len();
-            let region = known.and_then(|known| known.locality.region.clone()).map(|region| *regions.entry(region).or_insert(next));
+            let region = known
+                .and_then(|known| known.locality.region.clone())
+                .map(|region| *regions.entry(region).or_insert(next));
             let own = drains.iter().filter(|target| target.cluster() == id).copied().collect();
             let is_live = known.map(|known: &ClusterStatus| known.freshness) == Some(Freshness::Live);
             PlaceFacts { is_wanted: origins.accepts(id), is_live, region, drains: own }

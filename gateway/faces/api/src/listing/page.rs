@@ -37,7 +37,11 @@ pub(crate) struct ListFacets<'a> {
 }
 
 /// Answers what is asked.
-pub(crate) fn page<'a>(moment: &'a ListMoment, ask: &ServicesAsk, sight: &ListSight<ServicePattern>) -> ServicePage<'a> {
+pub(crate) fn page<'a>(
+    moment: &'a ListMoment,
+    ask: &ServicesAsk,
+    sight: &ListSight<ServicePattern>,
+) -> ServicePage<'a> {
     let looker = moment.looker(&ask.list.filter.origins);
     let found = if is_everything(ask, sight) {
         whole_page(&moment.roster, ask, &looker)
@@ -183,7 +187,8 @@ impl<'a, 'q> Walk<'a, 'q> {
             return self.add_by_name(row, totals);
         }
         let value = value(self.ask.order, row, totals);
-        let comes = self.ask.after.as_ref().is_none_or(|after| value < after.value || value == after.value && self.is_past);
+        let comes =
+            self.ask.after.as_ref().is_none_or(|after| value < after.value || value == after.value && self.is_past);
         if comes {
             let number = u32::try_from(self.total).unwrap_or(u32::MAX);
             self.by_value.push((value, number, row, totals));

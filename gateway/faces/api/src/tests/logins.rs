@@ -40,7 +40,13 @@ pub(super) fn with_logins() -> (Gateway, Nacos) {
     (gateway, nacos)
 }
 
-pub(super) async fn send(gateway: &Gateway, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+pub(super) async fn send(
+    gateway: &Gateway,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &Value,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
