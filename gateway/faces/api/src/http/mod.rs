@@ -4,6 +4,7 @@ mod audit;
 mod body;
 mod clusters;
 mod comparison;
+mod compress;
 mod configs;
 mod description;
 mod descriptor;
@@ -116,6 +117,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router, pages: PageSource, 
         })
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(admission, rights::admit))
+        .layer(middleware::from_fn(compress::compress))
         .layer(middleware::from_fn_with_state(state.clone(), observe::observe))
         .with_state(state)
 }
