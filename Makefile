@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help killed-gateway demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-drain bench-stranger bench-start bench-fold bench-frontdoor bench-memory ui-check ui-test promises chaos trials fmt
+.PHONY: help killed-gateway demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-lists bench-drain bench-stranger bench-start bench-fold bench-frontdoor bench-memory ui-check ui-test promises chaos trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ bench-plan: ## what one plan costs, for services of 5 to 10,000 endpoints; half 
 bench-resolve: ## what answers and watches cost next to fixed bytes from the same server, and what TLS and tokens cost, with 100,000 services; 4 minutes
 	cargo run --release --quiet --bin bench-plan
 	cargo run --release --quiet --bin bench-resolve
+
+bench-lists: ## what a page of 100,000 services costs: searched, sorted, counted, while services change; fails beyond 20 ms; half a minute
+	cargo run --release --quiet --bin bench-lists -- --strict
 
 bench-drain: ## how long an order takes while 40 clients ask what if, with 20,000 services; 2 minutes
 	cargo run --release --quiet --bin bench-drain -- --strict

@@ -18,6 +18,55 @@ pub struct WhoamiDocument {
     pub expires_ms: Option<u64>,
 }
 
+/// What a page has to know of whoever looks at it, and of the gateway that answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, rename_all = "camelCase")]
+#[schema(as = Me)]
+pub struct MeDocument {
+    /// By what it is known, and its name, as in `/v1/whoami`.
+    pub identity: String,
+    /// What it may do; in brackets for what, if not for everything.
+    pub roles: Vec<String>,
+    /// When what was shown expires; null for never.
+    pub expires_ms: Option<u64>,
+    /// Why what was shown does not count, for people; missing if it does, or if nothing was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Whether it is known by the session of a user who logged in.
+    pub session: bool,
+    /// Whether pages may only look: what acts is refused to them, whoever asks.
+    pub read_only: bool,
+    /// Whether the gateway has accounts at all.
+    pub accounts: bool,
+    /// Whether users of the local Nacos log in here.
+    pub nacos_login: bool,
+    /// What it may do for something at least.
+    pub may: RightsDocument,
+    /// The gateway's cluster.
+    pub cluster: String,
+    /// Name of the process.
+    pub replica: String,
+    /// The federation it belongs to.
+    pub federation: String,
+    /// Of the program.
+    pub version: String,
+}
+
+/// Rights, each for something at least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, rename_all = "camelCase")]
+#[schema(as = Rights)]
+pub struct RightsDocument {
+    /// Names, instances, freshness, plans, and what is ordered.
+    pub view: bool,
+    /// Contents of config items.
+    pub read_contents: bool,
+    /// Drains, holds, exclusions: what moves traffic.
+    pub operate: bool,
+    /// What a cluster is; whose accounts there are; what was done.
+    pub administer: bool,
+}
+
 /// A user of the local Nacos who wants to be known.
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

@@ -110,6 +110,9 @@ pub struct RefusedDrain {
     pub target: String,
     /// Why, for people.
     pub reason: Cow<'static, str>,
+    /// The same for programs: `void` or `excess`.
+    #[serde(default)]
+    pub code: Cow<'static, str>,
 }
 
 /// The name of a service.

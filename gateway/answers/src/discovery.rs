@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::pairs;
+use crate::reason::ReasonValue;
 
 /// Place of a cluster; a part that is not known is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +32,9 @@ pub struct HeldDocument {
     pub age_ms: u64,
     /// Why, for people.
     pub reason: Cow<'static, str>,
+    /// The same for programs.
+    #[serde(default)]
+    pub code: Cow<'static, str>,
 }
 
 /// One cluster of the federation.
@@ -48,6 +52,12 @@ pub struct ClusterDocument<'a> {
     pub freshness: Cow<'static, str>,
     /// Why, for people.
     pub freshness_reason: Cow<'a, str>,
+    /// The same for programs.
+    #[serde(default)]
+    pub freshness_code: Cow<'static, str>,
+    /// What its words are made of; missing if of nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freshness_params: BTreeMap<Cow<'static, str>, ReasonValue>,
     /// Age of its facts; null if no word of it has been heard yet.
     pub age_ms: Option<u64>,
     /// Services with at least one instance.
@@ -81,6 +91,12 @@ pub struct LookedAt {
     pub freshness: Cow<'static, str>,
     /// Why, for people.
     pub freshness_reason: String,
+    /// The same for programs.
+    #[serde(default)]
+    pub freshness_code: Cow<'static, str>,
+    /// What its words are made of; missing if of nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freshness_params: BTreeMap<Cow<'static, str>, ReasonValue>,
     /// Age of its facts; null if no word of it has been heard yet.
     pub age_ms: Option<u64>,
 }
@@ -96,8 +112,14 @@ pub struct ServicesDocument<'a> {
     pub page_no: u32,
     /// Most items of a page.
     pub page_size: u32,
-    /// Sorted by namespace, group and name.
+    /// In the order that was asked for: by namespace, group and name, or the largest first.
     pub services: Vec<ServiceSummary<'a>>,
+    /// What `cursor` of the next page's question is; null if this is the last page.
+    #[serde(default)]
+    pub next_cursor: Option<String>,
+    /// What the services are that pass the filter, in all pages; only if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facets: Option<FacetsDocument<'a>>,
     /// True if only some services may be seen by whoever asks: `total` counts those. Missing otherwise.
     #[serde(default, skip_serializing_if = "crate::is_not_said")]
     pub filtered: bool,
@@ -113,8 +135,53 @@ pub struct ServiceSummary<'a> {
     pub group_name: Cow<'a, str>,
     /// The service's name.
     pub service_name: Cow<'a, str>,
-    /// By cluster id, each cluster that has an instance.
+    /// By cluster id, each cluster that has an instance; missing if only sums were asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub clusters: BTreeMap<Cow<'a, str>, CountsDocument>,
+    /// How many instances these clusters have together.
+    #[serde(default)]
+    pub instances: usize,
+    /// Those that are healthy.
+    #[serde(default)]
+    pub healthy: usize,
+    /// Those that are not.
+    #[serde(default)]
+    pub unhealthy: usize,
+    /// Those whose health is not known, because their Nacos declares everybody healthy.
+    #[serde(default)]
+    pub unknown: usize,
+    /// How many clusters these are.
+    #[serde(default)]
+    pub origins: usize,
+    /// What it is, of `unhealthy`, `stale`, `held`, `drained`, `single` and `changed`; in this order.
+    #[serde(default)]
+    pub states: Vec<Cow<'a, str>>,
+    /// When its instances last changed, unix milliseconds; null if they have not since the gateway was ready.
+    #[serde(default)]
+    pub changed_ms: Option<u64>,
+}
+
+/// How many of the services that pass a filter are what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = Facets)]
+pub struct FacetsDocument<'a> {
+    /// One of its instances is unhealthy.
+    pub unhealthy: usize,
+    /// One of its clusters is not live.
+    pub stale: usize,
+    /// The removal of one of its instances is kept back.
+    pub held: usize,
+    /// A drain in force covers it in one of its clusters.
+    pub drained: usize,
+    /// All its instances are in one region, as far as regions are known.
+    pub single: usize,
+    /// Its instances changed within the last ten minutes.
+    pub changed: usize,
+    /// By namespace id; of more than 1,000 those with the most services.
+    pub namespaces: BTreeMap<Cow<'a, str>, usize>,
+    /// By cluster id, how many have an instance there.
+    pub origins: BTreeMap<Cow<'a, str>, usize>,
 }
 
 /// How many instances of a service a cluster has.
@@ -180,6 +247,12 @@ pub struct InstanceDocument<'a> {
     pub freshness: Cow<'static, str>,
     /// Why, for people.
     pub freshness_reason: Cow<'a, str>,
+    /// The same for programs.
+    #[serde(default)]
+    pub freshness_code: Cow<'static, str>,
+    /// What its words are made of; missing if of nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freshness_params: BTreeMap<Cow<'static, str>, ReasonValue>,
     /// Age of its origin's facts; null if no word of it has been heard yet.
     pub age_ms: Option<u64>,
     /// Set while its removal is kept back.
@@ -233,6 +306,9 @@ pub struct ConfigSummary<'a> {
     pub data_id: Cow<'a, str>,
     /// By cluster id, each cluster that has it.
     pub clusters: BTreeMap<Cow<'a, str>, ContentSummary<'a>>,
+    /// Whether the content differs between these clusters, as far as this gateway can read it.
+    #[serde(default)]
+    pub drift: bool,
 }
 
 /// A content without the content.
@@ -248,6 +324,18 @@ pub struct ContentSummary<'a> {
     /// Set if this gateway cannot read it: then nothing else here says anything. Missing otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<SealedDocument>,
+    /// When the cluster's Nacos says it was changed last, unix milliseconds; 0 if it does not say.
+    #[serde(default)]
+    pub last_modified_ms: u64,
+    /// Of the cluster: `live`, `stale`, `lost` or `isolated`.
+    #[serde(default)]
+    pub freshness: Cow<'static, str>,
+    /// Age of the cluster's facts; null if no word of it has been heard yet.
+    #[serde(default)]
+    pub age_ms: Option<u64>,
+    /// Whether its removal is kept back.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// Why a content cannot be read.
@@ -301,6 +389,12 @@ pub struct ItemDocument<'a> {
     pub freshness: Cow<'static, str>,
     /// Why, for people.
     pub freshness_reason: Cow<'a, str>,
+    /// The same for programs.
+    #[serde(default)]
+    pub freshness_code: Cow<'static, str>,
+    /// What its words are made of; missing if of nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freshness_params: BTreeMap<Cow<'static, str>, ReasonValue>,
     /// Age of its origin's facts; null if no word of it has been heard yet.
     pub age_ms: Option<u64>,
     /// Set while its removal is kept back.

@@ -48,6 +48,9 @@ pub struct HoldDocument {
     pub taken_in: String,
     /// What to do, for people.
     pub what_to_do: String,
+    /// The same for programs: `decide`, `release_if_gone`, `goes` or `over`.
+    #[serde(default)]
+    pub what_to_do_code: Cow<'static, str>,
 }
 
 /// A decision about a hold.

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod policy;
 pub mod printable;
 pub mod problem;
+pub mod reason;
 pub mod status;
 pub mod verification;
 

@@ -64,6 +64,9 @@ pub struct NacosDifferenceDocument {
     /// Why it is held, for people; absent with other kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'static, str>>,
+    /// The same for programs; missing if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<Cow<'static, str>>,
     /// The fields that differ; absent with other kinds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Cow<'static, str>>,

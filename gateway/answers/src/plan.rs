@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::pairs;
+use crate::reason::ReasonValue;
 
 /// What a caller is to use of a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -157,6 +158,9 @@ pub struct EndpointDocument<'a> {
     pub advertised: Option<AdvertisedDocument>,
     /// Why its removal is kept back; null if it is not.
     pub held: Option<Cow<'static, str>>,
+    /// The same for programs; missing if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_code: Option<Cow<'static, str>>,
 }
 
 /// An address for callers of another network.
@@ -206,6 +210,12 @@ pub struct OriginDocument<'a> {
     pub effective_freshness: Cow<'static, str>,
     /// Why, for people.
     pub freshness_reason: Cow<'a, str>,
+    /// The same for programs.
+    #[serde(default)]
+    pub freshness_code: Cow<'static, str>,
+    /// What its words are made of; missing if of nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freshness_params: BTreeMap<Cow<'static, str>, ReasonValue>,
     /// Age of its facts; null if no word of it has been heard yet.
     pub age_ms: Option<u64>,
 }
@@ -221,6 +231,9 @@ pub struct UnusedDocument {
     pub origin: String,
     /// Why.
     pub reason: String,
+    /// The same for programs.
+    #[serde(default)]
+    pub code: Cow<'static, str>,
 }
 
 /// How a plan came about.
@@ -295,6 +308,9 @@ pub struct LeftOutDocument<'a> {
     pub origin: Cow<'a, str>,
     /// Why.
     pub reason: String,
+    /// The same for programs.
+    #[serde(default)]
+    pub code: Cow<'static, str>,
     /// `region/zone/sub_zone`, as far as it is known.
     pub locality: String,
     /// As it was registered.

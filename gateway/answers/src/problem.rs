@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::comparison::ServiceNameDocument;
 use crate::discovery::LookedAt;
 use crate::plan::UnusedDocument;
+use crate::reason::ReasonDocument;
 
 /// The type of the answer that nothing of an existing service can be used: a finding, not a failure.
 pub const NOTHING_USABLE: &str = "urn:federation:problem:nothing-usable";
@@ -44,6 +45,9 @@ pub struct ProblemDocument {
     /// Why the gateway is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasons: Option<Vec<String>>,
+    /// The same for programs, in the same order.
+    #[serde(rename = "reasonCodes", skip_serializing_if = "Option::is_none")]
+    pub reason_codes: Option<Vec<ReasonDocument>>,
     /// Instances that were left out, or counted and given nothing, by id; at most 100.
     #[serde(rename = "leftOut", skip_serializing_if = "Option::is_none")]
     pub left_out: Option<Vec<UnusedDocument>>,

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::discovery::ClusterDocument;
 use crate::pairs;
+use crate::reason::ReasonDocument;
 
 /// One thing that is wrong now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -32,6 +33,9 @@ pub struct StatusDocument<'a> {
     pub ready: bool,
     /// Why it is not ready, or what is limited although it is ready; for people.
     pub reasons: Vec<String>,
+    /// The same for programs, in the same order.
+    #[serde(default)]
+    pub reason_codes: Vec<ReasonDocument>,
     /// What is wrong now, thing by thing; their texts are among the reasons.
     pub troubles: Vec<TroubleDocument>,
     /// The federation it belongs to.
@@ -54,12 +58,16 @@ pub struct StatusDocument<'a> {
 
 /// Whether the gateway is ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Ready)]
 pub struct ReadyDocument {
     /// Whether answers can be relied on.
     pub ready: bool,
     /// What is limited although it is ready.
     pub reasons: Vec<String>,
+    /// The same for programs, in the same order.
+    #[serde(default)]
+    pub reason_codes: Vec<ReasonDocument>,
     /// What is wrong now, thing by thing; their texts are among the reasons.
     pub troubles: Vec<TroubleDocument>,
 }

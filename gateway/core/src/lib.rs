@@ -25,8 +25,10 @@ pub mod pattern;
 pub mod percent;
 pub mod publish;
 pub mod pulse;
+pub mod reason;
 pub mod route;
 pub mod routing;
+pub mod search;
 pub mod seed;
 #[cfg(feature = "serde")]
 mod serial;

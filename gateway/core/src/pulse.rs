@@ -13,12 +13,11 @@
 //! Invariant: a beat is worth the last end of the topic seen before it, and nothing is live without one: what was read late is never told
 //! as young. Silence makes facts older and removes none.
 
-use std::sync::Arc;
-
 use crate::freshness::Freshness;
 use crate::log::control::{ReplicaRecord, ReplicaState};
 use crate::log::origin::OriginLog;
 use crate::log::record::Epoch;
+use crate::reason::{FreshnessCode, FreshnessReason};
 use crate::time::{Millis, Mono, WallMs};
 
 /// Silence counts only while the log could have been heard: without an answer for this long, the route is suspect. More than two
@@ -75,8 +74,8 @@ struct Leader {
 pub struct FreshnessVerdict {
     /// The judgement.
     pub freshness: Freshness,
-    /// For people.
-    pub reason: Arc<str>,
+    /// Why.
+    pub reason: FreshnessReason,
     /// Age of the facts; `None` while nothing was heard.
     pub age: Option<Millis>,
 }
@@ -170,12 +169,11 @@ impl Pulse {
         self.leader.as_ref().map(Leader::place)
     }
 
-    /// For people, that the log did answer once and does not now.
+    /// That the log did answer once and does not now.
     #[must_use]
-    pub fn unanswered(&self, now: Mono) -> Option<Arc<str>> {
+    pub fn unanswered(&self, now: Mono) -> Option<FreshnessCode> {
         let silence = now.since(self.answered?);
-        let told = || format!("nothing has come from the log for {} s", silence.0 / 1000).into();
-        (silence >= UNANSWERED_AFTER).then(told)
+        (silence >= UNANSWERED_AFTER).then_some(FreshnessCode::LogSilent(silence))
     }
 
     /// Whether the log has ever answered.
@@ -193,20 +191,20 @@ impl Pulse {
     /// What is wrong with the origin's data topics although its leader beats: not read yet, or without a checkpoint for
     /// too long. For [`Pulse::judge`].
     #[must_use]
-    pub fn data_trouble(&self, now: Mono, log: &OriginLog) -> Option<&'static str> {
+    pub fn data_trouble(&self, now: Mono, log: &OriginLog) -> Option<FreshnessCode> {
         if !log.is_read() {
-            return Some("its part of the log is still being read");
+            return Some(FreshnessCode::LogUnread);
         }
         let leader = self.leader.as_ref()?;
         let heard_long_enough = now.since(leader.since) >= Millis::from_secs(CHECKPOINT_WITHIN_BEATS);
         let silent = leader.beat > log.oldest_checkpoint(leader.epoch).saturating_add(CHECKPOINT_WITHIN_BEATS);
         if heard_long_enough && silent {
-            return Some("it beats, but has stated no checkpoint of its data for 90 beats");
+            return Some(FreshnessCode::NoCheckpoint(CHECKPOINT_WITHIN_BEATS));
         }
         if log.is_behind(now) {
-            return Some("a part of its data is in the log and does not come to this gateway");
+            return Some(FreshnessCode::DataMissing);
         }
-        log.is_incomplete().then_some("incomplete: what its log has is not what it states to have written")
+        log.is_incomplete().then_some(FreshnessCode::Incomplete)
     }
 
     /// When its leader was heard last, if that is longer ago than `patience`. Who never was heard, or said that it stops, is not silent.
@@ -223,7 +221,7 @@ impl Pulse {
     pub fn judge_behind(
         &self,
         verdict: FreshnessVerdict,
-        reason: &str,
+        reason: FreshnessCode,
         settings: &FreshnessSettings,
     ) -> FreshnessVerdict {
         let demoted = matches!(verdict.freshness, Freshness::Stale | Freshness::Lost);
@@ -242,27 +240,23 @@ impl Pulse {
         &self,
         now: Mono,
         wall: WallMs,
-        trouble: Option<&'static str>,
+        trouble: Option<FreshnessCode>,
         settings: &FreshnessSettings,
     ) -> FreshnessVerdict {
         let age = self.age(now, wall);
         if let Some(reason) = self.unanswered(now) {
-            return FreshnessVerdict { freshness: Freshness::Isolated, reason, age };
+            return FreshnessVerdict { freshness: Freshness::Isolated, reason: reason.into(), age };
         }
         let Some(leader) = &self.leader else {
-            return FreshnessVerdict {
-                freshness: Freshness::Stale,
-                reason: "no beat of its leader has been read yet".into(),
-                age,
-            };
+            return FreshnessVerdict { freshness: Freshness::Stale, reason: FreshnessCode::NoBeatRead.into(), age };
         };
         if self.answered.is_none() {
             // What an earlier process had heard, and nothing since: it cannot be held against the origin that this gateway hears nobody.
-            let reason = "the log has not answered since this gateway started".into();
+            let reason = FreshnessCode::LogNeverAnswered.into();
             return FreshnessVerdict { freshness: Freshness::Isolated, reason, age };
         }
         let (freshness, reason) = leader.judge(now, age.filter(|_| leader.worth.is_some()), trouble, settings);
-        FreshnessVerdict { freshness, reason, age }
+        FreshnessVerdict { freshness, reason: reason.into(), age }
     }
 
     /// Before the first end of the topic the age is not known by this process's clock; the origin's own clock stands in.
@@ -293,44 +287,42 @@ impl Leader {
         &self,
         now: Mono,
         age: Option<Millis>,
-        trouble: Option<&str>,
+        trouble: Option<FreshnessCode>,
         settings: &FreshnessSettings,
-    ) -> (Freshness, Arc<str>) {
+    ) -> (Freshness, FreshnessCode) {
         let Some(age) = age else {
-            return (Freshness::Stale, "no beat of its leader has been heard since this gateway started".into());
+            return (Freshness::Stale, FreshnessCode::NoBeatHeard);
         };
         if age >= settings.lost_after {
             (Freshness::Lost, self.why_old(now))
         } else if age >= settings.stale_after {
             (Freshness::Stale, self.why_old(now))
         } else if self.nacos_age.is_none() {
-            (Freshness::Stale, "its nacos has not answered its gateway yet".into())
+            (Freshness::Stale, FreshnessCode::NacosUnanswered)
         } else if let Some(trouble) = trouble {
-            (Freshness::Stale, trouble.into())
+            (Freshness::Stale, trouble)
         } else {
-            (Freshness::Live, "beating".into())
+            (Freshness::Live, FreshnessCode::Beating)
         }
     }
 
     /// The largest part of the age: of what the beat says, what came after it, and what lay before it in the log.
-    fn why_old(&self, now: Mono) -> Arc<str> {
+    fn why_old(&self, now: Mono) -> FreshnessCode {
         let nacos = self.nacos_age.unwrap_or_default();
         let silence = now.since(self.read);
         let late = self.worth.map_or(Millis(0), |worth| self.read.since(worth));
         let largest = nacos.max(self.unpublished_age).max(silence).max(late);
-        let seconds = largest.0 / 1000;
-        let reason = if self.state == ReplicaState::Stopped {
-            format!("its gateway was stopped {} s ago", silence.0 / 1000)
+        if self.state == ReplicaState::Stopped {
+            FreshnessCode::GatewayStopped(silence)
         } else if largest == silence {
-            format!("no beat of its leader for {seconds} s")
+            FreshnessCode::LeaderSilent(largest)
         } else if largest == nacos {
-            format!("its nacos has been silent for {seconds} s")
+            FreshnessCode::NacosSilent(largest)
         } else if largest == self.unpublished_age {
-            format!("its oldest unpublished change is {seconds} s old")
+            FreshnessCode::Unpublished(largest)
         } else {
-            format!("this gateway reads the log {seconds} s late")
-        };
-        reason.into()
+            FreshnessCode::ReadLate(largest)
+        }
     }
 }
 

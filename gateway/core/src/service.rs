@@ -8,6 +8,7 @@ use crate::freshness::Freshness;
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
 use crate::instance::{Health, Instance};
 use crate::locality::Locality;
+use crate::reason::FreshnessReason;
 use crate::time::{Millis, Mono, WallMs};
 
 /// A number that grows with every change this process made to its view; only compared for being equal or greater.
@@ -80,7 +81,19 @@ impl HoldReason {
     pub const ALL: [Self; 5] =
         [Self::AfterConnect, Self::Asked, Self::MayNotRead, Self::MassLoss, Self::ThroughGateway];
 
-    /// For people and for labels.
+    /// For programs and for labels.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::AfterConnect => "after_connect",
+            Self::Asked => "asked",
+            Self::MayNotRead => "may_not_read",
+            Self::MassLoss => "mass_loss",
+            Self::ThroughGateway => "through_gateway",
+        }
+    }
+
+    /// For people.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -160,8 +173,8 @@ pub struct ClusterStatus {
     pub freshness: Freshness,
     /// The same as routing takes it: worse at once, better only after a while.
     pub effective: Freshness,
-    /// The number behind the reason is the age below; for people.
-    pub reason: Arc<str>,
+    /// Why, with the age at the last look.
+    pub reason: FreshnessReason,
     /// Revision of the last change of `freshness`, `effective`, the locality or the advertised addresses.
     pub freshness_revision: Revision,
     /// Age of its facts at `as_of`; `None` if no word of it has been heard yet.

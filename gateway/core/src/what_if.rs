@@ -326,7 +326,7 @@ mod tests {
             local: id == "a",
             freshness: Freshness::Live,
             effective: Freshness::Live,
-            reason: "".into(),
+            reason: crate::reason::FreshnessCode::Beating.into(),
             freshness_revision: Revision(1),
             age: None,
             as_of: Mono(0),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use federation_core::reason::GatewayReason;
 use federation_core::routing::Policies;
 use federation_core::time::WallMs;
 use tokio::sync::watch;
@@ -218,7 +219,7 @@ impl FactSource for PolicyReader {
         facts
     }
 
-    fn limits(&self) -> Vec<String> {
+    fn limits(&self) -> Vec<GatewayReason> {
         let in_force = self.in_force();
         let standings = self.standings();
         let refusals = standings.iter().filter_map(|standing| standing.refusal.as_ref());
@@ -226,15 +227,15 @@ impl FactSource for PolicyReader {
     }
 }
 
-fn limit(refusal: &PolicyRefusal, in_force: &InForce) -> String {
+fn limit(refusal: &PolicyRefusal, in_force: &InForce) -> GatewayReason {
     let lines: Vec<String> = refusal.mistakes.iter().take(MISTAKES_IN_STATUS).map(line).collect();
     let more = refusal.mistakes.len().saturating_sub(MISTAKES_IN_STATUS);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     let (source, version, stays) = (&refusal.source, in_force.version, &in_force.source);
-    format!(
-        "the policy in {source} is refused, version {version} from {stays} stays in force: {}{more}",
-        lines.join("; ")
-    )
+    let lines = lines.join("; ");
+    let text =
+        format!("the policy in {source} is refused, version {version} from {stays} stays in force: {lines}{more}");
+    GatewayReason::PolicyRefused { source: source.to_string().into(), version, text: text.into() }
 }
 
 /// One mistake in one line.

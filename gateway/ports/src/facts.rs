@@ -1,5 +1,7 @@
 //! What the parts of the gateway tell about themselves.
 
+use federation_core::reason::GatewayReason;
+
 /// Named facts, in a fixed order.
 pub type NamedFacts = Vec<(&'static str, String)>;
 
@@ -8,8 +10,8 @@ pub trait FactSource: Send {
     /// What it has to tell now.
     fn facts(&self) -> NamedFacts;
 
-    /// What is limited, for people, in whole sentences; nothing by default.
-    fn limits(&self) -> Vec<String> {
+    /// What is limited; nothing by default.
+    fn limits(&self) -> Vec<GatewayReason> {
         Vec::new()
     }
 }

@@ -1,11 +1,13 @@
 //! What every face answers from: one immutable value for each service, config item and cluster.
 //!
 //! One writer, the engine; any number of readers. Readers get `Arc`s, never a guard of the map. An ordered index beside
-//! the map serves lists and pages; it changes only when a service appears or vanishes. What readers [derive](derived) from a service
+//! the map serves lists and pages; it changes only when a service appears or vanishes. Numbers of each service for searches, sorted lists and counts are
+//! in a [roster]. What readers [derive](derived) from a service
 //! hangs on that value of it and goes with it. The writer also stamps its turns: see [`turns`].
 
 mod clusters;
 pub mod derived;
+mod roster;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -19,12 +21,15 @@ use federation_core::drains::{IntentTable, OrderSettled, TakenOrder};
 use federation_core::federation::{Membership, Verification};
 use federation_core::guard::GuardTable;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
+use federation_core::reason::GatewayReason;
 use federation_core::service::{ClusterStatus, FederatedConfig, FederatedService, Revision};
 use federation_core::time::Millis;
 use tokio::sync::watch;
 
 use self::clusters::ShownClusters;
 use self::derived::Forget;
+use self::roster::{FormerService, SharedRoster};
+pub use self::roster::{OriginFacts, ServiceFacts, ServiceRoster};
 pub use self::turns::EngineMonitor;
 use self::turns::Turns;
 pub use self::turns::reason as stuck_reason;
@@ -94,8 +99,8 @@ impl ClusterTable {
 pub struct GatewayStatus {
     /// Whether answers can be relied on: own Nacos read once, and the log read to the end that was seen at the start.
     pub ready: bool,
-    /// Why it is not ready, or what is limited although it is ready; for people.
-    pub reasons: Vec<String>,
+    /// Why it is not ready, or what is limited although it is ready.
+    pub reasons: Vec<GatewayReason>,
     /// Named facts of its parts (leadership, connection to Nacos, log, refused calls), in a fixed order.
     pub facts: Vec<(&'static str, String)>,
     /// What it is configured to be, what its cluster is, and who is a stranger there.
@@ -147,6 +152,7 @@ struct Shared {
     services: DashMap<ServiceKey, Arc<FederatedService>, foldhash::fast::RandomState>,
     configs: DashMap<ConfigKey, Arc<FederatedConfig>, foldhash::fast::RandomState>,
     service_index: Index<ServiceKey>,
+    roster: SharedRoster,
     config_index: Index<ConfigKey>,
     clusters: ShownClusters,
     gateway: watch::Sender<Arc<GatewayStatus>>,
@@ -179,6 +185,7 @@ pub fn new(now: MonotonicNow) -> (ViewWriter, ViewReader) {
         services: DashMap::default(),
         configs: DashMap::default(),
         service_index: Index::default(),
+        roster: SharedRoster::default(),
         config_index: Index::default(),
         clusters: ShownClusters::default(),
         gateway: watch::Sender::default(),
@@ -216,12 +223,7 @@ impl ViewWriter {
         self.shared.clusters.number(&mut change);
         self.index_services(&change);
         self.index_configs(&change);
-        for (key, service) in &change.services {
-            match service {
-                Some(service) => drop(self.shared.services.insert(key.clone(), Arc::clone(service))),
-                None => drop(self.shared.services.remove(key)),
-            }
-        }
+        self.put_services(&change);
         self.forget_derived(&change);
         for (key, config) in &change.configs {
             match config {
@@ -251,6 +253,20 @@ impl ViewWriter {
         for (key, _) in &change.services {
             self.wake(key);
         }
+    }
+
+    fn put_services(&self, change: &ViewChange) {
+        let services = &self.shared.services;
+        let mut changed = Vec::with_capacity(change.services.len());
+        for (key, now) in &change.services {
+            let former = match now {
+                Some(service) => services.insert(key.clone(), Arc::clone(service)),
+                None => services.remove(key).map(|(_, former)| former),
+            };
+            changed.push(FormerService { key, now: now.as_ref(), former });
+        }
+        let is_ready = self.shared.gateway.borrow().ready;
+        self.shared.roster.set(&changed, is_ready.then(|| (self.shared.now)()));
     }
 
     fn forget_derived(&self, change: &ViewChange) {
@@ -304,6 +320,12 @@ impl ViewReader {
     #[must_use]
     pub fn service_names(&self) -> Arc<BTreeSet<ServiceKey>> {
         self.shared.service_index.snapshot()
+    }
+
+    /// All services in numbers, ordered by name, as of one moment.
+    #[must_use]
+    pub fn roster(&self) -> ServiceRoster {
+        self.shared.roster.snapshot()
     }
 
     /// All config item names, ordered, as of one moment.

@@ -88,7 +88,7 @@ fn cluster(id: &str) -> ClusterStatus {
         local: id == "a",
         freshness: Freshness::Live,
         effective: Freshness::Live,
-        reason: "".into(),
+        reason: federation_core::reason::FreshnessCode::Beating.into(),
         freshness_revision: Revision(1),
         age: None,
         as_of: Mono(0),

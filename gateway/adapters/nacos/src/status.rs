@@ -1,5 +1,6 @@
 //! What the adapter says of itself, for `status` and for readiness.
 
+use federation_core::reason::GatewayReason;
 use federation_ports::facts::{FactSource, NamedFacts};
 
 use super::calls::ApiCall;
@@ -65,29 +66,17 @@ impl FactSource for NacosStatus {
         facts
     }
 
-    fn limits(&self) -> Vec<String> {
+    fn limits(&self) -> Vec<GatewayReason> {
         let calls = &self.shared.calls;
-        let limit = |call, text: &str| calls.is_refused_anywhere(call).then(|| text.to_owned());
-        [
-            limit(
-                ApiCall::ReadInstances,
-                "the nacos account cannot tell disabled instances from instances that are gone",
-            ),
-            limit(
-                ApiCall::ListNamespaces,
-                "the nacos account may not list namespaces: only those that rules name are seen",
-            ),
-            limit(ApiCall::ListServices, "the nacos account may not list all services of a namespace"),
-            limit(ApiCall::Subscribe, "the nacos account may not read some services"),
-            limit(
-                ApiCall::ListConfigs,
-                "the nacos account may not list config items: only those that rules name are seen",
-            ),
-            limit(ApiCall::ReadConfig, "the nacos account may not read some config items"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let limits = [
+            (ApiCall::ReadInstances, GatewayReason::DisabledUnreadable),
+            (ApiCall::ListNamespaces, GatewayReason::NamespacesUnlisted),
+            (ApiCall::ListServices, GatewayReason::ServicesUnlisted),
+            (ApiCall::Subscribe, GatewayReason::ServicesUnread),
+            (ApiCall::ListConfigs, GatewayReason::ConfigsUnlisted),
+            (ApiCall::ReadConfig, GatewayReason::ConfigsUnread),
+        ];
+        limits.into_iter().filter(|(call, _)| calls.is_refused_anywhere(*call)).map(|(_, reason)| reason).collect()
     }
 }
 

@@ -219,7 +219,8 @@ impl Federation {
             return Err(AdoptRefused::Stopping);
         }
         let own = self.origins.get(self.cluster());
-        if let Some(reason) = self.log_trouble.clone().or_else(|| own.and_then(|own| own.pulse.unanswered(now))) {
+        let silent = || own.and_then(|own| own.pulse.unanswered(now)).map(|code| code.to_string().into());
+        if let Some(reason) = self.log_trouble.clone().or_else(silent) {
             return Err(AdoptRefused::Unreachable { reason });
         }
         if !self.described_in_log.read {

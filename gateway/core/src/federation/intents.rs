@@ -84,7 +84,8 @@ impl Federation {
             return Err(DrainRefused::Stopping);
         }
         let own = self.origins.get(self.cluster());
-        if let Some(reason) = self.log_trouble.clone().or_else(|| own.and_then(|own| own.pulse.unanswered(now.mono))) {
+        let silent = || own.and_then(|own| own.pulse.unanswered(now.mono)).map(|code| code.to_string().into());
+        if let Some(reason) = self.log_trouble.clone().or_else(silent) {
             return Err(DrainRefused::Unreachable { reason });
         }
         for (id, origin) in &self.origins {

@@ -76,6 +76,7 @@ use crate::orders::rules::IntentRules;
 use crate::pattern::NameSelection;
 use crate::publish::Publisher;
 use crate::pulse::{FreshnessSettings, Pulse};
+use crate::reason::{FreshnessCode, FreshnessReason};
 use crate::route::Route;
 use crate::routing::{DampedWord, Damping};
 use crate::seed::Seed;
@@ -177,7 +178,7 @@ struct Origin {
     descriptor: Option<Descriptor>,
     freshness: Freshness,
     /// Why, and how old its facts were at the last look.
-    reason: Arc<str>,
+    reason: FreshnessReason,
     age: Option<Millis>,
     /// What routing takes it for.
     effective: Freshness,
@@ -209,7 +210,7 @@ impl Origin {
             replicas: Replicas::default(),
             descriptor: None,
             freshness: Freshness::Stale,
-            reason: "nobody has looked yet".into(),
+            reason: FreshnessCode::NotJudged.into(),
             age: None,
             effective: Freshness::Stale,
             damped: None,

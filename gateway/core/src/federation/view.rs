@@ -13,6 +13,7 @@ use crate::log::key::{DataKey, NameHash};
 use crate::log::partition::Partition;
 use crate::log::record::PartitionId;
 use crate::pulse::FreshnessVerdict;
+use crate::reason::FreshnessCode;
 use crate::route::RouteSettings;
 use crate::service::{
     ClusterStatus, FactSource, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, HoldReason,
@@ -83,7 +84,7 @@ impl Federation {
             local,
             freshness: origin.freshness,
             effective: origin.effective,
-            reason: Arc::clone(&origin.reason),
+            reason: origin.reason.clone(),
             freshness_revision: origin.freshness_revision,
             age: origin.age,
             as_of: self.looked_at,
@@ -105,8 +106,9 @@ impl Federation {
                 own.clone()
             } else {
                 let trouble = origin.pulse.data_trouble(now.mono, &origin.log);
+                let is_well = trouble.is_none();
                 let verdict = origin.pulse.judge(now.mono, now.wall, trouble, settings);
-                match suspicion.of(id).filter(|_| trouble.is_none()) {
+                match suspicion.of(id).filter(|_| is_well) {
                     Some(reason) => origin.pulse.judge_behind(verdict, reason, settings),
                     None => verdict,
                 }
@@ -172,8 +174,8 @@ impl Federation {
             origin.and_then(|origin| origin.pulse.judge(now.mono, now.wall, None, &self.settings.freshness).age)
         };
         let Some(age) = self.local.age(now.mono) else {
-            let reason = "nacos has not answered since this gateway started";
-            return FreshnessVerdict { freshness: Freshness::Stale, reason: reason.into(), age: logged() };
+            let reason = FreshnessCode::OwnNacosUnanswered.into();
+            return FreshnessVerdict { freshness: Freshness::Stale, reason, age: logged() };
         };
         let settings = &self.settings.freshness;
         let freshness = match age {
@@ -181,12 +183,12 @@ impl Federation {
             age if age >= settings.stale_after => Freshness::Stale,
             _ => Freshness::Live,
         };
-        let reason: Arc<str> = match self.local.connection() {
-            NacosConnection::Down(_, reason) => format!("nacos is not connected: {reason}").into(),
-            _ if age >= NACOS_SILENT_AFTER => "nacos is silent".into(),
-            _ => "nacos is connected".into(),
+        let reason = match self.local.connection() {
+            NacosConnection::Down(_, why) => FreshnessCode::OwnNacosDisconnected(Arc::clone(why)),
+            _ if age >= NACOS_SILENT_AFTER => FreshnessCode::OwnNacosSilent,
+            _ => FreshnessCode::OwnNacosConnected,
         };
-        FreshnessVerdict { freshness, reason, age: Some(age) }
+        FreshnessVerdict { freshness, reason: reason.into(), age: Some(age) }
     }
 
     /// Count and digest of every data partition as folded, in the order of their places: equal for all who read the same
@@ -216,13 +218,11 @@ enum Suspicion {
 }
 
 impl Suspicion {
-    /// Why the way to the origin is suspect, for people.
-    fn of(&self, origin: &ClusterId) -> Option<&'static str> {
+    /// Why the way to the origin is suspect.
+    fn of(&self, origin: &ClusterId) -> Option<FreshnessCode> {
         match self {
-            Self::OfAll => Some("the log takes what this gateway writes and does not give it back"),
-            Self::Of(together) => {
-                together.contains(origin).then_some("it fell silent together with others: the way to them is suspect")
-            }
+            Self::OfAll => Some(FreshnessCode::OwnWritesLost),
+            Self::Of(together) => together.contains(origin).then_some(FreshnessCode::SilentTogether),
         }
     }
 }

@@ -23,6 +23,20 @@ pub enum LeftOutReason {
     NotInDistribute,
 }
 
+impl LeftOutReason {
+    /// For programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Barred(_) => "barred",
+            Self::Weight => "weight",
+            Self::LocalityWeight => "locality_weight",
+            Self::NotInDistribute => "not_in_distribute",
+        }
+    }
+}
+
 impl fmt::Display for LeftOutReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

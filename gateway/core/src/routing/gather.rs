@@ -356,7 +356,7 @@ mod tests {
             local: false,
             freshness: Freshness::Live,
             effective: Freshness::Stale,
-            reason: "".into(),
+            reason: crate::reason::FreshnessCode::Beating.into(),
             freshness_revision: Revision(1),
             age: None,
             as_of: Mono(0),

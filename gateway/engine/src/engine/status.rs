@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use federation_core::federation::{Federation, PartitionMismatch};
 use federation_core::lease::ReplicaRole;
+use federation_core::reason::GatewayReason;
 use federation_core::service::HoldReason;
 use federation_core::time::{Millis, Mono, Now};
 
@@ -54,26 +55,27 @@ impl Engine {
     }
 
     /// What is limited, worst first.
-    fn reasons(&self, startup: &Startup) -> Vec<String> {
+    fn reasons(&self, startup: &Startup) -> Vec<GatewayReason> {
         let mut reasons = Vec::new();
         if !startup.nacos_read {
-            reasons
-                .push("the own nacos has not been read since the start: own services are those of the log".to_owned());
+            reasons.push(GatewayReason::NacosUnread);
         } else if !self.core.nacos_connected() {
-            reasons.push("the own nacos is not connected: own services are as last heard".to_owned());
+            reasons.push(GatewayReason::NacosDisconnected);
         }
         if let Some(trouble) = self.core.log_trouble() {
-            reasons.push(format!("the log cannot be reached: {trouble}"));
+            reasons.push(GatewayReason::LogUnreachable(trouble.into()));
         }
         if !startup.log_read {
-            reasons
-                .push("the log has not been read to its end since the start: other clusters may be missing".to_owned());
+            reasons.push(GatewayReason::LogUnread);
         }
-        reasons.extend(self.core.partition_mismatches().iter().map(told_mismatch));
+        let mismatch = |found: PartitionMismatch| {
+            let PartitionMismatch { cluster, topics, stated } = found;
+            GatewayReason::PartitionMismatch { cluster, topics, stated }
+        };
+        reasons.extend(self.core.partition_mismatches().into_iter().map(mismatch));
         let refused = self.core.publisher().refused();
         if refused > 0 {
-            reasons
-                .push(format!("{refused} changes are refused by the log again and again: see the gateway's own log"));
+            reasons.push(GatewayReason::ChangesRefused(refused as u64));
         }
         reasons.extend(self.facts.iter().flat_map(|source| source.limits()));
         reasons
@@ -143,16 +145,6 @@ impl Engine {
 fn told_read(core: &Federation) -> String {
     let read = core.counts().map(|(origin, counts)| format!("{origin} {}", counts.read));
     read.collect::<Vec<_>>().join(", ")
-}
-
-/// Rule R23: more partitions than are written to is an alarm, fewer an error.
-fn told_mismatch(found: &PartitionMismatch) -> String {
-    let PartitionMismatch { cluster, topics, stated } = found;
-    let consequence = match topics > stated {
-        true => "the further ones stay empty",
-        false => "what belongs into the others is missing",
-    };
-    format!("the topics of {cluster} have {topics} partitions, and {cluster} writes to {stated}: {consequence}")
 }
 
 pub(super) fn role_name(core: &Federation) -> &'static str {

@@ -44,6 +44,13 @@ pub(crate) enum Field {
     Label,
     Limit,
     OnlyTop,
+    Query,
+    State,
+    Sort,
+    Detail,
+    Facets,
+    Cursor,
+    Drift,
 }
 
 impl Field {
@@ -66,6 +73,13 @@ impl Field {
             Self::Label => "label.<k>",
             Self::Limit => "limit",
             Self::OnlyTop => "onlyTop",
+            Self::Query => "q",
+            Self::State => "state",
+            Self::Sort => "sort",
+            Self::Detail => "fields",
+            Self::Facets => "facets",
+            Self::Cursor => "cursor",
+            Self::Drift => "drift",
         }
     }
 
@@ -88,6 +102,10 @@ impl Field {
             Self::Label => "caller.labels",
             Self::Limit => "limit",
             Self::OnlyTop => "only_top",
+            // No message has these yet: they are named alike.
+            Self::Query | Self::State | Self::Sort | Self::Detail | Self::Facets | Self::Cursor | Self::Drift => {
+                self.parameter()
+            }
         }
     }
 }
@@ -296,6 +314,12 @@ impl Listable for FederatedService {
         Field::HealthyOnly,
         Field::PageNo,
         Field::PageSize,
+        Field::Query,
+        Field::State,
+        Field::Sort,
+        Field::Detail,
+        Field::Facets,
+        Field::Cursor,
     ];
 
     fn named<'a>(group: Option<&'a str>, name: &'a str) -> Result<(Option<&'a str>, &'a str), BadField> {
@@ -309,8 +333,15 @@ impl Listable for FederatedService {
 
 impl Listable for FederatedConfig {
     const NAME: Field = Field::DataId;
-    const FIELDS: &'static [Field] =
-        &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin, Field::PageNo, Field::PageSize];
+    const FIELDS: &'static [Field] = &[
+        Field::NamespaceId,
+        Field::GroupName,
+        Field::DataId,
+        Field::Origin,
+        Field::PageNo,
+        Field::PageSize,
+        Field::Drift,
+    ];
 
     fn named<'a>(group: Option<&'a str>, name: &'a str) -> Result<(Option<&'a str>, &'a str), BadField> {
         Ok((group, name))

@@ -23,6 +23,12 @@ pub(crate) fn shown(headers: &HeaderMap, is_encrypted: bool) -> Option<&str> {
     pairs.find(|(found, _)| *found == name(is_encrypted)).map(|(_, token)| token)
 }
 
+/// Whether a page sends the request: it shows a session's cookie, or a browser says for which page it asks. Pages of others were refused before.
+pub(crate) fn is_of_page(headers: &HeaderMap) -> bool {
+    let is_said = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    is_said || shown(headers, false).is_some() || shown(headers, true).is_some()
+}
+
 /// Has a browser keep the token.
 pub(crate) fn set(token: &str, keep: Millis, is_encrypted: bool) -> HeaderValue {
     line(token, keep.0 / 1_000, is_encrypted)

@@ -10,12 +10,13 @@ mod cookie;
 pub mod grpc;
 pub mod http;
 mod known_peer;
+mod listing;
 mod select;
 pub mod serve;
 mod state;
 mod versions;
 
-pub use self::state::{ApiState, GatewayIdentity};
+pub use self::state::{ApiState, GatewayIdentity, PageRules};
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,8 @@ use federation_core::freshness::Freshness;
 use federation_core::id::{ClusterId, ConfigKey, ServiceKey};
 use federation_core::instance::Health;
 use federation_core::locality::Locality;
+use federation_core::pattern::ConfigPattern;
+use federation_core::reason::FreshnessReason;
 use federation_core::service::{
     ClusterStatus, FactSource, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, OriginConfig,
     OriginInstances, Revision,
@@ -19,9 +21,6 @@ use federation_core::time::{Millis, Mono};
 use super::ask::{Filter, ListAsk, Listable, Origins};
 use federation_view::hub::services::ServiceShown;
 use federation_view::view::{ClusterTable, ViewReader};
-
-/// What is said of a cluster that has facts in the view but no status, which is so only for a moment.
-const UNHEARD: &str = "nothing was heard of this cluster yet";
 
 /// One instant's clusters, and what the clock said.
 pub(crate) struct Moment {
@@ -60,8 +59,21 @@ impl Moment {
                 age: self.age(cluster),
                 source,
             },
-            None => Origin { id, locality: None, freshness: Freshness::Stale, reason: UNHEARD, age: None, source },
+            None => Origin {
+                id,
+                locality: None,
+                freshness: Freshness::Stale,
+                reason: FreshnessReason::unheard(),
+                age: None,
+                source,
+            },
         }
+    }
+
+    /// How the facts of a cluster are to be taken, and how old they are.
+    pub(crate) fn freshness_of(&self, id: &ClusterId) -> (Freshness, Option<Millis>) {
+        let known = self.clusters.get(id);
+        known.map_or((Freshness::Stale, None), |known| (known.freshness, self.age(known)))
     }
 
     pub(crate) fn service_version(&self, service: &FederatedService) -> Revision {
@@ -132,7 +144,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) id: &'a ClusterId,
     pub(crate) locality: Option<&'a Locality>,
     pub(crate) freshness: Freshness,
-    pub(crate) reason: &'a str,
+    pub(crate) reason: &'a FreshnessReason,
     pub(crate) age: Option<Millis>,
     pub(crate) source: FactSource,
 }
@@ -223,6 +235,33 @@ impl InView for FederatedConfig {
     }
 }
 
+/// Which config items of a list are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum DriftWanted {
+    /// All.
+    Any,
+    /// Those whose contents differ between the clusters that are wanted.
+    Only,
+}
+
+/// Whether two of the clusters that are wanted have different contents under this name. Of what is sealed nothing is known.
+pub(crate) fn has_drift(config: &FederatedConfig, origins: &Origins) -> bool {
+    let wanted = config.items.iter().filter(|found| origins.accepts(&found.origin));
+    let mut texts = wanted.filter_map(|found| found.item.content.text().ok());
+    texts.next().is_some_and(|first| texts.any(|other| other != first))
+}
+
+/// A page of config items, as [`page`], of those alone that differ if that is wanted.
+pub(crate) fn config_page(
+    view: &ViewReader,
+    ask: &ListAsk,
+    drift: DriftWanted,
+    sight: &ListSight<ConfigPattern>,
+) -> Listed<Arc<FederatedConfig>> {
+    let is_wanted = |config: &FederatedConfig| has_drift(config, &ask.filter.origins);
+    page_of(view, ask, sight, (drift == DriftWanted::Only).then_some(&is_wanted))
+}
+
 /// A page of a list. Values are fetched for the page only, unless the filter needs them. A name whose value vanishes meanwhile is left out,
 /// and the page filled from what follows: a page that is not full is the last one.
 pub(crate) fn page<V: InView>(
@@ -230,11 +269,21 @@ pub(crate) fn page<V: InView>(
     ask: &ListAsk,
     sight: &ListSight<<V::Key as NamedByPattern>::Pattern>,
 ) -> Listed<Arc<V>> {
+    page_of(view, ask, sight, None)
+}
+
+/// As [`page`], of those alone that are wanted.
+fn page_of<V: InView>(
+    view: &ViewReader,
+    ask: &ListAsk,
+    sight: &ListSight<<V::Key as NamedByPattern>::Pattern>,
+    is_wanted: Option<&dyn Fn(&V) -> bool>,
+) -> Listed<Arc<V>> {
     let filtered = sight.is_filtered();
     let (names, value) = (V::names(view), |key: &V::Key| V::find(view, key));
     let (skipped, size) = (ask.page.skipped(), ask.page.size as usize);
     let every_name = ask.group.as_str() == "*" && ask.name.as_str() == "*";
-    let every_value = ask.filter == Filter::default();
+    let every_value = ask.filter == Filter::default() && is_wanted.is_none();
     if ask.namespace.is_none() && every_name && every_value && !filtered {
         let rows = names.iter().skip(skipped).filter_map(value).take(size).collect();
         return Listed { total: names.len(), rows, filtered };
@@ -253,7 +302,7 @@ pub(crate) fn page<V: InView>(
         let on_page = listed.total >= skipped && listed.rows.len() < size;
         let found = if every_value && !on_page { None } else { value(key) };
         match found {
-            Some(found) if !found.has_wanted(&ask.filter) => {}
+            Some(found) if !found.has_wanted(&ask.filter) || is_wanted.is_some_and(|is_wanted| !is_wanted(&found)) => {}
             Some(found) if on_page => {
                 listed.rows.push(found);
                 listed.total += 1;

@@ -7,6 +7,7 @@ use federation_access::authority::AccessAuthority;
 use federation_access::logins::LoginDesk;
 use federation_core::drains::IntentTable;
 use federation_core::id::{ClusterId, FederationId, ServiceKey};
+use federation_core::reason::GatewayReason;
 use federation_core::routing::Percent;
 use federation_core::service::Revision;
 use federation_core::time::{Millis, Mono, WallMs};
@@ -24,9 +25,6 @@ use federation_view::hub::{Hub, HubMetrics, Watched};
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
 use federation_view::what_if::{self, DrainEffects, QuestionLanes, QuestionUnanswered, ServiceSurvey, TooManyOrders};
-
-/// The reason that a stopping gateway gives for not being ready.
-const STOPPING: &str = "the gateway is stopping";
 
 /// Who answers.
 #[derive(Clone, Debug)]
@@ -63,6 +61,14 @@ struct Inner {
     access: OnceLock<AccessAuthority>,
     audit: OnceLock<AuditLog>,
     logins: OnceLock<LoginDesk>,
+    pages: OnceLock<PageRules>,
+}
+
+/// What web pages may do here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageRules {
+    /// They may only look: what acts is refused to them, whoever asks. Programs are not concerned.
+    pub read_only: bool,
 }
 
 impl ApiState {
@@ -103,6 +109,7 @@ impl ApiState {
             access: OnceLock::new(),
             audit: OnceLock::new(),
             logins: OnceLock::new(),
+            pages: OnceLock::new(),
         }))
     }
 
@@ -124,6 +131,15 @@ impl ApiState {
     /// Lets users log in; without, nobody does. The first one counts, before anything is served.
     pub fn attach_logins(&self, desk: LoginDesk) {
         let _ = self.0.logins.set(desk);
+    }
+
+    /// Has pages bound by these rules; without, they may do what whoever looks at them may. The first ones count, before anything is served.
+    pub fn attach_pages(&self, rules: PageRules) {
+        let _ = self.0.pages.set(rules);
+    }
+
+    pub(crate) fn pages(&self) -> PageRules {
+        self.0.pages.get().copied().unwrap_or_default()
     }
 
     pub(crate) fn logins(&self) -> Option<&LoginDesk> {
@@ -209,6 +225,12 @@ impl ApiState {
         WallMs(self.0.started_wall.0.saturating_add(self.uptime().0))
     }
 
+    /// The wall time of a moment of this process, by the same clock.
+    pub(crate) fn wall_at(&self, at: Mono) -> WallMs {
+        let (since, before) = (at.since(self.0.started).0, self.0.started.since(at).0);
+        WallMs(self.0.started_wall.0.saturating_add(since).saturating_sub(before))
+    }
+
     /// What becomes of all services under a hypothesis; the `limit` most serious. Takes up to seconds.
     ///
     /// # Errors
@@ -257,12 +279,16 @@ impl ApiState {
     }
 
     /// Whether answers can be relied on, and why not or in which way only.
-    pub(crate) fn readiness(&self) -> (bool, Vec<String>) {
+    pub(crate) fn readiness(&self) -> (bool, Vec<GatewayReason>) {
         let gateway = self.0.view.gateway();
         let mut reasons = gateway.reasons.clone();
-        reasons.extend(self.troubles().into_iter().map(|trouble| trouble.text));
+        reasons.extend(self.troubles().into_iter().map(|it| GatewayReason::Trouble {
+            kind: it.kind.as_str(),
+            about: it.about.into(),
+            text: it.text.into(),
+        }));
         if self.0.draining.is_cancelled() {
-            reasons.push(STOPPING.to_owned());
+            reasons.push(GatewayReason::Stopping);
         }
         (self.0.view.is_ready() && !self.0.draining.is_cancelled(), reasons)
     }

@@ -63,7 +63,7 @@ impl Running {
         let mut standings = self.reader.standings_watch();
         let any = |standings: &Arc<[store::PolicyStanding]>| standings.iter().any(|it| it.refusal.is_some()) == refused;
         tokio::time::timeout(PATIENCE, standings.wait_for(any)).await.expect("in time").expect("the keeper runs");
-        self.reader.limits()
+        self.reader.limits().iter().map(ToString::to_string).collect()
     }
 
     async fn end(mut self) {
@@ -120,7 +120,7 @@ async fn a_file_counts_until_there_is_an_item_and_is_read_again_when_it_changes(
     assert!(running.refuses(true).await[0].contains("p.yaml is refused, version 2 from file"));
     std::fs::remove_file(&file).unwrap();
     let missing = async {
-        while !running.reader.limits().concat().contains("cannot be read") {
+        while !running.limits().concat().contains("cannot be read") {
             running.reader.standings_watch().changed().await.unwrap();
         }
     };

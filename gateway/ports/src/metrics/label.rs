@@ -51,13 +51,7 @@ impl LabelWord for SealReason {
 
 impl LabelWord for HoldReason {
     fn word(&self) -> &str {
-        match self {
-            Self::AfterConnect => "after_connect",
-            Self::Asked => "asked",
-            Self::MayNotRead => "may_not_read",
-            Self::MassLoss => "mass_loss",
-            Self::ThroughGateway => "through_gateway",
-        }
+        self.code()
     }
 }
 
@@ -360,6 +354,8 @@ label!(
         VerifyNacos = "/v1/verify/nacos",
         /// Who asks.
         WhoAmI = "/v1/whoami",
+        /// What a page has to know of whoever looks.
+        Me = "/v1/me",
         /// Somebody wants to be known.
         Login = "/v1/login",
         /// Somebody wants to be known no more.

@@ -9,7 +9,7 @@ use federation_access::authority::ListenerPlace;
 use federation_access::jwt::LARGEST_KEY_SET_BYTES;
 use federation_access::keeper::{AccessKeeper, FetchedText, KeyFetcher};
 use federation_access::logins::LoginDesk;
-use federation_api::ApiState;
+use federation_api::{ApiState, PageRules};
 use federation_ports::trouble::TroubleBoard;
 use nacos_protocol::cluster::ClusterOptions;
 use tokio_util::sync::CancellationToken;
@@ -96,6 +96,7 @@ pub(super) async fn guard(
     let (audit, writer) = AuditLog::new(file, troubles.clone());
     let heard = HeardOrders(audit.clone());
     state.attach_audit(audit);
+    state.attach_pages(PageRules { read_only: config.dashboard.read_only });
     let Some(settings) = config.access.clone() else {
         say_who_may_ask(config);
         return Ok(GuardedApi { state, tasks: AccessTasks { keeper: None, writer }, heard });

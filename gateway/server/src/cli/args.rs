@@ -2,6 +2,7 @@
 
 mod accounts;
 mod demo;
+mod lists;
 mod orders;
 mod trust;
 
@@ -15,6 +16,7 @@ pub(super) use self::accounts::{
     Audit, Credentials, Login, NewToken, RevokedToken, Session, SigningKey, Token, TokenFile,
 };
 pub(super) use self::demo::{Demo, DemoAction, DemoCommand};
+pub(super) use self::lists::{ConfigsFilter, ServicesFilter};
 pub(super) use self::orders::{
     Adopt, ClearDrains, DoorOrder, Drain, DrainTarget, DrainTerms, Drains, DrainsAction, Exclude, FrontDoor, Guard,
     HoldDecision, Include, Undrain,
@@ -151,9 +153,11 @@ there is none and everything has answered.")]
     #[command(after_help = "Examples:
   nacos-fed services
   nacos-fed services -n public -g DEFAULT_GROUP --origin frankfurt
+  nacos-fed services --query order --state unhealthy --sort unhealthy
+  nacos-fed services --state drained,single --format json | jq -r '.services[].serviceName'
 
 `2/3 1?` says that of 3 instances 2 are healthy and the health of 1 is unknown.")]
-    Services(Filter),
+    Services(ServicesFilter),
 
     /// All instances of one service, from every cluster
     #[command(after_help = "Examples:
@@ -165,9 +169,12 @@ The exit code is 4 if no cluster has an instance.")]
     Service(ServiceName),
 
     /// The config items of all clusters
-    #[command(after_help = "Example:
-  nacos-fed configs -n public")]
-    Configs(Filter),
+    #[command(after_help = "Examples:
+  nacos-fed configs -n public
+  nacos-fed configs --drift
+
+Where contents differ, the clusters are shown with the first eight digits of the MD5.")]
+    Configs(ConfigsFilter),
 
     /// One config item as every cluster has it
     #[command(after_help = "Examples:

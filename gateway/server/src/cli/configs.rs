@@ -2,7 +2,7 @@
 
 use federation_answers::discovery::{ConfigDocument, ConfigsDocument, ContentSummary, SealedDocument};
 
-use super::args::{ConfigItem, Filter, Global, Name};
+use super::args::{ConfigItem, ConfigsFilter, Global, Name};
 use super::client::Client;
 use super::clusters::{age_of, freshness};
 use super::exit::{Exit, Failure, Problem};
@@ -13,7 +13,7 @@ use federation_answers::printable::printable;
 
 /// Lists all config items, whatever the number of pages.
 pub(super) async fn list(
-    filter: &Filter,
+    wanted: &ConfigsFilter,
     global: &Global,
     client: &Client,
     output: &mut Output<'_>,
@@ -21,7 +21,8 @@ pub(super) async fn list(
     let parameters = [
         ("namespaceId", global.namespace.as_deref()),
         ("groupName", global.group.as_deref()),
-        ("origin", filter.origin.as_deref()),
+        ("origin", wanted.filter.origin.as_deref()),
+        ("drift", wanted.drift.then_some("true")),
     ];
     let answer = client.get_all::<ConfigsDocument<'static>>("/v1/configs", &parameters, "configs").await?;
     output.answer(&answer, list_table)?;
@@ -33,6 +34,7 @@ fn list_table(document: &ConfigsDocument<'_>) -> String {
     for config in &document.configs {
         let cluster = |(cluster, content): (_, &ContentSummary<'_>)| match content.sealed {
             Some(_) => format!("{cluster} (sealed)"),
+            None if config.drift => format!("{cluster} {}", content.md5.get(..8).unwrap_or(&content.md5)),
             None => format!("{cluster}"),
         };
         let clusters: Vec<String> = config.clusters.iter().map(cluster).collect();

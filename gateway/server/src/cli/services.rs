@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use federation_answers::discovery::{CountsDocument, ServicesDocument};
 
-use super::args::{Filter, Global};
+use super::args::{Global, ServicesFilter};
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -15,15 +15,19 @@ const MOST_COLUMNS: usize = 8;
 
 /// Lists all services, whatever the number of pages.
 pub(super) async fn run(
-    filter: &Filter,
+    wanted: &ServicesFilter,
     global: &Global,
     client: &Client,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
+    let states = (!wanted.state.is_empty()).then(|| wanted.state.join(","));
     let parameters = [
         ("namespaceId", global.namespace.as_deref()),
         ("groupName", global.group.as_deref()),
-        ("origin", filter.origin.as_deref()),
+        ("origin", wanted.filter.origin.as_deref()),
+        ("q", wanted.query.as_deref()),
+        ("state", states.as_deref()),
+        ("sort", wanted.sort.as_deref()),
     ];
     let answer = client.get_all::<ServicesDocument<'static>>("/v1/services", &parameters, "services").await?;
     output.answer(&answer, table)?;
@@ -34,12 +38,16 @@ fn table(document: &ServicesDocument<'_>) -> String {
     let services = &document.services;
     let clusters: BTreeSet<&str> =
         services.iter().flat_map(|service| service.clusters.keys()).map(|cluster| &**cluster).collect();
+    let with_states = services.iter().any(|service| !service.states.is_empty()); // Gateways of before have none.
     let as_columns = clusters.len() <= MOST_COLUMNS;
     let mut columns = vec![left("NAMESPACE"), left("GROUP"), left("SERVICE")];
     if as_columns {
         columns.extend(clusters.iter().map(|cluster| right(cluster)));
     } else {
         columns.push(left("CLUSTERS"));
+    }
+    if with_states {
+        columns.push(left("STATES"));
     }
     let mut table = Table::new(columns);
     for service in services {
@@ -52,6 +60,9 @@ fn table(document: &ServicesDocument<'_>) -> String {
         } else {
             let present = counted.filter(|(_, counts)| !counts.is_empty());
             row.push(present.map(|(cluster, counts)| format!("{cluster} {counts}")).collect::<Vec<_>>().join(", "));
+        }
+        if with_states {
+            row.push(service.states.join(", "));
         }
         table.row(row);
     }

@@ -7,11 +7,13 @@ use federation_access::fields::ACCESS;
 use federation_document::sections::{CONFIG_NAMES, SERVICE_NAMES};
 use federation_document::table::{TableSection, ValueKind, default, list, optional, required};
 
+mod dashboard;
 mod front_door;
 mod intents;
 mod listen;
 mod routing;
 
+use dashboard::DASHBOARD;
 use front_door::FRONT_DOOR;
 use intents::INTENTS;
 use listen::{LISTEN, NACOS_LISTEN};
@@ -73,6 +75,7 @@ pub static ROOT: TableSection = TableSection {
             "everybody on loopback addresses, nobody elsewhere",
             "Who may ask this gateway, and who may act.",
         ),
+        default("dashboard", ValueKind::Section(&DASHBOARD), "{}", "The pages that show the federation."),
         optional(
             "front_door",
             ValueKind::Section(&FRONT_DOOR),

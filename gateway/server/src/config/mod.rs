@@ -4,6 +4,7 @@
 //! cannot be, or every mistake at once with its place and what would be right. The way: text → tree with places
 //! ([`federation_document`]) → `${NAME}` replaced  → sections read by the table of fields ([`fields`]).
 
+mod dashboard;
 pub mod fields;
 mod front_door;
 mod gateway;
@@ -29,6 +30,7 @@ use federation_access::document::AccessSettings;
 use federation_core::id::{ClusterId, FederationId};
 use federation_core::locality::Locality;
 
+pub use self::dashboard::DashboardConfig;
 pub use self::front_door::{FrontDoorAuth, FrontDoorConfig};
 pub use self::gateway::{AdvertiseConfig, FreshnessConfig, LogConfig, LogFormat, TelemetryConfig};
 pub use self::guard::Guard;
@@ -83,6 +85,8 @@ pub struct GatewayConfig {
     pub listen: ListenConfig,
     /// Who may ask and act there; `None` for everybody on loopback addresses, and nobody elsewhere.
     pub access: Option<AccessSettings>,
+    /// The pages that show the federation.
+    pub dashboard: DashboardConfig,
     /// Where clients of Nacos are served; `None` for nowhere.
     pub front_door: Option<FrontDoorConfig>,
     /// When a silent cluster counts as stale and as lost.
@@ -214,6 +218,7 @@ impl GatewayConfig {
         let listen = fields.get("listen");
         let access = fields.maybe::<AccessSettings>("access");
         refuse_logins(fields, access.as_ref().and_then(Option::as_ref), nacos.as_ref());
+        let dashboard = fields.get("dashboard");
         let front_door = fields.maybe("front_door");
         let freshness = fields.get("freshness");
         let guard = fields.get("guard");
@@ -235,6 +240,7 @@ impl GatewayConfig {
             namespaces: namespaces?,
             listen: listen?,
             access: access?,
+            dashboard: dashboard?,
             front_door: front_door?,
             freshness: freshness?,
             guard: guard?,

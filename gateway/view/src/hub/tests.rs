@@ -435,7 +435,7 @@ mod of_services {
             local: true,
             freshness: Freshness::Live,
             effective: Freshness::Live,
-            reason: "".into(),
+            reason: federation_core::reason::FreshnessCode::Beating.into(),
             freshness_revision: Revision(revision),
             age: None,
             as_of: Mono(0),

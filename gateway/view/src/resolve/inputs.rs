@@ -5,6 +5,7 @@ use std::sync::Arc;
 use federation_core::drains::IntentTable;
 use federation_core::freshness::Freshness;
 use federation_core::id::ClusterId;
+use federation_core::reason::FreshnessReason;
 use federation_core::service::{ClusterStatus, FederatedService, Revision};
 use federation_core::time::{Millis, Mono};
 
@@ -67,8 +68,8 @@ pub struct OriginState<'a> {
     pub freshness: Freshness,
     /// As routing takes them.
     pub effective: Freshness,
-    /// For people.
-    pub reason: &'a str,
+    /// Why.
+    pub reason: &'a FreshnessReason,
     /// `None` if no word of it has been heard yet.
     pub age: Option<Millis>,
 }
@@ -90,7 +91,7 @@ pub fn origin_states<'a>(
                 id,
                 freshness: Freshness::Stale,
                 effective: Freshness::Stale,
-                reason: "nothing was heard of this cluster yet",
+                reason: FreshnessReason::unheard(),
                 age: None,
             },
         }

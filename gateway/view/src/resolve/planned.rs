@@ -136,14 +136,17 @@ impl PlannedService {
 
     /// Every instance that is not used, with the reason, by id.
     pub fn unused(&self) -> Vec<UnusedInstance> {
-        let left_out = self.plan.left_out.iter().map(|it| (it.index, it.reason.to_string()));
+        let left_out = self.plan.left_out.iter().map(|it| (it.index, it.reason.to_string(), it.reason.code()));
         let idle = self.plan.endpoints.iter().filter(|endpoint| endpoint.share == 0);
-        let idle = idle.map(|it| (it.index, format!("{} and without a share", word(self.offer(it).endpoint.health))));
+        let idle = idle.map(|it| {
+            let health = word(self.offer(it).endpoint.health);
+            (it.index, format!("{health} and without a share"), "without_share")
+        });
         let mut unused: Vec<UnusedInstance> = left_out
             .chain(idle)
-            .map(|(index, reason)| {
+            .map(|(index, reason, code)| {
                 let endpoint = &self.offers[index].endpoint;
-                UnusedInstance { id: Arc::clone(&endpoint.id), origin: endpoint.origin.to_string(), reason }
+                UnusedInstance { id: Arc::clone(&endpoint.id), origin: endpoint.origin.to_string(), reason, code }
             })
             .collect();
         unused.sort_by(|a, b| a.id.cmp(&b.id));
@@ -210,6 +213,8 @@ pub struct UnusedInstance {
     pub origin: String,
     /// Why, for people.
     pub reason: String,
+    /// The same for programs.
+    pub code: &'static str,
 }
 
 /// As answers say it.

@@ -139,7 +139,7 @@ fn cluster(id: &str, place: &str, effective: Freshness, revision: Revision) -> C
         local: id == "a",
         freshness: Freshness::Live,
         effective,
-        reason: "".into(),
+        reason: federation_core::reason::FreshnessCode::Beating.into(),
         freshness_revision: revision,
         age: None,
         as_of: Mono(0),

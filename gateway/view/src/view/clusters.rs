@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use federation_core::freshness::Freshness;
+use federation_core::reason::{FreshnessCode, FreshnessReason};
 use federation_core::service::{ClusterStatus, Revision};
 use tokio::sync::watch;
 
@@ -68,14 +69,14 @@ impl ShownClusters {
     }
 
     /// Shows all clusters as isolated, for this reason.
-    pub(super) fn isolate(&self, reason: &str) {
+    pub(super) fn isolate(&self, reason: FreshnessCode) {
         let mut book = self.book();
         let revision = book.isolation();
-        let reason: Arc<str> = reason.into();
+        let reason = FreshnessReason::from(reason);
         let isolated = |cluster: &ClusterStatus| ClusterStatus {
             freshness: Freshness::Isolated,
             freshness_revision: revision,
-            reason: Arc::clone(&reason),
+            reason: reason.clone(),
             ..cluster.clone()
         };
         self.show(Arc::new(ClusterTable { clusters: book.told.clusters.iter().map(isolated).collect() }));

@@ -69,7 +69,7 @@ impl Held {
             local: false,
             freshness: *freshness,
             effective: *freshness,
-            reason: "as told".into(),
+            reason: federation_core::reason::FreshnessCode::Beating.into(),
             freshness_revision: Revision(*revision),
             age: None,
             as_of: Mono(0),

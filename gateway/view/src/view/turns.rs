@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use federation_core::reason::FreshnessCode;
 use federation_core::time::{Millis, Mono};
 
 use super::Shared;
@@ -66,12 +67,12 @@ impl EngineMonitor {
     /// engine writes to the view; called again, it renews the reason only.
     pub fn show_stuck(&self, silence: Millis) {
         self.shared.turns.set_stuck(true);
-        self.shared.clusters.isolate(&reason(silence));
+        self.shared.clusters.isolate(FreshnessCode::EngineStuck(silence));
         self.shared.gateway.send_modify(|_| {}); // Who tells whether the gateway is ready looks again.
     }
 }
 
 /// Why nothing can be said, for people.
 pub fn reason(silence: Millis) -> String {
-    format!("this gateway's engine has not turned for {} s", silence.0 / 1000)
+    FreshnessCode::EngineStuck(silence).to_string()
 }

@@ -35,7 +35,7 @@ fn cluster(id: &str, network: Option<&str>) -> ClusterStatus {
         local: id == "a",
         freshness: Freshness::Live,
         effective: Freshness::Live,
-        reason: "".into(),
+        reason: federation_core::reason::FreshnessCode::Beating.into(),
         freshness_revision: Revision(1),
         age: Some(Millis(0)),
         as_of: Mono(0),

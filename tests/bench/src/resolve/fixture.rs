@@ -126,7 +126,7 @@ pub(crate) fn clusters(services: usize) -> Vec<ClusterStatus> {
         local: number == 0,
         freshness: Freshness::Live,
         effective: Freshness::Live,
-        reason: "heard of within 10 s".into(),
+        reason: federation_core::reason::FreshnessCode::Beating.into(),
         freshness_revision: Revision(1),
         age: Some(Millis(30)),
         as_of: Mono(0),

@@ -153,7 +153,7 @@ fn origin(state: &OriginState<'_>) -> pb::OriginState {
         origin: state.id.to_string(),
         freshness: freshness(state.freshness),
         effective_freshness: freshness(state.effective),
-        freshness_reason: state.reason.to_owned(),
+        freshness_reason: state.reason.to_string(),
         age_ms: state.age.map(|age| age.0),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{MatchedPath, RawQuery, Request, State};
+use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bounded_listener::PeerConnection;
@@ -22,6 +23,7 @@ use super::problem::Problem;
 use super::reply;
 use crate::ApiState;
 use crate::asker::{Asker, CookieWorth};
+use crate::cookie;
 
 /// Longest order or answer that a record has whole; that of a drain has some hundred bytes.
 const LONGEST_PART_BYTES: usize = 4 << 10;
@@ -60,6 +62,7 @@ pub(super) async fn recorded(
     let (who, means) = known.map_or_else(|refusal| (refusal.who().to_owned(), None), |(who, means)| (who, Some(means)));
     let mut response = match asker {
         Err(refusal) => Problem::from(refusal).into_response(),
+        Ok(_) if is_refused_page(state, right, request.headers()) => Problem::read_only().into_response(),
         Ok(_) if received.is_err() => Problem::too_large(LARGEST_BODY).into_response(),
         Ok(asker) => {
             request.extensions_mut().insert(asker);
@@ -95,6 +98,11 @@ pub(super) async fn recorded(
     };
     state.audit().record(record);
     response
+}
+
+/// Whether a page acts, where pages may only look. One's own login and logout is no act.
+fn is_refused_page(state: &ApiState, right: DeclaredRight, headers: &HeaderMap) -> bool {
+    state.pages().read_only && right != DeclaredRight::Open && cookie::is_of_page(headers)
 }
 
 /// What an act changed, for its record: a handler leaves it in the extensions of its answer.

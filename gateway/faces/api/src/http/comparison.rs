@@ -76,7 +76,11 @@ fn shares(shares: &LoadShares) -> SharesDocument {
 }
 
 fn refused_drain(verdict: &DrainVerdict) -> RefusedDrain {
-    RefusedDrain { target: verdict.drain.target.to_string(), reason: what_if::reason(verdict.ruling).into() }
+    RefusedDrain {
+        target: verdict.drain.target.to_string(),
+        reason: what_if::reason(verdict.ruling).into(),
+        code: verdict.ruling.as_str().into(),
+    }
 }
 
 fn name_of(caller: &Caller) -> String {

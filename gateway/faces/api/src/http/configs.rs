@@ -6,13 +6,12 @@ use axum::response::Response;
 use federation_access::judge::AccessSubject;
 use federation_access::right::AccessRight;
 use federation_core::id::ConfigKey;
-use federation_core::service::FederatedConfig;
 
 use federation_answers::discovery::{ConfigDocument, ConfigsDocument};
 use federation_answers::problem::ProblemDocument;
 
 use super::problem::Problem;
-use super::{document, params, reply};
+use super::{document, list_document, params, reply};
 use crate::ApiState;
 use crate::ask::Origins;
 use crate::asker::Asker;
@@ -28,6 +27,7 @@ use crate::select::{self, Moment};
         ("groupName" = Option<String>, Query, description = "pattern of the whole group name with * and ?; absent: all"),
         ("dataId" = Option<String>, Query, description = "pattern of the whole data id with * and ?; absent: all"),
         ("origin" = Option<String>, Query, description = "only items of these clusters; repeated or with commas between"),
+        ("drift" = Option<bool>, Query, description = "only items whose content differs between the clusters that have it (of those in origin)"),
         ("pageNo" = Option<u32>, Query, description = "from 1", minimum = 1),
         ("pageSize" = Option<u32>, Query, description = "100 if absent", minimum = 1, maximum = 1000),
     ),
@@ -43,10 +43,14 @@ pub(super) async fn list(
     headers: HeaderMap,
     asker: Asker,
 ) -> Result<Response, Problem> {
-    let ask = params::page::<FederatedConfig>(query.as_deref())?;
-    let listed = select::page(state.view(), &ask, &asker.sight::<ConfigKey>());
-    let document = document::configs(&listed, ask.page, &ask.filter.origins);
-    Ok(reply::json_tagged_by_content(&headers, &document))
+    let (ask, drift) = params::configs(query.as_deref())?;
+    let listed = select::config_page(state.view(), &ask, drift, &asker.sight::<ConfigKey>());
+    let moment = Moment::of(state.view());
+    let document = || list_document::configs(&listed, ask.page, &ask.filter.origins, &moment);
+    let versions: Vec<(&ConfigKey, u64)> =
+        listed.rows.iter().map(|it| (&it.key, state.shown_version(moment.config_version(it)))).collect();
+    let shown = (query.as_deref(), listed.total, listed.filtered, versions);
+    Ok(reply::json_tagged_by_versions(&headers, &shown, document))
 }
 
 /// One config item as each cluster has it.

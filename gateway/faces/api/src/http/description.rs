@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    audit, clusters, configs, descriptor, drains, events, excluded, front_door, guard, login, operations, plans,
+    audit, clusters, configs, descriptor, drains, events, excluded, front_door, guard, login, me, operations, plans,
     policy, services, verify, verify_nacos, what_if, whoami,
 };
 use crate::ApiState;
@@ -55,6 +55,7 @@ use crate::ApiState;
         verify_nacos::begin,
         operations::status,
         whoami::show,
+        me::show,
         login::begin,
         login::end,
         login::show,

@@ -2,23 +2,23 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use federation_answers::discovery::{
-    ClusterDocument, ConfigDocument, ConfigSummary, ConfigsDocument, ContentSummary, CountsDocument, HeldDocument,
-    InstanceDocument, ItemDocument, LocalityDocument, LookedAt, SealedDocument, ServiceDocument, ServiceSummary,
-    ServicesDocument,
+    ClusterDocument, ConfigDocument, HeldDocument, InstanceDocument, ItemDocument, LocalityDocument, LookedAt,
+    SealedDocument, ServiceDocument,
 };
+use federation_answers::reason::{ReasonDocument, ReasonValue};
 use federation_answers::status::TroubleDocument;
 use federation_core::config_item::SealedContent;
 use federation_core::instance::Health;
 use federation_core::locality::Locality;
+use federation_core::reason::{GatewayReason, ReasonParam, ReasonParams};
 use federation_core::service::{
     ClusterStatus, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, OriginConfig,
 };
 
-use crate::ask::{Origins, Page, ServiceAsk};
-use crate::select::{Counts, Listed, Moment, Origin};
+use crate::ask::{Origins, ServiceAsk};
+use crate::select::{Moment, Origin};
 use federation_ports::trouble::Trouble;
 
 fn locality(locality: Option<&Locality>) -> LocalityDocument<'_> {
@@ -29,8 +29,27 @@ fn locality(locality: Option<&Locality>) -> LocalityDocument<'_> {
     }
 }
 
+/// Parameters of a reason, by name.
+pub(super) fn params(params: ReasonParams) -> BTreeMap<Cow<'static, str>, ReasonValue> {
+    let value = |param| match param {
+        ReasonParam::Number(number) => ReasonValue::Number(number),
+        ReasonParam::Word(word) => ReasonValue::Word(word.to_string()),
+    };
+    params.into_iter().map(|(name, param)| (name.into(), value(param))).collect()
+}
+
+/// Codes of reasons, in the reasons' order.
+pub(super) fn codes(reasons: &[GatewayReason]) -> Vec<ReasonDocument> {
+    let code = |reason: &GatewayReason| ReasonDocument { code: reason.code().into(), params: params(reason.params()) };
+    reasons.iter().map(code).collect()
+}
+
 fn held(held: Option<&HeldRemoval>, moment: &Moment) -> Option<HeldDocument> {
-    held.map(|held| HeldDocument { age_ms: moment.held_for(held).0, reason: held.reason.as_str().into() })
+    held.map(|held| HeldDocument {
+        age_ms: moment.held_for(held).0,
+        reason: held.reason.as_str().into(),
+        code: held.reason.code().into(),
+    })
 }
 
 fn cluster<'a>(cluster: &'a ClusterStatus, moment: &Moment) -> ClusterDocument<'a> {
@@ -39,7 +58,9 @@ fn cluster<'a>(cluster: &'a ClusterStatus, moment: &Moment) -> ClusterDocument<'
         locality: locality(Some(&cluster.locality)),
         local: cluster.local,
         freshness: cluster.freshness.as_str().into(),
-        freshness_reason: (&*cluster.reason).into(),
+        freshness_reason: (&**cluster.reason.text()).into(),
+        freshness_code: cluster.reason.code().as_str().into(),
+        freshness_params: params(cluster.reason.code().params()),
         age_ms: moment.age(cluster).map(|age| age.0),
         services: cluster.services,
         instances: cluster.instances,
@@ -60,38 +81,11 @@ pub(super) fn looked_at(moment: &Moment, origins: &Origins) -> Vec<LookedAt> {
         cluster: cluster.id.to_string(),
         freshness: cluster.freshness.as_str().into(),
         freshness_reason: cluster.reason.to_string(),
+        freshness_code: cluster.reason.code().as_str().into(),
+        freshness_params: params(cluster.reason.code().params()),
         age_ms: moment.age(cluster).map(|age| age.0),
     };
     moment.looked_at(origins).map(seen).collect()
-}
-
-/// A page of services.
-pub(super) fn services<'a>(
-    listed: &'a Listed<Arc<FederatedService>>,
-    page: Page,
-    origins: &Origins,
-) -> ServicesDocument<'a> {
-    let summary = |service: &'a Arc<FederatedService>| {
-        let wanted = service.origins.iter().filter(|origin| origins.accepts(&origin.origin));
-        let counted = wanted.map(|origin| {
-            let Counts { instances, healthy, unknown } = Counts::of(origin);
-            (origin.origin.as_str().into(), CountsDocument { instances, healthy, unknown })
-        });
-        ServiceSummary {
-            namespace_id: service.key.namespace().into(),
-            group_name: service.key.group().into(),
-            service_name: service.key.service().into(),
-            clusters: counted.collect(),
-        }
-    };
-    let services = listed.rows.iter().map(summary).collect();
-    ServicesDocument {
-        total: listed.total,
-        page_no: page.number,
-        page_size: page.size,
-        services,
-        filtered: listed.filtered,
-    }
 }
 
 /// One service, as far as it is asked for.
@@ -126,7 +120,9 @@ fn instance<'a>(found: &'a FederatedInstance, origin: Origin<'a>, moment: &Momen
         origin: origin.id.as_str().into(),
         locality: locality(origin.locality),
         freshness: origin.freshness.as_str().into(),
-        freshness_reason: origin.reason.into(),
+        freshness_reason: (&**origin.reason.text()).into(),
+        freshness_code: origin.reason.code().as_str().into(),
+        freshness_params: params(origin.reason.code().params()),
         age_ms: origin.age.map(|age| age.0),
         held: held(found.held.as_ref(), moment),
         source: origin.source.as_str().into(),
@@ -141,35 +137,7 @@ pub(super) fn health_word(health: Health) -> &'static str {
     }
 }
 
-/// A page of config items.
-pub(super) fn configs<'a>(
-    listed: &'a Listed<Arc<FederatedConfig>>,
-    page: Page,
-    origins: &Origins,
-) -> ConfigsDocument<'a> {
-    let content = |item: &'a OriginConfig| {
-        let (md5, content_type) = (&*item.item.md5, &*item.item.content_type);
-        let content = item.item.content.text();
-        let (bytes, sealed) = (content.map_or(0, str::len), content.err().map(sealed));
-        (item.origin.as_str().into(), ContentSummary { md5: md5.into(), r#type: content_type.into(), bytes, sealed })
-    };
-    let summary = |config: &'a Arc<FederatedConfig>| ConfigSummary {
-        namespace_id: config.key.namespace().into(),
-        group_name: config.key.group().into(),
-        data_id: config.key.data_id().into(),
-        clusters: config.items.iter().filter(|item| origins.accepts(&item.origin)).map(content).collect(),
-    };
-    let configs = listed.rows.iter().map(summary).collect();
-    ConfigsDocument {
-        total: listed.total,
-        page_no: page.number,
-        page_size: page.size,
-        configs,
-        filtered: listed.filtered,
-    }
-}
-
-fn sealed(content: &SealedContent) -> SealedDocument {
+pub(super) fn sealed(content: &SealedContent) -> SealedDocument {
     SealedDocument { key_id: content.key.to_string().into(), reason: content.reason.as_str().into() }
 }
 
@@ -198,7 +166,9 @@ fn item<'a>(found: &'a OriginConfig, origin: Origin<'a>, moment: &Moment) -> Ite
         md5: (&*item.md5).into(),
         r#type: (&*item.content_type).into(),
         freshness: origin.freshness.as_str().into(),
-        freshness_reason: origin.reason.into(),
+        freshness_reason: (&**origin.reason.text()).into(),
+        freshness_code: origin.reason.code().as_str().into(),
+        freshness_params: params(origin.reason.code().params()),
         age_ms: origin.age.map(|age| age.0),
         held: held(found.held.as_ref(), moment),
         source: origin.source.as_str().into(),

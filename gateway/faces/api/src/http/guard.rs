@@ -46,6 +46,7 @@ fn hold(target: &GuardTarget, found: &GuardInForce, now: WallMs) -> HoldDocument
         when_ms: entry.when.0,
         taken_in: taken_in.to_string(),
         what_to_do: what_to_do(target, entry.word),
+        what_to_do_code: what_to_do_code(entry.word).into(),
     }
 }
 
@@ -58,6 +59,15 @@ fn what_to_do(target: &GuardTarget, word: GuardWord) -> String {
         GuardWord::Keep => format!("it is held until somebody says otherwise or all came back; {release}"),
         GuardWord::Release => "nothing: it goes".to_owned(),
         GuardWord::Over => "nothing: it is over".to_owned(),
+    }
+}
+
+fn what_to_do_code(word: GuardWord) -> &'static str {
+    match word {
+        GuardWord::Held => "decide",
+        GuardWord::Keep => "release_if_gone",
+        GuardWord::Release => "goes",
+        GuardWord::Over => "over",
     }
 }
 

@@ -4,6 +4,7 @@ mod audit;
 mod body;
 mod clusters;
 mod comparison;
+mod compress;
 mod configs;
 mod description;
 mod descriptor;
@@ -14,7 +15,9 @@ pub(super) mod events;
 mod excluded;
 mod front_door;
 mod guard;
+mod list_document;
 mod login;
+mod me;
 mod observe;
 mod operations;
 mod params;
@@ -90,6 +93,7 @@ fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
         .route("/v1/verify/nacos", get(VIEW, verify_nacos::show).post(OPERATE_PART, verify_nacos::begin))
         .route("/v1/status", get(VIEW, operations::status))
         .route("/v1/whoami", get(OPEN, whoami::show))
+        .route("/v1/me", get(OPEN, me::show))
         .route("/v1/login", post(OPEN, login::begin))
         .route("/v1/logout", post(OPEN, login::end))
         .route("/v1/session", get(OPEN, login::show))
@@ -113,6 +117,7 @@ pub(super) fn router_beside(state: ApiState, beside: Router, pages: PageSource, 
         })
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(admission, rights::admit))
+        .layer(middleware::from_fn(compress::compress))
         .layer(middleware::from_fn_with_state(state.clone(), observe::observe))
         .with_state(state)
 }

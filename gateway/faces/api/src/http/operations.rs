@@ -29,7 +29,8 @@ pub(super) async fn status(State(state): State<ApiState>, RawQuery(query): RawQu
     let (ready, reasons) = state.readiness();
     Ok(reply::json(&StatusDocument {
         ready,
-        reasons,
+        reason_codes: document::codes(&reasons),
+        reasons: reasons.iter().map(ToString::to_string).collect(),
         troubles: document::troubles(state.troubles()),
         federation: identity.federation.as_str().into(),
         cluster: identity.cluster.as_str().into(),
@@ -76,7 +77,11 @@ pub(super) async fn readyz(State(state): State<ApiState>, asker: Asker) -> Resul
         // Probes show nothing, and need no more than the status.
         (reasons, troubles) = (Vec::new(), Vec::new());
     }
-    if ready { Ok(reply::json(&ReadyDocument { ready, reasons, troubles })) } else { Err(Problem::not_ready(reasons)) }
+    let (reason_codes, reasons) = (document::codes(&reasons), reasons.iter().map(ToString::to_string).collect());
+    match ready {
+        true => Ok(reply::json(&ReadyDocument { ready, reasons, reason_codes, troubles })),
+        false => Err(Problem::not_ready(reasons, reason_codes)),
+    }
 }
 
 /// All metrics in the OpenMetrics text format.

@@ -4,12 +4,16 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use federation_core::id::ServiceKey;
+use federation_core::search::NameSearch;
+use federation_core::service::{FederatedConfig, FederatedService};
 use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::ask::{
     BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Listable, Origins, Page, ResolveAsk, ServiceAsk, Wellness,
 };
+use crate::listing::{ListCursor, ListOrder, RowDetail, ServicesAsk, StateSet};
+use crate::select::DriftWanted;
 use federation_view::resolve::{PlanDepth, PlanExcerpt};
 
 /// Parameters that name one service.
@@ -33,7 +37,7 @@ const RESOLVE: &[Field] = &[
 /// What the name of a label follows.
 const LABEL: &str = "label.";
 
-/// A query, decoded: every name known, none twice except `origin`.
+/// A query, decoded: every name known, none twice except `origin` and `state`.
 struct Params(Vec<(Field, String)>);
 
 impl Params {
@@ -43,7 +47,7 @@ impl Params {
             let Some(field) = known.iter().copied().find(|field| field.parameter() == name) else {
                 return Err(unknown(&name, &value, known));
             };
-            if field != Field::Origin && params.get(field).is_some() {
+            if !matches!(field, Field::Origin | Field::State) && params.get(field).is_some() {
                 return Err(BadField::new(field, &value, "it is given twice").into());
             }
             params.0.push((field, value.into_owned()));
@@ -113,11 +117,47 @@ pub(super) fn policy(query: Option<&str>) -> Result<Option<ServiceKey>, Problem>
     Ok(Some(ServiceAsk::new(namespace, group, name.unwrap_or(""), Filter::default())?.key))
 }
 
-/// A page of a list.
-pub(super) fn page<L: Listable>(query: Option<&str>) -> Result<ListAsk, Problem> {
-    let params = Params::parse(query, L::FIELDS)?;
+fn list<L: Listable>(params: &Params) -> Result<ListAsk, BadField> {
     let (namespace, group, name) = params.names(L::NAME);
-    Ok(ListAsk::of::<L>(namespace, group, name, params.filter()?, params.page()?)?)
+    ListAsk::of::<L>(namespace, group, name, params.filter()?, params.page()?)
+}
+
+/// A page of config items, of those alone that differ or of all.
+pub(super) fn configs(query: Option<&str>) -> Result<(ListAsk, DriftWanted), Problem> {
+    let params = Params::parse(query, FederatedConfig::FIELDS)?;
+    let drift = params.parsed::<bool>(Field::Drift, "true or false")?.unwrap_or_default();
+    let drift = if drift { DriftWanted::Only } else { DriftWanted::Any };
+    Ok((list::<FederatedConfig>(&params)?, drift))
+}
+
+/// A page of services.
+pub(super) fn services(query: Option<&str>) -> Result<ServicesAsk, Problem> {
+    let params = Params::parse(query, FederatedService::FIELDS)?;
+    let list = list::<FederatedService>(&params)?;
+    let search = params.get(Field::Query).filter(|text| !text.is_empty());
+    let search =
+        search.map(|text| text.parse::<NameSearch>().map_err(|error| BadField::new(Field::Query, text, error)));
+    let order = params.get(Field::Sort).map(ListOrder::parse).transpose()?.unwrap_or_default();
+    let detail = match params.get(Field::Detail) {
+        None => RowDetail::Clusters,
+        Some("summary") => RowDetail::Summary,
+        Some(other) => return Err(BadField::new(Field::Detail, other, "only summary can be asked for").into()),
+    };
+    let after = params.get(Field::Cursor).map(|text| ListCursor::parse(text, order)).transpose()?;
+    if let (Some(_), Some(number)) = (&after, params.get(Field::PageNo)) {
+        let detail = "a page is either numbered or follows a cursor";
+        return Err(BadField::new(Field::PageNo, number, detail).into());
+    }
+    let words = params.all(Field::State).flat_map(|words| words.split(',')).filter(|word| !word.is_empty());
+    Ok(ServicesAsk {
+        list,
+        search: search.transpose()?,
+        states: StateSet::parse(words)?,
+        order,
+        detail,
+        facets: params.parsed::<bool>(Field::Facets, "true or false")?.unwrap_or_default(),
+        after,
+    })
 }
 
 /// One config item.

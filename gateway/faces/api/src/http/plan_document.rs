@@ -14,7 +14,7 @@ use federation_core::routing::{
     AdvertisedBy, Caller, DrainVerdict, InstanceOffer, LeftOut, PanicMode, PlannedEndpoint, Priority, RoutableAddress,
 };
 
-use super::document::health_word;
+use super::document::{health_word, params};
 use super::reply;
 use federation_view::resolve::{OriginState, PlannedService, UnusedInstance};
 
@@ -120,6 +120,7 @@ fn endpoint<'a>(planned: &'a PlannedService, endpoint: &'a PlannedEndpoint) -> E
         ephemeral: offer.instance.ephemeral,
         advertised: advertised(offer),
         held: offer.held.as_ref().map(|held| held.reason.as_str().into()),
+        held_code: offer.held.as_ref().map(|held| held.reason.code().into()),
     }
 }
 
@@ -152,14 +153,16 @@ pub(super) fn origin(state: OriginState<'_>) -> OriginDocument<'_> {
         origin: state.id.as_str().into(),
         freshness: state.freshness.as_str().into(),
         effective_freshness: state.effective.as_str().into(),
-        freshness_reason: state.reason.into(),
+        freshness_reason: (&**state.reason.text()).into(),
+        freshness_code: state.reason.code().as_str().into(),
+        freshness_params: params(state.reason.code().params()),
         age_ms: state.age.map(|age| age.0),
     }
 }
 
 /// An instance that is not used.
 pub(super) fn unused(unused: UnusedInstance) -> UnusedDocument {
-    UnusedDocument { endpoint: unused.id, origin: unused.origin, reason: unused.reason }
+    UnusedDocument { endpoint: unused.id, origin: unused.origin, reason: unused.reason, code: unused.code.into() }
 }
 
 /// How exact shares became millionths.
@@ -188,6 +191,7 @@ pub(super) fn left_out<'a>(planned: &'a PlannedService, left_out: &'a LeftOut) -
         endpoint: (&*left_out.id).into(),
         origin: offer.origin.as_str().into(),
         reason: left_out.reason.to_string(),
+        code: left_out.reason.code().into(),
         locality: offer.endpoint.locality.to_string(),
         weight: offer.instance.weight.get(),
         raw_health: health_word(offer.raw_health).into(),

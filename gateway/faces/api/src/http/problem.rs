@@ -8,6 +8,7 @@ use bytes::Bytes;
 use federation_access::identity::CallerIdentity;
 use federation_answers::comparison::ServiceNameDocument;
 use federation_answers::problem::{self, ProblemDocument};
+use federation_answers::reason::ReasonDocument;
 use federation_core::drains::DrainInForce;
 use federation_core::id::ClusterId;
 use federation_core::intents::DrainTarget;
@@ -65,6 +66,7 @@ enum Kind {
     LoginRefused,
     LoginBraked,
     LoginUnjudged,
+    ReadOnly,
 }
 
 impl Kind {
@@ -107,6 +109,7 @@ impl Kind {
             Self::LoginRefused => "urn:federation:problem:login-refused",
             Self::LoginBraked => "urn:federation:problem:login-braked",
             Self::LoginUnjudged => "urn:federation:problem:login-unjudged",
+            Self::ReadOnly => "urn:federation:problem:read-only",
         }
     }
 
@@ -148,6 +151,7 @@ impl Kind {
             Self::LoginRefused => "The login is refused",
             Self::LoginBraked => "Too many logins have failed",
             Self::LoginUnjudged => "Nobody knows whether the password is right",
+            Self::ReadOnly => "Pages may only look here",
         }
     }
 
@@ -181,7 +185,7 @@ impl Kind {
             Self::DrainNotInForceYet | Self::HoldNotInForceYet | Self::AdoptionUnsure => StatusCode::GATEWAY_TIMEOUT,
             Self::Crowded | Self::LoginBraked => StatusCode::TOO_MANY_REQUESTS,
             Self::NotKnown | Self::LoginRefused => StatusCode::UNAUTHORIZED,
-            Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::NotAllowed | Self::ReadOnly => StatusCode::FORBIDDEN,
         }
     }
 }
@@ -271,6 +275,13 @@ impl Problem {
     /// A body that is not what is wanted, and is not told of.
     pub(super) fn bad_secret_body(wanted: &str) -> Self {
         Self::new(Kind::BadBody, format!("{wanted} are needed, and nothing else"))
+    }
+
+    /// A page acts, and pages may only look.
+    pub(super) fn read_only() -> Self {
+        let detail = "the configuration of this gateway has `dashboard: {read_only: true}`: pages may only look; \
+                      the command line and other programs may act";
+        Self::new(Kind::ReadOnly, detail.to_owned())
     }
 
     /// The configuration lets nobody log in.
@@ -399,10 +410,10 @@ impl Problem {
     }
 
     /// Answers cannot be relied on yet, or not any more.
-    pub(super) fn not_ready(reasons: Vec<String>) -> Self {
+    pub(super) fn not_ready(reasons: Vec<String>, codes: Vec<ReasonDocument>) -> Self {
         let detail = if reasons.is_empty() { "no reason was given".to_owned() } else { reasons.join("; ") };
         let mut problem = Self::new(Kind::NotReady, detail);
-        problem.document.reasons = Some(reasons);
+        (problem.document.reasons, problem.document.reason_codes) = (Some(reasons), Some(codes));
         problem
     }
 

@@ -75,6 +75,20 @@ pub(super) fn json_tagged_by_version<D: Serialize>(
     tagged(json(&document()), tag)
 }
 
+/// The document, tagged by the versions of its parts: for lists with ages, which differ each time.
+pub(super) fn json_tagged_by_versions<D: Serialize>(
+    headers: &HeaderMap,
+    versions: &impl std::hash::Hash,
+    document: impl FnOnce() -> D,
+) -> Response {
+    let hash = BuildHasherDefault::<Xxh3Default>::default().hash_one(versions);
+    let tag = HeaderValue::try_from(format!("W/\"{hash:016x}\"")).expect("hexadecimal is legal in a header");
+    if client_has(headers, &tag) {
+        return not_modified(tag);
+    }
+    tagged(json(&document()), tag)
+}
+
 /// The document, tagged by its bytes: for lists, which have no version.
 pub(super) fn json_tagged_by_content(headers: &HeaderMap, document: &impl Serialize) -> Response {
     let body = encode(document);

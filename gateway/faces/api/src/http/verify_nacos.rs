@@ -84,6 +84,7 @@ fn difference_document(difference: &NacosDifference) -> NacosDifferenceDocument 
         key: key.encode().replace('\u{1f}', "·"),
         kind: "values".into(),
         reason: None,
+        reason_code: None,
         fields: Vec::new(),
     };
     match kind {
@@ -91,6 +92,7 @@ fn difference_document(difference: &NacosDifference) -> NacosDifferenceDocument 
         NacosDifferenceKind::NotInNacos => document.kind = "notInNacos".into(),
         NacosDifferenceKind::Held(reason) => {
             (document.kind, document.reason) = ("held".into(), Some(reason.as_str().into()));
+            document.reason_code = Some(reason.code().into());
         }
         NacosDifferenceKind::Values(fields) => document.fields = fields.iter().map(|field| (*field).into()).collect(),
         NacosDifferenceKind::Unreadable => document.kind = "unreadable".into(),

@@ -32,12 +32,13 @@ const CALLERS: [(&str, &str); 8] = [
 ];
 
 /// Every path and method of the API, and some more parameters and bodies where a part is asked for.
-pub(super) const REQUESTS: [(&str, &str, &str); 45] = [
+pub(super) const REQUESTS: [(&str, &str, &str); 46] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/openapi.json", ""),
     ("GET", "/docs/", ""),
     ("GET", "/v1/whoami", ""),
+    ("GET", "/v1/me", ""),
     ("POST", "/v1/login", r#"{"username": "alice", "password": "x"}"#),
     ("POST", "/v1/logout", ""),
     ("GET", "/v1/session", ""),
@@ -302,6 +303,13 @@ async fn a_list_shows_what_its_asker_may_see_and_says_that_it_is_filtered() {
     let second = gateway.ask(request("GET", &page(2), "", "viewer-prod")).await.json();
     assert_eq!((&second["total"], &second["services"][0]["serviceName"]), (&json!(2), &json!("pay")));
     assert_eq!(gateway.ask(request("GET", &page(3), "", "viewer-prod")).await.json()["services"], json!([]));
+    for (caller, namespaces) in [("viewer-prod", json!({"prod": 2})), ("config-reader", json!({}))] {
+        let counted = gateway.ask(request("GET", "/v1/services?facets=true&sort=instances", "", caller)).await.json();
+        assert_eq!(counted["facets"]["namespaces"], namespaces, "{caller}");
+        let counts =
+            ["unhealthy", "stale", "held", "drained", "single", "changed"].map(|it| counted["facets"][it].as_u64());
+        assert!(counts.iter().all(|count| *count <= counted["total"].as_u64()), "{caller}: {counted}");
+    }
 }
 
 #[tokio::test]
@@ -357,7 +365,10 @@ async fn nobody_learns_more_from_probes_than_whether_it_is_ready() {
     let (gateway, _) = reached();
     gateway.troubles.raise(federation_ports::metrics::TroubleKind::NacosCall, "prod/secret-service", "refused");
     let probe = gateway.ask(request("GET", "/readyz", "", "nobody")).await;
-    assert_eq!((probe.status, probe.json()), (StatusCode::OK, json!({"ready": true, "reasons": [], "troubles": []})));
+    assert_eq!(
+        (probe.status, probe.json()),
+        (StatusCode::OK, json!({"ready": true, "reasons": [], "reasonCodes": [], "troubles": []}))
+    );
     assert!(gateway.ask(request("GET", "/readyz", "", "viewer")).await.body.contains("secret-service"));
     assert_eq!(status(&gateway, "GET", "/livez", "", "someone").await, StatusCode::OK, "a probe with an old token");
 }

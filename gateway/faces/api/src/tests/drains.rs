@@ -93,7 +93,7 @@ async fn a_dry_run_says_what_callers_in_every_cluster_would_get_and_orders_nothi
             {
                 "namespaceId": "public", "groupName": "DEFAULT_GROUP", "serviceName": "alone", "impact": "refused",
                 "callers": [refused("frankfurt"), refused("shanghai")],
-                "refused": [{"target": "frankfurt", "reason": "nothing healthy would be left"}],
+                "refused": [{"target": "frankfurt", "reason": "nothing healthy would be left", "code": "void"}],
             },
             {
                 "namespaceId": "public", "groupName": "DEFAULT_GROUP", "serviceName": "both", "impact": "moved",

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use axum::http::header;
+use federation_answers::access::MeDocument;
 use federation_answers::comparison::ComparisonDocument;
 use federation_answers::descriptor::{self as adoption, AdoptedDocument, MembershipDocument};
 use federation_answers::discovery::{
@@ -18,6 +19,7 @@ use federation_answers::policy::PolicyAnswer;
 use federation_answers::problem::ProblemDocument;
 use federation_answers::status::{ReadyDocument, StatusDocument};
 use federation_answers::verification::VerificationDocument;
+use federation_core::reason::GatewayReason;
 use federation_core::routing::PanicThreshold;
 use federation_golden::Golden;
 use federation_policy::{PolicyRefusal, PolicyStanding, PolicyWord};
@@ -68,6 +70,10 @@ async fn discovery(answers: &mut Answers) {
     answers.get("service.json", &gateway, "/v1/service?serviceName=orders").await;
     answers.get("configs.json", &gateway, "/v1/configs").await;
     answers.get("config.json", &gateway, "/v1/config?groupName=g&dataId=app.yaml").await;
+    gateway.put_config(lists::forked("forked.yaml"));
+    answers.get("configs-that-differ.json", &gateway, "/v1/configs?drift=true").await;
+    answers.get("services-summary.json", &gateway, "/v1/services?fields=summary&facets=true&sort=unhealthy").await;
+    answers.get("me.json", &gateway, "/v1/me").await;
     gateway.put_config(partly_sealed());
     answers.get("configs-sealed.json", &gateway, "/v1/configs").await;
     answers.get("config-sealed.json", &gateway, "/v1/config?groupName=g&dataId=app.yaml").await;
@@ -202,7 +208,7 @@ async fn the_gateway_itself(answers: &mut Answers) {
     answers.get("status-with-a-trouble.json", &gateway, "/v1/status").await;
     gateway.set_gateway(GatewayStatus {
         ready: false,
-        reasons: vec!["the log is away".to_owned()],
+        reasons: vec![GatewayReason::LogUnreachable("no broker answers".into())],
         ..GatewayStatus::default()
     });
     answers.get("problem-not-ready.json", &gateway, "/readyz").await;
@@ -252,6 +258,7 @@ fn again<T: DeserializeOwned + Serialize>(json: &str) -> Result<String, serde_js
 fn reader_of(name: &str) -> fn(&str) -> Result<String, serde_json::Error> {
     let document = name.strip_suffix(".json").unwrap();
     match document.split('-').next().unwrap() {
+        "me" => again::<MeDocument>,
         "problem" => again::<ProblemDocument>,
         "clusters" => again::<ClustersDocument<'static>>,
         "services" => again::<ServicesDocument<'static>>,

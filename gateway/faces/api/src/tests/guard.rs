@@ -82,6 +82,7 @@ async fn what_is_held_is_listed_with_how_much_of_what_and_what_to_do() {
         "id": "shanghai/public", "cluster": "shanghai", "namespaceId": "public", "state": "held",
         "sinceMs": 500, "ageMs": 501, "kept": 90, "lost": 100, "of": 150, "percent": 66,
         "who": "guard", "why": null, "whenMs": 500, "takenIn": "shanghai",
+        "whatToDoCode": "decide",
         "whatToDo": "look whether nacos tells the truth; if they are gone for good, release shanghai/public; \
                      if not, repair it, or keep shanghai/public",
     }]});

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use federation_core::reason::GatewayReason;
 use federation_ports::metrics::Route;
 use serde_json::json;
 
@@ -12,8 +13,8 @@ async fn a_service_shows_every_instance_with_where_it_is_from_and_how_fresh_that
     let answer = gateway.get("/v1/service?serviceName=orders").await;
     assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/json"));
     // The text, not the value: the order of fields is a promise, too.
-    let frankfurt = r#""origin":"frankfurt","locality":{"region":"frankfurt-region","zone":"z1","subZone":null},"freshness":"stale","freshnessReason":"frankfurt reason","ageMs":40,"#;
-    let shanghai = r#""origin":"shanghai","locality":{"region":"shanghai-region","zone":"z1","subZone":null},"freshness":"live","freshnessReason":"shanghai reason","ageMs":40,"#;
+    let frankfurt = r#""origin":"frankfurt","locality":{"region":"frankfurt-region","zone":"z1","subZone":null},"freshness":"stale","freshnessReason":"no beat of its leader for 40 s","freshnessCode":"leader_silent","freshnessParams":{"ageMs":40000},"ageMs":40,"#;
+    let shanghai = r#""origin":"shanghai","locality":{"region":"shanghai-region","zone":"z1","subZone":null},"freshness":"live","freshnessReason":"beating","freshnessCode":"beating","ageMs":40,"#;
     let rest = r#""enabled":true,"ephemeral":true,"metadata":{"a":"1","quote":"\"ü\n\""},"#;
     let want = [
         r#"{"namespaceId":"public","groupName":"DEFAULT_GROUP","serviceName":"orders","version":1031,"instances":["#,
@@ -24,7 +25,7 @@ async fn a_service_shows_every_instance_with_where_it_is_from_and_how_fresh_that
         r#"{"ip":"10.0.0.2","port":80,"clusterName":"DEFAULT","weight":0.5,"health":"unhealthy","healthy":false,"#,
         rest,
         frankfurt,
-        r#""held":{"ageMs":600,"reason":"connection to nacos is young, its clients may still be registering"},"source":"log"},"#,
+        r#""held":{"ageMs":600,"reason":"connection to nacos is young, its clients may still be registering","code":"after_connect"},"source":"log"},"#,
         r#"{"ip":"10.1.0.1","port":81,"clusterName":"DEFAULT","weight":0.5,"health":"unknown","healthy":false,"#,
         rest,
         shanghai,
@@ -93,8 +94,8 @@ async fn a_service_that_nobody_has_is_a_problem_that_lists_where_was_looked() {
         "status": 404,
         "detail": detail,
         "clusters": [
-            {"cluster": "frankfurt", "freshness": "stale", "freshnessReason": "frankfurt reason", "ageMs": 40},
-            {"cluster": "shanghai", "freshness": "live", "freshnessReason": "shanghai reason", "ageMs": 40},
+            {"cluster": "frankfurt", "freshness": "stale", "freshnessReason": "no beat of its leader for 40 s", "freshnessCode": "leader_silent", "freshnessParams": {"ageMs": 40_000}, "ageMs": 40},
+            {"cluster": "shanghai", "freshness": "live", "freshnessReason": "beating", "freshnessCode": "beating", "ageMs": 40},
         ],
     });
     assert_eq!(answer.json(), want);
@@ -167,7 +168,8 @@ async fn services_come_in_pages_with_counts_for_each_cluster() {
     let want = concat!(
         r#"{"total":1,"pageNo":1,"pageSize":100,"services":[{"namespaceId":"public","groupName":"DEFAULT_GROUP","#,
         r#""serviceName":"orders","clusters":{"frankfurt":{"instances":2,"healthy":1,"unknown":0},"#,
-        r#""shanghai":{"instances":1,"healthy":0,"unknown":1}}}]}"#,
+        r#""shanghai":{"instances":1,"healthy":0,"unknown":1}},"instances":3,"healthy":1,"unhealthy":1,"unknown":1,"origins":2,"#,
+        r#""states":["unhealthy","stale","held","changed"],"changedMs":1}],"nextCursor":null}"#,
     );
     let answer = gateway.get("/v1/services").await;
     assert_eq!(answer.body, want);
@@ -244,7 +246,7 @@ async fn a_config_item_is_shown_byte_for_byte_as_each_cluster_has_it() {
         let start = concat!(
             r#"{"namespaceId":"public","groupName":"g","dataId":"app.yaml","version":1027,"items":["#,
             r#"{"origin":"frankfurt","content":"a: 1\r\n# ü \"q\"\n","md5":"0123","type":"yaml","freshness":"stale","#,
-            r#""freshnessReason":"frankfurt reason","ageMs":40,"held":null,"source":"log","encryptedDataKey":"","#,
+            r#""freshnessReason":"no beat of its leader for 40 s","freshnessCode":"leader_silent","freshnessParams":{"ageMs":40000},"ageMs":40,"held":null,"source":"log","encryptedDataKey":"","#,
             r#""description":"","tags":"x,y","appName":"","lastModifiedMs":5},{"origin":"shanghai","#,
         );
         assert!(answer.body.starts_with(start), "{}", answer.body);
@@ -266,7 +268,8 @@ async fn config_items_come_in_pages_without_their_contents() {
     let answer = gateway.get("/v1/configs?namespaceId=").await;
     let want = concat!(
         r#"{"total":1,"pageNo":1,"pageSize":100,"configs":[{"namespaceId":"public","groupName":"g","dataId":"app.yaml","#,
-        r#""clusters":{"frankfurt":{"md5":"0123","type":"yaml","bytes":15},"shanghai":{"md5":"0123","type":"yaml","bytes":15}}}]}"#,
+        r#""clusters":{"frankfurt":{"md5":"0123","type":"yaml","bytes":15,"lastModifiedMs":5,"freshness":"stale","ageMs":40,"held":false},"#,
+        r#""shanghai":{"md5":"0123","type":"yaml","bytes":15,"lastModifiedMs":5,"freshness":"live","ageMs":40,"held":false}},"drift":false}]}"#,
     );
     assert_eq!(answer.body, want);
     for (query, total) in [("", 2), ("origin=shanghai", 1), ("dataId=d?.yaml", 1), ("groupName=h", 0)] {
@@ -281,13 +284,13 @@ async fn clusters_and_status_show_what_the_gateway_knows_of_itself_and_others() 
     let clusters = gateway.get("/v1/clusters").await;
     let first = concat!(
         r#"{"clusters":[{"cluster":"frankfurt","locality":{"region":"frankfurt-region","zone":"z1","subZone":null},"#,
-        r#""local":false,"freshness":"stale","freshnessReason":"frankfurt reason","ageMs":50,"services":2,"instances":3,"#,
+        r#""local":false,"freshness":"stale","freshnessReason":"no beat of its leader for 40 s","freshnessCode":"leader_silent","freshnessParams":{"ageMs":40000},"ageMs":50,"services":2,"instances":3,"#,
         r#""configs":1,"lastBeatMs":1700000000000},"#,
     );
     assert!(clusters.body.starts_with(first), "{}", clusters.body);
     let status = gateway.get("/v1/status").await;
     let start = concat!(
-        r#"{"ready":true,"reasons":[],"troubles":[],"federation":"demo","cluster":"shanghai","replica":"shanghai-0","version":"0.1.0","#,
+        r#"{"ready":true,"reasons":[],"reasonCodes":[],"troubles":[],"federation":"demo","cluster":"shanghai","replica":"shanghai-0","version":"0.1.0","#,
         r#""uptimeMs":10,"facts":{"nacos":"connected"},"clusters":[{"cluster":"frankfurt","#,
     );
     assert!(status.body.starts_with(start), "{}", status.body);
@@ -297,12 +300,18 @@ async fn clusters_and_status_show_what_the_gateway_knows_of_itself_and_others() 
 async fn a_gateway_that_is_not_ready_says_why_and_still_answers() {
     let mut gateway = Gateway::new();
     gateway.put(orders(7));
-    assert_eq!(gateway.get("/readyz").await.json(), json!({"ready": true, "reasons": [], "troubles": []}));
-    let reasons = vec!["nacos was not read yet".to_owned()];
+    assert_eq!(
+        gateway.get("/readyz").await.json(),
+        json!({"ready": true, "reasons": [], "reasonCodes": [], "troubles": []})
+    );
+    let reasons = vec![GatewayReason::NacosUnread, GatewayReason::ChangesRefused(3)];
     gateway.set_gateway(GatewayStatus { reasons, ..GatewayStatus::default() });
     let answer = gateway.get("/readyz").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(answer.json()["reasons"], json!(["nacos was not read yet"]));
+    let told = [GatewayReason::NacosUnread, GatewayReason::ChangesRefused(3)].map(|reason| reason.to_string());
+    assert_eq!(answer.json()["reasons"], json!(told));
+    let codes = json!([{"code": "nacos_unread"}, {"code": "changes_refused", "params": {"count": 3}}]);
+    assert_eq!(answer.json()["reasonCodes"], codes);
     assert_eq!(gateway.get("/livez").await.status, StatusCode::OK);
     assert_eq!(gateway.get("/v1/service?serviceName=orders").await.status, StatusCode::OK);
 }
@@ -354,6 +363,7 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/guard",
         "/v1/login",
         "/v1/logout",
+        "/v1/me",
         "/v1/service",
         "/v1/services",
         "/v1/session",
@@ -379,7 +389,7 @@ async fn the_description_lists_every_route_and_every_parameter() {
         assert_eq!(described, known, "{path}");
     }
     let fields = description["components"]["schemas"]["Instance"]["properties"].as_object().unwrap().len();
-    assert_eq!(fields, 16);
+    assert_eq!(fields, 18);
 }
 
 #[tokio::test]

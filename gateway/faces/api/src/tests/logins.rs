@@ -14,7 +14,7 @@ use super::*;
 
 /// The local Nacos: alice's password is `correct horse`; it can be away.
 #[derive(Clone, Default)]
-struct Nacos(Arc<Mutex<bool>>);
+pub(super) struct Nacos(Arc<Mutex<bool>>);
 
 impl PasswordJudge for Nacos {
     fn judge(&self, user: &str, password: &Secret) -> JudgedPassword {
@@ -28,7 +28,7 @@ impl PasswordJudge for Nacos {
 }
 
 /// A gateway that alice may operate, and her Nacos.
-fn with_logins() -> (Gateway, Nacos) {
+pub(super) fn with_logins() -> (Gateway, Nacos) {
     let mut gateway = Gateway::new();
     let (authority, nacos) = (AccessAuthority::default(), Nacos::default());
     let bindings = bindings_from_text("b", "bindings: [{to: ['nacos:alice'], role: operator}]").unwrap();
@@ -40,7 +40,13 @@ fn with_logins() -> (Gateway, Nacos) {
     (gateway, nacos)
 }
 
-async fn send(gateway: &Gateway, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+pub(super) async fn send(
+    gateway: &Gateway,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &Value,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -48,7 +54,7 @@ async fn send(gateway: &Gateway, method: Method, path: &str, headers: &[(&str, &
     gateway.ask(request.body(Body::from(body.to_string())).unwrap()).await
 }
 
-async fn log_in(gateway: &Gateway, user: &str, password: &str, cookie: bool) -> Answer {
+pub(super) async fn log_in(gateway: &Gateway, user: &str, password: &str, cookie: bool) -> Answer {
     let body = json!({"username": user, "password": password, "cookie": cookie});
     send(gateway, Method::POST, "/v1/login", &[], &body).await
 }

@@ -1,6 +1,7 @@
 //! A gateway of two clusters whose view is written by hand, and its answers.
 
 mod access;
+mod compressed;
 mod descriptor;
 mod drains;
 mod encrypted;
@@ -12,9 +13,12 @@ mod guard;
 mod headers;
 mod http;
 mod lanes;
+mod lists;
 mod logins;
+mod pages;
 mod plan_calls;
 mod plans;
+mod reasons;
 mod serve;
 mod strangers;
 mod stuck;
@@ -36,6 +40,7 @@ use federation_core::instance::{Health, Instance, Metadata, Weight};
 use federation_core::intents::{DrainIntent, DrainTarget, OrderCounter};
 use federation_core::locality::Locality;
 use federation_core::log::intents::LoggedDrain;
+use federation_core::reason::FreshnessCode;
 use federation_core::routing::{DrainGuard, Percent, PlaceRules, Policies, Policy};
 use federation_core::service::{
     ClusterStatus, FactSource, FederatedConfig, FederatedInstance, FederatedService, HeldRemoval, HoldReason,
@@ -208,7 +213,10 @@ fn cluster(id: &str, freshness: Freshness, freshness_revision: u64) -> ClusterSt
         local: id == "shanghai",
         freshness,
         effective: freshness,
-        reason: format!("{id} reason").into(),
+        reason: match id {
+            "shanghai" => FreshnessCode::Beating.into(),
+            _ => FreshnessCode::LeaderSilent(Millis(40_000)).into(),
+        },
         freshness_revision: Revision(freshness_revision),
         age: Some(Millis(30)),
         as_of: Mono(990),

@@ -151,7 +151,7 @@ fn status(id: &str, freshness: Freshness, freshness_revision: Revision) -> Clust
         local: id == "a",
         freshness,
         effective: freshness,
-        reason: "".into(),
+        reason: federation_core::reason::FreshnessCode::Beating.into(),
         freshness_revision,
         age: None,
         as_of: Mono(0),

@@ -12,13 +12,14 @@ fn folder(of: &str) -> PathBuf {
 }
 
 /// The table, the path that it asks for, the golden document that answers, and the command.
-const TABLES: [(&str, &str, &str, &[&str]); 27] = [
+const TABLES: [(&str, &str, &str, &[&str]); 28] = [
     ("status.txt", "/v1/status", "status.json", &["status"]),
     ("status-with-a-trouble.txt", "/v1/status", "status-with-a-trouble.json", &["status"]),
     ("clusters.txt", "/v1/clusters", "clusters.json", &["clusters"]),
     ("services.txt", "/v1/services", "services.json", &["services"]),
     ("service.txt", "/v1/service", "service.json", &["service", "orders"]),
     ("configs.txt", "/v1/configs", "configs.json", &["configs"]),
+    ("configs-that-differ.txt", "/v1/configs", "configs-that-differ.json", &["configs", "--drift"]),
     ("config.txt", "/v1/config", "config.json", &["config", "app.yaml"]),
     ("configs-sealed.txt", "/v1/configs", "configs-sealed.json", &["configs"]),
     ("config-sealed.txt", "/v1/config", "config-sealed.json", &["config", "app.yaml"]),
