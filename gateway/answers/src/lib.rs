@@ -19,6 +19,7 @@ pub mod drain;
 pub mod exclusion;
 pub mod front_door;
 pub mod guard;
+pub mod links;
 pub mod nacos_comparison;
 mod pairs;
 pub mod plan;

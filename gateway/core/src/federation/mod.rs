@@ -3,7 +3,7 @@
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
 //! a second copy. [`local`](crate::local) takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
 //! compares it with what Nacos says, [`own`] drives it, [`sealing`] knows under which keys contents stand there,
-//! [`heard`] tells what others ordered, [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`comparing`] the own log with Nacos, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
+//! [`heard`] tells what others ordered, [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`links`] how each takes every origin, [`comparing`] the own log with Nacos, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.
 //!
 //! A step costs what its input asks for, never what the registry holds: counts are kept as they change, deadlines exist only where
@@ -25,6 +25,7 @@ mod intents;
 mod judge;
 mod late;
 mod limits;
+mod links;
 mod own;
 mod partitions;
 mod reconcile;
@@ -89,6 +90,7 @@ pub use digest::RecordDigest;
 pub use imports::ImportRules;
 pub use judge::SetAside;
 pub use limits::OriginLimit;
+pub use links::{LinkObserver, ObservedLink};
 pub use partitions::PartitionMismatch;
 pub use snapshot::{FrozenPiece, KeptFact, OriginSnapshot, SnapshotPiece};
 pub use takeover::Leadership;

@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    audit, clusters, configs, descriptor, drains, events, excluded, front_door, guard, login, operations, plans,
+    audit, clusters, configs, descriptor, drains, events, excluded, front_door, guard, links, login, operations, plans,
     policy, services, verify, verify_nacos, what_if, whoami,
 };
 use crate::ApiState;
@@ -50,6 +50,7 @@ use crate::ApiState;
         front_door::undrain,
         descriptor::show,
         descriptor::adopt,
+        links::list,
         verify::verify,
         verify_nacos::show,
         verify_nacos::begin,

@@ -14,6 +14,7 @@ pub(super) mod events;
 mod excluded;
 mod front_door;
 mod guard;
+mod links;
 mod login;
 mod observe;
 mod operations;
@@ -86,6 +87,7 @@ fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
         .route("/v1/descriptor", get(VIEW, descriptor::show).post(ADMINISTER, descriptor::adopt))
         .route("/v1/guard", get(VIEW, guard::list).post(OPERATE_PART, guard::decide))
         .route("/v1/what-if", get(VIEW, what_if::compare))
+        .route("/v1/links", get(VIEW, links::list))
         .route("/v1/verify", get(VIEW, verify::verify))
         .route("/v1/verify/nacos", get(VIEW, verify_nacos::show).post(OPERATE_PART, verify_nacos::begin))
         .route("/v1/status", get(VIEW, operations::status))

@@ -32,7 +32,7 @@ const CALLERS: [(&str, &str); 8] = [
 ];
 
 /// Every path and method of the API, and some more parameters and bodies where a part is asked for.
-pub(super) const REQUESTS: [(&str, &str, &str); 45] = [
+pub(super) const REQUESTS: [(&str, &str, &str); 46] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/openapi.json", ""),
@@ -81,6 +81,7 @@ pub(super) const REQUESTS: [(&str, &str, &str); 45] = [
     ("POST", "/v1/front-door/undrain", "{}"),
     ("GET", "/v1/descriptor", ""),
     ("POST", "/v1/descriptor", r#"{"cluster": "shanghai", "dryRun": true}"#),
+    ("GET", "/v1/links", ""),
     ("GET", "/v1/verify", ""),
     ("GET", "/v1/verify/nacos", ""),
     ("POST", "/v1/verify/nacos", "{}"),

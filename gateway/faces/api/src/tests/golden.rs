@@ -12,6 +12,7 @@ use federation_answers::drain::{DrainsDocument, OrderBody, PatternBody};
 use federation_answers::exclusion::{self, ExcludedDocument, TakenDocument};
 use federation_answers::front_door::{self as door, FrontDoorDocument};
 use federation_answers::guard::{DecisionBody, HoldDocument, HoldsDocument};
+use federation_answers::links::LinksDocument;
 use federation_answers::nacos_comparison::NacosComparisonDocument;
 use federation_answers::plan::{ExplainDocument, PlanDocument};
 use federation_answers::policy::PolicyAnswer;
@@ -150,6 +151,7 @@ async fn verification(answers: &mut Answers) {
     let mut gateway = Gateway::new();
     gateway.set_verification(verify::one_differs());
     answers.get("verification.json", &gateway, "/v1/verify").await;
+    answers.get("links.json", &gateway, "/v1/links").await;
     gateway.set_comparison(verify_nacos::of_each_kind());
     answers.get("nacos-comparison.json", &gateway, "/v1/verify/nacos").await;
 }
@@ -265,6 +267,7 @@ fn reader_of(name: &str) -> fn(&str) -> Result<String, serde_json::Error> {
         "comparison" => again::<ComparisonDocument>,
         "excluded" => again::<ExcludedDocument>,
         "verification" => again::<VerificationDocument>,
+        "links" => again::<LinksDocument>,
         "nacos" => again::<NacosComparisonDocument>,
         "holds" => again::<HoldsDocument>,
         "hold" => again::<HoldDocument>,
