@@ -26,6 +26,7 @@ pub mod plan;
 pub mod policy;
 pub mod printable;
 pub mod problem;
+pub mod signals;
 pub mod status;
 pub mod verification;
 

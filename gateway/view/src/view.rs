@@ -6,6 +6,8 @@
 
 mod clusters;
 pub mod derived;
+mod noticed;
+pub mod signals;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -25,6 +27,7 @@ use tokio::sync::watch;
 
 use self::clusters::ShownClusters;
 use self::derived::Forget;
+use self::signals::{SignalBoard, SignalNews, SignalTopic, Signalled};
 pub use self::turns::EngineMonitor;
 use self::turns::Turns;
 pub use self::turns::reason as stuck_reason;
@@ -155,6 +158,7 @@ struct Shared {
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
     intents: watch::Sender<Arc<IntentTable>>,
     holds: watch::Sender<Arc<GuardTable>>,
+    signals: SignalBoard,
     turns: Turns,
     /// Who keeps what is derived from services. Locked for taking them, or adding one.
     derivations: Mutex<Vec<Arc<dyn Forget>>>,
@@ -187,6 +191,7 @@ pub fn new(now: MonotonicNow) -> (ViewWriter, ViewReader) {
         watched: DashMap::default(),
         intents: watch::Sender::default(),
         holds: watch::Sender::default(),
+        signals: SignalBoard::default(),
         turns: Turns::default(),
         derivations: Mutex::default(),
         now,
@@ -214,6 +219,7 @@ impl ViewWriter {
     /// Puts the change in place, then wakes whoever watches what changed. Whoever writes is not stuck.
     pub fn apply(&mut self, mut change: ViewChange) {
         self.shared.clusters.number(&mut change);
+        let mut topics = noticed::topics(&change, &self.shared);
         self.index_services(&change);
         self.index_configs(&change);
         for (key, service) in &change.services {
@@ -241,7 +247,9 @@ impl ViewWriter {
         if let Some(clusters) = change.clusters {
             self.shared.clusters.replace(clusters);
         }
-        self.shared.turns.set_stuck(false);
+        if self.shared.turns.set_stuck(false) {
+            topics.push(SignalTopic::Gateway);
+        }
         if let Some(intents) = change.intents {
             self.shared.intents.send_replace(intents);
         }
@@ -251,6 +259,9 @@ impl ViewWriter {
         for (key, _) in &change.services {
             self.wake(key);
         }
+        let services: Vec<ServiceKey> = change.services.into_iter().map(|(key, _)| key).collect();
+        let configs: Vec<ConfigKey> = change.configs.into_iter().map(|(key, _)| key).collect();
+        self.shared.signals.signal(&Signalled { topics, services: &services, configs: &configs });
     }
 
     fn forget_derived(&self, change: &ViewChange) {
@@ -378,6 +389,30 @@ impl ViewReader {
     #[must_use]
     pub fn watch_gateway(&self) -> watch::Receiver<Arc<GatewayStatus>> {
         self.shared.gateway.subscribe()
+    }
+
+    /// What changed since the change of this number.
+    #[must_use]
+    pub fn signals_since(&self, number: u64) -> SignalNews {
+        self.shared.signals.since(number)
+    }
+
+    /// The number of the newest change.
+    #[must_use]
+    pub fn newest_signal(&self) -> u64 {
+        self.shared.signals.newest()
+    }
+
+    /// Changes with every change of any topic. Names of what changed are remembered only while somebody has one of these.
+    #[must_use]
+    pub fn watch_signals(&self) -> watch::Receiver<u64> {
+        self.shared.signals.watch()
+    }
+
+    /// A topic that the view knows nothing of (policy, exclusions, troubles) is as `mark` says: it changed if another mark was noted before.
+    /// Whoever tells of changes notes what he sees; the first of many counts.
+    pub fn note_signal(&self, topic: SignalTopic, mark: u64) {
+        self.shared.signals.note(topic, mark);
     }
 
     /// The clock that [`ClusterStatus::as_of`] is told by.

@@ -24,6 +24,8 @@ pub(crate) const LARGEST_PAGE: u32 = 1000;
 pub(crate) const MOST_LABELS: usize = 64;
 /// Longest part of what is said of a caller, in bytes: longer than any name of a place.
 pub(crate) const LONGEST_PART: usize = 1024;
+/// Longest text that is looked for in names, in bytes.
+pub(crate) const LONGEST_SEARCH: usize = 256;
 
 /// A field of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,7 @@ pub(crate) enum Field {
     Label,
     Limit,
     OnlyTop,
+    Search,
 }
 
 impl Field {
@@ -66,6 +69,7 @@ impl Field {
             Self::Label => "label.<k>",
             Self::Limit => "limit",
             Self::OnlyTop => "onlyTop",
+            Self::Search => "q",
         }
     }
 
@@ -88,6 +92,7 @@ impl Field {
             Self::Label => "caller.labels",
             Self::Limit => "limit",
             Self::OnlyTop => "only_top",
+            Self::Search => "q",
         }
     }
 }
@@ -199,6 +204,33 @@ fn grouped<'a>(group: Option<&'a str>, name: &'a str) -> Result<(Option<&'a str>
         }
         (_, Some((group, name))) => Ok((Some(group), name)),
         (group, None) => Ok((group, name)),
+    }
+}
+
+/// Whose changes are counted in a stream of signals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NewsAsk {
+    /// In lower case; empty is everything.
+    search: String,
+    namespace: Option<String>,
+    pub(crate) origins: Origins,
+}
+
+impl NewsAsk {
+    /// `search` has at most [`LONGEST_SEARCH`] bytes.
+    pub(crate) fn new(search: &str, namespace: Option<&str>, origins: Origins) -> Result<Self, BadField> {
+        if search.len() > LONGEST_SEARCH {
+            let detail = format_args!("it has {} bytes; at most {LONGEST_SEARCH} are looked for", search.len());
+            return Err(BadField::new(Field::Search, search, detail));
+        }
+        Ok(Self { search: search.to_lowercase(), namespace: namespace.map(str::to_owned), origins })
+    }
+
+    /// Whether something of this namespace, group and name is meant.
+    pub(crate) fn means(&self, parts: [&str; 3]) -> bool {
+        let is_found = |part: &str| part.to_lowercase().contains(&self.search);
+        self.namespace.as_deref().is_none_or(|wanted| wanted == parts[0])
+            && (self.search.is_empty() || parts.into_iter().any(is_found))
     }
 }
 

@@ -354,6 +354,8 @@ label!(
         Guard = "/v1/guard",
         /// What would be.
         WhatIf = "/v1/what-if",
+        /// Signals of changes.
+        Events = "/v1/events",
         /// How every gateway takes every cluster.
         Links = "/v1/links",
         /// Whether all gateways have what each cluster says that it has.

@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     audit, clusters, configs, descriptor, drains, events, excluded, front_door, guard, links, login, operations, plans,
-    policy, services, verify, verify_nacos, what_if, whoami,
+    policy, services, signals, verify, verify_nacos, what_if, whoami,
 };
 use crate::ApiState;
 
@@ -50,6 +50,7 @@ use crate::ApiState;
         front_door::undrain,
         descriptor::show,
         descriptor::adopt,
+        signals::watch,
         links::list,
         verify::verify,
         verify_nacos::show,

@@ -8,7 +8,8 @@ use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::ask::{
-    BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Listable, Origins, Page, ResolveAsk, ServiceAsk, Wellness,
+    BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Listable, NewsAsk, Origins, Page, ResolveAsk, ServiceAsk,
+    Wellness,
 };
 use federation_view::resolve::{PlanDepth, PlanExcerpt};
 
@@ -111,6 +112,13 @@ pub(super) fn policy(query: Option<&str>) -> Result<Option<ServiceKey>, Problem>
     }
     let (namespace, group, name) = params.names(Field::ServiceName);
     Ok(Some(ServiceAsk::new(namespace, group, name.unwrap_or(""), Filter::default())?.key))
+}
+
+/// Whose changes are counted.
+pub(super) fn news(query: Option<&str>) -> Result<NewsAsk, Problem> {
+    let params = Params::parse(query, &[Field::Search, Field::NamespaceId, Field::Origin])?;
+    let search = params.get(Field::Search).unwrap_or("");
+    Ok(NewsAsk::new(search, params.get(Field::NamespaceId), params.origins()?)?)
 }
 
 /// A page of a list.

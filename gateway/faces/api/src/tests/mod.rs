@@ -16,6 +16,7 @@ mod logins;
 mod plan_calls;
 mod plans;
 mod serve;
+mod signals;
 mod strangers;
 mod stuck;
 mod verify;
