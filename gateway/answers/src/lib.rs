@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod changes;
 pub mod comparison;
 pub mod descriptor;
 pub mod discovery;

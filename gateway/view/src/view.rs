@@ -6,7 +6,9 @@
 
 mod clusters;
 pub mod derived;
+pub mod history;
 mod noticed;
+pub mod plots;
 pub mod signals;
 #[cfg(test)]
 mod tests;
@@ -16,6 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
+use federation_core::cause::ChangeCause;
 use federation_core::comparison::NacosComparison;
 use federation_core::drains::{IntentTable, OrderSettled, TakenOrder};
 use federation_core::federation::{Membership, Verification};
@@ -27,10 +30,21 @@ use tokio::sync::watch;
 
 use self::clusters::ShownClusters;
 use self::derived::Forget;
+use self::history::{ChangeBook, ChangeRecord, ChangeSubject, HistoryDesk, RememberedChanges};
+use self::plots::{PlotHistory, PlotRings};
 use self::signals::{SignalBoard, SignalNews, SignalTopic, Signalled};
 pub use self::turns::EngineMonitor;
 use self::turns::Turns;
 pub use self::turns::reason as stuck_reason;
+
+/// What the changed services and config items of a change came of, in their order; what is missing came with time.
+#[derive(Debug, Default)]
+pub struct ChangeCauses {
+    /// Of each service.
+    pub services: Vec<ChangeCause>,
+    /// Of each config item.
+    pub configs: Vec<ChangeCause>,
+}
 
 /// What changed at one step of the engine.
 #[derive(Debug, Default)]
@@ -39,6 +53,8 @@ pub struct ViewChange {
     pub services: Vec<(ServiceKey, Option<Arc<FederatedService>>)>,
     /// Config items that changed; `None` if no origin has it any more.
     pub configs: Vec<(ConfigKey, Option<Arc<FederatedConfig>>)>,
+    /// What these changes came of.
+    pub causes: ChangeCauses,
     /// All clusters, if one of them changed.
     pub clusters: Option<Arc<ClusterTable>>,
     /// The gateway's own state, if it changed.
@@ -159,6 +175,8 @@ struct Shared {
     intents: watch::Sender<Arc<IntentTable>>,
     holds: watch::Sender<Arc<GuardTable>>,
     signals: SignalBoard,
+    history: ChangeBook,
+    plots: PlotRings,
     turns: Turns,
     /// Who keeps what is derived from services. Locked for taking them, or adding one.
     derivations: Mutex<Vec<Arc<dyn Forget>>>,
@@ -168,6 +186,7 @@ struct Shared {
 /// The only way to change the view. Deliberately not `Clone`: two writers would overwrite each other.
 pub struct ViewWriter {
     shared: Arc<Shared>,
+    desk: HistoryDesk,
 }
 
 /// Cheap to clone.
@@ -192,11 +211,13 @@ pub fn new(now: MonotonicNow) -> (ViewWriter, ViewReader) {
         intents: watch::Sender::default(),
         holds: watch::Sender::default(),
         signals: SignalBoard::default(),
+        history: ChangeBook::default(),
+        plots: PlotRings::default(),
         turns: Turns::default(),
         derivations: Mutex::default(),
         now,
     });
-    (ViewWriter { shared: Arc::clone(&shared) }, ViewReader { shared })
+    (ViewWriter { shared: Arc::clone(&shared), desk: HistoryDesk::default() }, ViewReader { shared })
 }
 
 impl ViewWriter {
@@ -222,46 +243,86 @@ impl ViewWriter {
         let mut topics = noticed::topics(&change, &self.shared);
         self.index_services(&change);
         self.index_configs(&change);
-        for (key, service) in &change.services {
-            match service {
-                Some(service) => drop(self.shared.services.insert(key.clone(), Arc::clone(service))),
-                None => drop(self.shared.services.remove(key)),
-            }
-        }
+        self.put_services(&change);
         self.forget_derived(&change);
-        for (key, config) in &change.configs {
-            match config {
-                Some(config) => drop(self.shared.configs.insert(key.clone(), Arc::clone(config))),
-                None => drop(self.shared.configs.remove(key)),
-            }
-        }
-        if let Some(gateway) = change.gateway {
-            self.shared.gateway.send_replace(gateway);
-        }
-        if let Some(verification) = change.verification {
-            self.shared.verification.send_replace(verification);
-        }
-        if let Some(comparison) = change.comparison {
-            self.shared.comparison.send_replace(comparison);
-        }
-        if let Some(clusters) = change.clusters {
-            self.shared.clusters.replace(clusters);
-        }
+        self.put_configs(&change);
+        self.put_states(&mut change);
         if self.shared.turns.set_stuck(false) {
             topics.push(SignalTopic::Gateway);
         }
-        if let Some(intents) = change.intents {
-            self.shared.intents.send_replace(intents);
-        }
-        if let Some(holds) = change.holds {
-            self.shared.holds.send_replace(holds);
-        }
+        self.put_orders(&mut change);
         for (key, _) in &change.services {
             self.wake(key);
+        }
+        if self.remember() {
+            topics.push(SignalTopic::Changes);
         }
         let services: Vec<ServiceKey> = change.services.into_iter().map(|(key, _)| key).collect();
         let configs: Vec<ConfigKey> = change.configs.into_iter().map(|(key, _)| key).collect();
         self.shared.signals.signal(&Signalled { topics, services: &services, configs: &configs });
+    }
+
+    fn put_services(&mut self, change: &ViewChange) {
+        let mut causes = change.causes.services.iter().copied();
+        for (key, service) in &change.services {
+            let before = match service {
+                Some(service) => self.shared.services.insert(key.clone(), Arc::clone(service)),
+                None => self.shared.services.remove(key).map(|(_, before)| before),
+            };
+            self.desk.service(before.as_deref(), service.as_deref(), causes.next().unwrap_or_default());
+        }
+    }
+
+    fn put_configs(&mut self, change: &ViewChange) {
+        let mut causes = change.causes.configs.iter().copied();
+        for (key, config) in &change.configs {
+            let before = match config {
+                Some(config) => self.shared.configs.insert(key.clone(), Arc::clone(config)),
+                None => self.shared.configs.remove(key).map(|(_, before)| before),
+            };
+            self.desk.config(before.as_deref(), config.as_deref(), causes.next().unwrap_or_default());
+        }
+    }
+
+    fn put_states(&mut self, change: &mut ViewChange) {
+        if let Some(gateway) = change.gateway.take() {
+            let before = self.shared.gateway.send_replace(Arc::clone(&gateway));
+            self.desk.gateway(&before, &gateway);
+        }
+        if let Some(verification) = change.verification.take() {
+            self.desk.leaders(&verification);
+            self.shared.verification.send_replace(verification);
+        }
+        if let Some(comparison) = change.comparison.take() {
+            self.shared.comparison.send_replace(comparison);
+        }
+        if let Some(clusters) = change.clusters.take() {
+            self.desk.clusters(&clusters);
+            self.shared.plots.sample((self.shared.now)(), &clusters.clusters);
+            self.shared.clusters.replace(clusters);
+        }
+    }
+
+    fn put_orders(&mut self, change: &mut ViewChange) {
+        if let Some(intents) = change.intents.take() {
+            let before = self.shared.intents.send_replace(Arc::clone(&intents));
+            self.desk.drains(&before, &intents);
+        }
+        if let Some(holds) = change.holds.take() {
+            let before = self.shared.holds.send_replace(Arc::clone(&holds));
+            self.desk.holds(&before, &holds);
+        }
+    }
+
+    /// Whether something happened that is remembered.
+    fn remember(&mut self) -> bool {
+        let (records, uncounted) = self.desk.take();
+        if records.is_empty() && uncounted == 0 {
+            return false;
+        }
+        self.shared.plots.count(records.iter().filter_map(|record| record.origin.as_ref()));
+        self.shared.history.add((self.shared.now)(), records, uncounted);
+        true
     }
 
     fn forget_derived(&self, change: &ViewChange) {
@@ -413,6 +474,27 @@ impl ViewReader {
     /// Whoever tells of changes notes what he sees; the first of many counts.
     pub fn note_signal(&self, topic: SignalTopic, mark: u64) {
         self.shared.signals.note(topic, mark);
+    }
+
+    /// What is remembered of changes of one subject, or of everything, with ids below `below`.
+    #[must_use]
+    pub fn changes(&self, subject: Option<&ChangeSubject>, below: u64) -> RememberedChanges {
+        self.shared.history.remembered(subject, below)
+    }
+
+    /// Remembers what the engine knows nothing of, and signals it.
+    pub(crate) fn remember(&self, records: Vec<ChangeRecord>) {
+        if !records.is_empty() && self.gateway().ready {
+            self.shared.history.add(self.now(), records, 0);
+            let topics = vec![SignalTopic::Changes];
+            self.shared.signals.signal(&Signalled { topics, ..Signalled::default() });
+        }
+    }
+
+    /// Clusters as they were in the last hour.
+    #[must_use]
+    pub fn plots(&self) -> PlotHistory {
+        self.shared.plots.history()
     }
 
     /// The clock that [`ClusterStatus::as_of`] is told by.

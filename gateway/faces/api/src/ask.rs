@@ -1,5 +1,7 @@
 //! What somebody asks for, after parsing: the same for every face.
 
+pub(crate) mod news;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -24,8 +26,6 @@ pub(crate) const LARGEST_PAGE: u32 = 1000;
 pub(crate) const MOST_LABELS: usize = 64;
 /// Longest part of what is said of a caller, in bytes: longer than any name of a place.
 pub(crate) const LONGEST_PART: usize = 1024;
-/// Longest text that is looked for in names, in bytes.
-pub(crate) const LONGEST_SEARCH: usize = 256;
 
 /// A field of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,9 @@ pub(crate) enum Field {
     Limit,
     OnlyTop,
     Search,
+    Kind,
+    Since,
+    Cursor,
 }
 
 impl Field {
@@ -70,6 +73,9 @@ impl Field {
             Self::Limit => "limit",
             Self::OnlyTop => "onlyTop",
             Self::Search => "q",
+            Self::Kind => "kind",
+            Self::Since => "since",
+            Self::Cursor => "cursor",
         }
     }
 
@@ -93,6 +99,9 @@ impl Field {
             Self::Limit => "limit",
             Self::OnlyTop => "only_top",
             Self::Search => "q",
+            Self::Kind => "kind",
+            Self::Since => "since",
+            Self::Cursor => "cursor",
         }
     }
 }
@@ -204,33 +213,6 @@ fn grouped<'a>(group: Option<&'a str>, name: &'a str) -> Result<(Option<&'a str>
         }
         (_, Some((group, name))) => Ok((Some(group), name)),
         (group, None) => Ok((group, name)),
-    }
-}
-
-/// Whose changes are counted in a stream of signals.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NewsAsk {
-    /// In lower case; empty is everything.
-    search: String,
-    namespace: Option<String>,
-    pub(crate) origins: Origins,
-}
-
-impl NewsAsk {
-    /// `search` has at most [`LONGEST_SEARCH`] bytes.
-    pub(crate) fn new(search: &str, namespace: Option<&str>, origins: Origins) -> Result<Self, BadField> {
-        if search.len() > LONGEST_SEARCH {
-            let detail = format_args!("it has {} bytes; at most {LONGEST_SEARCH} are looked for", search.len());
-            return Err(BadField::new(Field::Search, search, detail));
-        }
-        Ok(Self { search: search.to_lowercase(), namespace: namespace.map(str::to_owned), origins })
-    }
-
-    /// Whether something of this namespace, group and name is meant.
-    pub(crate) fn means(&self, parts: [&str; 3]) -> bool {
-        let is_found = |part: &str| part.to_lowercase().contains(&self.search);
-        self.namespace.as_deref().is_none_or(|wanted| wanted == parts[0])
-            && (self.search.is_empty() || parts.into_iter().any(is_found))
     }
 }
 

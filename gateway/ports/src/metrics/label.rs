@@ -354,6 +354,10 @@ label!(
         Guard = "/v1/guard",
         /// What would be.
         WhatIf = "/v1/what-if",
+        /// What changed lately.
+        Changes = "/v1/changes",
+        /// Clusters in the last hour.
+        History = "/v1/history",
         /// Signals of changes.
         Events = "/v1/events",
         /// How every gateway takes every cluster.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod body;
+mod changes;
 mod clusters;
 mod comparison;
 mod configs;
@@ -88,6 +89,8 @@ fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
         .route("/v1/descriptor", get(VIEW, descriptor::show).post(ADMINISTER, descriptor::adopt))
         .route("/v1/guard", get(VIEW, guard::list).post(OPERATE_PART, guard::decide))
         .route("/v1/what-if", get(VIEW, what_if::compare))
+        .route("/v1/changes", get(VIEW_PART, changes::list))
+        .route("/v1/history", get(VIEW_PART, changes::plots))
         .route("/v1/events", get(VIEW_PART, signals::watch))
         .route("/v1/links", get(VIEW, links::list))
         .route("/v1/verify", get(VIEW, verify::verify))

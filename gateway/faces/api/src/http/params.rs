@@ -7,15 +7,27 @@ use federation_core::id::ServiceKey;
 use url::form_urlencoded;
 
 use super::problem::Problem;
+use crate::ask::news::{ChangesAsk, NewsAsk, SinceAsk};
 use crate::ask::{
-    BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Listable, NewsAsk, Origins, Page, ResolveAsk, ServiceAsk,
-    Wellness,
+    BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Listable, Origins, Page, ResolveAsk, ServiceAsk, Wellness,
 };
 use federation_view::resolve::{PlanDepth, PlanExcerpt};
+use federation_view::view::history::ChangeKind;
 
 /// Parameters that name one service.
 const SERVICE: &[Field] =
     &[Field::NamespaceId, Field::GroupName, Field::ServiceName, Field::Origin, Field::HealthyOnly];
+const CHANGES: &[Field] = &[
+    Field::NamespaceId,
+    Field::GroupName,
+    Field::ServiceName,
+    Field::DataId,
+    Field::Cluster,
+    Field::Kind,
+    Field::Since,
+    Field::Limit,
+    Field::Cursor,
+];
 const CONFIG: &[Field] = &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin];
 /// Parameters that name a service and a caller.
 const RESOLVE: &[Field] = &[
@@ -44,7 +56,7 @@ impl Params {
             let Some(field) = known.iter().copied().find(|field| field.parameter() == name) else {
                 return Err(unknown(&name, &value, known));
             };
-            if field != Field::Origin && params.get(field).is_some() {
+            if !matches!(field, Field::Origin | Field::Kind) && params.get(field).is_some() {
                 return Err(BadField::new(field, &value, "it is given twice").into());
             }
             params.0.push((field, value.into_owned()));
@@ -119,6 +131,28 @@ pub(super) fn news(query: Option<&str>) -> Result<NewsAsk, Problem> {
     let params = Params::parse(query, &[Field::Search, Field::NamespaceId, Field::Origin])?;
     let search = params.get(Field::Search).unwrap_or("");
     Ok(NewsAsk::new(search, params.get(Field::NamespaceId), params.origins()?)?)
+}
+
+/// What changed.
+pub(super) fn changes(query: Option<&str>) -> Result<ChangesAsk, Problem> {
+    let params = Params::parse(query, CHANGES)?;
+    let known = |word: &str| ChangeKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+    let kind = |word: &str| known(word).ok_or_else(|| BadField::new(Field::Kind, word, ChangesAsk::KINDS));
+    let words = params.all(Field::Kind).flat_map(|words| words.split(',')).filter(|word| !word.is_empty());
+    let cluster =
+        params.get(Field::Cluster).map(|id| id.parse().map_err(|error| BadField::new(Field::Cluster, id, error)));
+    let limit = params.parsed(Field::Limit, "a number from 1 to 1000")?;
+    let (namespace, group, service) = params.names(Field::ServiceName);
+    Ok(ChangesAsk {
+        subject: ChangesAsk::subject(namespace, group, service, params.get(Field::DataId))?,
+        namespace: namespace.map(str::to_owned),
+        group: group.filter(|group| !group.is_empty()).map(str::to_owned),
+        cluster: cluster.transpose()?,
+        kinds: words.map(kind).collect::<Result<_, _>>()?,
+        since: params.get(Field::Since).map(SinceAsk::parse).transpose()?,
+        limit: ChangesAsk::limit(limit)?,
+        below: params.parsed(Field::Cursor, "nextCursor of an earlier answer")?.unwrap_or(u64::MAX),
+    })
 }
 
 /// A page of a list.

@@ -33,7 +33,7 @@ use super::events::{self, COMMENT, COMMENT_EVERY};
 use super::problem::Problem;
 use super::{params, reply};
 use crate::ApiState;
-use crate::ask::NewsAsk;
+use crate::ask::news::NewsAsk;
 use crate::asker::Asker;
 
 /// Between two events of one stream: at most four a second.

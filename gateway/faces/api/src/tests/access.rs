@@ -32,7 +32,7 @@ const CALLERS: [(&str, &str); 8] = [
 ];
 
 /// Every path and method of the API, and some more parameters and bodies where a part is asked for.
-pub(super) const REQUESTS: [(&str, &str, &str); 47] = [
+pub(super) const REQUESTS: [(&str, &str, &str); 51] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/openapi.json", ""),
@@ -81,6 +81,10 @@ pub(super) const REQUESTS: [(&str, &str, &str); 47] = [
     ("POST", "/v1/front-door/undrain", "{}"),
     ("GET", "/v1/descriptor", ""),
     ("POST", "/v1/descriptor", r#"{"cluster": "shanghai", "dryRun": true}"#),
+    ("GET", "/v1/changes", ""),
+    ("GET", "/v1/changes?serviceName=orders", ""),
+    ("GET", "/v1/changes?serviceName=order-a&namespaceId=prod", ""),
+    ("GET", "/v1/history", ""),
     ("GET", "/v1/events", ""),
     ("GET", "/v1/links", ""),
     ("GET", "/v1/verify", ""),

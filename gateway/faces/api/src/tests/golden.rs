@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use axum::http::header;
+use federation_answers::changes::{ChangesDocument, HistoryDocument};
 use federation_answers::comparison::ComparisonDocument;
 use federation_answers::descriptor::{self as adoption, AdoptedDocument, MembershipDocument};
 use federation_answers::discovery::{
@@ -156,6 +157,12 @@ async fn verification(answers: &mut Answers) {
     answers.get("nacos-comparison.json", &gateway, "/v1/verify/nacos").await;
 }
 
+async fn changes_and_plots(answers: &mut Answers) {
+    let gateway = changes::changed();
+    answers.get("changes.json", &gateway, "/v1/changes").await;
+    answers.get("history.json", &gateway, "/v1/history").await;
+}
+
 async fn holds(answers: &mut Answers) {
     let mut gateway = Gateway::new();
     guard::hold_everything(&mut gateway);
@@ -230,6 +237,7 @@ async fn all() -> Vec<(&'static str, String)> {
     orders_and_suppositions(&mut answers).await;
     holds(&mut answers).await;
     verification(&mut answers).await;
+    changes_and_plots(&mut answers).await;
     adoptions(&mut answers).await;
     the_gateway_itself(&mut answers).await;
     answers.0.into_iter().map(|(name, json)| (name, without_wall_time(&json))).collect()
@@ -268,6 +276,8 @@ fn reader_of(name: &str) -> fn(&str) -> Result<String, serde_json::Error> {
         "excluded" => again::<ExcludedDocument>,
         "verification" => again::<VerificationDocument>,
         "links" => again::<LinksDocument>,
+        "changes" => again::<ChangesDocument>,
+        "history" => again::<HistoryDocument>,
         "nacos" => again::<NacosComparisonDocument>,
         "holds" => again::<HoldsDocument>,
         "hold" => again::<HoldDocument>,

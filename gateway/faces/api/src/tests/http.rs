@@ -358,6 +358,8 @@ async fn the_description_lists_every_route_and_every_parameter() {
         "/v1/services",
         "/v1/session",
         "/v1/status",
+        "/v1/changes",
+        "/v1/history",
         "/v1/events",
         "/v1/links",
         "/v1/verify",

@@ -1,6 +1,7 @@
 //! A gateway of two clusters whose view is written by hand, and its answers.
 
 mod access;
+mod changes;
 mod descriptor;
 mod drains;
 mod encrypted;

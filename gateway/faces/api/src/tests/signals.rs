@@ -57,9 +57,9 @@ async fn each_topic_is_told_when_it_changed_and_ages_alone_are_no_change() {
     assert!(signals.is_silent().await, "what was before is asked for by whoever begins");
 
     gateway.put(orders(7));
-    assert_eq!(signals.changed().await, serde_json::json!({"topics": ["services"], "services": 1, "configs": 0}));
+    assert_eq!(signals.changed().await, serde_json::json!({"topics": ["services", "changes"], "services": 1, "configs": 0}));
     gateway.put_config(config("public", "app.yaml", 3, &["shanghai"]));
-    assert_eq!(signals.changed().await, serde_json::json!({"topics": ["configs"], "services": 0, "configs": 1}));
+    assert_eq!(signals.changed().await, serde_json::json!({"topics": ["configs", "changes"], "services": 0, "configs": 1}));
     gateway.drain("shanghai", 25, 1);
     assert_eq!(topics(&signals.changed().await), ["drains"]);
     gateway.set_verification(verify::one_differs());
