@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod changes;
 pub mod comparison;
 pub mod descriptor;
 pub mod discovery;
@@ -19,6 +20,7 @@ pub mod drain;
 pub mod exclusion;
 pub mod front_door;
 pub mod guard;
+pub mod links;
 pub mod nacos_comparison;
 mod pairs;
 pub mod plan;
@@ -26,6 +28,7 @@ pub mod policy;
 pub mod printable;
 pub mod problem;
 pub mod reason;
+pub mod signals;
 pub mod status;
 pub mod verification;
 

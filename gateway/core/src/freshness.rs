@@ -2,6 +2,7 @@
 
 /// How fresh the facts of an origin are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Freshness {
     /// Heard of within the set time.
     Live,

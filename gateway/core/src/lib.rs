@@ -3,6 +3,7 @@
 //! Nothing here waits, locks, logs, reads a clock, draws a random number or opens a socket. Time enters as [`time::Mono`]
 //! and leaves as a deadline; adapters turn effects into actions.
 
+pub mod cause;
 pub mod comparison;
 pub mod config_item;
 pub mod drains;

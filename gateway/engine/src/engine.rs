@@ -27,6 +27,7 @@ mod thread;
 use std::sync::Arc;
 
 use federation_codec::signature::RecordSigner;
+use federation_core::cause::ChangeCause;
 use federation_core::federation::{Federation, ViewChanges};
 use federation_core::id::{ConfigKey, ServiceKey};
 use federation_core::input::{Effect, Input, LogInput};
@@ -148,8 +149,8 @@ struct Course {
 /// What changed and is not shown yet.
 #[derive(Default)]
 struct Left {
-    services: Vec<ServiceKey>,
-    configs: Vec<ConfigKey>,
+    services: Vec<(ServiceKey, ChangeCause)>,
+    configs: Vec<(ConfigKey, ChangeCause)>,
 }
 
 impl Left {
@@ -345,12 +346,14 @@ impl Engine {
         let until = self.clock.mono() + self.pace.show;
         let mut change = ViewChange::default();
         while !left.is_empty() {
-            if let Some(key) = left.services.pop() {
+            if let Some((key, cause)) = left.services.pop() {
                 let service = self.core.service(&key).map(Arc::new);
                 change.services.push((key, service));
-            } else if let Some(key) = left.configs.pop() {
+                change.causes.services.push(cause);
+            } else if let Some((key, cause)) = left.configs.pop() {
                 let config = self.core.config(&key).map(Arc::new);
                 change.configs.push((key, config));
+                change.causes.configs.push(cause);
             }
             self.view.turned();
             if self.clock.mono() >= until {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use federation_core::id::ClusterId;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use federation_ports::metrics::TroubleKind;
 use federation_ports::trouble::TroubleBoard;
@@ -45,6 +45,8 @@ struct Inner {
     now: ArcSwap<Excluded>,
     /// Held while one order is taken and written: the file is never older than what counts for long.
     turn: Mutex<()>,
+    /// How many orders were taken.
+    taken: watch::Sender<u64>,
     place: StoragePlace,
     troubles: TroubleBoard,
 }
@@ -61,7 +63,13 @@ impl Exclusions {
         for (cluster, exclusion) in &kept {
             tracing::warn!(%cluster, who = exclusion.who, reason = exclusion.reason, "nothing of this cluster counts: it is excluded");
         }
-        Self(Arc::new(Inner { now: ArcSwap::from_pointee(kept), turn: Mutex::default(), place, troubles }))
+        Self(Arc::new(Inner {
+            now: ArcSwap::from_pointee(kept),
+            turn: Mutex::default(),
+            taken: watch::Sender::default(),
+            place,
+            troubles,
+        }))
     }
 
     /// None, and none is kept: for tests.
@@ -70,6 +78,7 @@ impl Exclusions {
         Self(Arc::new(Inner {
             now: ArcSwap::default(),
             turn: Mutex::default(),
+            taken: watch::Sender::default(),
             place,
             troubles: TroubleBoard::default(),
         }))
@@ -85,6 +94,12 @@ impl Exclusions {
     #[must_use]
     pub fn all(&self) -> Arc<BTreeMap<ClusterId, Exclusion>> {
         self.0.now.load_full()
+    }
+
+    /// How many orders were taken in the life of the process; changes with each.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.taken.subscribe()
     }
 
     /// All ids.
@@ -108,6 +123,7 @@ impl Exclusions {
             None => drop(next.remove(cluster)),
         }
         self.0.now.store(Arc::new(next));
+        self.0.taken.send_modify(|taken| *taken += 1);
         told(self.clusters()).await;
         let (place, kept) = (self.0.place.clone(), self.all());
         let written = tokio::task::spawn_blocking(move || write(&place, &kept)).await;

@@ -162,8 +162,8 @@ impl PolicyReader {
     }
 
     /// Changes with what is known of any source.
-    #[cfg(test)]
-    pub(super) fn standings_watch(&self) -> watch::Receiver<Arc<[PolicyStanding]>> {
+    #[must_use]
+    pub fn watch_standings(&self) -> watch::Receiver<Arc<[PolicyStanding]>> {
         self.standings.clone()
     }
 

@@ -155,6 +155,11 @@ impl Parts {
         let engine =
             gateway.engine.start(gateway.inbox, engine_stop.clone()).context("the engine cannot be started")?;
         let mut outer = Group::default();
+        let (chronicle, token) = (gateway.api.state.chronicle(), stop.clone());
+        outer.spawn("the chronicle", async move {
+            chronicle.run(token).await;
+            Ok(())
+        });
         let (listeners, api, token) = (gateway.listeners, gateway.api.state, stop.clone());
         outer.spawn("the servers", async move {
             federation_api::serve::run_beside(listeners, api, beside_the_api(), token)

@@ -4,8 +4,10 @@
 //! - [`resolve`] plans for callers: which inputs, how long one is kept. [`what_if`] what would happen if.
 //! - [`hub`] tells all who watch of changes: each encoded once.
 //! - [`watchdog`] says in all answers when the engine does not turn any more.
+//! - [`chronicle`] writes down in the history what the engine knows nothing of.
 //! - [`metrics`] what is counted of them when somebody scrapes.
 
+pub mod chronicle;
 pub mod hub;
 pub mod metrics;
 pub mod resolve;

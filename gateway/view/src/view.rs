@@ -7,7 +7,11 @@
 
 mod clusters;
 pub mod derived;
+pub mod history;
+mod noticed;
+pub mod plots;
 mod roster;
+pub mod signals;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -16,6 +20,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
+use federation_core::cause::ChangeCause;
 use federation_core::comparison::NacosComparison;
 use federation_core::drains::{IntentTable, OrderSettled, TakenOrder};
 use federation_core::federation::{Membership, Verification};
@@ -28,11 +33,23 @@ use tokio::sync::watch;
 
 use self::clusters::ShownClusters;
 use self::derived::Forget;
+use self::history::{ChangeBook, ChangeRecord, ChangeSubject, HistoryDesk, RememberedChanges};
+use self::plots::{PlotHistory, PlotRings};
 use self::roster::{FormerService, SharedRoster};
 pub use self::roster::{OriginFacts, ServiceFacts, ServiceRoster};
+use self::signals::{SignalBoard, SignalNews, SignalTopic, Signalled};
 pub use self::turns::EngineMonitor;
 use self::turns::Turns;
 pub use self::turns::reason as stuck_reason;
+
+/// What the changed services and config items of a change came of, in their order; what is missing came with time.
+#[derive(Debug, Default)]
+pub struct ChangeCauses {
+    /// Of each service.
+    pub services: Vec<ChangeCause>,
+    /// Of each config item.
+    pub configs: Vec<ChangeCause>,
+}
 
 /// What changed at one step of the engine.
 #[derive(Debug, Default)]
@@ -41,6 +58,8 @@ pub struct ViewChange {
     pub services: Vec<(ServiceKey, Option<Arc<FederatedService>>)>,
     /// Config items that changed; `None` if no origin has it any more.
     pub configs: Vec<(ConfigKey, Option<Arc<FederatedConfig>>)>,
+    /// What these changes came of.
+    pub causes: ChangeCauses,
     /// All clusters, if one of them changed.
     pub clusters: Option<Arc<ClusterTable>>,
     /// The gateway's own state, if it changed.
@@ -161,6 +180,9 @@ struct Shared {
     watched: DashMap<ServiceKey, watch::Sender<Revision>, foldhash::fast::RandomState>,
     intents: watch::Sender<Arc<IntentTable>>,
     holds: watch::Sender<Arc<GuardTable>>,
+    signals: SignalBoard,
+    history: ChangeBook,
+    plots: PlotRings,
     turns: Turns,
     /// Who keeps what is derived from services. Locked for taking them, or adding one.
     derivations: Mutex<Vec<Arc<dyn Forget>>>,
@@ -170,6 +192,7 @@ struct Shared {
 /// The only way to change the view. Deliberately not `Clone`: two writers would overwrite each other.
 pub struct ViewWriter {
     shared: Arc<Shared>,
+    desk: HistoryDesk,
 }
 
 /// Cheap to clone.
@@ -194,11 +217,14 @@ pub fn new(now: MonotonicNow) -> (ViewWriter, ViewReader) {
         watched: DashMap::default(),
         intents: watch::Sender::default(),
         holds: watch::Sender::default(),
+        signals: SignalBoard::default(),
+        history: ChangeBook::default(),
+        plots: PlotRings::default(),
         turns: Turns::default(),
         derivations: Mutex::default(),
         now,
     });
-    (ViewWriter { shared: Arc::clone(&shared) }, ViewReader { shared })
+    (ViewWriter { shared: Arc::clone(&shared), desk: HistoryDesk::default() }, ViewReader { shared })
 }
 
 impl ViewWriter {
@@ -221,52 +247,93 @@ impl ViewWriter {
     /// Puts the change in place, then wakes whoever watches what changed. Whoever writes is not stuck.
     pub fn apply(&mut self, mut change: ViewChange) {
         self.shared.clusters.number(&mut change);
+        let mut topics = noticed::topics(&change, &self.shared);
         self.index_services(&change);
         self.index_configs(&change);
         self.put_services(&change);
         self.forget_derived(&change);
-        for (key, config) in &change.configs {
-            match config {
-                Some(config) => drop(self.shared.configs.insert(key.clone(), Arc::clone(config))),
-                None => drop(self.shared.configs.remove(key)),
-            }
+        self.put_configs(&change);
+        self.put_states(&mut change);
+        if self.shared.turns.set_stuck(false) {
+            topics.push(SignalTopic::Gateway);
         }
-        if let Some(gateway) = change.gateway {
-            self.shared.gateway.send_replace(gateway);
-        }
-        if let Some(verification) = change.verification {
-            self.shared.verification.send_replace(verification);
-        }
-        if let Some(comparison) = change.comparison {
-            self.shared.comparison.send_replace(comparison);
-        }
-        if let Some(clusters) = change.clusters {
-            self.shared.clusters.replace(clusters);
-        }
-        self.shared.turns.set_stuck(false);
-        if let Some(intents) = change.intents {
-            self.shared.intents.send_replace(intents);
-        }
-        if let Some(holds) = change.holds {
-            self.shared.holds.send_replace(holds);
-        }
+        self.put_orders(&mut change);
         for (key, _) in &change.services {
             self.wake(key);
         }
+        if self.remember() {
+            topics.push(SignalTopic::Changes);
+        }
+        let services: Vec<ServiceKey> = change.services.into_iter().map(|(key, _)| key).collect();
+        let configs: Vec<ConfigKey> = change.configs.into_iter().map(|(key, _)| key).collect();
+        self.shared.signals.signal(&Signalled { topics, services: &services, configs: &configs });
     }
 
-    fn put_services(&self, change: &ViewChange) {
-        let services = &self.shared.services;
+    fn put_services(&mut self, change: &ViewChange) {
+        let mut causes = change.causes.services.iter().copied();
         let mut changed = Vec::with_capacity(change.services.len());
         for (key, now) in &change.services {
             let former = match now {
-                Some(service) => services.insert(key.clone(), Arc::clone(service)),
-                None => services.remove(key).map(|(_, former)| former),
+                Some(service) => self.shared.services.insert(key.clone(), Arc::clone(service)),
+                None => self.shared.services.remove(key).map(|(_, former)| former),
             };
+            self.desk.service(former.as_deref(), now.as_deref(), causes.next().unwrap_or_default());
             changed.push(FormerService { key, now: now.as_ref(), former });
         }
         let is_ready = self.shared.gateway.borrow().ready;
         self.shared.roster.set(&changed, is_ready.then(|| (self.shared.now)()));
+    }
+
+    fn put_configs(&mut self, change: &ViewChange) {
+        let mut causes = change.causes.configs.iter().copied();
+        for (key, config) in &change.configs {
+            let before = match config {
+                Some(config) => self.shared.configs.insert(key.clone(), Arc::clone(config)),
+                None => self.shared.configs.remove(key).map(|(_, before)| before),
+            };
+            self.desk.config(before.as_deref(), config.as_deref(), causes.next().unwrap_or_default());
+        }
+    }
+
+    fn put_states(&mut self, change: &mut ViewChange) {
+        if let Some(gateway) = change.gateway.take() {
+            let before = self.shared.gateway.send_replace(Arc::clone(&gateway));
+            self.desk.gateway(&before, &gateway);
+        }
+        if let Some(verification) = change.verification.take() {
+            self.desk.leaders(&verification);
+            self.shared.verification.send_replace(verification);
+        }
+        if let Some(comparison) = change.comparison.take() {
+            self.shared.comparison.send_replace(comparison);
+        }
+        if let Some(clusters) = change.clusters.take() {
+            self.desk.clusters(&clusters);
+            self.shared.plots.sample((self.shared.now)(), &clusters.clusters);
+            self.shared.clusters.replace(clusters);
+        }
+    }
+
+    fn put_orders(&mut self, change: &mut ViewChange) {
+        if let Some(intents) = change.intents.take() {
+            let before = self.shared.intents.send_replace(Arc::clone(&intents));
+            self.desk.drains(&before, &intents);
+        }
+        if let Some(holds) = change.holds.take() {
+            let before = self.shared.holds.send_replace(Arc::clone(&holds));
+            self.desk.holds(&before, &holds);
+        }
+    }
+
+    /// Whether something happened that is remembered.
+    fn remember(&mut self) -> bool {
+        let (records, uncounted) = self.desk.take();
+        if records.is_empty() && uncounted == 0 {
+            return false;
+        }
+        self.shared.plots.count(records.iter().filter_map(|record| record.origin.as_ref()));
+        self.shared.history.add((self.shared.now)(), records, uncounted);
+        true
     }
 
     fn forget_derived(&self, change: &ViewChange) {
@@ -400,6 +467,51 @@ impl ViewReader {
     #[must_use]
     pub fn watch_gateway(&self) -> watch::Receiver<Arc<GatewayStatus>> {
         self.shared.gateway.subscribe()
+    }
+
+    /// What changed since the change of this number.
+    #[must_use]
+    pub fn signals_since(&self, number: u64) -> SignalNews {
+        self.shared.signals.since(number)
+    }
+
+    /// The number of the newest change.
+    #[must_use]
+    pub fn newest_signal(&self) -> u64 {
+        self.shared.signals.newest()
+    }
+
+    /// Changes with every change of any topic. Names of what changed are remembered only while somebody has one of these.
+    #[must_use]
+    pub fn watch_signals(&self) -> watch::Receiver<u64> {
+        self.shared.signals.watch()
+    }
+
+    /// A topic that the view knows nothing of (policy, exclusions, troubles) is as `mark` says: it changed if another mark was noted before.
+    /// Whoever tells of changes notes what he sees; the first of many counts.
+    pub fn note_signal(&self, topic: SignalTopic, mark: u64) {
+        self.shared.signals.note(topic, mark);
+    }
+
+    /// What is remembered of changes of one subject, or of everything, with ids below `below`.
+    #[must_use]
+    pub fn changes(&self, subject: Option<&ChangeSubject>, below: u64) -> RememberedChanges {
+        self.shared.history.remembered(subject, below)
+    }
+
+    /// Remembers what the engine knows nothing of, and signals it.
+    pub(crate) fn remember(&self, records: Vec<ChangeRecord>) {
+        if !records.is_empty() && self.gateway().ready {
+            self.shared.history.add(self.now(), records, 0);
+            let topics = vec![SignalTopic::Changes];
+            self.shared.signals.signal(&Signalled { topics, ..Signalled::default() });
+        }
+    }
+
+    /// Clusters as they were in the last hour.
+    #[must_use]
+    pub fn plots(&self) -> PlotHistory {
+        self.shared.plots.history()
     }
 
     /// The clock that [`ClusterStatus::as_of`] is told by.

@@ -129,7 +129,7 @@ impl Registry {
 
     /// Puts what changed into the view, so many services at a time.
     pub(crate) fn show(&mut self, at_once: usize) {
-        let changed: Vec<ServiceKey> = self.core.take_changed().services.into_iter().collect();
+        let changed: Vec<ServiceKey> = self.core.take_changed().services.into_keys().collect();
         for keys in changed.chunks(at_once) {
             let services = keys.iter().map(|key| (key.clone(), self.core.service(key).map(Arc::new))).collect();
             self.core.step(NOW, Input::Look);

@@ -1,5 +1,6 @@
 //! News of the log: members, records, ends, and what they mean for the origin that they are of.
 
+use crate::cause::{ChangeCause, ChangeThrough};
 use crate::federation::reconcile::Occasion;
 use crate::federation::stated::Described;
 use crate::federation::{Federation, Origin};
@@ -86,6 +87,7 @@ impl Federation {
 
     fn fold_one(&mut self, now: Now, place: &PartitionId, record: &mut Record, effects: &mut Vec<Effect>) {
         let own = place.origin == *self.cluster();
+        self.changed.because(ChangeCause::of_record(ChangeThrough::Log, place, record.offset));
         let Some(origin) = self.origins.get_mut(&place.origin) else { return };
         let Some(applied) = origin.fold(now, place, record, own, &self.bounds) else { return };
         origin.counts.read += 1;
@@ -101,6 +103,9 @@ impl Federation {
     fn fold_censuses(&mut self, now: Now, place: &PartitionId, run: &mut [Record], effects: &mut Vec<Effect>) {
         if let Some(origin) = self.origins.get_mut(&place.origin) {
             origin.counts.read += run.len() as u64;
+        }
+        if let Some(last) = run.last() {
+            self.changed.because(ChangeCause::of_record(ChangeThrough::Census, place, last.offset));
         }
         if place.origin == *self.cluster() {
             run.iter().for_each(|record| self.meet_term(now, record, effects));
@@ -133,6 +138,7 @@ impl Federation {
         match applied {
             AppliedRecord::Changed(key) => self.note_change(now, origin, &key),
             AppliedRecord::Replaced(keys) => {
+                self.changed.because(ChangeThrough::Repair);
                 self.note_snapshot_change(); // Also where no value differs: now there is a place to read on from.
                 keys.iter().for_each(|key| self.note_change(now, origin, key));
             }

@@ -149,7 +149,7 @@ impl Federation {
 
     /// Services of which a hold ended are to be built anew.
     pub(super) fn end_holds(&mut self, now: Now) {
-        self.changed.services.extend(self.health.end_holds(now.mono));
+        self.changed.note_services(self.health.end_holds(now.mono));
     }
 
     pub(super) fn next_hold_end(&self) -> Option<Mono> {

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::cause::ChangeThrough;
 use crate::federation::Federation;
 use crate::guard::{
     GuardEntry, GuardOrder, GuardRecord, GuardRefused, GuardTable, GuardTaken, GuardTarget, GuardWord, Hold, OwnWord,
@@ -127,7 +128,7 @@ impl Federation {
         let table = GuardTable::new(said).refusing(refused.collect());
         if table != *self.guard {
             self.guard = Arc::new(table);
-            self.changed.guard = true;
+            self.changed.note_guard();
             self.guard_desk.look_at = Mono(0);
         }
     }
@@ -139,6 +140,7 @@ impl Federation {
             self.local.decide(words);
         }
         for key in self.local.let_go(now.mono) {
+            self.changed.because(ChangeThrough::Guard);
             self.note_own_change(now, &key);
             self.consider(now, key);
         }

@@ -225,7 +225,7 @@ impl Federation {
         let table = IntentTable::new(revision, logged).refusing(refused.collect());
         if !table.says_the_same(&self.intents) {
             self.intents = Arc::new(table);
-            self.changed.intents = true;
+            self.changed.note_intents();
         }
     }
 }

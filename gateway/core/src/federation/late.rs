@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cause::ChangeThrough;
 use crate::federation::Federation;
 use crate::log::late::KEPT_BACK_FOR;
 use crate::log::record::PartitionId;
@@ -52,6 +53,7 @@ impl Federation {
             if let Some(next) = partition.late().next_end() {
                 self.late.0.insert(place.clone(), next);
             }
+            self.changed.because(ChangeThrough::Time);
             keys.iter().for_each(|key| self.note_change(now, &place.origin, key));
         }
     }

@@ -3,7 +3,7 @@
 //! What the log says, what Nacos says and what is held live here together, so publishing is an effect and not a task with
 //! a second copy. [`local`](crate::local) takes in news of Nacos, [`consume`] news of the log, [`takeover`] takes the own log over, [`reconcile`]
 //! compares it with what Nacos says, [`own`] drives it, [`sealing`] knows under which keys contents stand there,
-//! [`heard`] tells what others ordered, [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`comparing`] the own log with Nacos, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
+//! [`heard`] tells what others ordered, [`stated`] says what this process states of its cluster, [`verify`] compares what all replicas state, [`links`] how each takes every origin, [`comparing`] the own log with Nacos, [`intents`] knows what operators want, [`tally`] counts, [`view`] makes the values
 //! that answers are built from. Nothing here removes on silence.
 //!
 //! A step costs what its input asks for, never what the registry holds: counts are kept as they change, deadlines exist only where
@@ -11,6 +11,7 @@
 
 mod belonging;
 mod census;
+mod changes;
 mod clock;
 mod comparing;
 mod consume;
@@ -25,6 +26,7 @@ mod intents;
 mod judge;
 mod late;
 mod limits;
+mod links;
 mod own;
 mod partitions;
 mod reconcile;
@@ -40,11 +42,13 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::cause::ChangeCause;
 use crate::drains::IntentTable;
 use crate::drains::prune::Pruner;
 use crate::drains::writer::IntentWriter;
 use crate::federation::belonging::Belonging;
 use crate::federation::census::OwnCensuses;
+use crate::federation::changes::NotedChanges;
 use crate::federation::clock::ClusterClock;
 use crate::federation::comparing::Comparing;
 use crate::federation::damping::HealthMemory;
@@ -58,7 +62,7 @@ use crate::federation::stated::Described;
 use crate::federation::tally::Tally;
 use crate::freshness::Freshness;
 use crate::guard::{GuardLog, GuardSettings, GuardTable};
-use crate::id::{ClusterId, ConfigKey, ObservedSubject, ServiceKey};
+use crate::id::{ClusterId, ObservedSubject, ServiceKey};
 use crate::input::{Effect, Input, LocalInput, ReplicaIdentity};
 use crate::lease::{Fitness, Lease, ReplicaRole, Wish};
 use crate::local::mark::DoorMark;
@@ -85,11 +89,13 @@ use crate::time::{Millis, Mono, Now};
 
 pub use belonging::{Membership, Stranger};
 pub use census::CensusPace;
+pub use changes::ViewChanges;
 pub use counts::Counts;
 pub use digest::RecordDigest;
 pub use imports::ImportRules;
 pub use judge::SetAside;
 pub use limits::OriginLimit;
+pub use links::{LinkObserver, ObservedLink};
 pub use partitions::PartitionMismatch;
 pub use snapshot::{FrozenPiece, KeptFact, OriginSnapshot, SnapshotPiece};
 pub use takeover::Leadership;
@@ -136,34 +142,6 @@ pub struct FederationSettings {
     pub digest: RecordDigest,
     /// What hash maps are seeded with: drawn by the process, given again to repeat what it did.
     pub seed: Seed,
-}
-
-/// What changed in what answers are made of, since it was last taken.
-#[derive(Debug, Default)]
-pub struct ViewChanges {
-    /// Services to be built anew.
-    pub services: BTreeSet<ServiceKey>,
-    /// Config items to be built anew.
-    pub configs: BTreeSet<ConfigKey>,
-    /// The drains in force.
-    pub intents: bool,
-    /// What is in force of holds of the guard.
-    pub guard: bool,
-}
-
-impl ViewChanges {
-    /// Whether nothing changed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.configs.is_empty() && !self.intents && !self.guard
-    }
-
-    fn note(&mut self, key: &DataKey) {
-        match key {
-            DataKey::Instance(service, _) => drop(self.services.insert(service.clone())),
-            DataKey::Config(config) => drop(self.configs.insert(config.clone())),
-        }
-    }
 }
 
 /// One origin: what its log says, and how fresh that is.
@@ -240,7 +218,7 @@ pub struct Federation {
     reconciling: Reconciling,
     revision: Revision,
     looked_at: Mono,
-    changed: ViewChanges,
+    changed: NotedChanges,
     intents: Arc<IntentTable>,
     intent_writer: IntentWriter,
     intent_pruner: Pruner,
@@ -283,7 +261,7 @@ impl Federation {
             reconciling: Reconciling::default(),
             revision: Revision::default(),
             looked_at: Mono(0),
-            changed: ViewChanges::default(),
+            changed: NotedChanges::default(),
             intents: Arc::default(),
             intent_writer: IntentWriter::default(),
             intent_pruner: Pruner::default(),
@@ -314,6 +292,7 @@ impl Federation {
     /// Takes in one input and says what to do. Never fails: what is wrong with an input is counted or shown.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.changed.because(ChangeCause::of_input(&input));
         match input {
             Input::Local(input) => self.step_local(now, input, &mut effects),
             Input::Log(input) => self.step_log(now, input, &mut effects),
@@ -352,7 +331,7 @@ impl Federation {
 
     /// What changed since this was last called.
     pub fn take_changed(&mut self) -> ViewChanges {
-        std::mem::take(&mut self.changed)
+        self.changed.take()
     }
 
     /// Whether this process leads its cluster, and its epoch's term.

@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::cause::ChangeThrough;
 use crate::federation::Federation;
 use crate::id::{InstanceId, ObservedSubject, ServiceKey};
 use crate::input::Effect;
@@ -93,6 +94,7 @@ impl Federation {
     pub(super) fn reconcile_slice(&mut self, now: Now, effects: &mut Vec<Effect>) {
         for _ in 0..COMPARED_IN_A_STEP {
             let Some((subject, occasion)) = self.reconciling.next() else { return };
+            self.changed.because(ChangeThrough::Reconcile);
             if occasion == Occasion::TakenOver {
                 self.local.unsettle(now.mono, &subject);
             }

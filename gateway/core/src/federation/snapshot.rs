@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cause::ChangeThrough;
 use crate::config_item::ConfigItem;
 use crate::federation::{Federation, Origin};
 use crate::id::{ClusterId, ConfigKey, InstanceId, ServiceKey};
@@ -206,8 +207,9 @@ impl Federation {
         self.origins.insert(id.clone(), origin);
         services.iter().for_each(|service| self.recount_service(&id, service));
         configs.iter().for_each(|config| self.recount_config(&id, config));
-        self.changed.services.extend(services);
-        self.changed.configs.extend(configs);
+        self.changed.because(ChangeThrough::Snapshot);
+        self.changed.note_services(services);
+        self.changed.note_configs(configs);
     }
 }
 

@@ -113,7 +113,7 @@ impl Federation {
             name: Arc::clone(&self.settings.identity.name),
             advertised: Arc::clone(&self.settings.identity.advertised),
             complaints,
-            readings: self.readings(),
+            readings: self.readings(now.mono),
         };
         let key = ControlKey::Replica(self.settings.identity.nonce);
         Effect::Control { key, value: Some(ControlValue::Replica(replica)), header: self.control_header(now) }

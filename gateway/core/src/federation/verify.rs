@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
+use crate::federation::links::LinkObserver;
 use crate::federation::replicas::Heard;
 use crate::federation::{Federation, Origin};
 use crate::id::ClusterId;
 use crate::lease::ReplicaRole;
 use crate::log::control::ReplicaState;
 use crate::log::key::DataKey;
-use crate::log::reading::{Reading, ReadingState, ReadingVerdict};
+use crate::log::reading::{LinkWord, Reading, ReadingState, ReadingVerdict};
 use crate::log::record::PartitionId;
 use crate::time::{Millis, Mono};
 
@@ -26,6 +27,8 @@ const MOST_TOLD: usize = 64;
 pub struct Verification {
     /// Sorted by id.
     pub origins: Vec<VerifiedOrigin>,
+    /// All replicas, and how each takes every origin; sorted by cluster and nonce.
+    pub observers: Vec<LinkObserver>,
 }
 
 /// One origin and all who read it.
@@ -94,13 +97,20 @@ impl Verification {
 
 impl Federation {
     /// What this process has of every origin, for its own record.
-    pub(super) fn readings(&self) -> Vec<Reading> {
-        self.origins.iter().take(MOST_STATED).map(|(id, origin)| self.reading(id, origin)).collect()
+    pub(super) fn readings(&self, now: Mono) -> Vec<Reading> {
+        self.origins.iter().take(MOST_STATED).map(|(id, origin)| self.reading(now, id, origin)).collect()
     }
 
-    fn reading(&self, id: &ClusterId, origin: &Origin) -> Reading {
+    pub(super) fn reading(&self, now: Mono, id: &ClusterId, origin: &Origin) -> Reading {
         let own = *id == *self.cluster();
-        own.then(|| self.wanted_reading(origin)).flatten().unwrap_or_else(|| origin.reading(id))
+        let reading = own.then(|| self.wanted_reading(origin)).flatten().unwrap_or_else(|| origin.reading(id));
+        Reading { link: self.link_word(now, origin), ..reading }
+    }
+
+    /// As of the last look, and older by what has passed since; `None` before the first.
+    fn link_word(&self, now: Mono, origin: &Origin) -> Option<LinkWord> {
+        let age = origin.age.map(|age| age + now.since(self.looked_at));
+        (self.looked_at > Mono(0)).then_some(LinkWord { freshness: origin.freshness, age })
     }
 
     /// The leader's word of its own log counts what it has sent as well; `None` while it is not sure, or does not lead.
@@ -123,7 +133,9 @@ impl Federation {
     #[must_use]
     pub fn verification(&self, now: Mono) -> Verification {
         let origins = self.origins.iter().filter(|(id, _)| self.is_shown(id) || *id == self.cluster());
-        Verification { origins: origins.map(|(id, origin)| self.verify(now, id, origin)).collect() }
+        let origins: Vec<VerifiedOrigin> = origins.map(|(id, origin)| self.verify(now, id, origin)).collect();
+        let observers = self.observers(now, &origins);
+        Verification { origins, observers }
     }
 
     fn verify(&self, now: Mono, id: &ClusterId, origin: &Origin) -> VerifiedOrigin {
@@ -139,7 +151,7 @@ impl Federation {
         let leads = *id == *self.cluster() && self.lease.role() == ReplicaRole::Leading;
         if leads {
             let name = Arc::clone(&self.settings.identity.name);
-            return Some(Stated { name, alive: true, age: Millis(0), reading: self.reading(id, origin) });
+            return Some(Stated { name, alive: true, age: Millis(0), reading: self.reading(now, id, origin) });
         }
         let (_, leader) = origin.replicas.leader()?;
         let reading = reading_of(leader, id)?.clone();
@@ -171,7 +183,7 @@ impl Federation {
                 });
             }
         }
-        let reading = self.reading(id, origin);
+        let reading = self.reading(now, id, origin);
         readers.push(VerifiedReader {
             cluster: self.cluster().clone(),
             nonce: self.settings.identity.nonce,
@@ -192,8 +204,14 @@ fn reading_of<'a>(heard: &'a Heard, origin: &ClusterId) -> Option<&'a Reading> {
 impl Origin {
     /// What is served of it, as it was read.
     fn reading(&self, id: &ClusterId) -> Reading {
-        let mut reading =
-            Reading { origin: id.clone(), state: self.reading_state(), place: Default::default(), count: 0, digest: 0 };
+        let mut reading = Reading {
+            origin: id.clone(),
+            state: self.reading_state(),
+            place: Default::default(),
+            count: 0,
+            digest: 0,
+            link: None,
+        };
         for (_, _, partition) in self.log.all() {
             let served = partition.served();
             (reading.count, reading.digest) =

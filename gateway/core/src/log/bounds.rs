@@ -170,6 +170,9 @@ pub fn config_bytes(item: &ConfigItem) -> u64 {
 fn judge_replica(replica: &mut ReplicaRecord, bounds: &OriginBounds) -> Option<OutOfBounds> {
     replica.nacos_age = replica.nacos_age.map(|age| age.min(LONGEST_AGE));
     replica.unpublished_age = replica.unpublished_age.min(LONGEST_AGE);
+    for link in replica.readings.iter_mut().filter_map(|reading| reading.link.as_mut()) {
+        link.age = link.age.map(|age| age.min(LONGEST_AGE));
+    }
     if replica.epoch.term > HIGHEST_TERM {
         return Some(OutOfBounds::Term);
     }

@@ -3,8 +3,10 @@
 //! The digest of all partitions is the sum of theirs (rule R15), so one number stands for all that a replica serves of an origin. The place is
 //! the highest number that it met of the highest epoch: whoever met a lower one is behind, and different without being wrong.
 
+use crate::freshness::Freshness;
 use crate::id::ClusterId;
 use crate::log::record::Epoch;
+use crate::time::Millis;
 
 /// What a replica has of one origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,18 @@ pub struct Reading {
     pub count: u64,
     /// Sum modulo 2¹²⁸ of their records' digests.
     pub digest: u128,
+    /// How it takes the origin's facts; `None` if it does not say.
+    pub link: Option<LinkWord>,
+}
+
+/// How a replica takes the facts of one origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LinkWord {
+    /// How fresh it calls them.
+    pub freshness: Freshness,
+    /// How old they were when it said so; `None` if it does not know.
+    pub age: Option<Millis>,
 }
 
 /// What a replica takes its own reading for.
@@ -82,7 +96,7 @@ mod tests {
 
     fn reading(state: ReadingState, term: u32, seq: u64, digest: u128) -> Reading {
         let place = (Epoch { term, nonce: 1 }, seq);
-        Reading { origin: "a".parse().unwrap(), state, place, count: 3, digest }
+        Reading { origin: "a".parse().unwrap(), state, place, count: 3, digest, link: None }
     }
 
     #[test]

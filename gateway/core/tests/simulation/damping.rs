@@ -22,7 +22,7 @@ fn health(world: &mut World, at: &str, of: &InstanceId) -> (Health, Health) {
 
 fn changed(world: &mut World, at: &str) -> bool {
     let core = &mut world.gateways.get_mut(&cluster(at)).unwrap().core;
-    core.take_changed().services.contains(&service("orders"))
+    core.take_changed().services.contains_key(&service("orders"))
 }
 
 fn effective_freshness(world: &mut World, at: &str, of: &str) -> (Freshness, Revision) {

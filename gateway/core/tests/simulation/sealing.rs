@@ -192,7 +192,7 @@ fn what_is_opened_takes_the_place_of_what_was_sealed_and_of_nothing_else() {
     open(&mut world, sealed(SealReason::NoKey), "open");
     assert_eq!(text(shown(&world, F, GONE, 0)).as_deref(), Some("open"));
     let core = &mut world.gateways.get_mut(&cluster(F)).unwrap().core;
-    assert!(core.take_changed().configs.contains(&key(0)), "who watches is told");
+    assert!(core.take_changed().configs.contains_key(&key(0)), "who watches is told");
     let seals = core.seals().find(|(id, _)| **id == cluster(GONE)).unwrap().1;
     assert_eq!(seals.keys, [((FIRST, None), 1), ((FIRST, Some(SealReason::CannotBeOpened)), 1)].into());
     assert_eq!(digests(&world), before, "the record is the same");

@@ -11,7 +11,7 @@ use federation_core::intents::{DrainIntent, OrderCounter};
 use federation_core::log::bounds::OriginBounds;
 use federation_core::log::control::{ControlKey, ControlValue, Descriptor, ReplicaRecord, ReplicaState};
 use federation_core::log::key::{DataKey, RecordKey};
-use federation_core::log::reading::{Reading, ReadingState};
+use federation_core::log::reading::{LinkWord, Reading, ReadingState};
 use federation_core::log::record::{
     Checkpoint, ControlRecord, Epoch, PartitionId, Record, RecordBody, RecordHeader, TopicKind,
 };
@@ -75,6 +75,7 @@ fn reading(dice: &mut Dice) -> Reading {
         place: (Epoch { term: small(dice), nonce: small(dice) }, number(dice)),
         count: number(dice),
         digest: u128::from(number(dice)),
+        link: dice.one_in(2).then(|| LinkWord { freshness: Freshness::Live, age: Some(Millis(number(dice))) }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The matrix of origins and readers: who has what the origin says that it has, from what each gateway states of itself.
 
 use federation_core::federation::{Verification, VerifiedOrigin};
+use federation_core::freshness::Freshness;
 use federation_core::input::Input;
 use federation_core::log::key::DataKey;
 use federation_core::log::reading::ReadingVerdict;
@@ -109,4 +110,54 @@ fn a_gateway_that_just_began_to_read_says_so() {
     world.log.turn = None;
     world.run(40_000);
     assert!(verification(&world, F).is_equal(), "what it was before its restart is silent by now");
+}
+
+/// How `observer` takes `origin`, as `at` tells it, and how old that word is.
+fn link(world: &World, at: &str, observer: &str, origin: &str) -> (Option<Freshness>, bool, u64) {
+    let all = verification(world, at);
+    let row = all.observers.iter().find(|it| it.cluster == cluster(observer)).unwrap();
+    let link = row.links.iter().find(|it| it.origin == cluster(origin)).unwrap();
+    (link.word.map(|word| word.freshness), row.alive, row.said_age.0)
+}
+
+/// Lets time pass while every gateway looks at its clusters each second, as engines do.
+fn run_and_look(world: &mut World, seconds: u64) {
+    for _ in 0..seconds {
+        world.run(1_000);
+        for at in [F, S] {
+            if world.gateways.contains_key(&cluster(at)) {
+                world.clusters(at);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_gateway_shows_how_every_other_takes_every_cluster() {
+    let mut world = settled_pair();
+    run_and_look(&mut world, 25);
+    for (at, observer, origin) in [(S, S, F), (S, F, S), (F, S, F), (F, F, S)] {
+        let (freshness, alive, said) = link(&world, at, observer, origin);
+        assert_eq!((freshness, alive), (Some(Freshness::Live), true), "{observer} of {origin} at {at}");
+        assert!(said <= 11_000, "{said}");
+    }
+    let own = verification(&world, S).observers.into_iter().filter(|it| it.own).map(|it| it.cluster);
+    assert_eq!(own.collect::<Vec<_>>(), [cluster(S)]);
+}
+
+#[test]
+fn the_row_of_a_gateway_that_cannot_read_says_so_and_that_of_one_that_is_gone_grows_old() {
+    let mut world = settled_pair();
+    run_and_look(&mut world, 25);
+    world.log.no_fetch.insert(cluster(F));
+    run_and_look(&mut world, 30);
+    let (freshness, alive, _) = link(&world, S, F, S);
+    assert_eq!((freshness, alive), (Some(Freshness::Isolated), true), "it writes still, and reads nothing");
+    world.kill(F);
+    run_and_look(&mut world, 40);
+    let (freshness, alive, said) = link(&world, S, F, S);
+    assert_eq!((freshness, alive), (Some(Freshness::Isolated), false), "its last word stands");
+    assert!(said >= 40_000, "{said}");
+    let (freshness, _, said) = link(&world, S, S, F);
+    assert_eq!((freshness, said), (Some(Freshness::Stale), 0));
 }

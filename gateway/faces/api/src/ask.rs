@@ -1,5 +1,7 @@
 //! What somebody asks for, after parsing: the same for every face.
 
+pub(crate) mod news;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub(crate) enum Field {
     Facets,
     Cursor,
     Drift,
+    Kind,
+    Since,
 }
 
 impl Field {
@@ -80,6 +84,8 @@ impl Field {
             Self::Facets => "facets",
             Self::Cursor => "cursor",
             Self::Drift => "drift",
+            Self::Kind => "kind",
+            Self::Since => "since",
         }
     }
 
@@ -106,6 +112,8 @@ impl Field {
             Self::Query | Self::State | Self::Sort | Self::Detail | Self::Facets | Self::Cursor | Self::Drift => {
                 self.parameter()
             }
+            Self::Kind => "kind",
+            Self::Since => "since",
         }
     }
 }

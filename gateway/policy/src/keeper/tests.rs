@@ -60,7 +60,7 @@ impl Running {
     }
 
     async fn refuses(&self, refused: bool) -> Vec<String> {
-        let mut standings = self.reader.standings_watch();
+        let mut standings = self.reader.watch_standings();
         let any = |standings: &Arc<[store::PolicyStanding]>| standings.iter().any(|it| it.refusal.is_some()) == refused;
         tokio::time::timeout(PATIENCE, standings.wait_for(any)).await.expect("in time").expect("the keeper runs");
         self.reader.limits().iter().map(ToString::to_string).collect()
@@ -121,7 +121,7 @@ async fn a_file_counts_until_there_is_an_item_and_is_read_again_when_it_changes(
     std::fs::remove_file(&file).unwrap();
     let missing = async {
         while !running.limits().concat().contains("cannot be read") {
-            running.reader.standings_watch().changed().await.unwrap();
+            running.reader.watch_standings().changed().await.unwrap();
         }
     };
     tokio::time::timeout(PATIENCE, missing).await.unwrap();

@@ -348,6 +348,14 @@ label!(
         Guard = "/v1/guard",
         /// What would be.
         WhatIf = "/v1/what-if",
+        /// What changed lately.
+        Changes = "/v1/changes",
+        /// Clusters in the last hour.
+        History = "/v1/history",
+        /// Signals of changes.
+        Events = "/v1/events",
+        /// How every gateway takes every cluster.
+        Links = "/v1/links",
         /// Whether all gateways have what each cluster says that it has.
         Verify = "/v1/verify",
         /// Whether the log has what the local Nacos says.

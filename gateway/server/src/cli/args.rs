@@ -1,6 +1,7 @@
 //! The arguments of `nacos-fed`.
 
 mod accounts;
+mod changes;
 mod demo;
 mod lists;
 mod orders;
@@ -15,6 +16,7 @@ use url::Url;
 pub(super) use self::accounts::{
     Audit, Credentials, Login, NewToken, RevokedToken, Session, SigningKey, Token, TokenFile,
 };
+pub(super) use self::changes::Changes;
 pub(super) use self::demo::{Demo, DemoAction, DemoCommand};
 pub(super) use self::lists::{ConfigsFilter, ServicesFilter};
 pub(super) use self::orders::{
@@ -167,6 +169,18 @@ there is none and everything has answered.")]
 
 The exit code is 4 if no cluster has an instance.")]
     Service(ServiceName),
+
+    /// What changed lately and what it came of: of everything, a service, a config item or a cluster
+    #[command(after_help = "Examples:
+  nacos-fed changes
+  nacos-fed changes order --since 10m
+  nacos-fed changes order.yaml -g PAYMENT --config
+  nacos-fed changes --cluster frankfurt --kind freshness,drain,hold --format json
+
+A gateway remembers in memory, from when it was ready: up to 64 changes of each service, config item and cluster, the newest of all
+first. THROUGH says what the gateway learnt it from: push, sweep (a read), reconcile, guard, census, operator, log with topic,
+partition and offset of the record, and others.")]
+    Changes(Changes),
 
     /// The config items of all clusters
     #[command(after_help = "Examples:

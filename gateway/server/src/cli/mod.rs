@@ -7,6 +7,7 @@ mod adopt;
 mod age;
 mod args;
 mod audit;
+mod changes;
 mod check_config;
 mod client;
 mod clusters;
@@ -107,6 +108,7 @@ async fn ask(command: &Command, global: &Global, output: &mut Output<'_>) -> Res
         Command::Services(wanted) => services::run(wanted, global, &client, output).await,
         Command::Service(name) => service::run(name, global, &client, output).await,
         Command::Configs(wanted) => configs::list(wanted, global, &client, output).await,
+        Command::Changes(args) => changes::run(args, global, &client, output).await,
         Command::Config(item) => configs::show(item, global, &client, output).await,
         Command::Drain(args) => drain::order(args, global, &client, output).await,
         Command::Undrain(args) => drain::undo(args, global, &client, output).await,

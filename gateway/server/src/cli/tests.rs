@@ -2,6 +2,7 @@
 
 mod accounts;
 mod adopt;
+mod changes;
 mod exclude;
 mod front_door;
 mod golden;

@@ -11,6 +11,7 @@ use federation_core::reason::FreshnessCode;
 use federation_core::time::{Millis, Mono};
 
 use super::Shared;
+use super::signals::{SignalTopic, Signalled};
 
 /// No turn was made yet: what has not begun is not stuck.
 const NOT_BEGUN: u64 = u64::MAX;
@@ -42,8 +43,9 @@ impl Turns {
         self.silence(now).filter(|_| self.stuck.load(Ordering::Relaxed))
     }
 
-    pub(super) fn set_stuck(&self, stuck: bool) {
-        self.stuck.store(stuck, Ordering::Relaxed);
+    /// Returns whether it is another word than before.
+    pub(super) fn set_stuck(&self, stuck: bool) -> bool {
+        self.stuck.swap(stuck, Ordering::Relaxed) != stuck
     }
 }
 
@@ -66,9 +68,13 @@ impl EngineMonitor {
     /// Says in all answers that nothing can be said of any cluster, because the engine has not turned for `silence`. Stands until the
     /// engine writes to the view; called again, it renews the reason only.
     pub fn show_stuck(&self, silence: Millis) {
-        self.shared.turns.set_stuck(true);
+        let begins = self.shared.turns.set_stuck(true);
         self.shared.clusters.isolate(FreshnessCode::EngineStuck(silence));
         self.shared.gateway.send_modify(|_| {}); // Who tells whether the gateway is ready looks again.
+        if begins {
+            let topics = vec![SignalTopic::Clusters, SignalTopic::Gateway];
+            self.shared.signals.signal(&Signalled { topics, ..Signalled::default() });
+        }
     }
 }
 

@@ -485,7 +485,7 @@ impl Storm {
         let now = self.now;
         let process = self.slots[slot].process.as_mut().expect("it runs");
         let changed = process.core.take_changed();
-        for service in changed.services {
+        for service in changed.services.into_keys() {
             let process = self.slots[slot].process.as_mut().expect("it runs");
             let mut shown: BTreeMap<ClusterId, BTreeSet<InstanceId>> = BTreeMap::new();
             let found = process.core.service(&service).map(|found| found.origins).unwrap_or_default();

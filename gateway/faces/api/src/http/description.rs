@@ -12,8 +12,8 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    audit, clusters, configs, descriptor, drains, events, excluded, front_door, guard, login, me, operations, plans,
-    policy, services, verify, verify_nacos, what_if, whoami,
+    audit, changes, clusters, configs, descriptor, drains, events, excluded, front_door, guard, links, login, me,
+    operations, plans, policy, services, signals, verify, verify_nacos, what_if, whoami,
 };
 use crate::ApiState;
 
@@ -50,6 +50,10 @@ use crate::ApiState;
         front_door::undrain,
         descriptor::show,
         descriptor::adopt,
+        signals::watch,
+        changes::list,
+        changes::plots,
+        links::list,
         verify::verify,
         verify_nacos::show,
         verify_nacos::begin,

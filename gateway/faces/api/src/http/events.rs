@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use federation_access::judge::AccessSubject;
@@ -29,8 +29,15 @@ use federation_view::hub::services::{EncodeService, ServiceMark, ServiceShown, W
 use federation_view::hub::{Hub, HubEnded, Watcher};
 
 /// How often a comment is sent, so that nobody on the way takes an idle connection for a dead one.
-const COMMENT_EVERY: Duration = Duration::from_secs(15);
-const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+pub(super) const COMMENT_EVERY: Duration = Duration::from_secs(15);
+pub(super) const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// Of every stream of events.
+pub(super) const STREAM_HEADERS: [(&str, &str); 3] = [
+    ("content-type", "text/event-stream"),
+    ("cache-control", "no-store"),
+    ("x-accel-buffering", "no"), // Understood by nginx and others: pass events on at once.
+];
 
 /// Services as events.
 pub(crate) type WatchedEvents = WatchedServices<ServiceEvents>;
@@ -86,12 +93,7 @@ pub(super) async fn watch(
     asker.may(&watching.state, AccessRight::View, AccessSubject::Service(&ask.key))?;
     let watcher = watching.hub.watch(ask, last_event(watching.versions, &headers));
     let body = Body::from_stream(while_allowed(events(watcher, COMMENT_EVERY), asker));
-    let headers = [
-        (header::CONTENT_TYPE.as_str(), "text/event-stream"),
-        (header::CACHE_CONTROL.as_str(), "no-store"),
-        ("x-accel-buffering", "no"), // Understood by nginx and others: pass events on at once.
-    ];
-    Ok((headers, body).into_response())
+    Ok((STREAM_HEADERS, body).into_response())
 }
 
 /// The version of the last event that the client saw. An id that was not given out here is as good as none.
@@ -101,7 +103,7 @@ fn last_event(versions: ShownVersions, headers: &HeaderMap) -> Option<ServiceMar
 }
 
 /// Ends the stream once whoever asked may not see it any more.
-fn while_allowed<T>(events: impl Stream<Item = T> + Send + 'static, asker: Asker) -> impl Stream<Item = T> {
+pub(super) fn while_allowed<T>(events: impl Stream<Item = T> + Send + 'static, asker: Asker) -> impl Stream<Item = T> {
     events.take_until(async move { asker.ended().await })
 }
 

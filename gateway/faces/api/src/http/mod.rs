@@ -2,6 +2,7 @@
 
 mod audit;
 mod body;
+mod changes;
 mod clusters;
 mod comparison;
 mod compress;
@@ -15,6 +16,7 @@ pub(super) mod events;
 mod excluded;
 mod front_door;
 mod guard;
+mod links;
 mod list_document;
 mod login;
 mod me;
@@ -28,6 +30,7 @@ mod problem;
 mod reply;
 pub(crate) mod rights;
 mod services;
+mod signals;
 mod spliced;
 mod verify;
 mod verify_nacos;
@@ -89,6 +92,10 @@ fn routes(state: &ApiState) -> RightedRoutes<ApiState> {
         .route("/v1/descriptor", get(VIEW, descriptor::show).post(ADMINISTER, descriptor::adopt))
         .route("/v1/guard", get(VIEW, guard::list).post(OPERATE_PART, guard::decide))
         .route("/v1/what-if", get(VIEW, what_if::compare))
+        .route("/v1/changes", get(VIEW_PART, changes::list))
+        .route("/v1/history", get(VIEW_PART, changes::plots))
+        .route("/v1/events", get(VIEW_PART, signals::watch))
+        .route("/v1/links", get(VIEW, links::list))
         .route("/v1/verify", get(VIEW, verify::verify))
         .route("/v1/verify/nacos", get(VIEW, verify_nacos::show).post(OPERATE_PART, verify_nacos::begin))
         .route("/v1/status", get(VIEW, operations::status))
@@ -128,10 +135,10 @@ pub(super) fn rights_table(state: &ApiState) -> rights::RightsTable {
     routes(state).table
 }
 
-/// What a request may carry: an order has some texts, all others nothing. A watch is the one answer that does not end.
+/// What a request may carry: an order has some texts, all others nothing. Streams of events are the answers that do not end.
 pub(super) fn rule(head: &Parts) -> ExchangeRule {
     match head.uri.path() {
-        "/v1/watch" => ExchangeRule::watch(REQUEST_SIZE),
+        "/v1/watch" | "/v1/events" => ExchangeRule::watch(REQUEST_SIZE),
         _ => ExchangeRule::call(REQUEST_SIZE),
     }
 }

@@ -9,16 +9,29 @@ use federation_core::service::{FederatedConfig, FederatedService};
 use url::form_urlencoded;
 
 use super::problem::Problem;
+use crate::ask::news::{ChangesAsk, NewsAsk, SinceAsk};
 use crate::ask::{
     BadField, CallerParts, ConfigAsk, Field, Filter, ListAsk, Listable, Origins, Page, ResolveAsk, ServiceAsk, Wellness,
 };
 use crate::listing::{ListCursor, ListOrder, RowDetail, ServicesAsk, StateSet};
 use crate::select::DriftWanted;
 use federation_view::resolve::{PlanDepth, PlanExcerpt};
+use federation_view::view::history::ChangeKind;
 
 /// Parameters that name one service.
 const SERVICE: &[Field] =
     &[Field::NamespaceId, Field::GroupName, Field::ServiceName, Field::Origin, Field::HealthyOnly];
+const CHANGES: &[Field] = &[
+    Field::NamespaceId,
+    Field::GroupName,
+    Field::ServiceName,
+    Field::DataId,
+    Field::Cluster,
+    Field::Kind,
+    Field::Since,
+    Field::Limit,
+    Field::Cursor,
+];
 const CONFIG: &[Field] = &[Field::NamespaceId, Field::GroupName, Field::DataId, Field::Origin];
 /// Parameters that name a service and a caller.
 const RESOLVE: &[Field] = &[
@@ -47,7 +60,7 @@ impl Params {
             let Some(field) = known.iter().copied().find(|field| field.parameter() == name) else {
                 return Err(unknown(&name, &value, known));
             };
-            if !matches!(field, Field::Origin | Field::State) && params.get(field).is_some() {
+            if !matches!(field, Field::Origin | Field::State | Field::Kind) && params.get(field).is_some() {
                 return Err(BadField::new(field, &value, "it is given twice").into());
             }
             params.0.push((field, value.into_owned()));
@@ -72,6 +85,12 @@ impl Params {
     /// Repeated or with commas between.
     fn origins(&self) -> Result<Origins, BadField> {
         Origins::parse(self.all(Field::Origin).flat_map(|ids| ids.split(',')).filter(|id| !id.is_empty()))
+    }
+
+    /// What is looked for in names; an empty text is nothing.
+    fn search(&self) -> Result<Option<NameSearch>, BadField> {
+        let text = self.get(Field::Query).filter(|text| !text.is_empty());
+        text.map(|text| text.parse().map_err(|error| BadField::new(Field::Query, text, error))).transpose()
     }
 
     fn filter(&self) -> Result<Filter, BadField> {
@@ -117,6 +136,34 @@ pub(super) fn policy(query: Option<&str>) -> Result<Option<ServiceKey>, Problem>
     Ok(Some(ServiceAsk::new(namespace, group, name.unwrap_or(""), Filter::default())?.key))
 }
 
+/// Whose changes are counted.
+pub(super) fn news(query: Option<&str>) -> Result<NewsAsk, Problem> {
+    let params = Params::parse(query, &[Field::Query, Field::NamespaceId, Field::Origin])?;
+    Ok(NewsAsk::new(params.search()?, params.get(Field::NamespaceId), params.origins()?))
+}
+
+/// What changed.
+pub(super) fn changes(query: Option<&str>) -> Result<ChangesAsk, Problem> {
+    let params = Params::parse(query, CHANGES)?;
+    let known = |word: &str| ChangeKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+    let kind = |word: &str| known(word).ok_or_else(|| BadField::new(Field::Kind, word, ChangesAsk::KINDS));
+    let words = params.all(Field::Kind).flat_map(|words| words.split(',')).filter(|word| !word.is_empty());
+    let cluster =
+        params.get(Field::Cluster).map(|id| id.parse().map_err(|error| BadField::new(Field::Cluster, id, error)));
+    let limit = params.parsed(Field::Limit, "a number from 1 to 1000")?;
+    let (namespace, group, service) = params.names(Field::ServiceName);
+    Ok(ChangesAsk {
+        subject: ChangesAsk::subject(namespace, group, service, params.get(Field::DataId))?,
+        namespace: namespace.map(str::to_owned),
+        group: group.filter(|group| !group.is_empty()).map(str::to_owned),
+        cluster: cluster.transpose()?,
+        kinds: words.map(kind).collect::<Result<_, _>>()?,
+        since: params.get(Field::Since).map(SinceAsk::parse).transpose()?,
+        limit: ChangesAsk::limit(limit)?,
+        below: params.parsed(Field::Cursor, "nextCursor of an earlier answer")?.unwrap_or(u64::MAX),
+    })
+}
+
 fn list<L: Listable>(params: &Params) -> Result<ListAsk, BadField> {
     let (namespace, group, name) = params.names(L::NAME);
     ListAsk::of::<L>(namespace, group, name, params.filter()?, params.page()?)
@@ -134,9 +181,6 @@ pub(super) fn configs(query: Option<&str>) -> Result<(ListAsk, DriftWanted), Pro
 pub(super) fn services(query: Option<&str>) -> Result<ServicesAsk, Problem> {
     let params = Params::parse(query, FederatedService::FIELDS)?;
     let list = list::<FederatedService>(&params)?;
-    let search = params.get(Field::Query).filter(|text| !text.is_empty());
-    let search =
-        search.map(|text| text.parse::<NameSearch>().map_err(|error| BadField::new(Field::Query, text, error)));
     let order = params.get(Field::Sort).map(ListOrder::parse).transpose()?.unwrap_or_default();
     let detail = match params.get(Field::Detail) {
         None => RowDetail::Clusters,
@@ -151,7 +195,7 @@ pub(super) fn services(query: Option<&str>) -> Result<ServicesAsk, Problem> {
     let words = params.all(Field::State).flat_map(|words| words.split(',')).filter(|word| !word.is_empty());
     Ok(ServicesAsk {
         list,
-        search: search.transpose()?,
+        search: params.search()?,
         states: StateSet::parse(words)?,
         order,
         detail,

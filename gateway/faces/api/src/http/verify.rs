@@ -51,14 +51,7 @@ fn stated_reading_document(stated: &Stated) -> StatedReadingDocument {
 }
 
 fn reader_document(reader: &VerifiedReader) -> VerifiedReaderDocument {
-    let (verdict, records) = match reader.verdict {
-        ReadingVerdict::Equal => ("equal", None),
-        ReadingVerdict::Behind(records) => ("behind", Some(records)),
-        ReadingVerdict::Ahead(records) => ("ahead", Some(records)),
-        ReadingVerdict::Diverged => ("diverged", None),
-        ReadingVerdict::Unread => ("unread", None),
-        ReadingVerdict::Unknown => ("unknown", None),
-    };
+    let (verdict, records) = told_verdict(reader.verdict);
     VerifiedReaderDocument {
         cluster: reader.cluster.to_string(),
         replica: reader.name.to_string(),
@@ -67,6 +60,18 @@ fn reader_document(reader: &VerifiedReader) -> VerifiedReaderDocument {
         verdict: verdict.into(),
         records,
         reading: reader.reading.as_ref().map(reading_document),
+    }
+}
+
+/// The word for it, and by how many records.
+pub(super) fn told_verdict(verdict: ReadingVerdict) -> (&'static str, Option<u64>) {
+    match verdict {
+        ReadingVerdict::Equal => ("equal", None),
+        ReadingVerdict::Behind(records) => ("behind", Some(records)),
+        ReadingVerdict::Ahead(records) => ("ahead", Some(records)),
+        ReadingVerdict::Diverged => ("diverged", None),
+        ReadingVerdict::Unread => ("unread", None),
+        ReadingVerdict::Unknown => ("unknown", None),
     }
 }
 

@@ -32,7 +32,7 @@ const CALLERS: [(&str, &str); 8] = [
 ];
 
 /// Every path and method of the API, and some more parameters and bodies where a part is asked for.
-pub(super) const REQUESTS: [(&str, &str, &str); 46] = [
+pub(super) const REQUESTS: [(&str, &str, &str); 52] = [
     ("GET", "/livez", ""),
     ("GET", "/readyz", ""),
     ("GET", "/openapi.json", ""),
@@ -82,6 +82,12 @@ pub(super) const REQUESTS: [(&str, &str, &str); 46] = [
     ("POST", "/v1/front-door/undrain", "{}"),
     ("GET", "/v1/descriptor", ""),
     ("POST", "/v1/descriptor", r#"{"cluster": "shanghai", "dryRun": true}"#),
+    ("GET", "/v1/changes", ""),
+    ("GET", "/v1/changes?serviceName=orders", ""),
+    ("GET", "/v1/changes?serviceName=order-a&namespaceId=prod", ""),
+    ("GET", "/v1/history", ""),
+    ("GET", "/v1/events", ""),
+    ("GET", "/v1/links", ""),
     ("GET", "/v1/verify", ""),
     ("GET", "/v1/verify/nacos", ""),
     ("POST", "/v1/verify/nacos", "{}"),
@@ -410,6 +416,25 @@ async fn a_watch_ends_when_its_token_is_revoked_and_others_go_on() {
     let mut other = Box::pin(to_bytes(other, usize::MAX));
     let pending = futures::poll!(&mut other).is_pending();
     assert!(pending, "who still may goes on watching");
+}
+
+#[tokio::test]
+async fn a_stream_of_signals_tells_what_its_reader_may_see_and_ends_when_he_may_not() {
+    let (mut gateway, authority) = reached();
+    let events = |caller: &'static str| {
+        let request = request("GET", "/v1/events", "", caller);
+        let router = gateway.router();
+        async { router.oneshot(request).await.unwrap().into_body() }
+    };
+    let (part, all) = (events("viewer-prod").await, events("viewer").await);
+    gateway.put(service(key("orders"), 20, vec![])); // Of the namespace public, not prod.
+    gateway.set_verification(verify::one_differs());
+    let mut all = Box::pin(to_bytes(all, usize::MAX));
+    assert!(futures::poll!(&mut all).is_pending());
+    authority.publish(book(&["viewer-prod"]));
+    let told = String::from_utf8(to_bytes(part, usize::MAX).await.unwrap().into()).unwrap();
+    assert!(!told.contains("services\",") && !told.contains("links"), "{told}");
+    assert!(futures::poll!(&mut all).is_pending(), "who still may goes on watching");
 }
 
 #[tokio::test]

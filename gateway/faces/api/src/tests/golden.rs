@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use axum::http::header;
 use federation_answers::access::MeDocument;
+use federation_answers::changes::{ChangesDocument, HistoryDocument};
 use federation_answers::comparison::ComparisonDocument;
 use federation_answers::descriptor::{self as adoption, AdoptedDocument, MembershipDocument};
 use federation_answers::discovery::{
@@ -13,6 +14,7 @@ use federation_answers::drain::{DrainsDocument, OrderBody, PatternBody};
 use federation_answers::exclusion::{self, ExcludedDocument, TakenDocument};
 use federation_answers::front_door::{self as door, FrontDoorDocument};
 use federation_answers::guard::{DecisionBody, HoldDocument, HoldsDocument};
+use federation_answers::links::LinksDocument;
 use federation_answers::nacos_comparison::NacosComparisonDocument;
 use federation_answers::plan::{ExplainDocument, PlanDocument};
 use federation_answers::policy::PolicyAnswer;
@@ -156,8 +158,15 @@ async fn verification(answers: &mut Answers) {
     let mut gateway = Gateway::new();
     gateway.set_verification(verify::one_differs());
     answers.get("verification.json", &gateway, "/v1/verify").await;
+    answers.get("links.json", &gateway, "/v1/links").await;
     gateway.set_comparison(verify_nacos::of_each_kind());
     answers.get("nacos-comparison.json", &gateway, "/v1/verify/nacos").await;
+}
+
+async fn changes_and_plots(answers: &mut Answers) {
+    let gateway = changes::changed();
+    answers.get("changes.json", &gateway, "/v1/changes").await;
+    answers.get("history.json", &gateway, "/v1/history").await;
 }
 
 async fn holds(answers: &mut Answers) {
@@ -234,6 +243,7 @@ async fn all() -> Vec<(&'static str, String)> {
     orders_and_suppositions(&mut answers).await;
     holds(&mut answers).await;
     verification(&mut answers).await;
+    changes_and_plots(&mut answers).await;
     adoptions(&mut answers).await;
     the_gateway_itself(&mut answers).await;
     answers.0.into_iter().map(|(name, json)| (name, without_wall_time(&json))).collect()
@@ -272,6 +282,9 @@ fn reader_of(name: &str) -> fn(&str) -> Result<String, serde_json::Error> {
         "comparison" => again::<ComparisonDocument>,
         "excluded" => again::<ExcludedDocument>,
         "verification" => again::<VerificationDocument>,
+        "links" => again::<LinksDocument>,
+        "changes" => again::<ChangesDocument>,
+        "history" => again::<HistoryDocument>,
         "nacos" => again::<NacosComparisonDocument>,
         "holds" => again::<HoldsDocument>,
         "hold" => again::<HoldDocument>,

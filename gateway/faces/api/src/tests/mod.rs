@@ -1,6 +1,7 @@
 //! A gateway of two clusters whose view is written by hand, and its answers.
 
 mod access;
+mod changes;
 mod compressed;
 mod descriptor;
 mod drains;
@@ -20,6 +21,7 @@ mod plan_calls;
 mod plans;
 mod reasons;
 mod serve;
+mod signals;
 mod strangers;
 mod stuck;
 mod verify;

@@ -39,14 +39,19 @@ async fn both_ports_answer_and_a_stop_ends_idle_connections_and_watches_at_once(
     let mut watch = TcpStream::connect(address).await.unwrap();
     watch.write_all(b"GET /v1/watch?serviceName=orders HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     read_until(&mut watch, "event: service").await;
+    let mut signals = TcpStream::connect(address).await.unwrap();
+    signals.write_all(b"GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_until(&mut signals, "event: hello").await;
 
     let began = std::time::Instant::now();
     stop.cancel();
     assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
     assert!(began.elapsed() < serve::DRAIN, "nothing had to be forced");
-    let mut rest = Vec::new();
-    watch.read_to_end(&mut rest).await.unwrap();
-    assert!(rest.ends_with(b"0\r\n\r\n"), "the stream ended in order: {:?}", String::from_utf8_lossy(&rest));
+    for stream in [&mut watch, &mut signals] {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.ends_with(b"0\r\n\r\n"), "the stream ended in order: {:?}", String::from_utf8_lossy(&rest));
+    }
     assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
     assert!(TcpStream::connect(address).await.is_err());
 }
