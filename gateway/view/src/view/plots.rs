@@ -115,7 +115,7 @@ mod tests {
             local: false,
             freshness: Freshness::Live,
             effective: Freshness::Live,
-            reason: "".into(),
+            reason: federation_core::reason::FreshnessCode::NotJudged.into(),
             freshness_revision: Revision(1),
             age: Some(Millis(5)),
             as_of: Mono(0),
