@@ -120,7 +120,7 @@ async fn a_file_counts_until_there_is_an_item_and_is_read_again_when_it_changes(
     assert!(running.refuses(true).await[0].contains("p.yaml is refused, version 2 from file"));
     std::fs::remove_file(&file).unwrap();
     let missing = async {
-        while !running.limits().concat().contains("cannot be read") {
+        while !running.reader.limits().iter().map(ToString::to_string).collect::<String>().contains("cannot be read") {
             running.reader.standings_watch().changed().await.unwrap();
         }
     };
