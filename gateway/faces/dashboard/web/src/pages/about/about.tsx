@@ -22,6 +22,7 @@ export default function AboutPage() {
         <ul>
           <li><a href="/docs/">{text('docs')}</a></li>
           <li><a href="/openapi.json">{text('openapi')}</a></li>
+          <li><a href="/licences.txt">{text('licences')}</a></li>
         </ul>
       </PagePanel>
     </PageFrame>

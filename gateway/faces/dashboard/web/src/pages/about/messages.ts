@@ -29,6 +29,7 @@ export const text = catalogue({
     more: 'More',
     docs: 'Description of the HTTP API',
     openapi: 'OpenAPI document',
+    licences: 'Licences of what these pages are made of',
   },
   'zh-CN': {
     title: '关于',
@@ -57,5 +58,6 @@ export const text = catalogue({
     more: '更多',
     docs: 'HTTP API 说明',
     openapi: 'OpenAPI 文档',
+    licences: '这些页面所用软件的许可证',
   },
 });

@@ -33,7 +33,7 @@ export function LinkMatrix({ links }: { links: LinksDocument }) {
     table.current?.querySelector<HTMLElement>(`[data-cell="${next.row}-${next.column}"]`)?.focus();
   };
   return (
-    <div class="table-scroll">
+    <div class="table-scroll" role="group" aria-label={text('matrix')} tabIndex={0}>
       <table class="matrix" role="grid" ref={table} onKeyDown={onKeyDown}>
         <caption>{text('matrix.caption')}</caption>
         <thead>
