@@ -238,7 +238,7 @@ export interface ComparedCaller {
 export interface ComparedService extends ServiceName {
   impact: ImpactWord;
   callers: ComparedCaller[];
-  refused: { target: string; reason: string }[];
+  refused: { target: string; reason: string; code?: string }[];
 }
 
 /** What callers get now and would get: of a dry run, and of `/v1/what-if`. */

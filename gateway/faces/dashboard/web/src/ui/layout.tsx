@@ -5,7 +5,7 @@ import type { ClustersDocument, ReadyDocument } from '../api/types';
 import { hasSession, isStranger, me, signOut } from '../gateway';
 import { chooseClock, clock, type ClockName } from '../i18n/formats';
 import { chooseLanguage, language, type LanguageTag } from '../i18n/language';
-import { codeText } from '../i18n/words';
+import { statusReason } from '../i18n/words';
 import { announced } from '../live/announce';
 import { useLive } from '../live/useLive';
 import { currentPath } from '../router';
@@ -123,7 +123,7 @@ function GatewayBanners() {
   if (error instanceof UnreachableError) return <Banner kind="unreachable" title={shell('banner.unreachable')} />;
   if (error instanceof ProblemError && error.status === 503) {
     const { reasons = [], reasonCodes = [] } = error.problem;
-    const texts = reasons.map((reason, at) => codeText('status', reasonCodes[at] ?? { code: '' }, reason));
+    const texts = reasons.map((reason, at) => statusReason(reasonCodes[at], reason));
     return <Banner kind="not-ready" title={shell('banner.notReady')} lines={texts} />;
   }
   const isIsolated = clusters.state.value.data?.clusters.some((it) => it.freshness === 'isolated') ?? false;
