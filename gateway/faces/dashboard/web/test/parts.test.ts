@@ -98,6 +98,7 @@ test('announcements come at most once in their time, the last of them', () => {
     if (clock % 3 === 0 && clock < 25) say(`at ${clock}`);
   }
   expect(said).toEqual([[0, 'at 0'], [10, 'at 9'], [20, 'at 18'], [30, 'at 24']]);
+  expect(due.length).toBe(3); // One timer for all that wait.
 });
 
 test('an event that cannot be read is none', () => {

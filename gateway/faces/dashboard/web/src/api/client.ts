@@ -44,6 +44,13 @@ export function setCsrfToken(token: string | null): void {
   csrf = token;
 }
 
+let refused: () => void = () => undefined;
+
+/** Calls `listener` when the gateway does not know any more who asks: a session that is over is noticed at the first question after it. */
+export function onRefused(listener: () => void): void {
+  refused = listener;
+}
+
 /** Forgets all answers: after somebody signed in or out they are another's. */
 export function forgetAnswers(): void {
   kept.clear();
@@ -103,6 +110,7 @@ async function document<T>(response: Response): Promise<T> {
   if (response.ok && isJson) return body as T;
   if (!isJson && response.status >= 500) throw new UnreachableError(`something in between answers with ${response.status}`);
   const problem = problemOf(response.status, body);
+  if (problem.status === 401) refused();
   throw new ProblemError(problem.status, problem);
 }
 

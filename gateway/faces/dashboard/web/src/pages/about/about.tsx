@@ -39,6 +39,7 @@ function YouPanel({ of }: { of: MeDocument }) {
         <dt>{text('expires')}</dt><dd>{of.expiresMs == null ? text('expires.never') : <TimeMark atMs={of.expiresMs} />}</dd>
         <dt>{text('may')}</dt><dd>{rights.join('; ') || text('may.nothing')}</dd>
       </dl>
+      {of.refused && <p class="note">{text('refused', { why: of.refused })}</p>}
       {of.readOnly && <p class="note">{text('readOnly')}</p>}
       {!of.accounts && <p class="note">{text('noAccounts')}</p>}
     </PagePanel>
