@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { followRefusals, loadMe, may, me, signIn } from '../src/gateway';
-import { ask, order } from '../src/api/client';
+import { ask, order, setCsrfToken } from '../src/api/client';
 import type { MeDocument } from '../src/api/types';
 
 const KNOWN: MeDocument = {
@@ -15,6 +15,7 @@ beforeEach(() => {
   asked = [];
   asker = NOBODY;
   me.value = null;
+  setCsrfToken(null);
   vi.stubGlobal('fetch', async (path: string, request: RequestInit) => {
     asked.push({ path, csrf: new Headers(request.headers).get('x-nacos-fed-csrf') });
     return answer(path);
