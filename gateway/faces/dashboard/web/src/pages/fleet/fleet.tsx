@@ -77,7 +77,7 @@ function AnsweredLine({ links, live }: { links: LinksDocument; live: LiveDocumen
 /** Ages over the last hour, from the gateway's own rings; nothing of one that has none. */
 function AgesPanel({ history }: { history: LiveDocument<HistoryDocument> }) {
   const { data, atMs } = history.state.value;
-  if (data === null) return null;
+  if (data === null || data.toMs === null) return null;
   const points = data.clusters[0]?.ageMs.length ?? 0;
   return (
     <PagePanel title={text('ages')} live={history}>

@@ -84,7 +84,7 @@ function ObserverRow(props: {
 
 function linkCell(observer: string, origin: string, link: LinkDocument | undefined) {
   if (!link) return <MissingCell observer={observer} origin={origin} />;
-  return <LinkCell observer={observer} origin={origin} freshness={link.freshness} age={calmAge(link.ageMs)} verdict={link.verdict} />;
+  return <LinkCell observer={observer} origin={origin} freshness={link.freshness ?? 'unknown'} age={calmAge(link.ageMs)} verdict={link.verdict} />;
 }
 
 /** One cell. Its properties are plain values: where none of them changed it is not drawn anew, and most of 2,500 cells have not. */

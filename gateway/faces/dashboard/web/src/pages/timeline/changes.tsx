@@ -30,7 +30,7 @@ export function kindName(kind: string): string {
 }
 
 function ChangedThing({ of, isOfOne }: { of: ChangeDocument; isOfOne: boolean }) {
-  const { namespaceId, groupName, serviceName, dataId, instance, origin, kind } = of;
+  const { namespaceId, groupName, serviceName, dataId, instance, target, origin, kind } = of;
   const name = serviceName ?? dataId;
   const path = serviceName ? 'services' : 'configs';
   const link = name && namespaceId != null && groupName ? <a href={pathOf(path, namespaceId, groupName, name)}>{name}</a> : name;
@@ -38,13 +38,18 @@ function ChangedThing({ of, isOfOne }: { of: ChangeDocument; isOfOne: boolean })
     <>
       {(!isOfOne || !instance) && name && <>{link} <span class="muted">{namespaceId} / {groupName}</span></>}
       {instance && <div class="mono">{instance}</div>}
-      {!name && !instance && (origin ?? kindName(kind))}
+      {target && <span class="mono">{target}</span>}
+      {!name && !instance && !target && (origin ?? kindName(kind))}
     </>
   );
 }
 
 function valueText(change: ChangeDocument): string {
-  const inWords = (value: string | null | undefined) => (value != null && change.kind === 'freshness' ? freshnessName(value) : value);
+  const inWords = (value: string | null | undefined) => {
+    if (value == null) return value;
+    if (change.kind === 'freshness') return freshnessName(value);
+    return change.what === 'health' ? text.maybe(`health.${value}`) ?? value : value;
+  };
   const [before, after] = [inWords(change.before), inWords(change.after)];
   if (before != null && after != null) return text('value.pair', { before, after });
   if (after != null) return text('value.after', { after });

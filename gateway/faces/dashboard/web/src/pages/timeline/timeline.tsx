@@ -11,7 +11,7 @@ import { ChangesPill } from '../../ui/table';
 import { ChangesTable, kindName } from './changes';
 import { text } from './messages';
 
-const KINDS = ['instance', 'config', 'freshness', 'drain', 'hold', 'policy', 'leader', 'gateway'] as const;
+const KINDS = ['instance', 'config', 'freshness', 'drain', 'hold', 'policy', 'leader', 'gateway', 'excluded'] as const;
 /** Rows of one page. */
 const LIMIT = 50;
 
@@ -70,7 +70,7 @@ function TimelineEnds({ of, live }: { of: ChangesDocument; live: LiveDocument<Ch
       {isOlder && <button type="button" onClick={() => setQuery({ cursor: null }, 'push')}>{text('newest')}</button>}
       {next && <button type="button" onClick={() => setQuery({ cursor: next }, 'push')}>{text('older')}</button>}
       <span class="muted">
-        {of.oldestMs > 0 && text('since.all', { time: formatTime(of.oldestMs, live.state.value.atMs || now.value) })}
+        {of.oldestMs !== null && text('since.all', { time: formatTime(of.oldestMs, live.state.value.atMs || now.value) })}
         {of.forgotten > 0 && ` ${text.count('forgotten', of.forgotten)}`}
       </span>
     </div>
@@ -80,7 +80,7 @@ function TimelineEnds({ of, live }: { of: ChangesDocument; live: LiveDocument<Ch
 function InstancesPlot() {
   const live = useLive<HistoryDocument>({ key: 'history', topics: [], everyMs: 10_000, fetch: (signal) => ask('/v1/history', {}, signal) });
   const { data, atMs } = live.state.value;
-  if (data === null) return null;
+  if (data === null || data.toMs === null) return null;
   const points = data.clusters[0]?.instances.length ?? 0;
   return (
     <PagePanel title={text('plot')} live={live}>
