@@ -21,7 +21,7 @@ export default function TimelinePage() {
   const kinds = query.getAll('kind');
   const asked = { kind: kinds, cluster: query.get('cluster'), limit: LIMIT, cursor: query.get('cursor') };
   const live = useLive<ChangesDocument>({
-    key: urlOf('', asked), topics: ['changes'], hold: true, fetch: (signal) => ask('/v1/changes', asked, signal),
+    key: urlOf('', asked), topics: ['changes'], hold: newerChanges, fetch: (signal) => ask('/v1/changes', asked, signal),
   });
   const isFiltered = kinds.length > 0 || asked.cluster !== null;
   const clear = () => setQuery({ kind: null, cluster: null, cursor: null });
@@ -45,6 +45,12 @@ export default function TimelinePage() {
       </PagePanel>
     </PageFrame>
   );
+}
+
+/** How many changes came above those that are shown; none if a process that began anew counts from the beginning. */
+export function newerChanges(shown: ChangesDocument, fresh: ChangesDocument): number {
+  const newest = shown.changes[0]?.id;
+  return newest === undefined ? 0 : fresh.changes.filter((change) => change.id > newest).length;
 }
 
 function KindFilter({ chosen }: { chosen: readonly string[] }) {
