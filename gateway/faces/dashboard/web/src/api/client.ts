@@ -57,16 +57,18 @@ export function forgetAnswers(): void {
 }
 
 /**
- * Asks for a document.
+ * Asks for a document. `patienceMs`: after how long a gateway that says nothing counts as away.
  *
  * @throws ProblemError the gateway says no; UnreachableError nothing answers; an `AbortError` if `signal` ended it.
  */
-export async function ask<T>(path: string, query: Record<string, QueryValue> = {}, signal?: AbortSignal): Promise<GatewayAnswer<T>> {
+export async function ask<T>(
+  path: string, query: Record<string, QueryValue> = {}, signal?: AbortSignal, patienceMs = PATIENCE_MS,
+): Promise<GatewayAnswer<T>> {
   const url = urlOf(path, query);
   const known = kept.get(url);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (known) headers['if-none-match'] = known.tag;
-  const response = await answered(url, { headers, signal: limited(signal) }, signal);
+  const response = await answered(url, { headers, signal: limited(patienceMs, signal) }, signal);
   if (response.status === 304 && known) return { data: known.data as T, atMs: Date.now() };
   const data = await document<T>(response);
   const tag = response.headers.get('etag');
@@ -79,13 +81,13 @@ export async function ask<T>(path: string, query: Record<string, QueryValue> = {
 export async function order<T>(path: string, body: object, query: Record<string, QueryValue> = {}): Promise<GatewayAnswer<T>> {
   const headers: Record<string, string> = { accept: 'application/json', 'content-type': 'application/json' };
   if (csrf) headers['x-nacos-fed-csrf'] = csrf;
-  const request = { method: 'POST', headers, body: JSON.stringify(body), signal: limited() };
+  const request = { method: 'POST', headers, body: JSON.stringify(body), signal: limited(PATIENCE_MS) };
   const data = await document<T>(await answered(urlOf(path, query), request));
   return { data, atMs: Date.now() };
 }
 
-function limited(signal?: AbortSignal): AbortSignal {
-  const patience = AbortSignal.timeout(PATIENCE_MS);
+function limited(patienceMs: number, signal?: AbortSignal): AbortSignal {
+  const patience = AbortSignal.timeout(patienceMs);
   return signal ? AbortSignal.any([signal, patience]) : patience;
 }
 

@@ -115,9 +115,12 @@ function AccountPart() {
   return known ? <span class="identity">{known.identity}</span> : null;
 }
 
+/** After how long a gateway that does not even say whether it is ready counts as away, milliseconds: it answers at once, or is paused. */
+const SILENT_MS = 4000;
+
 /** What is wrong with the gateway itself: above every page, because it concerns each of them. */
 function GatewayBanners() {
-  const ready = useLive<ReadyDocument>({ key: 'readyz', topics: ['gateway'], everyMs: 5000, fetch: (signal) => ask('/readyz', {}, signal) });
+  const ready = useLive<ReadyDocument>({ key: 'readyz', topics: ['gateway'], everyMs: 5000, fetch: (signal) => ask('/readyz', {}, signal, SILENT_MS) });
   const clusters = useLive<ClustersDocument>({ key: 'clusters', topics: ['clusters'], fetch: (signal) => ask('/v1/clusters', {}, signal) });
   const { error } = ready.state.value;
   if (error instanceof UnreachableError) return <Banner kind="unreachable" title={shell('banner.unreachable')} />;
