@@ -28,7 +28,7 @@ export const ROUTES = {
   policy: '/policy',
   about: '/about',
   'sign-in': '/sign-in',
-  missing: '/there/is/nothing',
+  missing: '/policy/there/is/nothing',
 };
 const PATIENCE = { timeout: 30_000 };
 
