@@ -10,7 +10,7 @@ import { picture } from '../src/browser.js';
 
 /** What a picture may weigh: it is in the repository for ever. */
 const MOST_BYTES = 100 * 1024;
-const SIZE = { width: 1180, height: 620 };
+const SIZE = { width: 1120, height: 560 };
 const SERVICE = '/services/public/DEFAULT_GROUP/catalog';
 const PICTURES = {
   services: ['/services'],
