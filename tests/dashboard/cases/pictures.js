@@ -18,7 +18,7 @@ const PICTURES = {
   'service-plan': [`${SERVICE}?tab=plan&cluster=virginia`],
   configs: ['/configs'],
   'drain-new': ['/drains/new?cluster=frankfurt&percent=40&last=leave', dryRun],
-  timeline: ['/timeline'],
+  timeline: ['/timeline', changes],
   fleet: ['/', silent],
 };
 
@@ -47,6 +47,12 @@ async function dryRun(page) {
   const shown = page.locator('[data-comparison]');
   await shown.waitFor();
   await shown.scrollIntoViewIfNeeded();
+}
+
+async function changes(page) {
+  const rows = page.locator('[data-event]');
+  await rows.first().waitFor();
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
 }
 
 /** A region that has fallen silent says more than three that have not. */
