@@ -5,7 +5,7 @@
 //   NACOS_FED_BIN=target/debug/nacos-fed CHROMIUM=$(target/debug/harness path chromium)/browser npm test
 //
 // One case alone, by a part of its name:                 npm test -- --only 'undo'
-// The pictures of docs/dashboard.md made anew:           npm test -- --only 'every route' --pictures
+// The pictures of docs/dashboard.md made anew, alone:    npm test -- --pictures
 // Pictures of every route, theme and language are left in `out/` (or the folder that DASHBOARD_OUT names).
 //
 // `cases/` has what is looked at, `src/` with what: `stage.js` what all cases share, `browser.js` pages and what they must not do, `demo.js` and

@@ -49,7 +49,7 @@ export default function parts(stage) {
       await page.locator('[data-verdict=late]').waitFor(SOON);
       await instances.locator('tbody tr.stale').first().waitFor(SOON);
       assert.equal(await instances.locator('tbody tr').count(), 3, 'nobody said that they are gone');
-      await timeline.locator('[data-event=freshness]').getByText('frankfurt').first().waitFor(SOON);
+      await toldByTimeline(timeline, timeline.locator('[data-event=freshness]', { hasText: 'frankfurt' }).first());
       await stage.demo.run('frankfurt');
       await freshness(gateway(), 'frankfurt', 'live');
       await cell(page, 'shanghai', 'frankfurt', 'live').waitFor(SOON);
@@ -90,6 +90,14 @@ export default function parts(stage) {
       await page.locator('main [data-state=shown]').waitFor({ timeout: 5000 });
     });
   });
+}
+
+/** Waits for a row of the timeline: new ones wait behind a pill, so that no row moves under a hand. */
+export async function toldByTimeline(timeline, row) {
+  const pill = timeline.locator('.changes-pill');
+  await row.or(pill).first().waitFor(SOON);
+  if ((await row.count()) === 0) await pill.click();
+  await row.waitFor(SOON);
 }
 
 function cell(page, observer, origin, freshness) {

@@ -75,14 +75,14 @@ function reading(stage) {
   stage.case('have the plan that the API answers, endpoint by endpoint', async (page, profile) => {
     await profile.open('/services/public/DEFAULT_GROUP/catalog?tab=plan&cluster=virginia');
     const plan = await stage.demo.gateway().get('/v1/resolve?serviceName=catalog&cluster=virginia');
-    const used = page.getByRole('region', { name: 'Who is called' }).locator('tbody tr');
+    const used = page.getByRole('table', { name: 'Who is called', exact: true }).locator('tbody tr');
     const wanted = plan.endpoints.filter((endpoint) => endpoint.share > 0);
     assert.equal(await used.count(), wanted.length);
     for (const { ip, port, share } of wanted) {
       const row = await used.filter({ hasText: `${ip}:${port}` }).innerText();
       assert.ok(row.includes(`${Math.round(share / 1000) / 10}%`), `${row} has ${share}`);
     }
-    const unused = page.getByRole('region', { name: 'Who is not called, and why' }).locator('tbody tr');
+    const unused = page.getByRole('table', { name: 'Who is not called, and why', exact: true }).locator('tbody tr');
     assert.equal(await unused.count(), plan.endpoints.length - wanted.length);
     assert.match(await unused.first().innerText(), /A better priority takes everything/);
   });

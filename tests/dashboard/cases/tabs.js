@@ -16,7 +16,7 @@ export default function tabs(stage) {
     const named = () => stage.base.replace('127.0.0.1', 'localhost');
 
     stage.case('eight of them share one stream, and none stalls', async (page, profile) => {
-      const pages = await openTabs(page, profile);
+      const pages = await openTabs(stage, page, profile);
       const asked = profile.requests.filter((path) => path.startsWith('/v1/events'));
       assert.ok(asked.length <= 1, `tabs asked for streams of their own: ${asked.length}`);
       assert.equal(await workers(stage), 1);
@@ -26,7 +26,7 @@ export default function tabs(stage) {
     }, { base: named });
 
     stage.case('all are live again once the gateway is back', async (page, profile, t) => {
-      const pages = await openTabs(page, profile);
+      const pages = await openTabs(stage, page, profile);
       t.after(async () => {
         await stage.demo.run('shanghai');
         await stage.demo.whole();
@@ -46,7 +46,10 @@ export default function tabs(stage) {
 }
 
 /** Each shows the instance that a nudge changes. */
-async function openTabs(page, profile) {
+async function openTabs(stage, page, profile) {
+  await stage.nudge();
+  const gateway = stage.demo.gateway();
+  await until('there is something to nudge', async () => (await gateway.get('/v1/service?serviceName=nudged')).instances.length === 1);
   const pages = [page];
   while (pages.length < TABS) pages.push(await profile.context.newPage());
   for (const one of pages) {

@@ -5,7 +5,7 @@ import { describe } from 'node:test';
 
 import { until } from '../src/await.js';
 import { faults } from '../src/axe.js';
-import { BEHIND_MS } from './parts.js';
+import { BEHIND_MS, toldByTimeline } from './parts.js';
 
 const SOON = { timeout: BEHIND_MS };
 /** More than the guard lets go at once: the namespace has eleven others. */
@@ -43,12 +43,12 @@ export default function troubles(stage) {
       await profile.open('/timeline', timeline);
       for (const one of CROWD) await stage.demo.deregister('shanghai', one);
       await until('the guard holds', async () => (await gateway().get('/v1/guard')).holds.some((hold) => hold.id === 'shanghai/public' && hold.state === 'held'));
-      await page.locator('[data-hold="shanghai/public"]').waitFor(SOON);
-      await timeline.locator('[data-event=hold]').first().waitFor(SOON);
+      const row = page.locator('[data-hold="shanghai/public"][data-hold-state=held]');
+      await row.waitFor(SOON);
+      await toldByTimeline(timeline, timeline.locator('[data-event=hold]').first());
       assert.deepEqual(await faults(page), []);
-      await page.locator('[data-hold="shanghai/public"] [data-action=release]').click();
-      const confirm = page.locator('dialog [data-action=release]');
-      if (await confirm.count()) await confirm.click();
+      await row.locator('[data-action=release]').click();
+      await page.locator('[data-action=confirm-release]').click();
       await crowd(gateway(), 0);
     });
 

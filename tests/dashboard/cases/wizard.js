@@ -21,12 +21,13 @@ export default function wizard(stage) {
       assert.deepEqual(await faults(page), []);
       await page.locator('[data-action=give]').click();
       await page.locator('[data-step=given]').waitFor();
+      await inForce(gateway(), 40);
       for (const { service, caller, after } of shown) {
-        const found = await until(`the drain counts for ${service} of ${caller}`, async () => {
-          const plan = await gateway().get(`/v1/resolve?serviceName=${service}&cluster=${caller}`);
-          return plan.drains.some((drain) => drain.percent === 40) && plan;
+        await until(`${service} for ${caller} is as it was shown`, async () => {
+          const found = sharesOf(await gateway().get(`/v1/resolve?serviceName=${service}&cluster=${caller}`));
+          assert.deepEqual(found, after);
+          return true;
         });
-        assert.deepEqual(sharesOf(found), after, `${service} for ${caller}`);
       }
     });
 
@@ -37,8 +38,9 @@ export default function wizard(stage) {
       for (const name of ['cart-1', 'cart-2']) await stage.demo.stop(`frankfurt/${name}`);
       try {
         await until('frankfurt has no cart any more', async () => {
-          const { instances } = await gateway().get('/v1/service?serviceName=cart');
-          return instances.every((instance) => instance.origin !== 'frankfurt');
+          const { instances } = await gateway().get('/v1/service?serviceName=cart&origin=frankfurt');
+          assert.deepEqual(instances, []);
+          return true;
         });
         await page.locator('[data-action=give]').click();
         await page.locator('[data-state=changed]').waitFor();

@@ -13,11 +13,13 @@ import wizard from '../cases/wizard.js';
 import troubles from '../cases/troubles.js';
 import parts from '../cases/parts.js';
 import tabs from '../cases/tabs.js';
+import pictures from '../cases/pictures.js';
 
 describe('dashboard', { concurrency: 1 }, () => {
   const stage = new Stage();
   before(() => stage.set(), { timeout: 120_000 });
   after(() => stage.strike());
   // What stops and starts parts comes last: it leaves longer lists of changes behind.
-  for (const cases of [routes, services, configs, states, hostile, viewer, wizard, troubles, parts, tabs]) cases(stage);
+  const all = stage.pictures ? [pictures] : [routes, services, configs, states, hostile, viewer, wizard, troubles, parts, tabs];
+  for (const cases of all) cases(stage);
 });

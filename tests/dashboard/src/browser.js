@@ -98,10 +98,10 @@ export async function settled(page) {
   await page.waitForFunction(() => document.querySelector('main h1') !== null && document.querySelector('main [data-state=loading], main [aria-busy=true]') === null);
 }
 
-/** A picture of the whole page, as a file of the run. */
-export async function picture(page, folder, name) {
+/** A picture of the whole page, or of what is seen of it, as a file. */
+export async function picture(page, folder, name, fullPage = true) {
   await mkdir(folder, { recursive: true });
-  return page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, animations: 'disabled' });
+  return page.screenshot({ path: join(folder, `${name}.png`), fullPage, animations: 'disabled' });
 }
 
 function watchViolations() {

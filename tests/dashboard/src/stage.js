@@ -1,12 +1,11 @@
-// What all cases share: a demo, a browser, and the address of each region's dashboard.
+// What all cases share: a demo, a browser, and cases that end by looking whether a page was innocent.
 
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { Browser } from './browser.js';
-import { Demo, REGIONS } from './demo.js';
-import { serve } from './serve.js';
+import { Demo } from './demo.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 /** A case is stuck when it takes longer. */
@@ -17,7 +16,6 @@ export class Stage {
   out = process.env.DASHBOARD_OUT ?? here('../out');
   /** Where the pictures of the documentation belong; null unless they are wanted. */
   pictures = process.env.DASHBOARD_PICTURES ? here('../../../docs/pictures') : null;
-  #served = [];
   #demos = [];
 
   async set() {
@@ -25,23 +23,12 @@ export class Stage {
     this.program = program;
     await rm(this.out, { recursive: true, force: true });
     [this.demo, this.browser] = await Promise.all([Demo.start(program), Browser.launch(required('CHROMIUM'))]);
-    this.bases = {};
-    for (const region of REGIONS) this.bases[region] = await this.dashboardOf(this.demo.gateway(region));
     await this.demo.whole();
-  }
-
-  /** Where the dashboard of a gateway is. */
-  async dashboardOf(gateway) {
-    const dist = process.env.DASHBOARD_DIST; // A bundle that is not in the binary.
-    if (!dist) return gateway.url;
-    const served = await serve(dist, gateway.url);
-    this.#served.push(served);
-    return served.url;
   }
 
   /** The dashboard of Shanghai. */
   get base() {
-    return this.bases.shanghai;
+    return this.demo.gateway().url;
   }
 
   /** Another demo, with settings of its own. */
@@ -83,7 +70,6 @@ export class Stage {
 
   async strike() {
     await this.browser?.close();
-    await Promise.all(this.#served.map((served) => served.close()));
     await Promise.all([this.demo, ...this.#demos].map((demo) => demo?.end()));
   }
 }

@@ -1,6 +1,6 @@
 /** Who asks and which gateway answers: known to the whole page, and asked for anew when either may have changed. */
 import { computed, signal } from '@preact/signals';
-import { ask, forgetAnswers, order, ProblemError, setCsrfToken, type GatewayAnswer } from './api/client';
+import { ask, forgetAnswers, onRefused, order, ProblemError, setCsrfToken, type GatewayAnswer } from './api/client';
 import { restartLive } from './live/bus';
 import type { MeDocument, RightName, SessionDocument, StatusDocument } from './api/types';
 
@@ -42,6 +42,18 @@ export async function loadMe(signal?: AbortSignal): Promise<void> {
     if (isRefused) me.value = null;
     meError.value = error instanceof Error ? error : new Error(String(error));
   }
+}
+
+/** Asks anew who asks when a session that was thought to be open is refused. */
+export function followRefusals(): void {
+  let isAsking = false;
+  onRefused(() => {
+    if (isAsking || !me.value?.session) return;
+    isAsking = true;
+    me.value = { ...me.value, session: false };
+    setCsrfToken(null);
+    void loadMe().finally(() => (isAsking = false));
+  });
 }
 
 async function askMe(signal?: AbortSignal): Promise<GatewayAnswer<MeDocument>> {

@@ -2,7 +2,7 @@
 import './style.css';
 import { render } from 'preact';
 import { DashboardApp, loadOthers } from './app';
-import { loadMe } from './gateway';
+import { followRefusals, loadMe } from './gateway';
 import { beginClock, beginNow } from './i18n/formats';
 import { beginLanguage } from './i18n/language';
 import { beginLive, onChange } from './live/bus';
@@ -17,6 +17,7 @@ beginNow();
 followAddress();
 beginKeys();
 beginLive();
+followRefusals();
 void loadMe();
 onChange(['gateway'], (sign) => {
   if (sign === 'all') void loadMe(); // Another gateway may answer now, or other rights hold.

@@ -90,7 +90,7 @@ function isPlainClick(event: MouseEvent): boolean {
 
 /** Whether a path is answered by the gateway itself, and is no page of the dashboard. */
 function isServed(path: string): boolean {
-  return /^\/(v1|docs|metrics|livez|readyz|openapi\.json)(\/|$)/.test(path);
+  return /^\/(v1|docs|metrics|livez|readyz|openapi\.json|licences\.txt)(\/|$)/.test(path);
 }
 
 /** Goes to `url`, a path with parameters. `keep`: without an entry in the history, as while somebody types a filter. */

@@ -68,6 +68,11 @@ describe('the fleet', () => {
     expect(judge(observer({}), { ...gone, saidAgeMs: 1, alive: false }).silent).toEqual(['b-0']);
   });
 
+  test('a gateway that does not say how it takes an origin does not call it late', () => {
+    const mute = observer({ cluster: 'b', own: false, links: [{ origin: 'a', freshness: null, ageMs: null, verdict: 'unknown' }] });
+    expect(judge(observer({ links: [link('a', 'live', 5)] }), mute)).toMatchObject({ late: [], silent: [] });
+  });
+
   test('an older gateway has at least its own row', () => {
     const clusters = { clusters: [{ cluster: 'a', local: true, freshness: 'live', freshnessReason: '', ageMs: 3 }] } as never;
     expect(ownRow(clusters, 'a-0').observers[0]).toMatchObject({ cluster: 'a', own: true, links: [{ origin: 'a', verdict: 'unknown' }] });
@@ -98,6 +103,7 @@ test('announcements come at most once in their time, the last of them', () => {
     if (clock % 3 === 0 && clock < 25) say(`at ${clock}`);
   }
   expect(said).toEqual([[0, 'at 0'], [10, 'at 9'], [20, 'at 18'], [30, 'at 24']]);
+  expect(due.length).toBe(3); // One timer for all that wait.
 });
 
 test('an event that cannot be read is none', () => {

@@ -44,22 +44,31 @@ export function setCsrfToken(token: string | null): void {
   csrf = token;
 }
 
+let refused: () => void = () => undefined;
+
+/** Calls `listener` when the gateway does not know any more who asks: a session that is over is noticed at the first question after it. */
+export function onRefused(listener: () => void): void {
+  refused = listener;
+}
+
 /** Forgets all answers: after somebody signed in or out they are another's. */
 export function forgetAnswers(): void {
   kept.clear();
 }
 
 /**
- * Asks for a document.
+ * Asks for a document. `patienceMs`: after how long a gateway that says nothing counts as away.
  *
  * @throws ProblemError the gateway says no; UnreachableError nothing answers; an `AbortError` if `signal` ended it.
  */
-export async function ask<T>(path: string, query: Record<string, QueryValue> = {}, signal?: AbortSignal): Promise<GatewayAnswer<T>> {
+export async function ask<T>(
+  path: string, query: Record<string, QueryValue> = {}, signal?: AbortSignal, patienceMs = PATIENCE_MS,
+): Promise<GatewayAnswer<T>> {
   const url = urlOf(path, query);
   const known = kept.get(url);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (known) headers['if-none-match'] = known.tag;
-  const response = await answered(url, { headers, signal: limited(signal) }, signal);
+  const response = await answered(url, { headers, signal: limited(patienceMs, signal) }, signal);
   if (response.status === 304 && known) return { data: known.data as T, atMs: Date.now() };
   const data = await document<T>(response);
   const tag = response.headers.get('etag');
@@ -72,13 +81,13 @@ export async function ask<T>(path: string, query: Record<string, QueryValue> = {
 export async function order<T>(path: string, body: object, query: Record<string, QueryValue> = {}): Promise<GatewayAnswer<T>> {
   const headers: Record<string, string> = { accept: 'application/json', 'content-type': 'application/json' };
   if (csrf) headers['x-nacos-fed-csrf'] = csrf;
-  const request = { method: 'POST', headers, body: JSON.stringify(body), signal: limited() };
+  const request = { method: 'POST', headers, body: JSON.stringify(body), signal: limited(PATIENCE_MS) };
   const data = await document<T>(await answered(urlOf(path, query), request));
   return { data, atMs: Date.now() };
 }
 
-function limited(signal?: AbortSignal): AbortSignal {
-  const patience = AbortSignal.timeout(PATIENCE_MS);
+function limited(patienceMs: number, signal?: AbortSignal): AbortSignal {
+  const patience = AbortSignal.timeout(patienceMs);
   return signal ? AbortSignal.any([signal, patience]) : patience;
 }
 
@@ -103,6 +112,7 @@ async function document<T>(response: Response): Promise<T> {
   if (response.ok && isJson) return body as T;
   if (!isJson && response.status >= 500) throw new UnreachableError(`something in between answers with ${response.status}`);
   const problem = problemOf(response.status, body);
+  if (problem.status === 401) refused();
   throw new ProblemError(problem.status, problem);
 }
 

@@ -136,8 +136,8 @@ export type DigestVerdict = 'equal' | 'behind' | 'ahead' | 'diverged' | 'unread'
 /** What one observer says of one origin. */
 export interface LinkDocument {
   origin: string;
-  freshness: FreshnessWord;
-  freshnessCode?: string;
+  /** Null if the observer does not say. */
+  freshness: FreshnessWord | null;
   ageMs: number | null;
   verdict: DigestVerdict;
   records?: number;
@@ -238,7 +238,7 @@ export interface ComparedCaller {
 export interface ComparedService extends ServiceName {
   impact: ImpactWord;
   callers: ComparedCaller[];
-  refused: { target: string; reason: string }[];
+  refused: { target: string; reason: string; code?: string }[];
 }
 
 /** What callers get now and would get: of a dry run, and of `/v1/what-if`. */
@@ -286,6 +286,8 @@ export interface ChangeDocument {
   serviceName?: string | null;
   dataId?: string | null;
   instance?: string | null;
+  /** The target of a drain, or the id of a hold. */
+  target?: string | null;
   origin: string | null;
   cause?: { through?: string; topic?: string; partition?: number; offset?: number; who?: string } | null;
   before?: string | null;
@@ -296,7 +298,7 @@ export interface ChangeDocument {
 export interface ChangesDocument {
   changes: ChangeDocument[];
   nextCursor: string | null;
-  oldestMs: number;
+  oldestMs: number | null;
   forgotten: number;
   filtered?: boolean;
 }
@@ -313,6 +315,6 @@ export interface ClusterHistory {
 /** `/v1/history`. */
 export interface HistoryDocument {
   everyMs: number;
-  toMs: number;
+  toMs: number | null;
   clusters: ClusterHistory[];
 }

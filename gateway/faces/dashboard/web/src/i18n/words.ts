@@ -82,6 +82,12 @@ export function freshnessReason(of: FreshnessFields): string {
   return codeText('freshness', { code: of.freshnessCode ?? '', params: of.freshnessParams ?? {} }, of.freshnessReason);
 }
 
+/** Why a gateway is not ready, or limited: a trouble by its kind, all else by its own code. */
+export function statusReason(of: ReasonCode | undefined, reason: string): string {
+  if (of?.code === 'trouble') return codeText('trouble', { code: String(of.params?.kind ?? '') }, reason);
+  return codeText('status', of ?? { code: '' }, reason);
+}
+
 /** The text of a code of `kind`, or `fallback`, which the gateway wrote in English, where the page does not know the code. */
 export function codeText(kind: string, of: ReasonCode, fallback: string): string {
   return codes.maybe(`${kind}.${of.code}`, readableParams(of.params)) ?? fallback;

@@ -22,7 +22,7 @@ export interface LiveState<T> {
   readonly atMs: number;
   /** Why nothing newer came; null if the last question was answered. */
   readonly error: Error | null;
-  /** How many services and config items changed since it came, where the source says so and `hold` keeps it as it is. */
+  /** How many changes a newer document has that `hold` keeps back. */
   readonly waiting: number;
 }
 
@@ -36,14 +36,14 @@ export interface LiveSource<T> {
   fetch: (signal: AbortSignal) => Promise<GatewayAnswer<T>>;
   /** Milliseconds after which it is asked for in any case; absent: only by topics. */
   everyMs?: number;
-  /** Keeps rows where they are: changes are counted in `waiting` and asked for by `refresh`. */
-  hold?: boolean;
+  /** How many changes of `fresh` would move what is shown under a hand: while there are any, `shown` stays, and `refresh` shows the newer one. */
+  hold?: (shown: T, fresh: T) => number;
 }
 
 /** A live document, to be drawn by `state.value`. */
 export interface LiveDocument<T> {
   readonly state: Signal<LiveState<T>>;
-  /** Asks for it now. */
+  /** Asks for it now, and shows what comes, also what was kept back. */
   refresh(): void;
 }
 
@@ -63,6 +63,7 @@ class LiveRunner<T> implements LiveDocument<T> {
   #source: () => LiveSource<T>;
   #asking: AbortController | null = null;
   #isDue = false;
+  #isWanted = false;
   #ended = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -71,18 +72,19 @@ class LiveRunner<T> implements LiveDocument<T> {
   }
 
   refresh(): void {
+    this.#isWanted = true;
     void this.#ask();
   }
 
   run(topics: readonly LiveTopic[], everyMs: number | undefined): () => void {
     this.#ended = false;
     const seen = () => {
-      if (document.visibilityState === 'visible' && this.#isDue) this.refresh();
+      if (document.visibilityState === 'visible' && this.#isDue) void this.#ask();
     };
-    const stop = onChange(topics, (sign) => this.#changed(sign));
+    const stop = onChange(topics, () => this.#whenSeen());
     const timer = everyMs === undefined ? undefined : setInterval(() => this.#whenSeen(), everyMs);
     document.addEventListener('visibilitychange', seen);
-    this.refresh();
+    void this.#ask();
     return () => {
       this.#ended = true;
       stop();
@@ -94,17 +96,8 @@ class LiveRunner<T> implements LiveDocument<T> {
     };
   }
 
-  #changed(sign: 'all' | { services: number; configs: number }): void {
-    const { state } = this;
-    if (this.#source().hold && sign !== 'all' && state.value.data !== null) {
-      state.value = { ...state.value, waiting: state.value.waiting + Math.max(1, sign.services + sign.configs) };
-      return;
-    }
-    this.#whenSeen();
-  }
-
   #whenSeen(): void {
-    if (document.visibilityState === 'visible') this.refresh();
+    if (document.visibilityState === 'visible') void this.#ask();
     else this.#isDue = true;
   }
 
@@ -126,6 +119,13 @@ class LiveRunner<T> implements LiveDocument<T> {
   }
 
   #take(answer: GatewayAnswer<T>): void {
+    const { data } = this.state.value;
+    const waiting = data === null || this.#isWanted ? 0 : this.#source().hold?.(data, answer.data) ?? 0;
+    this.#isWanted = false;
+    if (waiting > 0) {
+      this.state.value = { data, atMs: answer.atMs, error: null, waiting };
+      return;
+    }
     this.state.value = { data: answer.data, atMs: answer.atMs, error: null, waiting: 0 };
   }
 

@@ -11,6 +11,11 @@ export function freshnessName(freshness: string): string {
   return words(`freshness.${known(freshness)}`);
 }
 
+/** The letter that stands beside its colour. */
+export function freshnessLetter(freshness: string): string {
+  return words(`letter.${known(freshness)}`);
+}
+
 function known(freshness: string): FreshnessWord | 'unknown' {
   return KNOWN.includes(freshness) ? (freshness as FreshnessWord) : 'unknown';
 }

@@ -5,7 +5,7 @@ import type { ClustersDocument, ReadyDocument } from '../api/types';
 import { hasSession, isStranger, me, signOut } from '../gateway';
 import { chooseClock, clock, type ClockName } from '../i18n/formats';
 import { chooseLanguage, language, type LanguageTag } from '../i18n/language';
-import { codeText } from '../i18n/words';
+import { statusReason } from '../i18n/words';
 import { announced } from '../live/announce';
 import { useLive } from '../live/useLive';
 import { currentPath } from '../router';
@@ -115,15 +115,18 @@ function AccountPart() {
   return known ? <span class="identity">{known.identity}</span> : null;
 }
 
+/** After how long a gateway that does not even say whether it is ready counts as away, milliseconds: it answers at once, or is paused. */
+const SILENT_MS = 4000;
+
 /** What is wrong with the gateway itself: above every page, because it concerns each of them. */
 function GatewayBanners() {
-  const ready = useLive<ReadyDocument>({ key: 'readyz', topics: ['gateway'], everyMs: 5000, fetch: (signal) => ask('/readyz', {}, signal) });
+  const ready = useLive<ReadyDocument>({ key: 'readyz', topics: ['gateway'], everyMs: 5000, fetch: (signal) => ask('/readyz', {}, signal, SILENT_MS) });
   const clusters = useLive<ClustersDocument>({ key: 'clusters', topics: ['clusters'], fetch: (signal) => ask('/v1/clusters', {}, signal) });
   const { error } = ready.state.value;
   if (error instanceof UnreachableError) return <Banner kind="unreachable" title={shell('banner.unreachable')} />;
   if (error instanceof ProblemError && error.status === 503) {
     const { reasons = [], reasonCodes = [] } = error.problem;
-    const texts = reasons.map((reason, at) => codeText('status', reasonCodes[at] ?? { code: '' }, reason));
+    const texts = reasons.map((reason, at) => statusReason(reasonCodes[at], reason));
     return <Banner kind="not-ready" title={shell('banner.notReady')} lines={texts} />;
   }
   const isIsolated = clusters.state.value.data?.clusters.some((it) => it.freshness === 'isolated') ?? false;

@@ -45,7 +45,7 @@ export function DataTable<Row>(props: {
   const { columns, rows, total, offset = 0, order, onSort } = props;
   const isPart = total !== undefined && total > rows.length;
   return (
-    <div class="table-scroll" tabIndex={0} role="region" aria-label={props.caption}>
+    <div class="table-scroll" tabIndex={0} role="group" aria-label={props.caption}>
       <table aria-rowcount={isPart ? total + 1 : undefined}>
         <caption class={props.hideCaption ? 'sr-only' : undefined}>{props.caption}</caption>
         <thead>

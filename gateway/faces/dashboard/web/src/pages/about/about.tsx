@@ -22,6 +22,7 @@ export default function AboutPage() {
         <ul>
           <li><a href="/docs/">{text('docs')}</a></li>
           <li><a href="/openapi.json">{text('openapi')}</a></li>
+          <li><a href="/licences.txt">{text('licences')}</a></li>
         </ul>
       </PagePanel>
     </PageFrame>
@@ -38,6 +39,7 @@ function YouPanel({ of }: { of: MeDocument }) {
         <dt>{text('expires')}</dt><dd>{of.expiresMs == null ? text('expires.never') : <TimeMark atMs={of.expiresMs} />}</dd>
         <dt>{text('may')}</dt><dd>{rights.join('; ') || text('may.nothing')}</dd>
       </dl>
+      {of.refused && <p class="note">{text('refused', { why: of.refused })}</p>}
       {of.readOnly && <p class="note">{text('readOnly')}</p>}
       {!of.accounts && <p class="note">{text('noAccounts')}</p>}
     </PagePanel>

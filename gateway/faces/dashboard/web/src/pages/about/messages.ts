@@ -16,6 +16,7 @@ export const text = catalogue({
     'may.operate': 'operate: drain, release, keep',
     'may.administer': 'administer',
     'may.nothing': 'nothing',
+    refused: 'What you showed does not count any more: {why}',
     readOnly: 'The dashboard is read only here: whoever you are, it shows no control that changes anything.',
     noAccounts: 'This gateway has no accounts: whoever reaches it on this address may do everything.',
     gateway: 'Which gateway answers',
@@ -29,6 +30,7 @@ export const text = catalogue({
     more: 'More',
     docs: 'Description of the HTTP API',
     openapi: 'OpenAPI document',
+    licences: 'Licences of what these pages are made of',
   },
   'zh-CN': {
     title: '关于',
@@ -44,6 +46,7 @@ export const text = catalogue({
     'may.operate': '操作:排空、放行、保留',
     'may.administer': '管理',
     'may.nothing': '无',
+    refused: '您出示的凭据已失效:{why}',
     readOnly: '此处的控制台为只读:无论您是谁,都不显示任何会造成更改的控件。',
     noAccounts: '本网关没有账户:能访问此地址的人可以做任何事。',
     gateway: '由哪个网关应答',
@@ -57,5 +60,6 @@ export const text = catalogue({
     more: '更多',
     docs: 'HTTP API 说明',
     openapi: 'OpenAPI 文档',
+    licences: '这些页面所用软件的许可证',
   },
 });

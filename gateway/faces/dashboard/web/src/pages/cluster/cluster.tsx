@@ -99,7 +99,7 @@ function AgePlot({ cluster }: { cluster: string }) {
   const live = useLive<HistoryDocument>({ key: 'history', topics: [], everyMs: 10_000, fetch: (signal) => ask('/v1/history', {}, signal) });
   const { data, atMs } = live.state.value;
   const ring = data?.clusters.find((it) => it.cluster === cluster);
-  if (!data || !ring) return null;
+  if (!data || data.toMs === null || !ring) return null;
   return (
     <PagePanel title={text('plot')} live={live}>
       <LinePlot

@@ -3,7 +3,7 @@ import { ask } from '../../api/client';
 import type { ReasonCode, StatusDocument, TroubleDocument } from '../../api/types';
 import { me } from '../../gateway';
 import { formatAge } from '../../i18n/formats';
-import { codeText } from '../../i18n/words';
+import { codeText, statusReason } from '../../i18n/words';
 import { useLive } from '../../live/useLive';
 import { TimeMark } from '../../ui/badges';
 import { PagePanel } from '../../ui/panel';
@@ -43,16 +43,17 @@ function FactRow({ name, value }: { name: string; value: string }) {
 }
 
 function TroubleList({ troubles, reasons, codes }: { troubles: TroubleDocument[]; reasons: string[]; codes: ReasonCode[] }) {
-  const others = reasons.map((reason, at) => ({ reason, code: codes[at] ?? { code: '' } })).filter(({ reason }) => !troubles.some((it) => it.text === reason));
+  const others = reasons.map((reason, at) => ({ reason, code: codes[at] })).filter(({ reason }) => !troubles.some((it) => it.text === reason));
   if (troubles.length === 0 && others.length === 0) return <p>{text('troubles.none')}</p>;
   return (
     <ul>
       {troubles.map((it) => (
         <li key={`${it.kind} ${it.about}`}>
-          {codeText('trouble', { code: it.kind, params: { about: it.about } }, it.text)} <span class="muted"><TimeMark atMs={it.sinceMs} /></span>
+          <strong>{codeText('trouble', { code: it.kind }, it.kind)}</strong> {it.about && <span class="mono">{it.about}</span>} <span class="muted"><TimeMark atMs={it.sinceMs} /></span>
+          <p class="detail">{it.text}</p>
         </li>
       ))}
-      {others.map(({ reason, code }) => <li key={reason}>{codeText('status', code, reason)}</li>)}
+      {others.map(({ reason, code }) => <li key={reason}>{statusReason(code, reason)}</li>)}
     </ul>
   );
 }

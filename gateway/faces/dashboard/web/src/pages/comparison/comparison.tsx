@@ -80,7 +80,7 @@ function columns(order: readonly string[]): TableColumn<ComparedService>[] {
       cell: (row) => (
         <>
           <Pill tone={TONES[row.impact] ?? 'plain'}>{text.maybe(`impact.${row.impact}`) ?? row.impact}</Pill>
-          {row.refused.map((refused) => <div key={refused.target} class="muted">{text('refused', { reason: refused.reason })}</div>)}
+          {row.refused.map((refused) => <div key={refused.target} class="muted">{text('refused', { reason: text.maybe(`refused.${refused.code ?? ''}`) ?? refused.reason })}</div>)}
         </>
       ),
     },

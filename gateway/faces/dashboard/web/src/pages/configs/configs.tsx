@@ -95,6 +95,7 @@ function ConfigLink({ of: { namespaceId, groupName, dataId } }: { of: ConfigSumm
 }
 
 function DriftMark({ of }: { of: ConfigSummary }) {
+  if (Object.keys(of.clusters).length === 1) return <Pill>{text('drift.one')}</Pill>;
   if (!drifts(of)) return <Pill tone="ok">{text('drift.no')}</Pill>;
   const since = driftSince(of);
   return <><Pill tone="bad">{text('drift.since')}</Pill> {since !== null && <TimeMark atMs={since} />}</>;

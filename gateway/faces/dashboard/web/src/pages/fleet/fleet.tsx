@@ -2,14 +2,14 @@
 import { useEffect } from 'preact/hooks';
 import { ask } from '../../api/client';
 import type { ClusterDocument, ClustersDocument, HistoryDocument, LinksDocument } from '../../api/types';
-import { formatAge, formatNumber } from '../../i18n/formats';
+import { formatAge, formatNumber, formatTime } from '../../i18n/formats';
 import { freshnessReason, words } from '../../i18n/words';
 import { announce } from '../../live/announce';
 import { useLive, type LiveDocument } from '../../live/useLive';
 import { pathOf } from '../../router';
 import { FreshnessBadge, LiveAge, Pill } from '../../ui/badges';
 import { PageFrame, PagePanel } from '../../ui/panel';
-import { SparkLine } from '../../ui/plots';
+import { LinePlot, SparkLine } from '../../ui/plots';
 import { AsOf, EmptyState, LiveView, LoadingState } from '../../ui/states';
 import { DataTable, type TableColumn } from '../../ui/table';
 import { useLinks } from './links';
@@ -22,6 +22,7 @@ import { judgeFleet } from './verdict';
 export default function FleetPage() {
   const links = useLinks();
   const clusters = useLive<ClustersDocument>({ key: 'clusters', topics: ['clusters'], everyMs: 2000, fetch: (signal) => ask('/v1/clusters', {}, signal) });
+  const history = useLive<HistoryDocument>({ key: 'history', topics: [], everyMs: 10_000, fetch: (signal) => ask('/v1/history', {}, signal) });
   return (
     <PageFrame title={text('title')}>
       <HeadLine live={links} />
@@ -36,7 +37,8 @@ export default function FleetPage() {
           )}
         </LiveView>
       </PagePanel>
-      <ClustersPanel live={clusters} />
+      <ClustersPanel live={clusters} history={history} />
+      <AgesPanel history={history} />
     </PageFrame>
   );
 }
@@ -72,8 +74,23 @@ function AnsweredLine({ links, live }: { links: LinksDocument; live: LiveDocumen
   );
 }
 
-function ClustersPanel({ live }: { live: LiveDocument<ClustersDocument> }) {
-  const history = useLive<HistoryDocument>({ key: 'history', topics: [], everyMs: 10_000, fetch: (signal) => ask('/v1/history', {}, signal) });
+/** Ages over the last hour, from the gateway's own rings; nothing of one that has none. */
+function AgesPanel({ history }: { history: LiveDocument<HistoryDocument> }) {
+  const { data, atMs } = history.state.value;
+  if (data === null || data.toMs === null) return null;
+  const points = data.clusters[0]?.ageMs.length ?? 0;
+  return (
+    <PagePanel title={text('ages')} live={history}>
+      <LinePlot
+        label={text('ages')} lines={data.clusters.map((it) => ({ name: it.cluster, values: it.ageMs }))}
+        topText={(top) => text('ages.top', { age: formatAge(top) })}
+        fromText={formatTime(data.toMs - Math.max(0, points - 1) * data.everyMs, atMs)} toText={formatTime(data.toMs, atMs)}
+      />
+    </PagePanel>
+  );
+}
+
+function ClustersPanel({ live, history }: { live: LiveDocument<ClustersDocument>; history: LiveDocument<HistoryDocument> }) {
   const rings = new Map((history.state.value.data?.clusters ?? []).map((it) => [it.cluster, it.changes]));
   return (
     <PagePanel title={text('clusters')} live={live}>

@@ -10,7 +10,7 @@ import { formatAge } from '../../i18n/formats';
 import { ageText } from '../../i18n/words';
 import { go, pathOf } from '../../router';
 import { movedCell } from '../../ui/arrows';
-import { FreshnessBadge, freshnessName, Pill } from '../../ui/badges';
+import { freshnessLetter, freshnessName, Pill } from '../../ui/badges';
 import { text } from './messages';
 import { isSilent, observerKey, observerName } from './verdict';
 
@@ -33,7 +33,7 @@ export function LinkMatrix({ links }: { links: LinksDocument }) {
     table.current?.querySelector<HTMLElement>(`[data-cell="${next.row}-${next.column}"]`)?.focus();
   };
   return (
-    <div class="table-scroll">
+    <div class="table-scroll" role="group" aria-label={text('matrix')} tabIndex={0}>
       <table class="matrix" role="grid" ref={table} onKeyDown={onKeyDown}>
         <caption>{text('matrix.caption')}</caption>
         <thead>
@@ -75,23 +75,38 @@ function ObserverRow(props: {
           data-observer={key} data-freshness={byOrigin.get(origin)?.freshness} data-verdict={byOrigin.get(origin)?.verdict}
           onFocus={() => props.onFocus({ observer: key, origin })}
         >
-          <LinkCell observer={name} origin={origin} link={byOrigin.get(origin)} />
+          {linkCell(name, origin, byOrigin.get(origin))}
         </td>
       ))}
     </tr>
   );
 }
 
-function LinkCell({ observer, origin, link }: { observer: string; origin: string; link: LinkDocument | undefined }) {
-  if (!link) return <span class="muted"><span class="sr-only">{text('cell.none', { observer, origin })}</span><span aria-hidden="true">{text('tile.unknown')}</span></span>;
-  const verdict = text.maybe(`verdict.${link.verdict}`) ?? link.verdict;
-  const age = ageText(link.ageMs);
+function linkCell(observer: string, origin: string, link: LinkDocument | undefined) {
+  if (!link) return <MissingCell observer={observer} origin={origin} />;
+  return <LinkCell observer={observer} origin={origin} freshness={link.freshness ?? 'unknown'} age={calmAge(link.ageMs)} verdict={link.verdict} />;
+}
+
+/** One cell. Its properties are plain values: where none of them changed it is not drawn anew, and most of 2,500 cells have not. */
+function LinkCell(props: { observer: string; origin: string; freshness: string; age: string; verdict: string }) {
+  const { observer, origin, freshness, age } = props;
+  const verdict = text.maybe(`verdict.${props.verdict}`) ?? props.verdict;
   return (
     <>
-      <span class="sr-only">{text('cell.label', { observer, origin, freshness: freshnessName(link.freshness), age, verdict })}</span>
+      <span class="sr-only">{text('cell.label', { observer, origin, freshness: freshnessName(freshness), age, verdict })}</span>
       <span aria-hidden="true" title={verdict}>
-        <FreshnessBadge of={link} short /> {age} <span class="verdict">{text.maybe(`sign.${link.verdict}`) ?? ''}</span>
+        <span class={`badge fresh-${freshness}`}><span class="letter">{freshnessLetter(freshness)}</span></span> {age}{' '}
+        <span class="verdict">{text.maybe(`sign.${props.verdict}`) ?? ''}</span>
       </span>
     </>
   );
+}
+
+function MissingCell({ observer, origin }: { observer: string; origin: string }) {
+  return <span class="muted"><span class="sr-only">{text('cell.none', { observer, origin })}</span><span aria-hidden="true">{text('tile.unknown')}</span></span>;
+}
+
+/** The age in whole seconds: what is younger than one changes with every answer and says nothing. */
+function calmAge(ageMs: number | null): string {
+  return ageMs !== null && ageMs < 1000 ? text('age.now') : ageText(ageMs);
 }

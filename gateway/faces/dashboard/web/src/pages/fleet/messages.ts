@@ -21,6 +21,7 @@ export const text = catalogue({
     'matrix.gone': 'gone',
     'matrix.said': 'told {age} ago',
     'matrix.only': 'This gateway tells only its own row.',
+    'age.now': '< 1 s',
     'cell.label': '{observer} sees {origin}: {freshness}, {age} old, {verdict}',
     'cell.none': '{observer} says nothing of {origin}',
     'verdict.equal': 'equal',
@@ -51,6 +52,8 @@ export const text = catalogue({
     configs: 'Configs',
     spark: 'Changes in the last hour',
     'spark.label': 'Changes of {cluster} in the last hour: {n} in all',
+    ages: 'Age of facts by cluster, last hour',
+    'ages.top': 'up to {age}',
     filtered: 'You see the clusters, but not all that the gateway knows of itself.',
   },
   'zh-CN': {
@@ -72,6 +75,7 @@ export const text = catalogue({
     'matrix.gone': '已离开',
     'matrix.said': '{age} 前报告',
     'matrix.only': '本网关只报告自己的一行。',
+    'age.now': '< 1 秒',
     'cell.label': '{observer} 看 {origin}:{freshness},{age} 前,{verdict}',
     'cell.none': '{observer} 没有关于 {origin} 的报告',
     'verdict.equal': '一致',
@@ -102,6 +106,8 @@ export const text = catalogue({
     configs: '配置',
     spark: '最近一小时的变化',
     'spark.label': '{cluster} 最近一小时的变化:共 {n} 次',
+    ages: '各集群数据时长,最近一小时',
+    'ages.top': '最多 {age}',
     filtered: '您能看到各集群,但不能看到网关关于自身的全部信息。',
   },
 });

@@ -39,7 +39,7 @@ export function judgeFleet(links: LinksDocument): FleetVerdict {
   for (const observer of links.observers) {
     for (const link of observer.links) {
       origins.add(link.origin);
-      if (!isSilent(observer) && link.freshness !== 'live') late.add(link.origin);
+      if (!isSilent(observer) && link.freshness !== null && link.freshness !== 'live') late.add(link.origin);
     }
   }
   const own = links.observers.find((observer) => observer.own);
@@ -52,8 +52,8 @@ export function judgeFleet(links: LinksDocument): FleetVerdict {
 export function ownRow(clusters: ClustersDocument, replica: string): LinksDocument {
   const own = clusters.clusters.find((it) => it.local);
   const links = clusters.clusters.map((it) => {
-    const { cluster: origin, freshness, ageMs, freshnessCode } = it;
-    return { origin, freshness, ageMs, verdict: 'unknown' as const, ...(freshnessCode && { freshnessCode }) };
+    const { cluster: origin, freshness, ageMs } = it;
+    return { origin, freshness, ageMs, verdict: 'unknown' as const };
   });
   return { observers: [{ cluster: own?.cluster ?? '', replica, leads: false, own: true, alive: true, saidAgeMs: 0, links }] };
 }

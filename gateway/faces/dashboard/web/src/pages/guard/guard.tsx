@@ -37,7 +37,7 @@ export default function GuardPage() {
           {(data, atMs) => (
             <DataTable<HoldDocument>
               hideCaption caption={text('holds')} columns={columns(atMs, setReleasing, (id) => void decide(id, 'keep', ''))} rows={data.holds}
-              rowKey={(row) => row.id}
+              rowKey={(row) => row.id} rowData={(row) => ({ 'data-hold': row.id, 'data-hold-state': row.state })}
             />
           )}
         </LiveView>

@@ -118,7 +118,7 @@ function NotUsed({ rows }: { rows: WithoutShare[] }) {
   return <DataTable caption={text('notUsed')} hideCaption columns={columns} rows={rows} rowKey={(row) => row.endpoint} />;
 }
 
-function whyText({ reason, word }: WithoutShare): string {
+function whyText({ reason, word, code }: WithoutShare): string {
   if (reason !== null) return text(`why.${reason}`);
-  return text.maybe(`leftOut.${word}`) ?? word ?? '';
+  return text.maybe(`leftOut.${code}`, { reason: word ?? '' }) ?? word ?? '';
 }

@@ -70,6 +70,8 @@ export interface LeftOutEndpoint {
   endpoint: string;
   origin: string;
   reason: string;
+  /** Absent from older gateways. */
+  code?: string;
   locality: string;
   rawHealth: HealthWord;
   freshness: FreshnessWord;

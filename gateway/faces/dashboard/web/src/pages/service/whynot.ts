@@ -11,15 +11,21 @@ export interface WithoutShare {
   locality: string;
   /** Why, as a code; `null` where the gateway says it in its own words. */
   reason: NoShareReason | null;
-  /** The gateway's own word, for endpoints that are in no priority. */
+  /** The gateway's own words, for endpoints that are in no priority. */
   word: string | null;
+  /** Its code for them. */
+  code: string;
 }
 
 /** All endpoints without a share, those that are in no priority first. */
 export function withoutShare(explanation: ExplanationDocument): WithoutShare[] {
-  const leftOut = explanation.leftOut.map(({ endpoint, origin, locality, reason }) => ({ endpoint, origin, locality, reason: null, word: reason }));
+  const leftOut = explanation.leftOut.map(({ endpoint, origin, locality, reason, code }) => ({
+    endpoint, origin, locality, reason: null, word: reason, code: code ?? reason,
+  }));
   const planned = explanation.endpoints.filter((endpoint) => endpoint.share === 0);
-  const unused = planned.map((one) => ({ endpoint: one.endpoint, origin: one.origin, locality: one.locality, reason: whyNot(one, explanation), word: null }));
+  const unused = planned.map((one) => ({
+    endpoint: one.endpoint, origin: one.origin, locality: one.locality, reason: whyNot(one, explanation), word: null, code: '',
+  }));
   return [...leftOut, ...unused];
 }
 

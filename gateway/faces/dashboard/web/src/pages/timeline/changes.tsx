@@ -1,7 +1,7 @@
 /** A table of changes, for the timeline, a cluster and a service alike. */
 import type { ChangeDocument } from '../../api/types';
 import { pathOf } from '../../router';
-import { Pill, TimeMark, type PillTone } from '../../ui/badges';
+import { freshnessName, Pill, TimeMark, type PillTone } from '../../ui/badges';
 import { DataTable, type TableColumn } from '../../ui/table';
 import { text } from './messages';
 
@@ -30,19 +30,27 @@ export function kindName(kind: string): string {
 }
 
 function ChangedThing({ of, isOfOne }: { of: ChangeDocument; isOfOne: boolean }) {
-  const { namespaceId, groupName, serviceName, dataId, instance } = of;
+  const { namespaceId, groupName, serviceName, dataId, instance, target, origin, kind } = of;
   const name = serviceName ?? dataId;
   const path = serviceName ? 'services' : 'configs';
   const link = name && namespaceId != null && groupName ? <a href={pathOf(path, namespaceId, groupName, name)}>{name}</a> : name;
   return (
     <>
-      {!isOfOne && name && <>{link} <span class="muted">{namespaceId} / {groupName}</span></>}
+      {(!isOfOne || !instance) && name && <>{link} <span class="muted">{namespaceId} / {groupName}</span></>}
       {instance && <div class="mono">{instance}</div>}
+      {target && <span class="mono">{target}</span>}
+      {!name && !instance && !target && (origin ?? kindName(kind))}
     </>
   );
 }
 
-function valueText({ before, after }: ChangeDocument): string {
+function valueText(change: ChangeDocument): string {
+  const inWords = (value: string | null | undefined) => {
+    if (value == null) return value;
+    if (change.kind === 'freshness') return freshnessName(value);
+    return change.what === 'health' ? text.maybe(`health.${value}`) ?? value : value;
+  };
+  const [before, after] = [inWords(change.before), inWords(change.after)];
   if (before != null && after != null) return text('value.pair', { before, after });
   if (after != null) return text('value.after', { after });
   return before != null ? text('value.before', { before }) : '';

@@ -11,7 +11,7 @@ import { ChangesPill } from '../../ui/table';
 import { ChangesTable, kindName } from './changes';
 import { text } from './messages';
 
-const KINDS = ['instance', 'config', 'freshness', 'drain', 'hold', 'policy', 'leader', 'gateway'] as const;
+const KINDS = ['instance', 'config', 'freshness', 'drain', 'hold', 'policy', 'leader', 'gateway', 'excluded'] as const;
 /** Rows of one page. */
 const LIMIT = 50;
 
@@ -21,7 +21,7 @@ export default function TimelinePage() {
   const kinds = query.getAll('kind');
   const asked = { kind: kinds, cluster: query.get('cluster'), limit: LIMIT, cursor: query.get('cursor') };
   const live = useLive<ChangesDocument>({
-    key: urlOf('', asked), topics: ['changes'], hold: true, fetch: (signal) => ask('/v1/changes', asked, signal),
+    key: urlOf('', asked), topics: ['changes'], hold: newerChanges, fetch: (signal) => ask('/v1/changes', asked, signal),
   });
   const isFiltered = kinds.length > 0 || asked.cluster !== null;
   const clear = () => setQuery({ kind: null, cluster: null, cursor: null });
@@ -47,6 +47,12 @@ export default function TimelinePage() {
   );
 }
 
+/** How many changes came above those that are shown; none if a process that began anew counts from the beginning. */
+export function newerChanges(shown: ChangesDocument, fresh: ChangesDocument): number {
+  const newest = shown.changes[0]?.id;
+  return newest === undefined ? 0 : fresh.changes.filter((change) => change.id > newest).length;
+}
+
 function KindFilter({ chosen }: { chosen: readonly string[] }) {
   const toggle = (kind: string) => {
     const next = chosen.includes(kind) ? chosen.filter((it) => it !== kind) : [...chosen, kind];
@@ -70,7 +76,7 @@ function TimelineEnds({ of, live }: { of: ChangesDocument; live: LiveDocument<Ch
       {isOlder && <button type="button" onClick={() => setQuery({ cursor: null }, 'push')}>{text('newest')}</button>}
       {next && <button type="button" onClick={() => setQuery({ cursor: next }, 'push')}>{text('older')}</button>}
       <span class="muted">
-        {of.oldestMs > 0 && text('since.all', { time: formatTime(of.oldestMs, live.state.value.atMs || now.value) })}
+        {of.oldestMs !== null && text('since.all', { time: formatTime(of.oldestMs, live.state.value.atMs || now.value) })}
         {of.forgotten > 0 && ` ${text.count('forgotten', of.forgotten)}`}
       </span>
     </div>
@@ -80,7 +86,7 @@ function TimelineEnds({ of, live }: { of: ChangesDocument; live: LiveDocument<Ch
 function InstancesPlot() {
   const live = useLive<HistoryDocument>({ key: 'history', topics: [], everyMs: 10_000, fetch: (signal) => ask('/v1/history', {}, signal) });
   const { data, atMs } = live.state.value;
-  if (data === null) return null;
+  if (data === null || data.toMs === null) return null;
   const points = data.clusters[0]?.instances.length ?? 0;
   return (
     <PagePanel title={text('plot')} live={live}>

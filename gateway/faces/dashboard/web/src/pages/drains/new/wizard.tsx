@@ -2,11 +2,11 @@
 import { useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
 import { ask, order } from '../../../api/client';
 import type { ClustersDocument, ComparisonDocument, DrainDocument, DrainsDocument } from '../../../api/types';
-import { may, me } from '../../../gateway';
+import { may, me, meError } from '../../../gateway';
 import { onChange } from '../../../live/bus';
 import { useLive } from '../../../live/useLive';
 import { currentQuery, setQuery } from '../../../router';
-import { LoadingState, StateBox } from '../../../ui/states';
+import { ErrorState, LoadingState, StateBox } from '../../../ui/states';
 import { PageFrame } from '../../../ui/panel';
 import { draftOf, orderOf, targetOf, type DrainDraft } from '../draft';
 import { text } from '../messages';
@@ -22,7 +22,7 @@ const TOPICS = ['services', 'clusters', 'drains', 'holds', 'policy'] as const;
 
 /** The page. */
 export default function DrainWizardPage() {
-  if (me.value === null) return <PageFrame title={text('wizard.title')}><LoadingState /></PageFrame>;
+  if (me.value === null) return <PageFrame title={text('wizard.title')}>{meError.value ? <ErrorState error={meError.value} /> : <LoadingState />}</PageFrame>;
   if (!may('operate')) return <PageFrame title={text('wizard.title')}><StateBox kind="403" title={text('may.not')} /></PageFrame>;
   return <Wizard />;
 }
