@@ -159,5 +159,5 @@ fn the_row_of_a_gateway_that_cannot_read_says_so_and_that_of_one_that_is_gone_gr
     assert_eq!((freshness, alive), (Some(Freshness::Isolated), false), "its last word stands");
     assert!(said >= 40_000, "{said}");
     let (freshness, _, said) = link(&world, S, S, F);
-    assert_eq!((freshness, said), (Some(Freshness::Stale), 0));
+    assert_eq!((freshness, said), (Some(Freshness::Lost), 0));
 }
