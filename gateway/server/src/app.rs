@@ -127,10 +127,13 @@ impl RunningGateway {
 }
 
 /// What is served where the API is.
-fn beside_the_api() -> RoutesBeside {
+fn beside_the_api(has_pages: bool) -> RoutesBeside {
     let beside = RoutesBeside::default();
     #[cfg(feature = "dashboard")]
-    let beside = RoutesBeside { pages: federation_dashboard::page, ..beside };
+    if has_pages {
+        return RoutesBeside { pages: federation_dashboard::page, ..beside };
+    }
+    let _ = has_pages; // The program may be built without them.
     beside
 }
 
@@ -161,10 +164,9 @@ impl Parts {
             Ok(())
         });
         let (listeners, api, token) = (gateway.listeners, gateway.api.state, stop.clone());
+        let beside = beside_the_api(gateway.api.has_pages);
         outer.spawn("the servers", async move {
-            federation_api::serve::run_beside(listeners, api, beside_the_api(), token)
-                .await
-                .context("the servers ended")
+            federation_api::serve::run_beside(listeners, api, beside, token).await.context("the servers ended")
         });
         let (nacos, token) = (gateway.nacos, stop.clone());
         outer.spawn("the watch of the local registry", async move {

@@ -52,6 +52,8 @@ pub(super) struct GuardedApi {
     pub(super) tasks: AccessTasks,
     /// Keeps what was ordered at other gateways beside what is ordered at this one.
     pub(super) heard: HeardOrders,
+    /// Whether pages for people are served beside it.
+    pub(super) has_pages: bool,
 }
 
 /// What keeps accounts up to date, and what writes who did what.
@@ -96,10 +98,11 @@ pub(super) async fn guard(
     let (audit, writer) = AuditLog::new(file, troubles.clone());
     let heard = HeardOrders(audit.clone());
     state.attach_audit(audit);
+    let has_pages = config.dashboard.enabled;
     state.attach_pages(PageRules { read_only: config.dashboard.read_only });
     let Some(settings) = config.access.clone() else {
         say_who_may_ask(config);
-        return Ok(GuardedApi { state, tasks: AccessTasks { keeper: None, writer }, heard });
+        return Ok(GuardedApi { state, tasks: AccessTasks { keeper: None, writer }, heard, has_pages });
     };
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let (troubles, fetcher, logins) = (troubles.clone(), Arc::new(HttpKeys(client)), settings.nacos_login);
@@ -109,7 +112,7 @@ pub(super) async fn guard(
         state.attach_logins(LoginDesk::new(authority.clone(), Arc::new(NacosPasswords::at(nacos)?)));
     }
     state.attach_access(authority);
-    Ok(GuardedApi { state, tasks: AccessTasks { keeper: Some(keeper), writer }, heard })
+    Ok(GuardedApi { state, tasks: AccessTasks { keeper: Some(keeper), writer }, heard, has_pages })
 }
 
 fn say_who_may_ask(config: &GatewayConfig) {

@@ -158,7 +158,10 @@ fn the_freshness_of_a_cluster_is_remembered_when_it_changes_and_stands_in_its_pl
     let remembered = reader.changes(None, u64::MAX).changes;
     let change = &remembered[0];
     assert_eq!((remembered.len(), change.kind, change.cause.through), (2, ChangeKind::Freshness, ChangeThrough::Beat));
-    assert_eq!((change.before.as_deref(), change.after.as_deref()), (Some("live"), Some("lost: no beat of its leader has been read yet")));
+    assert_eq!(
+        (change.before.as_deref(), change.after.as_deref()),
+        (Some("live"), Some("lost: no beat of its leader has been read yet"))
+    );
     let plots = reader.plots();
     let points = &plots.clusters[&"shanghai".parse().unwrap()];
     assert_eq!((points.len(), points[0].unwrap().instances), (1, 3), "one for each ten seconds");
