@@ -11,7 +11,7 @@
 //!              lasting: one change a subject, of MOST_LASTING subjects; the one that came first goes first
 //! ```
 //!
-//! Bounds: [`MOST_RECENT`] + [`MOST_LASTING`] changes of some 400 bytes each, texts of at most [`LONGEST_TEXT`] bytes: 13 MB at most. Of one change of
+//! Bounds: [`MOST_RECENT`] + [`MOST_LASTING`] changes of some 400 bytes each, texts of at most [`LONGEST_TEXT`] bytes: 13 MB by that reckoning. Of one change of
 //! a service at most [`MOST_OF_ONE`] instances are told one by one; the rest is counted. Invariant: ids grow with time, and no id is used twice.
 
 mod differences;
@@ -191,7 +191,7 @@ pub struct RememberedChanges {
     pub forgotten: u64,
 }
 
-/// All that is remembered. Locked while a change is added, and while references to changes are copied: some 300 µs at most.
+/// All that is remembered. Locked while a change is added, and while references to changes are copied.
 #[derive(Default)]
 pub(super) struct ChangeBook(Mutex<Shelves>);
 

@@ -1,7 +1,7 @@
 //! What differs between two values of a service or of a config item.
 //!
 //! Both values have their origins and instances in order, and what did not change is one value in memory: so the cost of a comparison is that of
-//! walking both lists, some ten nanoseconds an instance, and texts are made for what differs alone.
+//! walking both lists, and texts are made for what differs alone.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
