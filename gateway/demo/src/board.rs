@@ -195,10 +195,12 @@ pub(super) fn commands(ports: &DemoPorts, program: &str) -> Vec<Line> {
     commands.into_iter().map(line).collect()
 }
 
-/// How a program of one's own gets in.
+/// Where to look, and how a program of one's own gets in.
 pub(super) fn invitation(ports: &DemoPorts) -> Vec<Line> {
-    let door = ports.of(DemoRegion::Shanghai).door;
+    let (door, http) = (ports.of(DemoRegion::Shanghai).door, ports.of(DemoRegion::Shanghai).http);
     vec![
+        Line::of(Tone::Strong, format!("All regions on one page: http://{http}/"))
+            .and(Tone::Quiet, "  every gateway serves it, as it sees them"),
         Line::of(
             Tone::Strong,
             "Point any Nacos SDK at a door, and it finds the services of all regions; in Java, for example:",
