@@ -72,7 +72,7 @@ async function opened(page) {
 /** The same document with every text of others replaced, names of fields that others choose included. */
 function poisoned(value, next, key = '') {
   if (typeof value === 'string') return OWN_WORDS.test(key) ? value : next();
-  if (Array.isArray(value)) return value.map((one) => poisoned(one, next, key));
+  if (Array.isArray(value)) return value.map((one) => poisoned(one, next, typeof one === 'object' ? '' : key));
   if (value === null || typeof value !== 'object') return value;
   const isChosen = ['metadata', 'clusters', 'labels', 'namespaces', 'origins'].includes(key);
   const entries = Object.entries(value).map(([name, one], at) => [isChosen ? `${next()}${at}` : name, poisoned(one, next, isChosen ? '' : name)]);
