@@ -1,7 +1,7 @@
 # What one does with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help killed-gateway demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-lists bench-drain bench-stranger bench-start bench-fold bench-frontdoor bench-memory ui-check ui-test promises chaos trials fmt
+.PHONY: help killed-gateway demo test test-all test-interop check unit sim simulate replay mutate golden fuzz audit test-face stack stack-down stack-status bench-propagation bench-plan bench-resolve bench-lists bench-dashboard bench-drain bench-stranger bench-start bench-fold bench-frontdoor bench-memory ui-check ui-test promises chaos trials fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ bench-resolve: ## what answers and watches cost next to fixed bytes from the sam
 
 bench-lists: ## what a page of 100,000 services costs: searched, sorted, counted, while services change; fails beyond 20 ms; half a minute
 	cargo run --release --quiet --bin bench-lists -- --strict
+
+bench-dashboard: ## the dashboard with 100,000 services in a real Chromium, beside its budgets: weight, first page, keystroke to rows, rows, memory, idle tab, a matrix of 50 clusters; fails beyond one; 2 minutes
+	cargo build --release --quiet --bin bench-lists
+	LISTS_BIN=$$(cargo build --release --quiet --bin bench-lists --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) tests/ui bench
 
 bench-drain: ## how long an order takes while 40 clients ask what if, with 20,000 services; 2 minutes
 	cargo run --release --quiet --bin bench-drain -- --strict

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// Where fixed bytes are.
 pub(crate) const FIXED: &str = "/bench/fixed";
 
-/// Serves the API, and beside it as many fixed bytes as `length` says; until `stop`.
+/// Serves the API and the pages that ask it, and beside them as many fixed bytes as `length` says; until `stop`.
 pub(crate) async fn serve(
     state: ApiState,
     length: Arc<AtomicUsize>,
@@ -30,7 +30,8 @@ pub(crate) async fn serve(
         let bytes = vec![b'x'; length.load(Ordering::Relaxed)];
         std::future::ready(([(CONTENT_TYPE, "text/plain")], bytes))
     };
-    let beside = RoutesBeside { http: Router::new().route(FIXED, get(fixed)), ..RoutesBeside::default() };
+    let http_beside = Router::new().route(FIXED, get(fixed));
+    let beside = RoutesBeside { http: http_beside, pages: federation_dashboard::page, ..RoutesBeside::default() };
     Ok((http, serve::run_beside(listeners, state, beside, stop)))
 }
 

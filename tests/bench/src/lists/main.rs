@@ -7,6 +7,7 @@
 mod client;
 mod shop;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -60,6 +61,9 @@ struct Arguments {
     /// Ends with 1 where a P99 is beyond the bound.
     #[arg(long)]
     strict: bool,
+    /// Asks nothing itself: prints where it listens, pages for people included, and serves until standard input ends.
+    #[arg(long)]
+    serve: bool,
 }
 
 fn main() -> Result<()> {
@@ -85,20 +89,27 @@ fn main() -> Result<()> {
         let (over, arguments) = (Arc::clone(&over), (arguments.services, arguments.changes));
         move || change(writer, arguments, &over)
     });
-    let worst = ask_all(&arguments, address, &length);
+    let worst = if arguments.serve { wait(address) } else { ask_all(&arguments, address, &length) };
     over.store(true, Ordering::Relaxed);
     let changed = changing.join().ok().context("the writer of changes panicked")?;
     stop.cancel();
     server.block_on(task)??;
     println!("\n{} changes were written meanwhile", grouped(as_f64(changed)));
-    let worst = worst?;
+    let Some(worst) = worst? else { return Ok(()) };
     println!("worst P99: {worst:.2} ms; bound: {BOUND_MS} ms");
     ensure!(!arguments.strict || worst <= BOUND_MS, "a page takes longer than {BOUND_MS} ms");
     Ok(())
 }
 
+/// Says where to ask, and leaves that to others until standard input ends.
+fn wait(address: SocketAddr) -> Result<Option<f64>> {
+    println!("listening at http://{address}/");
+    std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()).context("standard input cannot be read")?;
+    Ok(None)
+}
+
 /// Prints a line for each question; returns the worst P99 in milliseconds.
-fn ask_all(arguments: &Arguments, address: std::net::SocketAddr, length: &AtomicUsize) -> Result<f64> {
+fn ask_all(arguments: &Arguments, address: SocketAddr, length: &AtomicUsize) -> Result<Option<f64>> {
     let mut client = Client::connect(address)?;
     println!(
         "\n{:<34}{:>9}{:>9}{:>9}{:>11}{:>11}{:>10}",
@@ -128,7 +139,7 @@ fn ask_all(arguments: &Arguments, address: std::net::SocketAddr, length: &Atomic
         );
         worst = worst.max(p99);
     }
-    Ok(worst)
+    Ok(Some(worst))
 }
 
 fn timed(client: &mut Client, path: &str) -> Result<f64> {
