@@ -259,16 +259,20 @@ impl Pulse {
         FreshnessVerdict { freshness, reason: reason.into(), age }
     }
 
+    /// Age of the origin's facts by this process's clock alone; `None` as long as that does not say it.
+    #[must_use]
+    pub fn measured_age(&self, now: Mono) -> Option<Millis> {
+        let leader = self.leader.as_ref()?;
+        leader.worth.map(|worth| now.since(worth) + leader.told())
+    }
+
     /// Before the first end of the topic the age is not known by this process's clock; the origin's own clock stands in.
     fn age(&self, now: Mono, wall: WallMs) -> Option<Millis> {
-        let leader = self.leader.as_ref()?;
-        let told = leader.told();
-        let since_beat = match (leader.worth, leader.observed) {
-            (Some(worth), _) => now.since(worth),
-            (None, Some(observed)) => Millis(wall.0.saturating_sub(observed.0)),
-            (None, None) => return None,
+        let by_wall = || {
+            let leader = self.leader.as_ref()?;
+            Some(Millis(wall.0.saturating_sub(leader.observed?.0)) + leader.told())
         };
-        Some(since_beat + told)
+        self.measured_age(now).or_else(by_wall)
     }
 }
 

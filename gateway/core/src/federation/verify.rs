@@ -104,12 +104,13 @@ impl Federation {
     pub(super) fn reading(&self, now: Mono, id: &ClusterId, origin: &Origin) -> Reading {
         let own = *id == *self.cluster();
         let reading = own.then(|| self.wanted_reading(origin)).flatten().unwrap_or_else(|| origin.reading(id));
-        Reading { link: self.link_word(now, origin), ..reading }
+        Reading { link: self.link_word(now, own, origin), ..reading }
     }
 
-    /// As of the last look, and older by what has passed since; `None` before the first.
-    fn link_word(&self, now: Mono, origin: &Origin) -> Option<LinkWord> {
-        let age = origin.age.map(|age| age + now.since(self.looked_at));
+    /// Its freshness as of the last look, its age as of now; `None` before the first look. What wall clocks say of an age is shown and not stated:
+    /// nothing in the log depends on them.
+    fn link_word(&self, now: Mono, own: bool, origin: &Origin) -> Option<LinkWord> {
+        let age = own.then(|| self.local.age(now)).flatten().or_else(|| origin.pulse.measured_age(now));
         (self.looked_at > Mono(0)).then_some(LinkWord { freshness: origin.freshness, age })
     }
 
