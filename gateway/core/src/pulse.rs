@@ -389,6 +389,8 @@ mod tests {
         pulse.read(Mono(100), 7, &beat(1, 0, 0), Some(WallMs(0)));
         pulse.at_end(Mono(110), 0);
         assert_eq!(judged(&pulse, 120).0, Freshness::Stale);
+        assert_eq!(pulse.measured_age(Mono(120)), None, "only wall clocks say it");
+        assert_eq!(listening(&beat(1, 30, 0)).measured_age(Mono(1_000)), Some(Millis(1_030)));
     }
 
     #[test]
