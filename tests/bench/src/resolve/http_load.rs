@@ -16,6 +16,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::requests::Requests;
 
+/// Whoever asks for everything once does so in pieces that last so long.
+pub(crate) const PIECE: Duration = Duration::from_millis(200);
+
 /// The connections.
 pub(crate) struct HttpLoad(Vec<Connection>);
 
@@ -57,6 +60,14 @@ impl HttpLoad {
             all.extend(took);
         }
         Ok(all)
+    }
+
+    /// Asks until each of these was asked once.
+    pub(crate) async fn ask_all(&mut self, requests: &Arc<Requests>) -> Result<()> {
+        while requests.progress().0 < requests.progress().1 {
+            self.round(requests, PIECE).await?;
+        }
+        Ok(())
     }
 
     /// Asks these one after the other; returns the mean length of the answers' bodies in bytes.

@@ -130,7 +130,9 @@ fn main() -> Result<()> {
     if !arguments.no_access {
         let plan = Plan::new(Distribution::Uniform, arguments.services, arguments.callers, ENCODED);
         let rounds = rounds(&arguments, waiting);
-        with_tokens = load.block_on(secured::compare_access(&server, &plan, arguments.connections, rounds))?;
+        let every = Plan::all(arguments.services, arguments.callers);
+        let plans = [&plan, &every];
+        with_tokens = load.block_on(secured::compare_access(&server, plans, arguments.connections, rounds))?;
     }
     if !arguments.no_watchers {
         let connections =
@@ -160,7 +162,7 @@ async fn requests(
     let mut http = HttpLoad::connect(server.http, arguments.connections).await?;
     let grpc =
         |handler: Handler| GrpcLoad::connect(server.grpc, handler.grpc_path(), arguments.channels, arguments.streams);
-    warm_up_http(arguments, &mut http).await?;
+    http.ask_all(&Arc::new(Plan::all(arguments.services, arguments.callers).http(Handler::Gateway))).await?;
     // The server ends connections that are silent while the other face is asked, here and below.
     let mut first = grpc(Handler::Gateway).await?;
     warm_up_grpc(arguments, &mut first).await?;
@@ -192,21 +194,11 @@ async fn requests(
     Ok(vec![over_http, over_grpc])
 }
 
-/// Warm-ups last in pieces of this, until every service was asked for once: a gateway that has run for a while is compared, not one that starts.
-const A_WHILE: Duration = Duration::from_millis(200);
-
-async fn warm_up_http(arguments: &Arguments, http: &mut HttpLoad) -> Result<()> {
-    let requests = Arc::new(Plan::all(arguments.services, arguments.callers).http(Handler::Gateway));
-    while requests.progress().0 < requests.progress().1 {
-        http.round(&requests, A_WHILE).await?;
-    }
-    Ok(())
-}
-
+/// Asks for every service once: a gateway that has run for a while is compared, not one that starts.
 async fn warm_up_grpc(arguments: &Arguments, grpc: &mut GrpcLoad) -> Result<()> {
     let messages = Arc::new(Plan::all(arguments.services, arguments.callers).grpc());
     while messages.progress().0 < messages.progress().1 {
-        grpc.round(&messages, A_WHILE).await?;
+        grpc.round(&messages, http_load::PIECE).await?;
     }
     Ok(())
 }

@@ -97,8 +97,14 @@ struct Lane {
     side: Side,
 }
 
-/// Asks in plain text, over TLS and over TLS with a token in turns, and prints what was seen; the share that tokens leave of TLS.
-pub(crate) async fn compare_access(server: &Server, plan: &Plan, connections: usize, rounds: Rounds) -> Result<f64> {
+/// Asks in plain text, over TLS and over TLS with a token in turns, after `every` answer was made once, and prints what was seen; the share that tokens
+/// leave of TLS.
+pub(crate) async fn compare_access(
+    server: &Server,
+    [plan, every]: [&Plan; 2],
+    connections: usize,
+    rounds: Rounds,
+) -> Result<f64> {
     let secured = &server.secured;
     let (without, with) = (Arc::new(plan.http(Handler::Gateway)), Arc::new(plan.http_showing(&secured.token)));
     let over_tls = |at: usize| HttpLoad::connect_over(secured.http[at], connections, &secured.connector);
@@ -113,6 +119,9 @@ pub(crate) async fn compare_access(server: &Server, plan: &Plan, connections: us
         lane("TLS", over_tls(0).await?, &without),
         lane("TLS and a token", over_tls(1).await?, &with),
     ];
+    // Both gateways have run for a while: each keeps its own answers.
+    lanes[0].load.ask_all(&Arc::new(every.http(Handler::Gateway))).await?;
+    lanes[2].load.ask_all(&Arc::new(every.http_showing(&secured.token))).await?;
     for pair in 0..=rounds.pairs {
         for turn in 0..lanes.len() {
             // Who comes first changes, so that a drift of the machine counts for none of them.
