@@ -108,6 +108,9 @@ pub(crate) async fn compare_access(
     let secured = &server.secured;
     let (without, with) = (Arc::new(plan.http(Handler::Gateway)), Arc::new(plan.http_showing(&secured.token)));
     let over_tls = |at: usize| HttpLoad::connect_over(secured.http[at], connections, &secured.connector);
+    // Both gateways have run for a while: each keeps its own answers. Connections that say nothing meanwhile would be ended.
+    HttpLoad::connect(server.http, connections).await?.ask_all(&Arc::new(every.http(Handler::Gateway))).await?;
+    over_tls(1).await?.ask_all(&Arc::new(every.http_showing(&secured.token))).await?;
     let lane = |name, load, requests: &Arc<Requests>| Lane {
         name,
         load,
@@ -119,9 +122,6 @@ pub(crate) async fn compare_access(
         lane("TLS", over_tls(0).await?, &without),
         lane("TLS and a token", over_tls(1).await?, &with),
     ];
-    // Both gateways have run for a while: each keeps its own answers.
-    lanes[0].load.ask_all(&Arc::new(every.http(Handler::Gateway))).await?;
-    lanes[2].load.ask_all(&Arc::new(every.http_showing(&secured.token))).await?;
     for pair in 0..=rounds.pairs {
         for turn in 0..lanes.len() {
             // Who comes first changes, so that a drift of the machine counts for none of them.
