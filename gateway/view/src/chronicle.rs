@@ -16,7 +16,7 @@ use crate::view::ViewReader;
 use crate::view::history::{ChangeKind, ChangeRecord, ChangeSubject};
 
 /// Watches what there is beside the engine.
-pub struct Chronicle {
+pub struct OutsideChronicle {
     view: ViewReader,
     policy: PolicyReader,
     exclusions: Exclusions,
@@ -29,7 +29,7 @@ struct Known {
     excluded: Arc<BTreeMap<ClusterId, Exclusion>>,
 }
 
-impl Chronicle {
+impl OutsideChronicle {
     /// Writes into the history of `view`.
     #[must_use]
     pub fn new(view: ViewReader, policy: PolicyReader, exclusions: Exclusions) -> Self {
@@ -113,7 +113,7 @@ mod tests {
         let order = |who: &str| Exclusion { who: who.to_owned(), reason: "garbage".to_owned(), since_ms: 5 };
         let zanzibar: ClusterId = "zanzibar".parse().unwrap();
         exclusions.change(&"before".parse().unwrap(), Some(order("ann")), |_| async {}).await;
-        let chronicle = Chronicle::new(reader.clone(), PolicyReader::of_defaults(), exclusions.clone());
+        let chronicle = OutsideChronicle::new(reader.clone(), PolicyReader::of_defaults(), exclusions.clone());
         let (stop, known) = (CancellationToken::new(), reader.newest_signal());
         let mut running = std::pin::pin!(chronicle.run(stop.clone()));
         assert!(futures::poll!(&mut running).is_pending());

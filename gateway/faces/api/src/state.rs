@@ -21,7 +21,7 @@ use federation_ports::commands::EngineCommands;
 use federation_ports::front_door::FrontDoorControl;
 use federation_ports::metrics::{ApiMetrics, Metrics, WatchFace};
 use federation_ports::trouble::{Trouble, TroubleBoard};
-use federation_view::chronicle::Chronicle;
+use federation_view::chronicle::OutsideChronicle;
 use federation_view::hub::{Hub, HubMetrics, Watched};
 use federation_view::resolve::Resolver;
 use federation_view::view::ViewReader;
@@ -306,8 +306,8 @@ impl ApiState {
 
     /// What writes down in the view's history what happens beside the engine; run once.
     #[must_use]
-    pub fn chronicle(&self) -> Chronicle {
-        Chronicle::new(self.0.view.clone(), self.0.policy.clone(), self.0.exclusions.clone())
+    pub fn chronicle(&self) -> OutsideChronicle {
+        OutsideChronicle::new(self.0.view.clone(), self.0.policy.clone(), self.0.exclusions.clone())
     }
 
     /// Cancelled once the gateway stops: it is not ready any more, watches end.
